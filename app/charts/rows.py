@@ -1,0 +1,62 @@
+"""What every chart is drawn from: plain values, read from the database elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How one hyperparameter of the search space is to be drawn."""
+
+    name: str
+    log: bool = False
+    choices: tuple[object, ...] | None = None  # in the order of the space; None for a range or a constant
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """What a chart needs to know of a sweep. `metric` is e.g. `val_accuracy`; `maximize` is its direction."""
+
+    name: str
+    dataset: str
+    split: str
+    metric: str
+    maximize: bool
+    seeds: int
+    axes: Mapping[str, Axis]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One training with one seed: its value, None when it diverged or has not finished."""
+
+    seed: int
+    value: float | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One configuration: `value` is the mean over its runs, `std` their sample standard deviation."""
+
+    number: int
+    state: str
+    params: Mapping[str, object]
+    value: float | None
+    std: float | None
+    runs: Sequence[RunRow] = field(default_factory=tuple)
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One point of a run's learning curve. Accuracies are fractions, `epoch` counts from 1."""
+
+    trial: int
+    seed: int
+    epoch: int
+    train_loss: float | None
+    train_accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
