@@ -1,0 +1,67 @@
+"""The device that a worker trains on."""
+
+import os
+from pathlib import Path
+
+import torch
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The named device ("cuda:1", "mps", "cpu"), or for "auto" the first of CUDA, MPS and CPU that is there.
+
+    Raises ValueError, naming what there is, when the device is unknown or absent.
+    """
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.insert(0, "mps")
+    present[:0] = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if name == "auto":
+        return torch.device(present[0])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in present:
+        raise ValueError(f"no device {name!r} here; there is {', '.join(present)}")
+    return torch.device(wanted)
+
+
+def prepare(threads: int = 1) -> None:
+    """Sets this process up for training on a CPU; call it once, before the first tensor operation.
+
+    One thread a worker: with more, each operation waits for the slowest core. Denormal numbers count as zero: they
+    come with saturated softmaxes and slow a product down many times.
+    """
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+
+
+def device_name(device: torch.device) -> str:
+    """What a person calls it: the GPU's model, or "cpu" with its threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} thread(s)"
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a cohort on this device may still take; on a CPU also within the container's limit."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return min(_free_host_memory(), _free_container_memory())
+
+
+def _free_host_memory() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux: half of what is installed is a careful guess
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    available = next(line for line in lines if line.startswith("MemAvailable:"))
+    return int(available.split()[1]) * 1024
+
+
+def _free_container_memory() -> int:
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        return int(limit) - int((folder / "memory.current").read_text()) if limit != "max" else 2**62
+    except (OSError, ValueError):
+        return 2**62

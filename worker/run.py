@@ -1,0 +1,88 @@
+"""What is trained and what comes out: plain values, without torch."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from itertools import pairwise
+
+ACTIVATIONS = ("relu", "sigmoid", "tanh", "gelu", "leaky_relu", "elu", "silu", "identity")
+INITIALIZATIONS = (
+    "default",
+    "normal",
+    "uniform",
+    "xavier_uniform",
+    "xavier_normal",
+    "kaiming_uniform",
+    "kaiming_normal",
+    "orthogonal",
+    "zeros",
+)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The hyperparameters of one multilayer perceptron and its training.
+
+    `hidden_layers` are the widths from the input on; none makes it softmax regression. `learning_rate` belongs to a
+    loss that is the mean over a mini-batch. `init_std` is the standard deviation of the initialization "normal" (the
+    book's 0.01), `init_range` the a of "uniform", which draws from U(-a, a). Raises ValueError for what can't be built.
+    """
+
+    hidden_layers: tuple[int, ...] = (256,)
+    learning_rate: float = 0.1
+    epochs: int = 10
+    batch_size: int = 256
+    activation: str = "relu"
+    initialization: str = "default"
+    init_std: float = 0.01
+    init_range: float = 0.05
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.hidden_layers):
+            raise ValueError(f"hidden_layers: a width is at least 1, not {self.hidden_layers}")
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"epochs and batch_size are at least 1, not {self.epochs} and {self.batch_size}")
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation: one of {', '.join(ACTIVATIONS)}, not {self.activation!r}")
+        if self.initialization not in INITIALIZATIONS:
+            raise ValueError(f"initialization: one of {', '.join(INITIALIZATIONS)}, not {self.initialization!r}")
+
+    def layer_sizes(self, features: int, classes: int) -> list[tuple[int, int]]:
+        """Inputs and outputs of each linear layer, the last one giving the logits."""
+        widths = (features, *self.hidden_layers, classes)
+        return list(pairwise(widths))
+
+    def parameter_count(self, features: int, classes: int) -> int:
+        """Weights and biases of the whole network."""
+        return sum((inputs + 1) * outputs for inputs, outputs in self.layer_sizes(features, classes))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a configuration; `key` comes back with its results.
+
+    `seed` fixes the order of the data (runs of equal seed see the same mini-batches) and the initial weights, so that
+    a run depends on its configuration and seed alone, never on the runs beside it.
+    """
+
+    key: Hashable
+    config: RunConfig
+    seed: int
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One point of a run's learning curve.
+
+    Losses are mean cross-entropies in nats, accuracies fractions in [0, 1]. Those of training are the running ones
+    over the epoch's mini-batches, those of validation are taken after the epoch. `seconds` is the run's share, by
+    parameters, of the time that its cohort took for the epoch. A run `diverged` when a loss is no longer finite.
+    """
+
+    key: Hashable
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    diverged: bool

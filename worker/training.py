@@ -1,0 +1,159 @@
+"""The epoch loop: runs and a data set become a stream of epoch results."""
+
+import math
+from collections.abc import Collection, Generator, Hashable, Iterator, MutableMapping, Sequence
+from time import perf_counter
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from worker.fused_layout import fusion_order
+from worker.fused_mlp import FusedMLP, Member, Tally
+from worker.fused_workspace import Workspace
+from worker.initializers import Layer, Parameters, initial_parameters
+from worker.run import EpochResult, Run, RunConfig
+from worker.seeds import epoch_order
+
+EVALUATION_BATCH = 1024
+
+
+class Split(NamedTuple):
+    """A data set, scaled and already on the device that trains on it."""
+
+    train_x: Tensor  # [n, features] float
+    train_y: Tensor  # [n] int64
+    val_x: Tensor
+    val_y: Tensor
+    classes: int
+
+
+class Score(NamedTuple):
+    """Mean cross-entropy in nats, and the fraction of examples told right."""
+
+    loss: float
+    accuracy: float
+
+
+def train(
+    runs: Sequence[Run],
+    split: Split,
+    *,
+    dtype: torch.dtype = torch.float32,
+    keep: MutableMapping[Hashable, Parameters] | None = None,
+) -> Generator[list[EpochResult], Collection[Hashable] | None, None]:
+    """Trains runs of any shapes together; yields the results of every live run after each epoch.
+
+    `send(keys)` drops those runs before the next epoch. Runs whose epochs are done, or that diverged, leave by
+    themselves; it ends when none is left. A run that has done its epochs without diverging leaves its parameters, on
+    the CPU, in `keep` before its last result is yielded. Raises ValueError when two runs have the same key.
+    """
+    if len({run.key for run in runs}) < len(runs):
+        raise ValueError("every run needs a key of its own")
+    split = split._replace(train_x=split.train_x.to(dtype), val_x=split.val_x.to(dtype))
+    groups = [_Group(members, split) for members in _groups(runs)]
+    epoch = 0
+    while groups:
+        epoch += 1
+        results = [result for group in groups for result in group.epoch(epoch)]
+        done = {run.key for group in groups for run in group.runs if run.config.epochs == epoch}
+        done |= {result.key for result in results if result.diverged}
+        if keep is not None:
+            finished = done - {result.key for result in results if result.diverged}
+            keep.update({key: kept for group in groups for key, kept in group.parameters_of(finished)})
+        dropped = yield results
+        gone = done | set(dropped or ())
+        groups = [group for group in groups if group.leave(gone)]
+
+
+def score(config: RunConfig, parameters: Parameters, x: Tensor, y: Tensor) -> Score:
+    """How a trained network does on other data, such as the test images: x [n, features] and y [n] on one device."""
+    model = FusedMLP([Member(config, parameters)], like=x)
+    return Score(*_evaluate(model, x, y)[0])
+
+
+def run_bytes(config: RunConfig, features: int, classes: int, dtype: torch.dtype = torch.float32) -> int:
+    """The most memory that a run takes on its device, beside the data; those of a cohort add up.
+
+    Its parameters are there twice while a group is put together anew, its layers' outputs with their gradients for a
+    batch and for the epoch's last batch, and without gradients for an evaluation.
+    """
+    outputs = sum(config.hidden_layers) + classes
+    examples = 3 * 2 * config.batch_size + 2 * EVALUATION_BATCH
+    return dtype.itemsize * (2 * config.parameter_count(features, classes) + outputs * examples)
+
+
+def _groups(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    """The runs that see the same mini-batches, each group in fusion order."""
+    groups: dict[tuple[int, int], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.seed, run.config.batch_size), []).append(run)
+    for members in groups.values():
+        yield sorted(members, key=lambda run: fusion_order(run.config))
+
+
+class _Group:
+    """Runs that see the same mini-batches, as one fused network; runs may only leave."""
+
+    def __init__(self, runs: list[Run], split: Split) -> None:
+        self.runs = runs
+        self._split = split
+        features, dtype = split.train_x.shape[1], split.train_x.dtype
+        self._fuse([Member(r.config, initial_parameters(r, features, split.classes, dtype)) for r in runs])
+
+    def _fuse(self, members: list[Member]) -> None:
+        self._spaces: dict[int, Workspace] = {}  # frees the former ones first
+        self._model = FusedMLP(members, like=self._split.train_x)
+        count, batch = len(self._split.train_y), self.runs[0].config.batch_size
+        sizes = {min(batch, count), count % batch or batch} if count > batch else {count}
+        self._spaces = {size: self._model.workspace(size) for size in sizes}
+        weights = [run.config.parameter_count(self._split.train_x.shape[1], self._split.classes) for run in self.runs]
+        self._shares = [weight / sum(weights) for weight in weights]
+
+    def epoch(self, epoch: int) -> list[EpochResult]:
+        """Trains every run for one epoch and validates it."""
+        start = perf_counter()
+        train_means = self._train_epoch(epoch)
+        val_means = _evaluate(self._model, self._split.val_x, self._split.val_y)
+        seconds = perf_counter() - start
+        return [
+            EpochResult(run.key, epoch, *train, *val, seconds * share, not math.isfinite(train[0] + val[0]))
+            for run, train, val, share in zip(self.runs, train_means, val_means, self._shares, strict=True)
+        ]
+
+    def _train_epoch(self, epoch: int) -> list[tuple[float, float]]:
+        x, y = self._split.train_x, self._split.train_y
+        order = epoch_order(self.runs[0].seed, epoch, len(y)).to(x.device)
+        size = self.runs[0].config.batch_size
+        tally = Tally.zero(len(self.runs), x)
+        for picked, targets in zip(torch.split(order, size), torch.split(y[order], size), strict=True):
+            space = self._spaces[len(picked)]
+            torch.index_select(x, 0, picked, out=space.data)
+            self._model.step(space, space.data, targets, tally)
+        return tally.means(len(y))
+
+    def parameters_of(self, keys: Collection[Hashable]) -> Iterator[tuple[Hashable, Parameters]]:
+        """Copies, on the CPU, of the parameters of those of its runs that are among `keys`."""
+        for position, run in enumerate(self.runs):
+            if run.key in keys:
+                yield run.key, [Layer(*(t.to("cpu", copy=True) for t in p)) for p in self._model.parameters(position)]
+
+    def leave(self, keys: Collection[Hashable]) -> bool:
+        """Goes on without these runs; False when none is left."""
+        staying = [position for position, run in enumerate(self.runs) if run.key not in keys]
+        if staying and len(staying) < len(self.runs):
+            members = [Member(self.runs[i].config, self._model.parameters(i)) for i in staying]
+            self.runs = [self.runs[i] for i in staying]
+            self._fuse(members)
+        return bool(staying)
+
+
+def _evaluate(model: FusedMLP, x: Tensor, y: Tensor) -> list[tuple[float, float]]:
+    """Mean loss and accuracy of each network on x [n, features] and y [n]."""
+    tally = Tally.zero(model.layout.runs, x)
+    spaces: dict[int, Workspace] = {}
+    for inputs, targets in zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True):
+        if len(targets) not in spaces:
+            spaces[len(targets)] = model.workspace(len(targets), training=False)
+        model.evaluate(spaces[len(targets)], inputs, targets, tally)
+    return tally.means(len(y))
