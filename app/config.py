@@ -1,0 +1,93 @@
+"""Settings from the environment. Combinations that would be unsafe are refused here, with a sentence."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.errors import StartError
+
+
+def default_home() -> Path:
+    """The data folder where none is set: below /var/lib for root, else in the user's own data folder."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/perceptune")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "perceptune"
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Settings(BaseSettings):
+    """What the server and the workers can be told from outside; each field's variable is `PERCEPTUNE_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="PERCEPTUNE_", extra="ignore", populate_by_name=True)
+
+    home: Path = Field(default_factory=default_home, description="Data folder: database, data sets.")
+    host: str = Field("127.0.0.1", description="Address to serve on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to serve on; 0 picks a free one.")
+    workers: int | None = Field(
+        None, ge=0, le=1024, description="Workers to start; default one a GPU, else one a core."
+    )
+    device: str | None = Field(None, pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="cpu, cuda, cuda:N or mps.")
+    database_url: str | None = Field(
+        None, validation_alias="DATABASE_URL", description="A Postgres to use in place of the embedded one."
+    )
+    api_key: str | None = Field(None, min_length=8, description="When set, every call needs it as a Bearer token.")
+    open: bool = Field(False, description="Serve beyond loopback without a key (a proxy or a firewall stands before).")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Further host names under which the dashboard is reached, separated by commas."
+    )
+    lease_seconds: float = Field(30, ge=1, le=3600, description="A worker silent for so long loses its trials.")
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("api_key", "device", "database_url", "workers", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    def refuse_unsafe_serving(self) -> None:
+        """Raises StartError where the dashboard would be open to other machines without a key."""
+        if not is_loopback(self.host) and self.api_key is None and not self.open:
+            raise StartError(
+                f"Serving on {self.host} would let other machines in without a key: set PERCEPTUNE_API_KEY, "
+                "or PERCEPTUNE_OPEN=true if something else keeps strangers out, or serve on 127.0.0.1."
+            )
+
+
+def load_settings(flags: Mapping[str, object] | None = None) -> Settings:
+    """The settings of this process; flags that are not None win over the environment.
+
+    Raises StartError with one sentence a wrong setting.
+    """
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # values are checked by pydantic
+    except ValidationError as error:
+        raise StartError("; ".join(_sentence(problem) for problem in error.errors())) from None
+
+
+def _sentence(problem: Mapping[str, object]) -> str:
+    loc = problem["loc"]
+    name = str(loc[0] if isinstance(loc, tuple) and loc else "settings").upper()
+    variable = name if name == "DATABASE_URL" else f"PERCEPTUNE_{name}"
+    return f"{variable}={problem.get('input')!r} can't be used: {str(problem['msg']).removeprefix('Value error, ')}"

@@ -1,0 +1,79 @@
+"""The engine and the transaction. One request is one transaction, committed at its edge; nobody commits inside."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.orm import Session
+
+from alembic import command
+from app.errors import StartError
+
+CHANNEL = "perceptune"  # NOTIFY payload: the id of the sweep that changed, or "" when trials are waiting
+_MIGRATIONS = Path(__file__).resolve().parent.parent / "alembic"
+_MIGRATION_LOCK = 0x7065726370  # one process migrates at a time; the others wait and find nothing to do
+
+
+def normalised_url(url: str) -> str:
+    """The URL with the driver that we use; plain `postgres://` and `postgresql://` are understood.
+
+    Raises StartError for any other database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StartError("DATABASE_URL is no database URL: write postgresql://USER:PASSWORD@HOST/DATABASE.") from None
+    if parsed.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise StartError(f"DATABASE_URL names {parsed.drivername}: only Postgres works, write postgresql://...")
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def connect(url: str, pool_size: int = 10) -> Engine:
+    """An engine whose connections are tested before use, so that a restarted database is noticed at once."""
+    return create_engine(
+        normalised_url(url),
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=30,
+        connect_args={"connect_timeout": 10, "application_name": "perceptune"},
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """A session that commits when the block ends and rolls back when it raises."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def migrate(engine: Engine) -> None:
+    """Brings the tables to this version. Raises StartError when the database can't be reached."""
+    config = _alembic_config()
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as error:
+        raise StartError(f"The database can't be reached: {first_line(error)}") from error
+
+
+def is_migrated(session: Session) -> bool:
+    current = MigrationContext.configure(session.connection()).get_current_heads()
+    return set(current) == set(ScriptDirectory.from_config(_alembic_config()).get_heads())
+
+
+def first_line(error: OperationalError) -> str:
+    """The database's own words, without SQLAlchemy's."""
+    return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error).__name__

@@ -1,0 +1,202 @@
+"""What can be done with sweeps. Each use case takes a session; the caller's transaction commits."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Exists, Select, case, cast, func, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from app.catalog import DATASETS
+from app.db import CHANNEL
+from app.errors import ConflictError, FieldError, InvalidError, NotFoundError
+from app.hyperparameters import completed
+from app.models import ENDED_SWEEPS, LIVE_TRIALS, Sweep, SweepState, Trial, TrialState
+from app.schemas import SweepCreate
+from app.space import Space, check_model_fits, parse_space, training_cost
+
+# What each call does to each state. A state that stands under neither heading refuses the call with 409.
+TRANSITIONS: dict[str, dict[SweepState, SweepState]] = {
+    "pause": {SweepState.queued: SweepState.paused, SweepState.running: SweepState.paused},
+    "resume": {SweepState.paused: SweepState.running},
+    "stop": {
+        SweepState.queued: SweepState.stopping,
+        SweepState.running: SweepState.stopping,
+        SweepState.paused: SweepState.stopping,
+    },
+    "cancel": {
+        SweepState.queued: SweepState.cancelled,
+        SweepState.running: SweepState.cancelled,
+        SweepState.paused: SweepState.cancelled,
+        SweepState.stopping: SweepState.cancelled,
+    },
+}
+# Calls that repeat what is already so.
+_ALREADY = {
+    "pause": {SweepState.paused},
+    "resume": {SweepState.queued, SweepState.running},
+    "stop": {SweepState.stopping, SweepState.completed},
+    "cancel": {SweepState.cancelled},
+}
+
+
+def create(
+    session: Session, body: SweepCreate, idempotency_key: str | None = None, exercise_run_id: int | None = None
+) -> Sweep:
+    """Stores the sweep and all its trials as waiting rows; the same key gives the same sweep.
+
+    Raises InvalidError for a space that can't be searched and ConflictError for a key used with another body.
+    """
+    space, n_trials = _checked(body)
+    request_hash = hashlib.sha256(body.model_dump_json().encode()).hexdigest() if idempotency_key else None
+    if idempotency_key:
+        # two posts with one key at once: the second waits here until the first has committed
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(idempotency_key, 0))))
+        earlier = session.scalar(select(Sweep).where(Sweep.idempotency_key == idempotency_key))
+        if earlier is not None:
+            if earlier.request_hash != request_hash:
+                raise ConflictError(f"This Idempotency-Key belongs to sweep {earlier.id}, which has another body.")
+            return earlier
+    sampler = {"name": _sampler_name(body)}
+    if not isinstance(body.sampler, str):
+        sampler |= body.sampler.model_dump(exclude_unset=True)
+    sweep = Sweep(
+        **body.model_dump(include={"name", "task", "dataset", "split", "space", "seeds", "seed"}),
+        sampler=sampler,
+        metric=body.objective.metric,
+        direction=body.objective.direction,
+        exercise_run_id=exercise_run_id,
+        idempotency_key=idempotency_key,
+        request_hash=request_hash,
+    )
+    session.add(sweep)
+    session.flush()
+    session.refresh(sweep)
+    session.execute(insert(Trial), _waiting_trials(sweep, space, n_trials))
+    notify(session, sweep.id)
+    return sweep
+
+
+def get(session: Session, sweep_id: int, *, lock: bool = False) -> Sweep:
+    """The sweep. Raises NotFoundError."""
+    sweep = session.get(Sweep, sweep_id, with_for_update=lock, populate_existing=lock)
+    if sweep is None:
+        raise NotFoundError(f"There is no sweep {sweep_id}.")
+    return sweep
+
+
+def change_state(session: Session, sweep_id: int, call: str) -> Sweep:
+    """Pause, resume, stop or cancel. Raises ConflictError, naming both states, where the state does not allow it."""
+    sweep = get(session, sweep_id, lock=True)
+    target = TRANSITIONS[call].get(sweep.state)
+    if target is None:
+        if sweep.state in _ALREADY[call]:
+            return sweep
+        wanted = next(iter(TRANSITIONS[call].values()))
+        raise ConflictError(f"Sweep {sweep_id} is {sweep.state}: it can't become {wanted}.")
+    if call in {"stop", "cancel"}:
+        _cancel_trials(session, sweep_id, [TrialState.waiting] if call == "stop" else list(LIVE_TRIALS))
+    if call == "cancel":
+        sweep.finished_at = func.clock_timestamp()
+    if call == "resume" and sweep.started_at is None:
+        target = SweepState.queued
+    sweep.state = target
+    sweep.revision += 1
+    session.flush()
+    close_if_done(session, [sweep_id])
+    notify(session, sweep_id)
+    session.refresh(sweep)
+    return sweep
+
+
+def delete(session: Session, sweep_id: int) -> None:
+    """Removes the sweep with all that was measured. Raises ConflictError while trials of it are running."""
+    sweep = get(session, sweep_id, lock=True)
+    if sweep.state in {SweepState.running, SweepState.stopping}:
+        raise ConflictError(f"Sweep {sweep_id} is {sweep.state}: it can be deleted once it has ended; cancel it first.")
+    running = session.scalar(select(func.count()).where(Trial.sweep_id == sweep_id, Trial.state == TrialState.running))
+    if running:
+        raise ConflictError(
+            f"Sweep {sweep_id} is {sweep.state}, but {running} of its trials still run; cancel it first."
+        )
+    session.delete(sweep)
+    notify(session, sweep_id)
+
+
+def best_trial_id(sweep: Sweep) -> Select[int]:
+    """The complete trial with the best value; of equal ones the first."""
+    order = Trial.value.desc() if sweep.direction == "maximize" else Trial.value.asc()
+    complete = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.state == TrialState.complete)
+    return complete.order_by(order, Trial.number).limit(1)
+
+
+def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
+    """Ends each of these sweeps that has no live trial left: completed if any trial was, else failed or cancelled."""
+
+    def has(*states: TrialState) -> Exists:
+        return select(Trial.id).where(Trial.sweep_id == Sweep.id, Trial.state.in_(states)).exists()
+
+    outcome = case(
+        (has(TrialState.complete, TrialState.pruned), SweepState.completed),
+        (has(TrialState.failed), SweepState.failed),
+        else_=SweepState.cancelled,
+    )
+    session.execute(
+        update(Sweep)
+        .where(Sweep.id.in_(list(sweep_ids)), Sweep.state.not_in(ENDED_SWEEPS), ~has(*LIVE_TRIALS))
+        .values(state=cast(outcome, Sweep.state.type), finished_at=func.clock_timestamp(), revision=Sweep.revision + 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _checked(body: SweepCreate) -> tuple[Space, int]:
+    """The space and the number of trials. Raises InvalidError."""
+    space = parse_space(body.space)
+    facts = DATASETS[body.dataset]
+    check_model_fits(space, facts.features, facts.classes)
+    if _sampler_name(body) != "grid":
+        if body.n_trials is None:
+            missing = FieldError(("n_trials",), "is missing: say how many trials, or use the sampler grid")
+            raise InvalidError("The budget is missing.", [missing])
+        return space, body.n_trials
+    cells = space.grid_size()
+    if body.n_trials not in {None, cells}:
+        other = FieldError(("n_trials",), f"must be {cells}, the number of cells, or be left out for a grid")
+        raise InvalidError("A grid is every cell once.", [other])
+    return space, cells
+
+
+def _waiting_trials(sweep: Sweep, space: Space, n_trials: int) -> list[dict[str, object]]:
+    if sweep.sampler["name"] != "grid":
+        return [{"sweep_id": sweep.id, "number": number} for number in range(n_trials)]
+    return [
+        {"sweep_id": sweep.id, "number": number, "params": params} | trial_size(sweep, params)
+        for number, params in enumerate(space.grid())
+    ]
+
+
+def trial_size(sweep: Sweep, params: dict[str, Any]) -> dict[str, object]:
+    """The columns of a trial that follow from its parameters."""
+    facts = DATASETS[sweep.dataset]
+    return {
+        "cost": training_cost(params, facts.features, facts.classes, sweep.seeds),
+        "epochs_total": int(str(completed(params)["epochs"])) * sweep.seeds,
+    }
+
+
+def _sampler_name(body: SweepCreate) -> str:
+    return body.sampler if isinstance(body.sampler, str) else body.sampler.name
+
+
+def _cancel_trials(session: Session, sweep_id: int, states: list[TrialState]) -> None:
+    session.execute(
+        update(Trial)
+        .where(Trial.sweep_id == sweep_id, Trial.state.in_(states))
+        .values(state=TrialState.cancelled, lease_token=None, lease_until=None, finished_at=func.clock_timestamp())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def notify(session: Session, sweep_id: int) -> None:
+    """Wakes who listens, once this transaction commits. A hint: the reader reads the truth again."""
+    session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": str(sweep_id)})

@@ -1,0 +1,360 @@
+"""Every write that a worker makes. The trial's row is the queue entry; a lease is the right to write to it.
+
+A lease ends by the database's clock, so a worker's clock may be wrong. A statement with a token that is no longer the
+trial's changes nothing, and its answer leaves the trial out: that is how a worker learns that it lost it.
+Every statement locks the sweep's row before the rows of its trials, so that two of them can't wait for each other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.orm import Session
+
+from app import sweeps
+from app.models import Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
+
+MAX_ATTEMPTS = 3  # a trial whose workers died so often fails, so that a poisonous one can't take down the fleet
+SILENT_SECONDS = 60.0  # a worker not heard of for so long no longer counts
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A worker's time-limited right to a trial."""
+
+    trial_id: int
+    token: UUID
+
+
+@dataclass(frozen=True)
+class ClaimedTrial:
+    """A trial that this worker holds; `params` is None until the sampler is asked."""
+
+    lease: Lease
+    number: int
+    params: dict[str, Any] | None
+    attempt: int
+
+
+@dataclass(frozen=True)
+class EpochPoint:
+    """One point of a run's learning curve; None where a figure was not finite."""
+
+    trial_id: int
+    seed: int
+    epoch: int
+    train_loss: float | None
+    train_accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How one run ended: with a value, or with an error."""
+
+    seed: int
+    value: float | None
+    error: str | None
+    seconds: float
+    weights: bytes | None = None
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended: a value (mean over its runs) or the reason why there is none."""
+
+    lease: Lease
+    value: float | None
+    std: float | None
+    error: str | None
+    runs: Sequence[RunResult]
+
+
+def register(session: Session, worker: Worker) -> None:
+    session.add(worker)
+
+
+def claim(
+    session: Session, worker_id: UUID, max_trials: int, lease_seconds: float
+) -> tuple[Sweep, list[ClaimedTrial]] | None:
+    """Takes a fair share of the waiting trials of one sweep: at most `max_trials`, None when nothing waits.
+
+    The sweep is the one with the fewest running trials, so a long sweep never starves a short one. The share is the
+    cost of all its live trials over the number of live workers, dearest first, so that all workers end together.
+    A trial that has lost two workers is trained alone.
+    """
+    expire(session)
+    sweep_id = session.scalar(_PICK_SWEEP)
+    if sweep_id is None:
+        return None
+    given = {"sweep": sweep_id, "worker": worker_id, "limit": max_trials, "lease": lease_seconds}
+    rows = session.execute(_CLAIM, given | {"silent": SILENT_SECONDS, "attempts": MAX_ATTEMPTS}).all()
+    if not rows:
+        return None
+    ids = [row.id for row in rows]
+    session.execute(text("DELETE FROM epochs WHERE trial_id = ANY(:ids)"), {"ids": ids})
+    sweep = sweeps.get(session, sweep_id)
+    if sweep.state == SweepState.queued:
+        sweep.state = SweepState.running
+        sweep.started_at = sweep.started_at or session.scalar(select(func.clock_timestamp()))
+    _touch(session, sweep_id)
+    set_worker_state(session, worker_id, WorkerState.training)
+    return sweep, [_claimed(row) for row in sorted(rows, key=lambda row: row.number)]
+
+
+def set_params(session: Session, sweep: Sweep, chosen: Mapping[Lease, dict[str, Any]]) -> None:
+    """Writes the parameters that the sampler chose, under the leases."""
+    if not chosen:
+        return
+    statement = (
+        update(Trial)
+        .where(Trial.id == bindparam("trial_id"), Trial.lease_token == bindparam("token"))
+        .values(
+            params=bindparam("chosen", type_=JSONB),
+            cost=bindparam("new_cost"),
+            epochs_total=bindparam("new_epochs"),
+        )
+    )
+    for lease, params in chosen.items():
+        size = sweeps.trial_size(sweep, params)
+        given = {"chosen": params, "new_cost": size["cost"], "new_epochs": size["epochs_total"]}
+        session.connection().execute(statement, {"trial_id": lease.trial_id, "token": lease.token} | given)
+
+
+def record(
+    session: Session, sweep_id: int, done: Mapping[Lease, int], points: Sequence[EpochPoint], lease_seconds: float
+) -> set[int]:
+    """Writes points of learning curves and extends the leases; returns the ids of the trials that are still held.
+
+    `done` says for each held trial how many epochs of its runs are recorded by now.
+    """
+    columns = {name: [getattr(point, name) for point in points] for name in EpochPoint.__dataclass_fields__}
+    rows = session.execute(
+        _RECORD,
+        _lease_arrays(list(done)) | {"dones": list(done.values()), "sweep": sweep_id, "lease": lease_seconds} | columns,
+    ).all()
+    if rows and points:
+        sweeps.notify(session, sweep_id)
+    return {row.id for row in rows}
+
+
+def heartbeat(session: Session, worker_id: UUID, leases: Sequence[Lease], lease_seconds: float) -> set[int]:
+    """Says that the worker lives and extends its leases; returns the ids of the trials that are still held."""
+    session.execute(update(Worker).where(Worker.id == worker_id).values(last_seen=func.clock_timestamp()))
+    return {row.id for row in session.execute(_HEARTBEAT, _lease_arrays(leases) | {"lease": lease_seconds})}
+
+
+def finish(session: Session, sweep_id: int, worker_id: UUID, results: Sequence[TrialResult]) -> set[int]:
+    """Writes how trials ended, under their leases; returns the ids of those that were accepted.
+
+    Weights are kept of the trials that are the best of their sweep at this moment, so the best of all has them.
+    """
+    sweep = sweeps.get(session, sweep_id, lock=True)
+    given = _lease_arrays([result.lease for result in results]) | {
+        "states": [TrialState.failed if result.value is None else TrialState.complete for result in results],
+        "values": [result.value for result in results],
+        "stds": [result.std for result in results],
+        "errors": [result.error for result in results],
+    }
+    accepted = {row.id for row in session.execute(_FINISH, given)}
+    if not accepted:
+        return accepted
+    best = session.scalar(sweeps.best_trial_id(sweep))
+    _insert_runs(session, [result for result in results if result.lease.trial_id in accepted], best)
+    session.execute(update(Worker).where(Worker.id == worker_id).values(trials_done=Worker.trials_done + len(accepted)))
+    _touch(session, sweep_id)
+    sweeps.close_if_done(session, [sweep_id])
+    return accepted
+
+
+def give_back(session: Session, sweep_id: int, leases: Sequence[Lease]) -> None:
+    """Puts trials back into the queue as if they had not been claimed; they keep their parameters."""
+    sweeps.get(session, sweep_id, lock=True)
+    session.execute(_GIVE_BACK, _lease_arrays(leases))
+    _end_stopped(session, [sweep_id])
+    _touch(session, sweep_id)
+
+
+def drop(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) -> None:
+    """Puts back trials whose training raised an error; after MAX_ATTEMPTS they fail with the reason."""
+    sweeps.get(session, sweep_id, lock=True)
+    session.execute(_DROP, _lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
+    _end_stopped(session, [sweep_id])
+    _touch(session, sweep_id)
+
+
+def expire(session: Session) -> None:
+    """Takes back trials whose lease has run out: to the queue again, or failed after MAX_ATTEMPTS."""
+    lapsed = session.scalars(_LAPSED_SWEEPS).all()
+    if not lapsed:
+        return
+    session.execute(_EXPIRE, {"sweeps": list(lapsed), "attempts": MAX_ATTEMPTS})
+    _end_stopped(session, lapsed)
+    for sweep_id in lapsed:
+        _touch(session, sweep_id)
+
+
+def set_worker_state(session: Session, worker_id: UUID, state: WorkerState) -> None:
+    session.execute(update(Worker).where(Worker.id == worker_id).values(state=state, last_seen=func.clock_timestamp()))
+
+
+def _claimed(row: Row[Any]) -> ClaimedTrial:
+    return ClaimedTrial(Lease(row.id, row.lease_token), row.number, row.params, row.attempt)
+
+
+def _lease_arrays(leases: Sequence[Lease]) -> dict[str, list[Any]]:
+    return {"ids": [lease.trial_id for lease in leases], "tokens": [lease.token for lease in leases]}
+
+
+def _touch(session: Session, sweep_id: int) -> None:
+    session.execute(update(Sweep).where(Sweep.id == sweep_id).values(revision=Sweep.revision + 1))
+    sweeps.notify(session, sweep_id)
+
+
+def _end_stopped(session: Session, sweep_ids: Sequence[int]) -> None:
+    """A trial that came back to a stopping sweep is cancelled, as its waiting ones were."""
+    session.execute(_CANCEL_IN_STOPPING, {"sweeps": list(sweep_ids)})
+    sweeps.close_if_done(session, sweep_ids)
+
+
+def _insert_runs(session: Session, results: Sequence[TrialResult], best: int | None) -> None:
+    rows = [
+        {
+            "trial_id": result.lease.trial_id,
+            "seed": run.seed,
+            "state": "diverged" if run.value is None else "complete",
+            "value": run.value,
+            "error": run.error,
+            "seconds": run.seconds,
+            "weights": run.weights if result.lease.trial_id == best else None,
+        }
+        for result in results
+        for run in result.runs
+    ]
+    if rows:
+        session.execute(insert(Run), rows)
+
+
+_PICK_SWEEP = text("""
+    SELECT s.id FROM sweeps s
+    WHERE s.state IN ('queued', 'running')
+      AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting')
+    ORDER BY (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'), s.id
+    LIMIT 1 FOR UPDATE OF s
+""")
+
+_CLAIM = text("""
+    WITH live AS (
+        SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS known,
+               count(cost) AS costed
+        FROM trials WHERE sweep_id = :sweep AND state IN ('waiting', 'running')
+    ), share AS (
+        SELECT mean_cost, (known + (trials - costed) * mean_cost) / greatest(1, (
+            SELECT count(*) FROM workers
+            WHERE state <> 'stopped' AND last_seen > clock_timestamp() - make_interval(secs => :silent)
+        )) AS cost FROM live
+    ), waiting AS MATERIALIZED (
+        SELECT id, number, attempt, cost FROM trials
+        WHERE sweep_id = :sweep AND state = 'waiting'
+        ORDER BY attempt >= :attempts - 1 DESC, cost DESC NULLS LAST, number
+        LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), ranked AS (
+        SELECT w.id,
+               row_number() OVER by_cost AS rank,
+               w.attempt >= :attempts - 1 AS alone,
+               bool_or(w.attempt >= :attempts - 1) OVER () AS any_alone,
+               sum(coalesce(w.cost, share.mean_cost)) OVER by_cost - coalesce(w.cost, share.mean_cost) AS before,
+               share.cost AS share
+        FROM waiting w, share
+        WINDOW by_cost AS (ORDER BY w.attempt >= :attempts - 1 DESC, w.cost DESC NULLS LAST, w.number
+                           ROWS UNBOUNDED PRECEDING)
+    )
+    UPDATE trials t
+    SET state = 'running', lease_token = gen_random_uuid(), worker_id = :worker, attempt = t.attempt + 1,
+        lease_until = clock_timestamp() + make_interval(secs => :lease),
+        started_at = clock_timestamp(), epochs_done = 0
+    FROM ranked r
+    WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_alone AND r.before < r.share))
+    RETURNING t.id, t.number, t.params, t.attempt, t.lease_token
+""")
+
+_HELD = """
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)
+    WHERE t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
+"""
+
+_RECORD = text("""
+    WITH sweep AS MATERIALIZED (
+        SELECT id FROM sweeps WHERE id = :sweep FOR UPDATE
+    ), held AS (
+        UPDATE trials t
+        SET lease_until = clock_timestamp() + make_interval(secs => :lease), epochs_done = lease.done
+        FROM sweep, unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:dones AS int[]))
+             AS lease(id, token, done)
+        WHERE t.sweep_id = sweep.id AND t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
+        RETURNING t.id
+    ), written AS (
+        INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
+        SELECT p.* FROM unnest(
+            CAST(:trial_id AS bigint[]), CAST(:seed AS int[]), CAST(:epoch AS int[]),
+            CAST(:train_loss AS float8[]), CAST(:train_accuracy AS float8[]),
+            CAST(:val_loss AS float8[]), CAST(:val_accuracy AS float8[]), CAST(:seconds AS float8[])
+        ) AS p(trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
+        JOIN held ON held.id = p.trial_id
+    ), touched AS (
+        UPDATE sweeps SET revision = revision + 1 WHERE id IN (SELECT id FROM sweep) AND EXISTS (SELECT FROM held)
+    )
+    SELECT id FROM held
+""")
+
+_HEARTBEAT = text(
+    "UPDATE trials t SET lease_until = clock_timestamp() + make_interval(secs => :lease)" + _HELD + "RETURNING t.id"
+)
+
+_FINISH = text("""
+    UPDATE trials t
+    SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
+        lease_token = NULL, lease_until = NULL, finished_at = clock_timestamp()
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:values AS float8[]),
+                CAST(:stds AS float8[]), CAST(:errors AS text[])) AS result(id, token, state, value, std, error)
+    WHERE t.id = result.id AND t.lease_token = result.token AND t.state = 'running'
+    RETURNING t.id
+""")
+
+_GIVE_BACK = text(
+    "UPDATE trials t SET state = 'waiting', lease_token = NULL, lease_until = NULL, started_at = NULL, "
+    "epochs_done = 0, attempt = t.attempt - 1" + _HELD
+)
+
+_TAKEN_BACK = """
+    state = CAST(CASE WHEN t.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
+    finished_at = CASE WHEN t.attempt >= :attempts THEN clock_timestamp() END,
+    lease_token = NULL, lease_until = NULL, epochs_done = 0
+"""
+
+_DROP = text(
+    f"UPDATE trials t SET error = CASE WHEN t.attempt >= :attempts THEN CAST(:reason AS text) END, {_TAKEN_BACK}{_HELD}"
+)
+
+_LAPSED_SWEEPS = text("""
+    SELECT id FROM sweeps WHERE id IN (
+        SELECT sweep_id FROM trials WHERE state = 'running' AND lease_until < clock_timestamp()
+    ) ORDER BY id FOR UPDATE
+""")
+
+_EXPIRE = text(f"""
+    UPDATE trials t SET {_TAKEN_BACK},
+        error = CASE WHEN t.attempt >= :attempts THEN 'its worker was lost ' || t.attempt || ' times' END
+    WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp()
+""")
+
+_CANCEL_IN_STOPPING = text("""
+    UPDATE trials t SET state = 'cancelled', finished_at = clock_timestamp()
+    FROM sweeps s
+    WHERE s.id = t.sweep_id AND s.id = ANY(:sweeps) AND s.state = 'stopping' AND t.state = 'waiting'
+""")
