@@ -84,9 +84,8 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     "batch_size": Hyperparameter(Number(1, 65_536, whole=True), 256, "examples a step"),
     "activation": Hyperparameter(Category(ACTIVATIONS), "relu", "nonlinearity after each hidden layer"),
     "initialization": Hyperparameter(Category(INITIALIZATIONS), "default", "how the weights are drawn at the start"),
-    "init_std": Hyperparameter(
-        Number(0, 100), 0.01, "standard deviation of the initialization `normal`, half width of `uniform`"
-    ),
+    "init_std": Hyperparameter(Number(0, 100), 0.01, "standard deviation of the initialization `normal`"),
+    "init_range": Hyperparameter(Number(0, 100), 0.05, "a of the initialization `uniform`, which draws from U(-a, a)"),
     "optimizer": Hyperparameter(Category(("sgd",)), "sgd", "update rule"),
     "momentum": Hyperparameter(Category((0,)), 0, "share of the last update that is kept; not yet other than 0"),
     "weight_decay": Hyperparameter(Category((0,)), 0, "L2 penalty in the update; not yet other than 0"),

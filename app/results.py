@@ -1,0 +1,281 @@
+"""What can be read: sweeps with their counts and best trial, trials, learning curves, and the rows of charts."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, case, func, select, text
+from sqlalchemy.orm import Session
+
+from app import schemas, sweeps
+from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
+from app.errors import FieldError, InvalidError, NotFoundError
+from app.models import ENDED_SWEEPS, Epoch, Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
+from app.space import Choice, Range, parse_space
+from app.trial_queue import SILENT_SECONDS
+
+
+def summary(session: Session, sweep_id: int) -> schemas.SweepOut:
+    """One sweep as it stands. Raises NotFoundError."""
+    return summaries(session, [sweeps.get(session, sweep_id)])[0]
+
+
+def summaries(session: Session, chosen: Sequence[Sweep]) -> list[schemas.SweepOut]:
+    """These sweeps as they stand, in a number of statements that does not grow with theirs."""
+    ids = [sweep.id for sweep in chosen]
+    totals = {row.sweep_id: row for row in session.execute(_TOTALS, {"ids": ids})}
+    best = _best(session, ids)
+    return [_summary(sweep, totals[sweep.id], best.get(sweep.id)) for sweep in chosen]
+
+
+def list_sweeps(
+    session: Session, state: SweepState | None = None, limit: int = 50, after: int | None = None
+) -> schemas.Page[schemas.SweepOut]:
+    """Newest first."""
+    query = select(Sweep).order_by(Sweep.id.desc()).limit(limit + 1)
+    if state is not None:
+        query = query.where(Sweep.state == state)
+    if after is not None:
+        query = query.where(Sweep.id < after)
+    found = session.scalars(query).all()
+    following = str(found[limit - 1].id) if len(found) > limit else None
+    return schemas.Page(items=summaries(session, found[:limit]), next=following)
+
+
+def list_trials(
+    session: Session,
+    sweep_id: int,
+    *,
+    state: TrialState | None = None,
+    order_by: str = "number",
+    limit: int = 100,
+    after: int = 0,
+) -> schemas.Page[schemas.TrialOut]:
+    """Trials of a sweep, `after` the first so many of them. `order_by`: a column, `-` before it turns it round."""
+    sweeps.get(session, sweep_id)
+    query = select(Trial).where(Trial.sweep_id == sweep_id)
+    if state is not None:
+        query = query.where(Trial.state == state)
+    query = query.order_by(*_order(order_by)).offset(after).limit(limit + 1)
+    found = session.scalars(query).all()
+    following = str(after + limit) if len(found) > limit else None
+    return schemas.Page(items=_trials_out(session, found[:limit]), next=following)
+
+
+def get_trial(session: Session, sweep_id: int, number: int) -> schemas.TrialOut:
+    """One trial with its runs. Raises NotFoundError."""
+    return _trials_out(session, [_trial(session, sweep_id, number)])[0]
+
+
+def list_epochs(session: Session, sweep_id: int, number: int) -> list[schemas.EpochOut]:
+    """The learning curves of a trial, run by run. Raises NotFoundError."""
+    trial = _trial(session, sweep_id, number)
+    points = session.scalars(select(Epoch).where(Epoch.trial_id == trial.id).order_by(Epoch.seed, Epoch.epoch))
+    return [schemas.EpochOut.model_validate(point) for point in points]
+
+
+def list_workers(session: Session) -> list[schemas.WorkerOut]:
+    """Workers heard of in the last day, the living first."""
+    silent = func.clock_timestamp() - text(f"interval '{SILENT_SECONDS:g} seconds'")
+    alive = case((Worker.state == WorkerState.stopped, False), else_=Worker.last_seen > silent).label("alive")
+    recent = Worker.last_seen > func.clock_timestamp() - text("interval '1 day'")
+    query = select(Worker, alive).where(recent).order_by(alive.desc(), Worker.started_at.desc()).limit(200)
+    return [
+        schemas.WorkerOut(
+            **{
+                name: getattr(worker, name)
+                for name in schemas.WorkerOut.model_fields
+                if name not in {"alive", "trials"}
+            },
+            alive=is_alive,
+            trials=worker.trials_done,
+        )
+        for worker, is_alive in session.execute(query)
+    ]
+
+
+def sweep_row(sweep: Sweep) -> SweepRow:
+    """What charts need to know of a sweep."""
+    domains = parse_space(sweep.space).domains
+    axes = {
+        name: Axis(
+            name,
+            log=isinstance(domain, Range) and domain.log,
+            choices=tuple(domain.values) if isinstance(domain, Choice) else None,
+        )
+        for name, domain in domains.items()
+    }
+    return SweepRow(
+        name=sweep.name,
+        dataset=sweep.dataset,
+        split=sweep.split,
+        metric=sweep.metric,
+        maximize=sweep.direction == "maximize",
+        seeds=sweep.seeds,
+        axes=axes,
+    )
+
+
+def trial_rows(session: Session, sweep_id: int) -> list[TrialRow]:
+    """Every trial of a sweep with its runs, for charts."""
+    runs: dict[int, list[RunRow]] = {}
+    found = select(Run.trial_id, Run.seed, Run.value, Run.error).join(Trial).where(Trial.sweep_id == sweep_id)
+    for run in session.execute(found.order_by(Run.trial_id, Run.seed)):
+        runs.setdefault(run.trial_id, []).append(RunRow(run.seed, run.value, run.error))
+    trials = select(Trial.id, Trial.number, Trial.state, Trial.params, Trial.value, Trial.std, Trial.finished_at)
+    return [
+        TrialRow(
+            number=trial.number,
+            state=trial.state,
+            params=trial.params or {},
+            value=trial.value,
+            std=trial.std,
+            runs=tuple(runs.get(trial.id, ())),
+            finished_at=trial.finished_at,
+        )
+        for trial in session.execute(trials.where(Trial.sweep_id == sweep_id).order_by(Trial.number))
+    ]
+
+
+def epoch_rows(session: Session, sweep_id: int) -> list[EpochRow]:
+    """Every learning curve of a sweep, for charts."""
+    query = (
+        select(
+            Trial.number,
+            Epoch.seed,
+            Epoch.epoch,
+            Epoch.train_loss,
+            Epoch.train_accuracy,
+            Epoch.val_loss,
+            Epoch.val_accuracy,
+        )
+        .join(Trial)
+        .where(Trial.sweep_id == sweep_id)
+        .order_by(Trial.number, Epoch.seed, Epoch.epoch)
+    )
+    return [EpochRow(*row) for row in session.execute(query)]
+
+
+def _trial(session: Session, sweep_id: int, number: int) -> Trial:
+    sweeps.get(session, sweep_id)
+    trial = session.scalar(select(Trial).where(Trial.sweep_id == sweep_id, Trial.number == number))
+    if trial is None:
+        raise NotFoundError(f"Sweep {sweep_id} has no trial {number}.")
+    return trial
+
+
+_SORTABLE = {
+    "number": Trial.number,
+    "value": Trial.value,
+    "state": Trial.state,
+    "started_at": Trial.started_at,
+    "finished_at": Trial.finished_at,
+}
+
+
+def _order(order_by: str) -> list[Any]:
+    column = _SORTABLE.get(order_by.removeprefix("-"))
+    if column is None:
+        known = FieldError(("query", "order_by"), f"must be one of {', '.join(_SORTABLE)}, perhaps with - before it")
+        raise InvalidError(f"Trials can't be ordered by {order_by!r}.", [known])
+    ordered = column.desc() if order_by.startswith("-") else column.asc()
+    return [ordered.nulls_last(), Trial.number]
+
+
+def _trials_out(session: Session, trials: Sequence[Trial]) -> list[schemas.TrialOut]:
+    ids = [trial.id for trial in trials]
+    runs: dict[int, list[Run]] = {}
+    for run in session.scalars(select(Run).where(Run.trial_id.in_(ids)).order_by(Run.trial_id, Run.seed)):
+        runs.setdefault(run.trial_id, []).append(run)
+    metrics = {row.trial_id: row for row in session.execute(_LAST_METRICS, {"ids": ids})}
+    return [_trial_out(trial, runs.get(trial.id, []), metrics.get(trial.id)) for trial in trials]
+
+
+def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> schemas.TrialOut:
+    ended, started = trial.finished_at, trial.started_at
+    return schemas.TrialOut(
+        number=trial.number,
+        state=trial.state,
+        params=trial.params,
+        value=trial.value,
+        std=trial.std,
+        runs=[schemas.RunOut.model_validate(run) for run in runs],
+        metrics=schemas.Metrics(
+            **({name: getattr(metrics, name) for name in schemas.Metrics.model_fields} if metrics else {})
+        ),
+        attempt=trial.attempt,
+        seconds=(ended - started).total_seconds() if ended and started else None,
+        worker=trial.worker_id,
+        error=trial.error,
+    )
+
+
+def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
+    rows = session.execute(_BEST, {"ids": sweep_ids})
+    return {
+        row.sweep_id: schemas.Best(
+            number=row.number, value=row.value, std=row.std, params=row.params, test_accuracy=row.test_accuracy
+        )
+        for row in rows
+    }
+
+
+def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schemas.SweepOut:
+    counts = {state.value: getattr(totals, state.value) for state in TrialState}
+    n_trials = sum(counts.values())
+    ended = sweep.state in ENDED_SWEEPS
+    eta = None
+    if sweep.state in {SweepState.running, SweepState.stopping} and 0 < totals.progress < 1 and totals.elapsed:
+        eta = float(totals.elapsed) * (1 - totals.progress) / totals.progress
+    copied = {"id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision"}
+    times = {"created_at", "started_at", "finished_at"}
+    return schemas.SweepOut(
+        **{name: getattr(sweep, name) for name in copied | times},
+        counts=schemas.Counts(**counts),
+        epochs=schemas.EpochCounts(done=totals.epochs_done, total=totals.epochs_total),
+        progress=1.0 if ended else totals.progress,
+        eta_seconds=eta,
+        best=best,
+        sampler=sweep.sampler["name"] if len(sweep.sampler) == 1 else sweep.sampler,
+        pruner=None,
+        n_trials=n_trials,
+        objective=schemas.Objective.model_validate({"metric": sweep.metric, "direction": sweep.direction}),
+    )
+
+
+_COUNTS = ", ".join(f"count(*) FILTER (WHERE t.state = '{state}') AS {state}" for state in TrialState)
+
+# A trial whose parameters are not chosen yet is taken to cost the mean of those that are.
+_TOTALS = text(f"""
+    WITH chosen AS (
+        SELECT t.*, s.started_at AS sweep_started, avg(t.cost) OVER (PARTITION BY t.sweep_id) AS mean_cost,
+               t.finished_at IS NOT NULL AS ended
+        FROM trials t JOIN sweeps s ON s.id = t.sweep_id WHERE t.sweep_id = ANY(:ids)
+    )
+    SELECT t.sweep_id, {_COUNTS},
+           CAST(sum(t.epochs_done) AS bigint) AS epochs_done,
+           CASE WHEN bool_and(t.ended OR t.epochs_total IS NOT NULL)
+                THEN CAST(sum(CASE WHEN t.ended THEN t.epochs_done ELSE t.epochs_total END) AS bigint)
+           END AS epochs_total,
+           sum(coalesce(t.cost, t.mean_cost, 1)
+               * CASE WHEN t.ended THEN 1 ELSE coalesce(t.epochs_done / CAST(t.epochs_total AS float8), 0) END)
+           / sum(coalesce(t.cost, t.mean_cost, 1)) AS progress,
+           extract(epoch FROM clock_timestamp() - min(t.sweep_started)) AS elapsed
+    FROM chosen t GROUP BY t.sweep_id
+""")
+
+_BEST = text("""
+    SELECT DISTINCT ON (t.sweep_id) t.sweep_id, t.number, t.value, t.std, t.params,
+           (SELECT avg(r.test_accuracy) FROM runs r WHERE r.trial_id = t.id) AS test_accuracy
+    FROM trials t JOIN sweeps s ON s.id = t.sweep_id
+    WHERE t.sweep_id = ANY(:ids) AND t.state = 'complete'
+    ORDER BY t.sweep_id, CASE WHEN s.direction = 'maximize' THEN -t.value ELSE t.value END, t.number
+""")
+
+_LAST_METRICS = text("""
+    SELECT trial_id, avg(train_loss) AS train_loss, avg(train_accuracy) AS train_accuracy,
+           avg(val_loss) AS val_loss, avg(val_accuracy) AS val_accuracy
+    FROM (
+        SELECT DISTINCT ON (trial_id, seed) * FROM epochs WHERE trial_id = ANY(:ids)
+        ORDER BY trial_id, seed, epoch DESC
+    ) AS last GROUP BY trial_id
+""")
