@@ -32,7 +32,7 @@ class DatasetFacts(NamedTuple):
 
 NAMES: dict[str, DatasetFacts] = {
     "fashion_mnist": DatasetFacts(784, 10, 60_000, 10_000, 10_000, "28x28 grey images of clothes in 10 classes"),
-    "digits": DatasetFacts(64, 10, 1_437, 360, 360, "8x8 grey images of handwritten digits, shipped with scikit-learn"),
+    "digits": DatasetFacts(64, 10, 1_437, 287, 360, "8x8 grey images of handwritten digits, shipped with scikit-learn"),
 }
 
 
