@@ -1,0 +1,97 @@
+"""How the values of one hyperparameter lie on an axis: evenly, by their logarithm, or side by side by name."""
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import plotly.graph_objects as go
+
+from app.charts.rows import Axis
+from app.charts.select import thinned
+from app.charts.words import label, number
+
+Scale = Literal["linear", "log", "category"]
+Place = float | str  # where a value lies on the axis
+
+TICKS = 16  # with more choices, plotly finds the ticks
+BAR_TICKS = 5  # values named beside a scale of colours
+WHOLE_TICKS = 8  # the same for the whole numbers of a range
+
+
+class AxisPlan(NamedTuple):
+    """`places` are the choices and the values that were tried, in order; `ticks` those to label, None: plotly's own."""
+
+    name: str
+    scale: Scale
+    places: list[Place]
+    ticks: list[Place] | None
+
+
+def axis_plan(axis: Axis, tried: Iterable[object]) -> AxisPlan:
+    """A ladder of choices such as 1, 2, 4 ... 1024 gets a log axis, as does what the space calls log."""
+    known = {label(choice): choice for choice in axis.choices or ()}
+    values = list((known | {label(value): value for value in tried if label(value) not in known}).values())
+    if not all(map(is_number, values)):
+        names: list[Place] = [label(value) for value in values]
+        return AxisPlan(axis.name, "category", names, names)
+    numbers = sorted(float(str(value)) for value in values)
+    scale: Scale = "log" if numbers and numbers[0] > 0 and (axis.log or _spreads_out(numbers)) else "linear"
+    places: list[Place] = [*numbers]
+    few = len(places) <= (TICKS if axis.choices else WHOLE_TICKS) and (
+        axis.choices or all(x == int(x) for x in numbers)
+    )
+    return AxisPlan(axis.name, scale, places, places if few else None)
+
+
+def place(plan: AxisPlan, value: object) -> Place:
+    """Where a value lies."""
+    return label(value) if plan.scale == "category" else float(str(value))
+
+
+def place_name(where: Place) -> str:
+    """0.1, 256, relu: what a tick says."""
+    return number(where) if isinstance(where, float) else where
+
+
+def draw_x_axis(figure: go.Figure, plan: AxisPlan) -> None:
+    """Gives the figure's x axis its title, scale and ticks."""
+    figure.update_xaxes(title_text=plan.name, type=plan.scale)
+    if plan.scale == "category":
+        figure.update_xaxes(categoryorder="array", categoryarray=plan.places)
+    elif plan.ticks is not None:
+        figure.update_xaxes(tickvals=plan.ticks, ticktext=[place_name(tick) for tick in plan.ticks])
+    elif plan.scale == "log" and _decades(plan.places) >= 1:
+        figure.update_xaxes(dtick=1)  # powers of ten: those between them crowd a phone
+
+
+def color_bar(plan: AxisPlan) -> dict[str, object]:
+    """The same plan for colours: a bar with a handful of its values as ticks, evenly or by their logarithm."""
+    shown = thinned(plan.places, BAR_TICKS)
+    return {
+        "title": {"text": plan.name, "side": "right"},
+        "thickness": 12,
+        "tickvals": [color_value(plan, where) for where in shown],
+        "ticktext": [place_name(where) for where in shown],
+    }
+
+
+def color_value(plan: AxisPlan, value: object) -> float:
+    """Where a number lies on a scale of colours, which plotly has no log of."""
+    return math.log10(float(str(value))) if plan.scale == "log" else float(str(value))
+
+
+def _decades(places: Sequence[Place]) -> float:
+    return math.log10(float(places[-1]) / float(places[0]))
+
+
+def is_number(value: object) -> bool:
+    """A finite number that is not a truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _spreads_out(numbers: Sequence[float]) -> bool:
+    """Two decades or more, or each number the same multiple of the one before, as in 8, 16, 32?"""
+    ratios = [b / a for a, b in pairwise(numbers)]
+    geometric = len(ratios) >= 2 and max(ratios) - min(ratios) < 1e-6 * max(ratios)
+    return geometric or numbers[-1] >= 100 * numbers[0]

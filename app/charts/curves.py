@@ -1,0 +1,177 @@
+"""Learning curves: is it still learning, and does it overfit?"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Literal, NamedTuple
+
+import plotly.graph_objects as go
+
+from app.charts.axis import is_number
+from app.charts.empty import empty_figure
+from app.charts.rows import EpochRow, SweepRow, TrialRow
+from app.charts.select import Scored, finished, ranked, thinned
+from app.charts.theme import colors, faded, figure
+from app.charts.words import label, subtitle, varying
+
+CURVES = 12  # trials drawn
+EPOCHS = 200  # points a curve
+NAMED = 3  # with more parameters that differ, a curve is named by its trial
+
+Measure = Literal["accuracy", "loss"]
+
+
+@dataclass(frozen=True)
+class CurvesOptions:
+    """What is drawn over the epochs."""
+
+    measure: Measure = "accuracy"
+
+
+class Line(NamedTuple):
+    """Means over seeds for each epoch that has one, and the sample standard deviation, 0 for a single seed."""
+
+    epochs: list[int]
+    means: list[float]
+    stds: list[float]
+
+
+class Curve(NamedTuple):
+    """One trial's two lines; `order` is the value of the one parameter that tells the trials apart, if a number."""
+
+    trial: int
+    name: str
+    order: float | None
+    train: Line
+    val: Line
+
+
+class CurvesData(NamedTuple):
+    """The curves to draw, by `order` or else best first; `by` says which parameters their names are values of."""
+
+    title: str
+    subtitle: str
+    measure: Measure
+    by: str
+    curves: list[Curve]
+
+
+def curves_data(
+    sweep: SweepRow, trials: Sequence[TrialRow], epochs: Sequence[EpochRow], options: CurvesOptions | None = None
+) -> CurvesData:
+    """What the chart shows: of more than 12 trials the 6 best and the 6 worst. Epochs that diverged are left out."""
+    measure = (options or CurvesOptions()).measure
+    by_trial: dict[int, list[EpochRow]] = {}
+    for row in epochs:
+        by_trial.setdefault(row.trial, []).append(row)
+    ordered = _by_value(sweep, [trial for trial in trials if trial.number in by_trial], by_trial)
+    shown = ordered if len(ordered) <= CURVES else ordered[: CURVES // 2] + ordered[-CURVES // 2 :]
+    differing = varying(shown)
+    names = differing if len(differing) <= NAMED else []
+    curves = [_curve(trial, names, by_trial[trial.number], measure) for trial in shown]
+    if all(curve.order is not None for curve in curves):
+        curves.sort(key=lambda curve: curve.order or 0.0)
+    left_out = f"the {CURVES // 2} best and {CURVES // 2} worst of {len(ordered)} trials"
+    return CurvesData(
+        title=f"Learning curves: {measure}",
+        subtitle=subtitle(
+            sweep, "solid: validation (band: ± std), dashed: training", left_out if len(shown) < len(ordered) else ""
+        ),
+        measure=measure,
+        by=" · ".join(names) if shown else "",
+        curves=[curve for curve in curves if curve.train.epochs or curve.val.epochs],
+    )
+
+
+def curves_figure(data: CurvesData) -> go.Figure:
+    """Validation solid in a band of one standard deviation, training dashed, one colour a trial."""
+    if not data.curves:
+        return empty_figure("No finished epoch yet", data.title, data.subtitle)
+    made = figure(data.title, data.subtitle)
+    ordered = all(curve.order is not None for curve in data.curves)
+    for curve, color in zip(data.curves, colors(len(data.curves), ordered=ordered), strict=True):
+        if any(curve.val.stds):
+            made.add_trace(_band(curve, color))
+        made.add_trace(_line(curve, "train", color))
+        made.add_trace(_line(curve, "validation", color))
+    made.update_xaxes(title_text="epoch", tickformat="d")
+    made.update_yaxes(title_text=data.measure)
+    made.update_layout(legend_title_text=data.by)
+    return made
+
+
+def _by_value(sweep: SweepRow, trials: Sequence[TrialRow], epochs: Mapping[int, Sequence[EpochRow]]) -> list[TrialRow]:
+    """Best first. A trial that has no value yet counts with its metric in its latest epoch."""
+    values = {item.trial.number: item.value for item in finished(trials)}
+    scored = [
+        Scored(trial, values[trial.number] if trial.number in values else _latest(sweep, epochs[trial.number]))
+        for trial in trials
+    ]
+    return [item.trial for item in ranked(sweep, scored)]
+
+
+def _latest(sweep: SweepRow, rows: Sequence[EpochRow]) -> float:
+    """The sweep's metric in the last epoch that has it; the worst there can be before there is one."""
+    known = [(row.epoch, value) for row in rows if (value := getattr(row, sweep.metric, None)) is not None]
+    return float(max(known)[1]) if known else -math.inf if sweep.maximize else math.inf
+
+
+def _curve(trial: TrialRow, names: Sequence[str], rows: Sequence[EpochRow], measure: Measure) -> Curve:
+    only = trial.params.get(names[0]) if len(names) == 1 else None
+    return Curve(
+        trial=trial.number,
+        name=" · ".join(label(trial.params.get(name)) for name in names) or f"trial {trial.number}",
+        order=float(str(only)) if is_number(only) else None,
+        train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows]),
+        val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows]),
+    )
+
+
+def _value(row: EpochRow, part: Literal["train", "val"], measure: Measure) -> float | None:
+    if measure == "accuracy":
+        return row.train_accuracy if part == "train" else row.val_accuracy
+    return row.train_loss if part == "train" else row.val_loss
+
+
+def _mean_line(points: Sequence[tuple[int, float | None]]) -> Line:
+    at: dict[int, list[float]] = {}
+    for epoch, value in points:
+        if value is not None and math.isfinite(value):
+            at.setdefault(epoch, []).append(value)
+    epochs = thinned(sorted(at), EPOCHS)
+    means = [round(fmean(at[epoch]), 5) for epoch in epochs]
+    return Line(epochs, means, [round(stdev(at[epoch]), 5) if len(at[epoch]) > 1 else 0.0 for epoch in epochs])
+
+
+def _line(curve: Curve, part: Literal["train", "validation"], color: str) -> go.Scatter:
+    line = curve.train if part == "train" else curve.val
+    single = len(line.epochs) == 1
+    return go.Scatter(
+        x=line.epochs,
+        y=line.means,
+        name=curve.name,
+        legendgroup=str(curve.trial),
+        showlegend=part == "validation",
+        mode="markers" if single else "lines",
+        line={"color": color, "width": 2 if part == "validation" else 1.2, "dash": "dash" if part == "train" else None},
+        marker={"color": color, "symbol": "circle-open" if part == "train" else "circle"},
+        hovertemplate=f"trial {curve.trial}, {part}<br>epoch %{{x}}: <b>%{{y:.4f}}</b><br>{curve.name}<extra></extra>",
+    )
+
+
+def _band(curve: Curve, color: str) -> go.Scatter:
+    epochs, means, stds = curve.val
+    upper = [round(mean + std, 5) for mean, std in zip(means, stds, strict=True)]
+    lower = [round(mean - std, 5) for mean, std in zip(means, stds, strict=True)]
+    return go.Scatter(
+        x=epochs + epochs[::-1],
+        y=upper + lower[::-1],
+        legendgroup=str(curve.trial),
+        showlegend=False,
+        fill="toself",
+        fillcolor=faded(color, 0.15),
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+    )

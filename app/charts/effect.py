@@ -1,0 +1,255 @@
+"""A metric against one hyperparameter, with the spread over seeds: which value is best, and by how much?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from app.charts.axis import (
+    AxisPlan,
+    Place,
+    axis_plan,
+    color_bar,
+    color_value,
+    draw_x_axis,
+    is_number,
+    place,
+    place_name,
+)
+from app.charts.empty import empty_figure
+from app.charts.rows import Axis, SweepRow, TrialRow
+from app.charts.select import Scored, finished, ranked, thinned
+from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, colors, figure
+from app.charts.words import label, metric_name, params_text, subtitle, varying
+
+POINTS = 2_000  # runs drawn
+LEVELS = 24  # with more distinct numbers on the axis, neighbours are noise and get no line
+GROUPS = 8  # with more distinct colour numbers, a colour scale stands in for a legend
+
+
+@dataclass(frozen=True)
+class EffectOptions:
+    """The hyperparameter on the x axis and the one that colours, if any. `close` cuts the y axis to the better half."""
+
+    x: str
+    color: str | None = None
+    close: bool = False
+
+
+class Point(NamedTuple):
+    """One run; `hue` is the colouring parameter's value."""
+
+    x: Place
+    y: float
+    hue: object
+    text: str
+
+
+class Level(NamedTuple):
+    """All `n` runs at one value of x: their mean and sample standard deviation (None for a single run)."""
+
+    x: Place
+    mean: float
+    std: float | None
+    n: int
+
+
+class Group(NamedTuple):
+    """The runs of one colour; `name` is empty when no legend tells groups apart."""
+
+    name: str
+    points: list[Point]
+    levels: list[Level]
+
+
+class EffectData(NamedTuple):
+    """`best` is the best trial; `hues` is set when the colour is a scale over the points, not a legend of groups."""
+
+    title: str
+    subtitle: str
+    metric: str
+    color: str | None
+    axis: AxisPlan
+    hues: AxisPlan | None
+    groups: list[Group]
+    best: Point | None
+    y_range: tuple[float, float] | None
+
+
+def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOptions) -> EffectData:
+    """What the chart shows. Runs without a value (diverged, unfinished) and trials without `x` are left out."""
+    scored = [item for item in finished(trials) if options.x in item.trial.params]
+    tried = [trial.params[options.x] for trial, _ in scored]
+    plan = axis_plan(sweep.axes.get(options.x, Axis(options.x)), tried)
+    points = _points(scored, options, plan)
+    hues = _hue_plan(sweep, options.color, points)
+    groups = _groups(points, plan, _hues(points, sweep, None if hues else options.color))
+    lost = sum(run.value is None for trial, _ in scored for run in trial.runs)
+    shown = sum(len(group.points) for group in groups)
+    return EffectData(
+        title=f"{metric_name(sweep.metric)} by {options.x}",
+        subtitle=subtitle(
+            sweep,
+            f"{lost} run{'s' if lost > 1 else ''} without a value left out" if lost else "",
+            f"{shown} of {len(points)} runs drawn" if shown < len(points) else "",
+            "close-up: the y axis shows the better half" if options.close else "",
+        ),
+        metric=metric_name(sweep.metric),
+        color=options.color,
+        axis=plan,
+        hues=hues,
+        groups=groups,
+        best=_best(sweep, scored, options, plan),
+        y_range=_better_half(sweep, scored) if options.close and scored else None,
+    )
+
+
+def effect_figure(data: EffectData) -> go.Figure:
+    """Faint points for runs, a line with error bars for their mean and spread, a star for the best trial."""
+    if data.best is None:
+        return empty_figure(title=data.title, subtitle=data.subtitle)
+    made = figure(data.title, data.subtitle)
+    hues = [point.hue for group in data.groups for point in group.points]
+    shades = colors(len(data.groups), ordered=len(data.groups) > 2 and all(map(is_number, hues)))
+    for i, (group, shade) in enumerate(zip(data.groups, shades, strict=True)):
+        marker: dict[str, object] = {"color": shade, "symbol": SYMBOLS[i % len(SYMBOLS)]}
+        made.add_trace(_runs_trace(data, group, marker))
+        if group.levels:
+            made.add_trace(_means_trace(data, group, marker))
+    made.add_trace(_best_trace(data.best, data.color is not None and data.hues is None))
+    made.update_yaxes(title_text=data.metric, range=data.y_range)
+    draw_x_axis(made, data.axis)
+    if data.color is not None and data.hues is None:
+        made.update_layout(legend_title_text=data.color)
+        if data.axis.scale == "category":
+            made.update_layout(scattermode="group")  # side by side, or the error bars would hide each other
+    return made
+
+
+def _hue_plan(sweep: SweepRow, color: str | None, points: Sequence[Point]) -> AxisPlan | None:
+    """A scale of colours for a parameter with many different numbers."""
+    hues = [point.hue for point in points]
+    if color is None or len(set(map(label, hues))) <= GROUPS or not all(map(is_number, hues)):
+        return None
+    return axis_plan(Axis(color, sweep.axes.get(color, Axis(color)).log), hues)
+
+
+def _points(scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan) -> list[Point]:
+    """One point a run that has a value, or one for the trial where its runs are not known."""
+    names = varying([trial for trial, _ in scored]) or [options.x]
+    points = []
+    for trial, value in scored:
+        where = place(plan, trial.params[options.x])
+        hue = trial.params.get(options.color) if options.color else None
+        params = params_text(trial.params, names)
+        runs = [(f", seed {run.seed}", run.value) for run in trial.runs if run.value is not None]
+        points += [
+            Point(where, y, hue, f"trial {trial.number}{which}<br>{params}") for which, y in runs or [("", value)]
+        ]
+    return points
+
+
+def _hues(points: Sequence[Point], sweep: SweepRow, color: str | None) -> list[str]:
+    """The colours' names in their order: numbers by size, names as in the space. One empty name without a legend."""
+    if color is None:
+        return [""]
+    seen = {label(point.hue): point.hue for point in points}
+    if all(map(is_number, seen.values())):
+        return sorted(seen, key=lambda name: float(str(seen[name])))
+    axis = sweep.axes.get(color, Axis(color))
+    known = [label(choice) for choice in axis.choices or ()]
+    return [name for name in dict.fromkeys([*known, *seen]) if name in seen]
+
+
+def _groups(points: Sequence[Point], plan: AxisPlan, hues: Sequence[str]) -> list[Group]:
+    """The points by colour. What is drawn is thinned to POINTS in all, what is averaged is not."""
+    members: dict[str, list[Point]] = {hue: [] for hue in hues}
+    for point in points:
+        members["" if "" in members else label(point.hue)].append(point)
+    share = min(1.0, POINTS / max(len(points), 1))
+    return [
+        Group(hue, thinned(group, max(2, int(share * len(group)))), _levels(group, plan))
+        for hue, group in members.items()
+    ]
+
+
+def _levels(points: Sequence[Point], plan: AxisPlan) -> list[Level]:
+    at: dict[Place, list[float]] = {}
+    for point in points:
+        at.setdefault(point.x, []).append(point.y)
+    if len(at) > LEVELS:
+        return []
+    ordered = [(x, at[x]) for x in plan.places if x in at]
+    return [Level(x, fmean(ys), stdev(ys) if len(ys) > 1 else None, len(ys)) for x, ys in ordered]
+
+
+def _best(sweep: SweepRow, scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan) -> Point | None:
+    if not scored:
+        return None
+    trial, value = ranked(sweep, scored)[0]
+    spread = "" if trial.std is None else f" ± {trial.std:.4f}"
+    text = f"best: trial {trial.number}, <b>{value:.4f}{spread}</b><br>{params_text(trial.params)}"
+    hue = trial.params.get(options.color) if options.color else None
+    return Point(place(plan, trial.params[options.x]), value, hue, text)
+
+
+def _better_half(sweep: SweepRow, scored: Sequence[Scored]) -> tuple[float, float]:
+    """From a little under the median trial to a little beyond the best, with room for the spread over seeds."""
+    values = [item.value for item in ranked(sweep, scored)]
+    best, middle = values[0], values[len(values) // 2]
+    room = max(0.15 * abs(best - middle), 2 * (ranked(sweep, scored)[0].trial.std or 0.0), 1e-3)
+    return min(best, middle) - room, max(best, middle) + room
+
+
+def _runs_trace(data: EffectData, group: Group, marker: dict[str, object]) -> go.Scatter:
+    look = marker | {"size": 6, "opacity": 0.55}
+    if data.hues is not None:
+        hues = [color_value(data.hues, point.hue) for point in group.points]
+        scale = [list(stop) for stop in SCALE]
+        look |= {"color": hues, "colorscale": scale, "colorbar": color_bar(data.hues), "opacity": 0.8}
+    return go.Scatter(
+        x=[point.x for point in group.points],
+        y=[point.y for point in group.points],
+        name=group.name or "one run",
+        legendgroup=group.name,
+        showlegend=not group.name or not group.levels,
+        offsetgroup=group.name,
+        mode="markers",
+        marker=look,
+        text=[point.text for point in group.points],
+        hovertemplate="<b>%{y:.4f}</b><br>%{text}<extra></extra>",
+    )
+
+
+def _means_trace(data: EffectData, group: Group, marker: dict[str, object]) -> go.Scatter:
+    """Means over runs with error bars; grey where the points wear a colour scale."""
+    spreads = ["" if level.std is None else f" ± {level.std:.4f}" for level in group.levels]
+    color = PALETTE[-1] if data.hues else marker["color"]
+    return go.Scatter(
+        x=[level.x for level in group.levels],
+        y=[level.mean for level in group.levels],
+        error_y={"array": [level.std or 0.0 for level in group.levels], "thickness": 1.5, "width": 4},
+        name=group.name or "mean ± std",
+        legendgroup=group.name,
+        offsetgroup=group.name,
+        mode="markers" if data.axis.scale == "category" else "lines+markers",
+        line={"color": color, "width": 2},
+        marker=marker | {"size": 8, "color": color},
+        text=[f"{spread}, n = {level.n}" for level, spread in zip(group.levels, spreads, strict=True)],
+        hovertemplate=f"{data.axis.name} %{{x}}: mean <b>%{{y:.4f}}</b>%{{text}}<extra>{group.name}</extra>",
+    )
+
+
+def _best_trace(best: Point, grouped: bool) -> go.Scatter:
+    return go.Scatter(
+        x=[best.x],
+        y=[best.y],
+        name=f"best trial: {place_name(best.x)}",
+        mode="markers",
+        offsetgroup=label(best.hue) if grouped else None,
+        marker={"size": 17, "symbol": "star-open", "color": BEST, "line": {"width": 2}},
+        text=[best.text],
+        hovertemplate="%{text}<extra></extra>",
+    )

@@ -1,0 +1,83 @@
+"""Figures as one HTML page that needs nothing else: plotly.js is inside, so it also works offline."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from app.charts import theme
+
+
+class Table(NamedTuple):
+    """Columns and rows of text that is already formatted."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+STYLE = """
+:root { color-scheme: light dark; --ground: #fff; --ink: #1c2024; --soft: #5b646d; --edge: #d9dee3;
+  --chart-ink: #39414a; --chart-line: #e4e8ec; }
+@media (prefers-color-scheme: dark) { :root { --ground: #14171a; --ink: #e8eaed; --soft: #a3abb3; --edge: #343a40;
+  --chart-ink: #cfd4d9; --chart-line: #2b3137; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: var(--ground); color: var(--ink);
+  font: 1rem/1.55 FONT; overflow-wrap: break-word; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; }
+p { margin: .6rem 0; max-width: 44rem; }
+.description { color: var(--soft); }
+.chart { height: 30rem; margin: 1.25rem -.25rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--edge); white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; }
+""".replace("FONT", theme.FONT)
+
+SCRIPT = """
+const config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"]};
+document.querySelectorAll(".chart").forEach((place) => {
+  const {data, layout} = JSON.parse(place.nextElementSibling.textContent);
+  Plotly.newPlot(place, data, layout, config);
+});
+"""
+
+
+def page(
+    title: str, description: str, figures: Sequence[go.Figure], *, answer: str = "", table: Table | None = None
+) -> str:
+    """A whole HTML document, about 5 MB. All texts are plain; the answer's paragraphs are divided by empty lines."""
+    paragraphs = "".join(f"<p>{escape(part.strip())}</p>" for part in answer.split("\n\n") if part.strip())
+    charts = "".join(map(_chart, figures))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{STYLE}{theme.CSS}</style>
+<script>{get_plotlyjs()}</script>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+<p class="description">{escape(description)}</p>
+{paragraphs}
+{charts}
+{_table(table) if table else ""}
+<script>{SCRIPT}</script>
+</body>
+</html>
+"""
+
+
+def _chart(figure: go.Figure) -> str:
+    """The place of a chart, then its JSON, in which no text can end the script element."""
+    json = str(figure.to_json()).replace("<", "\\u003c")
+    return f'<div class="chart"></div><script type="application/json">{json}</script>'
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'

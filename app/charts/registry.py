@@ -1,0 +1,121 @@
+"""The charts by name: what each needs, its options, how it is drawn."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, cast
+
+import plotly.graph_objects as go
+
+from app.charts.curves import CurvesOptions, Measure, curves_data, curves_figure
+from app.charts.effect import EffectOptions, effect_data, effect_figure
+from app.charts.empty import empty_figure
+from app.charts.history import history_data, history_figure
+from app.charts.rows import EpochRow, SweepRow, TrialRow
+from app.errors import FieldError, InvalidError, NotFoundError
+
+Query = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """`needs` says which rows to read. `draw` takes sweep, trials, epochs (empty where not needed) and the options."""
+
+    name: str
+    title: str
+    description: str
+    needs: Literal["trials", "epochs"]
+    options: tuple[str, ...]
+    parse: Callable[[SweepRow, Query], Any]
+    draw: Callable[[SweepRow, Sequence[TrialRow], Sequence[EpochRow], Any], go.Figure]
+
+    def figure(
+        self, sweep: SweepRow, trials: Sequence[TrialRow], epochs: Sequence[EpochRow] = (), query: Query | None = None
+    ) -> go.Figure:
+        """Draws the chart with the options of a query string, e.g. {"x": "hidden_units"}. Raises InvalidError."""
+        query = query or {}
+        for option in query:
+            if option not in self.options:
+                _refuse(option, f"the chart {self.name} has {_listed(self.options) or 'no options'}")
+        return self.draw(sweep, trials, epochs, self.parse(sweep, query))
+
+
+def chart(name: str) -> Chart:
+    """The chart of that name. Raises NotFoundError, which names those that exist."""
+    if name not in CHARTS:
+        raise NotFoundError(f"There is no chart {name!r}; there are {_listed(CHARTS)}.")
+    return CHARTS[name]
+
+
+def _refuse(option: str, msg: str) -> NoReturn:
+    raise InvalidError(f"The chart's option {option} can't be used: {msg}.", [FieldError(("query", option), msg)])
+
+
+def _listed(names: Sequence[str] | Mapping[str, object]) -> str:
+    return ", ".join(names)
+
+
+def _axis_name(sweep: SweepRow, option: str, name: str) -> str:
+    if name not in sweep.axes:
+        _refuse(option, f"{name!r} is not a hyperparameter of this sweep; there are {_listed(sweep.axes)}")
+    return name
+
+
+def _effect_options(sweep: SweepRow, query: Query) -> EffectOptions:
+    """Without `x` the first hyperparameter with choices to compare, or else the first."""
+    compared = [name for name, axis in sweep.axes.items() if axis.choices is not None and len(axis.choices) > 1]
+    first = next(iter([*compared, *sweep.axes]), "")
+    x = _axis_name(sweep, "x", query.get("x") or first) if sweep.axes or query.get("x") else ""
+    color = _axis_name(sweep, "color", query["color"]) if query.get("color") else None
+    close = query.get("close", "false")
+    if close not in ("true", "false"):
+        _refuse("close", f"must be true or false, not {close!r}")
+    return EffectOptions(x, color, close == "true")
+
+
+def _curves_options(_: SweepRow, query: Query) -> CurvesOptions:
+    measure = query.get("measure", "accuracy")
+    if measure not in ("accuracy", "loss"):
+        _refuse("measure", f"must be accuracy or loss, not {measure!r}")
+    return CurvesOptions(cast(Measure, measure))
+
+
+def _draw_effect(
+    sweep: SweepRow, trials: Sequence[TrialRow], _: Sequence[EpochRow], options: EffectOptions
+) -> go.Figure:
+    if not options.x:
+        return empty_figure("This sweep has no hyperparameter to compare")
+    return effect_figure(effect_data(sweep, trials, options))
+
+
+CHARTS: dict[str, Chart] = {
+    entry.name: entry
+    for entry in (
+        Chart(
+            "effect",
+            "Effect of one hyperparameter",
+            "The metric against one hyperparameter: every run a point, mean and spread over seeds, the best marked.",
+            "trials",
+            ("x", "color", "close"),
+            _effect_options,
+            _draw_effect,
+        ),
+        Chart(
+            "curves",
+            "Learning curves",
+            "Training and validation over the epochs, mean and spread over seeds.",
+            "epochs",
+            ("measure",),
+            _curves_options,
+            lambda sweep, trials, epochs, options: curves_figure(curves_data(sweep, trials, epochs, options)),
+        ),
+        Chart(
+            "history",
+            "History of the search",
+            "Every finished trial's value by number, and the best so far.",
+            "trials",
+            (),
+            lambda _sweep, _query: None,
+            lambda sweep, trials, _epochs, _options: history_figure(history_data(sweep, trials)),
+        ),
+    )
+}

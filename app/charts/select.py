@@ -1,0 +1,39 @@
+"""Which rows a chart shows: the finished ones, the best of them, and not too many."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+from app.charts.rows import SweepRow, TrialRow
+
+T = TypeVar("T")
+
+
+class Scored(NamedTuple):
+    """A finished trial and its value, which is finite."""
+
+    trial: TrialRow
+    value: float
+
+
+def finished(trials: Sequence[TrialRow]) -> list[Scored]:
+    """The complete trials that have a value, by number. One whose runs all diverged has none."""
+    scored = [
+        Scored(trial, trial.value)
+        for trial in trials
+        if trial.state == "complete" and trial.value is not None and math.isfinite(trial.value)
+    ]
+    return sorted(scored, key=lambda item: item.trial.number)
+
+
+def ranked(sweep: SweepRow, scored: Sequence[Scored]) -> list[Scored]:
+    """Best first, by the sweep's direction; of equals the earlier trial."""
+    sign = -1 if sweep.maximize else 1
+    return sorted(scored, key=lambda item: (sign * item.value, item.trial.number))
+
+
+def thinned(items: Sequence[T], limit: int) -> list[T]:
+    """At most `limit` of the items, evenly spread, the first and the last among them."""
+    if len(items) <= limit:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (limit - 1))] for i in range(limit)]
