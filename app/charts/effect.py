@@ -20,9 +20,9 @@ from app.charts.axis import (
 )
 from app.charts.empty import empty_figure
 from app.charts.rows import Axis, SweepRow, TrialRow
-from app.charts.select import Scored, finished, ranked, thinned
+from app.charts.select import Scored, failed, finished, ranked, thinned
 from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, colors, figure
-from app.charts.words import label, metric_name, params_text, subtitle, varying
+from app.charts.words import failed_note, label, metric_name, params_text, subtitle, varying
 
 POINTS = 2_000  # runs drawn
 LEVELS = 24  # with more distinct numbers on the axis, neighbours are noise and get no line
@@ -79,20 +79,19 @@ class EffectData(NamedTuple):
 
 
 def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOptions) -> EffectData:
-    """What the chart shows. Runs without a value (diverged, unfinished) and trials without `x` are left out."""
+    """What the chart shows. Trials without a value (unfinished, a run diverged) and trials without `x` are left out."""
     scored = [item for item in finished(trials) if options.x in item.trial.params]
     tried = [trial.params[options.x] for trial, _ in scored]
     plan = axis_plan(sweep.axes.get(options.x, Axis(options.x)), tried)
     points = _points(scored, options, plan)
     hues = _hue_plan(sweep, options.color, points)
     groups = _groups(points, plan, _hues(points, sweep, None if hues else options.color))
-    lost = sum(run.value is None for trial, _ in scored for run in trial.runs)
     shown = sum(len(group.points) for group in groups)
     return EffectData(
         title=f"{metric_name(sweep.metric)} by {options.x}",
         subtitle=subtitle(
             sweep,
-            f"{lost} run{'s' if lost > 1 else ''} without a value left out" if lost else "",
+            failed_note(failed(trials)),
             f"{shown} of {len(points)} runs drawn" if shown < len(points) else "",
             "close-up: the y axis shows the better half" if options.close else "",
         ),
@@ -189,8 +188,9 @@ def _best(sweep: SweepRow, scored: Sequence[Scored], options: EffectOptions, pla
     if not scored:
         return None
     trial, value = ranked(sweep, scored)[0]
+    names = varying([item.trial for item in scored]) or [options.x]
     spread = "" if trial.std is None else f" ± {trial.std:.4f}"
-    text = f"best: trial {trial.number}, <b>{value:.4f}{spread}</b><br>{params_text(trial.params)}"
+    text = f"best: trial {trial.number}, <b>{value:.4f}{spread}</b><br>{params_text(trial.params, names)}"
     hue = trial.params.get(options.color) if options.color else None
     return Point(place(plan, trial.params[options.x]), value, hue, text)
 

@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 
 from app.charts.empty import empty_figure
 from app.charts.rows import SweepRow, TrialRow
-from app.charts.select import finished, thinned
+from app.charts.select import failed, finished, thinned
 from app.charts.theme import BEST, PALETTE, figure
-from app.charts.words import metric_name, params_text, subtitle, varying
+from app.charts.words import failed_note, metric_name, params_text, subtitle, varying
 
 LIMIT = 2_000  # points
 
@@ -36,7 +36,7 @@ def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
     note = f"{len(shown)} of {len(scored)} trials drawn" if len(shown) < len(scored) else ""
     return HistoryData(
         title=f"{metric_name(sweep.metric)} by trial",
-        subtitle=subtitle(sweep, note),
+        subtitle=subtitle(sweep, failed_note(failed(trials)), note),
         metric=metric_name(sweep.metric),
         numbers=[trial.number for (trial, _), _ in shown],
         values=[value for (_, value), _ in shown],

@@ -1,7 +1,7 @@
 """The charts by name: what each needs, its options, how it is drawn."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn, cast
 
 import plotly.graph_objects as go
@@ -11,6 +11,8 @@ from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.empty import empty_figure
 from app.charts.history import history_data, history_figure
 from app.charts.rows import EpochRow, SweepRow, TrialRow
+from app.charts.select import finished
+from app.charts.words import varying
 from app.errors import FieldError, InvalidError, NotFoundError
 
 Query = Mapping[str, str]
@@ -61,10 +63,7 @@ def _axis_name(sweep: SweepRow, option: str, name: str) -> str:
 
 
 def _effect_options(sweep: SweepRow, query: Query) -> EffectOptions:
-    """Without `x` the first hyperparameter with choices to compare, or else the first."""
-    compared = [name for name, axis in sweep.axes.items() if axis.choices is not None and len(axis.choices) > 1]
-    first = next(iter([*compared, *sweep.axes]), "")
-    x = _axis_name(sweep, "x", query.get("x") or first) if sweep.axes or query.get("x") else ""
+    x = _axis_name(sweep, "x", query["x"]) if query.get("x") else ""  # the trials tell what is worth drawing
     color = _axis_name(sweep, "color", query["color"]) if query.get("color") else None
     close = query.get("close", "false")
     if close not in ("true", "false"):
@@ -82,9 +81,17 @@ def _curves_options(_: SweepRow, query: Query) -> CurvesOptions:
 def _draw_effect(
     sweep: SweepRow, trials: Sequence[TrialRow], _: Sequence[EpochRow], options: EffectOptions
 ) -> go.Figure:
-    if not options.x:
+    x = options.x or _first_x(sweep, trials)
+    if not x:
         return empty_figure("This sweep has no hyperparameter to compare")
-    return effect_figure(effect_data(sweep, trials, options))
+    return effect_figure(effect_data(sweep, trials, replace(options, x=x)))
+
+
+def _first_x(sweep: SweepRow, trials: Sequence[TrialRow]) -> str:
+    """The first hyperparameter with choices to compare, else the first in which the trials differ, else the first."""
+    compared = [name for name, axis in sweep.axes.items() if axis.choices is not None and len(axis.choices) > 1]
+    differing = [name for name in varying([item.trial for item in finished(trials)]) if name in sweep.axes]
+    return next(iter([*compared, *differing, *sweep.axes]), "")
 
 
 CHARTS: dict[str, Chart] = {

@@ -17,13 +17,18 @@ class Scored(NamedTuple):
 
 
 def finished(trials: Sequence[TrialRow]) -> list[Scored]:
-    """The complete trials that have a value, by number. One whose runs all diverged has none."""
+    """The complete trials that have a value, by number."""
     scored = [
         Scored(trial, trial.value)
         for trial in trials
         if trial.state == "complete" and trial.value is not None and math.isfinite(trial.value)
     ]
     return sorted(scored, key=lambda item: item.trial.number)
+
+
+def failed(trials: Sequence[TrialRow]) -> int:
+    """How many trials ended without a value: one of their runs diverged, or they could not be trained."""
+    return sum(trial.state == "failed" for trial in trials)
 
 
 def ranked(sweep: SweepRow, scored: Sequence[Scored]) -> list[Scored]:

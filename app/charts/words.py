@@ -49,6 +49,11 @@ def varying(trials: Sequence[TrialRow]) -> list[str]:
     return [name for name in names if len({label(trial.params.get(name)) for trial in trials}) > 1]
 
 
+def failed_note(count: int) -> str:
+    """`2 failed trials left out`, or nothing."""
+    return f"{count} failed trial{'s' if count > 1 else ''} left out" if count else ""
+
+
 def subtitle(sweep: SweepRow, *notes: str) -> str:
     """Data set, split, seeds and notes; it always says when the test images were used to validate."""
     seeds = f"{sweep.seeds} seed{'s' if sweep.seeds != 1 else ''}"

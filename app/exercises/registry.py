@@ -1,0 +1,14 @@
+"""The exercises that can be run, by number."""
+
+from app.errors import NotFoundError
+from app.exercises.exercise import Exercise
+from app.exercises.hidden_units import HIDDEN_UNITS
+
+EXERCISES: dict[int, Exercise] = {entry.number: entry for entry in (HIDDEN_UNITS,)}
+
+
+def exercise(number: int) -> Exercise:
+    """The exercise of that number. Raises NotFoundError, which names those that exist."""
+    if number not in EXERCISES:
+        raise NotFoundError(f"There is no exercise {number}; there are {', '.join(map(str, EXERCISES))}.")
+    return EXERCISES[number]
