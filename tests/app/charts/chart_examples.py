@@ -1,0 +1,36 @@
+"""Rows made by hand, small enough to check the charts' numbers without a computer."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+
+from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
+
+
+def sweep(*axes: Axis, split: str = "holdout", metric: str = "val_accuracy", maximize: bool = True) -> SweepRow:
+    return SweepRow("example", "digits", split, metric, maximize, 2, {axis.name: axis for axis in axes})
+
+
+def complete(number: int, params: Mapping[str, object], *values: float) -> TrialRow:
+    runs = tuple(RunRow(seed, value) for seed, value in enumerate(values))
+    return TrialRow(number, "complete", params, fmean(values), stdev(values) if len(values) > 1 else None, runs)
+
+
+def diverged(number: int, params: Mapping[str, object], *values: float | None) -> TrialRow:
+    runs = tuple(
+        RunRow(seed, value, None if value is not None else "diverged at epoch 1") for seed, value in enumerate(values)
+    )
+    return TrialRow(number, "failed", params, None, None, runs)
+
+
+def waiting(number: int, params: Mapping[str, object]) -> TrialRow:
+    return TrialRow(number, "waiting", params, None, None)
+
+
+def curve(trial: int, seed: int, accuracies: Sequence[float | None]) -> list[EpochRow]:
+    """Epochs whose training accuracy is 0.1 above the validation accuracy, and losses 1 minus those."""
+    return [
+        EpochRow(trial, seed, epoch, None, None, None, None)
+        if accuracy is None
+        else EpochRow(trial, seed, epoch, 0.9 - accuracy, accuracy + 0.1, 1 - accuracy, accuracy)
+        for epoch, accuracy in enumerate(accuracies, start=1)
+    ]

@@ -1,0 +1,65 @@
+import pytest
+from chart_examples import complete, curve, sweep
+
+from app.charts.curves import CurvesOptions, Line, curves_data, curves_figure
+from app.charts.rows import Axis, TrialRow
+
+WIDTH = Axis("hidden_units", choices=(1, 2))
+TRIALS = [complete(0, {"hidden_units": 2}, 0.6), complete(1, {"hidden_units": 1}, 0.3)]
+EPOCHS = [*curve(0, 0, [0.4, 0.6]), *curve(0, 1, [0.2, 0.6]), *curve(1, 0, [0.3])]
+
+
+def test_a_line_is_the_mean_over_seeds() -> None:
+    """0.4 and 0.2 are 0.3 ± 0.1414 in epoch 1; the curves stand in the order of the widths."""
+    narrow, wide = curves_data(sweep(WIDTH), TRIALS, EPOCHS).curves
+    assert (narrow.name, wide.name) == ("1", "2")
+    assert wide.val == Line([1, 2], [0.3, 0.6], [0.14142, 0.0])
+    assert wide.train.means == pytest.approx([0.4, 0.7])
+    assert narrow.val == Line([1], [0.3], [0.0])
+
+
+def test_training_is_dashed_and_validation_is_solid() -> None:
+    """With a band where there are several seeds."""
+    made = curves_figure(curves_data(sweep(WIDTH), TRIALS, EPOCHS))
+    dashes = [(trace.line.dash, trace.fill) for trace in made.data if trace.legendgroup == "0"]
+    assert dashes == [(None, "toself"), ("dash", None), (None, None)]
+    assert made.layout.legend.title.text == "hidden_units"
+
+
+def test_losses_are_drawn_on_request() -> None:
+    """`measure` chooses what is drawn."""
+    data = curves_data(sweep(WIDTH), TRIALS, EPOCHS, CurvesOptions("loss"))
+    assert data.curves[0].val.means == [0.7]
+    assert data.curves[0].train.means == pytest.approx([0.6])
+
+
+def test_of_many_trials_the_best_and_the_worst_are_drawn() -> None:
+    """Six each, and the subtitle says so."""
+    trials = [complete(n, {"learning_rate": n / 100}, n / 100) for n in range(40)]
+    epochs = [row for n in range(40) for row in curve(n, 0, [n / 100])]
+    data = curves_data(sweep(Axis("learning_rate")), trials, epochs)
+    assert [item.trial for item in data.curves] == [*range(6), *range(34, 40)]
+    assert "the 6 best and 6 worst of 40 trials" in data.subtitle
+
+
+def test_unfinished_and_diverged_epochs_are_drawn_as_far_as_they_go() -> None:
+    """A running trial has a curve; epochs without numbers are skipped, a trial with none of them is not drawn."""
+    running = [TrialRow(n, "running", {"hidden_units": n + 1}, None, None) for n in (0, 1)]
+    data = curves_data(sweep(WIDTH), running, [*curve(0, 0, [0.3, None, float("nan")]), *curve(1, 0, [None])])
+    assert [(item.trial, item.val.epochs) for item in data.curves] == [(0, [1])]
+
+
+def test_no_epoch_is_an_empty_figure_that_says_so() -> None:
+    """Valid, without data, with a sentence."""
+    made = curves_figure(curves_data(sweep(WIDTH), TRIALS, []))
+    assert len(made.data) == 0
+    assert made.layout.annotations[0].text == "No finished epoch yet"
+
+
+def test_long_curves_are_thinned_but_keep_their_ends() -> None:
+    """At most 200 points, the first and the last epoch among them."""
+    data = curves_data(sweep(WIDTH), TRIALS[:1], curve(0, 0, [0.5] * 5000))
+    (only,) = data.curves
+    assert len(only.val.epochs) == 200
+    assert (only.val.epochs[0], only.val.epochs[-1]) == (1, 5000)
+    assert only.name == "trial 0"

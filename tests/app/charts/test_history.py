@@ -1,0 +1,36 @@
+from chart_examples import complete, diverged, sweep, waiting
+
+from app.charts.history import history_data, history_figure
+from app.charts.rows import Axis
+
+RATE = Axis("learning_rate", log=True)
+TRIALS = [complete(n, {"learning_rate": value}, value) for n, value in ((3, 0.4), (0, 0.2), (1, 0.1))]
+
+
+def test_the_best_so_far_never_gets_worse() -> None:
+    """By number, whatever the order of the rows; failed and waiting trials are no points."""
+    trials = [*TRIALS, diverged(2, {"learning_rate": 9.0}, None), waiting(4, {})]
+    data = history_data(sweep(RATE), trials)
+    assert data.numbers == [0, 1, 3]
+    assert data.best == [0.2, 0.2, 0.4]
+    assert "1 failed trial left out" in data.subtitle
+    assert data.texts[0] == "learning_rate 0.2"
+
+
+def test_a_loss_goes_down() -> None:
+    """The best so far follows the direction."""
+    assert history_data(sweep(RATE, maximize=False), TRIALS).best == [0.2, 0.1, 0.1]
+
+
+def test_thousands_of_trials_are_thinned_and_keep_the_last_best() -> None:
+    """At most 2000 points; the step line ends where the search ended."""
+    data = history_data(sweep(RATE), [complete(n, {"learning_rate": 0.1}, (n * 7 % 5000) / 5000) for n in range(5000)])
+    assert len(data.numbers) == 2000
+    assert data.best[-1] == 4999 / 5000
+    assert "2000 of 5000 trials drawn" in data.subtitle
+
+
+def test_nothing_finished_is_an_empty_figure() -> None:
+    """Valid, without data."""
+    assert len(history_figure(history_data(sweep(RATE), [])).data) == 0
+    assert len(history_figure(history_data(sweep(RATE), TRIALS)).data) == 2
