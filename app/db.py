@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from alembic import command
 from app.errors import StartError
 
 CHANNEL = "perceptune"  # NOTIFY payload: the id of the sweep that changed, or "" when trials are waiting
@@ -74,6 +74,6 @@ def is_migrated(session: Session) -> bool:
     return set(current) == set(ScriptDirectory.from_config(_alembic_config()).get_heads())
 
 
-def first_line(error: OperationalError) -> str:
+def first_line(error: DBAPIError) -> str:
     """The database's own words, without SQLAlchemy's."""
     return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error).__name__

@@ -5,14 +5,14 @@ trial's changes nothing, and its answer leaves the trial out: that is how a work
 Every statement locks the sweep's row before the rows of its trials, so that two of them can't wait for each other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from app import sweeps
 from app.models import Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
@@ -61,7 +61,6 @@ class RunResult:
     value: float | None
     error: str | None
     seconds: float
-    weights: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,13 @@ class TrialResult:
 
 def register(session: Session, worker: Worker) -> None:
     session.add(worker)
+
+
+def live_workers(session: Session) -> int:
+    """Workers that were heard of lately."""
+    lately = func.clock_timestamp() - text(f"interval '{SILENT_SECONDS:g} seconds'")
+    alive = select(func.count()).where(Worker.state != WorkerState.stopped, Worker.last_seen > lately)
+    return session.scalars(alive).one()
 
 
 def claim(
@@ -149,10 +155,17 @@ def heartbeat(session: Session, worker_id: UUID, leases: Sequence[Lease], lease_
     return {row.id for row in session.execute(_HEARTBEAT, _lease_arrays(leases) | {"lease": lease_seconds})}
 
 
-def finish(session: Session, sweep_id: int, worker_id: UUID, results: Sequence[TrialResult]) -> set[int]:
+def finish(
+    session: Session,
+    sweep_id: int,
+    worker_id: UUID,
+    results: Sequence[TrialResult],
+    weights: Callable[[int], Mapping[int, bytes]],
+) -> set[int]:
     """Writes how trials ended, under their leases; returns the ids of those that were accepted.
 
-    Weights are kept of the trials that are the best of their sweep at this moment, so the best of all has them.
+    `weights` gives the parameters of a trial's runs by seed. They are kept of a trial that is the best of its sweep at
+    this moment, so the best of all has them.
     """
     sweep = sweeps.get(session, sweep_id, lock=True)
     given = _lease_arrays([result.lease for result in results]) | {
@@ -165,7 +178,8 @@ def finish(session: Session, sweep_id: int, worker_id: UUID, results: Sequence[T
     if not accepted:
         return accepted
     best = session.scalar(sweeps.best_trial_id(sweep))
-    _insert_runs(session, [result for result in results if result.lease.trial_id in accepted], best)
+    kept = {best: weights(best)} if best is not None and best in accepted else {}
+    _insert_runs(session, [result for result in results if result.lease.trial_id in accepted], kept)
     session.execute(update(Worker).where(Worker.id == worker_id).values(trials_done=Worker.trials_done + len(accepted)))
     _touch(session, sweep_id)
     sweeps.close_if_done(session, [sweep_id])
@@ -186,6 +200,31 @@ def drop(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) 
     session.execute(_DROP, _lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
     _end_stopped(session, [sweep_id])
     _touch(session, sweep_id)
+
+
+def unscored(session: Session, but: Sequence[int] = ()) -> Sweep | None:
+    """A completed sweep whose chosen trial has not been scored on the test images; locked, None where there is none."""
+    waiting = select(Sweep).where(Sweep.state == SweepState.completed, ~Sweep.scored, Sweep.id.not_in(but))
+    return session.scalar(waiting.order_by(Sweep.id).limit(1).with_for_update(skip_locked=True))
+
+
+def weights_of_best(session: Session, sweep: Sweep) -> Sequence[Run]:
+    """The runs of the chosen trial, their weights loaded."""
+    best = session.scalar(sweeps.best_trial_id(sweep))
+    return session.scalars(select(Run).where(Run.trial_id == best).options(undefer(Run.weights))).all()
+
+
+def scored(session: Session, sweep: Sweep, runs: Sequence[Run]) -> None:
+    """Ends the scoring: weights of trials that were the best only for a while are let go."""
+    chosen = [run.trial_id for run in runs]
+    others = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.id.not_in(chosen))
+    session.execute(
+        update(Run).where(Run.trial_id.in_(others), Run.weights.is_not(None)).values(weights=None),
+        execution_options={"synchronize_session": False},
+    )
+    sweep.scored = True
+    session.flush()
+    _touch(session, sweep.id)
 
 
 def expire(session: Session) -> None:
@@ -222,7 +261,7 @@ def _end_stopped(session: Session, sweep_ids: Sequence[int]) -> None:
     sweeps.close_if_done(session, sweep_ids)
 
 
-def _insert_runs(session: Session, results: Sequence[TrialResult], best: int | None) -> None:
+def _insert_runs(session: Session, results: Sequence[TrialResult], kept: Mapping[int, Mapping[int, bytes]]) -> None:
     rows = [
         {
             "trial_id": result.lease.trial_id,
@@ -231,7 +270,7 @@ def _insert_runs(session: Session, results: Sequence[TrialResult], best: int | N
             "value": run.value,
             "error": run.error,
             "seconds": run.seconds,
-            "weights": run.weights if result.lease.trial_id == best else None,
+            "weights": kept.get(result.lease.trial_id, {}).get(run.seed),
         }
         for result in results
         for run in result.runs
@@ -306,6 +345,7 @@ _RECORD = text("""
             CAST(:val_loss AS float8[]), CAST(:val_accuracy AS float8[]), CAST(:seconds AS float8[])
         ) AS p(trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
         JOIN held ON held.id = p.trial_id
+        ON CONFLICT DO NOTHING  -- written before, when the connection was lost while the commit was on its way
     ), touched AS (
         UPDATE sweeps SET revision = revision + 1 WHERE id IN (SELECT id FROM sweep) AND EXISTS (SELECT FROM held)
     )

@@ -1,0 +1,116 @@
+"""The command line: `perceptune up | demo | worker | data | db`."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from app import logs
+from app.config import Settings, load_settings
+from app.db import connect, migrate
+from app.errors import PerceptuneError
+from app.service import Service, database, stop_on_signals
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+db = typer.Typer(no_args_is_help=True, help="The database's tables.")
+app.add_typer(db, name="db")
+
+
+def _flag(name: str, help: str, variable: str | None = None) -> object:
+    return typer.Option(f"--{name}", help=f"{help} [{variable or 'PERCEPTUNE_' + name.upper().replace('-', '_')}]")
+
+
+Home = Annotated[str | None, _flag("home", "Data folder: embedded database, data sets.")]
+Database = Annotated[str | None, _flag("database-url", "A Postgres in place of the embedded one.", "DATABASE_URL")]
+Host = Annotated[str | None, _flag("host", "Address to serve on; default 127.0.0.1.")]
+Port = Annotated[str | None, _flag("port", "Port to serve on; default 8000.")]
+Workers = Annotated[str | None, _flag("workers", "Workers to start; default one a GPU, else one a core; 0 for none.")]
+Device = Annotated[str | None, _flag("device", "Device of the workers: cpu, cuda, cuda:N or mps.")]
+
+
+@app.command()
+def up(
+    home: Home = None,
+    database_url: Database = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    device: Device = None,
+) -> None:
+    """Serves the API and the dashboard and runs the workers, until Ctrl-C.
+
+    Further settings: PERCEPTUNE_API_KEY, PERCEPTUNE_OPEN, PERCEPTUNE_ALLOWED_HOSTS, PERCEPTUNE_LEASE_SECONDS.
+    """
+    settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
+    logs.configure("server")
+    stop = stop_on_signals()
+    with Service(settings) as service:
+        typer.echo(f"Perceptune serves on {service.url} until Ctrl-C; the API is documented at {service.url}/api/docs")
+        stop.wait()
+        typer.echo("stopping")
+
+
+@app.command()
+def demo(
+    home: Home = None,
+    database_url: Database = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    device: Device = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer widths and epochs.")] = False,
+) -> None:
+    """Answers exercise 1 of the book on this machine: how many hidden units?
+
+    Trains, shows a table, writes exercise-1.html here, and on a terminal goes on serving until Ctrl-C.
+    """
+    from app.demo import run_demo
+
+    settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
+    run_demo(settings, "quick" if quick else "full")
+
+
+@app.command()
+def worker(home: Home = None, database_url: Database = None, device: Device = None) -> None:
+    """Runs one worker for the same database, on this or another machine, until Ctrl-C."""
+    _become("worker", _settings(home=home, database_url=database_url, device=device))
+
+
+@app.command()
+def data(home: Home = None) -> None:
+    """Makes Fashion-MNIST be in the data folder: finds or downloads it, and checks every byte."""
+    _become("worker", _settings(home=home), "--fetch-data")
+
+
+@db.command()
+def upgrade(home: Home = None, database_url: Database = None) -> None:
+    """Brings the tables to this version; `up` does so by itself."""
+    with database(_settings(home=home, database_url=database_url)) as settings:
+        assert settings.database_url is not None
+        migrate(connect(settings.database_url))
+        typer.echo("The tables are those of this version.")
+
+
+def _settings(**flags: str | None) -> Settings:
+    return load_settings(flags)
+
+
+def _become(module: str, settings: Settings, *arguments: str) -> None:
+    """Goes on as another program: the server's code imports no torch and nothing of the worker."""
+    environment = os.environ | {"PERCEPTUNE_HOME": str(settings.home)}
+    if settings.database_url is not None:
+        environment["DATABASE_URL"] = settings.database_url
+    if settings.device is not None:
+        environment["PERCEPTUNE_DEVICE"] = settings.device
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)
+
+
+def main() -> None:
+    """Errors that are meant for the user are one sentence and exit code 1."""
+    try:
+        app()
+    except PerceptuneError as error:
+        typer.echo(f"perceptune: {error.detail}", err=True)
+        sys.exit(1)

@@ -1,0 +1,66 @@
+"""Builds the server. Nothing happens at import."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+
+import plotly
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from app import problems, security
+from app.config import Settings
+from app.db import connect
+from app.live import Live
+from app.routes import charts, events, exercises, login, pages, sweeps, system, trials
+
+_STATIC = Path(__file__).parent / "static"
+_PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+MAX_BODY_BYTES = 4 * 2**20
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The server on a database that is migrated. Raises StartError for unsafe settings."""
+    settings.refuse_unsafe_serving()
+    if settings.database_url is None:
+        raise ValueError("database_url must be set: the caller starts the embedded database")
+    engine = connect(settings.database_url)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.live = Live(engine)
+        task = asyncio.create_task(app.state.live.run())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        engine.dispose()
+
+    app = FastAPI(
+        title="Perceptune",
+        summary="Hyperparameter sweeps for multilayer perceptrons",
+        version=version("perceptune"),
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.state.engine = engine
+    app.state.gate = security.Gate(settings)
+    problems.install(app)
+    app.middleware("http")(security.guard)
+    # trials before sweeps: `/sweeps/{id}/{call}` would take their paths
+    for router in (trials, charts, exercises, events, system, sweeps, login, pages):
+        app.include_router(router.router)
+    app.include_router(system.probes)
+    app.add_api_route("/static/plotly.min.js", _plotly_js, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    return app
+
+
+def _plotly_js() -> FileResponse:
+    return FileResponse(_PLOTLY_JS, headers={"Cache-Control": "public, max-age=604800"})

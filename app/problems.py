@@ -1,0 +1,83 @@
+"""Every error is rendered here, once: application/problem+json, or a page for a browser that asked for one."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+
+from app.errors import FieldError, InvalidError, PerceptuneError, UnavailableError
+from app.templating import templates
+
+logger = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    app.state.render_error = render
+    app.add_exception_handler(PerceptuneError, lambda request, error: render(request, error))
+    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
+    app.add_exception_handler(OperationalError, _database_gone)
+    app.add_exception_handler(InterfaceError, _database_gone)
+    app.add_exception_handler(Exception, _bug)
+
+
+def render(request: Request, error: PerceptuneError, headers: dict[str, str] | None = None) -> Response:
+    """The error as the client wants it."""
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+    }
+    if error.errors:
+        problem["errors"] = [{"loc": list(field.loc), "msg": field.msg} for field in error.errors]
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else headers
+    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
+        return templates.TemplateResponse(
+            request, "error.html", {"problem": problem}, status_code=error.status, headers=headers
+        )
+    return JSONResponse(problem, error.status, headers, media_type="application/problem+json")
+
+
+def _invalid(request: Request, error: RequestValidationError) -> Response:
+    return render(request, InvalidError("The request has fields that can't be used.", _fields(error.errors())))
+
+
+def _fields(found: Sequence[Any]) -> list[FieldError]:
+    """Pydantic's findings, with the path of a body's field as the client wrote it."""
+    fields = []
+    for one in found:
+        loc = tuple(one["loc"][1:] if one["loc"][0] == "body" else one["loc"])
+        allowed = one.get("ctx", {}).get("expected")
+        message = {
+            "missing": "is missing",
+            "extra_forbidden": "is unknown; leave it out",
+            "literal_error": f"must be {allowed}, not {one['input']!r}",
+        }.get(one["type"], one["msg"])
+        fields.append(FieldError(loc, message))
+    return fields
+
+
+def _http(request: Request, error: HTTPException) -> Response:
+    """What the framework itself refuses: an unknown path, a method, a body that is no JSON."""
+    known = PerceptuneError(str(error.detail))
+    known.status, known.title = error.status_code, HTTPStatus(error.status_code).phrase
+    if error.status_code == 404 and error.detail == "Not Found":
+        known.detail = f"There is nothing at {request.url.path}."
+    return render(request, known, dict(error.headers or {}))
+
+
+def _database_gone(request: Request, error: Exception) -> Response:
+    logger.warning("the database is gone: %s", str(getattr(error, "orig", error)).strip().splitlines()[:1])
+    return render(request, UnavailableError("The database can't be reached right now; try again in a moment."))
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    logger.error("unexpected error at %s %s", request.method, request.url.path, exc_info=error)
+    return render(request, PerceptuneError("This is a bug of the server; its log says more."))

@@ -1,0 +1,59 @@
+"""Charts of a sweep: plotly figures as JSON, or as a page that stands alone."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import plotly.graph_objects as go
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app import results, schemas, sweeps
+from app.charts.page import page
+from app.charts.registry import CHARTS, chart
+from app.routes.dependencies import DatabaseSession, problems
+from app.routes.sweeps import SweepId
+
+router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/charts", tags=["charts"])
+
+ChartName = Annotated[str, Path(description="One of the list of charts.")]
+Format = Annotated[Literal["json", "html"], Query(description="json for plotly, html for a page that stands alone.")]
+
+
+@router.get("", responses=problems(404))
+def list_charts(sweep_id: SweepId, session: DatabaseSession) -> schemas.Page[schemas.ChartOut]:
+    """The charts that this sweep has."""
+    sweeps.get(session, sweep_id)
+    base = f"/api/v1/sweeps/{sweep_id}/charts"
+    return schemas.Page(items=[schemas.ChartOut(name=name, url=f"{base}/{name}") for name in CHARTS])
+
+
+@router.get("/{name}", responses=problems(404), response_model=dict[str, Any])
+def get_chart(
+    sweep_id: SweepId, name: ChartName, request: Request, session: DatabaseSession, format: Format = "json"
+) -> Response:
+    """The chart with the options of the query string, e.g. `effect?x=hidden_units&color=activation`.
+
+    The `ETag` is the sweep's revision: send it as `If-None-Match` and 304 says that nothing changed.
+    """
+    wanted = chart(name)
+    sweep = sweeps.get(session, sweep_id)
+    etag = f'"{sweep.id}.{sweep.revision}"'
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={"ETag": etag})
+    row = results.sweep_row(sweep)
+    trials = results.trial_rows(session, sweep_id)
+    epochs = results.epoch_rows(session, sweep_id) if wanted.needs == "epochs" else []
+    options = {key: value for key, value in request.query_params.items() if key != "format"}
+    figure = wanted.figure(row, trials, epochs, options)
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    return figure_response(
+        figure, format, {"title": f"{sweep.name}: {wanted.title}", "text": wanted.description}, headers
+    )
+
+
+def figure_response(
+    figure: go.Figure, format: str, words: Mapping[str, str], headers: Mapping[str, str] | None = None
+) -> Response:
+    """The figure as plotly's JSON or as a whole page."""
+    if format == "html":
+        return Response(page(words["title"], words["text"], [figure]), media_type="text/html", headers=headers)
+    return Response(figure.to_json(), media_type="application/json", headers=headers)

@@ -1,0 +1,28 @@
+"""What routes are given: the database session of their request, and the page of a list."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from sqlalchemy.orm import Session
+
+from app import schemas
+from app.db import transaction
+
+
+def _session(request: Request) -> Iterator[Session]:
+    with transaction(request.app.state.engine) as session:
+        yield session
+
+
+# scope="function": the transaction is committed before the answer is sent, so what was answered is stored
+DatabaseSession = Annotated[Session, Depends(_session, scope="function")]
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="Items a page.")]
+Cursor = Annotated[int | None, Query(ge=0, le=2**62, description="The `next` of the page before.")]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """How the OpenAPI document shows the errors of a call."""
+    content = {"application/problem+json": {"schema": schemas.Problem.model_json_schema()}}
+    return {status: {"description": "Problem", "content": content} for status in sorted({422, *statuses})}

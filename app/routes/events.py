@@ -1,0 +1,32 @@
+"""Server-sent events: which sweep changed."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from app.live import Live
+from app.routes.sweeps import SweepId
+
+router = APIRouter(prefix="/api/v1", tags=["events"])
+
+
+async def _events(live: Live, sweep_id: int | None) -> AsyncIterator[ServerSentEvent]:
+    yield ServerSentEvent(comment="connected", retry=2000)
+    async for event in live.subscribe():
+        if sweep_id in {None, event.id}:
+            yield ServerSentEvent(event="sweep", data=event.model_dump(mode="json"))
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def all_events(request: Request) -> AsyncIterator[ServerSentEvent]:
+    """`event: sweep` with `{id, revision, state, progress}` whenever any sweep changed."""
+    async for event in _events(request.app.state.live, None):
+        yield event
+
+
+@router.get("/sweeps/{sweep_id}/events", response_class=EventSourceResponse)
+async def sweep_events(sweep_id: SweepId, request: Request) -> AsyncIterator[ServerSentEvent]:
+    """The same for one sweep."""
+    async for event in _events(request.app.state.live, sweep_id):
+        yield event

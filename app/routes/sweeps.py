@@ -1,0 +1,69 @@
+"""Sweeps over HTTP."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from app import results, schemas, sweeps
+from app.models import SweepState
+from app.routes.dependencies import Cursor, DatabaseSession, Limit, problems
+
+router = APIRouter(prefix="/api/v1/sweeps", tags=["sweeps"])
+
+SweepId = Annotated[int, Path(ge=1, le=2**62, description="Number of the sweep.")]
+IdempotencyKey = Annotated[
+    str | None, Header(min_length=1, max_length=200, description="The same key gives the same sweep.")
+]
+
+
+@router.post("", status_code=201, responses=problems(409))
+def create_sweep(
+    body: schemas.SweepCreate,
+    session: DatabaseSession,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> schemas.SweepOut:
+    """Queues a sweep with all its trials."""
+    sweep = sweeps.create(session, body, idempotency_key)
+    response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
+    return results.summary(session, sweep.id)
+
+
+@router.get("", responses=problems())
+def list_sweeps(
+    session: DatabaseSession,
+    state: Annotated[SweepState | None, Query(description="Only sweeps in this state.")] = None,
+    limit: Limit = 50,
+    after: Cursor = None,
+) -> schemas.Page[schemas.SweepOut]:
+    """Sweeps, the newest first."""
+    return results.list_sweeps(session, state, limit, after)
+
+
+@router.get("/{sweep_id}", responses=problems(404))
+def get_sweep(sweep_id: SweepId, session: DatabaseSession) -> schemas.SweepOut:
+    """A sweep as it stands."""
+    return results.summary(session, sweep_id)
+
+
+@router.delete("/{sweep_id}", status_code=204, responses=problems(404, 409))
+def delete_sweep(sweep_id: SweepId, session: DatabaseSession) -> None:
+    """Removes a sweep with everything that it measured; 409 while it runs."""
+    sweeps.delete(session, sweep_id)
+
+
+@router.post("/{sweep_id}/{call}", responses=problems(404, 409))
+def change_sweep_state(
+    sweep_id: SweepId,
+    call: Annotated[
+        Literal["pause", "resume", "stop", "cancel"],
+        Path(
+            description="pause: no new trials start, running ones finish. resume: goes on. stop: running trials "
+            "finish, waiting ones are cancelled. cancel: running ones end at their next epoch too."
+        ),
+    ],
+    session: DatabaseSession,
+) -> schemas.SweepOut:
+    """Pauses, resumes, stops or cancels; repeating what is already so is 200, what the state does not allow is 409."""
+    sweeps.change_state(session, sweep_id, call)
+    return results.summary(session, sweep_id)

@@ -1,0 +1,41 @@
+"""Trials and their learning curves over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from app import results, schemas
+from app.models import TrialState
+from app.routes.dependencies import Cursor, DatabaseSession, Limit, problems
+from app.routes.sweeps import SweepId
+
+router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/trials", tags=["trials"])
+
+Number = Annotated[int, Path(ge=0, le=2**31, description="Number of the trial within its sweep, from 0.")]
+
+
+@router.get("", responses=problems(404))
+def list_trials(
+    sweep_id: SweepId,
+    session: DatabaseSession,
+    state: Annotated[TrialState | None, Query(description="Only trials in this state.")] = None,
+    order_by: Annotated[
+        str, Query(description="number, value, state, started_at or finished_at; - turns it round.")
+    ] = ("number"),
+    limit: Limit = 100,
+    after: Cursor = None,
+) -> schemas.Page[schemas.TrialOut]:
+    """The trials of a sweep with their runs."""
+    return results.list_trials(session, sweep_id, state=state, order_by=order_by, limit=limit, after=after or 0)
+
+
+@router.get("/{number}", responses=problems(404))
+def get_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+    """One trial with its runs."""
+    return results.get_trial(session, sweep_id, number)
+
+
+@router.get("/{number}/epochs", responses=problems(404))
+def list_epochs(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.Page[schemas.EpochOut]:
+    """The learning curves of a trial, run by run; all in one page."""
+    return schemas.Page(items=results.list_epochs(session, sweep_id, number))

@@ -1,0 +1,93 @@
+"""Who may call: the API key, and requests that a foreign web page makes a browser send."""
+
+import hashlib
+import hmac
+import ipaddress
+import socket
+from urllib.parse import quote, urlsplit
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.middleware.base import RequestResponseEndpoint
+
+from app.config import Settings, is_loopback
+from app.errors import ForbiddenError, UnauthorizedError
+
+COOKIE = "perceptune_key"
+_WITHOUT_KEY = (
+    "/healthz",
+    "/readyz",
+    "/api/v1/healthz",
+    "/api/v1/readyz",
+    "/login",
+    "/static/",
+)  # for probes and the page that asks
+
+
+class Gate:
+    """Decides about a request before any route sees it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._key = settings.api_key
+        self._beyond_loopback = not is_loopback(settings.host)
+        own = {"localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts}
+        if self._beyond_loopback:
+            own |= {socket.gethostname(), socket.getfqdn()}
+        self._hosts = {name.lower() for name in own}
+
+    def refuse(self, request: Request) -> None:
+        """Raises ForbiddenError for a foreign Host or Origin, UnauthorizedError where the key is missing."""
+        host = request.headers.get("host", "")
+        if not self._is_own(host):
+            raise ForbiddenError(
+                f"The host {host!r} is not this server's: add it to PERCEPTUNE_ALLOWED_HOSTS if it should be."
+            )
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            raise ForbiddenError(f"Requests from pages of {origin!r} are not answered.")
+        if self._key is not None and not request.url.path.startswith(_WITHOUT_KEY) and not self._has_key(request):
+            raise UnauthorizedError("Send the server's key as `Authorization: Bearer KEY`.")
+
+    def accepts(self, key: str) -> bool:
+        return self._key is not None and hmac.compare_digest(key.encode(), self._key.encode())
+
+    def cookie_value(self) -> str:
+        """What the browser keeps: not the key itself, and void once the key is another."""
+        return hmac.new((self._key or "").encode(), b"perceptune dashboard", hashlib.sha256).hexdigest()
+
+    def _has_key(self, request: Request) -> bool:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.accepts(token.strip())
+        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.cookie_value().encode())
+
+    def _is_own(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+        except ValueError:
+            return False
+        if name in self._hosts:
+            return True
+        # a name can be pointed at this machine by a stranger's DNS server, a bare address can't
+        return self._beyond_loopback and _is_address(name)
+
+
+async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    """The middleware: refuses, or sends a browser without the key to the page that asks for it."""
+    try:
+        request.app.state.gate.refuse(request)
+    except UnauthorizedError as error:
+        if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
+            return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
+        return request.app.state.render_error(request, error)  # type: ignore[no-any-return]
+    except ForbiddenError as error:
+        return request.app.state.render_error(request, error)  # type: ignore[no-any-return]
+    return await call_next(request)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

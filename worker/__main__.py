@@ -1,0 +1,48 @@
+"""`python -m worker`: one worker, or with --fetch-data the data set alone. `perceptune worker` comes here."""
+
+import argparse
+import sys
+
+from app import logs
+from app.config import load_settings
+from app.errors import PerceptuneError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="perceptune worker")
+    parser.add_argument("--parent", type=int, help="process id of the server that started this worker")
+    parser.add_argument("--siblings", type=int, default=1, help="workers that start together with this one")
+    parser.add_argument("--fetch-data", action="store_true", help="only make the data set be there")
+    arguments = parser.parse_args()
+    try:
+        if arguments.fetch_data:
+            _fetch_data()
+        else:
+            _work(arguments.parent, arguments.siblings)
+    except PerceptuneError as error:
+        print(f"perceptune: {error.detail}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in {"torch", "safetensors", "sklearn"}:
+            raise
+        print(f"perceptune: {error.name} is missing: pip install 'perceptune[worker]'", file=sys.stderr)
+        sys.exit(1)
+
+
+def _work(parent: int | None, siblings: int) -> None:
+    from app.service import database
+    from worker.loop import run
+
+    logs.configure("worker")
+    with database(load_settings()) as settings:
+        run(settings, parent=parent, siblings=siblings)
+
+
+def _fetch_data() -> None:
+    from worker.fetch import fetch
+
+    fetch(load_settings().home)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""The life of a worker: claim, ask, train, record, until it is told to stop."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+import torch
+from sqlalchemy.exc import DBAPIError
+
+from app import trial_queue
+from app.catalog import DATASETS
+from app.config import Settings
+from app.db import connect, first_line, transaction
+from app.errors import StartError
+from app.models import Sweep, Worker, WorkerState
+from app.trial_queue import ClaimedTrial
+from worker import cohort, datasets, device, scoring
+from worker.context import Context, Stopped
+from worker.sampler import fill_in
+from worker.tasks.train_mlp import TrainMLP
+from worker.training import Split
+from worker.wakeup import Wakeup
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+SIBLING_SECONDS = 10.0
+GRACE_SECONDS = 7.0  # an epoch that takes longer after SIGTERM is given up, so that the worker ends within 10 s
+
+
+class Loop:
+    """One worker. `run` returns after SIGTERM or SIGINT, with every lease given back."""
+
+    def __init__(self, context: Context, siblings: int = 1) -> None:
+        self._context = context
+        self._siblings = siblings
+        self._datasets: dict[tuple[str, str], datasets.Dataset] = {}
+        self._unscorable: list[int] = []
+
+    def run(self) -> None:
+        context = self._context
+        context.patiently(self._register)
+        self._await_siblings()
+        beat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        beat.start()
+        try:
+            with Wakeup(context.engine) as wakeup:
+                while not context.stopping.is_set():
+                    if not self._work():
+                        wakeup.wait(POLL_SECONDS, context.stopping)
+        except Stopped:
+            pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            context.stopping.set()
+            beat.join(timeout=1)
+            self._say_goodbye()
+
+    def _register(self) -> None:
+        context = self._context
+        row = Worker(
+            id=context.worker_id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            device=device.device_name(context.device),
+            threads=torch.get_num_threads(),
+            memory=device.free_memory(context.device),
+        )
+        with transaction(context.engine) as session:
+            trial_queue.register(session, row)
+
+    def _await_siblings(self) -> None:
+        """Workers that start together share the first sweep: the quickest must not claim it before the others exist."""
+        context, until = self._context, time.monotonic() + SIBLING_SECONDS
+
+        def live() -> int:
+            with transaction(context.engine) as session:
+                return trial_queue.live_workers(session)
+
+        while time.monotonic() < until and context.patiently(live) < self._siblings:
+            if context.stopping.wait(0.1):
+                return
+
+    def _work(self) -> bool:
+        """Trains one cohort, or scores one sweep; False when there was nothing to do, or no database to ask."""
+        context = self._context
+        try:
+            with transaction(context.engine) as session:
+                limit = cohort.MAX_TRIALS[context.device.type]
+                claim = trial_queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
+        except DBAPIError as error:
+            logger.warning("the database is gone: %s", first_line(error))
+            context.stopping.wait(1)
+            return False
+        if claim is None:
+            return scoring.score_one(context, self._dataset, self._unscorable)
+        self._train(*claim)
+        return True
+
+    def _train(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
+        """Trains claimed trials; whatever is left of them at the end goes back to the queue."""
+        context = self._context
+        context.holding.take(trial.lease for trial in trials)
+        logger.info("sweep %d: %d trials claimed", sweep.id, len(trials))
+        try:
+            TrainMLP(context, sweep, *self._prepare(sweep, trials)).run()
+        except (DBAPIError, Stopped):
+            raise
+        except Exception as error:
+            logger.exception("sweep %d: the cohort could not be trained", sweep.id)
+            self._let_go(sweep, f"{type(error).__name__}: {error}")
+        finally:
+            self._let_go(sweep)
+
+    def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
+        """The trials with their parameters, as many as fit, and their data."""
+        context, facts = self._context, DATASETS[sweep.dataset]
+
+        def ask() -> list[ClaimedTrial]:
+            with transaction(context.engine) as session:
+                return fill_in(session, sweep, trials)
+
+        filled = context.patiently(ask)
+        data = self._dataset(sweep.dataset, sweep.split)
+        free = device.free_memory(context.device)
+        kept, rest = cohort.fitting(sweep, filled, (facts.features, facts.classes), free)
+        self._let_go(sweep, only=rest)
+        return kept, Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
+
+    def _dataset(self, name: str, split: str) -> datasets.Dataset:
+        """Loaded once; only the last one is kept."""
+        if (name, split) not in self._datasets:
+            self._datasets.clear()
+            home, place = self._context.settings.home, self._context.device
+            self._datasets[name, split] = datasets.load(name, split, home=home, device=place)
+        return self._datasets[name, split]
+
+    def _let_go(self, sweep: Sweep, reason: str | None = None, only: Sequence[ClaimedTrial] | None = None) -> None:
+        """Gives leases back, all or `only` these; with a reason the attempt counts, and the last fails the trial."""
+        signal.setitimer(signal.ITIMER_REAL, 0)  # from here on the end is near, and must not be cut short
+        context = self._context
+        leases = context.holding.leases() if only is None else [trial.lease for trial in only]
+        if not leases:
+            return
+
+        def write() -> None:
+            with transaction(context.engine) as session:
+                if reason is None:
+                    trial_queue.give_back(session, sweep.id, leases)
+                else:
+                    trial_queue.drop(session, sweep.id, leases, reason)
+
+        try:
+            context.patiently(write)
+        except Stopped:
+            logger.warning("the database is gone: the leases end by themselves")
+        context.holding.release(lease.trial_id for lease in leases)
+
+    def _beat(self) -> None:
+        """Keeps the leases alive while an epoch takes long, and says that the worker lives."""
+        context = self._context
+        while not context.stopping.wait(min(context.settings.lease_seconds / 3, 15)):
+            leases = context.holding.leases()
+            try:
+                with transaction(context.engine) as session:
+                    held = trial_queue.heartbeat(session, context.worker_id, leases, context.settings.lease_seconds)
+            except DBAPIError as error:
+                logger.warning("no heartbeat, the database is gone: %s", first_line(error))
+                continue
+            context.holding.keep_only(leases, held)
+
+    def _say_goodbye(self) -> None:
+        try:
+            with transaction(self._context.engine) as session:
+                trial_queue.set_worker_state(session, self._context.worker_id, WorkerState.stopped)
+        except DBAPIError as error:
+            logger.warning("could not sign off: %s", first_line(error))
+
+
+def run(settings: Settings, *, parent: int | None = None, siblings: int = 1) -> None:
+    """Runs one worker until SIGTERM or SIGINT; with `parent`, also until that process is gone. Raises StartError.
+
+    `siblings`: how many workers start together with this one, itself included.
+    """
+    assert settings.database_url is not None
+    try:
+        chosen = device.choose_device(settings.device or "auto")
+    except ValueError as error:
+        raise StartError(f"PERCEPTUNE_DEVICE={settings.device}: {error}.") from None
+    if chosen.type == "cpu":
+        device.use_threads(1)
+    context = Context(settings, connect(settings.database_url, pool_size=3), chosen)
+    _stop_on_signal(context)
+    if parent is not None:
+        threading.Thread(target=_stop_without, args=(parent, context), daemon=True).start()
+    Loop(context, siblings).run()
+    context.engine.dispose()
+
+
+def _stop_on_signal(context: Context) -> None:
+    def stop(number: int, _: FrameType | None) -> None:
+        logger.info("%s: finishing the epoch", signal.Signals(number).name)
+        context.stopping.set()
+        signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+
+    def give_up(_: int, __: FrameType | None) -> None:
+        raise Stopped
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    signal.signal(signal.SIGALRM, give_up)
+
+
+def _stop_without(parent: int, context: Context) -> None:
+    """A worker that `perceptune up` started ends with it, also when that was killed."""
+    while not context.stopping.wait(1):
+        if os.getppid() != parent:
+            logger.warning("the process that started this worker is gone")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return

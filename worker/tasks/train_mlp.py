@@ -1,0 +1,183 @@
+"""The task `train_mlp`: trains claimed trials as one cohort and writes what comes of it."""
+
+import logging
+import math
+import statistics
+import time
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from safetensors.torch import save
+from sqlalchemy.exc import DBAPIError
+from torch import Tensor
+
+from app import trial_queue
+from app.db import first_line, transaction
+from app.models import Sweep
+from app.trial_queue import ClaimedTrial, EpochPoint, Lease, RunResult, TrialResult
+from worker.cohort import Key, cohort
+from worker.context import Context
+from worker.initializers import Parameters
+from worker.run import EpochResult, Run
+from worker.training import Split, train
+
+logger = logging.getLogger(__name__)
+
+RECORD_SECONDS = 0.5  # epochs that are shorter than this are written together
+
+
+@dataclass
+class _Progress:
+    """What is known of one run so far."""
+
+    epochs: int
+    last: EpochResult | None = None
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return self.last is not None and (self.last.diverged or self.last.epoch == self.epochs)
+
+
+@dataclass
+class TrainMLP:
+    """One cohort in training. `run` returns when every trial is finished, lost, or must be given back."""
+
+    context: Context
+    sweep: Sweep
+    trials: Sequence[ClaimedTrial]
+    split: Split
+    _points: list[EpochPoint] = field(default_factory=list)
+    _recorded_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._runs: list[Run] = cohort(self.sweep, self.trials)
+        self._progress: dict[Key, _Progress] = {_key(run.key): _Progress(run.config.epochs) for run in self._runs}
+        self._keep: dict[Hashable, Parameters] = {}
+        self._leases = {trial.lease.trial_id: trial.lease for trial in self.trials}
+
+    def run(self) -> None:
+        """Trains until the last run has ended; a stop is heeded, and lost trials are dropped, after each epoch."""
+        training = train(self._runs, self.split, keep=self._keep)
+        try:
+            results = next(training)
+            while True:
+                self._note(results)
+                self._write()
+                if self.context.stopping.is_set():
+                    return
+                lost = {key for key in self._progress if key[0] not in self.context.holding}
+                results = training.send(lost)
+        except StopIteration:
+            return
+        finally:
+            training.close()
+
+    def _note(self, results: Iterable[EpochResult]) -> None:
+        for result in results:
+            key = _key(result.key)
+            run = self._progress[key]
+            run.last, run.seconds = result, run.seconds + result.seconds
+            self._points.append(_point(key, result))
+
+    def _write(self) -> None:
+        """Records the curves when it is time, and the trials whose runs have all ended."""
+        done = self._done()
+        if done:
+            self.context.patiently(self._record)  # the curves first: a finished trial has whole ones
+            self._finish(done)
+        elif time.monotonic() - self._recorded_at >= RECORD_SECONDS:
+            try:
+                self._record()
+            except DBAPIError as error:
+                logger.warning("the database is gone, training goes on: %s", first_line(error))
+
+    def _record(self) -> None:
+        leases = self.context.holding.leases()
+        counts = {lease: self._epochs_done(lease.trial_id) for lease in leases}
+        with transaction(self.context.engine) as session:
+            seconds = self.context.settings.lease_seconds
+            held = trial_queue.record(session, self.sweep.id, counts, self._points, seconds)
+        self.context.holding.keep_only(leases, held)
+        self._points.clear()
+        self._recorded_at = time.monotonic()
+
+    def _finish(self, done: Sequence[Lease]) -> None:
+        results = [self._result(lease) for lease in done]
+
+        def write() -> set[int]:
+            with transaction(self.context.engine) as session:
+                return trial_queue.finish(session, self.sweep.id, self.context.worker_id, results, self._weights)
+
+        accepted = self.context.patiently(write)
+        logger.info("sweep %d: %d trials finished", self.sweep.id, len(accepted))
+        self.context.holding.release(lease.trial_id for lease in done)
+        for lease in done:
+            for index in range(self.sweep.seeds):
+                self._keep.pop((lease.trial_id, index), None)
+
+    def _done(self) -> list[Lease]:
+        return [
+            lease
+            for trial_id, lease in self._leases.items()
+            if trial_id in self.context.holding and all(run.ended for run in self._runs_of(trial_id))
+        ]
+
+    def _runs_of(self, trial_id: int) -> list[_Progress]:
+        return [self._progress[trial_id, index] for index in range(self.sweep.seeds)]
+
+    def _epochs_done(self, trial_id: int) -> int:
+        return sum(run.last.epoch for run in self._runs_of(trial_id) if run.last)
+
+    def _result(self, lease: Lease) -> TrialResult:
+        runs = [_run_result(index, run, self.sweep.metric) for index, run in enumerate(self._runs_of(lease.trial_id))]
+        values = [run.value for run in runs if run.value is not None]
+        diverged = [run.error for run in runs if run.error is not None]
+        if diverged:
+            of = f" ({len(diverged)} of {len(runs)} runs)" if len(runs) > 1 else ""
+            return TrialResult(lease, None, None, diverged[0] + of, runs)
+        std = statistics.stdev(values) if len(values) > 1 else None
+        return TrialResult(lease, statistics.fmean(values), std, None, runs)
+
+    def _weights(self, trial_id: int) -> dict[int, bytes]:
+        """The parameters of a trial's runs, as safetensors, by seed."""
+        kept = {index: self._keep.get((trial_id, index)) for index in range(self.sweep.seeds)}
+        return {index: save(_tensors(layers)) for index, layers in kept.items() if layers is not None}
+
+
+def _key(key: object) -> Key:
+    assert isinstance(key, tuple)
+    return key
+
+
+def _tensors(layers: Parameters) -> dict[str, Tensor]:
+    return {
+        f"{index}.{name}": tensor.contiguous()
+        for index, layer in enumerate(layers)
+        for name, tensor in zip(("weight", "bias"), layer, strict=True)
+    }
+
+
+def _point(key: Key, result: EpochResult) -> EpochPoint:
+    trial_id, index = key
+    return EpochPoint(
+        trial_id,
+        index,
+        result.epoch,
+        train_loss=_finite(result.train_loss),
+        train_accuracy=_finite(result.train_accuracy),
+        val_loss=_finite(result.val_loss),
+        val_accuracy=_finite(result.val_accuracy),
+        seconds=result.seconds,
+    )
+
+
+def _finite(figure: float) -> float | None:
+    return figure if math.isfinite(figure) else None
+
+
+def _run_result(index: int, run: _Progress, metric: str) -> RunResult:
+    assert run.last is not None
+    if run.last.diverged:
+        return RunResult(index, None, f"diverged at epoch {run.last.epoch}", run.seconds)
+    return RunResult(index, float(getattr(run.last, metric)), None, run.seconds)
