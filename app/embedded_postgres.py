@@ -143,7 +143,8 @@ class _Server:
                 return
             wanted = signal.SIGINT if now < rough else signal.SIGQUIT
             if signalled != wanted and self._listens():  # so the process id in its file is true
-                os.kill(self._process_id(), wanted)
+                with suppress(FileNotFoundError, ProcessLookupError):  # unless it went by itself just now
+                    os.kill(self._process_id(), wanted)
                 signalled = wanted
             time.sleep(_POLL_SECONDS)
         with suppress(OSError):
@@ -168,8 +169,9 @@ class _Server:
         _check_version(self.data)
         self.account.make_private(self.sockets)
         self.limit_log()
-        # nothing of the server is left, so this file is stale, even when its number is that of a living process again
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        # nothing of the server is left, so these are stale, even when their number is that of a living process again
+        for stale in (self.data / "postmaster.pid", self.sockets / f".s.PGSQL.{PORT}.lock"):
+            stale.unlink(missing_ok=True)
         sockets = '"{}"'.format(str(self.sockets).replace('"', '""'))
         settings = {**self.settings, "unix_socket_directories": sockets}
         command = [str(programs / "postgres"), "-D", str(self.data), *(f"-c{k}={v}" for k, v in settings.items())]
