@@ -93,6 +93,7 @@ class _Server:
         self.users_lock = self.folder / "users.lock"
         self.change_lock = self.folder / "change.lock"
         self.server_lock = self.folder / "server.lock"
+        self.log_begin = 0  # where the last start began, in bytes
         self.settings = settings
         self.account = PostgresAccount.of_this_process()
         self.sockets = _socket_folder(self.folder, self.account.uid)
@@ -176,6 +177,7 @@ class _Server:
         settings = {**self.settings, "unix_socket_directories": sockets}
         command = [str(programs / "postgres"), "-D", str(self.data), *(f"-c{k}={v}" for k, v in settings.items())]
         with self.log.open("ab") as log:
+            self.log_begin = log.tell()
             # the shell leaves at once and init adopts the server: it outlives us and is nobody's zombie
             shell = ["/bin/sh", "-c", '"$@" &', "sh", *command]
             self.account.run(shell, stdout=log, stderr=log, pass_fds=[lock], cwd=self.folder)
@@ -192,7 +194,7 @@ class _Server:
         done = self.account.run(command, pass_fds=[lock], cwd=self.folder, **both)
         if done.returncode:
             shutil.rmtree(new, ignore_errors=True)
-            raise StartError(_no_place(self.folder, _worst_line(done.stdout)))
+            raise StartError(_no_place(self.folder, _first_trouble(done.stdout)))
         (new / "pg_hba.conf").write_text(f"local all {ROLE} peer map=clients\n")
         (new / "pg_ident.conf").write_text(f'clients "{client_name()}" {ROLE}\n')
         new.rename(self.data)
@@ -222,8 +224,8 @@ class _Server:
 
     def _last_words(self) -> str:
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - 4000))
-            return _worst_line(log.read())
+            log.seek(self.log_begin)
+            return _first_trouble(log.read())
 
 
 @contextmanager
@@ -339,11 +341,11 @@ def _check_version(data: Path) -> None:
         )
 
 
-def _worst_line(output: bytes) -> str:
-    """The line of Postgres' output that says what went wrong."""
+def _first_trouble(output: bytes) -> str:
+    """What went wrong first, in Postgres' words; what follows is mostly its consequence."""
     lines = output.decode(errors="replace").strip().splitlines() or ["it says nothing"]
-    bad = [line for line in lines if any(word in line for word in ("error:", "FATAL:", "PANIC:"))]
-    return (bad or lines)[-1].strip()
+    bad = [line[line.index(word) :] for line in lines for word in ("error:", "FATAL:", "PANIC:") if word in line]
+    return " ".join((bad or lines[-1:])[0].split())
 
 
 def _sync(folder: Path) -> None:
