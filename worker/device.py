@@ -23,14 +23,12 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
-def prepare(threads: int = 1) -> None:
-    """Sets this process up for training on a CPU; call it once, before the first tensor operation.
+def use_threads(threads: int = 1) -> None:
+    """Sets how many threads a CPU operation takes in this process: one a worker, and one worker a core.
 
-    One thread a worker: with more, each operation waits for the slowest core. Denormal numbers count as zero: they
-    come with saturated softmaxes and slow a product down many times.
+    With more, each operation waits for its slowest thread, and a core that is taken stops them all.
     """
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
 
 
 def device_name(device: torch.device) -> str:

@@ -48,7 +48,7 @@ class Workspace:
 
     def __init__(self, layout: Layout, batch: int, like: Tensor, training: bool = True) -> None:
         self.batch = batch
-        self.data = like.new_empty(batch, layout.features)
+        self.data = like.new_empty(batch if training else 0, layout.features)  # for the examples of a mini-batch
         self.first, self.logits = self._joined(layout, like)
         if training:
             self.first_gradient, self.logits_gradient = self._joined(layout, like)

@@ -15,7 +15,7 @@ from worker.initializers import Layer, Parameters, initial_parameters
 from worker.run import EpochResult, Run, RunConfig
 from worker.seeds import epoch_order
 
-EVALUATION_BATCH = 1024
+EVALUATION_BATCH = 1000  # divides the usual validation sets, so that one workspace does
 
 
 class Split(NamedTuple):
@@ -73,14 +73,15 @@ def score(config: RunConfig, parameters: Parameters, x: Tensor, y: Tensor) -> Sc
 
 
 def run_bytes(config: RunConfig, features: int, classes: int, dtype: torch.dtype = torch.float32) -> int:
-    """The most memory that a run takes on its device, beside the data; those of a cohort add up.
+    """The most memory that a run takes on its device, beside the data and each seed's mini-batch; runs add up.
 
-    Its parameters are there twice while a group is put together anew, its layers' outputs with their gradients for a
-    batch and for the epoch's last batch, and without gradients for an evaluation.
+    Parameters are there three times while a group is put together anew: old, new and, on a CPU, those that are kept. A
+    layer's outputs are there three times at most (before and after the activation, and the gradient) for a batch and
+    for the epoch's last, smaller batch, and twice for an evaluation.
     """
     outputs = sum(config.hidden_layers) + classes
-    examples = 3 * 2 * config.batch_size + 2 * EVALUATION_BATCH
-    return dtype.itemsize * (2 * config.parameter_count(features, classes) + outputs * examples)
+    examples = 2 * 3 * config.batch_size + 2 * EVALUATION_BATCH
+    return dtype.itemsize * (3 * config.parameter_count(features, classes) + outputs * examples)
 
 
 def _groups(runs: Sequence[Run]) -> Iterator[list[Run]]:

@@ -1,0 +1,84 @@
+"""Small data and networks of every shape, shared by the tests of the numeric core."""
+
+from collections.abc import Callable
+from functools import cache
+from itertools import product
+from random import Random
+
+import torch
+from torch import Tensor
+
+from worker.concise_mlp import MLPConcise
+from worker.fused_layout import fusion_order
+from worker.fused_mlp import FusedMLP, Member, Tally
+from worker.initializers import Parameters, initial_parameters
+from worker.plain_training import step
+from worker.run import ACTIVATIONS, INITIALIZATIONS, Run, RunConfig
+from worker.scratch_mlp import MLPScratch
+from worker.training import Split
+
+Reference = Callable[[RunConfig, Parameters], MLPScratch | MLPConcise]
+FEATURES, CLASSES, BATCH = 20, 10, 32
+SHAPES: tuple[tuple[int, ...], ...] = ((), (7,), (1,), (7, 5), (16, 1, 16), (5, 5, 5), (7, 5, 3, 2))
+
+
+def small_split(dtype: torch.dtype = torch.float64) -> Split:
+    """300 examples to train on and 90 to validate; some are all zeros, where ReLU has its kink."""
+    generator = torch.Generator().manual_seed(1)
+    centres = torch.randn(CLASSES, FEATURES, generator=generator, dtype=torch.float64)
+    y = torch.randint(0, CLASSES, (390,), generator=generator)
+    x = centres[y] + torch.randn(390, FEATURES, generator=generator, dtype=torch.float64)
+    x[::9] = 0
+    x = x.to(dtype)
+    return Split(x[:300], y[:300], x[300:], y[300:], CLASSES)
+
+
+def every_run(activation: str) -> list[Run]:
+    """Every initialization with every shape, at rates from 0.01 to 0.16 and two seeds."""
+    return [
+        Run(
+            (activation, initialization, shape),
+            RunConfig(shape, 0.01 * 4 ** (i % 3), 3, BATCH, activation, initialization, init_std=0.3, init_range=0.4),
+            seed=i % 2,
+        )
+        for i, (initialization, shape) in enumerate(product(INITIALIZATIONS, SHAPES))
+    ]
+
+
+def mixed_runs(count: int) -> list[Run]:
+    """A cohort of runs that differ in everything."""
+    everything = [run for activation in ACTIVATIONS for run in every_run(activation)]
+    return Random(count).sample(everything, count)
+
+
+def batches(dtype: torch.dtype, steps: int) -> list[tuple[Tensor, Tensor]]:
+    """The mini-batches of the comparisons between implementations."""
+    split = small_split(dtype)
+    starts = [step * BATCH % (300 - BATCH) for step in range(steps)]
+    return [(split.train_x[start : start + BATCH], split.train_y[start : start + BATCH]) for start in starts]
+
+
+def fused_after(runs: list[Run], dtype: torch.dtype, steps: int) -> list[Parameters]:
+    """The parameters of runs that took their steps together."""
+    ordered = sorted(runs, key=lambda run: fusion_order(run.config))
+    members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES, dtype)) for run in ordered]
+    model = FusedMLP(members, like=torch.empty(0, dtype=dtype))
+    space = model.workspace(BATCH)
+    for x, y in batches(dtype, steps):
+        model.step(space, x, y, Tally.zero(len(runs), x))
+    return [model.parameters(ordered.index(run)) for run in runs]
+
+
+@cache
+def plain_after(kind: Reference, run: Run, dtype: torch.dtype, steps: int) -> Parameters:
+    """The parameters of a run that took its steps alone."""
+    model = kind(run.config, initial_parameters(run, FEATURES, CLASSES, dtype))
+    for x, y in batches(dtype, steps):
+        step(model, x, y)
+    return model.parameters()
+
+
+def distance(one: Parameters, other: Parameters) -> float:
+    """The largest difference between two networks' parameters; NaN when one of them holds a NaN."""
+    pairs = [(a, b) for left, right in zip(one, other, strict=True) for a, b in zip(left, right, strict=True)]
+    return torch.stack([(a - b).abs().max() for a, b in pairs]).max().item()
