@@ -38,19 +38,13 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator[Path]:
-    """A data folder whose cluster is made and stopped, to be copied: most tests are about something else."""
+def used_home() -> Iterator[Path]:
+    """A data folder that has been used: its cluster is made, and every test leaves its server stopped."""
     folder = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
     with running(folder, SMALL):
         pass
     yield folder
     shutil.rmtree(folder)
-
-
-@pytest.fixture
-def used_home(home: Path, made: Path) -> Path:
-    subprocess.run(["cp", "-a", str(made / "postgres"), str(home)], check=True)
-    return home
 
 
 @contextmanager
@@ -62,7 +56,8 @@ def connected(url: str) -> Iterator[sa.Connection]:
 
 def write(url: str, *words: str) -> None:
     with connected(url) as connection:
-        connection.execute(sa.text("CREATE TABLE IF NOT EXISTS words (word text)"))
+        connection.execute(sa.text("DROP TABLE IF EXISTS words"))
+        connection.execute(sa.text("CREATE TABLE words (word text)"))
         for word in words:
             connection.execute(sa.text("INSERT INTO words VALUES (:word)"), {"word": word})
 
@@ -236,9 +231,12 @@ def test_the_log_is_cut(used_home: Path) -> None:
 
 def test_another_major_version_is_refused_in_words(used_home: Path) -> None:
     """A cluster of an older Postgres is left alone, and the sentence says which two versions."""
-    (used_home / "postgres/data/PG_VERSION").write_text("17\n")
+    version = used_home / "postgres/data/PG_VERSION"
+    ours = version.read_text()
+    version.write_text("17\n")
     with pytest.raises(StartError, match=r"made by Postgres 17, and this is Postgres \d+:"), running(used_home):
         pass
+    version.write_text(ours)
 
 
 def test_a_server_that_does_not_start_says_why(used_home: Path) -> None:
