@@ -1,6 +1,6 @@
 import re
 
-from chart_examples import complete, sweep
+from tests.app.charts.chart_examples import complete, sweep
 
 from app.charts.page import Table, page
 from app.charts.registry import chart

@@ -1,5 +1,5 @@
 import pytest
-from chart_examples import complete, curve, sweep
+from tests.app.charts.chart_examples import complete, curve, sweep
 
 from app.charts.curves import CurvesOptions, Line, curves_data, curves_figure
 from app.charts.rows import Axis, TrialRow

@@ -1,5 +1,5 @@
 import pytest
-from chart_examples import complete, diverged, sweep, waiting
+from tests.app.charts.chart_examples import complete, diverged, sweep, waiting
 
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.rows import Axis, TrialRow

@@ -1,4 +1,4 @@
-from chart_examples import complete, diverged, sweep, waiting
+from tests.app.charts.chart_examples import complete, diverged, sweep, waiting
 
 from app.charts.history import history_data, history_figure
 from app.charts.rows import Axis

@@ -1,0 +1,42 @@
+# Every target does its own set-up; a second run finds it done. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-compose check clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
+
+setup: $(READY)  ## the environment alone: .venv/bin/perceptune works after it
+
+$(READY): pyproject.toml constraints.txt scripts/make-venv
+	@scripts/make-venv $(PYTHON) $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,test,check]'
+	@touch $@
+
+demo: setup  ## exercise 1 of the book on this machine, live, with a table and a chart
+	@scripts/fetch-fashion-mnist
+	$(BIN)/perceptune demo
+
+up: setup  ## server and workers until Ctrl-C
+	@scripts/fetch-fashion-mnist
+	$(BIN)/perceptune up
+
+test: setup  ## installs what the tests need and runs them
+	@scripts/fetch-fashion-mnist
+	@scripts/fetch-browser
+	$(BIN)/pytest -m "not compose"
+
+test-compose: setup  ## builds and tries the containers, with a running Docker
+	$(BIN)/pytest -m compose tests/compose
+
+check: setup  ## format, lint, strict types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+clean:  ## removes the environment; data stays
+	rm -rf $(VENV) *.egg-info

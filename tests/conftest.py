@@ -1,0 +1,96 @@
+"""A real Postgres for all tests, a database of its own for each, and a real server with a real worker."""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, make_url, text
+
+from app.config import Settings
+from app.db import connect, migrate
+from app.embedded_postgres import running
+from app.main import create_app
+from app.service import Service
+
+os.environ["OMP_NUM_THREADS"] = "1"
+for name in [*os.environ]:
+    if name.startswith("PERCEPTUNE_") or name == "DATABASE_URL":
+        del os.environ[name]  # the tests say themselves what they need
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server that forgets on a power cut, for speed."""
+    home = tmp_path_factory.mktemp("postgres")
+    home.parent.chmod(0o755)  # the server runs as another user where the tests run as root
+    home.parent.parent.chmod(0o755)
+    with running(home, {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """The name of a database that is migrated and never written to."""
+    _execute(postgres, "CREATE DATABASE template_of_tests")
+    engine = connect(_named(postgres, "template_of_tests"))
+    migrate(engine)
+    engine.dispose()
+    return "template_of_tests"
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """A database of the test's own."""
+    name = f"test_{next(_numbers)}"
+    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _named(postgres, name)
+    _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Those of a server without workers, on a free port."""
+    return Settings(home=tmp_path, DATABASE_URL=database_url, port=0, workers=0, device="cpu", lease_seconds=5)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The server without a socket: for what a route answers."""
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    """A real server on a real socket, with one real worker."""
+    with Service(settings.model_copy(update={"workers": 1})) as service:
+        yield service
+
+
+@pytest.fixture
+def server(service: Service) -> str:
+    """The base URL of a real server with one real worker."""
+    return service.url
+
+
+def _named(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = connect(url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))
+    engine.dispose()
