@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mlp_examples import (
+from tests.worker.mlp_examples import (
     BATCH,
     CLASSES,
     FEATURES,

@@ -1,7 +1,7 @@
 """The book's two implementations against each other."""
 
 import torch
-from mlp_examples import distance, mixed_runs, plain_after
+from tests.worker.mlp_examples import distance, mixed_runs, plain_after
 
 from worker.concise_mlp import MLPConcise
 from worker.initializers import initial_parameters

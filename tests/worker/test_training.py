@@ -6,7 +6,7 @@ from math import isnan
 
 import pytest
 import torch
-from mlp_examples import CLASSES, FEATURES, distance, mixed_runs, small_split
+from tests.worker.mlp_examples import CLASSES, FEATURES, distance, mixed_runs, small_split
 from sklearn.datasets import load_digits
 
 from worker.concise_mlp import train_concise
