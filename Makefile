@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.ready-for-tests
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test test-compose check clean
 
@@ -13,7 +15,11 @@ setup: $(READY)  ## the environment alone: .venv/bin/perceptune works after it
 
 $(READY): pyproject.toml constraints.txt scripts/make-venv
 	@scripts/make-venv $(PYTHON) $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,test,check]'
+	$(INSTALL) -e '.[worker]'
+	@touch $@
+
+$(TOOLS): $(READY)
+	$(INSTALL) -e '.[worker,test,check]'
 	@touch $@
 
 demo: setup  ## exercise 1 of the book on this machine, live, with a table and a chart
@@ -24,15 +30,15 @@ up: setup  ## server and workers until Ctrl-C
 	@scripts/fetch-fashion-mnist
 	$(BIN)/perceptune up
 
-test: setup  ## installs what the tests need and runs them
+test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist
 	@scripts/fetch-browser
 	$(BIN)/pytest -m "not compose"
 
-test-compose: setup  ## builds and tries the containers, with a running Docker
+test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose
 
-check: setup  ## format, lint, strict types, import contracts
+check: $(TOOLS)  ## format, lint, strict types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
