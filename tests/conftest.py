@@ -1,6 +1,8 @@
 """A real Postgres for all tests, a database of its own for each, and a real server with a real worker."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -24,13 +26,13 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a server that forgets on a power cut, for speed."""
-    home = tmp_path_factory.mktemp("postgres")
-    home.parent.chmod(0o755)  # the server runs as another user where the tests run as root
-    home.parent.parent.chmod(0o755)
+    # pytest's own folders are closed to the user that the server runs as where the tests run as root
+    home = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
     with running(home, {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}) as url:
         yield url
+    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +49,7 @@ def template(postgres: str) -> str:
 def database_url(postgres: str, template: str) -> Iterator[str]:
     """A database of the test's own."""
     name = f"test_{next(_numbers)}"
-    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield _named(postgres, name)
     _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
