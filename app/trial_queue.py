@@ -18,6 +18,8 @@ from app import sweeps
 from app.models import Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
 
 MAX_ATTEMPTS = 3  # a trial whose workers died so often fails, so that a poisonous one can't take down the fleet
+MAX_TRIALS = 100_000  # of a sweep
+LEARNING_BATCH = 10  # trials asked at once of a sampler that learns; more once it has seen twice as many
 SILENT_SECONDS = 60.0  # a worker not heard of for so long no longer counts
 
 
@@ -98,7 +100,8 @@ def claim(
     sweep_id = session.scalar(_PICK_SWEEP)
     if sweep_id is None:
         return None
-    given = {"sweep": sweep_id, "worker": worker_id, "limit": max_trials, "lease": lease_seconds}
+    limit = min(max_trials, _batch(session, sweep_id))
+    given = {"sweep": sweep_id, "worker": worker_id, "limit": limit, "lease": lease_seconds}
     rows = session.execute(_CLAIM, given | {"silent": SILENT_SECONDS, "attempts": MAX_ATTEMPTS}).all()
     if not rows:
         return None
@@ -240,6 +243,17 @@ def expire(session: Session) -> None:
 
 def set_worker_state(session: Session, worker_id: UUID, state: WorkerState) -> None:
     session.execute(update(Worker).where(Worker.id == worker_id).values(state=state, last_seen=func.clock_timestamp()))
+
+
+def _batch(session: Session, sweep_id: int) -> int:
+    """The most trials to claim at once: a sampler that learns must see results before it is asked for many more."""
+    sampler = sweeps.get(session, sweep_id).sampler
+    if sampler["name"] in {"grid", "random"}:
+        return MAX_TRIALS
+    ended = session.scalars(
+        select(func.count()).where(Trial.sweep_id == sweep_id, Trial.finished_at.is_not(None))
+    ).one()
+    return max(int(sampler.get("n_startup_trials", LEARNING_BATCH)), ended // 2, 1)
 
 
 def _claimed(row: Row[Any]) -> ClaimedTrial:
