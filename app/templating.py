@@ -1,7 +1,33 @@
-"""The templates of the pages."""
+"""The templates of the pages, with the words and addresses that they use."""
 
+import hashlib
+from functools import cache
 from pathlib import Path
 
+import plotly
 from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader
 
-templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
+from app import readable
+
+_APP = Path(__file__).parent
+_WORDS = ("ago", "utc", "duration", "score", "percent", "plural", "memory", "setting", "settings", "domain", "split")
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a static file, which changes with its content."""
+    if name == "plotly.min.js":
+        return f"/static/{name}?v={plotly.__version__}"
+    return f"/static/{name}?v={hashlib.sha256((_APP / 'static' / name).read_bytes()).hexdigest()[:10]}"
+
+
+def _environment() -> Environment:
+    loader = FileSystemLoader(_APP / "templates")
+    env = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    env.filters |= {name: getattr(readable, name) for name in _WORDS}
+    env.globals |= {"asset": asset}
+    return env
+
+
+templates = Jinja2Templates(env=_environment())

@@ -1,0 +1,235 @@
+"""The dashboard's pages. What is on them comes from `app.results`; what they do is done by `app.sweeps`."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Form as FormField
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from app import exercise_runs, results, schemas, sweep_form, sweeps
+from app.catalog import DATASETS
+from app.errors import InvalidError
+from app.exercises.exercise import Preset
+from app.exercises.registry import EXERCISES, exercise
+from app.hyperparameters import HYPERPARAMETERS
+from app.models import ENDED_SWEEPS, SweepState, TrialState
+from app.routes.dependencies import Cursor, DatabaseSession
+from app.routes.sweeps import SweepId
+from app.space import parse_space
+from app.templating import templates
+
+router = APIRouter(include_in_schema=False)
+
+SWEEPS_A_PAGE = 25
+TRIALS_A_PAGE = 50
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a posted form."""
+    return {name: str(value) for name, value in (await request.form()).items()}
+
+
+Form = Annotated[dict[str, str], Depends(_form)]
+TrialFilter = Annotated[TrialState | Literal[""], Query()]
+
+
+@router.get("/")
+def list_sweeps(request: Request, session: DatabaseSession, after: Cursor = None) -> Response:
+    """The sweeps, the newest first."""
+    found = results.list_sweeps(session, limit=SWEEPS_A_PAGE, after=after)
+    waiting = any(sweep.state not in ENDED_SWEEPS for sweep in found.items)
+    return _page(request, "sweeps.html", sweeps=found, after=after, no_worker=waiting and not _workers_alive(session))
+
+
+@router.get("/sweeps/new")
+def new_sweep(request: Request) -> Response:
+    """The form, filled with an example, or with what the query string says."""
+    typed = dict(request.query_params)
+    form = typed if "name" in typed else {**sweep_form.EXAMPLE, **typed}
+    return _form_page(request, form)
+
+
+@router.post("/sweeps/new")
+def create_sweep(request: Request, form: Form, session: DatabaseSession) -> Response:
+    """Queues the sweep and goes to its page, or shows the form again with what is wrong beside each field."""
+    try:
+        sweep = sweeps.create(session, sweep_form.sweep_from_form(form))
+    except InvalidError as error:
+        return _form_page(request, form, error)
+    return RedirectResponse(f"/sweeps/{sweep.id}", status_code=303)
+
+
+@router.post("/sweeps/new/preview")
+def preview_sweep(request: Request, form: Form) -> Response:
+    """What the form would post, and how much training that is."""
+    return _page(request, "_preview.html", **_preview(request, form))
+
+
+@router.get("/sweeps/{sweep_id}")
+def show_sweep(
+    request: Request,
+    sweep_id: SweepId,
+    session: DatabaseSession,
+    state: TrialFilter = "",
+    order_by: str = "number",
+    after: Cursor = None,
+) -> Response:
+    """A sweep with its charts and trials."""
+    sweep = results.summary(session, sweep_id)
+    trials = results.list_trials(
+        session, sweep_id, state=state or None, order_by=order_by, limit=TRIALS_A_PAGE, after=after or 0
+    )
+    space = parse_space(sweep.space)
+    view = {"x": "", "color": "", "state": state, "order_by": order_by} | _chosen(request, "x", "color")
+    return _page(
+        request,
+        "sweep.html",
+        sweep=sweep,
+        trials=trials,
+        after=after or 0,
+        view=view,
+        effect_query=_effect_query(view, list(space.free())),
+        link=_linker(request.url.path, view),
+        space=space.domains,
+        free=list(space.free()),
+        meanings={name: parameter.meaning for name, parameter in HYPERPARAMETERS.items()},
+        book={name: sweep_form.FREE[name].default for name in _left_to_the_book(sweep)},
+        calls=[call for call, moves in sweeps.TRANSITIONS.items() if sweep.state in moves],
+        deletable=sweep.state not in {SweepState.running, SweepState.stopping},
+        ended=sweep.state in ENDED_SWEEPS,
+        copy=urlencode(sweep_form.form_from_body(sweep.model_dump()) | {"name": f"{sweep.name} (copy)"}),
+        no_worker=sweep.state not in ENDED_SWEEPS and not _workers_alive(session),
+    )
+
+
+@router.post("/sweeps/{sweep_id}/delete")
+def delete_sweep(sweep_id: SweepId, session: DatabaseSession) -> Response:
+    """Deletes the sweep and goes to the list."""
+    sweeps.delete(session, sweep_id)
+    return RedirectResponse("/", status_code=303)
+
+
+@router.post("/sweeps/{sweep_id}/{call}")
+def change_state(
+    sweep_id: SweepId, call: Literal["pause", "resume", "stop", "cancel"], session: DatabaseSession
+) -> Response:
+    """Pauses, resumes, stops or cancels, and goes back to the sweep."""
+    sweeps.change_state(session, sweep_id, call)
+    return RedirectResponse(f"/sweeps/{sweep_id}", status_code=303)
+
+
+@router.get("/exercises")
+def list_exercises(request: Request, session: DatabaseSession) -> Response:
+    """The book's exercises that can be run here, each with its latest run."""
+    runs = {number: exercise_runs.latest(session, number) for number in EXERCISES}
+    views = {number: exercise_runs.view(session, run) for number, run in runs.items() if run is not None}
+    return _page(request, "exercises.html", exercises=EXERCISES.values(), views=views)
+
+
+@router.get("/exercises/{number}")
+def show_exercise(request: Request, number: int, session: DatabaseSession) -> Response:
+    """The question, what its latest run says, and the buttons that start one."""
+    asked = exercise(number)
+    run = exercise_runs.latest(session, number)
+    return _page(
+        request,
+        "exercise.html",
+        exercise=asked,
+        run=exercise_runs.view(session, run) if run is not None else None,
+        revision=exercise_runs.revision(session, run) if run is not None else "",
+        costs={preset: _cost(asked.sweeps(preset)) for preset in get_args(Preset)},
+        no_worker=not _workers_alive(session),
+    )
+
+
+@router.post("/exercises/{number}/runs")
+def run_exercise(number: int, preset: Annotated[Preset, FormField()], session: DatabaseSession) -> Response:
+    """Queues the exercise's sweeps and goes back to its page."""
+    exercise_runs.start(session, number, preset)
+    return RedirectResponse(f"/exercises/{number}", status_code=303)
+
+
+@router.get("/workers")
+def list_workers(request: Request, session: DatabaseSession) -> Response:
+    """The processes that train."""
+    return _page(request, "workers.html", workers=results.list_workers(session))
+
+
+@router.get("/datasets")
+def list_datasets(request: Request) -> Response:
+    """The data sets that a sweep can name."""
+    return _page(request, "datasets.html", datasets=DATASETS.values())
+
+
+def _page(request: Request, name: str, status: int = 200, **context: Any) -> Response:
+    return templates.TemplateResponse(request, name, context, status_code=status)
+
+
+def _cost(bodies: Sequence[Mapping[str, Any]]) -> str:
+    """How many trainings an exercise's sweeps are, and of what length."""
+    asked = [schemas.SweepCreate.model_validate(body) for body in bodies]
+    return " ".join(f"{sweep_form.budget(sweep)} {sweep.space['epochs']} epochs each." for sweep in asked)
+
+
+def _workers_alive(session: Session) -> bool:
+    return any(worker.alive for worker in results.list_workers(session))
+
+
+def _chosen(request: Request, *names: str) -> dict[str, str]:
+    return {name: request.query_params[name] for name in names if name in request.query_params}
+
+
+def _effect_query(view: Mapping[str, str], free: Sequence[str]) -> str:
+    """What the chart of one hyperparameter's effect is asked for: by default the first that varies."""
+    query = {"x": view["x"] or next(iter(free), ""), "color": view["color"]}
+    return f"?{urlencode(asked)}" if (asked := {name: value for name, value in query.items() if value}) else ""
+
+
+def _linker(path: str, view: Mapping[str, str]) -> Any:
+    """`link(order_by="-value")`: the address of the same view with that changed."""
+
+    def link(**changes: object) -> str:
+        query = {name: str(value) for name, value in {**view, **changes}.items() if value not in {"", "number", None}}
+        return f"{path}?{urlencode(query)}" if query else path
+
+    return link
+
+
+def _left_to_the_book(sweep: schemas.SweepOut) -> list[str]:
+    """The hyperparameters that matter here and that the sweep does not name."""
+    unused = {"init_std", "init_range", "hidden_layers", *sweep.space}
+    if "hidden_layers" in sweep.space:
+        unused |= {"hidden_units", "depth"}
+    return [name for name in sweep_form.FREE if name not in unused]
+
+
+def _form_page(request: Request, form: Mapping[str, str], error: InvalidError | None = None) -> Response:
+    errors = sweep_form.errors_by_field(error.errors) if error else {}
+    return _page(
+        request,
+        "new_sweep.html",
+        422 if error else 200,
+        form=form,
+        problem=error.detail if error else "",
+        errors=errors,
+        first_wrong=next(iter(errors), ""),
+        parameters=sweep_form.FREE,
+        datasets=DATASETS.values(),
+        **_preview(request, form),
+    )
+
+
+def _preview(request: Request, form: Mapping[str, str]) -> dict[str, Any]:
+    body, _ = sweep_form.body_from_form(form)
+    try:
+        budget, wrong = sweep_form.budget(sweep_form.sweep_from_form(form)), {}
+    except InvalidError as error:
+        budget, wrong = "", sweep_form.errors_by_field(error.errors)
+    address = f"{str(request.base_url).rstrip('/')}/api/v1/sweeps"
+    curl = f"curl {address} --json {shlex.quote(json.dumps(body))}"
+    return {"budget": budget, "wrong": wrong, "body": json.dumps(body, indent=2), "curl": curl}
