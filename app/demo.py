@@ -139,10 +139,6 @@ def _show(console: Console, service: Service, run_id: int) -> None:
         table.add_row(*row)
     console.print(table)
     console.print(f"\n{shown.answer.text}")
-    best = shown.sweeps[0].best
-    if best is not None and best.test_accuracy is not None:
-        chosen = f"On the 10,000 test images, looked at only now, the chosen trial scores {best.test_accuracy:.4f}."
-        console.print(f"\n{chosen}")
     try:
         REPORT.write_text(report, encoding="utf-8")
     except OSError as error:

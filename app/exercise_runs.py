@@ -1,13 +1,14 @@
 """Runs of the book's exercises: each posts its sweeps, and answers from what they have measured so far."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import plotly.graph_objects as go
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import results, sweeps
+from app.catalog import DATASETS
 from app.charts.page import Table, page
 from app.charts.registry import chart
 from app.errors import NotFoundError
@@ -72,9 +73,18 @@ def view(session: Session, run: ExerciseRun) -> RunView:
 
 
 def answer(session: Session, run: ExerciseRun) -> Answer:
-    """What the run's data says."""
+    """What the run's data says, and how the chosen trial did on the test images once it has been scored."""
     sweep = _sweeps(session, run)[0]
-    return exercise(run.exercise).answer(results.sweep_row(sweep), results.trial_rows(session, sweep.id))
+    said = exercise(run.exercise).answer(results.sweep_row(sweep), results.trial_rows(session, sweep.id))
+    best = results.summary(session, sweep.id).best
+    if best is None or best.test_accuracy is None:
+        return said
+    count = f"{DATASETS[sweep.dataset].test:,}"
+    scored = (
+        f"On the {count} test images, looked at once and only now, the chosen trial scores {best.test_accuracy:.4f}."
+    )
+    figures = {**said.figures, "test_accuracy": best.test_accuracy}
+    return replace(said, text=f"{said.text}\n\n{scored}", figures=figures)
 
 
 def figures(session: Session, run: ExerciseRun, name: str | None = None) -> list[go.Figure]:
