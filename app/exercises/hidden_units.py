@@ -204,7 +204,7 @@ def _recipe(sweep: SweepRow, trials: Sequence[TrialRow]) -> str:
     if sweep.split == "book":
         judged = "The test images were used to choose, as in the book, so the best value is a little too good."
     else:
-        judged = f"The accuracy is that on {data.held_out:,} training images held out; the test images were not used."
+        judged = f"The accuracy is that on {data.held_out:,} training images held out, not on the test images."
     return f"{recipe}another recipe may prefer another width. {judged}"
 
 
