@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from tests.worker.mlp_examples import (
     BATCH,
     CLASSES,
@@ -14,7 +15,6 @@ from tests.worker.mlp_examples import (
     mixed_runs,
     plain_after,
 )
-
 from worker.concise_mlp import MLPConcise
 from worker.fused_mlp import FusedMLP, Member, Tally
 from worker.initializers import initial_parameters

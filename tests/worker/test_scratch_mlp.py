@@ -1,8 +1,8 @@
 """The book's two implementations against each other."""
 
 import torch
-from tests.worker.mlp_examples import distance, mixed_runs, plain_after
 
+from tests.worker.mlp_examples import distance, mixed_runs, plain_after
 from worker.concise_mlp import MLPConcise
 from worker.initializers import initial_parameters
 from worker.run import Run, RunConfig

@@ -6,9 +6,9 @@ from math import isnan
 
 import pytest
 import torch
-from tests.worker.mlp_examples import CLASSES, FEATURES, distance, mixed_runs, small_split
 from sklearn.datasets import load_digits
 
+from tests.worker.mlp_examples import CLASSES, FEATURES, distance, mixed_runs, small_split
 from worker.concise_mlp import train_concise
 from worker.initializers import Parameters
 from worker.run import EpochResult, Run, RunConfig

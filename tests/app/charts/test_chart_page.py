@@ -1,10 +1,9 @@
 import re
 
-from tests.app.charts.chart_examples import complete, sweep
-
 from app.charts.page import Table, page
 from app.charts.registry import chart
 from app.charts.rows import Axis
+from tests.app.charts.chart_examples import complete, sweep
 
 AXIS = Axis("activation", choices=("relu", "tanh"))
 

@@ -1,9 +1,9 @@
 import pytest
-from tests.app.charts.chart_examples import complete, curve, sweep
 
 from app.charts.registry import CHARTS, chart
 from app.charts.rows import Axis
 from app.errors import InvalidError, NotFoundError
+from tests.app.charts.chart_examples import complete, curve, sweep
 
 SWEEP = sweep(Axis("epochs"), Axis("hidden_units", choices=(1, 2)))
 TRIALS = [complete(n, {"epochs": 3, "hidden_units": n + 1}, 0.5) for n in (0, 1)]

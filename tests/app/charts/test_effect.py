@@ -1,8 +1,8 @@
 import pytest
-from tests.app.charts.chart_examples import complete, diverged, sweep, waiting
 
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.rows import Axis, TrialRow
+from tests.app.charts.chart_examples import complete, diverged, sweep, waiting
 
 WIDTH = Axis("hidden_units", choices=(1, 2, 4, 8))
 X = EffectOptions("hidden_units")
