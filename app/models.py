@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     DateTime,
@@ -115,7 +116,7 @@ class Sweep(Base):
     task: Mapped[str]
     dataset: Mapped[str]
     split: Mapped[str]
-    space: Mapped[dict[str, Any]]
+    space: Mapped[dict[str, Any]] = mapped_column(JSON, doc="As it was posted; JSON keeps the order, JSONB does not.")
     sampler: Mapped[dict[str, Any]]
     seeds: Mapped[int]
     seed: Mapped[int]

@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.Column("task", sa.Text(), nullable=False),
         sa.Column("dataset", sa.Text(), nullable=False),
         sa.Column("split", sa.Text(), nullable=False),
-        sa.Column("space", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("space", sa.JSON(), nullable=False),
         sa.Column("sampler", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("seeds", sa.BigInteger(), nullable=False),
         sa.Column("seed", sa.BigInteger(), nullable=False),
