@@ -39,6 +39,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 >= 60 else "")
 
 
+def remaining(seconds: float) -> str:
+    """A time still to come, which nobody knows to the tenth: `a few seconds`, `41 s`, `3 min 5 s`."""
+    return "a few seconds" if seconds < 9.5 else duration(seconds)
+
+
 def score(value: float | None, std: float | None = None) -> str:
     """`0.8893 ± 0.0021`; a dash where there is no value yet."""
     if value is None:

@@ -11,7 +11,10 @@ from jinja2 import Environment, FileSystemLoader
 from app import readable
 
 _APP = Path(__file__).parent
-_WORDS = ("ago", "utc", "duration", "score", "percent", "plural", "memory", "setting", "settings", "domain", "split")
+_WORDS = (
+    *("ago", "utc", "duration", "remaining", "score", "percent", "plural", "memory"),
+    *("setting", "settings", "domain", "split"),
+)
 
 
 @cache

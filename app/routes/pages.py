@@ -26,7 +26,7 @@ from app.templating import templates
 router = APIRouter(include_in_schema=False)
 
 SWEEPS_A_PAGE = 25
-TRIALS_A_PAGE = 50
+TRIALS_A_PAGE = 25
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -92,6 +92,7 @@ def show_sweep(
         sweep=sweep,
         trials=trials,
         after=after or 0,
+        before=max((after or 0) - TRIALS_A_PAGE, 0) or "",
         view=view,
         effect_query=_effect_query(view, list(space.free())),
         link=_linker(request.url.path, view),
@@ -232,4 +233,12 @@ def _preview(request: Request, form: Mapping[str, str]) -> dict[str, Any]:
         budget, wrong = "", sweep_form.errors_by_field(error.errors)
     address = f"{str(request.base_url).rstrip('/')}/api/v1/sweeps"
     curl = f"curl {address} --json {shlex.quote(json.dumps(body))}"
-    return {"budget": budget, "wrong": wrong, "body": json.dumps(body, indent=2), "curl": curl}
+    return {"budget": budget, "wrong": wrong, "body": _pretty(body), "curl": curl}
+
+
+def _pretty(body: Mapping[str, Any]) -> str:
+    """The body as JSON with a line for each field and each hyperparameter."""
+    lines = {name: json.dumps(value) for name, value in body.items()}
+    inner = ",\n".join(f"    {json.dumps(name)}: {json.dumps(value)}" for name, value in body["space"].items())
+    lines["space"] = f"{{\n{inner}\n  }}" if inner else "{}"
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {value}" for name, value in lines.items()) + "\n}"

@@ -59,6 +59,14 @@
     drawn.set(chart, { ...last, timer: setTimeout(() => draw(chart), wait) });
   }
 
+  const touch = matchMedia("(pointer: coarse)").matches; // there a drag scrolls the page
+  const config = {
+    responsive: true,
+    displaylogo: false,
+    displayModeBar: touch ? false : "hover",
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+  };
+
   async function draw(chart) {
     const { src, revision } = chart.dataset;
     drawn.set(chart, { src, revision, at: performance.now() });
@@ -68,20 +76,15 @@
       const figure = await answer.json();
       if (!answer.ok) throw new Error(figure.detail);
       if (chart.dataset.src !== src || !chart.isConnected) return;
-      await Plotly.react(chart.querySelector(".plot"), figure.data, layoutOf(figure, src), {
-        responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-      });
+      // uirevision: zoom and hidden traces stay until the chart shows something else
+      const layout = { ...figure.layout, autosize: true, uirevision: src, ...(touch && { dragmode: false }) };
+      await Plotly.react(chart.querySelector(".plot"), figure.data, layout, config);
       says.hidden = true;
     } catch (error) {
       drawn.delete(chart); // so that the next refresh tries again
       says.hidden = false;
       says.textContent = `This chart can't be drawn right now: ${error.message}`;
     }
-  }
-
-  function layoutOf(figure, src) {
-    const touch = matchMedia("(pointer: coarse)").matches; // there a drag scrolls the page
-    return { ...figure.layout, autosize: true, uirevision: src, ...(touch && { dragmode: false }) };
   }
 
   document.getElementById("plotly")?.addEventListener("load", drawAll);
