@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.templating import templates
 from app.security import COOKIE, Gate
+from app.templating import templates
 
 router = APIRouter(include_in_schema=False)
 
