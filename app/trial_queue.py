@@ -2,7 +2,8 @@
 
 A lease ends by the database's clock, so a worker's clock may be wrong. A statement with a token that is no longer the
 trial's changes nothing, and its answer leaves the trial out: that is how a worker learns that it lost it.
-Every statement locks the sweep's row before the rows of its trials, so that two of them can't wait for each other.
+Every transaction locks one sweep's row, then rows of its trials, then the worker's row, so that two of them can't wait
+for each other. One that must lock several sweeps locks them by id, all before anything else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -94,9 +95,9 @@ def claim(
 
     The sweep is the one with the fewest running trials, so a long sweep never starves a short one. The share is the
     cost of all its live trials over the number of live workers, dearest first, so that all workers end together.
-    A trial that has lost two workers is trained alone.
+    A trial that has lost two workers is trained alone. Trials whose lease has run out come back through `expire`, in a
+    transaction before this one: with the lapsed sweeps locked, waiting here for another one could wait for ever.
     """
-    expire(session)
     sweep_id = session.scalar(_PICK_SWEEP)
     if sweep_id is None:
         return None
@@ -118,7 +119,7 @@ def claim(
 
 def set_params(session: Session, sweep: Sweep, chosen: Mapping[Lease, dict[str, Any]]) -> None:
     """Writes the parameters that the sampler chose, under the leases."""
-    if not chosen:
+    if not chosen or _lock(session, sweep.id) is None:
         return
     statement = (
         update(Trial)
@@ -154,8 +155,11 @@ def record(
 
 def heartbeat(session: Session, worker_id: UUID, leases: Sequence[Lease], lease_seconds: float) -> set[int]:
     """Says that the worker lives and extends its leases; returns the ids of the trials that are still held."""
+    given = _lease_arrays(leases)
+    session.execute(_LOCK_THEIR_SWEEPS, {"ids": given["ids"]})
+    held = {row.id for row in session.execute(_HEARTBEAT, given | {"lease": lease_seconds})}
     session.execute(update(Worker).where(Worker.id == worker_id).values(last_seen=func.clock_timestamp()))
-    return {row.id for row in session.execute(_HEARTBEAT, _lease_arrays(leases) | {"lease": lease_seconds})}
+    return held
 
 
 def finish(
@@ -170,7 +174,9 @@ def finish(
     `weights` gives the parameters of a trial's runs by seed. They are kept of a trial that is the best of its sweep at
     this moment, so the best of all has them.
     """
-    sweep = sweeps.get(session, sweep_id, lock=True)
+    sweep = _lock(session, sweep_id)
+    if sweep is None:
+        return set()
     given = _lease_arrays([result.lease for result in results]) | {
         "states": [TrialState.failed if result.value is None else TrialState.complete for result in results],
         "values": [result.value for result in results],
@@ -183,15 +189,16 @@ def finish(
     best = session.scalar(sweeps.best_trial_id(sweep))
     kept = {best: weights(best)} if best is not None and best in accepted else {}
     _insert_runs(session, [result for result in results if result.lease.trial_id in accepted], kept)
-    session.execute(update(Worker).where(Worker.id == worker_id).values(trials_done=Worker.trials_done + len(accepted)))
     _touch(session, sweep_id)
     sweeps.close_if_done(session, [sweep_id])
+    session.execute(update(Worker).where(Worker.id == worker_id).values(trials_done=Worker.trials_done + len(accepted)))
     return accepted
 
 
 def give_back(session: Session, sweep_id: int, leases: Sequence[Lease]) -> None:
     """Puts trials back into the queue as if they had not been claimed; they keep their parameters."""
-    sweeps.get(session, sweep_id, lock=True)
+    if _lock(session, sweep_id) is None:
+        return
     session.execute(_GIVE_BACK, _lease_arrays(leases))
     _end_stopped(session, [sweep_id])
     _touch(session, sweep_id)
@@ -199,7 +206,8 @@ def give_back(session: Session, sweep_id: int, leases: Sequence[Lease]) -> None:
 
 def drop(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) -> None:
     """Puts back trials whose training raised an error; after MAX_ATTEMPTS they fail with the reason."""
-    sweeps.get(session, sweep_id, lock=True)
+    if _lock(session, sweep_id) is None:
+        return
     session.execute(_DROP, _lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
     _end_stopped(session, [sweep_id])
     _touch(session, sweep_id)
@@ -243,6 +251,11 @@ def expire(session: Session) -> None:
 
 def set_worker_state(session: Session, worker_id: UUID, state: WorkerState) -> None:
     session.execute(update(Worker).where(Worker.id == worker_id).values(state=state, last_seen=func.clock_timestamp()))
+
+
+def _lock(session: Session, sweep_id: int) -> Sweep | None:
+    """The sweep, locked; None when it was deleted, and all its trials with it, while the worker trained."""
+    return session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
 
 
 def _batch(session: Session, sweep_id: int) -> int:
@@ -364,6 +377,10 @@ _RECORD = text("""
         UPDATE sweeps SET revision = revision + 1 WHERE id IN (SELECT id FROM sweep) AND EXISTS (SELECT FROM held)
     )
     SELECT id FROM held
+""")
+
+_LOCK_THEIR_SWEEPS = text("""
+    SELECT id FROM sweeps WHERE id IN (SELECT sweep_id FROM trials WHERE id = ANY(:ids)) ORDER BY id FOR UPDATE
 """)
 
 _HEARTBEAT = text(

@@ -37,7 +37,7 @@ class Context:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def patiently(self, write: Callable[[], Result]) -> Result:
-        """What `write` gives, tried again while the database is gone. Raises Stopped when told to stop meanwhile."""
+        """What `write` gives, tried again while the database can't do it. Raises Stopped once told to stop."""
         delay = 0.2
         while True:
             try:
@@ -45,13 +45,13 @@ class Context:
             except DBAPIError as error:
                 if not error.connection_invalidated and not is_gone(error):
                     raise
-                logger.warning("the database is gone, trying again: %s", first_line(error))
+                logger.warning("the database can't do it now, trying again: %s", first_line(error))
             if self.stopping.wait(delay):
                 raise Stopped
             delay = min(delay * 2, MAX_DELAY_SECONDS)
 
 
 def is_gone(error: DBAPIError) -> bool:
-    """Whether the database could not be reached, rather than refused the statement."""
+    """Whether the database could not be reached, or gave up for another's sake, rather than refused the statement."""
     state = getattr(error.orig, "sqlstate", None)
-    return state is None or state[:2] in {"08", "57", "53"}
+    return state is None or state[:2] in {"08", "40", "53", "57"}

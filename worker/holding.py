@@ -23,8 +23,14 @@ class Holding:
                 self._leases.pop(trial_id, None)
 
     def keep_only(self, asked: Iterable[Lease], held: Collection[int]) -> None:
-        """Of the leases that were asked about, those that the database did not confirm are lost."""
-        self.release(lease.trial_id for lease in asked if lease.trial_id not in held)
+        """Of the leases that were asked about, those that the database did not confirm are lost.
+
+        A trial that was given back and claimed again since they were asked about has a newer lease, which stays.
+        """
+        with self._lock:
+            for lease in asked:
+                if lease.trial_id not in held and self._leases.get(lease.trial_id) == lease:
+                    del self._leases[lease.trial_id]
 
     def leases(self) -> list[Lease]:
         """In the order of the trials, so that two statements lock rows in one order."""

@@ -44,11 +44,11 @@ class Loop:
 
     def run(self) -> None:
         context = self._context
-        context.patiently(self._register)
-        self._await_siblings()
         beat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        beat.start()
         try:
+            context.patiently(self._register)
+            beat.start()
+            self._await_siblings()
             with Wakeup(context.engine) as wakeup:
                 while not context.stopping.is_set():
                     if not self._work():
@@ -58,7 +58,8 @@ class Loop:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             context.stopping.set()
-            beat.join(timeout=1)
+            if beat.is_alive():
+                beat.join(timeout=1)
             self._say_goodbye()
 
     def _register(self) -> None:
@@ -91,6 +92,8 @@ class Loop:
         context = self._context
         try:
             with transaction(context.engine) as session:
+                trial_queue.expire(session)
+            with transaction(context.engine) as session:
                 limit = cohort.MAX_TRIALS[context.device.type]
                 claim = trial_queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
         except DBAPIError as error:
@@ -121,11 +124,7 @@ class Loop:
         """The trials with their parameters, as many as fit, and their data."""
         context, facts = self._context, DATASETS[sweep.dataset]
 
-        def ask() -> list[ClaimedTrial]:
-            with transaction(context.engine) as session:
-                return fill_in(session, sweep, trials)
-
-        filled = context.patiently(ask)
+        filled = context.patiently(lambda: fill_in(context.engine, sweep, trials))
         data = self._dataset(sweep.dataset, sweep.split)
         free = device.free_memory(context.device)
         kept, rest = cohort.fitting(sweep, filled, (facts.features, facts.classes), free)

@@ -3,27 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
 from app import results, study, trial_queue
+from app.db import transaction
 from app.models import Sweep
 from app.space import parse_space
 from app.trial_queue import ClaimedTrial
 
 
-def fill_in(session: Session, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> list[ClaimedTrial]:
-    """The trials, all with parameters; those that had some (a grid's cell, a second attempt) keep them."""
+def fill_in(engine: Engine, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> list[ClaimedTrial]:
+    """The trials, all with parameters; those that had some (a grid's cell, a second attempt) keep them.
+
+    No transaction is open while the sampler thinks, which may take longer than the database lets one be idle.
+    """
     open_trials = [trial for trial in trials if trial.params is None]
     if not open_trials:
         return list(trials)
     space = parse_space(sweep.space)
     options = dict(sweep.sampler)
     name = options.pop("name")
-    rows = results.trial_rows(session, sweep.id) if name != "random" else []
+    with transaction(engine) as session:
+        rows = results.trial_rows(session, sweep.id) if name != "random" else []
     known = study.study_from_rows(space, rows, maximize=sweep.direction == "maximize")
     chosen = {
         trial.lease: study.ask(known, space, name, options, study.sampler_seed(sweep.seed, trial.number))
         for trial in open_trials
     }
-    trial_queue.set_params(session, sweep, chosen)
+    with transaction(engine) as session:
+        trial_queue.set_params(session, sweep, chosen)
     return [replace(trial, params=chosen.get(trial.lease, trial.params)) for trial in trials]
