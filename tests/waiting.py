@@ -1,0 +1,16 @@
+"""Waiting for what happens elsewhere, never longer than said."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+
+def wait_until(condition: Callable[[], Found], seconds: float = 20.0) -> Found:
+    """What `condition` gives once that is true; fails the test after `seconds`."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"it did not happen within {seconds:g} s"
+        time.sleep(0.02)
+    return found
