@@ -1,0 +1,240 @@
+"""The dashboard as a person uses it: a real browser, a real server, a real worker."""
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, Response, expect
+
+pytestmark = pytest.mark.browser
+
+BODY = {
+    "name": "rates",
+    "dataset": "digits",
+    "space": {"learning_rate": [0.01, 0.1, 1.0], "hidden_units": [8, 32], "epochs": 3},
+    "sampler": "grid",
+    "seeds": 2,
+}
+LONG = BODY | {"name": "long", "space": {"hidden_units": [8, 16], "epochs": 10_000}, "seeds": 1}
+PAGES = ("/", "/sweeps/new", "/sweeps/1", "/exercises", "/exercises/1", "/workers", "/datasets", "/login", "/nowhere")
+
+
+def post(server: str, body: dict[str, object]) -> str:
+    """The path of a new sweep's page."""
+    answer = httpx.post(f"{server}/api/v1/sweeps", json=body)
+    assert answer.status_code == 201, answer.text
+    return f"/sweeps/{answer.json()['id']}"
+
+
+def expect_state(page: Page, state: str) -> None:
+    expect(page.locator("h1 .badge")).to_have_text(state, timeout=60_000)
+
+
+def expect_live(page: Page) -> None:
+    expect(page.locator("#mark")).to_have_text("live")
+
+
+def is_same_document(page: Page) -> bool:
+    """Whether the page was never loaded again since `mark_document`."""
+    return bool(page.evaluate("window.untouched === true"))
+
+
+def mark_document(page: Page) -> None:
+    page.evaluate("window.untouched = true")
+
+
+def test_a_sweep_started_in_the_form_ends_live(page: Page) -> None:
+    """From the form to the best value and the charts, without ever loading the page again."""
+    page.goto("/")
+    page.get_by_role("link", name="A sweep of my own").click()
+    page.get_by_label("Name").fill("my first")
+    page.get_by_label("Data set").select_option("digits")
+    page.get_by_label("Sampler").select_option("grid")
+    expect(page.get_by_label("Trials")).to_be_hidden()
+    page.get_by_label("learning_rate").fill("0.1, 1")
+    page.get_by_label("epochs").fill("3")
+    expect(page.locator("#preview")).to_contain_text("6 trials, each with 2 seeds: 12 trainings.")
+    page.get_by_role("button", name="Start the sweep").click()
+    page.wait_for_url(re.compile(r"/sweeps/\d+$"))
+    mark_document(page)
+    expect_state(page, "completed")
+    expect(page.locator(".tiles .big").first).to_have_text(re.compile(r"0\.\d{4}"))
+    expect(page.locator("#effect .plot .trace").first).to_be_attached()
+    expect(page.locator("#curves .plot .trace").first).to_be_attached()
+    assert is_same_document(page)
+
+
+def test_a_sweep_is_paused_and_resumed(page: Page, server: str) -> None:
+    """The buttons change with the state, and the page stays where it is."""
+    path = post(server, LONG)
+    page.goto(path)
+    expect_state(page, "running")
+    mark_document(page)
+    page.get_by_role("button", name="Pause").click()
+    expect_state(page, "paused")
+    expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+    page.get_by_role("button", name="Resume").click()
+    expect_state(page, "running")
+    page.get_by_role("button", name="Cancel…").click()
+    expect(page.get_by_role("button", name="Keep it going")).to_be_focused()
+    page.get_by_role("button", name="Cancel the sweep").click()
+    expect_state(page, "cancelled")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert is_same_document(page)
+    assert page.url.endswith(path)
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_role("heading", name="Nothing has been tried yet")).to_be_visible()
+
+
+def test_what_happens_elsewhere_shows_up(page: Page, server: str) -> None:
+    """Another client's sweep appears in the list, and its end too."""
+    page.goto("/")
+    expect_live(page)
+    mark_document(page)
+    post(server, BODY)
+    row = page.get_by_role("row", name="rates")
+    expect(row.locator(".badge")).to_have_text("completed", timeout=60_000)
+    expect(row).to_contain_text("6 complete")
+    assert is_same_document(page)
+
+
+def test_a_refused_button_says_why_in_place(page: Page, server: str, complaints: list[str]) -> None:
+    """A sweep that ended elsewhere a moment ago can't be paused: a sentence says so, above the page."""
+    path = post(server, LONG)
+    page.goto(path)
+    expect_state(page, "running")
+    page.route("**/events", lambda route: route.abort())  # as if the network were slow to tell
+    page.evaluate("document.body.dataset.events = ''; dispatchEvent(new Event('pagehide'))")
+    httpx.post(f"{server}/api/v1{path}/cancel")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#notice")).to_contain_text("is cancelled: it can't become paused.")
+    assert page.url.endswith(path)
+    assert [text for text in complaints if "409" not in text] == []
+    complaints.clear()
+
+
+def test_a_wrong_field_is_told_beside_it(page: Page, complaints: list[str]) -> None:
+    """The error is at its field, which has the focus, and what was typed is still there."""
+    page.goto("/sweeps/new")
+    page.get_by_label("learning_rate").fill("1 .. 0.1 log")
+    expect(page.locator("#preview")).to_contain_text("low must be less than high")
+    page.get_by_role("button", name="Start the sweep").click()
+    field = page.locator(".field.wrong")
+    expect(field).to_have_count(1)
+    expect(field.locator(".error")).to_have_text("Runs from 1 to 0.1: low must be less than high")
+    expect(page.get_by_label("learning_rate")).to_have_value("1 .. 0.1 log")
+    expect(page.get_by_label("learning_rate")).to_be_focused()
+    assert all("422" in text for text in complaints)  # the browser itself reports the status
+    complaints.clear()
+
+
+def test_reading_is_not_disturbed_by_news(page: Page, server: str) -> None:
+    """A refresh keeps what is opened, scrolled to and zoomed into."""
+    page.goto(post(server, BODY))
+    expect_state(page, "completed")
+    expect(page.locator("#effect .plot .trace").first).to_be_attached()
+    more = page.locator("#more-3")
+    more.click()
+    expect(page.locator("#runs-3")).to_be_visible()
+    expect(page.locator("#runs-3")).to_contain_text("seed 1")
+    page.evaluate("Plotly.relayout(document.querySelector('#effect .plot'), {'yaxis.range': [0.2, 0.4]})")
+    before = page.evaluate("scrollY")
+    with page.expect_response(lambda response: response.url.endswith(page.url)):
+        page.evaluate("document.body.dispatchEvent(new Event('live'))")
+    page.get_by_label("coloured by").select_option("hidden_units")
+    expect(page.locator("#effect .legendtitletext")).to_have_text("hidden_units")
+    expect(page.locator("#runs-3")).to_be_visible()
+    assert (before > 0, page.evaluate("scrollY")) == (True, before)
+    assert page.url.endswith("?x=learning_rate&color=hidden_units")
+
+
+def test_zoom_outlives_a_redraw(page: Page, server: str) -> None:
+    """New data in a chart does not throw the reader out of the part that they look at."""
+    page.goto(post(server, BODY))
+    expect_state(page, "completed")
+    expect(page.locator("#effect .plot .trace").first).to_be_attached()
+    page.evaluate("Plotly.relayout(document.querySelector('#effect .plot'), {'yaxis.range': [0.2, 0.4]})")
+    drawn = "document.querySelector('#effect').dataset.revision = 'another'; document.querySelector('#effect .plot')"
+    with page.expect_response(lambda response: "/charts/effect" in response.url):
+        page.evaluate(
+            f"{drawn}.once?.('plotly_react', () => 0); document.body.dispatchEvent(new Event('htmx:after:swap'))"
+        )
+    page.wait_for_function("document.querySelector('#effect .plot')._fullLayout.yaxis.range[0] === 0.2")
+
+
+def test_trials_are_sorted_without_loading_the_page(page: Page, server: str) -> None:
+    """The best comes first after a click on the column's name, and the address says so."""
+    page.goto(post(server, BODY))
+    expect_state(page, "completed")
+    mark_document(page)
+    page.get_by_role("columnheader", name="Value").get_by_role("link").click()
+    page.wait_for_url("**order_by=-value")
+    expect(page.locator(".trials tbody").first).to_have_class("best")
+    assert is_same_document(page)
+
+
+def test_exercise_1_runs_from_its_page(page: Page) -> None:
+    """The quick run starts with one click and tells at once how far it is."""
+    page.goto("/exercises")
+    page.get_by_role("link", name="The number of hidden units").click()
+    mark_document(page)
+    page.get_by_role("button", name="Run it, quick").click()
+    expect(page.get_by_role("heading", name="The answer so far")).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    assert is_same_document(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_a_phone(browser: Browser, server: str, scheme: str) -> None:
+    """At 390 pixels no page scrolls sideways, with charts and trials on it."""
+    body = BODY | {"name": "a-name-without-a-space-" * 6, "space": {**BODY["space"], "activation": ["relu", "tanh"]}}  # type: ignore[dict-item]
+    post(server, body)
+    context = browser.new_context(
+        base_url=server,
+        viewport={"width": 390, "height": 844},
+        has_touch=True,
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = context.new_page()
+    page.goto("/sweeps/1")
+    expect_state(page, "completed")
+    expect(page.locator("#history .plot .trace").first).to_be_attached()
+    widths = {path: _width(page, path) for path in PAGES}
+    context.close()
+    assert widths == dict.fromkeys(PAGES, 390)
+
+
+def test_the_mark_tells_when_the_connection_is_lost(page: Page, complaints: list[str]) -> None:
+    """`reconnecting` while the stream is gone, `live` when it is back."""
+    page.goto("/")
+    expect_live(page)
+    page.context.set_offline(True)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    expect(page.locator("#mark")).to_have_text("reconnecting")
+    page.context.set_offline(False)
+    expect_live(page)
+    complaints.clear()  # the browser itself reports the lost connection
+
+
+def test_pages_say_nothing_in_the_console(page: Page, server: str) -> None:
+    """No error, no warning, no refused resource on any page."""
+    post(server, BODY)
+    failed: list[str] = []
+
+    def noted(response: Response) -> None:
+        if response.status >= 400:
+            failed.append(response.url)
+
+    page.on("response", noted)
+    for path in PAGES[:-1]:
+        page.goto(path)
+        page.wait_for_load_state("load")
+    assert failed == []
+
+
+def _width(page: Page, path: str) -> int:
+    page.goto(path)
+    page.wait_for_load_state("load")
+    return int(page.evaluate("document.documentElement.scrollWidth"))
