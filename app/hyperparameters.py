@@ -15,6 +15,9 @@ INITIALIZATIONS = (
     "orthogonal",
     "zeros",
 )
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop")
+LR_SCHEDULES = ("constant", "step", "cosine")
+USUAL_MOMENTUM = 0.9  # of the optimizers that are named after it
 MAX_DEPTH = 8
 MAX_WIDTH = 65_536
 
@@ -68,30 +71,157 @@ class Layers:
 
 @dataclass(frozen=True)
 class Hyperparameter:
+    """`meaning` says in a few words what it is, `formula` what it does exactly, `source` where that comes from."""
+
     kind: Number | Category | Layers
     default: object
     meaning: str
+    formula: str = ""
+    source: str = ""
 
 
 _WIDTH = Number(1, MAX_WIDTH, whole=True)
 
 HYPERPARAMETERS: dict[str, Hyperparameter] = {
-    "hidden_units": Hyperparameter(_WIDTH, 256, "units of each hidden layer"),
-    "depth": Hyperparameter(Number(0, MAX_DEPTH, whole=True), 1, "hidden layers; 0 is softmax regression"),
-    "hidden_layers": Hyperparameter(Layers(), None, "widths of the hidden layers, in place of hidden_units and depth"),
-    "learning_rate": Hyperparameter(Number(0, 1e6, above=True), 0.1, "step size on the loss averaged over a batch"),
-    "epochs": Hyperparameter(Number(1, 10_000, whole=True), 10, "passes over the training examples"),
-    "batch_size": Hyperparameter(Number(1, 65_536, whole=True), 256, "examples a step"),
-    "activation": Hyperparameter(Category(ACTIVATIONS), "relu", "nonlinearity after each hidden layer"),
-    "initialization": Hyperparameter(Category(INITIALIZATIONS), "default", "how the weights are drawn at the start"),
-    "init_std": Hyperparameter(Number(0, 100), 0.01, "standard deviation of the initialization `normal`"),
-    "init_range": Hyperparameter(Number(0, 100), 0.05, "a of the initialization `uniform`, which draws from U(-a, a)"),
-    "optimizer": Hyperparameter(Category(("sgd",)), "sgd", "update rule"),
-    "momentum": Hyperparameter(Category((0,)), 0, "share of the last update that is kept; not yet other than 0"),
-    "weight_decay": Hyperparameter(Category((0,)), 0, "L2 penalty in the update; not yet other than 0"),
+    "hidden_units": Hyperparameter(
+        _WIDTH,
+        256,
+        "units of each hidden layer",
+        "h = activation(W x + b) with W of hidden_units rows",
+        "Dive into Deep Learning 5.1",
+    ),
+    "depth": Hyperparameter(
+        Number(0, MAX_DEPTH, whole=True),
+        1,
+        "hidden layers; 0 is softmax regression",
+        "logits = W x + b at 0",
+        "Dive into Deep Learning 5.1",
+    ),
+    "hidden_layers": Hyperparameter(
+        Layers(),
+        None,
+        "widths of the hidden layers, in place of hidden_units and depth",
+        "[256, 1, 256] has a bottleneck of one neuron",
+        "Dive into Deep Learning 5.2.4, exercise 3",
+    ),
+    "learning_rate": Hyperparameter(
+        Number(0, 1e6, above=True),
+        0.1,
+        "step size on the loss averaged over a batch",
+        "p ← p - learning_rate · g, g = ∂/∂p of the mean cross-entropy of the mini-batch",
+        "Dive into Deep Learning 12.5",
+    ),
+    "epochs": Hyperparameter(
+        Number(1, 10_000, whole=True),
+        10,
+        "passes over the training examples",
+        "ceil(examples / batch_size) steps each, in an order drawn anew",
+        "Dive into Deep Learning 12.5",
+    ),
+    "batch_size": Hyperparameter(
+        Number(1, 65_536, whole=True),
+        256,
+        "examples a step",
+        "the last batch of an epoch holds what is left",
+        "Dive into Deep Learning 12.5",
+    ),
+    "activation": Hyperparameter(
+        Category(ACTIVATIONS),
+        "relu",
+        "nonlinearity after each hidden layer",
+        "relu max(x, 0); sigmoid 1/(1 + e⁻ˣ); tanh; gelu x Φ(x); leaky_relu max(x, 0.01 x); elu x or eˣ - 1; "
+        "silu x/(1 + e⁻ˣ); identity",
+        "torch.nn",
+    ),
+    "initialization": Hyperparameter(
+        Category(INITIALIZATIONS),
+        "default",
+        "how the weights are drawn at the start",
+        "default U(-1/√in, 1/√in), biases too; xavier variance 2/(in + out); kaiming variance 2/in; "
+        "biases 0 in all but default",
+        "torch.nn.init; Glorot and Bengio 2010; He et al. 2015; Saxe et al. 2014",
+    ),
+    "init_std": Hyperparameter(
+        Number(0, 100),
+        0.01,
+        "standard deviation of the initialization `normal`",
+        "W ~ N(0, init_std²)",
+        "Dive into Deep Learning 5.2.1",
+    ),
+    "init_range": Hyperparameter(
+        Number(0, 100),
+        0.05,
+        "a of the initialization `uniform`, which draws from U(-a, a)",
+        "W ~ U(-init_range, init_range)",
+        "torch.nn.init.uniform_",
+    ),
+    "optimizer": Hyperparameter(
+        Category(OPTIMIZERS),
+        "sgd",
+        "update rule; momentum is sgd with one, nesterov looks ahead",
+        "sgd p ← p - lr·g; momentum v ← μ v + g, p ← p - lr·v; nesterov p ← p - lr·(g + μ v); "
+        "adam, adamw β = (0.9, 0.999), ε = 10⁻⁸; rmsprop α = 0.99, ε = 10⁻⁸",
+        "torch.optim; Polyak 1964; Sutskever et al. 2013; Kingma and Ba 2015; Loshchilov and Hutter 2019; Hinton 2012",
+    ),
+    "momentum": Hyperparameter(
+        Number(0, 1),
+        0,
+        f"share of the last update that is kept; {USUAL_MOMENTUM} if left out with momentum or nesterov",
+        "v ← momentum · v + g; in rmsprop on the scaled gradient; adam and adamw have their own",
+        "torch.optim.SGD, torch.optim.RMSprop",
+    ),
+    "weight_decay": Hyperparameter(
+        Number(0, 100),
+        0,
+        "L2 penalty on every parameter; in adamw apart from the gradient",
+        "g ← g + weight_decay · p; in adamw p ← (1 - lr · weight_decay) p before the step",
+        "torch.optim; Dive into Deep Learning 3.7; Loshchilov and Hutter 2019",
+    ),
     "dropout": Hyperparameter(Category((0,)), 0, "share of hidden units dropped; not yet other than 0"),
     "batch_norm": Hyperparameter(Category((False,)), False, "batch normalization; not yet other than false"),
-    "lr_schedule": Hyperparameter(Category(("constant",)), "constant", "learning rate over the epochs"),
+    "lr_schedule": Hyperparameter(
+        Category(LR_SCHEDULES),
+        "constant",
+        "learning rate over the steps",
+        "constant 1; step lr_gamma^floor(t / lr_step_epochs); cosine (1 + cos(π t / (epochs - warmup_epochs))) / 2, "
+        "times learning_rate; t in epochs since the warm-up, in fractions, a step at a time",
+        "torch.optim.lr_scheduler.StepLR, CosineAnnealingLR; Dive into Deep Learning 12.11; Loshchilov and Hutter 2017",
+    ),
+    "warmup_epochs": Hyperparameter(
+        Number(0, 10_000),
+        0,
+        "epochs in which the learning rate rises, before its schedule",
+        "learning_rate · k / (warmup_epochs · steps an epoch) in step k = 1, 2, …",
+        "torch.optim.lr_scheduler.LinearLR; Dive into Deep Learning 12.11.3.4",
+    ),
+    "lr_step_epochs": Hyperparameter(
+        Number(1, 10_000, whole=True),
+        10,
+        "epochs between two drops of the schedule `step`",
+        "see lr_schedule",
+        "step_size of torch.optim.lr_scheduler.StepLR",
+    ),
+    "lr_gamma": Hyperparameter(
+        Number(0, 1),
+        0.1,
+        "factor of each drop of the schedule `step`",
+        "see lr_schedule",
+        "gamma of torch.optim.lr_scheduler.StepLR",
+    ),
+    "label_smoothing": Hyperparameter(
+        Number(0, 1),
+        0,
+        "probability that is shared among all classes in training; not in validation",
+        "the target of class c is (1 - label_smoothing) [c = y] + label_smoothing / classes",
+        "torch.nn.CrossEntropyLoss; Szegedy et al. 2016",
+    ),
+    "patience": Hyperparameter(
+        Category((0,)),
+        0,
+        "epochs without a lower validation loss before a run ends; not yet other than 0",
+        "ends when val_loss has not been below its lowest for so many epochs in a row; the value is the last epoch's",
+        "Prechelt 1998",
+    ),
 }
 
 
@@ -100,4 +230,24 @@ def completed(params: dict[str, object]) -> dict[str, object]:
     full = {name: parameter.default for name, parameter in HYPERPARAMETERS.items()} | params
     if full["hidden_layers"] is None:
         full["hidden_layers"] = [full["hidden_units"]] * int(str(full["depth"]))
+    if "momentum" not in params and full["optimizer"] in ("momentum", "nesterov"):
+        full["momentum"] = USUAL_MOMENTUM
     return full
+
+
+def markdown_table() -> str:
+    """The hyperparameters as the table of docs/hyperparameters.md."""
+    rows = ["| name | default | values | meaning | formula | source |", "|---|---|---|---|---|---|"]
+    for name, parameter in HYPERPARAMETERS.items():
+        default = "" if parameter.default is None else f"`{str(parameter.default).lower()}`"
+        cells = [f"`{name}`", default, _values(parameter.kind), parameter.meaning, parameter.formula, parameter.source]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _values(kind: Number | Category | Layers) -> str:
+    if isinstance(kind, Category):
+        return " ".join(f"`{str(name).lower()}`" for name in kind.names)
+    if isinstance(kind, Layers):
+        return f"at most {MAX_DEPTH} widths"
+    return f"{'whole, ' if kind.whole else ''}{kind.bounds()}"

@@ -1,4 +1,4 @@
-"""The book's concise multilayer perceptron (Dive into Deep Learning 5.2.2): nn.Sequential and torch.optim.SGD."""
+"""The book's concise multilayer perceptron (Dive into Deep Learning 5.2.2): nn.Sequential and torch.optim."""
 
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -23,22 +23,46 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+OPTIMIZERS: dict[str, Callable[[Iterator[nn.Parameter], RunConfig], torch.optim.Optimizer]] = {
+    "sgd": lambda parameters, config: _sgd(parameters, config, nesterov=False),
+    "momentum": lambda parameters, config: _sgd(parameters, config, nesterov=False),
+    "nesterov": lambda parameters, config: _sgd(parameters, config, nesterov=config.momentum > 0),
+    "adam": lambda parameters, config: torch.optim.Adam(
+        parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+    ),
+    "adamw": lambda parameters, config: torch.optim.AdamW(
+        parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+    ),
+    "rmsprop": lambda parameters, config: torch.optim.RMSprop(
+        parameters, lr=config.learning_rate, weight_decay=config.weight_decay, momentum=config.momentum
+    ),
+}
+
+
+def _sgd(parameters: Iterator[nn.Parameter], config: RunConfig, nesterov: bool) -> torch.optim.Optimizer:
+    rate, momentum, decay = config.learning_rate, config.momentum, config.weight_decay
+    return torch.optim.SGD(parameters, rate, momentum=momentum, weight_decay=decay, nesterov=nesterov)
+
+
 class MLPConcise:
     """Linear layers with activations between them, from the framework's own parts."""
 
     def __init__(self, config: RunConfig, parameters: Parameters) -> None:
+        self.config = config
         self._linear = [_linear(layer) for layer in parameters]
         hidden = [(linear, ACTIVATIONS[config.activation]()) for linear in self._linear[:-1]]
         self._net = nn.Sequential(*chain.from_iterable(hidden), self._linear[-1])
-        self._optimizer = torch.optim.SGD(self._net.parameters(), lr=config.learning_rate)
+        self._optimizer = OPTIMIZERS[config.optimizer](self._net.parameters(), config)
 
     def logits(self, x: Tensor) -> Tensor:
         """[batch, classes] for x [batch, features]."""
         logits: Tensor = self._net(x)
         return logits
 
-    def descend(self, loss: Tensor) -> None:
-        """One step of torch.optim.SGD."""
+    def descend(self, loss: Tensor, learning_rate: float) -> None:
+        """One step of its optimizer."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._optimizer.step()

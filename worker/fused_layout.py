@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+
 from worker.activations import ACTIVATIONS, Activation
 from worker.run import RunConfig
 
@@ -82,6 +85,15 @@ class Layout(NamedTuple):
             if block.source is None:
                 yield index, slice(start, start + block.rows)
                 start += block.rows
+
+    def run_of_row(self) -> Tensor:
+        """The run that each output of the first layer belongs to, [first rows] int64."""
+        owners = [
+            torch.arange(block.runs.start, block.runs.stop).repeat_interleave(block.outputs)
+            for block in self.blocks
+            if block.source is None
+        ]
+        return torch.cat(owners)
 
     def path(self, position: int) -> list[int]:
         """The blocks that hold the layers of one run, from the data to the logits."""

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from worker.early_stopping import EarlyStopping
 from worker.initializers import Parameters
-from worker.run import EpochResult, Run
+from worker.run import EpochResult, Run, RunConfig
+from worker.schedules import learning_rates
 from worker.seeds import epoch_order
 from worker.training import Score, Split
 
@@ -18,12 +20,14 @@ from worker.training import Score, Split
 class PlainMLP(Protocol):
     """A network that trains alone, by automatic differentiation."""
 
+    config: RunConfig
+
     def logits(self, x: Tensor) -> Tensor:
         """[batch, classes] for x [batch, features]."""
         ...
 
-    def descend(self, loss: Tensor) -> None:
-        """One step of gradient descent down a loss, a scalar."""
+    def descend(self, loss: Tensor, learning_rate: float) -> None:
+        """One step of its optimizer down a loss, a scalar."""
         ...
 
     def parameters(self) -> Parameters:
@@ -31,29 +35,40 @@ class PlainMLP(Protocol):
         ...
 
 
-def step(model: PlainMLP, x: Tensor, y: Tensor) -> Score:
-    """One step on x [batch, features] and y [batch]; the batch's mean loss and accuracy before it."""
+def step(model: PlainMLP, x: Tensor, y: Tensor, learning_rate: float | None = None) -> Score:
+    """One step on x [batch, features] and y [batch]; the batch's mean loss and accuracy before it.
+
+    Without a learning rate it takes the configuration's.
+    """
     logits = model.logits(x)
-    loss = functional.cross_entropy(logits, y)
-    model.descend(loss)
+    loss = functional.cross_entropy(logits, y, label_smoothing=model.config.label_smoothing)
+    model.descend(loss, model.config.learning_rate if learning_rate is None else learning_rate)
     return Score(loss.item(), (logits.argmax(1) == y).double().mean().item())
 
 
 def train_alone(model: PlainMLP, run: Run, split: Split) -> Iterator[EpochResult]:
-    """Trains one network on the mini-batches that a fused run with this seed sees; ends early when it diverges."""
+    """Trains one network on the mini-batches that a fused run with this seed sees; ends early as a fused run does."""
+    stopping = EarlyStopping(run.config)
     for epoch in range(1, run.config.epochs + 1):
         start = perf_counter()
-        order = epoch_order(run.seed, epoch, len(split.train_y)).to(split.train_x.device)
-        scores = [
-            (len(picked), step(model, split.train_x[picked], split.train_y[picked]))
-            for picked in torch.split(order, run.config.batch_size)
-        ]
-        loss, accuracy = (sum(n * score[i] for n, score in scores) / len(order) for i in (0, 1))
+        loss, accuracy = _train_epoch(model, run, split, epoch)
         val = _validate(model, split)
-        diverged = not math.isfinite(loss + val.loss)
-        yield EpochResult(run.key, epoch, loss, accuracy, *val, perf_counter() - start, diverged)
-        if diverged:
+        diverged, stopped = not math.isfinite(loss + val.loss), stopping.stops(val.loss)
+        yield EpochResult(run.key, epoch, loss, accuracy, *val, perf_counter() - start, diverged, stopped)
+        if diverged or stopped:
             return
+
+
+def _train_epoch(model: PlainMLP, run: Run, split: Split, epoch: int) -> Score:
+    order = epoch_order(run.seed, epoch, len(split.train_y)).to(split.train_x.device)
+    batches = torch.split(order, run.config.batch_size)
+    rates = learning_rates([run.config], epoch, len(batches))[:, 0].tolist()
+    scores = [
+        (len(picked), step(model, split.train_x[picked], split.train_y[picked], rate))
+        for picked, rate in zip(batches, rates, strict=True)
+    ]
+    loss, accuracy = (sum(n * score[i] for n, score in scores) / len(order) for i in (0, 1))
+    return Score(loss, accuracy)
 
 
 @torch.no_grad()

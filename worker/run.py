@@ -16,6 +16,14 @@ INITIALIZATIONS = (
     "orthogonal",
     "zeros",
 )
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop")
+LR_SCHEDULES = ("constant", "step", "cosine")
+_NAMES = {
+    "activation": ACTIVATIONS,
+    "initialization": INITIALIZATIONS,
+    "optimizer": OPTIMIZERS,
+    "lr_schedule": LR_SCHEDULES,
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,13 @@ class RunConfig:
 
     `hidden_layers` are the widths from the input on; none makes it softmax regression. `learning_rate` belongs to a
     loss that is the mean over a mini-batch. `init_std` is the standard deviation of the initialization "normal" (the
-    book's 0.01), `init_range` the a of "uniform", which draws from U(-a, a). Raises ValueError for what can't be built.
+    book's 0.01), `init_range` the a of "uniform", which draws from U(-a, a).
+
+    The optimizers are those of torch.optim with its defaults for what is not named here; `momentum` counts for all but
+    Adam's, which have their own. "sgd" and "momentum" are one rule, plain descent where the momentum is 0.
+    `weight_decay` is L2 in the gradient, in "adamw" apart from it. The schedules are in worker/schedules.py.
+    `label_smoothing` counts in training, not in validation. With a `patience` above 0 a run stops after so many epochs
+    in a row without a new lowest validation loss. Raises ValueError for what can't be built.
     """
 
     hidden_layers: tuple[int, ...] = (256,)
@@ -35,16 +49,32 @@ class RunConfig:
     initialization: str = "default"
     init_std: float = 0.01
     init_range: float = 0.05
+    optimizer: str = "sgd"
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    lr_schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    lr_step_epochs: int = 10
+    lr_gamma: float = 0.1
+    label_smoothing: float = 0.0
+    patience: int = 0
 
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden_layers):
             raise ValueError(f"hidden_layers: a width is at least 1, not {self.hidden_layers}")
         if self.epochs < 1 or self.batch_size < 1:
             raise ValueError(f"epochs and batch_size are at least 1, not {self.epochs} and {self.batch_size}")
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation: one of {', '.join(ACTIVATIONS)}, not {self.activation!r}")
-        if self.initialization not in INITIALIZATIONS:
-            raise ValueError(f"initialization: one of {', '.join(INITIALIZATIONS)}, not {self.initialization!r}")
+        for field, names in _NAMES.items():
+            if getattr(self, field) not in names:
+                raise ValueError(f"{field}: one of {', '.join(names)}, not {getattr(self, field)!r}")
+        for field in ("momentum", "label_smoothing"):
+            if not 0 <= getattr(self, field) <= 1:
+                raise ValueError(f"{field}: at least 0 and at most 1, not {getattr(self, field)}")
+        for field in ("weight_decay", "warmup_epochs", "lr_gamma", "patience"):
+            if not getattr(self, field) >= 0:
+                raise ValueError(f"{field}: at least 0, not {getattr(self, field)}")
+        if self.lr_step_epochs < 1:
+            raise ValueError(f"lr_step_epochs: at least 1, not {self.lr_step_epochs}")
 
     def layer_sizes(self, features: int, classes: int) -> list[tuple[int, int]]:
         """Inputs and outputs of each linear layer, the last one giving the logits."""
@@ -74,8 +104,10 @@ class EpochResult:
     """One point of a run's learning curve.
 
     Losses are mean cross-entropies in nats, accuracies fractions in [0, 1]. Those of training are the running ones
-    over the epoch's mini-batches, those of validation are taken after the epoch. `seconds` is the run's share, by
-    parameters, of the time that its cohort took for the epoch. A run `diverged` when a loss is no longer finite.
+    over the epoch's mini-batches, as they are minimised: with smoothed labels where the run has such. Those of
+    validation are taken after the epoch, on the labels as they are. `seconds` is the run's share, by parameters, of
+    the time that its cohort took for the epoch. A run `diverged` when a loss is no longer finite; it `stopped` when
+    its patience ended, and this result is its last.
     """
 
     key: Hashable
@@ -86,3 +118,4 @@ class EpochResult:
     val_accuracy: float
     seconds: float
     diverged: bool
+    stopped: bool = False

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from worker.initializers import Layer, Parameters, initial_parameters
+from worker.optimizers import rule
 from worker.plain_training import train_alone
 from worker.run import EpochResult, Run, RunConfig
 from worker.training import Split
@@ -60,11 +61,16 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class MLPScratch:
-    """Weights [inputs, outputs] as the book has them, and plain tensors all the way."""
+    """Weights [inputs, outputs] as the book has them, and plain tensors all the way.
+
+    Raises ValueError for another optimizer than plain stochastic gradient descent.
+    """
 
     def __init__(self, config: RunConfig, parameters: Parameters) -> None:
+        if rule(config) != "sgd":
+            raise ValueError(f"from scratch there is plain sgd alone, not {config.optimizer}")
+        self.config = config
         self._activation = ACTIVATIONS[config.activation]
-        self._learning_rate = config.learning_rate
         self._layers = [
             (weight.T.contiguous().requires_grad_(), bias.clone().requires_grad_()) for weight, bias in parameters
         ]
@@ -77,11 +83,11 @@ class MLPScratch:
         return x @ weight + bias
 
     @torch.no_grad()
-    def descend(self, loss: Tensor) -> None:
-        """One step of gradient descent, p <- p - learning rate * dL/dp."""
+    def descend(self, loss: Tensor, learning_rate: float) -> None:
+        """One step of gradient descent, p <- p - learning rate * (dL/dp + weight decay * p)."""
         tensors = [tensor for layer in self._layers for tensor in layer]
         for tensor, gradient in zip(tensors, torch.autograd.grad(loss, tensors), strict=True):
-            tensor -= self._learning_rate * gradient
+            tensor -= learning_rate * (gradient + self.config.weight_decay * tensor)
 
     def parameters(self) -> Parameters:
         """Copies of its layers, weight [outputs, inputs] and bias [outputs]."""

@@ -2,17 +2,21 @@
 
 import math
 from collections.abc import Collection, Generator, Hashable, Iterator, MutableMapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from worker.early_stopping import EarlyStopping
 from worker.fused_layout import fusion_order
-from worker.fused_mlp import FusedMLP, Member, Tally
+from worker.fused_mlp import FusedMLP, Member, Tally, together
 from worker.fused_workspace import Workspace
 from worker.initializers import Layer, Parameters, initial_parameters
+from worker.optimizers import OPTIMIZERS, SGD, rule
 from worker.run import EpochResult, Run, RunConfig
+from worker.schedules import is_constant, learning_rates
 from worker.seeds import epoch_order
 
 EVALUATION_BATCH = 1000  # divides the usual validation sets, so that one workspace does
@@ -44,20 +48,25 @@ def train(
 ) -> Generator[list[EpochResult], Collection[Hashable] | None, None]:
     """Trains runs of any shapes together; yields the results of every live run after each epoch.
 
-    `send(keys)` drops those runs before the next epoch. Runs whose epochs are done, or that diverged, leave by
-    themselves; it ends when none is left. A run that has done its epochs without diverging leaves its parameters, on
-    the CPU, in `keep` before its last result is yielded. Raises ValueError when two runs have the same key.
+    `send(keys)` drops those runs before the next epoch. Runs whose epochs are done, that diverged or stopped early
+    leave by themselves; it ends when none is left. A run that ends without diverging leaves its parameters, on the CPU,
+    in `keep` before its last result is yielded. Raises ValueError when two runs have the same key.
     """
     if len({run.key for run in runs}) < len(runs):
         raise ValueError("every run needs a key of its own")
     split = split._replace(train_x=split.train_x.to(dtype), val_x=split.val_x.to(dtype))
     groups = [_Group(members, split) for members in _groups(runs)]
+    stopping = {run.key: EarlyStopping(run.config) for run in runs}
     epoch = 0
     while groups:
         epoch += 1
-        results = [result for group in groups for result in group.epoch(epoch)]
+        results = [
+            replace(result, stopped=stopping[result.key].stops(result.val_loss))
+            for group in groups
+            for result in group.epoch(epoch)
+        ]
         done = {run.key for group in groups for run in group.runs if run.config.epochs == epoch}
-        done |= {result.key for result in results if result.diverged}
+        done |= {result.key for result in results if result.diverged or result.stopped}
         if keep is not None:
             finished = done - {result.key for result in results if result.diverged}
             keep.update({key: kept for group in groups for key, kept in group.parameters_of(finished)})
@@ -68,33 +77,40 @@ def train(
 
 def score(config: RunConfig, parameters: Parameters, x: Tensor, y: Tensor) -> Score:
     """How a trained network does on other data, such as the test images: x [n, features] and y [n] on one device."""
-    model = FusedMLP([Member(config, parameters)], like=x)
+    model = FusedMLP([Member(RunConfig(config.hidden_layers, activation=config.activation), parameters)], like=x)
     return Score(*_evaluate(model, x, y)[0])
 
 
 def run_bytes(config: RunConfig, features: int, classes: int, dtype: torch.dtype = torch.float32) -> int:
     """The most memory that a run takes on its device, beside the data and each seed's mini-batch; runs add up.
 
-    Parameters are there three times while a group is put together anew: old, new and, on a CPU, those that are kept. A
-    layer's outputs are there three times at most (before and after the activation, and the gradient) for a batch and
-    for the epoch's last, smaller batch, and twice for an evaluation.
+    Parameters are there three times while a group is put together anew: old, new and, on a CPU, those that are kept;
+    what the optimizer keeps of each is there twice, and a gradient once. A layer's outputs are there three times at
+    most (before and after the activation, and the gradient) for a batch and for the epoch's last, smaller batch, and
+    twice for an evaluation.
     """
     outputs = sum(config.hidden_layers) + classes
     examples = 2 * 3 * config.batch_size + 2 * EVALUATION_BATCH
-    return dtype.itemsize * (3 * config.parameter_count(features, classes) + outputs * examples)
+    return dtype.itemsize * (_copies(config) * config.parameter_count(features, classes) + outputs * examples)
+
+
+def _copies(config: RunConfig) -> int:
+    """How many numbers are held for each parameter, at most."""
+    optimizer = OPTIMIZERS[rule(config)]
+    return 3 if issubclass(optimizer, SGD) else 3 + 2 * optimizer.memories + 1
 
 
 def _groups(runs: Sequence[Run]) -> Iterator[list[Run]]:
-    """The runs that see the same mini-batches, each group in fusion order."""
-    groups: dict[tuple[int, int], list[Run]] = {}
+    """The runs that see the same mini-batches and take the same kind of step, each group in fusion order."""
+    groups: dict[Hashable, list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.seed, run.config.batch_size), []).append(run)
+        groups.setdefault((run.seed, run.config.batch_size, together(run.config)), []).append(run)
     for members in groups.values():
         yield sorted(members, key=lambda run: fusion_order(run.config))
 
 
 class _Group:
-    """Runs that see the same mini-batches, as one fused network; runs may only leave."""
+    """Runs that see the same mini-batches and take the same kind of step, as one network; runs may only leave."""
 
     def __init__(self, runs: list[Run], split: Split) -> None:
         self.runs = runs
@@ -127,11 +143,22 @@ class _Group:
         order = epoch_order(self.runs[0].seed, epoch, len(y)).to(x.device)
         size = self.runs[0].config.batch_size
         tally = Tally.zero(len(self.runs), x)
+        rates = self._rates(epoch, -(-len(y) // size))
         for picked, targets in zip(torch.split(order, size), torch.split(y[order], size), strict=True):
+            if rates:
+                self._model.optimizer.set_rates(next(rates))
             space = self._spaces[len(picked)]
             torch.index_select(x, 0, picked, out=space.data)
             self._model.step(space, space.data, targets, tally)
         return tally.means(len(y))
+
+    def _rates(self, epoch: int, steps: int) -> Iterator[Tensor] | None:
+        """The learning rates [runs] of each step of an epoch; None where none of them ever changes."""
+        configs = [run.config for run in self.runs]
+        if all(is_constant(config) for config in configs):
+            return None
+        rates: Tensor = learning_rates(configs, epoch, steps).to(self._split.train_x)
+        return iter(rates.unbind())
 
     def parameters_of(self, keys: Collection[Hashable]) -> Iterator[tuple[Hashable, Parameters]]:
         """Copies, on the CPU, of the parameters of those of its runs that are among `keys`."""
@@ -143,7 +170,7 @@ class _Group:
         """Goes on without these runs; False when none is left."""
         staying = [position for position, run in enumerate(self.runs) if run.key not in keys]
         if staying and len(staying) < len(self.runs):
-            members = [Member(self.runs[i].config, self._model.parameters(i)) for i in staying]
+            members = [self._model.member(i) for i in staying]
             self.runs = [self.runs[i] for i in staying]
             self._fuse(members)
         return bool(staying)

@@ -1,6 +1,6 @@
 """Small data and networks of every shape, shared by the tests of the numeric core."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache
 from itertools import product
 from random import Random
@@ -10,15 +10,17 @@ from torch import Tensor
 
 from worker.concise_mlp import MLPConcise
 from worker.fused_layout import fusion_order
-from worker.fused_mlp import FusedMLP, Member, Tally
+from worker.fused_mlp import FusedMLP, Member, Tally, together
 from worker.initializers import Parameters, initial_parameters
 from worker.plain_training import step
-from worker.run import ACTIVATIONS, INITIALIZATIONS, Run, RunConfig
+from worker.run import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, Run, RunConfig
+from worker.schedules import learning_rates
 from worker.scratch_mlp import MLPScratch
 from worker.training import Split
 
 Reference = Callable[[RunConfig, Parameters], MLPScratch | MLPConcise]
 FEATURES, CLASSES, BATCH = 20, 10, 32
+EPOCH_STEPS = 5  # of the comparisons: 20 steps are four epochs
 SHAPES: tuple[tuple[int, ...], ...] = ((), (7,), (1,), (7, 5), (16, 1, 16), (5, 5, 5), (7, 5, 3, 2))
 
 
@@ -51,6 +53,37 @@ def mixed_runs(count: int) -> list[Run]:
     return Random(count).sample(everything, count)
 
 
+RATES = {"adam": 0.003, "adamw": 0.01, "rmsprop": 0.001}  # the others learn at 0.02
+
+
+def recipes(count: int) -> list[Run]:
+    """Runs with every optimizer under every activation, and all else in every mixture; 48 hold each such pair once."""
+    random = Random(5)
+    return [_recipe(i, random) for i in range(count)]
+
+
+def _recipe(i: int, random: Random) -> Run:
+    optimizer = OPTIMIZERS[i // len(ACTIVATIONS) % len(OPTIMIZERS)]
+    config = RunConfig(
+        SHAPES[i % len(SHAPES)],
+        RATES.get(optimizer, 0.02) * random.choice([0.5, 1, 2]),
+        epochs=4,
+        batch_size=BATCH,
+        activation=ACTIVATIONS[i % len(ACTIVATIONS)],
+        initialization=INITIALIZATIONS[i % len(INITIALIZATIONS)],
+        init_std=0.3,
+        optimizer=optimizer,
+        momentum=random.choice([0, 0.5, 0.9]),
+        weight_decay=random.choice([0, 0.01, 0.1]),
+        lr_schedule=LR_SCHEDULES[i % len(LR_SCHEDULES)],
+        warmup_epochs=random.choice([0, 1, 1.5]),
+        lr_step_epochs=random.choice([1, 2]),
+        lr_gamma=random.choice([0.1, 0.5]),
+        label_smoothing=random.choice([0, 0, 0.1, 0.3]),
+    )
+    return Run(i, config, seed=i % 2)
+
+
 def batches(dtype: torch.dtype, steps: int) -> list[tuple[Tensor, Tensor]]:
     """The mini-batches of the comparisons between implementations."""
     split = small_split(dtype)
@@ -60,21 +93,37 @@ def batches(dtype: torch.dtype, steps: int) -> list[tuple[Tensor, Tensor]]:
 
 def fused_after(runs: list[Run], dtype: torch.dtype, steps: int) -> list[Parameters]:
     """The parameters of runs that took their steps together."""
-    ordered = sorted(runs, key=lambda run: fusion_order(run.config))
-    members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES, dtype)) for run in ordered]
+    kinds: dict[Hashable, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: fusion_order(run.config)):
+        kinds.setdefault(together(run.config), []).append(run)
+    found = {run.key: parameters for same in kinds.values() for run, parameters in _fused(same, dtype, steps)}
+    return [found[run.key] for run in runs]
+
+
+def _fused(runs: list[Run], dtype: torch.dtype, steps: int) -> Iterator[tuple[Run, Parameters]]:
+    members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES, dtype)) for run in runs]
     model = FusedMLP(members, like=torch.empty(0, dtype=dtype))
     space = model.workspace(BATCH)
-    for x, y in batches(dtype, steps):
+    rates = _rates([run.config for run in runs], steps).to(dtype)
+    for rate, (x, y) in zip(rates, batches(dtype, steps), strict=True):
+        model.optimizer.set_rates(rate)
         model.step(space, x, y, Tally.zero(len(runs), x))
-    return [model.parameters(ordered.index(run)) for run in runs]
+    return ((run, model.parameters(position)) for position, run in enumerate(runs))
+
+
+def _rates(configs: list[RunConfig], steps: int) -> Tensor:
+    """The learning rates [steps, runs] of the comparisons."""
+    epochs = range(1, steps // EPOCH_STEPS + 2)
+    return torch.cat([learning_rates(configs, epoch, EPOCH_STEPS) for epoch in epochs])[:steps]
 
 
 @cache
 def plain_after(kind: Reference, run: Run, dtype: torch.dtype, steps: int) -> Parameters:
     """The parameters of a run that took its steps alone."""
     model = kind(run.config, initial_parameters(run, FEATURES, CLASSES, dtype))
-    for x, y in batches(dtype, steps):
-        step(model, x, y)
+    rates = _rates([run.config], steps)[:, 0].tolist()
+    for rate, (x, y) in zip(rates, batches(dtype, steps), strict=True):
+        step(model, x, y, rate)
     return model.parameters()
 
 

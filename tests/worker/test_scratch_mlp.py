@@ -24,6 +24,6 @@ def test_networks_copy_their_parameters() -> None:
     given = initial_parameters(run, 20, 10)
     for kind in (MLPScratch, MLPConcise):
         model = kind(run.config, given)
-        model.descend(model.logits(torch.ones(3, 20)).square().sum())
+        model.descend(model.logits(torch.ones(3, 20)).square().sum(), 0.1)
         assert distance(model.parameters(), given) > 0
         assert distance(given, initial_parameters(run, 20, 10)) == 0
