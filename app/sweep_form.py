@@ -23,6 +23,8 @@ FREE: dict[str, Hyperparameter] = {
     if not isinstance(parameter.kind, Category) or len(parameter.kind.names) > 1
 }
 
+FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", *FREE)  # in the order of the form
+
 EXAMPLE: Form = {
     "name": "Width and learning rate",
     "dataset": "fashion_mnist",
@@ -58,14 +60,12 @@ def sweep_from_form(form: Form) -> SweepCreate:
 
 def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
     """The JSON body, and what is wrong with fields that can't be read; those are left out of it."""
-    names = ["name", "dataset", "split", "sampler", "seeds"]
-    if form.get("sampler") != "grid":  # a grid has its own number of trials
-        names.insert(-1, "n_trials")
-    typed = {name: form.get(name, "").strip() for name in names}
-    body: dict[str, Any] = {
-        name: _scalar(text) if name in {"n_trials", "seeds"} else text for name, text in typed.items() if text
-    }
-    body.setdefault("name", "")
+    body: dict[str, Any] = {"name": form.get("name", "").strip()}
+    for name in ("dataset", "split", "sampler", "n_trials", "seeds"):
+        if text := form.get(name, "").strip():
+            body[name] = _scalar(text) if name in {"n_trials", "seeds"} else text
+    if body.get("sampler") == "grid":  # it has its own number of trials
+        body.pop("n_trials", None)
     space: dict[str, Any] = {}
     errors = []
     for name in FREE:

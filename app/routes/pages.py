@@ -218,7 +218,7 @@ def _form_page(request: Request, form: Mapping[str, str], error: InvalidError | 
         form=form,
         problem=error.detail if error else "",
         errors=errors,
-        first_wrong=next(iter(errors), ""),
+        first_wrong=next((name for name in sweep_form.FIELDS if name in errors), ""),
         parameters=sweep_form.FREE,
         datasets=DATASETS.values(),
         **_preview(request, form),

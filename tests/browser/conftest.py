@@ -23,7 +23,7 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
-        pytest.skip("no Chromium was found: `make test` installs Debian's where it can (apt-get install chromium)")
+        pytest.skip("no Chromium here: `make test` installs Debian's where it can (apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

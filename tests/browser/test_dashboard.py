@@ -155,12 +155,16 @@ def test_zoom_outlives_a_redraw(page: Page, server: str) -> None:
     expect_state(page, "completed")
     expect(page.locator("#effect .plot .trace").first).to_be_attached()
     page.evaluate("Plotly.relayout(document.querySelector('#effect .plot'), {'yaxis.range': [0.2, 0.4]})")
-    drawn = "document.querySelector('#effect').dataset.revision = 'another'; document.querySelector('#effect .plot')"
-    with page.expect_response(lambda response: "/charts/effect" in response.url):
-        page.evaluate(
-            f"{drawn}.once?.('plotly_react', () => 0); document.body.dispatchEvent(new Event('htmx:after:swap'))"
-        )
-    page.wait_for_function("document.querySelector('#effect .plot')._fullLayout.yaxis.range[0] === 0.2")
+    shown = page.evaluate("""async () => {
+        const chart = document.querySelector('#effect');
+        const plot = chart.querySelector('.plot');
+        const drawn = new Promise((resolve) => plot.once('plotly_afterplot', resolve));
+        chart.dataset.revision = 'another';
+        document.body.dispatchEvent(new Event('htmx:after:swap'));
+        await drawn;
+        return plot._fullLayout.yaxis.range;
+    }""")
+    assert shown == [0.2, 0.4]
 
 
 def test_trials_are_sorted_without_loading_the_page(page: Page, server: str) -> None:
