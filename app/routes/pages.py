@@ -206,7 +206,7 @@ def _left_to_the_book(sweep: schemas.SweepOut) -> list[str]:
     unused = {"init_std", "init_range", "hidden_layers", *sweep.space}
     if "hidden_layers" in sweep.space:
         unused |= {"hidden_units", "depth"}
-    return [name for name in sweep_form.FREE if name not in unused]
+    return [name for name, one in sweep_form.FREE.items() if name not in unused and one.default is not None]
 
 
 def _form_page(request: Request, form: Mapping[str, str], error: InvalidError | None = None) -> Response:

@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 from fastapi.testclient import TestClient
 
-from app.sweep_form import EXAMPLE
+from app.sweep_form import EXAMPLE, FIELDS
 
 FORM = {**EXAMPLE, "dataset": "digits", "epochs": "2"}
 BROWSER = {"Accept": "text/html"}
@@ -79,6 +79,12 @@ def test_errors_of_the_whole_space_are_shown(client: TestClient) -> None:
     assert re.findall(r'id="e-(\w+)"', grid.text) == ["learning_rate"]
     large = client.post("/sweeps/new", data={**FORM, "hidden_units": "60000", "depth": "2"})
     assert (large.status_code, "Holds a model of" in large.text) == (422, True)
+
+
+def test_the_form_has_every_hyperparameter(client: TestClient) -> None:
+    """What the API can vary, the form can vary."""
+    fields = re.findall(r'id="f-(\w+)" name="\1"', client.get("/sweeps/new").text)
+    assert sorted(fields) == sorted(FIELDS)
 
 
 def test_the_preview_is_what_would_be_posted(client: TestClient) -> None:
