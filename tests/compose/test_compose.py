@@ -1,0 +1,175 @@
+"""The containers, built and run with a real Docker: `make test-compose`."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.compose.stack import LEASE_SECONDS, Stack, compose_command, docker, engine_answers
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.compose
+WORKERS = 2
+
+
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything built and started, two workers; removed with its volume in any case."""
+    if request.config.getoption("markexpr") != "compose":
+        pytest.skip("builds images, which takes minutes: make test-compose")
+    command = compose_command()
+    if not engine_answers() or command is None:
+        pytest.fail("these tests need a running Docker engine and `docker compose` or `docker-compose`")
+    env_file = tmp_path_factory.mktemp("compose") / "env"
+    env_file.touch()
+    stack = Stack(command, env_file)
+    try:
+        stack.compose("build")
+        stack.up(WORKERS)
+        wait_until(lambda: stack.is_healthy("postgres") and stack.is_healthy("app"), 120)
+        yield stack
+    finally:
+        stack.close()
+
+
+def finished(stack: Stack, sweep: str, seconds: float) -> dict[str, Any]:
+    """The sweep once it is completed."""
+    wait_until(lambda: stack.get(sweep)["state"] == "completed", seconds)
+    return stack.get(sweep)
+
+
+def test_the_migration_ended_well_before_the_app_began(stack: Stack) -> None:
+    """`migrate` is one-shot, and who needs the tables waits for it."""
+    (migrate,), (app,) = stack.containers("migrate"), stack.containers("app")
+    ended, started = stack.inspect(migrate)["State"], stack.inspect(app)["State"]
+    assert (ended["Status"], ended["ExitCode"]) == ("exited", 0)
+    assert ended["FinishedAt"] < started["StartedAt"]
+
+
+def test_the_app_has_no_torch(stack: Stack) -> None:
+    """Neither torch nor the trainer is in the server's image, and it has what the server needs."""
+    (app,) = stack.containers("app")
+    find = (
+        "import importlib.util as u; print(*[u.find_spec(n) is not None for n in ('torch', 'worker', 'app', 'plotly')])"
+    )
+    assert docker("exec", app, "python", "-c", find).split() == ["False", "False", "True", "True"]
+
+
+@pytest.mark.parametrize("service", ["app", "worker", "migrate"])
+def test_it_runs_as_an_ordinary_user(stack: Stack, service: str) -> None:
+    """Not root, without capabilities, on a read-only file system."""
+    for container in stack.containers(service):
+        facts = stack.inspect(container)
+        assert facts["Config"]["User"] == "perceptune"
+        assert facts["HostConfig"]["ReadonlyRootfs"]
+        assert facts["HostConfig"]["CapDrop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("service", ["app", "worker"])
+def test_its_process_is_not_root(stack: Stack, service: str) -> None:
+    """What the settings promise is so inside."""
+    assert docker("exec", stack.containers(service)[0], "id", "-u").strip() == "10001"
+
+
+def test_no_secret_is_in_an_image(stack: Stack) -> None:
+    """The password is given at the start, and no image knows it."""
+    for service in ("app", "worker", "migrate"):
+        image = stack.inspect(stack.containers(service)[0])["Image"]
+        said = docker("history", "--no-trunc", image) + json.dumps(stack.inspect(image)["Config"])
+        assert "PGPASSWORD" not in said
+
+
+def test_only_the_app_is_published_and_only_on_loopback(stack: Stack) -> None:
+    """Neither the database nor a worker can be reached from outside, nor the app from other machines."""
+    bound = {
+        (service, port, binding["HostIp"], binding["HostPort"])
+        for service in ("postgres", "app", "worker")
+        for container in stack.containers(service)
+        for port, bindings in stack.inspect(container)["NetworkSettings"]["Ports"].items()
+        for binding in bindings or []
+    }
+    assert bound == {("app", "8000/tcp", "127.0.0.1", str(stack.port))}
+
+
+def test_a_posted_sweep_is_trained_and_drawn(stack: Stack) -> None:
+    """From the body over HTTP to a plotly figure with its points."""
+    space = {"hidden_units": [4, 16, 64], "epochs": 3}
+    sweep = stack.post_sweep(name="few", dataset="digits", space=space, sampler="grid", seeds=2)
+    shown = finished(stack, sweep, 60)
+    assert shown["counts"]["complete"] == 3
+    assert shown["best"]["value"] > 0.15
+    figure = stack.get(f"{sweep}/charts/effect?x=hidden_units")
+    assert sorted(figure) == ["data", "layout"]
+    assert any(len(trace.get("x") or ()) for trace in figure["data"])
+
+
+def test_fashion_mnist_is_inside_the_image(stack: Stack) -> None:
+    """Real images, without a download."""
+    space = {"hidden_units": 8, "epochs": 1}
+    sweep = stack.post_sweep(name="images", dataset="fashion_mnist", space=space, sampler="grid")
+    assert finished(stack, sweep, 120)["best"]["value"] > 0.4
+
+
+def test_a_killed_workers_trials_are_finished_by_another(stack: Stack) -> None:
+    """Each trial has exactly one result, each run each epoch once, and some were begun by the worker that died."""
+    epochs, seeds = 1500, 2
+    space = {"hidden_units": [8, 16, 32, 64, 128, 256], "learning_rate": [0.01, 0.1], "epochs": epochs}
+    sweep = stack.post_sweep(name="long", dataset="digits", space=space, sampler="grid", seeds=seeds)
+    wait_until(lambda: both_work(stack, sweep), 60)
+    docker("kill", holder_of_a_trial(stack, sweep))
+    assert finished(stack, sweep, 300)["counts"]["complete"] == 12
+    trials = stack.get(f"{sweep}/trials?limit=100")["items"]
+    assert [trial["number"] for trial in trials] == list(range(12))
+    assert any(trial["attempt"] > 1 for trial in trials)
+    for trial in trials:
+        assert [(run["seed"], run["state"]) for run in trial["runs"]] == [(seed, "complete") for seed in range(seeds)]
+        points = stack.get(f"{sweep}/trials/{trial['number']}/epochs")["items"]
+        seen = Counter((point["run"], point["epoch"]) for point in points)
+        assert seen == Counter((run, epoch) for run in range(seeds) for epoch in range(1, epochs + 1))
+
+
+def both_work(stack: Stack, sweep: str) -> bool:
+    return len({trial["worker"] for trial in running(stack, sweep)}) == WORKERS
+
+
+def running(stack: Stack, sweep: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stack.get(f"{sweep}/trials?state=running&limit=100")["items"]
+    return found
+
+
+def holder_of_a_trial(stack: Stack, sweep: str) -> str:
+    """The container of a worker that trains right now: its host name is the beginning of its id."""
+    hosts = {worker["id"]: worker["host"] for worker in stack.get("/workers")["items"]}
+    host = hosts[running(stack, sweep)[0]["worker"]]
+    return next(container for container in stack.containers("worker") if container.startswith(host))
+
+
+def test_a_stopped_worker_gives_its_trials_back(stack: Stack) -> None:
+    """SIGTERM ends it within 10 seconds with exit code 0, and no trial waits for a lease to run out."""
+    stack.up(WORKERS)
+    space = {"hidden_units": [64, 128, 256, 512], "epochs": 2000}
+    sweep = stack.post_sweep(name="stopped", dataset="digits", space=space, sampler="grid", seeds=2)
+    wait_until(lambda: both_work(stack, sweep), 60)
+    container = holder_of_a_trial(stack, sweep)
+    begun = time.monotonic()
+    docker("stop", "-t", "15", container)
+    assert time.monotonic() - begun < 10
+    assert stack.inspect(container)["State"]["ExitCode"] == 0
+    assert all(trial["attempt"] <= 1 for trial in stack.get(f"{sweep}/trials")["items"])
+    stack.api.post(f"{sweep}/cancel").raise_for_status()
+    wait_until(lambda: stack.get(sweep)["state"] == "cancelled", 2 * LEASE_SECONDS + 10)
+
+
+def test_sweeps_outlive_the_containers(stack: Stack) -> None:
+    """After `down` and `up` every sweep is there with its trials: the volume has them."""
+    kept = stack.get("/sweeps?limit=100")
+    trials = [stack.get(f"/sweeps/{sweep['id']}/trials?limit=100") for sweep in kept["items"]]
+    stack.compose("down", "-t", "15")
+    assert stack.containers("postgres") == []
+    stack.up(1)
+    wait_until(lambda: stack.is_healthy("app"), 120)
+    assert stack.get("/sweeps?limit=100") == kept
+    assert [stack.get(f"/sweeps/{sweep['id']}/trials?limit=100") for sweep in kept["items"]] == trials
