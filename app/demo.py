@@ -27,12 +27,15 @@ from app.service import Service, stop_on_signals
 
 NUMBER = 1
 POLL_SECONDS = 0.5
+SCORING_SECONDS = 30.0  # how long the test images are waited for, once all is trained
 LINE_SECONDS = 5.0  # between two lines of progress where there is no terminal
 REPORT = Path("exercise-1.html")
 
 
 def run_demo(settings: Settings, preset: Preset) -> None:
     """Trains, prints and writes the report. Raises StartError with a sentence when it can't."""
+    if not os.access(REPORT if REPORT.exists() else Path.cwd(), os.W_OK):
+        raise StartError(f"{REPORT.absolute()} can't be written: run it in a folder of yours.")
     console = Console(highlight=False, soft_wrap=True)
     _fetch_data(settings)
     log = settings.home / "logs" / "demo.log"
@@ -77,7 +80,7 @@ def _watch(console: Console, service: Service, run_id: int, stopped: Callable[[]
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         bar = bars.add_task("starting", total=1.0)
-        line_at = 0.0
+        line_at, over_at = 0.0, 0.0
         while not stopped():
             if service.workers.failed:
                 raise StartError(f"No worker runs: {service.workers.failed}. Its log says why.")
@@ -87,8 +90,10 @@ def _watch(console: Console, service: Service, run_id: int, stopped: Callable[[]
             if not console.is_terminal and time.monotonic() >= line_at:
                 console.print(f"{shown.progress:4.0%}  {words}")
                 line_at = time.monotonic() + LINE_SECONDS
-            if exercise_runs.is_over(shown) and (shown.state != "completed" or _is_scored(sweep)):
-                return
+            if exercise_runs.is_over(shown):
+                over_at = over_at or time.monotonic()
+                if shown.state != "completed" or _is_scored(sweep) or time.monotonic() - over_at > SCORING_SECONDS:
+                    return
             time.sleep(POLL_SECONDS)
 
 
@@ -132,6 +137,10 @@ def _show(console: Console, service: Service, run_id: int) -> None:
         run = exercise_runs.get(session, NUMBER, run_id)
         shown = exercise_runs.view(session, run)
         report = exercise_runs.report(session, run)
+        trials = results.list_trials(session, shown.sweeps[0].id).items
+    if shown.state != "completed":
+        reason = next((row.error for row in trials if row.error), "no trial has a result")
+        raise StartError(f"The exercise ended {shown.state}: {reason}.")
     table = Table(show_edge=False)
     for name in shown.answer.header:
         table.add_column(name, justify="right")
@@ -139,9 +148,4 @@ def _show(console: Console, service: Service, run_id: int) -> None:
         table.add_row(*row)
     console.print(table)
     console.print(f"\n{shown.answer.text}")
-    try:
-        REPORT.write_text(report, encoding="utf-8")
-    except OSError as error:
-        raise StartError(
-            f"{REPORT.absolute()} can't be written ({error.strerror}): run it in a folder of yours."
-        ) from None
+    REPORT.write_text(report, encoding="utf-8")

@@ -16,15 +16,21 @@ from app.trial_queue import SILENT_SECONDS
 
 def summary(session: Session, sweep_id: int) -> schemas.SweepOut:
     """One sweep as it stands. Raises NotFoundError."""
-    return summaries(session, [sweeps.get(session, sweep_id)])[0]
+    found = summaries(session, [sweeps.get(session, sweep_id)])
+    if not found:  # deleted between two statements
+        raise NotFoundError(f"There is no sweep {sweep_id}.")
+    return found[0]
 
 
 def summaries(session: Session, chosen: Sequence[Sweep]) -> list[schemas.SweepOut]:
-    """These sweeps as they stand, in a number of statements that does not grow with theirs."""
+    """These sweeps as they stand, in a number of statements that does not grow with theirs.
+
+    One that is deleted meanwhile is left out.
+    """
     ids = [sweep.id for sweep in chosen]
     totals = {row.sweep_id: row for row in session.execute(_TOTALS, {"ids": ids})}
     best = _best(session, ids)
-    return [_summary(sweep, totals[sweep.id], best.get(sweep.id)) for sweep in chosen]
+    return [_summary(sweep, totals[sweep.id], best.get(sweep.id)) for sweep in chosen if sweep.id in totals]
 
 
 def list_sweeps(

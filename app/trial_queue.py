@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
 from app import sweeps
 from app.models import Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
@@ -211,31 +211,6 @@ def drop(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) 
     session.execute(_DROP, _lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
     _end_stopped(session, [sweep_id])
     _touch(session, sweep_id)
-
-
-def unscored(session: Session, but: Sequence[int] = ()) -> Sweep | None:
-    """A completed sweep whose chosen trial has not been scored on the test images; locked, None where there is none."""
-    waiting = select(Sweep).where(Sweep.state == SweepState.completed, ~Sweep.scored, Sweep.id.not_in(but))
-    return session.scalar(waiting.order_by(Sweep.id).limit(1).with_for_update(skip_locked=True))
-
-
-def weights_of_best(session: Session, sweep: Sweep) -> Sequence[Run]:
-    """The runs of the chosen trial, their weights loaded."""
-    best = session.scalar(sweeps.best_trial_id(sweep))
-    return session.scalars(select(Run).where(Run.trial_id == best).options(undefer(Run.weights))).all()
-
-
-def scored(session: Session, sweep: Sweep, runs: Sequence[Run]) -> None:
-    """Ends the scoring: weights of trials that were the best only for a while are let go."""
-    chosen = [run.trial_id for run in runs]
-    others = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.id.not_in(chosen))
-    session.execute(
-        update(Run).where(Run.trial_id.in_(others), Run.weights.is_not(None)).values(weights=None),
-        execution_options={"synchronize_session": False},
-    )
-    sweep.scored = True
-    session.flush()
-    _touch(session, sweep.id)
 
 
 def expire(session: Session) -> None:

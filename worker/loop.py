@@ -20,7 +20,8 @@ from app.errors import StartError
 from app.models import Sweep, Worker, WorkerState
 from app.trial_queue import ClaimedTrial
 from worker import cohort, datasets, device, scoring
-from worker.context import Context, Stopped
+from worker.context import Context, Stopped, is_gone
+from worker.datasets import DatasetError
 from worker.sampler import fill_in
 from worker.tasks.train_mlp import TrainMLP
 from worker.training import Split
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 SIBLING_SECONDS = 10.0
+WITHOUT_DATA_SECONDS = 10.0  # in which a worker that has the data set can take what this one put back
 GRACE_SECONDS = 7.0  # an epoch that takes longer after SIGTERM is given up, so that the worker ends within 10 s
 
 
@@ -40,7 +42,8 @@ class Loop:
         self._context = context
         self._siblings = siblings
         self._datasets: dict[tuple[str, str], datasets.Dataset] = {}
-        self._unscorable: list[int] = []
+        self._unscorable: set[int] = set()
+        self._state = WorkerState.idle
 
     def run(self) -> None:
         context = self._context
@@ -88,22 +91,26 @@ class Loop:
                 return
 
     def _work(self) -> bool:
-        """Trains one cohort, or scores one sweep; False when there was nothing to do, or no database to ask."""
+        """Scores one sweep, or trains one cohort; False when there was nothing to do, or no database to ask."""
         context = self._context
         try:
+            if scoring.score_one(context, self._dataset, self._unscorable):
+                return True
             with transaction(context.engine) as session:
                 trial_queue.expire(session)
             with transaction(context.engine) as session:
                 limit = cohort.MAX_TRIALS[context.device.type]
                 claim = trial_queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
+                if claim is None and self._state != WorkerState.idle:
+                    trial_queue.set_worker_state(session, context.worker_id, WorkerState.idle)
         except DBAPIError as error:
-            logger.warning("the database is gone: %s", first_line(error))
+            logger.warning("the database %s: %s", "is gone" if is_gone(error) else "refused", first_line(error))
             context.stopping.wait(1)
             return False
-        if claim is None:
-            return scoring.score_one(context, self._dataset, self._unscorable)
-        self._train(*claim)
-        return True
+        self._state = WorkerState.idle if claim is None else WorkerState.training
+        if claim is not None:
+            self._train(*claim)
+        return claim is not None
 
     def _train(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
         """Trains claimed trials; whatever is left of them at the end goes back to the queue."""
@@ -112,12 +119,18 @@ class Loop:
         logger.info("sweep %d: %d trials claimed", sweep.id, len(trials))
         try:
             TrainMLP(context, sweep, *self._prepare(sweep, trials)).run()
-        except (DBAPIError, Stopped):
+        except Stopped:
             raise
+        except DatasetError as error:
+            logger.error("sweep %d: %s", sweep.id, error)
+            self._let_go(sweep, str(error))
+            context.stopping.wait(WITHOUT_DATA_SECONDS)
         except Exception as error:
             logger.exception("sweep %d: the cohort could not be trained", sweep.id)
-            self._let_go(sweep, f"{type(error).__name__}: {error}")
+            words = first_line(error) if isinstance(error, DBAPIError) else str(error)
+            self._let_go(sweep, f"{type(error).__name__}: {words}")
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # the end is near, and must not be cut short
             self._let_go(sweep)
 
     def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
@@ -141,7 +154,6 @@ class Loop:
 
     def _let_go(self, sweep: Sweep, reason: str | None = None, only: Sequence[ClaimedTrial] | None = None) -> None:
         """Gives leases back, all or `only` these; with a reason the attempt counts, and the last fails the trial."""
-        signal.setitimer(signal.ITIMER_REAL, 0)  # from here on the end is near, and must not be cut short
         context = self._context
         leases = context.holding.leases() if only is None else [trial.lease for trial in only]
         if not leases:

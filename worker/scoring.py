@@ -1,54 +1,58 @@
 """Scores the chosen trial of a completed sweep on the test images: once, at the end, and no other trial."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable
 
 from safetensors.torch import load
-from sqlalchemy.exc import DBAPIError
+from torch import Tensor
 
-from app import trial_queue
-from app.db import first_line, transaction
-from app.models import Run, Trial
+from app import scores
+from app.db import transaction
+from app.scores import Unscored
 from worker.cohort import run_config
 from worker.context import Context
-from worker.datasets import Dataset, DatasetError
+from worker.datasets import Dataset
 from worker.initializers import Layer, Parameters
 from worker.training import score
 
 logger = logging.getLogger(__name__)
 
 
-def score_one(context: Context, dataset: Callable[[str, str], Dataset], unscorable: list[int]) -> bool:
-    """Scores one sweep that waits for it; False when none does. `unscorable` are those that failed here before."""
-    sweep_id = None
-    try:
-        with transaction(context.engine) as session:
-            sweep = trial_queue.unscored(session, unscorable)
-            if sweep is None:
-                return False
-            sweep_id = sweep.id
-            runs = trial_queue.weights_of_best(session, sweep)
-            if sweep.split != "book" and runs:  # `book` has validated on the test images already
-                trial = session.get_one(Trial, runs[0].trial_id)
-                _score(runs, trial, dataset(sweep.dataset, sweep.split), context)
-            trial_queue.scored(session, sweep, runs)
-    except DBAPIError as error:
-        logger.warning("not scored, the database is gone: %s", first_line(error))
+def score_one(context: Context, dataset: Callable[[str, str], Dataset], unscorable: set[int]) -> bool:
+    """Scores one sweep that waits for it; False when none does. `unscorable` are those that failed here before.
+
+    Nothing is locked while it scores: two workers that score one sweep write the same numbers. Raises DBAPIError.
+    """
+    with transaction(context.engine) as session:
+        found = scores.next_unscored(session, sorted(unscorable))
+    if found is None:
         return False
-    except (DatasetError, RuntimeError):
-        logger.exception("sweep %s could not be scored", sweep_id)
-        unscorable.extend([sweep_id] if sweep_id is not None else [])
+    try:
+        accuracies = _accuracies(found, dataset, context)
+    except Exception:
+        logger.exception("sweep %d: its chosen trial could not be scored here", found.sweep_id)
+        unscorable.add(found.sweep_id)
+        return True
+    with transaction(context.engine) as session:
+        scores.write(session, found, accuracies)
     return True
 
 
-def _score(runs: Sequence[Run], trial: Trial, data: Dataset, context: Context) -> None:
-    config = run_config(trial.params or {})
-    for run in runs:
-        if run.weights is not None:
-            layers = _layers(run.weights, context)
-            run.test_accuracy = score(config, layers, data.test_x, data.test_y).accuracy
+def _accuracies(found: Unscored, dataset: Callable[[str, str], Dataset], context: Context) -> dict[int, float]:
+    """By seed; none for `book`, which has validated on the test images already."""
+    if found.split == "book" or not found.weights:
+        return {}
+    data, config = dataset(found.dataset, found.split), run_config(found.params)
+    return {
+        seed: score(config, _layers(weights, context), data.test_x, data.test_y).accuracy
+        for seed, weights in found.weights.items()
+    }
 
 
 def _layers(weights: bytes, context: Context) -> Parameters:
-    tensors = {name: tensor.to(context.device) for name, tensor in load(weights).items()}
-    return [Layer(tensors[f"{index}.weight"], tensors[f"{index}.bias"]) for index in range(len(tensors) // 2)]
+    layers: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    for name, tensor in load(weights).items():
+        index, field = name.split(".")
+        layers[int(index)][field] = tensor.to(context.device)
+    return [Layer(**layers[index]) for index in sorted(layers)]

@@ -216,15 +216,15 @@ def test_the_best_trial_s_weights_are_kept(engine: Engine, direction: str) -> No
     for trial, value in zip(claim(engine, worker), values, strict=True):
         finish(engine, sweep, worker, [success(trial.lease, value)])
     with transaction(engine) as session:
-        unscored = trial_queue.unscored(session)
+        unscored = scores.next_unscored(session)
         assert unscored is not None
-        kept = trial_queue.weights_of_best(session, unscored)
-        assert [run.weights for run in kept] == [str(trials_of(engine, sweep)[3].id).encode()]
-        trial_queue.scored(session, unscored, kept)
+        assert list(unscored.weights.values()) == [str(trials_of(engine, sweep)[3].id).encode()]
+        scores.write(session, unscored, dict.fromkeys(unscored.weights, 0.625))
     with transaction(engine) as session:
-        assert trial_queue.unscored(session) is None
-        ended = trial_queue.weights_of_best(session, sweep_of(engine, sweep))
-        assert [bool(run.weights) for run in ended] == [True]
+        assert scores.next_unscored(session) is None
+        best = results.summary(session, sweep).best
+        assert best is not None
+        assert best.test_accuracy == 0.625
         held = select(func.count()).select_from(Trial).join(Run).where(Run.weights.is_not(None))
         assert session.scalars(held).one() == 1
 

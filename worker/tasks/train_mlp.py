@@ -16,7 +16,7 @@ from app.db import first_line, transaction
 from app.models import Sweep
 from app.trial_queue import ClaimedTrial, EpochPoint, Lease, RunResult, TrialResult
 from worker.cohort import Key, cohort
-from worker.context import Context
+from worker.context import Context, is_gone
 from worker.initializers import Parameters
 from worker.run import EpochResult, Run
 from worker.training import Split, train
@@ -58,6 +58,8 @@ class TrainMLP:
 
     def run(self) -> None:
         """Trains until the last run has ended; a stop is heeded, and lost trials are dropped, after each epoch."""
+        if self.context.stopping.is_set():
+            return
         training = train(self._runs, self.split, keep=self._keep)
         try:
             results = next(training)
@@ -90,6 +92,8 @@ class TrainMLP:
             try:
                 self._record()
             except DBAPIError as error:
+                if not is_gone(error):
+                    raise
                 logger.warning("the database is gone, training goes on: %s", first_line(error))
 
     def _record(self) -> None:
@@ -154,7 +158,8 @@ def _tensors(layers: Parameters) -> dict[str, Tensor]:
     return {
         f"{index}.{name}": tensor.contiguous()
         for index, layer in enumerate(layers)
-        for name, tensor in zip(("weight", "bias"), layer, strict=True)
+        for name, tensor in layer._asdict().items()
+        if tensor is not None
     }
 
 
