@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, func, select
 
-from app import sweeps, trial_queue
+from app import results, scores, sweeps, trial_queue
 from app.db import transaction
 from app.models import Run, SweepState, Trial, TrialState, WorkerState
 from app.trial_queue import MAX_ATTEMPTS, ClaimedTrial, Lease
