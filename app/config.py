@@ -2,11 +2,13 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import StartError
@@ -31,7 +33,9 @@ def is_loopback(host: str) -> bool:
 class Settings(BaseSettings):
     """What the server and the workers can be told from outside; each field's variable is `PERCEPTUNE_<FIELD>`."""
 
-    model_config = SettingsConfigDict(env_prefix="PERCEPTUNE_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PERCEPTUNE_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     home: Path = Field(default_factory=default_home, description="Data folder: database, data sets.")
     host: str = Field("127.0.0.1", description="Address to serve on.")
@@ -83,11 +87,16 @@ def load_settings(flags: Mapping[str, object] | None = None) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # values are checked by pydantic
     except ValidationError as error:
-        raise StartError("; ".join(_sentence(problem) for problem in error.errors())) from None
+        raise StartError(" ".join(_sentence(problem) for problem in error.errors())) from None
 
 
-def _sentence(problem: Mapping[str, object]) -> str:
-    loc = problem["loc"]
-    name = str(loc[0] if isinstance(loc, tuple) and loc else "settings").upper()
-    variable = name if name == "DATABASE_URL" else f"PERCEPTUNE_{name}"
-    return f"{variable}={problem.get('input')!r} can't be used: {str(problem['msg']).removeprefix('Value error, ')}"
+def _sentence(problem: ErrorDetails) -> str:
+    """What is wrong with one setting, in our words; secrets are not repeated."""
+    name = str(problem["loc"][0]).lower()
+    variable = "DATABASE_URL" if name == "database_url" else f"PERCEPTUNE_{name.upper()}"
+    shown = "" if name in {"api_key", "database_url"} else f"={problem['input']!r}"
+    if problem["type"] == "string_pattern_mismatch":
+        wanted = f"it should be {Settings.model_fields[name].description}"
+    else:
+        wanted = re.sub("^(Input|String) should", "it should", problem["msg"]).partition(", unable")[0] + "."
+    return f"{variable}{shown} can't be used: {wanted}"

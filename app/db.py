@@ -8,13 +8,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from app.errors import StartError
 
-CHANNEL = "perceptune"  # NOTIFY payload: the id of the sweep that changed, or "" when trials are waiting
+CHANNEL = "perceptune"  # NOTIFY payload: the id of the sweep that changed
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "alembic"
 _MIGRATION_LOCK = 0x7065726370  # one process migrates at a time; the others wait and find nothing to do
 
@@ -26,7 +27,7 @@ def normalised_url(url: str) -> str:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise StartError("DATABASE_URL is no database URL: write postgresql://USER:PASSWORD@HOST/DATABASE.") from None
     if parsed.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise StartError(f"DATABASE_URL names {parsed.drivername}: only Postgres works, write postgresql://...")
@@ -58,7 +59,7 @@ def _alembic_config() -> Config:
 
 
 def migrate(engine: Engine) -> None:
-    """Brings the tables to this version. Raises StartError when the database can't be reached."""
+    """Brings the tables to this version. Raises StartError when the database can't be reached or won't be changed."""
     config = _alembic_config()
     try:
         with engine.begin() as connection:
@@ -66,7 +67,11 @@ def migrate(engine: Engine) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except OperationalError as error:
-        raise StartError(f"The database can't be reached: {first_line(error)}") from error
+        raise StartError(f"The database can't be reached: {first_line(error)} (DATABASE_URL)") from error
+    except DBAPIError as error:
+        raise StartError(f"The tables can't be brought to this version: {first_line(error)} (DATABASE_URL)") from error
+    except CommandError:
+        raise StartError("The tables are those of a newer Perceptune: use that one, or another DATABASE_URL.") from None
 
 
 def is_migrated(session: Session) -> bool:

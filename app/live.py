@@ -6,17 +6,21 @@ A notification is a hint: what is sent is read again from the tables, and a slow
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import ParamSpec, TypeVar
 
 import psycopg
 from psycopg import sql
 from pydantic import BaseModel
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import results, trial_queue
 from app.db import CHANNEL, transaction
 from app.models import Sweep, SweepState
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
@@ -39,23 +43,37 @@ class Live:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._subscribers: set[asyncio.Queue[SweepEvent]] = set()
+        self._subscribers: set[asyncio.Queue[SweepEvent | None]] = set()
         self._changed: set[int] = set()
         self._sent: dict[int, int] = {}
+        self._polled_at = -POLL_SECONDS
         self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def subscribe(self) -> AsyncIterator[SweepEvent]:
         """Events from now on; a subscriber that falls far behind is ended, and connects again by itself."""
-        queue: asyncio.Queue[SweepEvent] = asyncio.Queue(QUEUE_LENGTH)
+        queue: asyncio.Queue[SweepEvent | None] = asyncio.Queue(QUEUE_LENGTH)
         self._subscribers.add(queue)
         try:
-            while queue in self._subscribers:
-                yield await queue.get()
+            while queue in self._subscribers and (event := await queue.get()) is not None:
+                yield event
         finally:
             self._subscribers.discard(queue)
 
+    def end(self) -> None:
+        """Ends all streams, so that the server can stop; from any thread, once it runs."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        for queue in list(self._subscribers):
+            self._subscribers.discard(queue)
+            with contextlib.suppress(asyncio.QueueFull):
+                queue.put_nowait(None)
+
     async def run(self) -> None:
         """Listens and sends until it is cancelled."""
+        self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             tasks.create_task(self._send())
@@ -68,9 +86,12 @@ class Live:
                 async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     delay = 0.5
+                    self._polled_at = -POLL_SECONDS  # what happened before is not notified
+                    self._wake.set()
                     async for notice in connection.notifies():
-                        self._changed.add(int(notice.payload))
-                        self._wake.set()
+                        if notice.payload.isdecimal():
+                            self._changed.add(int(notice.payload))
+                            self._wake.set()
             except psycopg.Error as error:
                 logger.warning("lost the connection that listens (%s); connecting again", str(error).strip())
             await asyncio.sleep(delay)
@@ -79,17 +100,22 @@ class Live:
     async def _send(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
-            polled = not self._wake.is_set()
+                # not wait_for, which forgets a cancellation that comes together with what it waits for
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._wake.clear()
+            now = time.monotonic()
+            polled = now - self._polled_at >= POLL_SECONDS
             changed, self._changed = self._changed, set()
             try:
-                events = await asyncio.to_thread(self._read, changed, polled)
-            except SQLAlchemyError as error:
-                logger.warning("could not read what changed: %s", str(error).splitlines()[0])
+                events = await _in_thread(self._read, changed, polled)
+            except Exception as error:  # whatever it is, the next poll may read it
+                logger.warning("could not read what changed: %s", str(error).splitlines()[:1])
                 self._changed |= changed
                 continue
+            if polled:
+                self._polled_at = now
             for event in events:
                 self._broadcast(event)
 
@@ -120,3 +146,14 @@ class Live:
                 queue.put_nowait(event)
             except asyncio.QueueFull:
                 self._subscribers.discard(queue)
+
+
+async def _in_thread(function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
+    """What the function gives; who is cancelled meanwhile waits for it, for a thread can't be stopped."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            await running
+        raise

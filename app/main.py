@@ -31,12 +31,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.live = Live(engine)
         task = asyncio.create_task(app.state.live.run())
         yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        # a read that was under way in a thread still holds a connection
+        await asyncio.get_running_loop().shutdown_default_executor()
         engine.dispose()
 
     app = FastAPI(
@@ -50,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         max_body_size=MAX_BODY_BYTES,
     )
     app.state.engine = engine
+    app.state.live = Live(engine)
     app.state.gate = security.Gate(settings)
     problems.install(app)
     app.middleware("http")(security.guard)

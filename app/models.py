@@ -174,7 +174,7 @@ class Trial(Base):
     sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
     number: Mapped[int]
     state: Mapped[TrialState] = mapped_column(_enum(TrialState, "trial_state"), server_default="waiting")
-    params: Mapped[dict[str, Any] | None]
+    params: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     cost: Mapped[float | None] = mapped_column(doc="Multiply-adds of its whole training, per example of the data set.")
     value: Mapped[float | None]
     std: Mapped[float | None]

@@ -1,13 +1,13 @@
 """Every error is rendered here, once: application/problem+json, or a page for a browser that asked for one."""
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
@@ -42,7 +42,8 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
         return templates.TemplateResponse(
             request, "error.html", {"problem": problem}, status_code=error.status, headers=headers
         )
-    return JSONResponse(problem, error.status, headers, media_type="application/problem+json")
+    # in ASCII: a name in the body may hold half a surrogate pair, which UTF-8 can't
+    return Response(json.dumps(problem), error.status, headers, media_type="application/problem+json")
 
 
 def _invalid(request: Request, error: RequestValidationError) -> Response:
@@ -50,18 +51,29 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
 
 
 def _fields(found: Sequence[Any]) -> list[FieldError]:
-    """Pydantic's findings, with the path of a body's field as the client wrote it."""
+    """Pydantic's findings, with the path of a body's field as the client wrote it, and what would be right."""
     fields = []
     for one in found:
         loc = tuple(one["loc"][1:] if one["loc"][0] == "body" else one["loc"])
-        allowed = one.get("ctx", {}).get("expected")
-        message = {
-            "missing": "is missing",
-            "extra_forbidden": "is unknown; leave it out",
-            "literal_error": f"must be {allowed}, not {one['input']!r}",
-        }.get(one["type"], one["msg"])
-        fields.append(FieldError(loc, message))
+        loc = loc[:1] + loc[2:] if loc[:1] == ("sampler",) else loc  # pydantic names the kind of sampler there
+        fields.append(FieldError(() if one["type"] == "json_invalid" else loc, _right(one)))
     return fields
+
+
+def _right(one: Mapping[str, Any]) -> str:
+    """What would be right in place of what pydantic found."""
+    context, given = one.get("ctx", {}), json.dumps(one["input"], default=str)
+    words: dict[str, str] = {
+        "missing": "is missing",
+        "extra_forbidden": "is unknown; leave it out",
+        "literal_error": f"must be {context.get('expected')}, not {given}",
+        "none_required": f"must be null, not {given}",
+        "union_tag_invalid": f"must be one of {context.get('expected_tags')}, not {context.get('tag')!r}",
+        "union_tag_not_found": 'needs a name: write \'tpe\', or {"name": "tpe", ...} with options',
+        "json_invalid": f"the body is no JSON: {context.get('error')}",
+        "model_attributes_type": "the body must be a JSON object, sent with Content-Type: application/json",
+    }
+    return words.get(str(one["type"]), str(one["msg"]))
 
 
 def _http(request: Request, error: HTTPException) -> Response:
@@ -75,6 +87,9 @@ def _http(request: Request, error: HTTPException) -> Response:
 
 def _database_gone(request: Request, error: Exception) -> Response:
     logger.warning("the database is gone: %s", str(getattr(error, "orig", error)).strip().splitlines()[:1])
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    if state.startswith("53"):  # insufficient resources
+        return render(request, UnavailableError("The database has no room left: no disk space, memory or connections."))
     return render(request, UnavailableError("The database can't be reached right now; try again in a moment."))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import schemas, sweeps
 from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
 from app.errors import FieldError, InvalidError, NotFoundError
-from app.models import ENDED_SWEEPS, Epoch, Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
+from app.models import Epoch, Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
 from app.space import Choice, Range, parse_space
 from app.trial_queue import SILENT_SECONDS
 
@@ -72,11 +72,15 @@ def get_trial(session: Session, sweep_id: int, number: int) -> schemas.TrialOut:
     return _trials_out(session, [_trial(session, sweep_id, number)])[0]
 
 
-def list_epochs(session: Session, sweep_id: int, number: int) -> list[schemas.EpochOut]:
-    """The learning curves of a trial, run by run. Raises NotFoundError."""
+def list_epochs(
+    session: Session, sweep_id: int, number: int, limit: int = 10_000, after: int = 0
+) -> schemas.Page[schemas.EpochOut]:
+    """The learning curves of a trial, run by run, `after` the first so many points. Raises NotFoundError."""
     trial = _trial(session, sweep_id, number)
-    points = session.scalars(select(Epoch).where(Epoch.trial_id == trial.id).order_by(Epoch.seed, Epoch.epoch))
-    return [schemas.EpochOut.model_validate(point) for point in points]
+    query = select(Epoch).where(Epoch.trial_id == trial.id).order_by(Epoch.seed, Epoch.epoch)
+    points = session.scalars(query.offset(after).limit(limit + 1)).all()
+    following = str(after + limit) if len(points) > limit else None
+    return schemas.Page(items=[schemas.EpochOut.model_validate(point) for point in points[:limit]], next=following)
 
 
 def list_workers(session: Session) -> list[schemas.WorkerOut]:
@@ -228,7 +232,6 @@ def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]
 def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schemas.SweepOut:
     counts = {state.value: getattr(totals, state.value) for state in TrialState}
     n_trials = sum(counts.values())
-    ended = sweep.state in ENDED_SWEEPS
     eta = None
     if sweep.state in {SweepState.running, SweepState.stopping} and 0 < totals.progress < 1 and totals.elapsed:
         eta = float(totals.elapsed) * (1 - totals.progress) / totals.progress
@@ -238,7 +241,7 @@ def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schem
         **{name: getattr(sweep, name) for name in copied | times},
         counts=schemas.Counts(**counts),
         epochs=schemas.EpochCounts(done=totals.epochs_done, total=totals.epochs_total),
-        progress=1.0 if ended else totals.progress,
+        progress=1.0 if sweep.state == SweepState.completed else totals.progress,
         eta_seconds=eta,
         best=best,
         sampler=sweep.sampler["name"] if len(sweep.sampler) == 1 else sweep.sampler,
@@ -263,7 +266,8 @@ _TOTALS = text(f"""
                 THEN CAST(sum(CASE WHEN t.ended THEN t.epochs_done ELSE t.epochs_total END) AS bigint)
            END AS epochs_total,
            sum(coalesce(t.cost, t.mean_cost, 1)
-               * CASE WHEN t.ended THEN 1 ELSE coalesce(t.epochs_done / CAST(t.epochs_total AS float8), 0) END)
+               * CASE WHEN t.ended AND t.state <> 'cancelled' THEN 1
+                      ELSE coalesce(t.epochs_done / CAST(t.epochs_total AS float8), 0) END)
            / sum(coalesce(t.cost, t.mean_cost, 1)) AS progress,
            extract(epoch FROM clock_timestamp() - min(t.sweep_started)) AS elapsed
     FROM chosen t GROUP BY t.sweep_id

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from app.models import RunState, SweepState, TrialState, WorkerState
@@ -19,7 +19,9 @@ Item = TypeVar("Item")
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    """Takes what its fields say and nothing else: `"1"` is no number, and an unknown field is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
 
 
 class Objective(Body):
@@ -49,8 +51,16 @@ class TPESampler(Body):
     n_ei_candidates: int = Field(24, ge=1, le=1000, description="Candidates a draw is chosen from.")
 
 
-SamplerOptions = Annotated[GridSampler | RandomSampler | TPESampler, Field(discriminator="name")]
 SamplerName = Literal["grid", "random", "tpe"]
+SamplerOptions = Annotated[GridSampler | RandomSampler | TPESampler, Field(discriminator="name")]
+
+
+def _with_options(given: object) -> object:
+    """A sampler's bare name means its default options."""
+    return {"name": given} if isinstance(given, str) else given
+
+
+Sampler = Annotated[SamplerOptions, BeforeValidator(_with_options, json_schema_input_type=SamplerName | SamplerOptions)]
 
 _EXAMPLE: JsonDict = {
     "name": "width",
@@ -65,7 +75,7 @@ _EXAMPLE: JsonDict = {
 class SweepCreate(Body):
     """What to try, on which data, how often."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: str = Field(min_length=1, max_length=200, description="Shown in lists and above charts.")
     task: Task = Field("train_mlp", description="What a trial measures.")
@@ -74,7 +84,9 @@ class SweepCreate(Body):
         description="A constant, a list of choices, or {low, high, step?, log?} for each hyperparameter that "
         "shall differ from the book's value."
     )
-    sampler: SamplerName | SamplerOptions = Field("random", description="How configurations are chosen.")
+    sampler: Sampler = Field(
+        default_factory=lambda: RandomSampler(name="random"), description="How configurations are chosen."
+    )
     pruner: None = Field(None, description="Stops poor trials early; none yet.")
     n_trials: int | None = Field(
         None, ge=1, le=100_000, description="Configurations to try; a grid has its own number."

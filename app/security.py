@@ -78,11 +78,15 @@ async def guard(request: Request, call_next: RequestResponseEndpoint) -> Respons
         request.app.state.gate.refuse(request)
     except UnauthorizedError as error:
         if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
-            return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
+            return RedirectResponse(f"/login?next={quote(_path_with_query(request))}", status_code=303)
         return request.app.state.render_error(request, error)  # type: ignore[no-any-return]
     except ForbiddenError as error:
         return request.app.state.render_error(request, error)  # type: ignore[no-any-return]
     return await call_next(request)
+
+
+def _path_with_query(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _is_address(name: str) -> bool:

@@ -1,6 +1,7 @@
 """Everything that `perceptune up` starts, in the order in which it is needed: database, tables, server, workers."""
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -26,6 +27,7 @@ from app.main import create_app
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 10.0
+BACKLOG = 2048
 MAX_EARLY_ENDS = 5  # a worker that ends so often right after its start won't ever start
 
 
@@ -164,22 +166,31 @@ def _gpu_count() -> int:
 @contextlib.contextmanager
 def _listener(settings: Settings) -> Iterator[socket.socket]:
     """The socket, bound before anything else is started. Raises StartError when the port can't be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as listener:
+    host = settings.host.strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((settings.host, settings.port))
+            listener.bind((host, settings.port))
+            listener.listen(BACKLOG)  # now: two servers can bind one port at the same time, and only one can listen
         except OSError as error:
-            other = "choose another with --port or PERCEPTUNE_PORT, or end the program that has it"
-            raise StartError(
-                f"Port {settings.port} on {settings.host} can't be used ({error.strerror}): {other}."
-            ) from None
+            raise StartError(_no_port(settings, error)) from None
         yield listener
+
+
+def _no_port(settings: Settings, error: OSError) -> str:
+    other = "choose another port with --port or PERCEPTUNE_PORT"
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {settings.port} on {settings.host} is in use: end the program that has it, or {other}."
+    if error.errno == errno.EACCES:
+        return f"Port {settings.port} is not for ordinary users: {other}, above 1023."
+    other = "choose another address with --host or PERCEPTUNE_HOST"
+    return f"Can't serve on {settings.host} ({error.strerror}): {other}."
 
 
 @contextlib.contextmanager
 def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
-    config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    app = create_app(settings)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
     thread.start()
@@ -190,6 +201,7 @@ def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
     try:
         yield
     finally:
+        app.state.live.end()
         server.should_exit = True
         thread.join(5)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import FieldError, InvalidError
-from app.hyperparameters import HYPERPARAMETERS, Layers, Number, completed
+from app.hyperparameters import HYPERPARAMETERS, Category, Layers, Number, completed
 
 MAX_GRID_CELLS = 100_000
 MAX_CHOICES = 1_000
@@ -33,6 +33,21 @@ class Range:
     step: float | None = None
     log: bool = False
     whole: bool = False
+
+    @property
+    def size(self) -> int:
+        """Number of values; of a continuous range it means nothing."""
+        return int((self.high - self.low) / (self.step or 1) + 1e-9) + 1
+
+    def value(self, index: int) -> float:
+        """A whole range's is an int; a float is rounded to what was meant, 0.3 rather than 0.30000000000000004."""
+        exact = self.low + index * (self.step or 1)
+        return int(exact) if self.whole else float(f"{exact:.12g}")
+
+    @property
+    def last(self) -> float:
+        """The highest value: `high`, or less where the steps don't end there."""
+        return self.high if self.step is None else self.value(self.size - 1)
 
 
 Domain = Constant | Choice | Range
@@ -150,8 +165,7 @@ def _choice(name: str, given: list[Any]) -> Choice:
 
 def _checked(name: str, value: Any, *index: int) -> Any:
     kind = HYPERPARAMETERS[name].kind
-    problem = kind.problem(value)
-    if problem:
+    if problem := _problem(kind, value):
         raise _wrong((name, *index), problem)
     if isinstance(kind, Layers):
         return [int(width) for width in value]
@@ -165,7 +179,7 @@ def _range(name: str, kind: Number, given: dict[str, Any]) -> Range:
     for key in ("low", "high"):
         if key not in given:
             raise _wrong((name, key), "is missing: a range is {'low': ..., 'high': ...}")
-        if problem := kind.problem(given[key]):
+        if problem := _problem(kind, given[key]):
             raise _wrong((name, key), problem)
     low, high, step, log = given["low"], given["high"], given.get("step"), given.get("log", False)
     _check_shape(name, low, high, step, log)
@@ -185,10 +199,17 @@ def _check_shape(name: str, low: float, high: float, step: Any, log: Any) -> Non
         raise _wrong((name, "low"), f"must be above 0 on a log scale, not {low!r}")
     if step is None:
         return
-    if problem := Number(0, high - low, above=True).problem(step):
+    if problem := _problem(Number(0, high - low, above=True), step):
         raise _wrong((name, "step"), problem)
     if log:
         raise _wrong((name, "step"), "can't be given on a log scale")
+
+
+def _problem(kind: Number | Category | Layers, value: Any) -> str | None:
+    try:
+        return kind.problem(value)
+    except OverflowError:  # a whole number of hundreds of digits, which no float can hold
+        return "is too large"
 
 
 def _whole_step(name: str, step: float) -> int:
@@ -203,20 +224,19 @@ def _wrong(loc: tuple[str | int, ...], msg: str) -> InvalidError:
 
 def _size(domain: Domain) -> int:
     if isinstance(domain, Range):
-        return int((domain.high - domain.low) / (domain.step or 1) + 1e-9) + 1
+        return domain.size
     return len(domain.values) if isinstance(domain, Choice) else 1
 
 
 def _values(domain: Domain) -> list[Any]:
     if isinstance(domain, Range):
-        values = [domain.low + index * (domain.step or 1) for index in range(_size(domain))]
-        return [int(value) if domain.whole else float(f"{value:.12g}") for value in values]
+        return [domain.value(index) for index in range(domain.size)]
     return list(domain.values) if isinstance(domain, Choice) else [domain.value]
 
 
 def _largest(domain: Domain) -> Any:
     if isinstance(domain, Range):
-        return int(domain.high) if domain.whole else domain.high
+        return domain.last
     if isinstance(domain, Constant):
         return domain.value
     return max(domain.values, key=lambda value: (sum(value), len(value)) if isinstance(value, list) else value)

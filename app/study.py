@@ -65,8 +65,8 @@ def _distribution(domain: Choice | Range) -> BaseDistribution:
     if isinstance(domain, Choice):
         return CategoricalDistribution([_encoded(value) for value in domain.values])
     if domain.whole:
-        return IntDistribution(int(domain.low), int(domain.high), step=int(domain.step or 1), log=domain.log)
-    return FloatDistribution(domain.low, domain.high, step=domain.step, log=domain.log)
+        return IntDistribution(int(domain.low), int(domain.last), step=int(domain.step or 1), log=domain.log)
+    return FloatDistribution(domain.low, domain.last, step=domain.step, log=domain.log)
 
 
 def _frozen(row: TrialRow, free: Mapping[str, BaseDistribution]) -> FrozenTrial:

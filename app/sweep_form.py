@@ -39,7 +39,7 @@ EXAMPLE: Form = {
 
 _RANGE = re.compile(r"(?P<low>\S+?)\s*\.\.\s*(?P<high>[^\s.]\S*|\.\d\S*)(?:\s+step\s+(?P<step>\S+))?(?P<log>\s+log)?")
 _RANGE_HELP = "must be LOW .. HIGH, perhaps with step 0.1 or log behind it, e.g. 0.001 .. 1 log"
-_PLAINER = {"string_too_short": "is missing", "int_parsing": "must be a whole number", "missing": "is missing"}
+_PLAINER = {"string_too_short": "is missing", "int_type": "must be a whole number", "missing": "is missing"}
 
 
 def sweep_from_form(form: Form) -> SweepCreate:
@@ -129,7 +129,7 @@ def errors_by_field(errors: Iterable[FieldError]) -> dict[str, list[str]]:
 
 def budget(sweep: SweepCreate) -> str:
     """`12 trials, each with 3 seeds: 36 trainings`. Raises InvalidError where a grid can't be counted."""
-    trials = parse_space(sweep.space).grid_size() if sweep.sampler == "grid" else sweep.n_trials or 0
+    trials = parse_space(sweep.space).grid_size() if sweep.sampler.name == "grid" else sweep.n_trials or 0
     if sweep.seeds == 1:
         return f"{plural(trials, 'trial')}, each trained once."
     return f"{plural(trials, 'trial')}, each with {sweep.seeds} seeds: {plural(trials * sweep.seeds, 'training')}."

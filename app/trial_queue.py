@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, func, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import JSON, Row, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app import sweeps
@@ -125,7 +125,7 @@ def set_params(session: Session, sweep: Sweep, chosen: Mapping[Lease, dict[str, 
         update(Trial)
         .where(Trial.id == bindparam("trial_id"), Trial.lease_token == bindparam("token"))
         .values(
-            params=bindparam("chosen", type_=JSONB),
+            params=bindparam("chosen", type_=JSON),
             cost=bindparam("new_cost"),
             epochs_total=bindparam("new_epochs"),
         )

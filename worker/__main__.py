@@ -1,6 +1,7 @@
 """`python -m worker`: one worker, or with --fetch-data the data set alone. `perceptune worker` comes here."""
 
 import argparse
+import os
 import sys
 
 from app import logs
@@ -30,11 +31,16 @@ def main() -> None:
 
 
 def _work(parent: int | None, siblings: int) -> None:
+    from app.db import connect, migrate
     from app.service import database
     from worker.loop import run
 
-    logs.configure("worker")
-    with database(load_settings()) as settings:
+    logs.configure(f"worker {os.getpid()}")
+    given = load_settings()
+    with database(given) as settings:
+        if given.database_url is None:
+            assert settings.database_url is not None
+            migrate(connect(settings.database_url))  # the embedded one is ours
         run(settings, parent=parent, siblings=siblings)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from app import trial_queue
 from app.catalog import DATASETS
 from app.config import Settings
-from app.db import connect, first_line, transaction
+from app.db import connect, first_line, is_migrated, transaction
 from app.errors import StartError
 from app.models import Sweep, Worker, WorkerState
 from app.trial_queue import ClaimedTrial
@@ -49,6 +49,7 @@ class Loop:
         context = self._context
         beat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         try:
+            context.patiently(self._check_tables)
             context.patiently(self._register)
             beat.start()
             self._await_siblings()
@@ -64,6 +65,11 @@ class Loop:
             if beat.is_alive():
                 beat.join(timeout=1)
             self._say_goodbye()
+
+    def _check_tables(self) -> None:
+        with transaction(self._context.engine) as session:
+            if not is_migrated(session):
+                raise StartError("The tables are not those of this version: run `perceptune db upgrade`.")
 
     def _register(self) -> None:
         context = self._context

@@ -106,7 +106,7 @@ def upgrade() -> None:
             server_default="waiting",
             nullable=False,
         ),
-        sa.Column("params", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("params", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("cost", sa.Double(), nullable=True),
         sa.Column("value", sa.Double(), nullable=True),
         sa.Column("std", sa.Double(), nullable=True),

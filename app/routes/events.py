@@ -1,11 +1,14 @@
 """Server-sent events: which sweep changed."""
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from app import sweeps
 from app.live import Live
+from app.routes.dependencies import DatabaseSession, problems
 from app.routes.sweeps import SweepId
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
@@ -25,8 +28,15 @@ async def all_events(request: Request) -> AsyncIterator[ServerSentEvent]:
         yield event
 
 
-@router.get("/sweeps/{sweep_id}/events", response_class=EventSourceResponse)
-async def sweep_events(sweep_id: SweepId, request: Request) -> AsyncIterator[ServerSentEvent]:
+def _existing(sweep_id: SweepId, session: DatabaseSession) -> int:
+    """The sweep's number; looked up before the stream starts, so that an unknown one is 404."""
+    return sweeps.get(session, sweep_id).id
+
+
+@router.get("/sweeps/{sweep_id}/events", response_class=EventSourceResponse, responses=problems(404))
+async def sweep_events(
+    sweep_id: Annotated[int, Depends(_existing)], request: Request
+) -> AsyncIterator[ServerSentEvent]:
     """The same for one sweep."""
     async for event in _events(request.app.state.live, sweep_id):
         yield event

@@ -36,6 +36,12 @@ def get_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> sc
 
 
 @router.get("/{number}/epochs", responses=problems(404))
-def list_epochs(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.Page[schemas.EpochOut]:
-    """The learning curves of a trial, run by run; all in one page."""
-    return schemas.Page(items=results.list_epochs(session, sweep_id, number))
+def list_epochs(
+    sweep_id: SweepId,
+    number: Number,
+    session: DatabaseSession,
+    limit: Annotated[int, Query(ge=1, le=100_000, description="Points a page.")] = 10_000,
+    after: Cursor = None,
+) -> schemas.Page[schemas.EpochOut]:
+    """The learning curves of a trial, run by run."""
+    return results.list_epochs(session, sweep_id, number, limit, after or 0)

@@ -63,7 +63,7 @@ def test_domains_are_typed_briefly(typed: str, meant: Any) -> None:
 @pytest.mark.parametrize("typed", ["1 ..", ".. 2", "a .. b", "1 .. 2 logs", "[8, 64", "1 .. 2 step x"])
 def test_what_can_not_be_read_is_said(typed: str) -> None:
     """A half-typed range or JSON is refused, never guessed."""
-    with pytest.raises(ValueError, match="must be LOW .. HIGH|is no JSON"):
+    with pytest.raises(ValueError, match=r"must be LOW \.\. HIGH|is no JSON"):
         parse_domain("hidden_units", typed)
 
 
@@ -82,7 +82,14 @@ def test_a_grid_counts_its_cells() -> None:
 
 def test_every_wrong_field_is_named_at_once() -> None:
     """Nobody corrects one field only to be told of the next."""
-    wrong = {**EXAMPLE, "name": " ", "seeds": "x", "hidden_units": "3, 0", "learning_rate": "1 .. 0.1", "epochs": "1 .."}
+    wrong = {
+        **EXAMPLE,
+        "name": " ",
+        "seeds": "x",
+        "hidden_units": "3, 0",
+        "learning_rate": "1 .. 0.1",
+        "epochs": "1 ..",
+    }
     with pytest.raises(InvalidError) as caught:
         sweep_from_form(wrong)
     assert errors_by_field(caught.value.errors) == {
