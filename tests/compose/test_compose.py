@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.compose.stack import LEASE_SECONDS, Stack, compose_command, docker, engine_answers
+from tests.compose.stack import Stack, compose_command, docker, engine_answers
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.compose
@@ -30,7 +30,11 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         stack.compose("build")
         stack.up(WORKERS)
         wait_until(lambda: stack.is_healthy("postgres") and stack.is_healthy("app"), 120)
+        wait_until(lambda: len(stack.get("/workers")["items"]) == WORKERS, 120)
         yield stack
+    except BaseException:
+        print(stack.compose("logs", "--no-color", "--tail", "50", check=False))
+        raise
     finally:
         stack.close()
 
@@ -115,11 +119,11 @@ def test_fashion_mnist_is_inside_the_image(stack: Stack) -> None:
 
 def test_a_killed_workers_trials_are_finished_by_another(stack: Stack) -> None:
     """Each trial has exactly one result, each run each epoch once, and some were begun by the worker that died."""
-    epochs, seeds = 1500, 2
+    epochs, seeds = 800, 2
     space = {"hidden_units": [8, 16, 32, 64, 128, 256], "learning_rate": [0.01, 0.1], "epochs": epochs}
     sweep = stack.post_sweep(name="long", dataset="digits", space=space, sampler="grid", seeds=seeds)
-    wait_until(lambda: both_work(stack, sweep), 60)
-    docker("kill", holder_of_a_trial(stack, sweep))
+    wait_until(lambda: len({trial["worker"] for trial in running(stack, sweep)}) == WORKERS, 60)
+    docker("kill", container_of(stack, running(stack, sweep)[0]["worker"]))
     assert finished(stack, sweep, 300)["counts"]["complete"] == 12
     trials = stack.get(f"{sweep}/trials?limit=100")["items"]
     assert [trial["number"] for trial in trials] == list(range(12))
@@ -131,36 +135,31 @@ def test_a_killed_workers_trials_are_finished_by_another(stack: Stack) -> None:
         assert seen == Counter((run, epoch) for run in range(seeds) for epoch in range(1, epochs + 1))
 
 
-def both_work(stack: Stack, sweep: str) -> bool:
-    return len({trial["worker"] for trial in running(stack, sweep)}) == WORKERS
-
-
 def running(stack: Stack, sweep: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = stack.get(f"{sweep}/trials?state=running&limit=100")["items"]
     return found
 
 
-def holder_of_a_trial(stack: Stack, sweep: str) -> str:
-    """The container of a worker that trains right now: its host name is the beginning of its id."""
-    hosts = {worker["id"]: worker["host"] for worker in stack.get("/workers")["items"]}
-    host = hosts[running(stack, sweep)[0]["worker"]]
+def container_of(stack: Stack, worker: str) -> str:
+    """The container that a worker runs in: its host name is the beginning of its id."""
+    host = next(found["host"] for found in stack.get("/workers")["items"] if found["id"] == worker)
     return next(container for container in stack.containers("worker") if container.startswith(host))
 
 
 def test_a_stopped_worker_gives_its_trials_back(stack: Stack) -> None:
-    """SIGTERM ends it within 10 seconds with exit code 0, and no trial waits for a lease to run out."""
+    """SIGTERM ends it within 10 seconds with exit code 0, and its trials need not wait for their leases to run out."""
     stack.up(WORKERS)
-    space = {"hidden_units": [64, 128, 256, 512], "epochs": 2000}
+    space = {"hidden_units": [64, 128, 256, 512], "epochs": 5000}
     sweep = stack.post_sweep(name="stopped", dataset="digits", space=space, sampler="grid", seeds=2)
-    wait_until(lambda: both_work(stack, sweep), 60)
-    container = holder_of_a_trial(stack, sweep)
+    holder = wait_until(lambda: running(stack, sweep), 60)[0]["worker"]
+    container = container_of(stack, holder)
     begun = time.monotonic()
     docker("stop", "-t", "15", container)
     assert time.monotonic() - begun < 10
     assert stack.inspect(container)["State"]["ExitCode"] == 0
-    assert all(trial["attempt"] <= 1 for trial in stack.get(f"{sweep}/trials")["items"])
+    assert holder not in {trial["worker"] for trial in running(stack, sweep)}
     stack.api.post(f"{sweep}/cancel").raise_for_status()
-    wait_until(lambda: stack.get(sweep)["state"] == "cancelled", 2 * LEASE_SECONDS + 10)
+    wait_until(lambda: stack.get(sweep)["state"] == "cancelled", 30)
 
 
 def test_sweeps_outlive_the_containers(stack: Stack) -> None:
