@@ -73,7 +73,8 @@ def _right(one: Mapping[str, Any]) -> str:
         "json_invalid": f"the body is no JSON: {context.get('error')}",
         "model_attributes_type": "the body must be a JSON object, sent with Content-Type: application/json",
     }
-    return words.get(str(one["type"]), str(one["msg"]))
+    said = str(one["msg"]).replace("Input should be", "must be").replace("String should have", "must have")
+    return words.get(str(one["type"]), said)
 
 
 def _http(request: Request, error: HTTPException) -> Response:

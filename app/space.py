@@ -11,6 +11,7 @@ from app.hyperparameters import HYPERPARAMETERS, Category, Layers, Number, compl
 
 MAX_GRID_CELLS = 100_000
 MAX_CHOICES = 1_000
+MAX_TRIAL_BYTES = 8 * 2**30  # the runs of a trial train together
 MAX_MODEL_PARAMETERS = 50_000_000  # 200 MB of float32 a run, and as much again for its gradient
 
 
@@ -114,12 +115,29 @@ def parse_space(raw: Mapping[str, Any]) -> Space:
     return Space(domains)
 
 
-def check_model_fits(space: Space, features: int, classes: int) -> None:
-    """Raises InvalidError when the space holds a model that is too large to train."""
-    parameters = parameter_count(space.largest(), features, classes)
+def check_model_fits(space: Space, features: int, classes: int, seeds: int) -> None:
+    """Raises InvalidError when the space holds a trial that is too large to train."""
+    largest = [space.largest()]
+    if isinstance(layers := space.domains.get("hidden_layers"), Choice):
+        largest = [{**largest[0], "hidden_layers": widths} for widths in layers.values]
+    parameters = max(parameter_count(params, features, classes) for params in largest)
     if parameters > MAX_MODEL_PARAMETERS:
         too_large = f"holds a model of {parameters:,} parameters; the most is {MAX_MODEL_PARAMETERS:,}: use fewer units"
         raise InvalidError("A model can't fit.", [FieldError(("space",), too_large)])
+    size = seeds * max(_run_bytes(params, features, classes) for params in largest)
+    if size > MAX_TRIAL_BYTES:
+        too_large = (
+            f"holds a trial whose {seeds} runs take about {size / 2**30:.1f} GiB together; the most is "
+            f"{MAX_TRIAL_BYTES / 2**30:.0f} GiB: use fewer seeds, fewer units or a smaller batch_size"
+        )
+        raise InvalidError("A trial can't fit.", [FieldError(("space",), too_large)])
+
+
+def _run_bytes(params: Mapping[str, Any], features: int, classes: int) -> int:
+    """About what a run takes while it trains: its parameters with copies, its layers' outputs with gradients."""
+    outputs = sum(width for _, width in layer_shapes(params, features, classes))
+    examples = 6 * int(str(completed(dict(params))["batch_size"]))
+    return 4 * (4 * parameter_count(params, features, classes) + outputs * examples)
 
 
 def layer_shapes(params: Mapping[str, Any], features: int, classes: int) -> list[tuple[int, int]]:
@@ -239,4 +257,4 @@ def _largest(domain: Domain) -> Any:
         return domain.last
     if isinstance(domain, Constant):
         return domain.value
-    return max(domain.values, key=lambda value: (sum(value), len(value)) if isinstance(value, list) else value)
+    return max(domain.values)

@@ -153,7 +153,7 @@ def _checked(body: SweepCreate) -> tuple[Space, int]:
         raise InvalidError("The name can't be used.", [FieldError(("name",), "can't contain the character U+0000")])
     space = parse_space(body.space)
     facts = DATASETS[body.dataset]
-    check_model_fits(space, facts.features, facts.classes)
+    check_model_fits(space, facts.features, facts.classes, body.seeds)
     if body.sampler.name != "grid":
         if body.n_trials is None:
             missing = FieldError(("n_trials",), "is missing: say how many trials, or use the sampler grid")
