@@ -32,10 +32,10 @@ def use_threads(threads: int = 1) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """What a person calls it: the GPU's model, or "cpu" with its threads."""
+    """What a person calls it: the GPU's model, or "cpu"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} thread(s)"
+    return device.type
 
 
 def free_memory(device: torch.device) -> int:
