@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 5
@@ -42,7 +42,7 @@ class Stack:
         self.project = f"perceptune-test-{os.getpid()}"
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.api = httpx.Client(base_url=f"{self.url}/api/v1", timeout=20)
+        self.api = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=20)
         # `env_file` is in place of the user's .env, whose settings are not those of the test
         file = str(ROOT / "docker-compose.yml")
         self._command = [*command, "--env-file", str(env_file), "-p", self.project, "-f", file]
