@@ -89,7 +89,7 @@ class Live:
                     self._polled_at = -POLL_SECONDS  # what happened before is not notified
                     self._wake.set()
                     async for notice in connection.notifies():
-                        if notice.payload.isdecimal():
+                        if notice.payload.isdecimal() and len(notice.payload) <= 18:  # else not from us: no bigint
                             self._changed.add(int(notice.payload))
                             self._wake.set()
             except psycopg.Error as error:
