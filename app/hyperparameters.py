@@ -177,8 +177,20 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         "g ← g + weight_decay · p; in adamw p ← (1 - lr · weight_decay) p before the step",
         "torch.optim; Dive into Deep Learning 3.7; Loshchilov and Hutter 2019",
     ),
-    "dropout": Hyperparameter(Category((0,)), 0, "share of hidden units dropped; not yet other than 0"),
-    "batch_norm": Hyperparameter(Category((False,)), False, "batch normalization; not yet other than false"),
+    "dropout": Hyperparameter(
+        Number(0, 0.99),
+        0,
+        "share of each hidden layer's units dropped in training",
+        "h ← h · [u ≥ dropout] / (1 - dropout), u ~ U[0, 1) for each unit, example and step",
+        "torch.nn.Dropout; Dive into Deep Learning 5.6; Srivastava et al. 2014",
+    ),
+    "batch_norm": Hyperparameter(
+        Category((False, True)),
+        False,
+        "normalizes each hidden unit over the mini-batch, before the activation; in place of its bias",
+        "γ (z - mean) / √(var + 10⁻⁵) + β; in validation with running mean and var, moved by 0.1 each step",
+        "torch.nn.BatchNorm1d; Dive into Deep Learning 8.5; Ioffe and Szegedy 2015",
+    ),
     "lr_schedule": Hyperparameter(
         Category(LR_SCHEDULES),
         "constant",

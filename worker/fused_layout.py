@@ -24,6 +24,7 @@ class Block(NamedTuple):
     inputs: int
     outputs: int
     activation: Activation | None  # None: it gives the logits
+    depth: int  # hidden layers before it
 
     @property
     def size(self) -> int:
@@ -58,7 +59,7 @@ class Layout(NamedTuple):
         roots = list(_hidden_blocks(configs, slice(flat, len(configs)), None, features))
         layout.blocks.extend(roots)
         if flat:  # their logits lie at the end of the first layer's output
-            layout.blocks.append(Block(slice(0, flat), None, features, classes, None))
+            layout.blocks.append(Block(slice(0, flat), None, features, classes, None, 0))
         for index, root in enumerate(roots):
             layout._grow(configs, index, root, 1)
         return layout
@@ -95,6 +96,14 @@ class Layout(NamedTuple):
         ]
         return torch.cat(owners)
 
+    def widest(self) -> list[int]:
+        """The largest width of each hidden layer, from the data on."""
+        widths: dict[int, int] = {}
+        for block in self.blocks:
+            if block.activation:
+                widths[block.depth] = max(block.outputs, widths.get(block.depth, 0))
+        return [widths[depth] for depth in sorted(widths)]
+
     def path(self, position: int) -> list[int]:
         """The blocks that hold the layers of one run, from the data to the logits."""
         return [index for index, block in enumerate(self.blocks) if block.runs.start <= position < block.runs.stop]
@@ -104,7 +113,7 @@ class Layout(NamedTuple):
         ends = sum(len(config.hidden_layers) == depth for config in configs[block.runs])
         middle = block.runs.start + ends
         if ends:
-            self.blocks.append(Block(slice(block.runs.start, middle), source, block.outputs, self.classes, None))
+            self.blocks.append(Block(slice(block.runs.start, middle), source, block.outputs, self.classes, None, depth))
         rest = slice(middle, block.runs.stop)
         for child in list(_hidden_blocks(configs, rest, source, block.outputs, depth)):
             self.blocks.append(child)
@@ -118,5 +127,5 @@ def _hidden_blocks(
     start = runs.start
     for (name, width), same in groupby(configs[runs], lambda c: (c.activation, c.hidden_layers[depth])):
         stop = start + len(list(same))
-        yield Block(slice(start, stop), source, inputs, width, ACTIVATIONS[name])
+        yield Block(slice(start, stop), source, inputs, width, ACTIVATIONS[name], depth)
         start = stop

@@ -12,9 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from worker import dropout
+from worker.batch_norm import Normalization, fold
 from worker.fused_layout import Layout, fusion_order
-from worker.fused_parameters import Bank
-from worker.fused_workspace import Workspace
+from worker.fused_parameters import Bank, Norms, PerRun, load
+from worker.fused_workspace import Extras, Workspace
 from worker.initializers import Parameters
 from worker.optimizers import OPTIMIZERS, Optimizer, rule
 from worker.run import RunConfig
@@ -37,73 +39,133 @@ class Tally(NamedTuple):
         return [(loss / examples, correct / examples) for loss, correct in zip(losses, hits, strict=True)]
 
 
-class Memory(NamedTuple):
-    """What a network's optimizer has kept of its parameters after so many steps."""
+class State(NamedTuple):
+    """What training has left beside a network's parameters."""
 
-    kept: list[Parameters]
+    memory: list[Parameters]  # what its optimizer keeps of each parameter
+    statistics: Parameters  # running mean and variance of each hidden layer, where it is normalized
     steps: int
 
 
 class Member(NamedTuple):
-    """One network of a group with its current parameters; without a memory it has taken no step yet."""
+    """One network of a group.
+
+    Its parameters are its linear layers, behind them gain and shift of the normalized ones; without a state it has
+    taken no step yet, and begins with linear layers alone.
+    """
 
     config: RunConfig
     parameters: Parameters
-    memory: Memory | None = None
+    state: State | None = None
 
 
-def together(config: RunConfig) -> tuple[str, bool]:
-    """What the configurations of a fused network agree in, apart from their mini-batches."""
-    return rule(config), config.label_smoothing > 0
+class Kind(NamedTuple):
+    """What a training step consists of; the members of a fused network agree in it."""
+
+    rule: str
+    smooths: bool
+    extras: Extras
+
+    @classmethod
+    def of(cls, config: RunConfig) -> "Kind":
+        """The kind of step that a configuration takes."""
+        hidden = bool(config.hidden_layers)
+        extras = Extras(hidden and config.dropout > 0, hidden and config.batch_norm)
+        return cls(rule(config), config.label_smoothing > 0, extras)
 
 
 class FusedMLP:
     """The networks of `members`, at least one and in `fusion_order`, as few tensors of the dtype and device of `like`.
 
-    The parameters and memories are copied. Raises ValueError when the order is another, or when two configurations can
-    not be trained `together`.
+    Parameters and states are copied. Raises ValueError when the order is another, or the members are of two kinds.
     """
 
     def __init__(self, members: Sequence[Member], like: Tensor) -> None:
         configs = [member.config for member in members]
         if sorted(configs, key=fusion_order) != configs:
             raise ValueError("the members of a fused network come in fusion_order")
-        if len({together(config) for config in configs}) > 1:
-            raise ValueError("the members of a fused network have one optimizer, and all or none smooth their labels")
-        features = members[0].parameters[0].weight.shape[1]
-        classes = members[0].parameters[-1].weight.shape[0]
+        self._kind, *others = {Kind.of(config) for config in configs}
+        if others:
+            raise ValueError("the members of a fused network are of one kind")
+        features, classes = members[0].parameters[0].weight.shape[1], _classes(members[0])
         self.layout = Layout.of(configs, features, classes)
         self._configs, self._like = configs, like.new_empty(0)
-        self._bank = Bank(self.layout, self._like)
-        self.optimizer: Optimizer = OPTIMIZERS[rule(configs[0])](configs, self._bank, self._like)
+        normalizes = self._kind.extras.normalizes
+        self._bank = Bank(self.layout, self._like, gain=1 if normalizes else None)
+        self._statistics = Norms(self.layout, self._like, 0, 1) if normalizes else None
+        self.optimizer: Optimizer = OPTIMIZERS[self._kind.rule](configs, self._bank, self._like)
         for position, member in enumerate(members):
             self._load(position, member)
+        self._prepare(configs)
+
+    def _prepare(self, configs: Sequence[RunConfig]) -> None:
+        """Makes the coefficients of loss and dropout."""
         smoothing = self._like.new_tensor([config.label_smoothing for config in configs]).view(-1, 1, 1)
         self._hit = smoothing - 1  # minus the probability that a target has beside the share of every class
-        self._spread = smoothing / classes if configs[0].label_smoothing else None
+        self._spread = smoothing / self.layout.classes if self._kind.smooths else None
+        if self._kind.extras.drops:
+            dropouts = [config.dropout for config in configs]
+            # compared in single precision whatever the network's, so that the masks are the same
+            self._dropout = PerRun(self._like.float().new_tensor(dropouts), self._bank)
+            self._kept = PerRun(self._like.new_tensor([1 / (1 - dropout) for dropout in dropouts]), self._bank)
 
     def _load(self, position: int, member: Member) -> None:
-        self._bank.load(position, member.parameters)
-        if member.memory:
-            self.optimizer.steps = member.memory.steps
-            for bank, kept in zip(self.optimizer.memory, member.memory.kept, strict=True):
-                bank.load(position, kept)
+        load(self._bank.of(position), member.parameters)
+        if member.state is None:
+            return
+        self.optimizer.steps = member.state.steps
+        for bank, kept in zip(self.optimizer.memory, member.state.memory, strict=True):
+            load(bank.of(position), kept)
+        if self._statistics:
+            load(self._statistics.of(position), member.state.statistics)
 
     def member(self, position: int) -> Member:
-        """One network as it is now: views of its parameters and memory."""
-        memory = Memory([bank.of(position) for bank in self.optimizer.memory], self.optimizer.steps)
-        return Member(self._configs[position], self.parameters(position), memory)
+        """One network as it is now: views of its parameters and its state."""
+        statistics = self._statistics.of(position) if self._statistics else []
+        state = State([bank.of(position) for bank in self.optimizer.memory], statistics, self.optimizer.steps)
+        return Member(self._configs[position], self._bank.of(position), state)
 
     def parameters(self, position: int) -> Parameters:
-        """Views of one network's layers, weight [outputs, inputs] and bias [outputs]."""
-        return self._bank.of(position)
+        """One network's layers as it is evaluated, weight [outputs, inputs] and bias [outputs].
+
+        They are views, but for layers into which a batch normalization is folded.
+        """
+        linear = self._bank.linear_of(position)
+        if not self._bank.norms or not self._statistics:
+            return linear
+        norms = zip(self._bank.norms.of(position), self._statistics.of(position), strict=True)
+        folded = [fold(layer, *norm) for layer, norm in zip(linear, norms, strict=False)]
+        return folded + linear[len(folded) :]
+
+    def evaluated(self) -> "FusedMLP":
+        """The networks to `evaluate`: these themselves, or with batch normalization copies without it."""
+        if not self._statistics:
+            return self
+        plain = [RunConfig(config.hidden_layers, activation=config.activation) for config in self._configs]
+        return FusedMLP([Member(config, self.parameters(i)) for i, config in enumerate(plain)], self._like)
 
     def workspace(self, batch: int, training: bool = True) -> Workspace:
         """Buffers for `step`, or without `training` only for `evaluate`, on batches of exactly this size."""
-        return Workspace(self.layout, batch, self._like, training)
+        return Workspace(self.layout, batch, self._like, training, self._kind.extras)
+
+    def draw(self, space: Workspace, seed: int, epoch: int, step: int) -> None:
+        """Draws the masks of the next `step` for runs of this seed; nothing without dropout. On the host."""
+        if not space.masks:
+            return
+        noise = [
+            dropout.draw(tensor, seed, epoch, step, layer).to(self._like.device)
+            for layer, tensor in enumerate(space.noise)
+        ]
+        for block, mask in space.masks:
+            _, outputs, _ = mask.shape
+            kept = noise[self.layout.blocks[block].depth][:outputs] >= self._dropout.of(block)
+            torch.mul(kept, self._kept.of(block), out=mask)
 
     def step(self, space: Workspace, x: Tensor, y: Tensor, tally: Tally) -> None:
-        """One step on x [batch, features] and y [batch]; adds the batch, as it was before the step, to the tally."""
+        """One step on x [batch, features] and y [batch]; adds the batch, as it was before the step, to the tally.
+
+        With dropout it follows a `draw`.
+        """
         self.optimizer.begin(space.batch)
         self.evaluate(space, x, y, tally)
         if self._spread is not None:
@@ -117,7 +179,10 @@ class FusedMLP:
         self._backward(space, x)
 
     def evaluate(self, space: Workspace, x: Tensor, y: Tensor, tally: Tally) -> None:
-        """Adds x [batch, features] and y [batch] to the tally; leaves log-probabilities in `logits_gradient`."""
+        """Adds x [batch, features] and y [batch] to the tally; leaves log-probabilities in `logits_gradient`.
+
+        Networks with batch normalization are evaluated as their `evaluated()`.
+        """
         self._forward(space, x)
         torch.log_softmax(space.logits, 1, out=space.logits_gradient)
         tally.loss.sub_(space.logits_gradient.gather(1, self._targets(y)).sum((1, 2)))
@@ -135,21 +200,38 @@ class FusedMLP:
 
     def _forward(self, space: Workspace, x: Tensor) -> None:
         torch.addmm(self._bank.first.bias, self._bank.first.weight, x.T, out=space.first)
+        self._normalize(None, space.norm)
         for section in space.sections:
             section.activate()
         for stage in space.stages:
             weight, bias = self._bank.layers[stage.block]
             torch.baddbmm(bias, weight, stage.inputs, out=stage.out)
             if stage.hidden:
+                self._normalize(stage.block, stage.norm)
                 stage.hidden.activate()
 
     def _backward(self, space: Workspace, x: Tensor) -> None:
         for stage in reversed(space.stages):
             if stage.hidden:
                 stage.hidden.deactivate()
+                self._denormalize(stage.block, stage.norm)
             weight = self._bank.layers[stage.block].weight
             torch.bmm(weight.mT, stage.out_gradient, out=stage.inputs_gradient)  # before the weights change
             self.optimizer.update(stage.block, stage.out_gradient, stage.inputs.mT)
         for section in space.sections:
             section.deactivate()
+        self._denormalize(None, space.norm)
         self.optimizer.update(None, space.first_gradient, x)
+
+    def _normalize(self, block: int | None, norm: Normalization | None) -> None:
+        if norm and self._bank.norms and self._statistics:
+            norm.normalize(self._bank.norms.layer(block), self._statistics.layer(block))
+
+    def _denormalize(self, block: int | None, norm: Normalization | None) -> None:
+        if norm and self._bank.norms and self._statistics:
+            gradients = norm.denormalize(self._bank.norms.layer(block), self._statistics.layer(block))
+            self.optimizer.update_norm(block, gradients)
+
+
+def _classes(member: Member) -> int:
+    return len(member.parameters[len(member.config.hidden_layers)].bias)

@@ -59,4 +59,7 @@ def initial_parameters(run: Run, features: int, classes: int, dtype: torch.dtype
     ]
     for layer in layers:
         initialize(layer, run.config, generator)
+    for layer in layers[:-1]:
+        if run.config.batch_norm:  # which takes the mean away, and has a shift of its own
+            layer.bias.zero_()
     return layers

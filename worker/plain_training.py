@@ -1,7 +1,7 @@
 """The epoch loop for one network at a time, as a book writes it: what the fused one is proven and timed against."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from worker import dropout
 from worker.early_stopping import EarlyStopping
 from worker.initializers import Parameters
 from worker.run import EpochResult, Run, RunConfig
@@ -22,8 +23,12 @@ class PlainMLP(Protocol):
 
     config: RunConfig
 
-    def logits(self, x: Tensor) -> Tensor:
-        """[batch, classes] for x [batch, features]."""
+    def logits(self, x: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
+        """[batch, classes] for x [batch, features].
+
+        With noise, one [batch, units] for each hidden layer where there is dropout, as in training; without as in
+        validation.
+        """
         ...
 
     def descend(self, loss: Tensor, learning_rate: float) -> None:
@@ -35,15 +40,27 @@ class PlainMLP(Protocol):
         ...
 
 
-def step(model: PlainMLP, x: Tensor, y: Tensor, learning_rate: float | None = None) -> Score:
+def step(
+    model: PlainMLP, x: Tensor, y: Tensor, learning_rate: float | None = None, noise: Sequence[Tensor] = ()
+) -> Score:
     """One step on x [batch, features] and y [batch]; the batch's mean loss and accuracy before it.
 
     Without a learning rate it takes the configuration's.
     """
-    logits = model.logits(x)
+    logits = model.logits(x, noise)
     loss = functional.cross_entropy(logits, y, label_smoothing=model.config.label_smoothing)
     model.descend(loss, model.config.learning_rate if learning_rate is None else learning_rate)
     return Score(loss.item(), (logits.argmax(1) == y).double().mean().item())
+
+
+def noise_of(run: Run, epoch: int, step: int, batch: Tensor) -> list[Tensor]:
+    """The noise [batch, units] of each hidden layer that a fused run with this seed sees; none without dropout."""
+    if run.config.dropout == 0:
+        return []
+    return [
+        dropout.draw(torch.empty(width, len(batch)), run.seed, epoch, step, layer).T.to(batch.device)
+        for layer, width in enumerate(run.config.hidden_layers)
+    ]
 
 
 def train_alone(model: PlainMLP, run: Run, split: Split) -> Iterator[EpochResult]:
@@ -64,8 +81,8 @@ def _train_epoch(model: PlainMLP, run: Run, split: Split, epoch: int) -> Score:
     batches = torch.split(order, run.config.batch_size)
     rates = learning_rates([run.config], epoch, len(batches))[:, 0].tolist()
     scores = [
-        (len(picked), step(model, split.train_x[picked], split.train_y[picked], rate))
-        for picked, rate in zip(batches, rates, strict=True)
+        (len(picked), step(model, split.train_x[picked], split.train_y[picked], rate, noise_of(run, epoch, k, picked)))
+        for k, (picked, rate) in enumerate(zip(batches, rates, strict=True))
     ]
     loss, accuracy = (sum(n * score[i] for n, score in scores) / len(order) for i in (0, 1))
     return Score(loss, accuracy)

@@ -36,9 +36,10 @@ class RunConfig:
 
     The optimizers are those of torch.optim with its defaults for what is not named here; `momentum` counts for all but
     Adam's, which have their own. "sgd" and "momentum" are one rule, plain descent where the momentum is 0.
-    `weight_decay` is L2 in the gradient, in "adamw" apart from it. The schedules are in worker/schedules.py.
-    `label_smoothing` counts in training, not in validation. With a `patience` above 0 a run stops after so many epochs
-    in a row without a new lowest validation loss. Raises ValueError for what can't be built.
+    `weight_decay` is L2 in the gradient, in "adamw" apart from it. A hidden layer is linear, `batch_norm` in place of
+    its bias if wanted, activation, and `dropout` of that share of its units in training. The schedules are in
+    worker/schedules.py. `label_smoothing` counts in training, not in validation. With a `patience` above 0 a run stops
+    after so many epochs in a row without a new lowest validation loss. Raises ValueError for what can't be built.
     """
 
     hidden_layers: tuple[int, ...] = (256,)
@@ -52,6 +53,8 @@ class RunConfig:
     optimizer: str = "sgd"
     momentum: float = 0.0
     weight_decay: float = 0.0
+    dropout: float = 0.0
+    batch_norm: bool = False
     lr_schedule: str = "constant"
     warmup_epochs: float = 0.0
     lr_step_epochs: int = 10
@@ -73,6 +76,8 @@ class RunConfig:
         for field in ("weight_decay", "warmup_epochs", "lr_gamma", "patience"):
             if not getattr(self, field) >= 0:
                 raise ValueError(f"{field}: at least 0, not {getattr(self, field)}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: at least 0 and below 1, not {self.dropout}")
         if self.lr_step_epochs < 1:
             raise ValueError(f"lr_step_epochs: at least 1, not {self.lr_step_epochs}")
 
@@ -82,8 +87,9 @@ class RunConfig:
         return list(pairwise(widths))
 
     def parameter_count(self, features: int, classes: int) -> int:
-        """Weights and biases of the whole network."""
-        return sum((inputs + 1) * outputs for inputs, outputs in self.layer_sizes(features, classes))
+        """Weights and biases of the whole network; a unit that is normalized has gain and shift in place of a bias."""
+        linear = sum((inputs + 1) * outputs for inputs, outputs in self.layer_sizes(features, classes))
+        return linear + sum(self.hidden_layers) * self.batch_norm
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Generalised from one hidden layer and ReLU to any depth and activation, each activation written from its formula.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -63,19 +63,19 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class MLPScratch:
     """Weights [inputs, outputs] as the book has them, and plain tensors all the way.
 
-    Raises ValueError for another optimizer than plain stochastic gradient descent.
+    Raises ValueError for what is not in that chapter: optimizers other than plain descent, dropout, normalization.
     """
 
     def __init__(self, config: RunConfig, parameters: Parameters) -> None:
-        if rule(config) != "sgd":
-            raise ValueError(f"from scratch there is plain sgd alone, not {config.optimizer}")
+        if rule(config) != "sgd" or config.dropout or config.batch_norm:
+            raise ValueError(f"from scratch there is plain sgd alone, without dropout or batch_norm, not {config}")
         self.config = config
         self._activation = ACTIVATIONS[config.activation]
         self._layers = [
             (weight.T.contiguous().requires_grad_(), bias.clone().requires_grad_()) for weight, bias in parameters
         ]
 
-    def logits(self, x: Tensor) -> Tensor:
+    def logits(self, x: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:  # noqa: ARG002  # nothing is dropped
         """[batch, classes] for x [batch, features]."""
         *hidden, (weight, bias) = self._layers
         for W, b in hidden:

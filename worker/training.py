@@ -11,7 +11,7 @@ from torch import Tensor
 
 from worker.early_stopping import EarlyStopping
 from worker.fused_layout import fusion_order
-from worker.fused_mlp import FusedMLP, Member, Tally, together
+from worker.fused_mlp import FusedMLP, Kind, Member, Tally
 from worker.fused_workspace import Workspace
 from worker.initializers import Layer, Parameters, initial_parameters
 from worker.optimizers import OPTIMIZERS, SGD, rule
@@ -85,26 +85,27 @@ def run_bytes(config: RunConfig, features: int, classes: int, dtype: torch.dtype
     """The most memory that a run takes on its device, beside the data and each seed's mini-batch; runs add up.
 
     Parameters are there three times while a group is put together anew: old, new and, on a CPU, those that are kept;
-    what the optimizer keeps of each is there twice, and a gradient once. A layer's outputs are there three times at
-    most (before and after the activation, and the gradient) for a batch and for the epoch's last, smaller batch, and
-    twice for an evaluation.
+    what the optimizer keeps of each and the gradient are there twice, and a copy that validates normalized networks. A
+    layer's outputs are there three times at most (before and after the activation, and the gradient) for a batch and
+    for the epoch's last, smaller batch, and twice for an evaluation; normalization adds one, and dropout three.
     """
     outputs = sum(config.hidden_layers) + classes
-    examples = 2 * 3 * config.batch_size + 2 * EVALUATION_BATCH
+    times = 3 + config.batch_norm + 3 * (config.dropout > 0)
+    examples = 2 * times * config.batch_size + 2 * EVALUATION_BATCH + 32  # coefficients and statistics of a unit
     return dtype.itemsize * (_copies(config) * config.parameter_count(features, classes) + outputs * examples)
 
 
 def _copies(config: RunConfig) -> int:
     """How many numbers are held for each parameter, at most."""
     optimizer = OPTIMIZERS[rule(config)]
-    return 3 if issubclass(optimizer, SGD) else 3 + 2 * optimizer.memories + 1
+    return 3 + config.batch_norm + (0 if issubclass(optimizer, SGD) else 2 * optimizer.memories + 2)
 
 
 def _groups(runs: Sequence[Run]) -> Iterator[list[Run]]:
     """The runs that see the same mini-batches and take the same kind of step, each group in fusion order."""
     groups: dict[Hashable, list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.seed, run.config.batch_size, together(run.config)), []).append(run)
+        groups.setdefault((run.seed, run.config.batch_size, Kind.of(run.config)), []).append(run)
     for members in groups.values():
         yield sorted(members, key=lambda run: fusion_order(run.config))
 
@@ -144,11 +145,13 @@ class _Group:
         size = self.runs[0].config.batch_size
         tally = Tally.zero(len(self.runs), x)
         rates = self._rates(epoch, -(-len(y) // size))
-        for picked, targets in zip(torch.split(order, size), torch.split(y[order], size), strict=True):
+        batches = zip(torch.split(order, size), torch.split(y[order], size), strict=True)
+        for step, (picked, targets) in enumerate(batches):
             if rates:
                 self._model.optimizer.set_rates(next(rates))
             space = self._spaces[len(picked)]
             torch.index_select(x, 0, picked, out=space.data)
+            self._model.draw(space, self.runs[0].seed, epoch, step)
             self._model.step(space, space.data, targets, tally)
         return tally.means(len(y))
 
@@ -178,6 +181,7 @@ class _Group:
 
 def _evaluate(model: FusedMLP, x: Tensor, y: Tensor) -> list[tuple[float, float]]:
     """Mean loss and accuracy of each network on x [n, features] and y [n]."""
+    model = model.evaluated()
     tally = Tally.zero(model.layout.runs, x)
     spaces: dict[int, Workspace] = {}
     for inputs, targets in zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True):

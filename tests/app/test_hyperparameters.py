@@ -31,7 +31,7 @@ def test_each_one_says_what_it_is() -> None:
 
 def test_server_and_worker_know_the_same_names() -> None:
     """Every hyperparameter reaches the worker, with the same default and the same choices."""
-    assert {*HYPERPARAMETERS} - {"hidden_units", "depth", "dropout", "batch_norm"} == {field.name for field in fields(RunConfig)}
+    assert {*HYPERPARAMETERS} - {"hidden_units", "depth"} == {field.name for field in fields(RunConfig)}
     assert run_config({}) == RunConfig()
     for names in ("ACTIVATIONS", "INITIALIZATIONS", "OPTIMIZERS", "LR_SCHEDULES"):
         assert getattr(hyperparameters, names) == getattr(run, names)

@@ -1,11 +1,13 @@
 """Configurations, random streams and the device."""
 
+from itertools import chain
+from typing import Any
+
 import pytest
 import torch
 
 from worker.device import choose_device, device_name, free_memory
 from worker.fused_mlp import FusedMLP, Member
-from worker.fused_workspace import Workspace
 from worker.initializers import initial_parameters
 from worker.run import Run, RunConfig
 from worker.seeds import epoch_order
@@ -16,6 +18,7 @@ def test_layers_of_a_configuration() -> None:
     """784-256-10 has 203,530 parameters; without hidden layers it is softmax regression."""
     assert RunConfig((256,)).parameter_count(784, 10) == 203_530
     assert RunConfig(()).layer_sizes(784, 10) == [(784, 10)]
+    assert RunConfig((256,), batch_norm=True).parameter_count(784, 10) == 203_530 + 256
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,14 @@ def test_layers_of_a_configuration() -> None:
         {"batch_size": 0},
         {"activation": "softsign"},
         {"initialization": "lecun"},
+        {"optimizer": "lion"},
+        {"lr_schedule": "linear"},
+        {"momentum": 1.5},
+        {"label_smoothing": -0.1},
+        {"dropout": 1.0},
+        {"weight_decay": float("nan")},
+        {"patience": -1},
+        {"lr_step_epochs": 0},
     ],
 )
 def test_refuses_what_can_not_be_built(wrong: dict[str, object]) -> None:
@@ -47,27 +58,50 @@ def test_epoch_order_is_the_same_on_every_machine() -> None:
     assert epoch_order(0, 1, 50_000)[:4].tolist() == [40520, 41810, 7026, 15833]
 
 
-@pytest.mark.parametrize("activation", ["relu", "gelu"])
-@pytest.mark.parametrize("shapes", [[()] * 9, [(256,)] * 4, [(), (64, 32), (64,)]])
-def test_training_takes_no_more_memory_than_was_told(shapes: list[tuple[int, ...]], activation: str) -> None:
+RECIPES: list[dict[str, Any]] = [
+    {},
+    {"activation": "gelu"},
+    {"optimizer": "adam"},
+    {"dropout": 0.5},
+    {"activation": "gelu", "batch_norm": True, "dropout": 0.5, "optimizer": "rmsprop", "momentum": 0.9},
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("shapes", [[()] * 9, [(256,)] * 4, [(64,), (64, 32)]])
+def test_training_takes_no_more_memory_than_was_told(shapes: list[tuple[int, ...]], recipe: dict[str, Any]) -> None:
     """What a network and its buffers hold fits the bound, and the bound is not three times too large."""
-    configs = [RunConfig(shape, batch_size=100, activation=activation) for shape in sorted(shapes)]
+    configs = [RunConfig(shape, batch_size=100, **recipe) for shape in shapes]
     runs = [Run(key, config, 0) for key, config in enumerate(configs)]
-    model = FusedMLP([Member(run.config, initial_parameters(run, 784, 10)) for run in runs], like=torch.empty(0))
+    members = [Member(run.config, initial_parameters(run, 784, 10)) for run in runs]
+    model, again = (FusedMLP(members, like=torch.empty(0)) for _ in range(2))
     spaces = [model.workspace(100), model.workspace(99), model.workspace(EVALUATION_BATCH, training=False)]
-    held = held_bytes(*spaces) + 3 * 4 * sum(config.parameter_count(784, 10) for config in configs)
+    copy = model.evaluated()
+    for space in spaces:
+        space.data = space.data[:0].clone()  # of the seed, not of its runs
+    kept = [model.parameters(position) for position in range(len(runs))]
+    held = held_bytes(model, copy, *spaces) + held_bytes(again) + 4 * sum(t.numel() for p in kept for t in chain(*p))
     assert held <= sum(run_bytes(config, 784, 10) for config in configs) < 3 * held
 
 
-def held_bytes(*spaces: Workspace) -> int:
-    """The memory behind the networks' own buffers, each storage once."""
-    tensors = []
-    for space in spaces:
-        tensors += [space.first, space.first_gradient, space.logits, space.logits_gradient]
-        tensors += [t for section in space.sections for t in section[1:]]
-        tensors += [t for stage in space.stages for t in stage[1:5]]
-        tensors += [stage.hidden.after for stage in space.stages if stage.hidden]
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+def held_bytes(*things: object) -> int:
+    """The memory behind all tensors that can be reached from here, each storage once."""
+    storages: dict[int, int] = {}
+    seen: set[int] = set()
+    left = list(things)
+    while left:
+        thing = left.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, torch.Tensor):
+            storages[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
+        elif isinstance(thing, dict):
+            left.extend(thing.values())
+        elif isinstance(thing, list | tuple):
+            left.extend(thing)
+        elif type(thing).__module__.startswith("worker."):
+            left.extend(vars(thing).values())
     return sum(storages.values())
 
 
