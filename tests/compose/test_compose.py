@@ -20,8 +20,8 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Everything built and started, two workers; removed with its volume in any case."""
     if request.config.getoption("markexpr") != "compose":
         pytest.skip("builds images, which takes minutes: make test-compose")
-    command = compose_command()
-    if not engine_answers() or command is None:
+    command = compose_command() if engine_answers() else None
+    if command is None:
         pytest.fail("these tests need a running Docker engine and `docker compose` or `docker-compose`")
     env_file = tmp_path_factory.mktemp("compose") / "env"
     env_file.touch()
