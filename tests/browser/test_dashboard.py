@@ -2,7 +2,7 @@
 
 import re
 
-import httpx
+import httpx2 as httpx
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
