@@ -7,7 +7,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def wait_until(condition: Callable[[], Found], seconds: float = 20.0) -> Found:
+def wait_until(condition: Callable[[], Found], seconds: float = 60.0) -> Found:
     """What `condition` gives once that is true; fails the test after `seconds`."""
     end = time.monotonic() + seconds
     while not (found := condition()):

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 
 from app import logs
@@ -10,6 +11,9 @@ from app.errors import PerceptuneError
 
 
 def main() -> None:
+    # until the loop has its own handler: importing torch takes seconds, and in a container, as process 1, SIGTERM
+    # would be ignored meanwhile
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     parser = argparse.ArgumentParser(prog="perceptune worker")
     parser.add_argument("--parent", type=int, help="process id of the server that started this worker")
     parser.add_argument("--siblings", type=int, default=1, help="workers that start together with this one")
