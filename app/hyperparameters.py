@@ -12,6 +12,7 @@ INITIALIZATIONS = (
     "xavier_normal",
     "kaiming_uniform",
     "kaiming_normal",
+    "msra_prelu",
     "orthogonal",
     "zeros",
 )
@@ -137,9 +138,9 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         Category(INITIALIZATIONS),
         "default",
         "how the weights are drawn at the start",
-        "default U(-1/√in, 1/√in), biases too; xavier variance 2/(in + out); kaiming variance 2/in; "
-        "biases 0 in all but default",
-        "torch.nn.init; Glorot and Bengio 2010; He et al. 2015; Saxe et al. 2014",
+        "default U(-1/√in, 1/√in), biases too; xavier variance 2 init_gain²/(in + out); kaiming variance 2/in; "
+        "msra_prelu variance 4/((1 + init_slope²)(in + out)); biases 0 in all but default",
+        "torch.nn.init; mxnet.init.MSRAPrelu; Glorot and Bengio 2010; He et al. 2015; Saxe et al. 2014",
     ),
     "init_std": Hyperparameter(
         Number(0, 100),
@@ -154,6 +155,21 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         "a of the initialization `uniform`, which draws from U(-a, a)",
         "W ~ U(-init_range, init_range)",
         "torch.nn.init.uniform_",
+    ),
+    "init_gain": Hyperparameter(
+        Number(0, 100),
+        1,
+        "factor of the initializations `xavier_uniform` and `xavier_normal`",
+        "W ~ U(-a, a) with a = init_gain √(6/(in + out)), or N(0, 2 init_gain²/(in + out)); "
+        "the magnitude of mxnet.init.Xavier is 3 init_gain², or init_gain² for the normal one",
+        "gain of torch.nn.init.xavier_uniform_; Glorot and Bengio 2010",
+    ),
+    "init_slope": Hyperparameter(
+        Number(0, 100),
+        0.25,
+        "slope below 0 of the leaky ReLU that the initialization `msra_prelu` is made for",
+        "W ~ N(0, 4/((1 + init_slope²)(in + out)))",
+        "mxnet.init.MSRAPrelu; He et al. 2015",
     ),
     "optimizer": Hyperparameter(
         Category(OPTIMIZERS),

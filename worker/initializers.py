@@ -20,18 +20,26 @@ class Layer(NamedTuple):
 Parameters = list[Layer]
 Draw = Callable[[Tensor, RunConfig, Generator], object]
 
-# All but "default" leave the biases at zero. Xavier has gain 1 and Kaiming gain sqrt(2) under every activation, as
-# torch.nn.init has without further arguments: one named thing changes at a time.
+# All but "default" leave the biases at zero. Xavier has the gain that is given and Kaiming sqrt(2) under every
+# activation: one named thing changes at a time.
 INITIALIZERS: dict[str, Draw] = {
     "default": lambda weight, _, generator: nn.init.kaiming_uniform_(weight, a=5**0.5, generator=generator),
     "normal": lambda weight, config, generator: weight.normal_(0, config.init_std, generator=generator),
     "uniform": lambda weight, config, generator: weight.uniform_(
         -config.init_range, config.init_range, generator=generator
     ),
-    "xavier_uniform": lambda weight, _, generator: nn.init.xavier_uniform_(weight, generator=generator),
-    "xavier_normal": lambda weight, _, generator: nn.init.xavier_normal_(weight, generator=generator),
+    "xavier_uniform": lambda weight, config, generator: nn.init.xavier_uniform_(
+        weight, config.init_gain, generator=generator
+    ),
+    "xavier_normal": lambda weight, config, generator: nn.init.xavier_normal_(
+        weight, config.init_gain, generator=generator
+    ),
     "kaiming_uniform": lambda weight, _, generator: nn.init.kaiming_uniform_(weight, generator=generator),
     "kaiming_normal": lambda weight, _, generator: nn.init.kaiming_normal_(weight, generator=generator),
+    # He et al. 2015 with the mean of inputs and outputs in place of the inputs, as mxnet.init.MSRAPrelu has it
+    "msra_prelu": lambda weight, config, generator: nn.init.xavier_normal_(
+        weight, (2 / (1 + config.init_slope**2)) ** 0.5, generator=generator
+    ),
     "orthogonal": lambda weight, _, generator: nn.init.orthogonal_(weight, generator=generator),
     "zeros": lambda weight, _config, _generator: weight.zero_(),
 }

@@ -13,6 +13,7 @@ INITIALIZATIONS = (
     "xavier_normal",
     "kaiming_uniform",
     "kaiming_normal",
+    "msra_prelu",
     "orthogonal",
     "zeros",
 )
@@ -32,7 +33,8 @@ class RunConfig:
 
     `hidden_layers` are the widths from the input on; none makes it softmax regression. `learning_rate` belongs to a
     loss that is the mean over a mini-batch. `init_std` is the standard deviation of the initialization "normal" (the
-    book's 0.01), `init_range` the a of "uniform", which draws from U(-a, a).
+    book's 0.01), `init_range` the a of "uniform", which draws from U(-a, a), `init_gain` a factor of the two Xavier's,
+    and `init_slope` that of the leaky ReLU for which "msra_prelu" is made.
 
     The optimizers are those of torch.optim with its defaults for what is not named here; `momentum` counts for all but
     Adam's, which have their own. "sgd" and "momentum" are one rule, plain descent where the momentum is 0.
@@ -50,6 +52,8 @@ class RunConfig:
     initialization: str = "default"
     init_std: float = 0.01
     init_range: float = 0.05
+    init_gain: float = 1.0
+    init_slope: float = 0.25
     optimizer: str = "sgd"
     momentum: float = 0.0
     weight_decay: float = 0.0
@@ -73,7 +77,7 @@ class RunConfig:
         for field in ("momentum", "label_smoothing"):
             if not 0 <= getattr(self, field) <= 1:
                 raise ValueError(f"{field}: at least 0 and at most 1, not {getattr(self, field)}")
-        for field in ("weight_decay", "warmup_epochs", "lr_gamma", "patience"):
+        for field in ("init_gain", "init_slope", "weight_decay", "warmup_epochs", "lr_gamma", "patience"):
             if not getattr(self, field) >= 0:
                 raise ValueError(f"{field}: at least 0, not {getattr(self, field)}")
         if not 0 <= self.dropout < 1:

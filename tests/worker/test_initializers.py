@@ -12,10 +12,11 @@ from worker.run import INITIALIZATIONS, Run, RunConfig
 TORCHS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
     "normal": lambda w, g: nn.init.normal_(w, std=0.02, generator=g),
     "uniform": lambda w, g: nn.init.uniform_(w, -0.3, 0.3, generator=g),
-    "xavier_uniform": lambda w, g: nn.init.xavier_uniform_(w, generator=g),
-    "xavier_normal": lambda w, g: nn.init.xavier_normal_(w, generator=g),
+    "xavier_uniform": lambda w, g: nn.init.xavier_uniform_(w, 1.5, generator=g),
+    "xavier_normal": lambda w, g: nn.init.xavier_normal_(w, 1.5, generator=g),
     "kaiming_uniform": lambda w, g: nn.init.kaiming_uniform_(w, nonlinearity="relu", generator=g),
     "kaiming_normal": lambda w, g: nn.init.kaiming_normal_(w, nonlinearity="relu", generator=g),
+    "msra_prelu": lambda w, g: nn.init.normal_(w, 0, (4 / 1.04 / sum(w.shape)) ** 0.5, generator=g),
     "orthogonal": lambda w, g: nn.init.orthogonal_(w, generator=g),
     "zeros": lambda w, _: nn.init.zeros_(w),
 }
@@ -24,7 +25,8 @@ TORCHS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
 def drawn(name: str, outputs: int, inputs: int, seed: int) -> Layer:
     """A layer initialized with a generator of this seed."""
     layer = Layer(torch.full((outputs, inputs), 9.0), torch.full((outputs,), 9.0))
-    initialize(layer, RunConfig(initialization=name, init_std=0.02, init_range=0.3), Generator().manual_seed(seed))
+    config = RunConfig(initialization=name, init_std=0.02, init_range=0.3, init_gain=1.5, init_slope=0.2)
+    initialize(layer, config, Generator().manual_seed(seed))
     return layer
 
 
@@ -37,7 +39,7 @@ def test_every_name_has_an_initializer() -> None:
 def test_draws_what_torch_draws(name: str) -> None:
     """From the same generator come the very weights of torch.nn.init, and biases of zero."""
     layer = drawn(name, 50, 30, seed=3)
-    assert torch.equal(layer.weight, TORCHS[name](torch.empty(50, 30), Generator().manual_seed(3)))
+    torch.testing.assert_close(layer.weight, TORCHS[name](torch.empty(50, 30), Generator().manual_seed(3)))
     assert not layer.bias.any()
 
 
