@@ -130,7 +130,9 @@ def count_epochs(engine: Engine) -> int:
 
 def runs_of(engine: Engine, sweep_id: int) -> list[Run]:
     with transaction(engine) as session:
-        return list(session.scalars(select(Run).join(Trial).where(Trial.sweep_id == sweep_id).order_by(Trial.number)))
+        return list(
+            session.scalars(select(Run).join(Trial).where(Trial.sweep_id == sweep_id).order_by(Trial.number, Run.seed))
+        )
 
 
 def at_once(calls: Sequence[Callable[[], Result]], seconds: float = 30) -> list[Result]:

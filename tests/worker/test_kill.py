@@ -1,0 +1,209 @@
+"""kill -9 and SIGSTOP on workers, on Postgres and on the server: nothing is lost, nothing is there twice."""
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import Engine, select
+
+from app.config import Settings
+from app.db import connect, transaction
+from app.embedded_postgres import running
+from app.models import ENDED_SWEEPS, Epoch, SweepState, Trial, TrialState, Worker
+from app.service import Service
+from tests.queue_examples import BODY, create_sweep, runs_of, sweep_of, trials_of
+from tests.waiting import wait_until
+from tests.worker_processes import Nursery, environment, open_transactions
+
+KILLS = 10
+SEEDS = 2
+EPOCHS = 60
+LONG = {"hidden_units": {"low": 8, "high": 64}, "epochs": EPOCHS}
+# a sampler that learns is asked for few trials at once, so that many cohorts can be killed
+SMALL_COHORTS = {"name": "tpe", "n_startup_trials": 4, "n_ei_candidates": 1}
+
+
+@pytest.fixture
+def open_home() -> Iterator[Path]:
+    """A data folder that the embedded Postgres' own user can enter."""
+    folder = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def are_done(engine: Engine, sweeps: list[int]) -> bool:
+    return all(sweep_of(engine, sweep).state in ENDED_SWEEPS for sweep in sweeps)
+
+
+def assert_whole(engine: Engine, sweep: int, seeds: int = SEEDS, epochs: int = EPOCHS) -> None:
+    """Every trial is complete with one result: each run once, each epoch of each run once."""
+    assert sweep_of(engine, sweep).state == SweepState.completed
+    trials = trials_of(engine, sweep)
+    assert [(trial.state, trial.error) for trial in trials] == [(TrialState.complete, None)] * len(trials)
+    assert Counter(run.trial_id for run in runs_of(engine, sweep)) == {trial.id: seeds for trial in trials}
+    with transaction(engine) as session:
+        points = session.execute(
+            select(Epoch.trial_id, Epoch.seed, Epoch.epoch).join(Trial).where(Trial.sweep_id == sweep)
+        )
+        wanted = {(t.id, seed, epoch) for t in trials for seed in range(seeds) for epoch in range(1, epochs + 1)}
+        assert {tuple(point) for point in points} == wanted
+
+
+def training(engine: Engine, sweeps: list[int]) -> dict[int, list[Trial]]:
+    """The running trials by the process id of the worker that has recorded epochs of them."""
+    with transaction(engine) as session:
+        found = select(Worker.pid, Trial).join(Trial, Trial.worker_id == Worker.id)
+        rows = session.execute(found.where(Trial.sweep_id.in_(sweeps), Trial.state == TrialState.running)).all()
+    by_worker: dict[int, list[Trial]] = {}
+    for pid, trial in rows:
+        by_worker.setdefault(pid, []).append(trial)
+    return {pid: trials for pid, trials in by_worker.items() if any(trial.epochs_done for trial in trials)}
+
+
+def test_ten_killed_workers_lose_nothing(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """A worker is killed in the middle of its cohort and replaced, ten times: every trial has exactly one result."""
+    sweeps = [create_sweep(engine, space=LONG, sampler=SMALL_COHORTS, n_trials=20, seeds=SEEDS) for _ in range(3)]
+    hurt: set[int] = set()
+
+    def victim() -> int | None:
+        """A worker none of whose trials was hurt before: a trial that lost three workers fails, as it should."""
+        assert not are_done(engine, sweeps), f"the sweeps were done after {len(hurt)} trials had lost a worker"
+        for pid, trials in training(engine, sweeps).items():
+            ids = {trial.id for trial in trials}
+            if not ids & hurt:
+                hurt.update(ids)
+                return pid
+        return None
+
+    with Nursery(environment(database_url, tmp_path, lease_seconds=1), tmp_path / "log") as nursery:
+        for _ in range(2):
+            nursery.worker()
+        for _ in range(KILLS):
+            nursery.kill(wait_until(victim) or 0)
+            nursery.worker()
+        wait_until(lambda: are_done(engine, sweeps), 60)
+    again = {trial.id for sweep in sweeps for trial in trials_of(engine, sweep) if trial.attempt > 1}
+    assert len(again & hurt) >= KILLS  # not all: some were finished between the look and the kill
+    for sweep in sweeps:
+        assert_whole(engine, sweep)
+
+
+def test_a_worker_that_was_frozen_past_its_lease_writes_nothing(
+    engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    """Stopped in the middle, overtaken by another, and woken: it finds its leases gone, and goes on with new work."""
+    epochs = 200
+    sweep = create_sweep(engine, space=LONG | {"epochs": epochs}, n_trials=4, seeds=SEEDS)
+    with Nursery(environment(database_url, tmp_path, lease_seconds=1), tmp_path / "log") as nursery:
+        frozen = nursery.worker()
+
+        def is_frozen() -> bool:
+            """In the middle of its cohort, and of no transaction, whose locks nobody could wait for."""
+            if frozen not in training(engine, [sweep]):
+                return False
+            os.kill(frozen, signal.SIGSTOP)
+            if not open_transactions(engine):
+                return True
+            os.kill(frozen, signal.SIGCONT)
+            return False
+
+        wait_until(is_frozen)
+        held = training(engine, [sweep])[frozen]
+        nursery.worker()
+        wait_until(lambda: are_done(engine, [sweep]))
+        before = [(trial.id, trial.value, trial.attempt) for trial in trials_of(engine, sweep)]
+        runs = [(run.trial_id, run.seed, run.value, run.seconds) for run in runs_of(engine, sweep)]
+        wait_until(lambda: sweep_of(engine, sweep).scored)
+        revision = sweep_of(engine, sweep).revision
+        os.kill(frozen, signal.SIGCONT)
+        nursery.kill(next(pid for pid in nursery.pids if pid != frozen))
+        following = create_sweep(engine, n_trials=2)  # which the other one can't do: it is dead
+        wait_until(lambda: are_done(engine, [following]))
+    assert {trial.id for trial in held} <= {trial.id for trial in trials_of(engine, sweep) if trial.attempt == 2}
+    assert [(trial.id, trial.value, trial.attempt) for trial in trials_of(engine, sweep)] == before
+    assert [(run.trial_id, run.seed, run.value, run.seconds) for run in runs_of(engine, sweep)] == runs
+    assert sweep_of(engine, sweep).revision == revision
+    assert_whole(engine, sweep, epochs=epochs)
+    assert_whole(engine, following, seeds=1, epochs=2)
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children, by /proc."""
+    children = [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat") if _parent(stat) == pid]
+    return [pid, *children]
+
+
+def _parent(stat: Path) -> int | None:
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has just ended
+        return None
+
+
+class Poster(threading.Thread):
+    """Posts sweeps, one after the other; `answered` are the ids of those that were answered 201."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self.url = url
+        self.answered: list[int] = []
+        self.refused = 0
+        self.enough = threading.Event()
+
+    def run(self) -> None:
+        with httpx2.Client(base_url=self.url, timeout=5) as client:
+            while not self.enough.wait(0.1):
+                try:
+                    answer = client.post("/api/v1/sweeps", json=BODY | {"n_trials": 1})
+                except httpx2.HTTPError:
+                    self.refused += 1
+                    continue
+                if answer.status_code == 201:
+                    self.answered.append(answer.json()["id"])
+                else:
+                    assert answer.status_code == 503, answer.text
+                    self.refused += 1
+
+    def stop(self) -> None:
+        self.enough.set()
+        self.join(10)
+        assert not self.is_alive()
+
+
+def test_nothing_answered_is_lost_with_a_killed_postgres(open_home: Path) -> None:
+    """kill -9 on every process of Postgres while sweeps are posted and trained: it is back, and so is all."""
+    with running(open_home) as url:
+        settings = Settings(home=open_home, DATABASE_URL=url, port=0, workers=0, device="cpu", lease_seconds=5)
+        with (
+            Service(settings) as service,
+            Nursery(environment(url, open_home), open_home / "log") as nursery,
+        ):
+            engine = connect(url)
+            sweep = create_sweep(engine, space=LONG, sampler=SMALL_COHORTS, n_trials=12, seeds=SEEDS)
+            nursery.worker()
+            poster = Poster(service.url)
+            poster.start()
+            wait_until(lambda: training(engine, [sweep]) and len(poster.answered) > 5)
+            engine.dispose()
+            killed = int((open_home / "postgres/data/postmaster.pid").read_text().partition("\n")[0])
+            for pid in family(killed):
+                os.kill(pid, signal.SIGKILL)
+            before = len(poster.answered)
+            wait_until(lambda: len(poster.answered) > before + 5, 30)
+            poster.stop()
+            assert poster.refused
+            wait_until(lambda: are_done(engine, [sweep]), 60)
+            assert_whole(engine, sweep)
+            for answered in poster.answered:
+                assert len(trials_of(engine, answered)) == 1
+            engine.dispose()
+    log = (open_home / "log").read_text()
+    assert "Traceback" not in log

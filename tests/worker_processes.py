@@ -1,0 +1,118 @@
+"""Real worker processes, started as `perceptune up` starts them, or forked from one that has imported everything."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine, select, text
+
+from app.db import transaction
+from app.models import Worker
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[1]
+# importing torch takes seconds: this process does it once, and forks a worker for each line that it reads
+NURSERY = """
+import os, signal, sys
+import sklearn.datasets
+import worker.__main__, worker.loop
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+print("ready", flush=True)
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        sys.argv[1:] = []
+        worker.__main__.main()
+        sys.stdout.flush()
+        os._exit(0)
+    print(child, flush=True)
+"""
+
+
+def environment(url: str, home: Path, lease_seconds: float = 5) -> dict[str, str]:
+    ours = {"DATABASE_URL": url, "PERCEPTUNE_HOME": str(home), "PERCEPTUNE_LEASE_SECONDS": f"{lease_seconds:g}"}
+    return os.environ | ours | {"PERCEPTUNE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+
+
+@contextmanager
+def worker_process(variables: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One `python -m worker`, killed at the end if it still runs; what it says goes to `log`."""
+    with log.open("ab") as output:
+        command = [sys.executable, "-m", "worker"]
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stderr=output)
+    with process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
+            process.kill()
+
+
+class Nursery:
+    """Forks workers within milliseconds; all of them are gone when the block ends."""
+
+    def __init__(self, variables: Mapping[str, str], log: Path) -> None:
+        self._variables = variables
+        self._log = log
+        self.pids: list[int] = []
+
+    def __enter__(self) -> Self:
+        pipe = subprocess.PIPE
+        with self._log.open("ab") as log:
+            command = [sys.executable, "-c", NURSERY]
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=self._variables, stdin=pipe, stdout=pipe, stderr=log, text=True
+            )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n", self._log.read_text()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pid in list(self.pids):
+            self.kill(pid)
+        self._process.communicate(timeout=5)
+
+    def worker(self) -> int:
+        """The process id of a new worker."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("one\n")
+        self._process.stdin.flush()
+        self.pids.append(int(self._process.stdout.readline()))
+        return self.pids[-1]
+
+    def kill(self, pid: int) -> None:
+        """kill -9, whatever it is doing."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid), 5)
+        self.pids = [other for other in self.pids if other != pid]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and waits to be asked for its exit code does not."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def worker_row(engine: Engine, pid: int) -> Worker | None:
+    """What the worker has registered, None before that."""
+    with transaction(engine) as session:
+        return session.scalar(select(Worker).where(Worker.pid == pid))
+
+
+def open_transactions(engine: Engine) -> int:
+    """Of everybody else in this database."""
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with transaction(engine) as session:
+        return int(session.execute(text(f"{others} AND (xact_start IS NOT NULL OR state <> 'idle')")).scalar_one())
