@@ -200,37 +200,43 @@ class FusedMLP:
 
     def _forward(self, space: Workspace, x: Tensor) -> None:
         torch.addmm(self._bank.first.bias, self._bank.first.weight, x.T, out=space.first)
-        self._normalize(None, space.norm)
+        if space.norm:
+            self._normalize(None, space.norm)
         for section in space.sections:
             section.activate()
         for stage in space.stages:
             weight, bias = self._bank.layers[stage.block]
             torch.baddbmm(bias, weight, stage.inputs, out=stage.out)
             if stage.hidden:
-                self._normalize(stage.block, stage.norm)
+                if stage.norm:
+                    self._normalize(stage.block, stage.norm)
                 stage.hidden.activate()
 
     def _backward(self, space: Workspace, x: Tensor) -> None:
         for stage in reversed(space.stages):
             if stage.hidden:
                 stage.hidden.deactivate()
-                self._denormalize(stage.block, stage.norm)
+                if stage.norm:
+                    self._denormalize(stage.block, stage.norm)
             weight = self._bank.layers[stage.block].weight
             torch.bmm(weight.mT, stage.out_gradient, out=stage.inputs_gradient)  # before the weights change
             self.optimizer.update(stage.block, stage.out_gradient, stage.inputs.mT)
         for section in space.sections:
             section.deactivate()
-        self._denormalize(None, space.norm)
+        if space.norm:
+            self._denormalize(None, space.norm)
         self.optimizer.update(None, space.first_gradient, x)
 
-    def _normalize(self, block: int | None, norm: Normalization | None) -> None:
-        if norm and self._bank.norms and self._statistics:
-            norm.normalize(self._bank.norms.layer(block), self._statistics.layer(block))
+    def _normalize(self, block: int | None, norm: Normalization) -> None:
+        assert self._bank.norms
+        assert self._statistics
+        norm.normalize(self._bank.norms.layer(block), self._statistics.layer(block))
 
-    def _denormalize(self, block: int | None, norm: Normalization | None) -> None:
-        if norm and self._bank.norms and self._statistics:
-            gradients = norm.denormalize(self._bank.norms.layer(block), self._statistics.layer(block))
-            self.optimizer.update_norm(block, gradients)
+    def _denormalize(self, block: int | None, norm: Normalization) -> None:
+        assert self._bank.norms
+        assert self._statistics
+        gradients = norm.denormalize(self._bank.norms.layer(block), self._statistics.layer(block))
+        self.optimizer.update_norm(block, gradients)
 
 
 def _classes(member: Member) -> int:
