@@ -81,4 +81,5 @@ def is_migrated(session: Session) -> bool:
 
 def first_line(error: DBAPIError) -> str:
     """The database's own words, without SQLAlchemy's."""
-    return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error).__name__
+    words = str(error.orig).strip().removeprefix("connection failed: ")
+    return words.splitlines()[0] if words else type(error).__name__

@@ -1,5 +1,6 @@
 """Real worker processes, started as `perceptune up` starts them, or forked from one that has imported everything."""
 
+import json
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).parents[1]
 # importing torch takes seconds: this process does it once, and forks a worker for each line that it reads
 NURSERY = """
-import os, signal, sys
+import json, os, signal, sys
 import sklearn.datasets
 import worker.__main__, worker.loop
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -27,9 +28,11 @@ print("ready", flush=True)
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
+        variables, log = json.loads(line)
+        os.environ.update(variables)
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
         sys.argv[1:] = []
         worker.__main__.main()
-        sys.stdout.flush()
         os._exit(0)
     print(child, flush=True)
 """
@@ -58,37 +61,37 @@ def worker_process(variables: Mapping[str, str], log: Path) -> Iterator[subproce
 class Nursery:
     """Forks workers within milliseconds; all of them are gone when the block ends."""
 
-    def __init__(self, variables: Mapping[str, str], log: Path) -> None:
-        self._variables = variables
-        self._log = log
+    def __init__(self) -> None:
         self.pids: list[int] = []
 
     def __enter__(self) -> Self:
-        pipe = subprocess.PIPE
-        with self._log.open("ab") as log:
-            command = [sys.executable, "-c", NURSERY]
-            self._process = subprocess.Popen(
-                command, cwd=ROOT, env=self._variables, stdin=pipe, stdout=pipe, stderr=log, text=True
-            )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n", self._log.read_text()
+        command, pipe = [sys.executable, "-c", NURSERY], subprocess.PIPE
+        variables = os.environ | {"OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(command, cwd=ROOT, env=variables, stdin=pipe, stdout=pipe, text=True)
+        assert self._answer() == "ready"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for pid in list(self.pids):
-            self.kill(pid)
+        self.kill_all()
         self._process.communicate(timeout=5)
 
-    def worker(self) -> int:
-        """The process id of a new worker."""
+    def worker(self, variables: Mapping[str, str], log: Path) -> int:
+        """The process id of a new worker; what it says goes to `log`."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("one\n")
+        self._process.stdin.write(json.dumps([dict(variables), str(log)]) + "\n")
         self._process.stdin.flush()
-        self.pids.append(int(self._process.stdout.readline()))
+        self.pids.append(int(self._answer()))
         return self.pids[-1]
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def kill_all(self) -> None:
+        for pid in list(self.pids):
+            self.kill(pid)
 
     def kill(self, pid: int) -> None:
         """kill -9, whatever it is doing."""

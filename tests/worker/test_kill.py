@@ -6,7 +6,7 @@ import signal
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -24,10 +24,32 @@ from tests.worker_processes import Nursery, environment, open_transactions
 
 KILLS = 10
 SEEDS = 2
-EPOCHS = 60
+EPOCHS = 50
 LONG = {"hidden_units": {"low": 8, "high": 64}, "epochs": EPOCHS}
 # a sampler that learns is asked for few trials at once, so that many cohorts can be killed
 SMALL_COHORTS = {"name": "tpe", "n_startup_trials": 4, "n_ei_candidates": 1}
+
+
+Start = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as nursery:
+        yield nursery
+
+
+@pytest.fixture
+def start(nursery: Nursery, tmp_path: Path) -> Iterator[Start]:
+    """Starts a worker on a database and gives its process id; afterwards none is left, and none had a traceback."""
+    log = tmp_path / "log"
+
+    def start(url: str, lease_seconds: float = 1) -> int:
+        return nursery.worker(environment(url, tmp_path, lease_seconds), log)
+
+    yield start
+    nursery.kill_all()
+    assert "Traceback" not in log.read_text()
 
 
 @pytest.fixture
@@ -68,9 +90,9 @@ def training(engine: Engine, sweeps: list[int]) -> dict[int, list[Trial]]:
     return {pid: trials for pid, trials in by_worker.items() if any(trial.epochs_done for trial in trials)}
 
 
-def test_ten_killed_workers_lose_nothing(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_ten_killed_workers_lose_nothing(engine: Engine, database_url: str, nursery: Nursery, start: Start) -> None:
     """A worker is killed in the middle of its cohort and replaced, ten times: every trial has exactly one result."""
-    sweeps = [create_sweep(engine, space=LONG, sampler=SMALL_COHORTS, n_trials=20, seeds=SEEDS) for _ in range(3)]
+    sweeps = [create_sweep(engine, space=LONG, sampler=SMALL_COHORTS, n_trials=16, seeds=SEEDS) for _ in range(3)]
     hurt: set[int] = set()
 
     def victim() -> int | None:
@@ -83,13 +105,12 @@ def test_ten_killed_workers_lose_nothing(engine: Engine, database_url: str, tmp_
                 return pid
         return None
 
-    with Nursery(environment(database_url, tmp_path, lease_seconds=1), tmp_path / "log") as nursery:
-        for _ in range(2):
-            nursery.worker()
-        for _ in range(KILLS):
-            nursery.kill(wait_until(victim) or 0)
-            nursery.worker()
-        wait_until(lambda: are_done(engine, sweeps), 60)
+    for _ in range(2):
+        start(database_url)
+    for _ in range(KILLS):
+        nursery.kill(wait_until(victim) or 0)
+        start(database_url)
+    wait_until(lambda: are_done(engine, sweeps), 60)
     again = {trial.id for sweep in sweeps for trial in trials_of(engine, sweep) if trial.attempt > 1}
     assert len(again & hurt) >= KILLS  # not all: some were finished between the look and the kill
     for sweep in sweeps:
@@ -97,37 +118,36 @@ def test_ten_killed_workers_lose_nothing(engine: Engine, database_url: str, tmp_
 
 
 def test_a_worker_that_was_frozen_past_its_lease_writes_nothing(
-    engine: Engine, database_url: str, tmp_path: Path
+    engine: Engine, database_url: str, nursery: Nursery, start: Start
 ) -> None:
     """Stopped in the middle, overtaken by another, and woken: it finds its leases gone, and goes on with new work."""
     epochs = 200
     sweep = create_sweep(engine, space=LONG | {"epochs": epochs}, n_trials=4, seeds=SEEDS)
-    with Nursery(environment(database_url, tmp_path, lease_seconds=1), tmp_path / "log") as nursery:
-        frozen = nursery.worker()
+    frozen = start(database_url)
 
-        def is_frozen() -> bool:
-            """In the middle of its cohort, and of no transaction, whose locks nobody could wait for."""
-            if frozen not in training(engine, [sweep]):
-                return False
-            os.kill(frozen, signal.SIGSTOP)
-            if not open_transactions(engine):
-                return True
-            os.kill(frozen, signal.SIGCONT)
+    def is_frozen() -> bool:
+        """In the middle of its cohort, and of no transaction, whose locks nobody could wait for."""
+        if frozen not in training(engine, [sweep]):
             return False
-
-        wait_until(is_frozen)
-        held = training(engine, [sweep])[frozen]
-        nursery.worker()
-        wait_until(lambda: are_done(engine, [sweep]))
-        before = [(trial.id, trial.value, trial.attempt) for trial in trials_of(engine, sweep)]
-        runs = [(run.trial_id, run.seed, run.value, run.seconds) for run in runs_of(engine, sweep)]
-        wait_until(lambda: sweep_of(engine, sweep).scored)
-        revision = sweep_of(engine, sweep).revision
+        os.kill(frozen, signal.SIGSTOP)
+        if not open_transactions(engine):
+            return True
         os.kill(frozen, signal.SIGCONT)
-        nursery.kill(next(pid for pid in nursery.pids if pid != frozen))
-        following = create_sweep(engine, n_trials=2)  # which the other one can't do: it is dead
-        wait_until(lambda: are_done(engine, [following]))
-    assert {trial.id for trial in held} <= {trial.id for trial in trials_of(engine, sweep) if trial.attempt == 2}
+        return False
+
+    wait_until(is_frozen)
+    held = training(engine, [sweep])[frozen]
+    other = start(database_url)
+    wait_until(lambda: are_done(engine, [sweep]))
+    before = [(trial.id, trial.value, trial.attempt) for trial in trials_of(engine, sweep)]
+    runs = [(run.trial_id, run.seed, run.value, run.seconds) for run in runs_of(engine, sweep)]
+    wait_until(lambda: sweep_of(engine, sweep).scored)
+    revision = sweep_of(engine, sweep).revision
+    os.kill(frozen, signal.SIGCONT)
+    nursery.kill(other)
+    following = create_sweep(engine, n_trials=2)  # which the other one can't do: it is dead
+    wait_until(lambda: are_done(engine, [following]))
+    assert {trial.id for trial in held} <= {trial.id for trial in trials_of(engine, sweep) if trial.attempt >= 2}
     assert [(trial.id, trial.value, trial.attempt) for trial in trials_of(engine, sweep)] == before
     assert [(run.trial_id, run.seed, run.value, run.seconds) for run in runs_of(engine, sweep)] == runs
     assert sweep_of(engine, sweep).revision == revision
@@ -178,17 +198,14 @@ class Poster(threading.Thread):
         assert not self.is_alive()
 
 
-def test_nothing_answered_is_lost_with_a_killed_postgres(open_home: Path) -> None:
+def test_nothing_answered_is_lost_with_a_killed_postgres(open_home: Path, start: Start) -> None:
     """kill -9 on every process of Postgres while sweeps are posted and trained: it is back, and so is all."""
     with running(open_home) as url:
         settings = Settings(home=open_home, DATABASE_URL=url, port=0, workers=0, device="cpu", lease_seconds=5)
-        with (
-            Service(settings) as service,
-            Nursery(environment(url, open_home), open_home / "log") as nursery,
-        ):
+        with Service(settings) as service:
             engine = connect(url)
             sweep = create_sweep(engine, space=LONG, sampler=SMALL_COHORTS, n_trials=12, seeds=SEEDS)
-            nursery.worker()
+            start(url, lease_seconds=5)
             poster = Poster(service.url)
             poster.start()
             wait_until(lambda: training(engine, [sweep]) and len(poster.answered) > 5)
@@ -205,5 +222,3 @@ def test_nothing_answered_is_lost_with_a_killed_postgres(open_home: Path) -> Non
             for answered in poster.answered:
                 assert len(trials_of(engine, answered)) == 1
             engine.dispose()
-    log = (open_home / "log").read_text()
-    assert "Traceback" not in log
