@@ -24,7 +24,7 @@ from tests.worker_processes import Nursery, environment, open_transactions
 
 KILLS = 10
 SEEDS = 2
-EPOCHS = 50
+EPOCHS = 120
 LONG = {"hidden_units": {"low": 8, "high": 64}, "epochs": EPOCHS}
 # a sampler that learns is asked for few trials at once, so that many cohorts can be killed
 SMALL_COHORTS = {"name": "tpe", "n_startup_trials": 4, "n_ei_candidates": 1}
@@ -92,12 +92,13 @@ def training(engine: Engine, sweeps: list[int]) -> dict[int, list[Trial]]:
 
 def test_ten_killed_workers_lose_nothing(engine: Engine, database_url: str, nursery: Nursery, start: Start) -> None:
     """A worker is killed in the middle of its cohort and replaced, ten times: every trial has exactly one result."""
-    sweeps = [create_sweep(engine, space=LONG, sampler=SMALL_COHORTS, n_trials=16, seeds=SEEDS) for _ in range(3)]
+    sweeps: list[int] = []
     hurt: set[int] = set()
 
     def victim() -> int | None:
         """A worker none of whose trials was hurt before: a trial that lost three workers fails, as it should."""
-        assert not are_done(engine, sweeps), f"the sweeps were done after {len(hurt)} trials had lost a worker"
+        if are_done(engine, sweeps[-2:]):  # there is always enough to do, however quick the machine
+            sweeps.append(create_sweep(engine, space=LONG, sampler=SMALL_COHORTS, n_trials=8, seeds=SEEDS))
         for pid, trials in training(engine, sweeps).items():
             ids = {trial.id for trial in trials}
             if not ids & hurt:
