@@ -14,6 +14,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     Enum,
+    Float,
     ForeignKey,
     Identity,
     Index,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -45,6 +46,7 @@ class TrialState(enum.StrEnum):
     pruned = "pruned"
     failed = "failed"
     cancelled = "cancelled"
+    infeasible = "infeasible"
 
 
 class RunState(enum.StrEnum):
@@ -77,6 +79,7 @@ class Base(DeclarativeBase):
         int: BigInteger,
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
+        list[Any]: JSONB,
         bytes: LargeBinary,
     }
 
@@ -122,6 +125,23 @@ class Sweep(Base):
     seed: Mapped[int]
     metric: Mapped[str]
     direction: Mapped[str]
+    objectives: Mapped[list[Any]] = mapped_column(
+        server_default=text("'[]'"), doc="Further ones beside metric and direction, {metric, direction} each."
+    )
+    constraints: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"), doc="As they were posted.")
+    pruner: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    repeats: Mapped[str] = mapped_column(server_default="new_seeds", doc="What a configuration asked twice becomes.")
+    best_by: Mapped[str] = mapped_column(server_default="mean")
+    stop_rules: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    stop_reason: Mapped[str | None] = mapped_column(doc="Which rule stopped it, in words.")
+    environment: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'"), doc="Versions and devices of what trained it."
+    )
+    keep_models: Mapped[str] = mapped_column(server_default="best")
+    notes: Mapped[str] = mapped_column(server_default="")
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    priority: Mapped[int] = mapped_column(server_default=text("0"), doc="A higher one is served first.")
+    webhook: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     exercise_run_id: Mapped[int | None] = mapped_column(ForeignKey("exercise_runs.id", ondelete="SET NULL"), index=True)
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_hash: Mapped[str | None]
@@ -178,8 +198,20 @@ class Trial(Base):
     cost: Mapped[float | None] = mapped_column(doc="Multiply-adds of its whole training, per example of the data set.")
     value: Mapped[float | None]
     std: Mapped[float | None]
+    other_values: Mapped[list[float] | None] = mapped_column(
+        ARRAY(Float(53)), doc="Of the sweep's further objectives, in their order."
+    )
     error: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(doc="Why it was pruned, is infeasible, or was not trained again.")
+    configuration: Mapped[str | None] = mapped_column(doc="Hash of the parameters: equal for equal configurations.")
+    first_seed: Mapped[int] = mapped_column(server_default=text("0"), doc="Index of its first run's seed.")
+    enqueued: Mapped[bool] = mapped_column(server_default=text("false"), doc="The user's own, ahead of the sampler's.")
+    excluded: Mapped[bool] = mapped_column(server_default=text("false"))
+    model_wanted: Mapped[bool] = mapped_column(server_default=text("false"))
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    history: Mapped[list[Any]] = mapped_column(
+        server_default=text("'[]'"), doc="Attempts that were lost: worker, started_at, ended_at, reason."
+    )
     epochs_done: Mapped[int] = mapped_column(server_default=text("0"), doc="Recorded epochs, summed over its runs.")
     epochs_total: Mapped[int | None]
     worker_id: Mapped[UUID | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
