@@ -244,9 +244,9 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         "torch.nn.CrossEntropyLoss; Szegedy et al. 2016",
     ),
     "patience": Hyperparameter(
-        Category((0,)),
+        Number(0, 10_000, whole=True),
         0,
-        "epochs without a lower validation loss before a run ends; not yet other than 0",
+        "epochs without a lower validation loss before a run ends; 0 never ends it early",
         "ends when val_loss has not been below its lowest for so many epochs in a row; the value is the last epoch's",
         "Prechelt 1998",
     ),

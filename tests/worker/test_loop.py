@@ -14,7 +14,7 @@ import pytest
 import torch
 from sqlalchemy import Engine, make_url, select, text
 
-from app import sweeps
+from app import results, sweeps
 from app.config import Settings
 from app.db import connect, transaction
 from app.errors import StartError
@@ -164,6 +164,25 @@ def test_a_trial_alone_is_worth_what_it_is_in_company(shared: Engine) -> None:
     crowd = trained(shared, space={"hidden_units": [4, 32, 64], "epochs": 4}, **GRID)
     (alone,) = trained(shared, space={"hidden_units": [32], "epochs": 4}, **GRID)
     assert alone.value == pytest.approx(crowd[1].value, abs=1e-6)
+
+
+def test_patience_ends_a_trial_before_its_last_epoch(shared: Engine) -> None:
+    """Each run ends by itself; the trial is complete with the means of their last epochs, and the sweep whole."""
+    space = {"hidden_units": 64, "learning_rate": 1.5, "epochs": 2000, "patience": 3}
+    (trial,) = trained(shared, space=space, n_trials=1, seeds=3)
+    points, runs = curve(shared, trial), runs_of(shared, trial.sweep_id)
+    curves = [[point for point in points if point[0] == seed] for seed in range(3)]
+    assert len({len(one) for one in curves}) > 1
+    for run, one in zip(runs, curves, strict=True):
+        losses = [loss for *_, loss, _ in one if loss is not None]
+        assert [epoch for _, epoch, *_ in one] == [*range(1, len(one) + 1)]
+        assert losses.index(min(losses)) == len(one) - 1 - 3
+        assert run.value == one[-1][4]
+    assert trial.value == pytest.approx(sum(run.value or 0 for run in runs) / 3)
+    assert (trial.epochs_done, trial.epochs_total) == (len(points), 6000)
+    with transaction(shared) as session:
+        summary = results.summary(session, trial.sweep_id)
+    assert (summary.progress, summary.epochs.done, summary.epochs.total) == (1, len(points), len(points))
 
 
 def test_pause_lets_running_trials_finish(shared: Engine) -> None:

@@ -36,7 +36,8 @@ class _Progress:
 
     @property
     def ended(self) -> bool:
-        return self.last is not None and (self.last.diverged or self.last.epoch == self.epochs)
+        last = self.last
+        return last is not None and (last.diverged or last.stopped or last.epoch == self.epochs)
 
 
 @dataclass
