@@ -236,6 +236,7 @@ def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schem
     if sweep.state in {SweepState.running, SweepState.stopping} and 0 < totals.progress < 1 and totals.elapsed:
         eta = float(totals.elapsed) * (1 - totals.progress) / totals.progress
     copied = {"id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision"}
+    copied |= {"keep_models", "notes", "tags", "priority"}
     times = {"created_at", "started_at", "finished_at"}
     return schemas.SweepOut(
         **{name: getattr(sweep, name) for name in copied | times},

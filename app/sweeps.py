@@ -39,6 +39,8 @@ _ALREADY = {
     "stop": {SweepState.stopping, *ENDED_SWEEPS},
     "cancel": {SweepState.cancelled},
 }
+# Fields of a body that are columns of the same name.
+_COPIED = {"name", "task", "dataset", "split", "space", "seeds", "seed", "keep_models", "notes", "tags", "priority"}
 
 
 def create(
@@ -59,7 +61,7 @@ def create(
                 raise ConflictError(f"This Idempotency-Key belongs to sweep {earlier.id}, which has another body.")
             return earlier
     sweep = Sweep(
-        **body.model_dump(include={"name", "task", "dataset", "split", "space", "seeds", "seed"}),
+        **body.model_dump(include=_COPIED),
         sampler=body.sampler.model_dump(exclude_unset=True),
         metric=body.objective.metric,
         direction=body.objective.direction,
@@ -149,8 +151,11 @@ def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
 
 def _checked(body: SweepCreate) -> tuple[Space, int]:
     """The space and the number of trials. Raises InvalidError."""
-    if "\0" in body.name:  # which Postgres can't store
-        raise InvalidError("The name can't be used.", [FieldError(("name",), "can't contain the character U+0000")])
+    for field in ("name", "notes"):
+        if "\0" in getattr(body, field):  # which Postgres can't store
+            raise InvalidError(
+                f"The {field} can't be used.", [FieldError((field,), "can't contain the character U+0000")]
+            )
     space = parse_space(body.space)
     facts = DATASETS[body.dataset]
     check_model_fits(space, facts.features, facts.classes, body.seeds)

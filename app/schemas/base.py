@@ -1,0 +1,32 @@
+"""What all bodies share."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+UtcTime = Annotated[datetime, AfterValidator(lambda time: time.astimezone(UTC))]
+Item = TypeVar("Item")
+
+
+class Body(BaseModel):
+    """Takes what its fields say and nothing else: `"1"` is no number, and an unknown field is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list; `next` is the cursor to pass as `after`, null on the last page."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class Problem(BaseModel):
+    """An error, as application/problem+json (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None

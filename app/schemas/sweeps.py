@@ -1,0 +1,130 @@
+"""Sweeps: what is posted, and how they stand."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
+
+from app.models import SweepState
+from app.schemas.base import Body, UtcTime
+from app.schemas.samplers import RandomSampler, Sampler
+
+Task = Literal["train_mlp"]
+Dataset = Literal["fashion_mnist", "digits"]
+Split = Literal["holdout", "book"]
+Metric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
+Direction = Literal["maximize", "minimize"]
+KeepModels = Literal["best", "all"]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00,]+$")]
+Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(lambda tags: sorted(set(tags)))]
+
+
+class Objective(Body):
+    """What a trial's value is: the metric after its last epoch, averaged over its seeds."""
+
+    metric: Metric = "val_accuracy"
+    direction: Direction = "maximize"
+
+
+_EXAMPLE: JsonDict = {
+    "name": "width",
+    "dataset": "fashion_mnist",
+    "space": {"hidden_units": [8, 64, 256], "learning_rate": {"low": 0.001, "high": 1.0, "log": True}, "epochs": 10},
+    "sampler": "tpe",
+    "n_trials": 64,
+    "seeds": 3,
+}
+
+
+class SweepCreate(Body):
+    """What to try, on which data, how often."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    name: str = Field(min_length=1, max_length=200, description="Shown in lists and above charts.")
+    task: Task = Field("train_mlp", description="What a trial measures.")
+    dataset: Dataset = Field("fashion_mnist", description="One of `GET /api/v1/datasets`.")
+    space: dict[str, Any] = Field(
+        description="A constant, a list of choices, or {low, high, step?, log?} for each hyperparameter that "
+        "shall differ from the book's value."
+    )
+    sampler: Sampler = Field(
+        default_factory=lambda: RandomSampler(name="random"), description="How configurations are chosen."
+    )
+    pruner: None = Field(None, description="Stops poor trials early; none yet.")
+    n_trials: int | None = Field(
+        None, ge=1, le=100_000, description="Configurations to try; a grid has its own number."
+    )
+    seeds: int = Field(1, ge=1, le=100, description="Runs a trial, each with a seed of its own.")
+    seed: int = Field(0, ge=0, lt=2**32, description="What all seeds of this sweep derive from.")
+    split: Split = Field(
+        "holdout",
+        description="`holdout` validates on examples held out of the training set and scores the test images for "
+        "the chosen trial at the end; `book` validates on the test images.",
+    )
+    objective: Objective = Field(default_factory=Objective, description="What is optimised.")
+    keep_models: KeepModels = Field(
+        "best", description="Whose weights are kept: those of the best trial, or of all complete ones."
+    )
+    notes: str = Field("", max_length=10_000, description="Words of your own.")
+    tags: Tags = Field(default_factory=list, description="Words to find it by; they are kept sorted.")
+    priority: int = Field(0, ge=-100, le=100, description="Waiting trials of a higher one are trained first.")
+
+
+class Counts(BaseModel):
+    """Trials by state."""
+
+    waiting: int = 0
+    running: int = 0
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class EpochCounts(BaseModel):
+    """Epochs recorded, summed over all runs; `total` is null while the sampler has parameters to choose."""
+
+    done: int
+    total: int | None
+
+
+class Best(BaseModel):
+    """The trial with the best mean; `std` is the sample standard deviation over its seeds."""
+
+    number: int
+    value: float
+    std: float | None
+    params: dict[str, Any]
+    test_accuracy: float | None = Field(description="Mean over its runs, scored once at the end; null for `book`.")
+
+
+class SweepOut(BaseModel):
+    """A sweep as it stands."""
+
+    id: int
+    name: str
+    state: SweepState
+    counts: Counts
+    epochs: EpochCounts
+    progress: float = Field(description="Share of the work that is done, in [0, 1].")
+    eta_seconds: float | None
+    best: Best | None
+    task: str
+    dataset: str
+    split: str
+    space: dict[str, Any]
+    sampler: str | dict[str, Any]
+    pruner: None
+    n_trials: int
+    seeds: int
+    seed: int
+    objective: Objective
+    keep_models: str
+    notes: str
+    tags: list[str]
+    priority: int
+    created_at: UtcTime
+    started_at: UtcTime | None
+    finished_at: UtcTime | None
+    revision: int
