@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Row, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app import sweeps
+from app import queue_statements, sweeps
 from app.models import Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
 
 MAX_ATTEMPTS = 3  # a trial whose workers died so often fails, so that a poisonous one can't take down the fleet
@@ -98,12 +98,12 @@ def claim(
     A trial that has lost two workers is trained alone. Trials whose lease has run out come back through `expire`, in a
     transaction before this one: with the lapsed sweeps locked, waiting here for another one could wait for ever.
     """
-    sweep_id = session.scalar(_PICK_SWEEP)
+    sweep_id = session.scalar(queue_statements.PICK_SWEEP)
     if sweep_id is None:
         return None
     limit = min(max_trials, _batch(session, sweep_id))
     given = {"sweep": sweep_id, "worker": worker_id, "limit": limit, "lease": lease_seconds}
-    rows = session.execute(_CLAIM, given | {"silent": SILENT_SECONDS, "attempts": MAX_ATTEMPTS}).all()
+    rows = session.execute(queue_statements.CLAIM, given | {"silent": SILENT_SECONDS, "attempts": MAX_ATTEMPTS}).all()
     if not rows:
         return None
     ids = [row.id for row in rows]
@@ -145,7 +145,7 @@ def record(
     """
     columns = {name: [getattr(point, name) for point in points] for name in EpochPoint.__dataclass_fields__}
     rows = session.execute(
-        _RECORD,
+        queue_statements.RECORD,
         _lease_arrays(list(done)) | {"dones": list(done.values()), "sweep": sweep_id, "lease": lease_seconds} | columns,
     ).all()
     if rows and points:
@@ -156,8 +156,8 @@ def record(
 def heartbeat(session: Session, worker_id: UUID, leases: Sequence[Lease], lease_seconds: float) -> set[int]:
     """Says that the worker lives and extends its leases; returns the ids of the trials that are still held."""
     given = _lease_arrays(leases)
-    session.execute(_LOCK_THEIR_SWEEPS, {"ids": given["ids"]})
-    held = {row.id for row in session.execute(_HEARTBEAT, given | {"lease": lease_seconds})}
+    session.execute(queue_statements.LOCK_THEIR_SWEEPS, {"ids": given["ids"]})
+    held = {row.id for row in session.execute(queue_statements.HEARTBEAT, given | {"lease": lease_seconds})}
     session.execute(update(Worker).where(Worker.id == worker_id).values(last_seen=func.clock_timestamp()))
     return held
 
@@ -183,7 +183,7 @@ def finish(
         "stds": [result.std for result in results],
         "errors": [result.error for result in results],
     }
-    accepted = {row.id for row in session.execute(_FINISH, given)}
+    accepted = {row.id for row in session.execute(queue_statements.FINISH, given)}
     if not accepted:
         return accepted
     best = session.scalar(sweeps.best_trial_id(sweep))
@@ -199,7 +199,7 @@ def give_back(session: Session, sweep_id: int, leases: Sequence[Lease]) -> None:
     """Puts trials back into the queue as if they had not been claimed; they keep their parameters."""
     if _lock(session, sweep_id) is None:
         return
-    session.execute(_GIVE_BACK, _lease_arrays(leases))
+    session.execute(queue_statements.GIVE_BACK, _lease_arrays(leases))
     _end_stopped(session, [sweep_id])
     _touch(session, sweep_id)
 
@@ -208,17 +208,17 @@ def drop(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) 
     """Puts back trials whose training raised an error; after MAX_ATTEMPTS they fail with the reason."""
     if _lock(session, sweep_id) is None:
         return
-    session.execute(_DROP, _lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
+    session.execute(queue_statements.DROP, _lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
     _end_stopped(session, [sweep_id])
     _touch(session, sweep_id)
 
 
 def expire(session: Session) -> None:
     """Takes back trials whose lease has run out: to the queue again, or failed after MAX_ATTEMPTS."""
-    lapsed = session.scalars(_LAPSED_SWEEPS).all()
+    lapsed = session.scalars(queue_statements.LAPSED_SWEEPS).all()
     if not lapsed:
         return
-    session.execute(_EXPIRE, {"sweeps": list(lapsed), "attempts": MAX_ATTEMPTS})
+    session.execute(queue_statements.EXPIRE, {"sweeps": list(lapsed), "attempts": MAX_ATTEMPTS})
     _end_stopped(session, lapsed)
     for sweep_id in lapsed:
         _touch(session, sweep_id)
@@ -259,7 +259,7 @@ def _touch(session: Session, sweep_id: int) -> None:
 
 def _end_stopped(session: Session, sweep_ids: Sequence[int]) -> None:
     """A trial that came back to a stopping sweep is cancelled, as its waiting ones were."""
-    session.execute(_CANCEL_IN_STOPPING, {"sweeps": list(sweep_ids)})
+    session.execute(queue_statements.CANCEL_IN_STOPPING, {"sweeps": list(sweep_ids)})
     sweeps.close_if_done(session, sweep_ids)
 
 
@@ -279,128 +279,3 @@ def _insert_runs(session: Session, results: Sequence[TrialResult], kept: Mapping
     ]
     if rows:
         session.execute(insert(Run), rows)
-
-
-_PICK_SWEEP = text("""
-    SELECT s.id FROM sweeps s
-    WHERE s.state IN ('queued', 'running')
-      AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting')
-    ORDER BY (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'), s.id
-    LIMIT 1 FOR UPDATE OF s
-""")
-
-_CLAIM = text("""
-    WITH live AS (
-        SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS known,
-               count(cost) AS costed
-        FROM trials WHERE sweep_id = :sweep AND state IN ('waiting', 'running')
-    ), share AS (
-        SELECT mean_cost, (known + (trials - costed) * mean_cost) / greatest(1, (
-            SELECT count(*) FROM workers
-            WHERE state <> 'stopped' AND last_seen > clock_timestamp() - make_interval(secs => :silent)
-        )) AS cost FROM live
-    ), waiting AS MATERIALIZED (
-        SELECT id, number, attempt, cost FROM trials
-        WHERE sweep_id = :sweep AND state = 'waiting'
-        ORDER BY attempt >= :attempts - 1 DESC, cost DESC NULLS LAST, number
-        LIMIT :limit FOR UPDATE SKIP LOCKED
-    ), ranked AS (
-        SELECT w.id,
-               row_number() OVER by_cost AS rank,
-               w.attempt >= :attempts - 1 AS alone,
-               bool_or(w.attempt >= :attempts - 1) OVER () AS any_alone,
-               sum(coalesce(w.cost, share.mean_cost)) OVER by_cost - coalesce(w.cost, share.mean_cost) AS before,
-               share.cost AS share
-        FROM waiting w, share
-        WINDOW by_cost AS (ORDER BY w.attempt >= :attempts - 1 DESC, w.cost DESC NULLS LAST, w.number
-                           ROWS UNBOUNDED PRECEDING)
-    )
-    UPDATE trials t
-    SET state = 'running', lease_token = gen_random_uuid(), worker_id = :worker, attempt = t.attempt + 1,
-        lease_until = clock_timestamp() + make_interval(secs => :lease),
-        started_at = clock_timestamp(), epochs_done = 0
-    FROM ranked r
-    WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_alone AND r.before < r.share))
-    RETURNING t.id, t.number, t.params, t.attempt, t.lease_token
-""")
-
-_HELD = """
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)
-    WHERE t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
-"""
-
-_RECORD = text("""
-    WITH sweep AS MATERIALIZED (
-        SELECT id FROM sweeps WHERE id = :sweep FOR UPDATE
-    ), held AS (
-        UPDATE trials t
-        SET lease_until = clock_timestamp() + make_interval(secs => :lease), epochs_done = lease.done
-        FROM sweep, unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:dones AS int[]))
-             AS lease(id, token, done)
-        WHERE t.sweep_id = sweep.id AND t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
-        RETURNING t.id
-    ), written AS (
-        INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
-        SELECT p.* FROM unnest(
-            CAST(:trial_id AS bigint[]), CAST(:seed AS int[]), CAST(:epoch AS int[]),
-            CAST(:train_loss AS float8[]), CAST(:train_accuracy AS float8[]),
-            CAST(:val_loss AS float8[]), CAST(:val_accuracy AS float8[]), CAST(:seconds AS float8[])
-        ) AS p(trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
-        JOIN held ON held.id = p.trial_id
-        ON CONFLICT DO NOTHING  -- written before, when the connection was lost while the commit was on its way
-    ), touched AS (
-        UPDATE sweeps SET revision = revision + 1 WHERE id IN (SELECT id FROM sweep) AND EXISTS (SELECT FROM held)
-    )
-    SELECT id FROM held
-""")
-
-_LOCK_THEIR_SWEEPS = text("""
-    SELECT id FROM sweeps WHERE id IN (SELECT sweep_id FROM trials WHERE id = ANY(:ids)) ORDER BY id FOR UPDATE
-""")
-
-_HEARTBEAT = text(
-    "UPDATE trials t SET lease_until = clock_timestamp() + make_interval(secs => :lease)" + _HELD + "RETURNING t.id"
-)
-
-_FINISH = text("""
-    UPDATE trials t
-    SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
-        lease_token = NULL, lease_until = NULL, finished_at = clock_timestamp()
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:values AS float8[]),
-                CAST(:stds AS float8[]), CAST(:errors AS text[])) AS result(id, token, state, value, std, error)
-    WHERE t.id = result.id AND t.lease_token = result.token AND t.state = 'running'
-    RETURNING t.id
-""")
-
-_GIVE_BACK = text(
-    "UPDATE trials t SET state = 'waiting', lease_token = NULL, lease_until = NULL, started_at = NULL, "
-    "epochs_done = 0, attempt = t.attempt - 1" + _HELD
-)
-
-_TAKEN_BACK = """
-    state = CAST(CASE WHEN t.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
-    finished_at = CASE WHEN t.attempt >= :attempts THEN clock_timestamp() END,
-    lease_token = NULL, lease_until = NULL, epochs_done = 0
-"""
-
-_DROP = text(
-    f"UPDATE trials t SET error = CASE WHEN t.attempt >= :attempts THEN CAST(:reason AS text) END, {_TAKEN_BACK}{_HELD}"
-)
-
-_LAPSED_SWEEPS = text("""
-    SELECT id FROM sweeps WHERE id IN (
-        SELECT sweep_id FROM trials WHERE state = 'running' AND lease_until < clock_timestamp()
-    ) ORDER BY id FOR UPDATE
-""")
-
-_EXPIRE = text(f"""
-    UPDATE trials t SET {_TAKEN_BACK},
-        error = CASE WHEN t.attempt >= :attempts THEN 'its worker was lost ' || t.attempt || ' times' END
-    WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp()
-""")
-
-_CANCEL_IN_STOPPING = text("""
-    UPDATE trials t SET state = 'cancelled', finished_at = clock_timestamp()
-    FROM sweeps s
-    WHERE s.id = t.sweep_id AND s.id = ANY(:sweeps) AND s.state = 'stopping' AND t.state = 'waiting'
-""")

@@ -1,0 +1,127 @@
+"""The SQL of the queue. A statement that writes to a trial names the lease under which it may."""
+
+from sqlalchemy import text
+
+PICK_SWEEP = text("""
+    SELECT s.id FROM sweeps s
+    WHERE s.state IN ('queued', 'running')
+      AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting')
+    ORDER BY (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'), s.id
+    LIMIT 1 FOR UPDATE OF s
+""")
+
+CLAIM = text("""
+    WITH live AS (
+        SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS known,
+               count(cost) AS costed
+        FROM trials WHERE sweep_id = :sweep AND state IN ('waiting', 'running')
+    ), share AS (
+        SELECT mean_cost, (known + (trials - costed) * mean_cost) / greatest(1, (
+            SELECT count(*) FROM workers
+            WHERE state <> 'stopped' AND last_seen > clock_timestamp() - make_interval(secs => :silent)
+        )) AS cost FROM live
+    ), waiting AS MATERIALIZED (
+        SELECT id, number, attempt, cost FROM trials
+        WHERE sweep_id = :sweep AND state = 'waiting'
+        ORDER BY attempt >= :attempts - 1 DESC, cost DESC NULLS LAST, number
+        LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), ranked AS (
+        SELECT w.id,
+               row_number() OVER by_cost AS rank,
+               w.attempt >= :attempts - 1 AS alone,
+               bool_or(w.attempt >= :attempts - 1) OVER () AS any_alone,
+               sum(coalesce(w.cost, share.mean_cost)) OVER by_cost - coalesce(w.cost, share.mean_cost) AS before,
+               share.cost AS share
+        FROM waiting w, share
+        WINDOW by_cost AS (ORDER BY w.attempt >= :attempts - 1 DESC, w.cost DESC NULLS LAST, w.number
+                           ROWS UNBOUNDED PRECEDING)
+    )
+    UPDATE trials t
+    SET state = 'running', lease_token = gen_random_uuid(), worker_id = :worker, attempt = t.attempt + 1,
+        lease_until = clock_timestamp() + make_interval(secs => :lease),
+        started_at = clock_timestamp(), epochs_done = 0
+    FROM ranked r
+    WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_alone AND r.before < r.share))
+    RETURNING t.id, t.number, t.params, t.attempt, t.lease_token
+""")
+
+_HELD = """
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)
+    WHERE t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
+"""
+
+RECORD = text("""
+    WITH sweep AS MATERIALIZED (
+        SELECT id FROM sweeps WHERE id = :sweep FOR UPDATE
+    ), held AS (
+        UPDATE trials t
+        SET lease_until = clock_timestamp() + make_interval(secs => :lease), epochs_done = lease.done
+        FROM sweep, unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:dones AS int[]))
+             AS lease(id, token, done)
+        WHERE t.sweep_id = sweep.id AND t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
+        RETURNING t.id
+    ), written AS (
+        INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
+        SELECT p.* FROM unnest(
+            CAST(:trial_id AS bigint[]), CAST(:seed AS int[]), CAST(:epoch AS int[]),
+            CAST(:train_loss AS float8[]), CAST(:train_accuracy AS float8[]),
+            CAST(:val_loss AS float8[]), CAST(:val_accuracy AS float8[]), CAST(:seconds AS float8[])
+        ) AS p(trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
+        JOIN held ON held.id = p.trial_id
+        ON CONFLICT DO NOTHING  -- written before, when the connection was lost while the commit was on its way
+    ), touched AS (
+        UPDATE sweeps SET revision = revision + 1 WHERE id IN (SELECT id FROM sweep) AND EXISTS (SELECT FROM held)
+    )
+    SELECT id FROM held
+""")
+
+LOCK_THEIR_SWEEPS = text("""
+    SELECT id FROM sweeps WHERE id IN (SELECT sweep_id FROM trials WHERE id = ANY(:ids)) ORDER BY id FOR UPDATE
+""")
+
+HEARTBEAT = text(
+    "UPDATE trials t SET lease_until = clock_timestamp() + make_interval(secs => :lease)" + _HELD + "RETURNING t.id"
+)
+
+FINISH = text("""
+    UPDATE trials t
+    SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
+        lease_token = NULL, lease_until = NULL, finished_at = clock_timestamp()
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:values AS float8[]),
+                CAST(:stds AS float8[]), CAST(:errors AS text[])) AS result(id, token, state, value, std, error)
+    WHERE t.id = result.id AND t.lease_token = result.token AND t.state = 'running'
+    RETURNING t.id
+""")
+
+GIVE_BACK = text(
+    "UPDATE trials t SET state = 'waiting', lease_token = NULL, lease_until = NULL, started_at = NULL, "
+    "epochs_done = 0, attempt = t.attempt - 1" + _HELD
+)
+
+_TAKEN_BACK = """
+    state = CAST(CASE WHEN t.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
+    finished_at = CASE WHEN t.attempt >= :attempts THEN clock_timestamp() END,
+    lease_token = NULL, lease_until = NULL, epochs_done = 0
+"""
+
+DROP = text(
+    f"UPDATE trials t SET error = CASE WHEN t.attempt >= :attempts THEN CAST(:reason AS text) END, {_TAKEN_BACK}{_HELD}"
+)
+
+LAPSED_SWEEPS = text("""
+    SELECT id FROM sweeps WHERE id IN (
+        SELECT sweep_id FROM trials WHERE state = 'running' AND lease_until < clock_timestamp()
+    ) ORDER BY id FOR UPDATE
+""")
+
+EXPIRE = text(f"""
+    UPDATE trials t SET {_TAKEN_BACK},
+        error = CASE WHEN t.attempt >= :attempts THEN 'its worker was lost ' || t.attempt || ' times' END
+    WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp()
+""")
+
+CANCEL_IN_STOPPING = text("""
+    UPDATE trials t SET state = 'cancelled', finished_at = clock_timestamp()
+    FROM sweeps s
+    WHERE s.id = t.sweep_id AND s.id = ANY(:sweeps) AND s.state = 'stopping' AND t.state = 'waiting'
+""")
