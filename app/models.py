@@ -188,6 +188,7 @@ class Trial(Base):
         ),
         Index("ix_trials_sweep_id_state", "sweep_id", "state"),
         Index("ix_trials_leased", "lease_until", postgresql_where=text("state = 'running'")),
+        Index("ix_trials_retrain", "retrain_at", postgresql_where=text("retrain_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -207,7 +208,10 @@ class Trial(Base):
     first_seed: Mapped[int] = mapped_column(server_default=text("0"), doc="Index of its first run's seed.")
     enqueued: Mapped[bool] = mapped_column(server_default=text("false"), doc="The user's own, ahead of the sampler's.")
     excluded: Mapped[bool] = mapped_column(server_default=text("false"))
-    model_wanted: Mapped[bool] = mapped_column(server_default=text("false"))
+    model_wanted: Mapped[bool] = mapped_column(server_default=text("false"), doc="Its weights were asked for: kept.")
+    retrain_at: Mapped[datetime | None] = mapped_column(
+        doc="From when on a worker may train it again for its weights; null where that is not needed."
+    )
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
     history: Mapped[list[Any]] = mapped_column(
         server_default=text("'[]'"), doc="Attempts that were lost: worker, started_at, ended_at, reason."
@@ -237,7 +241,9 @@ class Run(Base):
     error: Mapped[str | None]
     seconds: Mapped[float]
     test_accuracy: Mapped[float | None] = mapped_column(doc="Scored at the end, for the chosen trial alone.")
-    weights: Mapped[bytes | None] = mapped_column(deferred=True, doc="Parameters of the best trials, to score them.")
+    weights: Mapped[bytes | None] = mapped_column(
+        deferred=True, doc="Parameters, of the best trial and those that are wanted."
+    )
 
 
 class Epoch(Base):

@@ -45,6 +45,7 @@ def trial_columns() -> list[sa.Column[Any]]:
         sa.Column("enqueued", sa.Boolean(), server_default=NO, nullable=False),
         sa.Column("excluded", sa.Boolean(), server_default=NO, nullable=False),
         sa.Column("model_wanted", sa.Boolean(), server_default=NO, nullable=False),
+        sa.Column("retrain_at", sa.DateTime(timezone=True)),
         sa.Column("history", JSONB(), server_default=NONE_YET, nullable=False),
     ]
 
@@ -56,10 +57,12 @@ def upgrade() -> None:
         op.add_column("sweeps", column)
     for column in trial_columns():
         op.add_column("trials", column)
+    op.create_index("ix_trials_retrain", "trials", ["retrain_at"], postgresql_where=sa.text("retrain_at IS NOT NULL"))
 
 
 def downgrade() -> None:
     op.execute("DELETE FROM trials WHERE state = 'infeasible'")
+    op.drop_index("ix_trials_retrain", "trials")
     for column in trial_columns():
         op.drop_column("trials", column.name)
     for column in sweep_columns():
