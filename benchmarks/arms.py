@@ -1,0 +1,166 @@
+"""The ways to train the same runs that are timed against each other.
+
+An arm is made of runs and a data set, and each call of `epoch` trains every run for one more epoch and validates it.
+All begin with the same weights, and all but the loader, which shuffles by itself, see the same mini-batches, so that
+they can be checked against each other.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from itertools import chain
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from worker.concise_mlp import ACTIVATIONS
+from worker.initializers import initial_parameters
+from worker.run import Run
+from worker.seeds import epoch_order
+from worker.training import Split, train
+
+MEAN, STD = 0.2860, 0.3530  # of Fashion-MNIST's pixels
+
+
+class Arm(Protocol):
+    """Runs in training."""
+
+    def epoch(self) -> dict[Hashable, float]:
+        """Trains every run for one epoch; the validation loss of each, in nats."""
+        ...
+
+
+class Fused:
+    """Perceptune's own: all runs as one cohort."""
+
+    def __init__(self, runs: Sequence[Run], split: Split) -> None:
+        self._count = len(runs)
+        self._training = train(runs, split)
+
+    def epoch(self) -> dict[Hashable, float]:
+        results = next(self._training)
+        if len(results) < self._count:
+            raise ValueError("a run diverged: the others would be timed alone")
+        return {result.key: result.val_loss for result in results}
+
+
+class Eager:
+    """The best plain loop: tensors in memory, nn.Sequential, autograd, torch.optim, one run after the other."""
+
+    def __init__(self, runs: Sequence[Run], split: Split) -> None:
+        self._split = split
+        self._models = [Model.of(run, split) for run in runs]
+        self._epoch = 0
+
+    def epoch(self) -> dict[Hashable, float]:
+        self._epoch += 1
+        return {model.run.key: self._train(model) for model in self._models}
+
+    def _train(self, model: "Model") -> float:
+        split, loss_sum, hits = self._split, *zero_tallies(self._split)
+        order = epoch_order(model.run.seed, self._epoch, len(split.train_y)).to(split.train_x.device)
+        for picked in torch.split(order, model.run.config.batch_size):
+            x, y = split.train_x[picked], split.train_y[picked]
+            logits = model.net(x)
+            loss = functional.cross_entropy(logits, y)
+            model.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            model.optimizer.step()
+            loss_sum += loss.detach() * len(y)
+            hits += (logits.detach().argmax(1) == y).sum()
+        return validation_loss(model, split)
+
+
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+
+
+class Model(NamedTuple):
+    """One network with what trains it, from the framework's own parts."""
+
+    run: Run
+    net: nn.Sequential
+    optimizer: torch.optim.Optimizer
+
+    @classmethod
+    def of(cls, run: Run, split: Split, fused: bool | None = True) -> "Model":
+        """The network of a run on the split's device, with the initial weights that it has in a cohort.
+
+        With `fused` torch.optim takes one kernel for all parameters: on CPUs too the quickest of its three ways.
+        """
+        features = split.train_x[0].numel()
+        linears = []
+        for layer in initial_parameters(run, features, split.classes):
+            linear = nn.Linear(layer.weight.shape[1], layer.weight.shape[0])
+            linear.load_state_dict(layer._asdict())
+            linears.append(linear)
+        hidden = chain.from_iterable((linear, ACTIVATIONS[run.config.activation]()) for linear in linears[:-1])
+        net = nn.Sequential(*hidden, linears[-1]).to(split.train_x.device)
+        return cls(
+            run, net, _OPTIMIZERS[run.config.optimizer](net.parameters(), lr=run.config.learning_rate, fused=fused)
+        )
+
+
+def zero_tallies(split: Split) -> tuple[Tensor, Tensor]:
+    """Training loss and correct answers so far, summed on the device: reading them each step would make it wait."""
+    return split.train_x.new_zeros(()), split.train_y.new_zeros(())
+
+
+@torch.no_grad()
+def validation_loss(model: Model, split: Split) -> float:
+    """Mean cross-entropy, nats; the accuracy is computed with it, as the other arms do."""
+    logits = model.net(split.val_x)
+    (logits.argmax(1) == split.val_y).sum().item()
+    return functional.cross_entropy(logits, split.val_y).item()
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """Images [n, 28, 28] uint8 and labels [n], each image transformed when it is asked for."""
+
+    def __init__(self, x: NDArray[np.uint8], y: NDArray[np.int64]) -> None:
+        self._x, self._y = x, y
+
+    def __len__(self) -> int:
+        return len(self._y)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = torch.from_numpy(self._x[index]).to(torch.float32).div_(255)
+        return image.sub_(MEAN).div_(STD), int(self._y[index])
+
+    @classmethod
+    def of(cls, x: Tensor, y: Tensor) -> "Images":
+        """The bytes that features [n, 784] in [0, 1] came from."""
+        return cls(x.mul(255).round().to(torch.uint8).view(-1, 28, 28).numpy(), y.numpy())
+
+
+class Loader:
+    """The book's way: a DataLoader with a transform of each image, nn.Sequential, torch.optim, metrics each step.
+
+    The loader works in the process that trains. With one such process a core, loader processes would have none left.
+    """
+
+    def __init__(self, runs: Sequence[Run], split: Split) -> None:
+        self._models = [Model.of(run, split, fused=None) for run in runs]  # torch's own choice, as the book has it
+        self._train = Images.of(split.train_x, split.train_y)
+        self._val = Images.of(split.val_x, split.val_y)
+
+    def epoch(self) -> dict[Hashable, float]:
+        return {model.run.key: self._epoch(model) for model in self._models}
+
+    def _epoch(self, model: Model) -> float:
+        size = model.run.config.batch_size
+        for x, y in DataLoader(self._train, size, shuffle=True):
+            logits = model.net(x.flatten(1))
+            loss = functional.cross_entropy(logits, y)
+            model.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            model.optimizer.step()
+            loss.item(), (logits.argmax(1) == y).float().mean().item()
+        with torch.no_grad():
+            losses = [
+                functional.cross_entropy(model.net(x.flatten(1)), y, reduction="sum")
+                for x, y in DataLoader(self._val, size)
+            ]
+        return float(sum(losses)) / len(self._val)

@@ -1,0 +1,132 @@
+"""The sweeps that are timed, as they are posted to the service, and the runs that each of them means."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from worker.run import Run, RunConfig
+
+FEATURES, CLASSES = 784, 10  # of Fashion-MNIST
+STEP_COST = 100_000  # what a step costs an eager loop beside its multiply-adds, in units of an example's
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A sweep over a grid or at random. `epochs` are those of the comparison with the service."""
+
+    name: str
+    title: str
+    space: dict[str, Any]
+    epochs: int
+    n_trials: int | None = None  # None: every cell of the grid
+    seeds: int = 1
+
+    def sweep(self) -> dict[str, Any]:
+        """The body of `POST /api/v1/sweeps`."""
+        chosen = {"sampler": "grid"} if self.n_trials is None else {"sampler": "random", "n_trials": self.n_trials}
+        return {"name": self.title, "space": self.space | {"epochs": self.epochs}, "seeds": self.seeds, **chosen}
+
+    def params(self) -> list[dict[str, Any]]:
+        """The parameters of each trial, in the order of their numbers."""
+        if self.n_trials is None:
+            values = [value if isinstance(value, list) else [value] for value in self.space.values()]
+            return [dict(zip(self.space, cell, strict=True)) for cell in itertools.product(*values)]
+        from benchmarks.draws import drawn  # with Optuna, which a machine that only trains may lack
+
+        return drawn(self.space, self.n_trials)
+
+    def runs(self) -> list[Run]:
+        """One run a trial and seed, keyed (number, seed index), as a worker makes them of a sweep with seed 0."""
+        return [
+            Run((number, seed), run_config(params), seed)
+            for number, params in enumerate(self.params())
+            for seed in range(self.seeds)
+        ]
+
+
+def run_config(params: dict[str, Any]) -> RunConfig:
+    """What the parameters of a workload mean; `epochs` never end, as arms are told when to stop."""
+    rest = dict(params)
+    layers = (rest.pop("hidden_units"),) * rest.pop("depth", 1)
+    return RunConfig(hidden_layers=layers, **{"epochs": 10_000} | rest)
+
+
+def _rates(count: int) -> list[float]:
+    """Learning rates from 0.01 to 0.3, evenly on a log scale."""
+    return [float(f"{0.01 * 30 ** (i / (count - 1)):.6g}") for i in range(count)]
+
+
+WORKLOADS = (
+    Workload(
+        "W1",
+        "the widths of exercise 1, 3 seeds",
+        {"hidden_units": [2**k for k in range(11)], "learning_rate": 0.1},
+        epochs=3,
+        seeds=3,
+    ),
+    Workload("W2", "64 trials of width 32", {"hidden_units": 32, "learning_rate": _rates(64)}, epochs=8),
+    Workload("W3", "16 trials of width 256", {"hidden_units": 256, "learning_rate": _rates(16)}, epochs=4),
+    Workload(
+        "W4",
+        "64 random trials",
+        {
+            "hidden_units": {"low": 8, "high": 512, "log": True},
+            "depth": {"low": 1, "high": 4},
+            "activation": ["relu", "tanh", "sigmoid", "gelu"],
+            "initialization": ["default", "normal", "xavier_uniform", "kaiming_normal"],
+            "optimizer": ["sgd", "adam"],
+            "learning_rate": {"low": 1e-3, "high": 1e-1, "log": True},
+        },
+        epochs=1,
+        n_trials=64,
+    ),
+)
+QUICK = Workload("Q", "4 trials of width 8", {"hidden_units": 8, "learning_rate": _rates(4)}, epochs=1)
+
+
+def cost(run: Run) -> int:
+    """Multiply-adds of one example: what the service deals runs out by."""
+    return sum(inputs * outputs for inputs, outputs in run.config.layer_sizes(FEATURES, CLASSES))
+
+
+def dealt(runs: Sequence[Run], processes: int) -> list[list[Run]]:
+    """The runs dealt out to as many processes, dearest first to the least busy one: as even as a plain loop gets."""
+    hands: list[list[Run]] = [[] for _ in range(processes)]
+    busy = [0] * processes
+    for run in sorted(runs, key=cost, reverse=True):
+        least = busy.index(min(busy))
+        hands[least].append(run)
+        busy[least] += cost(run) + STEP_COST
+    return hands
+
+
+def claimed(workload: Workload, processes: int) -> list[list[Run]]:
+    """The runs as workers claim them: each takes trials, dearest first, until it has its share of the cost.
+
+    A random sweep's costs are not known when it is claimed: there a share is a number of trials, in their order.
+    """
+    trials = [list(same) for _, same in itertools.groupby(workload.runs(), lambda run: _number(run))]
+    costs = [sum(map(cost, runs)) if workload.n_trials is None else 1 for runs in trials]
+    waiting = sorted(range(len(trials)), key=lambda i: (-costs[i], i))
+    share = sum(costs) / processes
+    hands = []
+    for _ in range(processes):
+        taken = list(_until(waiting, costs, share))
+        waiting = waiting[len(taken) :]
+        hands.append([run for i in sorted(taken) for run in trials[i]])
+    return hands
+
+
+def _until(waiting: Sequence[int], costs: Sequence[int], share: float) -> Iterator[int]:
+    before = 0
+    for trial in waiting:
+        if before >= share:
+            return
+        yield trial
+        before += costs[trial]
+
+
+def _number(run: Run) -> int:
+    assert isinstance(run.key, tuple)
+    return int(run.key[0])
