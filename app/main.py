@@ -15,7 +15,7 @@ from app import problems, security
 from app.config import Settings
 from app.db import connect
 from app.live import Live
-from app.routes import charts, events, exercises, login, pages, sweeps, system, trials
+from app.routes import charts, events, exercises, login, models, pages, sweeps, system, trials
 
 _STATIC = Path(__file__).parent / "static"
 _PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Hyperparameter sweeps for multilayer perceptrons",
         version=version("perceptune"),
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,  # routes.system has it, without a foreign host's scripts
         redoc_url=None,
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
@@ -55,8 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.gate = security.Gate(settings)
     problems.install(app)
     app.middleware("http")(security.guard)
-    # trials before sweeps: `/sweeps/{id}/{call}` would take their paths
-    for router in (trials, charts, exercises, events, system, sweeps, login, pages):
+    # models before trials before sweeps: `/sweeps/{id}/{call}` would take their paths
+    for router in (models, trials, charts, exercises, events, system, sweeps, login, pages):
         app.include_router(router.router)
     app.include_router(system.probes)
     app.add_api_route("/static/plotly.min.js", _plotly_js, include_in_schema=False)

@@ -1,9 +1,11 @@
 """Workers, data sets, and whether the server is well."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import OperationalError
 
-from app import results, schemas
+from app import metrics, results, schemas
 from app.catalog import DATASETS
 from app.db import is_migrated
 from app.errors import UnavailableError
@@ -43,3 +45,22 @@ def readyz(session: DatabaseSession) -> dict[str, str]:
     if not migrated:
         raise UnavailableError("The tables are not those of this version: run `perceptune db upgrade`.")
     return {"status": "ready"}
+
+
+@probes.get("/metrics", responses=problems())
+@router.get("/metrics", responses=problems(), response_class=Response)
+def prometheus_metrics(session: DatabaseSession) -> Response:
+    """Sweeps, trials and workers by state, in Prometheus' text format."""
+    return Response(metrics.exposition(session), media_type=CONTENT_TYPE_LATEST)
+
+
+@probes.get("/api/docs")
+def docs() -> Response:
+    """The API to read and to try out; its scripts are served from here, so that it works offline too."""
+    return get_swagger_ui_html(
+        openapi_url="/api/openapi.json",
+        title="Perceptune's API",
+        swagger_js_url="/static/swagger/swagger-ui-bundle.js",
+        swagger_css_url="/static/swagger/swagger-ui.css",
+        swagger_favicon_url="/static/favicon.svg",
+    )
