@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -41,7 +41,7 @@ def connect(url: str, pool_size: int = 10) -> Engine:
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=30,
-        connect_args={"connect_timeout": 10, "application_name": "perceptune"},
+        connect_args={"connect_timeout": 10, "application_name": "perceptune", "client_encoding": "utf8"},
     )
 
 
@@ -63,6 +63,7 @@ def migrate(engine: Engine) -> None:
     config = _alembic_config()
     try:
         with engine.begin() as connection:
+            _refuse_other_encoding(connection)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -72,6 +73,15 @@ def migrate(engine: Engine) -> None:
         raise StartError(f"The tables can't be brought to this version: {first_line(error)} (DATABASE_URL)") from error
     except CommandError:
         raise StartError("The tables are those of a newer Perceptune: use that one, or another DATABASE_URL.") from None
+
+
+def _refuse_other_encoding(connection: Connection) -> None:
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise StartError(
+            f"The database is encoded in {encoding}, which can't hold every name: make one with "
+            "CREATE DATABASE perceptune ENCODING 'UTF8' TEMPLATE template0, and name it in DATABASE_URL."
+        )
 
 
 def is_migrated(session: Session) -> bool:

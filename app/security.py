@@ -82,7 +82,10 @@ async def guard(request: Request, call_next: RequestResponseEndpoint) -> Respons
         return request.app.state.render_error(request, error)  # type: ignore[no-any-return]
     except ForbiddenError as error:
         return request.app.state.render_error(request, error)  # type: ignore[no-any-return]
-    return await call_next(request)
+    response = await call_next(request)
+    response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"  # a button in a stranger's frame
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def _path_with_query(request: Request) -> str:

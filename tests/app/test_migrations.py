@@ -1,11 +1,13 @@
 """Models and migrations agree, and every migration leads up and down."""
 
+from uuid import uuid4
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 from app.db import _alembic_config, connect, is_migrated, migrate, transaction
 from app.errors import StartError
@@ -117,3 +119,17 @@ def test_a_user_who_may_not_make_tables_is_told_so(engine: Engine, database_url:
     with pytest.raises(StartError, match="The tables can't be brought to this version: permission denied"):
         migrate(reader)
     reader.dispose()
+
+
+def test_a_database_of_another_encoding_is_told_what_to_do(database_url: str) -> None:
+    """A name in Cyrillic letters would not come back out of it, so it is refused before anything is made."""
+    admin = connect(database_url).execution_options(isolation_level="AUTOCOMMIT")
+    name = f"ascii_{uuid4().hex}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'"))
+        other = connect(make_url(database_url).set(database=name).render_as_string(hide_password=False))
+        with pytest.raises(StartError, match=r"encoded in SQL_ASCII.*ENCODING 'UTF8'"):
+            migrate(other)
+        other.dispose()
+        connection.execute(text(f"DROP DATABASE {name}"))
+    admin.dispose()

@@ -148,3 +148,10 @@ def test_no_host_header_gets_around_the_key(settings: Settings, trick: str) -> N
     app = create_app(settings.model_copy(update={"api_key": KEY}))
     with TestClient(app, base_url="http://localhost") as client:
         assert client.get("/api/v1/sweeps", headers={"Host": trick}).status_code in {400, 401, 403}
+
+
+def test_no_stranger_s_page_can_frame_the_dashboard(serving: Clients) -> None:
+    """A button under a stranger's picture could otherwise delete a sweep."""
+    headers = serving().get("/").headers
+    assert headers["content-security-policy"] == "frame-ancestors 'self'"
+    assert headers["x-content-type-options"] == "nosniff"
