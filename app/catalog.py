@@ -15,6 +15,7 @@ class DatasetFacts:
     test: int
     held_out: int  # of the training examples, for validation under the split `holdout`
     source: str
+    labels: tuple[str, ...]  # names of the classes, in the order of their numbers
 
 
 DATASETS = {
@@ -29,6 +30,18 @@ DATASETS = {
             10_000,
             10_000,
             "https://github.com/zalandoresearch/fashion-mnist",
+            (
+                "T-shirt/top",
+                "Trouser",
+                "Pullover",
+                "Dress",
+                "Coat",
+                "Sandal",
+                "Shirt",
+                "Sneaker",
+                "Bag",
+                "Ankle boot",
+            ),
         ),
         DatasetFacts(
             "digits",
@@ -39,6 +52,7 @@ DATASETS = {
             360,
             287,
             "https://scikit-learn.org/stable/datasets/toy_dataset.html#digits-dataset",
+            tuple("0123456789"),
         ),
     )
 }

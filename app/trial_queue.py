@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app import queue_statements, sweeps
 from app.models import Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
+from app.weights import kept_of
 
 MAX_ATTEMPTS = 3  # a trial whose workers died so often fails, so that a poisonous one can't take down the fleet
 MAX_TRIALS = 100_000  # of a sweep
@@ -172,7 +173,7 @@ def finish(
     """Writes how trials ended, under their leases; returns the ids of those that were accepted.
 
     `weights` gives the parameters of a trial's runs by seed. They are kept of a trial that is the best of its sweep at
-    this moment, so the best of all has them.
+    this moment, so the best of all has them, and of those that the sweep or somebody asked for.
     """
     sweep = _lock(session, sweep_id)
     if sweep is None:
@@ -186,8 +187,7 @@ def finish(
     accepted = {row.id for row in session.execute(queue_statements.FINISH, given)}
     if not accepted:
         return accepted
-    best = session.scalar(sweeps.best_trial_id(sweep))
-    kept = {best: weights(best)} if best is not None and best in accepted else {}
+    kept = {one: weights(one) for one in kept_of(session, sweep, accepted, sweeps.best_trial_id(sweep))}
     _insert_runs(session, [result for result in results if result.lease.trial_id in accepted], kept)
     _touch(session, sweep_id)
     sweeps.close_if_done(session, [sweep_id])

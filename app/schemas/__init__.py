@@ -2,6 +2,7 @@
 
 from app.schemas.base import Body, Page, Problem
 from app.schemas.exercises import AnswerOut, ExerciseOut, ExerciseRunCreate, ExerciseRunOut, ExerciseWithRun
+from app.schemas.models import ModelOut
 from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, SweepCreate, SweepOut
 from app.schemas.system import ChartOut, DatasetOut, WorkerOut
@@ -22,6 +23,7 @@ __all__ = [
     "ExerciseWithRun",
     "GridSampler",
     "Metrics",
+    "ModelOut",
     "Objective",
     "Page",
     "Problem",
