@@ -142,6 +142,7 @@ class Sweep(Base):
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     priority: Mapped[int] = mapped_column(server_default=text("0"), doc="A higher one is served first.")
     webhook: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    imported_from: Mapped[int | None] = mapped_column(doc="Its number where it was exported.")
     exercise_run_id: Mapped[int | None] = mapped_column(ForeignKey("exercise_runs.id", ondelete="SET NULL"), index=True)
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_hash: Mapped[str | None]
@@ -259,3 +260,29 @@ class Epoch(Base):
     val_loss: Mapped[float | None]
     val_accuracy: Mapped[float | None]
     seconds: Mapped[float]
+
+
+class WebhookDelivery(Base):
+    """A change of a sweep's state that its webhook is to be told; made by a trigger in the change's own transaction.
+
+    It waits while `next_attempt_at` is set, is delivered with `delivered_at`, and was given up with neither.
+    """
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        CheckConstraint("delivered_at IS NULL OR next_attempt_at IS NULL", name="delivered_is_done"),
+        Index("ix_webhook_deliveries_due", "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
+        Index("ix_webhook_deliveries_sweep_id_id", "sweep_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    delivery: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"), doc="The same in each attempt.")
+    sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
+    state: Mapped[SweepState] = mapped_column(_enum(SweepState, "sweep_state"), doc="What the sweep became.")
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    body: Mapped[str | None] = mapped_column(doc="What is sent, written with the first attempt.")
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime | None] = mapped_column(server_default=func.clock_timestamp())
+    delivered_at: Mapped[datetime | None]
+    status: Mapped[int | None] = mapped_column(doc="The last answer's.")
+    error: Mapped[str | None] = mapped_column(doc="Why the last attempt failed.")

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB
 
 revision = "0002"
 down_revision = "0001"
@@ -32,6 +32,7 @@ def sweep_columns() -> list[sa.Column[Any]]:
         sa.Column("tags", ARRAY(sa.Text()), server_default=EMPTY, nullable=False),
         sa.Column("priority", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("webhook", JSONB()),
+        sa.Column("imported_from", sa.BigInteger()),
     ]
 
 
@@ -50,6 +51,46 @@ def trial_columns() -> list[sa.Column[Any]]:
     ]
 
 
+# A change of state and the word of it are one transaction, whichever statement makes the change.
+QUEUE_DELIVERY = """
+    CREATE FUNCTION queue_webhook_delivery() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        INSERT INTO webhook_deliveries (sweep_id, state) VALUES (NEW.id, NEW.state);
+        RETURN NULL;
+    END $$
+"""
+ON_CHANGE = """
+    CREATE TRIGGER sweep_state_changed AFTER UPDATE OF state ON sweeps FOR EACH ROW
+    WHEN (NEW.state <> OLD.state AND NEW.webhook IS NOT NULL) EXECUTE FUNCTION queue_webhook_delivery()
+"""
+
+
+def create_deliveries() -> None:
+    """The outbox of the webhooks."""
+    now = sa.text("clock_timestamp()")
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+        sa.Column("delivery", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        sa.Column("sweep_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", ENUM(name="sweep_state", create_type=False), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=now, nullable=False),
+        sa.Column("body", sa.Text()),
+        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=now),
+        sa.Column("delivered_at", sa.DateTime(timezone=True)),
+        sa.Column("status", sa.BigInteger()),
+        sa.Column("error", sa.Text()),
+        sa.CheckConstraint("delivered_at IS NULL OR next_attempt_at IS NULL", name="delivered_is_done"),
+        sa.ForeignKeyConstraint(["sweep_id"], ["sweeps.id"], ondelete="CASCADE"),
+    )
+    waiting = sa.text("next_attempt_at IS NOT NULL")
+    op.create_index("ix_webhook_deliveries_due", "webhook_deliveries", ["next_attempt_at"], postgresql_where=waiting)
+    op.create_index("ix_webhook_deliveries_sweep_id_id", "webhook_deliveries", ["sweep_id", "id"])
+    op.execute(QUEUE_DELIVERY)
+    op.execute(ON_CHANGE)
+
+
 def upgrade() -> None:
     # an enum's value can't be taken away again, so it may be there
     op.execute("ALTER TYPE trial_state ADD VALUE IF NOT EXISTS 'infeasible'")
@@ -58,9 +99,13 @@ def upgrade() -> None:
     for column in trial_columns():
         op.add_column("trials", column)
     op.create_index("ix_trials_retrain", "trials", ["retrain_at"], postgresql_where=sa.text("retrain_at IS NOT NULL"))
+    create_deliveries()
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER sweep_state_changed ON sweeps")
+    op.execute("DROP FUNCTION queue_webhook_delivery()")
+    op.drop_table("webhook_deliveries")
     op.execute("DELETE FROM trials WHERE state = 'infeasible'")
     op.drop_index("ix_trials_retrain", "trials")
     for column in trial_columns():
