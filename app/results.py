@@ -278,7 +278,7 @@ _BEST = text("""
     SELECT DISTINCT ON (t.sweep_id) t.sweep_id, t.number, t.value, t.std, t.params,
            (SELECT avg(r.test_accuracy) FROM runs r WHERE r.trial_id = t.id) AS test_accuracy
     FROM trials t JOIN sweeps s ON s.id = t.sweep_id
-    WHERE t.sweep_id = ANY(:ids) AND t.state = 'complete'
+    WHERE t.sweep_id = ANY(:ids) AND t.state = 'complete' AND NOT t.excluded
     ORDER BY t.sweep_id, CASE WHEN s.direction = 'maximize' THEN -t.value ELSE t.value END, t.number
 """)
 

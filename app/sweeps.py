@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Exists, Select, case, cast, func, select, text, update
 from sqlalchemy.orm import Session
 
+from app import lifecycle, weights
 from app.catalog import DATASETS
 from app.db import CHANNEL
 from app.errors import ConflictError, FieldError, InvalidError, NotFoundError
@@ -16,29 +17,6 @@ from app.models import ENDED_SWEEPS, LIVE_TRIALS, Sweep, SweepState, Trial, Tria
 from app.schemas import SweepCreate
 from app.space import Space, check_model_fits, parse_space, training_cost
 
-# What each call does to each state. A state that stands under neither heading refuses the call with 409.
-TRANSITIONS: dict[str, dict[SweepState, SweepState]] = {
-    "pause": {SweepState.queued: SweepState.paused, SweepState.running: SweepState.paused},
-    "resume": {SweepState.paused: SweepState.running},
-    "stop": {
-        SweepState.queued: SweepState.stopping,
-        SweepState.running: SweepState.stopping,
-        SweepState.paused: SweepState.stopping,
-    },
-    "cancel": {
-        SweepState.queued: SweepState.cancelled,
-        SweepState.running: SweepState.cancelled,
-        SweepState.paused: SweepState.cancelled,
-        SweepState.stopping: SweepState.cancelled,
-    },
-}
-# Calls that repeat what is already so.
-_ALREADY = {
-    "pause": {SweepState.paused},
-    "resume": {SweepState.queued, SweepState.running},
-    "stop": {SweepState.stopping, *ENDED_SWEEPS},
-    "cancel": {SweepState.cancelled},
-}
 # Fields of a body that are columns of the same name.
 _COPIED = {"name", "task", "dataset", "split", "space", "seeds", "seed", "keep_models", "notes", "tags", "priority"}
 
@@ -88,25 +66,40 @@ def get(session: Session, sweep_id: int, *, lock: bool = False) -> Sweep:
 def change_state(session: Session, sweep_id: int, call: str) -> Sweep:
     """Pause, resume, stop or cancel. Raises ConflictError, naming both states, where the state does not allow it."""
     sweep = get(session, sweep_id, lock=True)
-    target = TRANSITIONS[call].get(sweep.state)
+    target = lifecycle.SWEEPS.target(call, sweep.state, f"Sweep {sweep_id}")
     if target is None:
-        if sweep.state in _ALREADY[call]:
-            return sweep
-        wanted = next(iter(TRANSITIONS[call].values()))
-        raise ConflictError(f"Sweep {sweep_id} is {sweep.state}: it can't become {wanted}.")
+        return sweep
     if call in {"stop", "cancel"}:
         _cancel_trials(session, sweep_id, [TrialState.waiting] if call == "stop" else list(LIVE_TRIALS))
     if call == "cancel":
+        weights.drop_passing(session, sweep, best_trial_id(sweep))
         sweep.finished_at = func.clock_timestamp()
     if call == "resume" and sweep.started_at is None:
         target = SweepState.queued
     sweep.state = target
+    touch(session, sweep)
+    return sweep
+
+
+def reopen(session: Session, sweep: Sweep) -> None:
+    """Lets an ended sweep go on, which has more to do; it is scored again at its end. The sweep is locked.
+
+    Raises ConflictError where it is stopping.
+    """
+    target = lifecycle.SWEEPS.target("(more to do)", sweep.state, f"Sweep {sweep.id}")
+    if target is not None:
+        sweep.state = target if sweep.started_at is not None else SweepState.queued
+        sweep.finished_at, sweep.scored, sweep.stop_reason = None, False, None
+        session.flush()
+
+
+def touch(session: Session, sweep: Sweep) -> None:
+    """Ends a change of a sweep that is locked: its revision grows, it closes if nothing is left, readers are woken."""
     sweep.revision += 1
     session.flush()
-    close_if_done(session, [sweep_id])
-    notify(session, sweep_id)
+    close_if_done(session, [sweep.id])
+    notify(session, sweep.id)
     session.refresh(sweep)
-    return sweep
 
 
 def delete(session: Session, sweep_id: int) -> None:
@@ -124,9 +117,9 @@ def delete(session: Session, sweep_id: int) -> None:
 
 
 def best_trial_id(sweep: Sweep) -> Select[int]:
-    """The complete trial with the best value; of equal ones the first."""
+    """The complete trial with the best value that is not excluded; of equal ones the first."""
     order = Trial.value.desc() if sweep.direction == "maximize" else Trial.value.asc()
-    complete = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.state == TrialState.complete)
+    complete = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.state == TrialState.complete, ~Trial.excluded)
     return complete.order_by(order, Trial.number).limit(1)
 
 

@@ -11,7 +11,7 @@ from fastapi import Form as FormField
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
-from app import exercise_runs, results, schemas, sweep_form, sweeps
+from app import exercise_runs, lifecycle, results, schemas, sweep_form, sweeps
 from app.catalog import DATASETS
 from app.errors import InvalidError
 from app.exercises.exercise import Preset
@@ -100,7 +100,7 @@ def show_sweep(
         free=list(space.free()),
         meanings={name: parameter.meaning for name, parameter in HYPERPARAMETERS.items()},
         book={name: sweep_form.FREE[name].default for name in _left_to_the_book(sweep)},
-        calls=[call for call, moves in sweeps.TRANSITIONS.items() if sweep.state in moves],
+        calls=lifecycle.SWEEPS.allowed(sweep.state, lifecycle.SWEEP_CALLS),
         deletable=sweep.state not in {SweepState.running, SweepState.stopping},
         ended=sweep.state in ENDED_SWEEPS,
         copy=urlencode(sweep_form.form_from_body(sweep.model_dump()) | {"name": f"{sweep.name} (copy)"}),
