@@ -189,6 +189,13 @@ class Trial(Base):
         ),
         Index("ix_trials_sweep_id_state", "sweep_id", "state"),
         Index("ix_trials_leased", "lease_until", postgresql_where=text("state = 'running'")),
+        Index(
+            "ix_trials_idempotency_key",
+            "sweep_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
         Index("ix_trials_retrain", "retrain_at", postgresql_where=text("retrain_at IS NOT NULL")),
     )
 
@@ -208,6 +215,7 @@ class Trial(Base):
     configuration: Mapped[str | None] = mapped_column(doc="Hash of the parameters: equal for equal configurations.")
     first_seed: Mapped[int] = mapped_column(server_default=text("0"), doc="Index of its first run's seed.")
     enqueued: Mapped[bool] = mapped_column(server_default=text("false"), doc="The user's own, ahead of the sampler's.")
+    idempotency_key: Mapped[str | None] = mapped_column(doc="Of the post that queued it; unique within its sweep.")
     excluded: Mapped[bool] = mapped_column(server_default=text("false"))
     model_wanted: Mapped[bool] = mapped_column(server_default=text("false"), doc="Its weights were asked for: kept.")
     retrain_at: Mapped[datetime | None] = mapped_column(

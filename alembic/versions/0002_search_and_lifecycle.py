@@ -44,6 +44,7 @@ def trial_columns() -> list[sa.Column[Any]]:
         sa.Column("configuration", sa.Text()),
         sa.Column("first_seed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("enqueued", sa.Boolean(), server_default=NO, nullable=False),
+        sa.Column("idempotency_key", sa.Text()),
         sa.Column("excluded", sa.Boolean(), server_default=NO, nullable=False),
         sa.Column("model_wanted", sa.Boolean(), server_default=NO, nullable=False),
         sa.Column("retrain_at", sa.DateTime(timezone=True)),
@@ -99,6 +100,13 @@ def upgrade() -> None:
     for column in trial_columns():
         op.add_column("trials", column)
     op.create_index("ix_trials_retrain", "trials", ["retrain_at"], postgresql_where=sa.text("retrain_at IS NOT NULL"))
+    op.create_index(
+        "ix_trials_idempotency_key",
+        "trials",
+        ["sweep_id", "idempotency_key"],
+        unique=True,
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+    )
     create_deliveries()
 
 
