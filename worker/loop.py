@@ -19,7 +19,7 @@ from app.db import connect, first_line, is_migrated, transaction
 from app.errors import StartError
 from app.models import Sweep, Worker, WorkerState
 from app.trial_queue import ClaimedTrial
-from worker import cohort, datasets, device, scoring
+from worker import cohort, datasets, device, retraining, scoring
 from worker.context import Context, Stopped, is_gone
 from worker.datasets import DatasetError
 from worker.sampler import fill_in
@@ -97,11 +97,16 @@ class Loop:
                 return
 
     def _work(self) -> bool:
-        """Scores one sweep, or trains one cohort; False when there was nothing to do, or no database to ask."""
+        """Scores a sweep, or trains a trial again and a cohort; False when nothing is to do, or no database to ask."""
         context = self._context
         try:
             if scoring.score_one(context, self._dataset, self._unscorable):
                 return True
+            again = retraining.retrain_one(context, self._dataset)  # one at a time, so that no sweep starves
+            if again:
+                self._state = WorkerState.training
+            if context.stopping.is_set():
+                return False
             with transaction(context.engine) as session:
                 trial_queue.expire(session)
             with transaction(context.engine) as session:
@@ -116,7 +121,7 @@ class Loop:
         self._state = WorkerState.idle if claim is None else WorkerState.training
         if claim is not None:
             self._train(*claim)
-        return claim is not None
+        return again or claim is not None
 
     def _train(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
         """Trains claimed trials; whatever is left of them at the end goes back to the queue."""

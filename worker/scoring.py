@@ -1,11 +1,7 @@
 """Scores the chosen trial of a completed sweep on the test images: once, at the end, and no other trial."""
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable
-
-from safetensors.torch import load
-from torch import Tensor
 
 from app import scores
 from app.db import transaction
@@ -13,8 +9,8 @@ from app.scores import Unscored
 from worker.cohort import run_config
 from worker.context import Context
 from worker.datasets import Dataset
-from worker.initializers import Layer, Parameters
 from worker.training import score
+from worker.weights import from_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +18,17 @@ logger = logging.getLogger(__name__)
 def score_one(context: Context, dataset: Callable[[str, str], Dataset], unscorable: set[int]) -> bool:
     """Scores one sweep that waits for it; False when none does. `unscorable` are those that failed here before.
 
-    Nothing is locked while it scores: two workers that score one sweep write the same numbers. Raises DBAPIError.
+    Nothing is locked while it scores: two workers that score one sweep write the same numbers. A chosen trial whose
+    weights were not kept is asked for first, and scored later. Raises DBAPIError.
     """
     with transaction(context.engine) as session:
         found = scores.next_unscored(session, sorted(unscorable))
     if found is None:
         return False
+    if found.lacking:
+        with transaction(context.engine) as session:
+            scores.ask_for_weights(session, found)
+        return True
     try:
         accuracies = _accuracies(found, dataset, context)
     except Exception:
@@ -45,14 +46,6 @@ def _accuracies(found: Unscored, dataset: Callable[[str, str], Dataset], context
         return {}
     data, config = dataset(found.dataset, found.split), run_config(found.params)
     return {
-        seed: score(config, _layers(weights, context), data.test_x, data.test_y).accuracy
+        seed: score(config, from_bytes(weights, context.device), data.test_x, data.test_y).accuracy
         for seed, weights in found.weights.items()
     }
-
-
-def _layers(weights: bytes, context: Context) -> Parameters:
-    layers: dict[int, dict[str, Tensor]] = defaultdict(dict)
-    for name, tensor in load(weights).items():
-        index, field = name.split(".")
-        layers[int(index)][field] = tensor.to(context.device)
-    return [Layer(**layers[index]) for index in sorted(layers)]

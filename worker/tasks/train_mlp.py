@@ -7,14 +7,13 @@ import time
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from safetensors.torch import save
 from sqlalchemy.exc import DBAPIError
-from torch import Tensor
 
 from app import trial_queue
 from app.db import first_line, transaction
 from app.models import Sweep
 from app.trial_queue import ClaimedTrial, EpochPoint, Lease, RunResult, TrialResult
+from worker import weights
 from worker.cohort import Key, cohort
 from worker.context import Context, is_gone
 from worker.initializers import Parameters
@@ -147,21 +146,16 @@ class TrainMLP:
     def _weights(self, trial_id: int) -> dict[int, bytes]:
         """The parameters of a trial's runs, as safetensors, by seed."""
         kept = {index: self._keep.get((trial_id, index)) for index in range(self.sweep.seeds)}
-        return {index: save(_tensors(layers)) for index, layers in kept.items() if layers is not None}
+        return {
+            index: weights.to_bytes(layers, _value(self._progress[trial_id, index], self.sweep.metric))
+            for index, layers in kept.items()
+            if layers is not None
+        }
 
 
 def _key(key: object) -> Key:
     assert isinstance(key, tuple)
     return key
-
-
-def _tensors(layers: Parameters) -> dict[str, Tensor]:
-    return {
-        f"{index}.{name}": tensor.contiguous()
-        for index, layer in enumerate(layers)
-        for name, tensor in layer._asdict().items()
-        if tensor is not None
-    }
 
 
 def _point(key: Key, result: EpochResult) -> EpochPoint:
@@ -186,4 +180,8 @@ def _run_result(index: int, run: _Progress, metric: str) -> RunResult:
     assert run.last is not None
     if run.last.diverged:
         return RunResult(index, None, f"diverged at epoch {run.last.epoch}", run.seconds)
-    return RunResult(index, float(getattr(run.last, metric)), None, run.seconds)
+    return RunResult(index, _value(run, metric), None, run.seconds)
+
+
+def _value(run: _Progress, metric: str) -> float:
+    return float(getattr(run.last, metric))
