@@ -3,7 +3,8 @@
 The first layer of all runs is one matrix product, weight [sum of widths, features] @ data [features, batch], and its
 gradient another; later layers are batched products over runs of one shape. No run's numbers enter another's: rows are
 independent in every product, and the loss is summed over the runs. The gradients are written out by hand, so that each
-result goes into memory made beforehand. Nothing in a step waits for the device.
+result goes into memory made beforehand. Nothing in a step waits for the device or asks anything of the host: what
+changes from step to step is planned for many steps ahead, so that a step can be captured once and replayed.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from worker.fused_parameters import Bank, Norms, PerRun, load
 from worker.fused_workspace import Extras, Workspace
 from worker.initializers import Parameters
 from worker.optimizers import OPTIMIZERS, Optimizer, rule
+from worker.planned import Planned
 from worker.run import RunConfig
 
 
@@ -32,6 +34,11 @@ class Tally(NamedTuple):
     def zero(cls, runs: int, like: Tensor) -> "Tally":
         """Nothing seen yet."""
         return cls(like.new_zeros(runs), torch.zeros(runs, dtype=torch.int64, device=like.device))
+
+    def clear(self) -> None:
+        """Forgets what was seen."""
+        self.loss.zero_()
+        self.correct.zero_()
 
     def means(self, examples: int) -> list[tuple[float, float]]:
         """Mean loss and accuracy of each run; the one place where the host waits for the device."""
@@ -93,6 +100,7 @@ class FusedMLP:
         normalizes = self._kind.extras.normalizes
         self._bank = Bank(self.layout, self._like, gain=1 if normalizes else None)
         self._statistics = Norms(self.layout, self._like, 0, 1) if normalizes else None
+        self.cursor = torch.zeros(1, dtype=torch.int64, device=self._like.device)  # planned steps that were taken
         self.optimizer: Optimizer = OPTIMIZERS[self._kind.rule](configs, self._bank, self._like)
         for position, member in enumerate(members):
             self._load(position, member)
@@ -105,9 +113,10 @@ class FusedMLP:
         self._spread = smoothing / self.layout.classes if self._kind.smooths else None
         if self._kind.extras.drops:
             dropouts = [config.dropout for config in configs]
-            # compared in single precision whatever the network's, so that the masks are the same
-            self._dropout = PerRun(self._like.float().new_tensor(dropouts), self._bank)
-            self._kept = PerRun(self._like.new_tensor([1 / (1 - dropout) for dropout in dropouts]), self._bank)
+            thresholds = torch.tensor([dropout.threshold(share) for share in dropouts], dtype=torch.int32)
+            self._threshold = PerRun(thresholds.to(self._like.device), self._bank)
+            self._keys = Planned(2 * len(self.layout.widest()), thresholds.to(self._like.device))
+            self._kept = PerRun(self._like.new_tensor([1 / (1 - share) for share in dropouts]), self._bank)
 
     def _load(self, position: int, member: Member) -> None:
         load(self._bank.of(position), member.parameters)
@@ -148,25 +157,25 @@ class FusedMLP:
         """Buffers for `step`, or without `training` only for `evaluate`, on batches of exactly this size."""
         return Workspace(self.layout, batch, self._like, training, self._kind.extras)
 
-    def draw(self, space: Workspace, seed: int, epoch: int, step: int) -> None:
-        """Draws the masks of the next `step` for runs of this seed; nothing without dropout. On the host."""
-        if not space.masks:
-            return
-        noise = [
-            dropout.draw(tensor, seed, epoch, step, layer).to(self._like.device)
-            for layer, tensor in enumerate(space.noise)
-        ]
-        for block, mask in space.masks:
-            _, outputs, _ = mask.shape
-            kept = noise[self.layout.blocks[block].depth][:outputs] >= self._dropout.of(block)
-            torch.mul(kept, self._kept.of(block), out=mask)
+    def plan(self, rates: Tensor, seed: int, epoch: int, first: int = 0) -> None:
+        """Prepares the next steps, all of which must be taken, at learning rates [steps, runs] float64.
+
+        There are at most `STEPS_AHEAD`, from step `first` of an epoch on; `seed` is that of the runs.
+        """
+        self.cursor.zero_()
+        self.optimizer.plan(rates)
+        if self._kind.extras.drops:
+            steps = range(first, first + len(rates))
+            self._keys.plan(dropout.keys(seed, epoch, steps, len(self.layout.widest())).flatten(1))
 
     def step(self, space: Workspace, x: Tensor, y: Tensor, tally: Tally) -> None:
-        """One step on x [batch, features] and y [batch]; adds the batch, as it was before the step, to the tally.
+        """The next planned step, on x [batch, features] and y [batch]; adds the batch, as it was before, to the tally.
 
-        With dropout it follows a `draw`.
+        The same operations on the same memory, whichever step it is.
         """
-        self.optimizer.begin(space.batch)
+        self.optimizer.begin(space.batch, self.cursor)
+        if space.masks:
+            self._draw(space)
         self.evaluate(space, x, y, tally)
         if self._spread is not None:
             self._smooth(space, y, tally, self._spread)
@@ -177,6 +186,16 @@ class FusedMLP:
         signal.scatter_add_(1, targets, self._hit.expand(targets.shape))
         signal.mul_(self.optimizer.signal_scale())
         self._backward(space, x)
+        self.cursor.add_(1)
+
+    def _draw(self, space: Workspace) -> None:
+        """Draws the masks of a step."""
+        keys = self._keys.take(self.cursor).view(-1, 2)
+        noise = [layer.draw(key) for layer, key in zip(space.noise, keys, strict=True)]
+        for block, mask in space.masks:
+            _, outputs, _ = mask.shape
+            kept = noise[self.layout.blocks[block].depth][:outputs] >= self._threshold.of(block)
+            torch.mul(kept, self._kept.of(block), out=mask)
 
     def evaluate(self, space: Workspace, x: Tensor, y: Tensor, tally: Tally) -> None:
         """Adds x [batch, features] and y [batch] to the tally; leaves log-probabilities in `logits_gradient`.

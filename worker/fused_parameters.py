@@ -5,6 +5,7 @@ from torch import Tensor
 
 from worker.fused_layout import Layout
 from worker.initializers import Layer, Parameters
+from worker.planned import Planned
 
 
 class Norms:
@@ -102,14 +103,26 @@ class PerRun:
         self._runs = values.clone()
         self._rows = values[self._run_of_row]
 
-    def set(self, values: Tensor) -> None:
-        """Writes other values [runs], under the views given before."""
-        self._runs.copy_(values)
-        torch.index_select(self._runs, 0, self._run_of_row, out=self._rows)
-
     def of(self, block: int | None) -> Tensor:
         """A view [n, 1, 1] for a block, or [first rows, 1] for the first layer of all runs."""
         return self._rows.view(-1, 1) if block is None else self._runs[self._blocks[block].runs].view(-1, 1, 1)
+
+
+class PerStep(PerRun):
+    """One number for each run that changes from step to step, under the views given before."""
+
+    def __init__(self, bank: Bank, like: Tensor) -> None:
+        super().__init__(like.new_zeros(bank.layout.runs), bank)
+        self._planned = Planned(bank.layout.runs, like)
+
+    def plan(self, values: Tensor) -> None:
+        """Writes the numbers [steps, runs] of the steps that follow."""
+        self._planned.plan(values)
+
+    def take(self, cursor: Tensor) -> None:
+        """Goes to those at the cursor."""
+        self._runs.copy_(self._planned.take(cursor)[0])
+        torch.index_select(self._runs, 0, self._run_of_row, out=self._rows)
 
 
 def load(mine: Parameters, given: Parameters) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from worker.activations import Activation
 from worker.batch_norm import Normalization
+from worker.dropout import Noise
 from worker.fused_layout import Layout
 
 
@@ -72,7 +73,7 @@ class Stage(NamedTuple):
 
 
 class Mask(NamedTuple):
-    """Where a block's mask [runs, outputs, batch] is, to be drawn before each step."""
+    """Where a block's mask [runs, outputs, batch] is, to be drawn in each step."""
 
     block: int
     mask: Tensor
@@ -90,6 +91,7 @@ class Workspace:
         self.batch = batch
         self._training, self._extras = training, extras if training else Extras()
         self.data = like.new_empty(batch if training else 0, layout.features)  # for the examples of a mini-batch
+        self.targets = torch.empty(batch if training else 0, dtype=torch.int64, device=like.device)
         self.first, self.logits = self._joined(layout, like)
         if training:
             self.first_gradient, self.logits_gradient = self._joined(layout, like)
@@ -104,7 +106,7 @@ class Workspace:
                 self.stages.append(self._stage(layout, index, hidden, like))
         self.masks = [Mask(index, values.dropped.mask) for index, values in hidden.items() if values.dropped]
         widths = layout.widest() if self._extras.drops else []
-        self.noise = [torch.empty(width, batch, dtype=torch.float32) for width in widths]  # by hidden layer, on the CPU
+        self.noise = [Noise(width, batch, like.device) for width in widths]  # by hidden layer
 
     def _joined(self, layout: Layout, like: Tensor) -> tuple[Tensor, Tensor]:
         """[first rows, batch] and [runs, classes, batch], overlapping in the runs without hidden layers."""

@@ -1,14 +1,14 @@
 """The rules of torch.optim that need a gradient by itself, with coefficients of each run."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from worker.fused_parameters import Bank, Norms, PerRun
+from worker.fused_parameters import Bank, Norms, PerRun, PerStep
 from worker.initializers import Layer
+from worker.planned import Planned
 from worker.run import RunConfig
 
 
@@ -42,8 +42,7 @@ class ByGradient:
         self.steps = 0
         self._bank = bank
         self._configs, self._layout, self._like = configs, bank.layout, like
-        self._rates = like.new_tensor([config.learning_rate for config in configs])
-        self._negative_rates = self._per_run([-config.learning_rate for config in configs])
+        self._negative_rates = PerStep(bank, like)
         self._l2 = self._decay([0.0 if config.optimizer == "adamw" else config.weight_decay for config in configs])
         self._cut(self.factors())
 
@@ -61,13 +60,13 @@ class ByGradient:
         """Changes the chunk's target by its gradient, to which the L2 penalty was added."""
         raise NotImplementedError
 
-    def set_rates(self, rates: Tensor) -> None:
-        self._rates.copy_(rates)
+    def plan(self, rates: Tensor) -> None:
+        self.steps += len(rates)
+        self._negative_rates.plan(-rates)
 
-    def begin(self, batch: int) -> None:
+    def begin(self, batch: int, cursor: Tensor) -> None:
         self._batch = batch
-        self.steps += 1
-        self._negative_rates.set(-self._rates)
+        self._negative_rates.take(cursor)
 
     def signal_scale(self) -> float:
         return 1 / self._batch
@@ -180,22 +179,28 @@ class Adam(ByGradient):
 
     def __init__(self, configs: Sequence[RunConfig], bank: Bank, like: Tensor) -> None:
         decay = [config.weight_decay if config.optimizer == "adamw" else 0.0 for config in configs]
-        self._decoupled = like.new_tensor(decay)
-        self._kept = PerRun(self._decoupled, bank) if any(decay) else None
-        self._epsilon = like.new_zeros(())
+        self._decoupled = torch.tensor(decay, dtype=torch.float64)
+        self._kept = PerStep(bank, like) if any(decay) else None
+        self._epsilon = Planned(1, like)
         super().__init__(configs, bank, like)
 
     def factors(self) -> list[PerRun]:
         return [self._negative_rates, *([self._kept] if self._kept else [])]
 
-    def begin(self, batch: int) -> None:
-        super().begin(batch)
-        first, second = (1 - beta**self.steps for beta in self.betas)
+    def plan(self, rates: Tensor) -> None:
+        taken = torch.arange(self.steps + 1, self.steps + len(rates) + 1, dtype=torch.float64).unsqueeze(1)
+        first, root = 1 - self.betas[0] ** taken, torch.sqrt(1 - self.betas[1] ** taken)
         # multiplied with sqrt(1 - 0.999^t), numerator and denominator: one pass less
-        self._negative_rates.set(-self._rates * (math.sqrt(second) / first))
-        self._epsilon.fill_(self.epsilon * math.sqrt(second))
+        super().plan(rates * (root / first))
+        self._epsilon.plan(self.epsilon * root)
         if self._kept:
-            self._kept.set(1 - self._rates * self._decoupled)
+            self._kept.plan(1 - rates * self._decoupled)
+
+    def begin(self, batch: int, cursor: Tensor) -> None:
+        super().begin(batch, cursor)
+        self._epsilon.take(cursor)
+        if self._kept:
+            self._kept.take(cursor)
 
     def change(self, chunk: Chunk) -> None:
         (mean, square), (negative_rate, *kept), gradient = chunk.memory, chunk.factors, chunk.gradient
@@ -203,7 +208,7 @@ class Adam(ByGradient):
             chunk.target.mul_(kept[0])
         mean.lerp_(gradient, 1 - self.betas[0])
         square.mul_(self.betas[1]).addcmul_(gradient, gradient, value=1 - self.betas[1])
-        root = torch.sqrt(square, out=gradient).add_(self._epsilon)
+        root = torch.sqrt(square, out=gradient).add_(self._epsilon.now.view(()))
         chunk.target.addcmul_(torch.div(mean, root, out=root), negative_rate)
 
 

@@ -6,9 +6,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from worker.fused_parameters import Bank, PerRun
+from worker.fused_parameters import Bank, PerStep
 from worker.gradient_rules import Adam, ByGradient, Momentum, Nesterov, RMSprop, RMSpropMomentum
 from worker.initializers import Layer
+from worker.planned import Planned
 from worker.run import RunConfig
 
 
@@ -17,18 +18,19 @@ class Optimizer(Protocol):
 
     The network multiplies the gradient of the summed losses with `signal_scale` before it goes backward, so that a
     rule which is linear in the gradient, such as plain SGD, costs nothing beyond the product itself. `memory` is what
-    the rule keeps of each parameter, `steps` how many steps were taken; both go with the runs when a group shrinks.
+    the rule keeps of each parameter, `steps` how many steps were planned, all of which are taken; both go with the runs
+    when a group shrinks. What changes from step to step is planned on the host and read on the device.
     """
 
     memory: list[Bank]
     steps: int
 
-    def set_rates(self, rates: Tensor) -> None:
-        """The learning rates [runs] from the next step on."""
+    def plan(self, rates: Tensor) -> None:
+        """Prepares the next steps, at most `STEPS_AHEAD`, at learning rates [steps, runs] float64."""
         ...
 
-    def begin(self, batch: int) -> None:
-        """Starts a step on a mini-batch of this size."""
+    def begin(self, batch: int, cursor: Tensor) -> None:
+        """Starts the planned step at the cursor [1] int64, on a mini-batch of this size."""
         ...
 
     def signal_scale(self) -> Tensor | float:
@@ -68,22 +70,24 @@ class SGD:
         self.memory: list[Bank] = []
         self.steps = 0
         self._bank = bank
-        self._negative_rates = like.new_tensor([-config.learning_rate for config in configs]).view(-1, 1, 1)
-        self._decay = like.new_tensor([config.weight_decay for config in configs])
-        kept = [1 - config.learning_rate * config.weight_decay for config in configs]
-        self._kept = PerRun(like.new_tensor(kept), bank) if self._decay.any() else None
+        self._negative_rates = Planned(len(configs), like)
+        self._decay = torch.tensor([config.weight_decay for config in configs], dtype=torch.float64)
+        self._kept = PerStep(bank, like) if self._decay.any() else None
 
-    def set_rates(self, rates: Tensor) -> None:
-        self._negative_rates.copy_(-rates.view(-1, 1, 1))
+    def plan(self, rates: Tensor) -> None:
+        self.steps += len(rates)
+        self._negative_rates.plan(-rates)
         if self._kept:
-            self._kept.set(1 + self._negative_rates.view(-1) * self._decay)
+            self._kept.plan(1 - rates * self._decay)
 
-    def begin(self, batch: int) -> None:
+    def begin(self, batch: int, cursor: Tensor) -> None:
         self._batch = batch
-        self.steps += 1
+        self._negative_rates.take(cursor)
+        if self._kept:
+            self._kept.take(cursor)
 
     def signal_scale(self) -> Tensor:
-        return self._negative_rates / self._batch
+        return self._negative_rates.now.view(-1, 1, 1) / self._batch
 
     def update(self, block: int | None, delta: Tensor, inputs: Tensor) -> None:
         weight, bias = self._bank.layer(block)

@@ -57,10 +57,9 @@ def noise_of(run: Run, epoch: int, step: int, batch: Tensor) -> list[Tensor]:
     """The noise [batch, units] of each hidden layer that a fused run with this seed sees; none without dropout."""
     if run.config.dropout == 0:
         return []
-    return [
-        dropout.draw(torch.empty(width, len(batch)), run.seed, epoch, step, layer).T.to(batch.device)
-        for layer, width in enumerate(run.config.hidden_layers)
-    ]
+    widths = run.config.hidden_layers
+    keys = dropout.keys(run.seed, epoch, [step], len(widths))[0].to(batch.device)
+    return [dropout.draw(width, len(batch), key).T for width, key in zip(widths, keys, strict=True)]
 
 
 def train_alone(model: PlainMLP, run: Run, split: Split) -> Iterator[EpochResult]:

@@ -6,13 +6,17 @@ import torch
 from torch import Generator, Tensor
 
 
-def generator_for(*names: str | int) -> Generator:
-    """A CPU generator of its own for each tuple of names, the same on every machine.
+def number_for(*names: str | int) -> int:
+    """A number of 64 bits for each tuple of names, the same on every machine.
 
-    The names are hashed: neighbouring seeds and epochs give unrelated streams.
+    The names are hashed: neighbouring seeds and epochs give unrelated numbers.
     """
-    digest = hashlib.blake2b(repr(names).encode(), digest_size=8).digest()
-    return Generator().manual_seed(int.from_bytes(digest) >> 1)
+    return int.from_bytes(hashlib.blake2b(repr(names).encode(), digest_size=8).digest())
+
+
+def generator_for(*names: str | int) -> Generator:
+    """A CPU generator of its own for each tuple of names, the same on every machine."""
+    return Generator().manual_seed(number_for(*names) >> 1)
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> Tensor:

@@ -9,15 +9,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from worker.cuda_graph import Recorder, recorder_for
 from worker.early_stopping import EarlyStopping
 from worker.fused_layout import fusion_order
 from worker.fused_mlp import FusedMLP, Kind, Member, Tally
 from worker.fused_workspace import Workspace
 from worker.initializers import Layer, Parameters, initial_parameters
 from worker.optimizers import OPTIMIZERS, SGD, rule
+from worker.planned import STEPS_AHEAD
 from worker.run import EpochResult, Run, RunConfig
 from worker.schedules import is_constant, learning_rates
 from worker.seeds import epoch_order
+from worker.steps import Steps
 
 EVALUATION_BATCH = 1000  # divides the usual validation sets, so that one workspace does
 
@@ -45,17 +48,20 @@ def train(
     *,
     dtype: torch.dtype = torch.float32,
     keep: MutableMapping[Hashable, Parameters] | None = None,
+    recorder: Recorder | None = None,
 ) -> Generator[list[EpochResult], Collection[Hashable] | None, None]:
     """Trains runs of any shapes together; yields the results of every live run after each epoch.
 
     `send(keys)` drops those runs before the next epoch. Runs whose epochs are done, that diverged or stopped early
     leave by themselves; it ends when none is left. A run that ends without diverging leaves its parameters, on the CPU,
-    in `keep` before its last result is yielded. Raises ValueError when two runs have the same key.
+    in `keep` before its last result is yielded. On a CUDA device each step is a graph; a `recorder` replaces what makes
+    it. Raises ValueError when two runs have the same key.
     """
     if len({run.key for run in runs}) < len(runs):
         raise ValueError("every run needs a key of its own")
     split = split._replace(train_x=split.train_x.to(dtype), val_x=split.val_x.to(dtype))
-    groups = [_Group(members, split) for members in _groups(runs)]
+    recorder = recorder or recorder_for(split.train_x.device)
+    groups = [_Group(members, split, recorder) for members in _groups(runs)]
     stopping = {run.key: EarlyStopping(run.config) for run in runs}
     epoch = 0
     while groups:
@@ -87,12 +93,14 @@ def run_bytes(config: RunConfig, features: int, classes: int, dtype: torch.dtype
     Parameters are there three times while a group is put together anew: old, new and, on a CPU, those that are kept;
     what the optimizer keeps of each and the gradient are there twice, and a copy that validates normalized networks. A
     layer's outputs are there three times at most (before and after the activation, and the gradient) for a batch and
-    for the epoch's last, smaller batch, and twice for an evaluation; normalization adds one, and dropout three.
+    for the epoch's last, smaller batch, and twice for an evaluation; normalization adds one, and dropout five. Three
+    numbers a step, at most, are planned ahead.
     """
     outputs = sum(config.hidden_layers) + classes
-    times = 3 + config.batch_norm + 3 * (config.dropout > 0)
+    times = 3 + config.batch_norm + 5 * (config.dropout > 0)
     examples = 2 * times * config.batch_size + 2 * EVALUATION_BATCH + 32  # coefficients and statistics of a unit
-    return dtype.itemsize * (_copies(config) * config.parameter_count(features, classes) + outputs * examples)
+    parameters = _copies(config) * config.parameter_count(features, classes)
+    return dtype.itemsize * (parameters + outputs * examples + 3 * STEPS_AHEAD)
 
 
 def _copies(config: RunConfig) -> int:
@@ -113,18 +121,17 @@ def _groups(runs: Sequence[Run]) -> Iterator[list[Run]]:
 class _Group:
     """Runs that see the same mini-batches and take the same kind of step, as one network; runs may only leave."""
 
-    def __init__(self, runs: list[Run], split: Split) -> None:
+    def __init__(self, runs: list[Run], split: Split, recorder: Recorder | None) -> None:
         self.runs = runs
-        self._split = split
+        self._split, self._recorder = split, recorder
         features, dtype = split.train_x.shape[1], split.train_x.dtype
         self._fuse([Member(r.config, initial_parameters(r, features, split.classes, dtype)) for r in runs])
 
     def _fuse(self, members: list[Member]) -> None:
-        self._spaces: dict[int, Workspace] = {}  # frees the former ones first
+        self._steps: Steps | None = None  # frees the former buffers first
         self._model = FusedMLP(members, like=self._split.train_x)
-        count, batch = len(self._split.train_y), self.runs[0].config.batch_size
-        sizes = {min(batch, count), count % batch or batch} if count > batch else {count}
-        self._spaces = {size: self._model.workspace(size) for size in sizes}
+        x, y, batch = self._split.train_x, self._split.train_y, self.runs[0].config.batch_size
+        self._steps = Steps(self._model, x, y, batch, self._recorder)
         weights = [run.config.parameter_count(self._split.train_x.shape[1], self._split.classes) for run in self.runs]
         self._shares = [weight / sum(weights) for weight in weights]
 
@@ -140,28 +147,17 @@ class _Group:
         ]
 
     def _train_epoch(self, epoch: int) -> list[tuple[float, float]]:
-        x, y = self._split.train_x, self._split.train_y
-        order = epoch_order(self.runs[0].seed, epoch, len(y)).to(x.device)
-        size = self.runs[0].config.batch_size
-        tally = Tally.zero(len(self.runs), x)
-        rates = self._rates(epoch, -(-len(y) // size))
-        batches = zip(torch.split(order, size), torch.split(y[order], size), strict=True)
-        for step, (picked, targets) in enumerate(batches):
-            if rates:
-                self._model.optimizer.set_rates(next(rates))
-            space = self._spaces[len(picked)]
-            torch.index_select(x, 0, picked, out=space.data)
-            self._model.draw(space, self.runs[0].seed, epoch, step)
-            self._model.step(space, space.data, targets, tally)
-        return tally.means(len(y))
+        assert self._steps
+        seed = self.runs[0].seed
+        order = epoch_order(seed, epoch, len(self._split.train_y))
+        return self._steps.epoch(order, self._rates(epoch, self._steps.count), seed, epoch)
 
-    def _rates(self, epoch: int, steps: int) -> Iterator[Tensor] | None:
-        """The learning rates [runs] of each step of an epoch; None where none of them ever changes."""
+    def _rates(self, epoch: int, steps: int) -> Tensor:
+        """The learning rates [steps, runs] float64 of an epoch."""
         configs = [run.config for run in self.runs]
         if all(is_constant(config) for config in configs):
-            return None
-        rates: Tensor = learning_rates(configs, epoch, steps).to(self._split.train_x)
-        return iter(rates.unbind())
+            return torch.tensor([config.learning_rate for config in configs], dtype=torch.float64).expand(steps, -1)
+        return learning_rates(configs, epoch, steps)
 
     def parameters_of(self, keys: Collection[Hashable]) -> Iterator[tuple[Hashable, Parameters]]:
         """Copies, on the CPU, of the parameters of those of its runs that are among `keys`."""

@@ -114,10 +114,8 @@ def _fused(runs: list[Run], dtype: torch.dtype, steps: int) -> Iterator[tuple[Ru
     members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES, dtype)) for run in runs]
     model = FusedMLP(members, like=torch.empty(0, dtype=dtype))
     space = model.workspace(BATCH)
-    rates = _rates([run.config for run in runs], steps).to(dtype)
-    for k, (rate, (x, y)) in enumerate(zip(rates, batches(dtype, steps), strict=True)):
-        model.optimizer.set_rates(rate)
-        model.draw(space, 0, 1, k)
+    model.plan(_rates([run.config for run in runs], steps), 0, 1)
+    for x, y in batches(dtype, steps):
         model.step(space, x, y, Tally.zero(len(runs), x))
     return ((run, model.parameters(position)) for position, run in enumerate(runs))
 
