@@ -52,6 +52,7 @@ class TrialState(enum.StrEnum):
 class RunState(enum.StrEnum):
     complete = "complete"
     diverged = "diverged"
+    pruned = "pruned"
 
 
 class WorkerState(enum.StrEnum):
@@ -239,7 +240,7 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        CheckConstraint("(state = 'complete') = (value IS NOT NULL)", name="complete_has_value"),
+        CheckConstraint("(state = 'diverged') = (value IS NULL)", name="diverged_has_no_value"),
         CheckConstraint("(state = 'diverged') = (error IS NOT NULL)", name="diverged_has_error"),
     )
 

@@ -86,9 +86,11 @@ HEARTBEAT = text(
 FINISH = text("""
     UPDATE trials t
     SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
+        reason = result.reason, other_values = CAST(result.others AS float8[]),
         lease_token = NULL, lease_until = NULL, finished_at = clock_timestamp()
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:values AS float8[]),
-                CAST(:stds AS float8[]), CAST(:errors AS text[])) AS result(id, token, state, value, std, error)
+                CAST(:stds AS float8[]), CAST(:errors AS text[]), CAST(:reasons AS text[]), CAST(:others AS text[]))
+         AS result(id, token, state, value, std, error, reason, others)
     WHERE t.id = result.id AND t.lease_token = result.token AND t.state = 'running'
     RETURNING t.id
 """)

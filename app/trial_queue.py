@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app import queue_statements, sweeps
-from app.models import Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
+from app.models import Run, RunState, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
 from app.weights import kept_of
 
 MAX_ATTEMPTS = 3  # a trial whose workers died so often fails, so that a poisonous one can't take down the fleet
@@ -69,13 +69,25 @@ class RunResult:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a trial ended: a value (mean over its runs) or the reason why there is none."""
+    """How a trial ended: a value (mean over its runs) or the reason why there is none.
+
+    With `pruned`, the pruner's words, the value is that of its last epoch. `other_values` are those of the sweep's
+    further objectives.
+    """
 
     lease: Lease
     value: float | None
     std: float | None
     error: str | None
     runs: Sequence[RunResult]
+    pruned: str | None = None
+    other_values: Sequence[float] | None = None
+
+    @property
+    def state(self) -> TrialState:
+        if self.value is None:
+            return TrialState.failed
+        return TrialState.complete if self.pruned is None else TrialState.pruned
 
 
 def register(session: Session, worker: Worker) -> None:
@@ -179,10 +191,12 @@ def finish(
     if sweep is None:
         return set()
     given = _lease_arrays([result.lease for result in results]) | {
-        "states": [TrialState.failed if result.value is None else TrialState.complete for result in results],
+        "states": [result.state for result in results],
         "values": [result.value for result in results],
         "stds": [result.std for result in results],
         "errors": [result.error for result in results],
+        "reasons": [result.pruned for result in results],
+        "others": [_array(result.other_values) for result in results],
     }
     accepted = {row.id for row in session.execute(queue_statements.FINISH, given)}
     if not accepted:
@@ -268,7 +282,7 @@ def _insert_runs(session: Session, results: Sequence[TrialResult], kept: Mapping
         {
             "trial_id": result.lease.trial_id,
             "seed": run.seed,
-            "state": "diverged" if run.value is None else "complete",
+            "state": _run_state(result, run),
             "value": run.value,
             "error": run.error,
             "seconds": run.seconds,
@@ -279,3 +293,14 @@ def _insert_runs(session: Session, results: Sequence[TrialResult], kept: Mapping
     ]
     if rows:
         session.execute(insert(Run), rows)
+
+
+def _run_state(result: TrialResult, run: RunResult) -> RunState:
+    if run.value is None:
+        return RunState.diverged
+    return RunState.complete if result.pruned is None else RunState.pruned
+
+
+def _array(values: Sequence[float] | None) -> str | None:
+    """As Postgres writes an array: arrays of arrays can't be taken apart."""
+    return None if values is None else "{" + ",".join(map(repr, values)) + "}"

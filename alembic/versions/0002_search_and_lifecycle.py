@@ -95,6 +95,9 @@ def create_deliveries() -> None:
 def upgrade() -> None:
     # an enum's value can't be taken away again, so it may be there
     op.execute("ALTER TYPE trial_state ADD VALUE IF NOT EXISTS 'infeasible'")
+    op.execute("ALTER TYPE run_state ADD VALUE IF NOT EXISTS 'pruned'")
+    op.drop_constraint(op.f("ck_runs_complete_has_value"), "runs")
+    op.create_check_constraint(op.f("ck_runs_diverged_has_no_value"), "runs", "(state = 'diverged') = (value IS NULL)")
     for column in sweep_columns():
         op.add_column("sweeps", column)
     for column in trial_columns():
@@ -115,6 +118,9 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION queue_webhook_delivery()")
     op.drop_table("webhook_deliveries")
     op.execute("DELETE FROM trials WHERE state = 'infeasible'")
+    op.execute("DELETE FROM runs WHERE state = 'pruned'")
+    op.drop_constraint(op.f("ck_runs_diverged_has_no_value"), "runs")
+    op.create_check_constraint(op.f("ck_runs_complete_has_value"), "runs", "(state = 'complete') = (value IS NOT NULL)")
     op.drop_index("ix_trials_retrain", "trials")
     for column in trial_columns():
         op.drop_column("trials", column.name)
