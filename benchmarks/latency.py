@@ -1,0 +1,207 @@
+"""How long the service takes to answer: `python -m benchmarks.latency` prints the table of docs/reliability.md.
+
+A database of its own is filled with large sweeps; then a real server is asked over loopback, by one client and by eight
+at once. Before each call of the one client the sweep's revision is raised, so that nothing kept from an earlier call
+can be the answer; the eight ask for sweeps that stand still, as dashboards do.
+"""
+
+import argparse
+import json
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx2
+from sqlalchemy import Engine, text
+
+from app import trial_queue
+from app.db import connect, migrate, transaction
+from app.embedded_postgres import running
+from benchmarks.large_sweeps import Filled, fill
+from tests.queue_examples import new_worker
+from tests.up_process import up
+
+CLIENTS = 8
+WORKERS = 3
+GOAL_MS, CLAIM_GOAL_MS = 200.0, 20.0
+COHORT = 64  # the most trials that a worker on a CPU claims at once
+
+
+class Measured(NamedTuple):
+    """Milliseconds of each call, by one client and by several at once; `size` is the answer's, in bytes."""
+
+    name: str
+    alone: Sequence[float]
+    together: Sequence[float] = ()
+    size: int = 0
+    goal: float | None = None
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest of the values that at least this share of them does not exceed; nan of none."""
+    return sorted(values)[math.ceil(share * len(values)) - 1] if values else math.nan
+
+
+class Clock:
+    """Milliseconds of what happens in its blocks."""
+
+    def __init__(self) -> None:
+        self.spent: list[float] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.spent.append((time.perf_counter() - begin) * 1e3)
+
+
+class Reads:
+    """What is asked of a server, and how long it takes."""
+
+    def __init__(self, url: str, engine: Engine, times: int) -> None:
+        self._clients = [httpx2.Client(base_url=url, timeout=60) for _ in range(CLIENTS)]
+        self._engine = engine
+        self._times = times
+
+    def measure(self, filled: Filled) -> Iterator[Measured]:
+        yield self._measure("list of sweeps", filled.epochs, "/api/v1/sweeps")
+        for words, sweep in (("10,000 trials", filled.trials), ("1,020,000 epochs", filled.epochs)):
+            for name, path in self._paths(f"/api/v1/sweeps/{sweep}").items():
+                yield self._measure(f"{words}: {name}", sweep, path)
+            yield self._measure(f"{words}: page of the dashboard", sweep, f"/sweeps/{sweep}")
+        yield self._measure_events(filled.waiting)
+
+    def _paths(self, base: str) -> dict[str, str]:
+        """What is asked of a sweep, by its name in the table."""
+        found = {
+            "sweep": base,
+            "trials, first page": f"{base}/trials",
+            "trials, best first": f"{base}/trials?order_by=-value",
+            "trials, last page": f"{base}/trials?after=9900",
+            "one trial": f"{base}/trials/5000",
+            "its learning curves": f"{base}/trials/5000/epochs",
+            "chart effect of a range": f"{base}/charts/effect?x=learning_rate&color=activation",
+        }
+        charts = self._clients[0].get(f"{base}/charts").raise_for_status().json()["items"]
+        return found | {f"chart {chart['name']}": chart["url"] for chart in charts}
+
+    def _measure(self, name: str, sweep: int, path: str) -> Measured:
+        alone, sizes = Clock(), []
+
+        def ask(client: httpx2.Client, clock: Clock) -> None:
+            with clock.running():
+                sizes.append(len(client.get(path).raise_for_status().content))
+
+        def ask_often(client: httpx2.Client) -> list[float]:
+            clock = Clock()
+            for _ in range(max(self._times // 2, 1)):
+                ask(client, clock)
+            return clock.spent
+
+        for _ in range(self._times + 1):
+            with transaction(self._engine) as session:
+                session.execute(text("UPDATE sweeps SET revision = revision + 1 WHERE id = :id"), {"id": sweep})
+            ask(self._clients[0], alone)
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            together = [one for some in pool.map(ask_often, self._clients) for one in some]
+        return Measured(name, alone.spent[1:], together, max(sizes), GOAL_MS)
+
+    def _measure_events(self, sweep: int) -> Measured:
+        """From the call that changes a sweep to the event that says so."""
+        clock = Clock()
+        with self._clients[0].stream("GET", f"/api/v1/sweeps/{sweep}/events") as stream:
+            lines = stream.iter_lines()
+            next(line for line in lines if line.startswith("retry"))
+            for call in ["pause", "resume"] * max(self._times // 4, 1):
+                with clock.running():
+                    changed = self._clients[1].post(f"/api/v1/sweeps/{sweep}/{call}").raise_for_status().json()
+                    heard = (json.loads(line[5:]) for line in lines if line.startswith("data:"))
+                    next(event for event in heard if event["revision"] >= changed["revision"])
+        return Measured("event after a change", clock.spent)
+
+
+class Writes:
+    """The calls that workers make, on the sweep whose trials wait."""
+
+    def __init__(self, engine: Engine, sweep: int, times: int) -> None:
+        self._engine, self._sweep, self._times = engine, sweep, times
+
+    def measure(self) -> list[Measured]:
+        """By one worker, and by three at once."""
+        alone = self._work()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            others = [future.result() for future in [pool.submit(self._work) for _ in range(WORKERS)]]
+        goals = {"claim": CLAIM_GOAL_MS}
+        return [
+            Measured(
+                f"{name} of {COHORT} trials", spent, [t for one in others for t in one[name]], goal=goals.get(name)
+            )
+            for name, spent in alone.items()
+        ]
+
+    def _work(self) -> dict[str, list[float]]:
+        """A worker that claims, keeps its leases alive, and gives them back."""
+        worker, clocks = new_worker(self._engine), {name: Clock() for name in ("claim", "heartbeat", "give back")}
+
+        def claim() -> list[trial_queue.Lease]:
+            with clocks["claim"].running():
+                with transaction(self._engine) as session:
+                    trial_queue.expire(session)
+                with transaction(self._engine) as session:
+                    claimed = trial_queue.claim(session, worker, COHORT, 30.0)
+            assert claimed is not None
+            return [trial.lease for trial in claimed[1]]
+
+        for _ in range(self._times + 1):
+            leases = claim()
+            with clocks["heartbeat"].running(), transaction(self._engine) as session:
+                trial_queue.heartbeat(session, worker, leases, 30.0)
+            with clocks["give back"].running(), transaction(self._engine) as session:
+                trial_queue.give_back(session, self._sweep, leases)
+        return {name: clock.spent[1:] for name, clock in clocks.items()}
+
+
+def row(one: Measured) -> str:
+    """A row of the table; the goal is the 95th percentile of the one client's calls."""
+    figures = [quantile(some, share) for some in (one.alone, one.together) for share in (0.5, 0.95)]
+    shown = ["" if math.isnan(figure) else f"{figure:.0f}" for figure in figures]
+    goal = "" if one.goal is None else f"{one.goal:.0f} {'kept' if figures[1] <= one.goal else 'MISSED'}"
+    return "| " + " | ".join([one.name, *shown, f"{one.size / 1e3:,.0f}" if one.size else "", goal]) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=40, help="calls a row by the one client")
+    parser.add_argument("--keep", type=Path, help="a folder for the database, filled if it is empty")
+    given = parser.parse_args()
+    home = given.keep or Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
+    home.mkdir(exist_ok=True)
+    home.chmod(0o755)
+    print("| call, in milliseconds | alone: p50 | p95 | at once: p50 | p95 | answer, kB | goal of p95 |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    with running(home) as url:
+        for one in measured(url, home, given.times):
+            print(row(one), flush=True)
+    if given.keep is None:
+        shutil.rmtree(home)
+
+
+def measured(url: str, home: Path, times: int) -> Iterator[Measured]:
+    """Every row of the table, on this database."""
+    engine = connect(url)
+    migrate(engine)
+    filled = fill(engine)
+    yield from Writes(engine, filled.waiting, times).measure()
+    with up(home, "--workers", "0", PERCEPTUNE_HOME=home, DATABASE_URL=url) as server:
+        yield from Reads(server.url, engine, times).measure(filled)
+    engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
