@@ -15,8 +15,10 @@ from app.errors import ConflictError, FieldError, InvalidError, NotFoundError
 from app.hyperparameters import completed
 from app.models import ENDED_SWEEPS, LIVE_TRIALS, Sweep, SweepState, Trial, TrialState
 from app.schemas import SweepCreate
+from app.search_checks import check_search
 from app.space import Space, check_model_fits, parse_space, training_cost
 
+MAX_TRIALS = 100_000  # of a sweep
 # Fields of a body that are columns of the same name.
 _COPIED = {"name", "task", "dataset", "split", "space", "seeds", "seed", "keep_models", "notes", "tags", "priority"}
 
@@ -28,7 +30,7 @@ def create(
 
     Raises InvalidError for a space that can't be searched and ConflictError for a key used with another body.
     """
-    space, n_trials = _checked(body)
+    space, n_trials = checked(body)
     request_hash = hashlib.sha256(body.model_dump_json().encode()).hexdigest() if idempotency_key else None
     if idempotency_key:
         # two posts with one key at once: the second waits here until the first has committed
@@ -41,8 +43,7 @@ def create(
     sweep = Sweep(
         **body.model_dump(include=_COPIED),
         sampler=body.sampler.model_dump(exclude_unset=True),
-        metric=body.objective.metric,
-        direction=body.objective.direction,
+        **_search_columns(body),
         exercise_run_id=exercise_run_id,
         idempotency_key=idempotency_key,
         request_hash=request_hash,
@@ -53,6 +54,19 @@ def create(
     _insert_trials(session, sweep, space, n_trials)
     notify(session, sweep.id)
     return sweep
+
+
+def _search_columns(body: SweepCreate) -> dict[str, Any]:
+    """The columns of what is optimised, and when trials and the sweep stop."""
+    first, *others = body.objectives or [body.objective]
+    return {
+        "metric": first.metric,
+        "direction": first.direction,
+        "objectives": [other.model_dump() for other in others],
+        "best_by": body.best_by,
+        "pruner": None if body.pruner is None else body.pruner.model_dump(exclude_unset=True),
+        "stop_rules": {} if body.stop is None else body.stop.model_dump(exclude_none=True),
+    }
 
 
 def get(session: Session, sweep_id: int, *, lock: bool = False) -> Sweep:
@@ -102,6 +116,15 @@ def touch(session: Session, sweep: Sweep) -> None:
     session.refresh(sweep)
 
 
+def next_number(session: Session, sweep: Sweep) -> int:
+    """That of the next trial of a sweep that is locked. Raises ConflictError where it is full."""
+    trials = select(func.count(), func.coalesce(func.max(Trial.number) + 1, 0)).where(Trial.sweep_id == sweep.id)
+    count, number = session.execute(trials).one()
+    if count >= MAX_TRIALS:
+        raise ConflictError(f"Sweep {sweep.id} has {count:,} trials, and no sweep can have more: clone it.")
+    return int(number)
+
+
 def delete(session: Session, sweep_id: int) -> None:
     """Removes the sweep with all that was measured. Raises ConflictError while trials of it are running."""
     sweep = get(session, sweep_id, lock=True)
@@ -142,13 +165,14 @@ def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
     )
 
 
-def _checked(body: SweepCreate) -> tuple[Space, int]:
+def checked(body: SweepCreate) -> tuple[Space, int]:
     """The space and the number of trials. Raises InvalidError."""
     for field in ("name", "notes"):
         if "\0" in getattr(body, field):  # which Postgres can't store
             raise InvalidError(
                 f"The {field} can't be used.", [FieldError((field,), "can't contain the character U+0000")]
             )
+    check_search(body)
     space = parse_space(body.space)
     facts = DATASETS[body.dataset]
     check_model_fits(space, facts.features, facts.classes, body.seeds)
