@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from app import study
+from app.samplers import Turn
 from app.space import parse_space
+from app.study import Search
 
 
 def drawn(space: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """The parameters of the first trials of a random sweep with seed 0."""
-    parsed = parse_space(space)
-    empty = study.study_from_rows(parsed, [], maximize=True)
-    return [study.ask(empty, parsed, "random", {}, study.sampler_seed(0, number)) for number in range(count)]
+    search = Search(parse_space(space), {"name": "random"})
+    return [search.ask(Turn(0, number)) for number in range(count)]

@@ -1,0 +1,173 @@
+"""Processes that hold arms and train them on command, each on a core of its own."""
+
+import multiprocessing
+import os
+import resource
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any, NamedTuple, Self
+
+import torch
+
+from benchmarks.arms import Arm, Eager, Fused, Loader
+from benchmarks.products import Products
+from worker import datasets
+from worker.run import Run
+from worker.training import Split, train
+
+ARMS: dict[str, Callable[[Sequence[Run], Split], Arm]] = {
+    "loader": Loader,
+    "eager": Eager,
+    "eager two threads": Eager,
+    "fused": Fused,
+    "sgemm": Products,
+}
+
+
+class Size(NamedTuple):
+    """How many examples an epoch trains and validates on."""
+
+    train: int
+    val: int
+
+
+class Lap(NamedTuple):
+    """One timed epoch of an arm in all its processes."""
+
+    seconds: float  # until the last one was done
+    calm: float  # share of their time in which the processes had a core; less than 1 where others took it
+    losses: dict[Hashable, float]
+
+
+def cores() -> list[int]:
+    """The cores that this process may use."""
+    affinity: Callable[[int], set[int]] = getattr(os, "sched_getaffinity", lambda _: set(range(os.cpu_count() or 1)))
+    return sorted(affinity(0))
+
+
+class Crew:
+    """Processes that train the same arms at the same time, one for each set of cores, one thread a core."""
+
+    def __init__(self, homes: Sequence[Sequence[int]], home: Path) -> None:
+        self._homes, self._home = homes, home
+        self._pipes: list[Connection] = []
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        context = multiprocessing.get_context("spawn")
+        for mine in self._homes:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, mine, self._home), daemon=True)
+            process.start()
+            theirs.close()
+            self._exit.callback(process.join, 10)
+            self._exit.callback(ours.close)
+            self._pipes.append(ours)
+        self._all("ready")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    def make(self, arm: str, hands: Sequence[Sequence[Run]], size: Size) -> list[int]:
+        """Builds an arm in place of the former one of that name, and trains it once to warm up.
+
+        Gives back the operations of each process's products, where the arm is "sgemm".
+        """
+        return [int(flops) for flops in self._all("make", *[(arm, hand, size) for hand in hands])]
+
+    def lap(self, arm: str) -> Lap:
+        """One epoch of the arm in every process."""
+        start = perf_counter()
+        done = self._all("lap", *[(arm,)] * len(self._pipes))
+        seconds = perf_counter() - start
+        losses = {key: loss for _, _, losses in done for key, loss in losses.items()}
+        return Lap(seconds, sum(busy for busy, _, _ in done) / sum(wall for _, wall, _ in done), losses)
+
+    def train(self, hands: Sequence[Sequence[Run]]) -> float:
+        """Seconds to train the runs from their initial weights to their last epoch, on all the data."""
+        start = perf_counter()
+        self._all("train", *[(hand,) for hand in hands])
+        return perf_counter() - start
+
+    def drop(self) -> None:
+        """Forgets all arms."""
+        self._all("drop")
+
+    def peak_bytes(self) -> int:
+        """The most memory that one of the processes has had."""
+        return max(int(peak) for peak in self._all("peak"))
+
+    def _all(self, command: str, *arguments: tuple[Any, ...]) -> list[Any]:
+        for pipe, given in zip(self._pipes, arguments or [()] * len(self._pipes), strict=True):
+            pipe.send((command, given))
+        answers = [pipe.recv() for pipe in self._pipes]
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+
+class _Member:
+    """What one process of a crew can be told."""
+
+    def __init__(self, home: Path) -> None:
+        data = datasets.load("fashion_mnist", "holdout", home=home, device=torch.device("cpu"))
+        self._data = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
+        self._arms: dict[str, Arm] = {}
+
+    def ready(self) -> None:
+        """The data set is loaded."""
+
+    def make(self, name: str, runs: Sequence[Run], size: Size) -> int:
+        self._arms.pop(name, None)
+        arm = self._arms[name] = ARMS[name](runs, _first(self._data, size))
+        arm.epoch()
+        return arm.flops if isinstance(arm, Products) else 0
+
+    def lap(self, name: str) -> tuple[float, float, Mapping[Hashable, float]]:
+        start, busy = perf_counter(), process_time()
+        losses = self._arms[name].epoch()
+        return process_time() - busy, perf_counter() - start, losses
+
+    def train(self, runs: Sequence[Run]) -> None:
+        for _ in train(runs, self._data, keep={}):
+            pass
+
+    def drop(self) -> None:
+        self._arms.clear()
+
+    def peak(self) -> int:
+        return peak_bytes()
+
+
+def _first(data: Split, size: Size) -> Split:
+    train_x, train_y = (tensor[: size.train].clone() for tensor in (data.train_x, data.train_y))
+    val_x, val_y = (tensor[: size.val].clone() for tensor in (data.val_x, data.val_y))
+    return Split(train_x, train_y, val_x, val_y, data.classes)
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had, resident."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kilobytes
+
+
+def _serve(pipe: Connection, mine: Sequence[int], home: Path) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, mine)
+    torch.set_num_threads(len(mine))
+    member = _Member(home)
+    while True:
+        try:
+            command, given = pipe.recv()
+        except EOFError:
+            return
+        try:
+            pipe.send(getattr(member, command)(*given))
+        except Exception as error:
+            pipe.send(error)

@@ -1,0 +1,119 @@
+"""The matrix products of a fused cohort alone: what sgemm reaches on the shapes that the cohort trains."""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import groupby, product
+from time import perf_counter
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from worker.fused_layout import Layout, fusion_order
+from worker.optimizers import rule
+from worker.run import Run
+from worker.training import EVALUATION_BATCH, Split
+
+TRIALS = 5  # of each way to store the factors; the quickest is kept
+
+
+class Shape(NamedTuple):
+    """`copies` products [m, k] @ [k, n]."""
+
+    copies: int
+    m: int
+    k: int
+    n: int
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations, an addition and a multiplication counted apart."""
+        return 2 * self.copies * self.m * self.k * self.n
+
+
+class Products:
+    """The products of a cohort's epoch, each in the way of storing its factors and result that is quickest here.
+
+    torch.mm, or torch.bmm where one block holds several runs and that is quicker, into memory made beforehand.
+    """
+
+    def __init__(self, runs: Sequence[Run], split: Split) -> None:
+        examples, held_out = len(split.train_y), len(split.val_y)
+        self._phases: list[tuple[int, list[Callable[[], object]]]] = []  # how often, which
+        self.flops = 0
+        for layout, batch in _layouts(runs):
+            steps = -(-examples // batch)
+            evaluations = -(-held_out // EVALUATION_BATCH)
+            self._add(steps, list(_training(layout, batch)))
+            self._add(evaluations, list(_forward(layout, min(EVALUATION_BATCH, held_out))))
+
+    def _add(self, times: int, shapes: list[Shape]) -> None:
+        self._phases.append((times, [_quickest(shape) for shape in shapes]))
+        self.flops += times * sum(shape.flops for shape in shapes)
+
+    def epoch(self) -> dict[Hashable, float]:
+        for times, products in self._phases:
+            for _ in range(times):
+                for multiply in products:
+                    multiply()
+        return {}
+
+
+def _layouts(runs: Sequence[Run]) -> Iterator[tuple[Layout, int]]:
+    """The layout and batch size of each group of runs that the training fuses."""
+
+    def group(run: Run) -> tuple[int, int, str]:
+        return run.seed, run.config.batch_size, rule(run.config)
+
+    for (_, batch, _), same in groupby(sorted(runs, key=group), key=group):
+        configs = sorted((run.config for run in same), key=fusion_order)
+        yield Layout.of(configs, 784, 10), batch
+
+
+def _forward(layout: Layout, batch: int) -> Iterator[Shape]:
+    yield Shape(1, layout.first_rows, layout.features, batch)
+    for block in layout.blocks:
+        if block.source is not None:
+            yield Shape(block.size, block.outputs, block.inputs, batch)
+
+
+def _training(layout: Layout, batch: int) -> Iterator[Shape]:
+    """Forward, then the gradients of each layer's inputs, but the data, and of its weights."""
+    yield from _forward(layout, batch)
+    for block in layout.blocks:
+        if block.source is not None:
+            yield Shape(block.size, block.inputs, block.outputs, batch)
+            yield Shape(block.size, block.outputs, batch, block.inputs)
+    yield Shape(1, layout.first_rows, batch, layout.features)
+
+
+def _quickest(shape: Shape) -> Callable[[], object]:
+    return min(_ways(shape), key=_seconds)
+
+
+def _ways(shape: Shape) -> Iterator[Callable[[], object]]:
+    """Row-major or column-major, each of the two factors and the result; as one call or one for each product."""
+    copies, m, k, n = shape
+    for flip_a, flip_b, flip_out in product((False, True), repeat=3):
+        a, b, out = _made(copies, m, k, flip_a), _made(copies, k, n, flip_b), _made(copies, m, n, flip_out)
+        yield lambda a=a, b=b, out=out: _one_by_one(a, b, out)  # type: ignore[misc]
+        if copies > 1:
+            yield lambda a=a, b=b, out=out: torch.bmm(a, b, out=out)  # type: ignore[misc]
+
+
+def _made(copies: int, rows: int, columns: int, column_major: bool) -> Tensor:
+    return torch.rand(copies, columns, rows).mT if column_major else torch.rand(copies, rows, columns)
+
+
+def _one_by_one(a: Tensor, b: Tensor, out: Tensor) -> None:
+    for i in range(len(a)):
+        torch.mm(a[i], b[i], out=out[i])
+
+
+def _seconds(multiply: Callable[[], object]) -> float:
+    multiply()
+    best = float("inf")
+    for _ in range(TRIALS):
+        start = perf_counter()
+        multiply()
+        best = min(best, perf_counter() - start)
+    return best
