@@ -40,7 +40,8 @@ def up(
 ) -> None:
     """Serves the API and the dashboard and runs the workers, until Ctrl-C.
 
-    Further settings: PERCEPTUNE_API_KEY, PERCEPTUNE_OPEN, PERCEPTUNE_ALLOWED_HOSTS, PERCEPTUNE_LEASE_SECONDS.
+    Further settings: PERCEPTUNE_API_KEY, PERCEPTUNE_OPEN, PERCEPTUNE_ALLOWED_HOSTS, PERCEPTUNE_LEASE_SECONDS,
+    PERCEPTUNE_TF32.
     """
     settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
     logs.configure("server")
@@ -73,7 +74,10 @@ def demo(
 
 @app.command()
 def worker(home: Home = None, database_url: Database = None, device: Device = None) -> None:
-    """Runs one worker for the same database, on this or another machine, until Ctrl-C."""
+    """Runs one worker for the same database, on this or another machine, until Ctrl-C.
+
+    Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_TF32.
+    """
     _become("worker", _settings(home=home, database_url=database_url, device=device))
 
 

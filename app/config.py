@@ -44,6 +44,7 @@ class Settings(BaseSettings):
         None, ge=0, le=1024, description="Workers to start; default one a GPU, else one a core."
     )
     device: str | None = Field(None, pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="cpu, cuda, cuda:N or mps.")
+    tf32: bool = Field(False, description="Round the factors of float32 products on NVIDIA GPUs, for speed.")
     database_url: str | None = Field(
         None, validation_alias="DATABASE_URL", description="A Postgres to use in place of the embedded one."
     )

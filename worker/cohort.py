@@ -1,6 +1,8 @@
 """Which runs train together, and how many fit in a device's memory."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from app.hyperparameters import completed
@@ -11,6 +13,7 @@ from worker.training import run_bytes
 
 MAX_TRIALS = {"cpu": 64, "mps": 256, "cuda": 512}  # a claim's most; the share of a worker is often less
 MEMORY_SHARE = 0.5  # of what is free: the data set, the library's own buffers and other workers need theirs
+TOO_CAREFUL = 3  # what a run really takes is more than a third of its `run_bytes`
 
 Key = tuple[int, int]  # trial id, index of the seed
 
@@ -41,10 +44,32 @@ def run_seed(sweep_seed: int, index: int) -> int:
 def fitting(
     sweep: Sweep, trials: Sequence[ClaimedTrial], shape: tuple[int, int], free_bytes: int
 ) -> tuple[list[ClaimedTrial], list[ClaimedTrial]]:
-    """The first trials that fit in the memory together, at least one, and the rest. `shape`: features and classes."""
-    left = free_bytes * MEMORY_SHARE
-    for index, trial in enumerate(trials):
-        left -= sweep.seeds * run_bytes(run_config(trial.params or {}), *shape)
-        if left < 0 and index > 0:
-            return list(trials[:index]), list(trials[index:])
-    return list(trials), []
+    """The first trials that fit in the memory together, at least one, and the rest. `shape`: features and classes.
+
+    Raises TooLargeError when the first one can't fit, even alone in all that is free.
+    """
+    sizes = list(accumulate(trial_bytes(sweep, trial, shape) for trial in trials))
+    count = max(bisect_right(sizes, free_bytes * MEMORY_SHARE), 1)
+    if sizes[0] > TOO_CAREFUL * free_bytes:  # the system would kill the worker rather than refuse the memory
+        raise TooLargeError(sweep, trials[0], shape, free_bytes)
+    return list(trials[:count]), list(trials[count:])
+
+
+def trial_bytes(sweep: Sweep, trial: ClaimedTrial, shape: tuple[int, int]) -> int:
+    """The most memory that a trial takes while it trains, all its seeds together. `shape`: features and classes."""
+    return sweep.seeds * run_bytes(run_config(trial.params or {}), *shape)
+
+
+class TooLargeError(Exception):
+    """A single trial that does not fit in the memory; says its sizes."""
+
+    def __init__(self, sweep: Sweep, trial: ClaimedTrial, shape: tuple[int, int], free_bytes: int) -> None:
+        self.trial = trial
+        config = run_config(trial.params or {})
+        seeds = f"{sweep.seeds} seeds" if sweep.seeds > 1 else "one seed"
+        widths = ", ".join(map(str, config.hidden_layers))
+        super().__init__(
+            f"There is not enough memory to train {f'hidden layers of {widths}' if widths else 'softmax regression'}"
+            f" with a batch size of {config.batch_size} and {seeds}: this takes up to"
+            f" {trial_bytes(sweep, trial, shape) / 2**20:,.0f} MiB, and {free_bytes / 2**20:,.0f} MiB are free."
+        )

@@ -129,9 +129,14 @@ class Loop:
         context.holding.take(trial.lease for trial in trials)
         logger.info("sweep %d: %d trials claimed", sweep.id, len(trials))
         try:
-            TrainMLP(context, sweep, *self._prepare(sweep, trials)).run()
+            left: Sequence[ClaimedTrial] = trials
+            while left:
+                left = self._train_half(sweep, *self._prepare(sweep, left))
         except Stopped:
             raise
+        except cohort.TooLargeError as error:
+            logger.error("sweep %d: %s", sweep.id, error)
+            self._let_go(sweep, str(error), only=[error.trial])
         except DatasetError as error:
             logger.error("sweep %d: %s", sweep.id, error)
             self._let_go(sweep, str(error))
@@ -143,6 +148,28 @@ class Loop:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)  # the end is near, and must not be cut short
             self._let_go(sweep)
+
+    def _train_half(self, sweep: Sweep, trials: Sequence[ClaimedTrial], split: Split) -> Sequence[ClaimedTrial]:
+        """Trains all of them; where memory is lacking, gives back half of those that are left, and returns the others.
+
+        Raises TooLargeError when a single one is left.
+        """
+        context = self._context
+        try:
+            TrainMLP(context, sweep, trials, split).run()
+            return []
+        except Exception as error:
+            if not device.is_out_of_memory(error):
+                raise
+        # here the error is gone, and with it what its traceback held
+        held = [trial for trial in trials if trial.lease.trial_id in context.holding]
+        if len(held) == 1:
+            shape = split.train_x.shape[1], split.classes
+            raise cohort.TooLargeError(sweep, held[0], shape, device.free_memory(context.device))
+        half = len(held) // 2
+        logger.warning("sweep %d: out of memory with %d trials, going on with %d", sweep.id, len(held), half)
+        self._let_go(sweep, only=held[half:])
+        return held[:half]
 
     def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
         """The trials with their parameters, as many as fit, and their data."""
@@ -214,6 +241,7 @@ def run(settings: Settings, *, parent: int | None = None, siblings: int = 1) -> 
         chosen = device.choose_device(settings.device or "auto")
     except ValueError as error:
         raise StartError(f"PERCEPTUNE_DEVICE={settings.device}: {error}.") from None
+    device.use_tf32(settings.tf32)
     if chosen.type == "cpu":
         device.use_threads(1)
     context = Context(settings, connect(settings.database_url, pool_size=3), chosen)

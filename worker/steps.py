@@ -1,6 +1,6 @@
 """The training steps of an epoch: what changes from one to the next waits on the device, and a cursor moves over it."""
 
-from functools import partial
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,33 +12,43 @@ from worker.fused_workspace import Workspace
 from worker.planned import STEPS_AHEAD, Planned
 
 
+@dataclass(frozen=True)
+class TrainingStep:
+    """One step on a mini-batch of the workspace's size: the same operations on the same memory in every call."""
+
+    model: FusedMLP
+    x: Tensor
+    y: Tensor
+    tally: Tally
+    picked: Planned  # the examples of each step
+    space: Workspace
+
+    def __call__(self) -> None:
+        picked = self.picked.take(self.model.cursor)[0, : self.space.batch]
+        torch.index_select(self.x, 0, picked, out=self.space.data)
+        torch.index_select(self.y, 0, picked, out=self.space.targets)
+        self.model.step(self.space, self.space.data, self.space.targets, self.tally)
+
+
 class Steps:
     """The steps of a fused network on x [n, features] and y [n] in mini-batches, the last of which may be smaller.
 
-    A step is one function of no arguments that reads and writes the same memory whichever step it is; with a recorder
-    it is captured and replayed.
+    With a recorder they are captured and replayed.
     """
 
     def __init__(self, model: FusedMLP, x: Tensor, y: Tensor, batch: int, recorder: Recorder | None = None) -> None:
-        self._model, self._x, self._y = model, x, y
-        self._batch = min(batch, len(y))
+        self._model, self._batch = model, min(batch, len(y))
         self.count = -(-len(y) // self._batch)
         self._picked = Planned(self._batch, y, min(self.count, STEPS_AHEAD))
         self._tally = Tally.zero(model.layout.runs, x)
+
+        def step(size: int) -> Step:
+            plain = TrainingStep(model, x, y, self._tally, self._picked, model.workspace(size))
+            return Replayed(plain, recorder) if recorder else plain
+
         last = len(y) - (self.count - 1) * self._batch
-        whole = self._step(self._batch, recorder)
-        self._steps = [whole] * (self.count - 1) + [whole if last == self._batch else self._step(last, recorder)]
-
-    def _step(self, batch: int, recorder: Recorder | None) -> Step:
-        step = partial(self._take, self._model.workspace(batch))
-        return Replayed(step, recorder) if recorder else step
-
-    def _take(self, space: Workspace) -> None:
-        """One step, on the device alone."""
-        picked = self._picked.take(self._model.cursor)[0, : space.batch]
-        torch.index_select(self._x, 0, picked, out=space.data)
-        torch.index_select(self._y, 0, picked, out=space.targets)
-        self._model.step(space, space.data, space.targets, self._tally)
+        whole = step(self._batch)
+        self._steps = [whole] * (self.count - 1) + [whole if last == self._batch else step(last)]
 
     def epoch(self, order: Tensor, rates: Tensor, seed: int, epoch: int) -> list[tuple[float, float]]:
         """Takes every step in the order [n] of the examples, at rates [steps, runs]; mean loss and accuracy by run."""
