@@ -13,10 +13,12 @@ class Curve:
     means: dict[int, float] = field(default_factory=dict)
     values: dict[int, dict[int, float]] = field(default_factory=dict)
     best: tuple[int, float] | None = None
+    last_epoch: int = 0
     _last: dict[int, float | None] = field(default_factory=dict)
 
     def add(self, epoch: int, figures: Mapping[int, float | None], *, maximize: bool) -> None:
         """Notes an epoch: the figure of each run by seed, None where it was not finite. Epochs come in order."""
+        self.last_epoch = epoch
         self._last |= figures
         values = {seed: figure for seed, figure in sorted(self._last.items()) if figure is not None}
         if len(values) < self.runs:
@@ -25,10 +27,6 @@ class Curve:
         self.values[epoch], self.means[epoch] = values, mean
         if self.best is None or (mean > self.best[1] if maximize else mean < self.best[1]):
             self.best = (epoch, mean)
-
-    @property
-    def last_epoch(self) -> int:
-        return max(self.means, default=0)
 
 
 @dataclass

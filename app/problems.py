@@ -55,7 +55,7 @@ def _fields(found: Sequence[Any]) -> list[FieldError]:
     fields = []
     for one in found:
         loc = tuple(one["loc"][1:] if one["loc"][0] == "body" else one["loc"])
-        loc = loc[:1] + loc[2:] if loc[:1] == ("sampler",) else loc  # pydantic names the kind of sampler there
+        loc = _without_kinds(loc)
         fields.append(FieldError(() if one["type"] == "json_invalid" else loc, _right(one)))
     return fields
 
@@ -97,3 +97,11 @@ def _database_gone(request: Request, error: Exception) -> Response:
 def _bug(request: Request, error: Exception) -> Response:
     logger.error("unexpected error at %s %s", request.method, request.url.path, exc_info=error)
     return render(request, PerceptuneError("This is a bug of the server; its log says more."))
+
+
+def _without_kinds(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The path without the kind of sampler or pruner, which pydantic names behind the field."""
+    return tuple(part for before, part in zip((None, *loc), loc, strict=False) if before not in _OF_SEVERAL_KINDS)
+
+
+_OF_SEVERAL_KINDS = {"sampler", "pruner", "wrapped"}

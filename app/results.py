@@ -213,9 +213,13 @@ def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> s
             **({name: getattr(metrics, name) for name in schemas.Metrics.model_fields} if metrics else {})
         ),
         attempt=trial.attempt,
+        history=[schemas.AttemptOut.model_validate(attempt) for attempt in trial.history],
         seconds=(ended - started).total_seconds() if ended and started else None,
         worker=trial.worker_id,
         error=trial.error,
+        reason=trial.reason,
+        enqueued=trial.enqueued,
+        excluded=trial.excluded,
     )
 
 
@@ -236,7 +240,9 @@ def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schem
     if sweep.state in {SweepState.running, SweepState.stopping} and 0 < totals.progress < 1 and totals.elapsed:
         eta = float(totals.elapsed) * (1 - totals.progress) / totals.progress
     copied = {"id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision"}
-    copied |= {"keep_models", "notes", "tags", "priority"}
+    copied |= {"keep_models", "notes", "tags", "priority", "best_by", "stop_reason"}
+    first = {"metric": sweep.metric, "direction": sweep.direction}
+    several = [first, *sweep.objectives]
     times = {"created_at", "started_at", "finished_at"}
     return schemas.SweepOut(
         **{name: getattr(sweep, name) for name in copied | times},
@@ -245,11 +251,19 @@ def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schem
         progress=1.0 if sweep.state == SweepState.completed else totals.progress,
         eta_seconds=eta,
         best=best,
-        sampler=sweep.sampler["name"] if len(sweep.sampler) == 1 else sweep.sampler,
-        pruner=None,
+        sampler=_named(sweep.sampler) or "",
+        pruner=_named(sweep.pruner),
         n_trials=n_trials,
-        objective=schemas.Objective.model_validate({"metric": sweep.metric, "direction": sweep.direction}),
+        objective=schemas.Objective.model_validate(first),
+        objectives=[schemas.OneObjective.model_validate(one) for one in several] if sweep.objectives else None,
+        pareto=None,
+        stop=schemas.StopRules.model_validate(sweep.stop_rules) if sweep.stop_rules else None,
     )
+
+
+def _named(options: dict[str, Any] | None) -> str | dict[str, Any] | None:
+    """A sampler or pruner as it was posted: its bare name where it has no options."""
+    return options["name"] if options and len(options) == 1 else options
 
 
 _COUNTS = ", ".join(f"count(*) FILTER (WHERE t.state = '{state}') AS {state}" for state in TrialState)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Exists, Select, case, cast, func, select, text, update
@@ -14,7 +14,7 @@ from app.db import CHANNEL
 from app.errors import ConflictError, FieldError, InvalidError, NotFoundError
 from app.hyperparameters import completed
 from app.models import ENDED_SWEEPS, LIVE_TRIALS, Sweep, SweepState, Trial, TrialState
-from app.schemas import SweepCreate
+from app.schemas import Objective, OneObjective, SweepCreate
 from app.search_checks import check_search
 from app.space import Space, check_model_fits, parse_space, training_cost
 
@@ -58,7 +58,8 @@ def create(
 
 def _search_columns(body: SweepCreate) -> dict[str, Any]:
     """The columns of what is optimised, and when trials and the sweep stop."""
-    first, *others = body.objectives or [body.objective]
+    objectives: Sequence[Objective | OneObjective] = body.objectives or [body.objective]
+    first, *others = objectives
     return {
         "metric": first.metric,
         "direction": first.direction,

@@ -4,12 +4,14 @@ from app.schemas.base import Body, Page, Problem
 from app.schemas.exercises import AnswerOut, ExerciseOut, ExerciseRunCreate, ExerciseRunOut, ExerciseWithRun
 from app.schemas.models import ModelOut
 from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
-from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, SweepCreate, SweepOut
+from app.schemas.stop import StopRules
+from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, SweepCreate, SweepOut
 from app.schemas.system import ChartOut, DatasetOut, WorkerOut
-from app.schemas.trials import EpochOut, Metrics, RunOut, TrialOut
+from app.schemas.trials import AttemptOut, EpochOut, Metrics, RunOut, TrialCreate, TrialOut
 
 __all__ = [
     "AnswerOut",
+    "AttemptOut",
     "Best",
     "Body",
     "ChartOut",
@@ -25,14 +27,17 @@ __all__ = [
     "Metrics",
     "ModelOut",
     "Objective",
+    "OneObjective",
     "Page",
     "Problem",
     "RandomSampler",
     "RunOut",
     "Sampler",
+    "StopRules",
     "SweepCreate",
     "SweepOut",
     "TPESampler",
+    "TrialCreate",
     "TrialOut",
     "WorkerOut",
 ]

@@ -7,7 +7,9 @@ from pydantic.config import JsonDict
 
 from app.models import SweepState
 from app.schemas.base import Body, UtcTime
+from app.schemas.pruners import Pruner
 from app.schemas.samplers import RandomSampler, Sampler
+from app.schemas.stop import StopRules
 
 Task = Literal["train_mlp"]
 Dataset = Literal["fashion_mnist", "digits"]
@@ -25,6 +27,16 @@ class Objective(Body):
     metric: Metric = "val_accuracy"
     direction: Direction = "maximize"
 
+
+class OneObjective(Body):
+    """One of several objectives. `parameters` counts weights and biases; `seconds` are those of a training."""
+
+    metric: Metric | Literal["parameters", "seconds"]
+    direction: Direction
+
+
+Objectives = Annotated[list[OneObjective], Field(min_length=2, max_length=5)]
+BestBy = Literal["mean", "lower_bound"]
 
 _EXAMPLE: JsonDict = {
     "name": "width",
@@ -51,7 +63,7 @@ class SweepCreate(Body):
     sampler: Sampler = Field(
         default_factory=lambda: RandomSampler(name="random"), description="How configurations are chosen."
     )
-    pruner: None = Field(None, description="Stops poor trials early; none yet.")
+    pruner: Pruner | None = Field(None, description="What stops poor trials early; null trains every trial to its end.")
     n_trials: int | None = Field(
         None, ge=1, le=100_000, description="Configurations to try; a grid has its own number."
     )
@@ -63,6 +75,15 @@ class SweepCreate(Body):
         "the chosen trial at the end; `book` validates on the test images.",
     )
     objective: Objective = Field(default_factory=Objective, description="What is optimised.")
+    objectives: Objectives | None = Field(
+        None, description="Several instead of `objective`; `best`, rules and charts of one value go by the first."
+    )
+    best_by: BestBy = Field(
+        "mean",
+        description="How the best is chosen: by the mean over all runs of a configuration, or by the mean less 1.645 "
+        "standard errors (more where the direction is minimize).",
+    )
+    stop: StopRules | None = Field(None, description="When it stops before all trials are done.")
     keep_models: KeepModels = Field(
         "best", description="Whose weights are kept: those of the best trial, or of all complete ones."
     )
@@ -90,11 +111,15 @@ class EpochCounts(BaseModel):
 
 
 class Best(BaseModel):
-    """The trial with the best mean; `std` is the sample standard deviation over its seeds."""
+    """The best configuration by its first trial: mean and sample standard deviation over all its runs."""
 
     number: int
     value: float
     std: float | None
+    runs: int = Field(1, description="Runs of the configuration, over all its trials.")
+    bound: float | None = Field(
+        None, description="The mean less 1.645 standard errors (more to minimize); null for one run."
+    )
     params: dict[str, Any]
     test_accuracy: float | None = Field(description="Mean over its runs, scored once at the end; null for `book`.")
 
@@ -115,11 +140,16 @@ class SweepOut(BaseModel):
     split: str
     space: dict[str, Any]
     sampler: str | dict[str, Any]
-    pruner: None
+    pruner: str | dict[str, Any] | None
     n_trials: int
     seeds: int
     seed: int
     objective: Objective
+    objectives: list[OneObjective] | None
+    pareto: list[int] | None = Field(description="Numbers of the trials that no other beats in every objective.")
+    best_by: str
+    stop: StopRules | None
+    stop_reason: str | None = Field(description="Which rule has stopped it, in words.")
     keep_models: str
     notes: str
     tags: list[str]

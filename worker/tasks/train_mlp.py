@@ -4,7 +4,7 @@ import logging
 import math
 import statistics
 import time
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError
@@ -17,6 +17,7 @@ from worker import weights
 from worker.cohort import Key, cohort
 from worker.context import Context, is_gone
 from worker.initializers import Parameters
+from worker.pruning import Pruning
 from worker.run import EpochResult, Run
 from worker.training import Split, train
 
@@ -55,6 +56,8 @@ class TrainMLP:
         self._progress: dict[Key, _Progress] = {_key(run.key): _Progress(run.config.epochs) for run in self._runs}
         self._keep: dict[Hashable, Parameters] = {}
         self._leases = {trial.lease.trial_id: trial.lease for trial in self.trials}
+        self._pruning = Pruning(self.context, self.sweep, self.trials)
+        self._pruned: dict[int, str] = {}  # the pruner's words by trial
 
     def run(self) -> None:
         """Trains until the last run has ended; a stop is heeded, and lost trials are dropped, after each epoch."""
@@ -65,6 +68,7 @@ class TrainMLP:
             results = next(training)
             while True:
                 self._note(results)
+                self._prune()
                 self._write()
                 if self.context.stopping.is_set():
                     return
@@ -75,12 +79,23 @@ class TrainMLP:
         finally:
             training.close()
 
-    def _note(self, results: Iterable[EpochResult]) -> None:
+    def _note(self, results: Sequence[EpochResult]) -> None:
+        self._pruning.note(results)
         for result in results:
             key = _key(result.key)
             run = self._progress[key]
             run.last, run.seconds = result, run.seconds + result.seconds
             self._points.append(_point(key, result))
+
+    def _prune(self) -> None:
+        """Asks about the trials that have epochs to come: of the others a look would save nothing."""
+        holding = self.context.holding
+        training = [
+            trial_id
+            for trial_id in self._leases
+            if trial_id in holding and not all(run.ended for run in self._runs_of(trial_id))
+        ]
+        self._pruned |= self._pruning.reasons(training)
 
     def _write(self) -> None:
         """Records the curves when it is time, and the trials whose runs have all ended."""
@@ -115,6 +130,8 @@ class TrainMLP:
 
         accepted = self.context.patiently(write)
         logger.info("sweep %d: %d trials finished", self.sweep.id, len(accepted))
+        for result in results:
+            self._pruning.finished(result)
         self.context.holding.release(lease.trial_id for lease in done)
         for lease in done:
             for index in range(self.sweep.seeds):
@@ -124,7 +141,8 @@ class TrainMLP:
         return [
             lease
             for trial_id, lease in self._leases.items()
-            if trial_id in self.context.holding and all(run.ended for run in self._runs_of(trial_id))
+            if trial_id in self.context.holding
+            and (trial_id in self._pruned or all(run.ended for run in self._runs_of(trial_id)))
         ]
 
     def _runs_of(self, trial_id: int) -> list[_Progress]:
@@ -141,7 +159,8 @@ class TrainMLP:
             of = f" ({len(diverged)} of {len(runs)} runs)" if len(runs) > 1 else ""
             return TrialResult(lease, None, None, diverged[0] + of, runs)
         std = statistics.stdev(values) if len(values) > 1 else None
-        return TrialResult(lease, statistics.fmean(values), std, None, runs)
+        pruned = self._pruned.get(lease.trial_id)
+        return TrialResult(lease, statistics.fmean(values), std, None, runs, pruned)
 
     def _weights(self, trial_id: int) -> dict[int, bytes]:
         """The parameters of a trial's runs, as safetensors, by seed."""

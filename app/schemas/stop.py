@@ -1,0 +1,22 @@
+"""When a sweep stops before its budget is used up."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.schemas.base import Body
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class StopRules(Body):
+    """Each is looked at whenever a trial ends. The first that holds stops the sweep: running trials finish."""
+
+    seconds: _Finite | None = Field(None, gt=0, le=1e9, description="Since the first trial started, pauses included.")
+    target: _Finite | None = Field(None, description="A value of the (first) objective that is good enough.")
+    no_improvement: int | None = Field(
+        None, ge=1, le=100_000, description="Trials that have ended since the best one without being better."
+    )
+    failures: int | None = Field(
+        None, ge=1, le=100_000, description="Trials with consecutive numbers that have failed, whatever the reason."
+    )
