@@ -189,6 +189,17 @@ class Trial(Base):
             "(params IS NULL) = (cost IS NULL) AND (params IS NULL) = (epochs_total IS NULL)", name="cost_with_params"
         ),
         Index("ix_trials_sweep_id_state", "sweep_id", "state"),
+        # the best one, and the next ones to claim, are the first entries: no sweep is read to its end for them
+        Index("ix_trials_best", "sweep_id", "value", postgresql_where=text("state = 'complete'")),
+        Index(
+            "ix_trials_waiting",
+            "sweep_id",
+            text("(attempt >= 2) DESC"),
+            text("enqueued DESC"),
+            text("cost DESC NULLS LAST"),
+            "number",
+            postgresql_where=text("state = 'waiting'"),
+        ),
         Index("ix_trials_leased", "lease_until", postgresql_where=text("state = 'running'")),
         Index(
             "ix_trials_idempotency_key",

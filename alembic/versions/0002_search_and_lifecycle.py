@@ -111,9 +111,24 @@ def upgrade() -> None:
         postgresql_where=sa.text("idempotency_key IS NOT NULL"),
     )
     create_deliveries()
+    op.create_index("ix_trials_best", "trials", ["sweep_id", "value"], postgresql_where=sa.text("state = 'complete'"))
+    op.create_index(
+        "ix_trials_waiting",
+        "trials",
+        [
+            "sweep_id",
+            sa.text("(attempt >= 2) DESC"),
+            sa.text("enqueued DESC"),
+            sa.text("cost DESC NULLS LAST"),
+            "number",
+        ],
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_trials_waiting", "trials")
+    op.drop_index("ix_trials_best", "trials")
     op.execute("DROP TRIGGER sweep_state_changed ON sweeps")
     op.execute("DROP FUNCTION queue_webhook_delivery()")
     op.drop_table("webhook_deliveries")
