@@ -21,6 +21,7 @@ LR_SCHEDULES = ("constant", "step", "cosine")
 USUAL_MOMENTUM = 0.9  # of the optimizers that are named after it
 MAX_DEPTH = 8
 MAX_WIDTH = 65_536
+LAYER_WIDTHS = tuple(f"hidden_units_{layer}" for layer in range(1, MAX_DEPTH + 1))
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,16 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         "logits = W x + b at 0",
         "Dive into Deep Learning 5.1",
     ),
+    **{
+        name: Hyperparameter(
+            _WIDTH,
+            None,
+            f"units of hidden layer {layer}, at depths where there is one; hidden_units if left out",
+            f"W of layer {layer} has {name} rows",
+            "Dive into Deep Learning 5.1",
+        )
+        for layer, name in enumerate(LAYER_WIDTHS, start=1)
+    },
     "hidden_layers": Hyperparameter(
         Layers(),
         None,
@@ -254,10 +265,14 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
 
 
 def completed(params: dict[str, object]) -> dict[str, object]:
-    """The parameters with the book's value for each one that is left out, and `hidden_layers` always filled in."""
+    """The parameters with the book's value for each one that is left out, and `hidden_layers` always filled in.
+
+    A layer without a width of its own has `hidden_units`.
+    """
     full = {name: parameter.default for name, parameter in HYPERPARAMETERS.items()} | params
     if full["hidden_layers"] is None:
-        full["hidden_layers"] = [full["hidden_units"]] * int(str(full["depth"]))
+        layers = LAYER_WIDTHS[: int(str(full["depth"]))]
+        full["hidden_layers"] = [full["hidden_units"] if full[name] is None else full[name] for name in layers]
     if "momentum" not in params and full["optimizer"] in ("momentum", "nesterov"):
         full["momentum"] = USUAL_MOMENTUM
     return full

@@ -1,7 +1,7 @@
 """Trial rows as an in-memory Optuna study: the only bridge to Optuna."""
 
-import hashlib
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +10,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from app.charts.rows import TrialRow
-from app.space import Choice, Range, Space
+from app.hyperparameters import completed
+from app.samplers import MOST_REMEMBERED, Known, Turn, generation, population, sampler
+from app.space import Choice, Constraints, Range, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -22,43 +24,107 @@ _STATES = {
     # complete ones, while it ignores a failed one and would propose it again
     "failed": TrialState.PRUNED,
 }
+# Samplers that look at complete trials alone: what was pruned, failed or infeasible is shown to them as complete.
+_COMPLETE_ALONE = {"gp", "cmaes", "nsgaii"}
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """Optuna's distributions of the hyperparameters that vary."""
-    return {name: _distribution(domain) for name, domain in space.free().items()}
+    """Optuna's distributions of the hyperparameters that vary, each behind those that its condition names."""
+    free = space.free()
+    return {name: _distribution(free[name]) for name in space.order if name in free}
 
 
-def study_from_rows(
-    space: Space, rows: Sequence[TrialRow], *, maximize: bool, sampler: optuna.samplers.BaseSampler | None = None
-) -> optuna.Study:
-    """A study that holds these trials; those that wait or were cancelled are left out."""
-    study = optuna.create_study(direction="maximize" if maximize else "minimize", sampler=sampler)
-    free = distributions(space)
-    study.add_trials([_frozen(row, free) for row in rows if row.state in _STATES and row.params])
+def known(space: Space) -> Known:
+    """What samplers need to know of a space."""
+    return Known(distributions(space), frozenset(space.conditions))
+
+
+def study_from_rows(space: Space, rows: Sequence[TrialRow], *, maximize: bool) -> optuna.Study:
+    """A study that holds these trials; those that wait, are infeasible or were cancelled are left out."""
+    study = optuna.create_study(direction="maximize" if maximize else "minimize")
+    about = known(space)
+    study.add_trials([_frozen(about, row) for row in rows if row.state in _STATES and row.params])
     return study
 
 
-def ask(study: optuna.Study, space: Space, name: str, options: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """One new configuration, the constants included; the study then holds it as running."""
-    study.sampler = _sampler(name, options, seed)
-    chosen = study.ask(fixed_distributions=distributions(space)).params
-    decoded = {key: json.loads(value) if _is_encoded(space, key) else value for key, value in chosen.items()}
-    return {key: decoded.get(key, space.constants().get(key)) for key in space.domains}
+class Search:
+    """A sweep's sampler with all that it knows: asked for one configuration after another, it spreads them."""
+
+    def __init__(
+        self,
+        space: Space,
+        options: Mapping[str, Any],
+        rows: Sequence[TrialRow] = (),
+        *,
+        maximize: bool = True,
+        constraints: Constraints | None = None,
+    ) -> None:
+        self.space, self.options, self.constraints = space, options, constraints or Constraints()
+        self._known = known(space)
+        self._study = optuna.create_study(direction="maximize" if maximize else "minimize")
+        self._worst, self._middle = _stand_ins([row.value for row in rows if row.state == "complete"], maximize)
+        self._finished = 0
+        self._sampler: optuna.samplers.BaseSampler | None = None
+        most = MOST_REMEMBERED.get(options["name"])
+        for row in remembered([row for row in rows if row.params], most, maximize):
+            self._learn(row)
+
+    def ask(self, turn: Turn) -> dict[str, Any]:
+        """One new configuration, the constants included; from here on it counts as running."""
+        if self._sampler is None or self.options["name"] != "gp":  # that one keeps what it fitted for the next
+            self._sampler = sampler(self.options, turn, self._known)
+        self._study.sampler = self._sampler
+        trial = self._study.ask()
+        params: dict[str, Any] = {}
+        for name in self.space.order:
+            if self.space.is_active(name, params):
+                domain = self.space.domains[name]
+                params[name] = _suggested(trial, name, domain) if isinstance(domain, Choice | Range) else domain.value
+        return self.space.as_posted(params)
+
+    def refuse(self, params: Mapping[str, Any]) -> None:
+        """Learns that the configuration that was asked for last is infeasible."""
+        self._study.tell(len(self._study.get_trials(deepcopy=False)) - 1, state=TrialState.FAIL)
+        self._learn(TrialRow(-1, "infeasible", params, None, None))
+
+    def _learn(self, row: TrialRow) -> None:
+        state = TrialState.PRUNED if row.state == "infeasible" else _STATES.get(row.state)
+        violations = self.constraints.violations(row.params) if self.constraints.items else None
+        if state is None or (row.state == "infeasible" and not any(gap > 0 for gap in (violations or {}).values())):
+            return
+        value = row.value if state == TrialState.COMPLETE else None
+        if self.options["name"] in _COMPLETE_ALONE and state != TrialState.RUNNING:
+            stand_in = self._middle if row.state == "infeasible" and self.options["name"] != "cmaes" else self._worst
+            value = row.value if row.value is not None else stand_in
+            state = TrialState.COMPLETE if value is not None else state
+        more: dict[str, Any] = {"constraints": violations} if violations else {}
+        if state == TrialState.COMPLETE and (size := population(self.options)):
+            more["system_attrs"] = generation(self._finished, size)
+            self._finished += 1
+        self._study.add_trial(_frozen(self._known, row, state=state, value=value, **more))
 
 
-def sampler_seed(sweep_seed: int, number: int) -> int:
-    """The seed of one trial's draw: the same for a trial whichever worker asks, and whatever else it asks for."""
-    digest = hashlib.sha256(f"{sweep_seed}/{number}".encode()).digest()
-    return int.from_bytes(digest[:4], "big")
+def remembered(rows: Sequence[TrialRow], most: int | None, maximize: bool) -> list[TrialRow]:
+    """The rows that a sampler is shown, in their order: what runs, and at most so many that have ended.
+
+    Those are the best quarter of them, and the newest of the others.
+    """
+    ended = [row for row in rows if row.state not in {"running", "waiting"}]
+    if most is None or len(ended) <= most:
+        return list(rows)
+    complete = sorted((row for row in ended if row.value is not None), key=lambda row: row.value or 0, reverse=maximize)
+    kept = {row.number for row in complete[: most // 4]}
+    newest = [row.number for row in ended if row.number not in kept][-(most - len(kept)) :]
+    kept |= {*newest, *(row.number for row in rows if row.state == "running")}
+    return [row for row in rows if row.number in kept]
 
 
-def _sampler(name: str, options: Mapping[str, Any], seed: int) -> optuna.samplers.BaseSampler:
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    if name == "tpe":
-        return optuna.samplers.TPESampler(seed=seed, **options)
-    raise ValueError(f"the sampler {name} chooses no parameters")
+def _stand_ins(values: Sequence[float | None], maximize: bool) -> tuple[float | None, float | None]:
+    """The worst and the mean value so far, for trials that have none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None, None
+    return min(known) if maximize else max(known), statistics.fmean(known)
 
 
 def _distribution(domain: Choice | Range) -> BaseDistribution:
@@ -69,21 +135,31 @@ def _distribution(domain: Choice | Range) -> BaseDistribution:
     return FloatDistribution(domain.low, domain.last, step=domain.step, log=domain.log)
 
 
-def _frozen(row: TrialRow, free: Mapping[str, BaseDistribution]) -> FrozenTrial:
-    state = _STATES[row.state]
+def _suggested(trial: optuna.Trial, name: str, domain: Choice | Range) -> Any:
+    if isinstance(domain, Choice):
+        chosen = trial.suggest_categorical(name, [_encoded(value) for value in domain.values])
+        is_list = any(isinstance(value, list) for value in domain.values)
+        return json.loads(str(chosen)) if is_list else chosen
+    if domain.whole:
+        step = int(domain.step or 1)
+        return trial.suggest_int(name, int(domain.low), int(domain.last), step=step, log=domain.log)
+    return trial.suggest_float(name, domain.low, domain.last, step=domain.step, log=domain.log)
+
+
+def _frozen(about: Known, row: TrialRow, **more: Any) -> FrozenTrial:
+    """The row as a trial of a study; a hyperparameter that the space got later has the book's value in it."""
+    if not more:
+        state = _STATES[row.state]
+        more = {"state": state, "value": row.value if state == TrialState.COMPLETE else None}
+    book: Mapping[str, Any] = completed(dict(row.params))
+    given = [name for name in about.free if name in row.params or name not in about.conditional]
     return create_trial(
-        state=state,
-        value=row.value if state == TrialState.COMPLETE else None,
-        params={name: _encoded(row.params[name]) for name in free},
-        distributions=dict(free),
+        params={name: _encoded(row.params.get(name, book[name])) for name in given},
+        distributions={name: about.free[name] for name in given},
+        **more,
     )
 
 
 def _encoded(value: Any) -> Any:
     """Optuna's choices are scalars, so a list of widths travels as its JSON."""
     return json.dumps(value) if isinstance(value, list) else value
-
-
-def _is_encoded(space: Space, name: str) -> bool:
-    domain = space.domains[name]
-    return isinstance(domain, Choice) and any(isinstance(value, list) for value in domain.values)

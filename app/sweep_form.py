@@ -104,6 +104,8 @@ def parse_domain(name: str, text: str) -> Any:
 
 def domain_text(name: str, domain: Any) -> str:
     """What to type for a part of a search space: the inverse of `parse_domain`."""
+    if isinstance(domain, dict) and not domain.keys() <= {"low", "high", "step", "log"}:
+        return json.dumps(domain)
     if isinstance(domain, dict):
         step = f" step {domain['step']}" if domain.get("step") is not None else ""
         return f"{domain['low']} .. {domain['high']}{step}{' log' if domain.get('log') else ''}"

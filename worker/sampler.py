@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from app import results, study, trial_queue
+from app import results, trial_queue
 from app.db import transaction
 from app.models import Sweep
+from app.samplers import Turn
 from app.space import parse_space
+from app.study import Search
 from app.trial_queue import ClaimedTrial
 
 
@@ -20,16 +22,10 @@ def fill_in(engine: Engine, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> lis
     open_trials = [trial for trial in trials if trial.params is None]
     if not open_trials:
         return list(trials)
-    space = parse_space(sweep.space)
-    options = dict(sweep.sampler)
-    name = options.pop("name")
     with transaction(engine) as session:
-        rows = results.trial_rows(session, sweep.id) if name != "random" else []
-    known = study.study_from_rows(space, rows, maximize=sweep.direction == "maximize")
-    chosen = {
-        trial.lease: study.ask(known, space, name, options, study.sampler_seed(sweep.seed, trial.number))
-        for trial in open_trials
-    }
+        rows = results.trial_rows(session, sweep.id)
+    search = Search(parse_space(sweep.space), sweep.sampler, rows, maximize=sweep.direction == "maximize")
+    chosen = {trial.lease: search.ask(Turn(sweep.seed, trial.number)) for trial in open_trials}
     with transaction(engine) as session:
         trial_queue.set_params(session, sweep, chosen)
     return [replace(trial, params=chosen.get(trial.lease, trial.params)) for trial in trials]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import hyperparameters
-from app.hyperparameters import HYPERPARAMETERS, Category, Number, completed, markdown_table
+from app.hyperparameters import HYPERPARAMETERS, LAYER_WIDTHS, Category, Number, completed, markdown_table
 from worker import run
 from worker.cohort import run_config
 from worker.run import RunConfig
@@ -23,7 +23,7 @@ def test_each_one_says_what_it_is() -> None:
     """Those that can be changed give meaning, formula and source, and their default is a value that they take."""
     for name, parameter in HYPERPARAMETERS.items():
         assert parameter.meaning
-        assert name == "hidden_layers" or parameter.kind.problem(parameter.default) is None
+        assert parameter.default is None or parameter.kind.problem(parameter.default) is None
         if not isinstance(parameter.kind, Category) or len(parameter.kind.names) > 1:
             assert parameter.formula, name
             assert parameter.source, name
@@ -31,7 +31,7 @@ def test_each_one_says_what_it_is() -> None:
 
 def test_server_and_worker_know_the_same_names() -> None:
     """Every hyperparameter reaches the worker, with the same default and the same choices."""
-    assert {*HYPERPARAMETERS} - {"hidden_units", "depth"} == {field.name for field in fields(RunConfig)}
+    assert {*HYPERPARAMETERS} - {"hidden_units", "depth", *LAYER_WIDTHS} == {field.name for field in fields(RunConfig)}
     assert run_config({}) == RunConfig()
     for names in ("ACTIVATIONS", "INITIALIZATIONS", "OPTIMIZERS", "LR_SCHEDULES"):
         assert getattr(hyperparameters, names) == getattr(run, names)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from app import study
 from app.charts.rows import TrialRow
+from app.samplers import Turn
 from app.space import Choice, Range, Space, parse_space
+from app.study import Search, study_from_rows
 
 SPACE = {
     "hidden_units": {"low": 1, "high": 1024, "log": True},
@@ -17,7 +18,7 @@ SPACE = {
     "hidden_layers": None,
     "epochs": 3,
 }
-OPTIONS = {"random": {}, "tpe": {"n_startup_trials": 4, "n_ei_candidates": 8}}
+OPTIONS: dict[str, dict[str, Any]] = {"tpe": {"n_startup_trials": 4, "n_ei_candidates": 8}}
 
 
 def space_of(**changes: Any) -> Space:
@@ -30,8 +31,8 @@ def row(number: int, params: dict[str, Any], value: float | None, state: str = "
 
 def asked(space: Space, name: str, seed: int, count: int, rows: list[TrialRow] | None = None) -> list[dict[str, Any]]:
     """What `count` trials in a row are given."""
-    known = study.study_from_rows(space, rows or [], maximize=True)
-    return [study.ask(known, space, name, OPTIONS[name], study.sampler_seed(seed, number)) for number in range(count)]
+    search = Search(space, {"name": name, **OPTIONS.get(name, {})}, rows or [])
+    return [search.ask(Turn(seed, number)) for number in range(count)]
 
 
 @pytest.mark.parametrize("name", ["random", "tpe"])
@@ -45,8 +46,7 @@ def test_the_same_seed_in_the_same_order_gives_the_same_trials(name: str) -> Non
 def test_a_random_trial_depends_on_its_number_alone() -> None:
     """Whichever worker asks, and whatever it asked before."""
     space = space_of()
-    alone = study.ask(study.study_from_rows(space, [], maximize=True), space, "random", {}, study.sampler_seed(5, 3))
-    assert alone == asked(space, "random", 5, 4)[3]
+    assert Search(space, {"name": "random"}).ask(Turn(5, 3)) == asked(space, "random", 5, 4)[3]
 
 
 @pytest.mark.parametrize("name", ["random", "tpe"])
@@ -95,7 +95,7 @@ def test_the_study_holds_each_trial_as_it_ended() -> None:
     endings = [("complete", 0.5), ("running", None), ("failed", None), ("waiting", None), ("cancelled", None)]
     rows = [row(number, params, value, state) for number, (state, value) in enumerate(endings)]
     rows.append(TrialRow(9, "running", {}, None, None, (), None))  # claimed, and not yet asked for
-    found = study.study_from_rows(space_of(), rows, maximize=True).trials
+    found = study_from_rows(space_of(), rows, maximize=True).trials
     assert [trial.state.name for trial in found] == ["COMPLETE", "RUNNING", "PRUNED"]
 
 
