@@ -6,7 +6,7 @@ PICK_SWEEP = text("""
     SELECT s.id FROM sweeps s
     WHERE s.state IN ('queued', 'running')
       AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting')
-    ORDER BY (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'), s.id
+    ORDER BY s.priority DESC, (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'), s.id
     LIMIT 1 FOR UPDATE OF s
 """)
 
@@ -21,9 +21,9 @@ CLAIM = text("""
             WHERE state <> 'stopped' AND last_seen > clock_timestamp() - make_interval(secs => :silent)
         )) AS cost FROM live
     ), waiting AS MATERIALIZED (
-        SELECT id, number, attempt, cost FROM trials
+        SELECT id, number, attempt, cost, enqueued FROM trials
         WHERE sweep_id = :sweep AND state = 'waiting'
-        ORDER BY attempt >= :attempts - 1 DESC, cost DESC NULLS LAST, number
+        ORDER BY attempt >= :attempts - 1 DESC, enqueued DESC, cost DESC NULLS LAST, number
         LIMIT :limit FOR UPDATE SKIP LOCKED
     ), ranked AS (
         SELECT w.id,
@@ -33,7 +33,7 @@ CLAIM = text("""
                sum(coalesce(w.cost, share.mean_cost)) OVER by_cost - coalesce(w.cost, share.mean_cost) AS before,
                share.cost AS share
         FROM waiting w, share
-        WINDOW by_cost AS (ORDER BY w.attempt >= :attempts - 1 DESC, w.cost DESC NULLS LAST, w.number
+        WINDOW by_cost AS (ORDER BY w.attempt >= :attempts - 1 DESC, w.enqueued DESC, w.cost DESC NULLS LAST, w.number
                            ROWS UNBOUNDED PRECEDING)
     )
     UPDATE trials t
@@ -100,15 +100,20 @@ GIVE_BACK = text(
     "epochs_done = 0, attempt = t.attempt - 1" + _HELD
 )
 
-_TAKEN_BACK = """
-    state = CAST(CASE WHEN t.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
-    finished_at = CASE WHEN t.attempt >= :attempts THEN clock_timestamp() END,
-    lease_token = NULL, lease_until = NULL, epochs_done = 0
-"""
 
-DROP = text(
-    f"UPDATE trials t SET error = CASE WHEN t.attempt >= :attempts THEN CAST(:reason AS text) END, {_TAKEN_BACK}{_HELD}"
-)
+def _taken_back(error: str, reason: str) -> str:
+    """A lost attempt is noted, and the trial waits again; after the last one it fails with the error."""
+    return f"""
+        state = CAST(CASE WHEN t.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
+        finished_at = CASE WHEN t.attempt >= :attempts THEN clock_timestamp() END,
+        error = CASE WHEN t.attempt >= :attempts THEN {error} END,
+        history = t.history || jsonb_build_array(jsonb_build_object(
+            'worker', t.worker_id, 'started_at', t.started_at, 'ended_at', clock_timestamp(), 'reason', {reason})),
+        lease_token = NULL, lease_until = NULL, epochs_done = 0
+    """
+
+
+DROP = text(f"UPDATE trials t SET {_taken_back('CAST(:reason AS text)', 'CAST(:reason AS text)')}{_HELD}")
 
 LAPSED_SWEEPS = text("""
     SELECT id FROM sweeps WHERE id IN (
@@ -116,9 +121,10 @@ LAPSED_SWEEPS = text("""
     ) ORDER BY id FOR UPDATE
 """)
 
+_LOST = "'its worker was lost ' || t.attempt || ' times'"
+
 EXPIRE = text(f"""
-    UPDATE trials t SET {_TAKEN_BACK},
-        error = CASE WHEN t.attempt >= :attempts THEN 'its worker was lost ' || t.attempt || ' times' END
+    UPDATE trials t SET {_taken_back(_LOST, "'its worker was lost: it was not heard of while its lease ran'")}
     WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp()
 """)
 

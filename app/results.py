@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, case, func, select, text
+from sqlalchemy import ColumnElement, Row, case, func, select, text
 from sqlalchemy.orm import Session
 
 from app import schemas, sweeps
@@ -125,8 +125,8 @@ def sweep_row(sweep: Sweep) -> SweepRow:
     )
 
 
-def trial_rows(session: Session, sweep_id: int) -> list[TrialRow]:
-    """Every trial of a sweep with its runs, for charts."""
+def trial_rows(session: Session, sweep_id: int, *, include_excluded: bool = False) -> list[TrialRow]:
+    """The trials of a sweep with their runs, for charts and for what learns from them."""
     runs: dict[int, list[RunRow]] = {}
     found = select(Run.trial_id, Run.seed, Run.value, Run.error).join(Trial).where(Trial.sweep_id == sweep_id)
     for run in session.execute(found.order_by(Run.trial_id, Run.seed)):
@@ -142,12 +142,12 @@ def trial_rows(session: Session, sweep_id: int) -> list[TrialRow]:
             runs=tuple(runs.get(trial.id, ())),
             finished_at=trial.finished_at,
         )
-        for trial in session.execute(trials.where(Trial.sweep_id == sweep_id).order_by(Trial.number))
+        for trial in session.execute(trials.where(*_shown(sweep_id, include_excluded)).order_by(Trial.number))
     ]
 
 
-def epoch_rows(session: Session, sweep_id: int) -> list[EpochRow]:
-    """Every learning curve of a sweep, for charts."""
+def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = False) -> list[EpochRow]:
+    """The learning curves of a sweep, for charts."""
     query = (
         select(
             Trial.number,
@@ -159,10 +159,15 @@ def epoch_rows(session: Session, sweep_id: int) -> list[EpochRow]:
             Epoch.val_accuracy,
         )
         .join(Trial)
-        .where(Trial.sweep_id == sweep_id)
+        .where(*_shown(sweep_id, include_excluded))
         .order_by(Trial.number, Epoch.seed, Epoch.epoch)
     )
     return [EpochRow(*row) for row in session.execute(query)]
+
+
+def _shown(sweep_id: int, include_excluded: bool) -> list[ColumnElement[bool]]:
+    """Which trials of a sweep count."""
+    return [Trial.sweep_id == sweep_id, *([] if include_excluded else [~Trial.excluded])]
 
 
 def _trial(session: Session, sweep_id: int, number: int) -> Trial:
@@ -240,7 +245,7 @@ def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schem
     if sweep.state in {SweepState.running, SweepState.stopping} and 0 < totals.progress < 1 and totals.elapsed:
         eta = float(totals.elapsed) * (1 - totals.progress) / totals.progress
     copied = {"id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision"}
-    copied |= {"keep_models", "notes", "tags", "priority", "best_by", "stop_reason"}
+    copied |= {"keep_models", "notes", "tags", "priority", "best_by", "stop_reason", "imported_from"}
     first = {"metric": sweep.metric, "direction": sweep.direction}
     several = [first, *sweep.objectives]
     times = {"created_at", "started_at", "finished_at"}
@@ -254,6 +259,7 @@ def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schem
         sampler=_named(sweep.sampler) or "",
         pruner=_named(sweep.pruner),
         n_trials=n_trials,
+        webhook=schemas.WebhookOut(url=sweep.webhook["url"]) if sweep.webhook else None,
         objective=schemas.Objective.model_validate(first),
         objectives=[schemas.OneObjective.model_validate(one) for one in several] if sweep.objectives else None,
         pareto=None,

@@ -6,18 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.errors import FieldError, InvalidError
-from app.hyperparameters import completed
+from app.hyperparameters import HYPERPARAMETERS, completed
 from app.readable import domain as words
 from app.readable import setting
-from app.space import Choice, Constant, Domain, Range, Space
-
-
-def contains(domain: Domain, value: Any) -> bool:
-    """Whether the value is one of the domain's."""
-    if isinstance(domain, Range):
-        return _is_number(value) and domain.low <= value <= domain.last and _on_step(domain, value)
-    values = domain.values if isinstance(domain, Choice) else (domain.value,)
-    return any(_same(value, one) for one in values)
+from app.space import Choice, Condition, Constant, Domain, Range, Space
+from app.space.domains import takes, values
 
 
 def placed(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,23 +18,19 @@ def placed(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises InvalidError that names each one that is missing, unknown, or outside the space.
     """
-    errors = [
-        FieldError(("params", name), f"is not part of this sweep's space; there are {', '.join(space.domains)}")
-        for name in params
-        if name not in space.domains
-    ]
-    full = {**space.constants(), **params}
-    for name, domain in space.domains.items():
-        if name not in full:
-            errors.append(FieldError(("params", name), f"is missing; this sweep tries {words(domain)}"))
-        elif not contains(domain, full[name]):
-            msg = (
-                f"must be one of what this sweep tries, {words(domain)}, not {json.dumps(full[name])}: widen its space"
-            )
-            errors.append(FieldError(("params", name), msg))
+    known = ", ".join(space.domains)
+    unknown = [name for name in params if name not in space.domains]
+    errors = [FieldError(("params", name), f"is not part of this sweep's space; there are {known}") for name in unknown]
+    full: dict[str, Any] = {}
+    for name in space.order:
+        domain = space.domains[name]
+        if problem := _misplaced(space, name, params, full):
+            errors.append(FieldError(("params", name), problem))
+        elif space.is_active(name, full):
+            full[name] = domain.value if isinstance(domain, Constant) else _as_kept(domain, params[name])
     if errors:
         raise InvalidError("The parameters are none of this sweep's space.", errors)
-    return {name: _as_kept(domain, full[name]) for name, domain in space.domains.items()}
+    return space.as_posted(full)
 
 
 def check_wider(old: Space, new: Space) -> None:
@@ -58,53 +47,90 @@ def check_wider(old: Space, new: Space) -> None:
         elif not _holds(after, before):
             msg = f"must still hold what was tried so far, {words(before)}; clone the sweep to try something else"
             errors.append(FieldError(("space", name), msg))
+        elif _condition(name, old, old) != _condition(name, new, old):
+            msg = "must exist in every trial so far just as it did; clone the sweep for other conditions"
+            errors.append(FieldError(("space", name, "when"), msg))
     for name, domain in new.domains.items():
-        lacking = [] if name in old.domains else [one for one in book_values(name, old) if not contains(domain, one)]
-        if lacking:
-            msg = f"must also hold {setting(lacking[0])}, which trials so far were trained with"
-            errors.append(FieldError(("space", name), msg))
+        if name not in old.domains and (problem := _unlike_before(name, domain, old)):
+            errors.append(FieldError(("space", name), problem))
     if errors:
         raise InvalidError("A search space can only become wider.", errors)
 
 
-def book_values(name: str, space: Space) -> list[Any]:
-    """What trials of a space that does not name this hyperparameter were trained with."""
-    optimizer = space.domains.get("optimizer")  # the momentum that is left out depends on it
-    names = optimizer.values if isinstance(optimizer, Choice) else [None]
-    chosen = [{} if one is None else {"optimizer": one} for one in names]
-    return [completed({**space.constants(), **params})[name] for params in chosen]
+def filled(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's parameters with the book's values of those that the space names and the trial was not asked for."""
+    full = dict(params)
+    for name in space.order:
+        if name not in full and space.is_active(name, full):
+            full[name] = completed(dict(params))[name]
+    return space.as_posted(full)
 
 
-def cell_key(space: Space, params: Mapping[str, Any]) -> str:
-    """Equal for equal cells of a grid; what a trial's parameters leave out has the book's value."""
-    full = completed(dict(params))
-    return json.dumps([_plain(full[name]) for name in space.domains])
+def cell_key(params: Mapping[str, Any]) -> str:
+    """Equal for equal parameters, whether 1 is written as a whole number or not."""
+    return json.dumps({name: _plain(value) for name, value in params.items()}, sort_keys=True)
+
+
+def contains(domain: Domain, value: Any) -> bool:
+    """Whether the value is one of the domain's."""
+    if not isinstance(domain, Range):
+        return any(_same(value, one) for one in values(domain))
+    if not _is_number(value):
+        return False
+    return domain.low <= value <= domain.high if domain.continuous else takes(domain, value)
+
+
+def _misplaced(space: Space, name: str, params: Mapping[str, Any], full: Mapping[str, Any]) -> str | None:
+    """Why the value given for a hyperparameter, or none, can't stand beside those of the ones that it depends on."""
+    domain = space.domains[name]
+    if not space.is_active(name, full):
+        needed = " and ".join(f"{parent} is {_either(values)}" for parent, values in space.conditions[name].items())
+        return f"exists only where {needed}; leave it out" if name in params else None
+    if name not in params:
+        return None if isinstance(domain, Constant) else f"is missing; this sweep tries {words(domain)}"
+    if not contains(domain, params[name]):
+        given = json.dumps(params[name])
+        return f"must be one of what this sweep tries, {words(domain)}, not {given}: widen its space first"
+    return None
+
+
+def _either(needed: tuple[Any, ...]) -> str:
+    return " or ".join(map(setting, needed))
+
+
+def _unlike_before(name: str, domain: Domain, old: Space) -> str | None:
+    """Why a hyperparameter can't be named now that the old space left to the book."""
+    if HYPERPARAMETERS[name].default is None:
+        return "can't be named now: the trials so far leave it to other hyperparameters; clone the sweep"
+    optimizer = old.domains.get("optimizer")  # the momentum that is left out depends on it
+    chosen = [{"optimizer": one} for one in values(optimizer)] if isinstance(optimizer, Choice) else [{}]
+    used = [completed({**old.constants(), **params})[name] for params in chosen]
+    lacking = [value for value in used if not contains(domain, value)]
+    return f"must also hold {setting(lacking[0])}, with which trials so far were trained" if lacking else None
+
+
+def _condition(name: str, space: Space, old: Space) -> Condition | None:
+    """When the hyperparameter exists, as far as trials of the old space can tell; None where it never does."""
+    told: dict[str, tuple[Any, ...]] = {}
+    for parent, needed in space.conditions.get(name, {}).items():
+        before = old.domains.get(parent)
+        had = [HYPERPARAMETERS[parent].default] if before is None else values(before)
+        met = tuple(value for value in had if value in needed)
+        if not met:
+            return None
+        if len(met) < len(had):
+            told[parent] = met
+    return told
 
 
 def _holds(after: Domain, before: Domain) -> bool:
-    if isinstance(before, Constant):
-        return contains(after, before.value)
-    if isinstance(before, Choice):
-        return all(contains(after, value) for value in before.values)
-    if isinstance(after, Range):
-        inside = after.low <= before.low and before.last <= after.last
-        return inside and (_is_continuous(after) or (not _is_continuous(before) and _steps_fit(after, before)))
-    return not _is_continuous(before) and all(contains(after, before.value(index)) for index in range(before.size))
-
-
-def _steps_fit(after: Range, before: Range) -> bool:
-    return _on_step(after, before.low) and (before.size == 1 or _on_step(after, before.value(1)))
-
-
-def _is_continuous(domain: Range) -> bool:
-    return not domain.whole and domain.step is None
-
-
-def _on_step(domain: Range, value: float) -> bool:
-    if _is_continuous(domain):
-        return True
-    index = (value - domain.low) / (domain.step or 1)
-    return math.isclose(index, round(index), abs_tol=1e-9)
+    if isinstance(before, Range) and isinstance(after, Range):
+        inside = after.low <= before.low and before.last <= after.high
+        fits = not before.continuous and all(takes(after, before.value(index)) for index in range(min(before.size, 2)))
+        return inside and (after.continuous or (fits and takes(after, before.last)))
+    if isinstance(before, Range) and before.continuous:
+        return False
+    return all(contains(after, value) for value in values(before))
 
 
 def _is_number(value: Any) -> bool:
@@ -119,8 +145,7 @@ def _as_kept(domain: Domain, value: Any) -> Any:
     """The value in the domain's own type: 1.0 for 1 in a list of floats, an int in whole ranges."""
     if isinstance(domain, Range):
         return int(value) if domain.whole else float(value)
-    values = domain.values if isinstance(domain, Choice) else (domain.value,)
-    return next(one for one in values if _same(value, one))
+    return next(one for one in values(domain) if _same(value, one))
 
 
 def _plain(value: Any) -> Any:

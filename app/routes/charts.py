@@ -28,7 +28,12 @@ def list_charts(sweep_id: SweepId, session: DatabaseSession) -> schemas.Page[sch
 
 @router.get("/{name}", responses=problems(404), response_model=dict[str, Any])
 def get_chart(
-    sweep_id: SweepId, name: ChartName, request: Request, session: DatabaseSession, format: Format = "json"
+    sweep_id: SweepId,
+    name: ChartName,
+    request: Request,
+    session: DatabaseSession,
+    format: Format = "json",
+    include_excluded: Annotated[bool, Query(description="Also trials that were excluded.")] = False,
 ) -> Response:
     """The chart with the options of the query string, e.g. `effect?x=hidden_units&color=activation`.
 
@@ -40,9 +45,10 @@ def get_chart(
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"ETag": etag})
     row = results.sweep_row(sweep)
-    trials = results.trial_rows(session, sweep_id)
-    epochs = results.epoch_rows(session, sweep_id) if wanted.needs == "epochs" else []
-    options = {key: value for key, value in request.query_params.items() if key != "format"}
+    lens = {"include_excluded": include_excluded}
+    trials = results.trial_rows(session, sweep_id, **lens)
+    epochs = results.epoch_rows(session, sweep_id, **lens) if wanted.needs == "epochs" else []
+    options = {key: value for key, value in request.query_params.items() if key not in {"format", *lens}}
     figure = wanted.figure(row, trials, epochs, options)
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     return figure_response(

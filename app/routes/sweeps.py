@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from app import results, schemas, sweeps
+from app import results, schemas, sweeps, trial_actions
 from app.models import SweepState
 from app.routes.dependencies import Cursor, DatabaseSession, Limit, problems
 
@@ -12,7 +12,7 @@ router = APIRouter(prefix="/api/v1/sweeps", tags=["sweeps"])
 
 SweepId = Annotated[int, Path(ge=1, le=2**62, description="Number of the sweep.")]
 IdempotencyKey = Annotated[
-    str | None, Header(min_length=1, max_length=200, description="The same key gives the same sweep.")
+    str | None, Header(min_length=1, max_length=200, description="The same key makes the same thing once.")
 ]
 
 
@@ -50,6 +50,13 @@ def get_sweep(sweep_id: SweepId, session: DatabaseSession) -> schemas.SweepOut:
 def delete_sweep(sweep_id: SweepId, session: DatabaseSession) -> None:
     """Removes a sweep with everything that it measured; 409 while it runs."""
     sweeps.delete(session, sweep_id)
+
+
+@router.post("/{sweep_id}/retry", responses=problems(404, 409))
+def retry_failed_trials(sweep_id: SweepId, session: DatabaseSession) -> schemas.SweepOut:
+    """Trains every failed trial anew, with the same parameters; an ended sweep goes on with them."""
+    trial_actions.retry_failed(session, sweep_id)
+    return results.summary(session, sweep_id)
 
 
 @router.post("/{sweep_id}/{call}", responses=problems(404, 409))

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
-from app import results, schemas
+from app import results, schemas, trial_actions
 from app.models import TrialState
 from app.routes.dependencies import Cursor, DatabaseSession, Limit, problems
-from app.routes.sweeps import SweepId
+from app.routes.sweeps import IdempotencyKey, SweepId
 
 router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/trials", tags=["trials"])
 
@@ -29,6 +29,20 @@ def list_trials(
     return results.list_trials(session, sweep_id, state=state, order_by=order_by, limit=limit, after=after or 0)
 
 
+@router.post("", status_code=201, responses=problems(404, 409))
+def enqueue_trial(
+    sweep_id: SweepId,
+    body: schemas.TrialCreate,
+    session: DatabaseSession,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> schemas.TrialOut:
+    """Queues a trial of your own, ahead of the sampler's; an ended sweep goes on with it."""
+    trial = trial_actions.enqueue(session, sweep_id, body.params, idempotency_key)
+    response.headers["Location"] = f"/api/v1/sweeps/{sweep_id}/trials/{trial.number}"
+    return results.get_trial(session, sweep_id, trial.number)
+
+
 @router.get("/{number}", responses=problems(404))
 def get_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
     """One trial with its runs."""
@@ -45,3 +59,31 @@ def list_epochs(
 ) -> schemas.Page[schemas.EpochOut]:
     """The learning curves of a trial, run by run."""
     return results.list_epochs(session, sweep_id, number, limit, after or 0)
+
+
+@router.post("/{number}/retry", responses=problems(404, 409))
+def retry_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+    """Trains a failed, cancelled or pruned trial anew, with the same parameters; an ended sweep goes on with it."""
+    trial_actions.retry(session, sweep_id, number)
+    return results.get_trial(session, sweep_id, number)
+
+
+@router.post("/{number}/cancel", responses=problems(404, 409))
+def cancel_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+    """Ends a trial that waits or runs; a running one at its next epoch."""
+    trial_actions.cancel(session, sweep_id, number)
+    return results.get_trial(session, sweep_id, number)
+
+
+@router.post("/{number}/exclude", responses=problems(404))
+def exclude_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+    """Leaves a trial out of the best, of what the sampler learns from and of the charts."""
+    trial_actions.set_excluded(session, sweep_id, number, True)
+    return results.get_trial(session, sweep_id, number)
+
+
+@router.post("/{number}/include", responses=problems(404))
+def include_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+    """Takes an excluded trial in again."""
+    trial_actions.set_excluded(session, sweep_id, number, False)
+    return results.get_trial(session, sweep_id, number)

@@ -6,6 +6,17 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.models import RunState, TrialState
+from app.schemas.base import Body, UtcTime
+
+
+class TrialCreate(Body):
+    """A configuration of the user's own."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"params": {"hidden_units": 64, "learning_rate": 0.1}}]})
+
+    params: dict[str, Any] = Field(
+        description="A value, within its space, for each hyperparameter that the sweep varies; constants are filled in."
+    )
 
 
 class Metrics(BaseModel):
@@ -29,6 +40,15 @@ class RunOut(BaseModel):
     seconds: float
 
 
+class AttemptOut(BaseModel):
+    """An attempt that came to nothing."""
+
+    worker: UUID | None
+    started_at: UtcTime | None
+    ended_at: UtcTime | None
+    reason: str = Field(description="Its worker was lost, its training raised an error, or it was tried again.")
+
+
 class TrialOut(BaseModel):
     """One configuration; `value` is the mean over its runs and null where one diverged."""
 
@@ -39,11 +59,14 @@ class TrialOut(BaseModel):
     std: float | None
     runs: list[RunOut]
     metrics: Metrics
-    attempt: int
+    attempt: int = Field(description="Which attempt runs or ended; a third one that is lost fails the trial.")
+    history: list[AttemptOut] = Field(description="Attempts before, which came to nothing.")
     seconds: float | None
     worker: UUID | None
-    error: str | None
-    excluded: bool = False
+    error: str | None = Field(description="Why it failed.")
+    reason: str | None = Field(description="Why it was pruned, is infeasible, or took another trial's result.")
+    enqueued: bool = Field(description="The user's own, ahead of the sampler's.")
+    excluded: bool = Field(description="Left out of the best, of what the sampler learns from and of the charts.")
 
 
 class EpochOut(BaseModel):

@@ -1,0 +1,149 @@
+"""What can be done with single trials: queue one's own, try again, cancel, leave out of the results.
+
+Each use case locks the sweep's row first, as every writer does, and takes a session; the caller's transaction commits.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from app import lifecycle, space_growth, sweeps
+from app.errors import ConflictError, NotFoundError
+from app.models import Sweep, SweepState, Trial, TrialState
+from app.space import parse_space
+
+
+def get(session: Session, sweep: Sweep, number: int) -> Trial:
+    """The trial of that number. Raises NotFoundError."""
+    found = select(Trial).where(Trial.sweep_id == sweep.id, Trial.number == number)
+    trial = session.scalar(found.execution_options(populate_existing=True))
+    if trial is None:
+        raise NotFoundError(f"Sweep {sweep.id} has no trial {number}.")
+    return trial
+
+
+def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempotency_key: str | None = None) -> Trial:
+    """Adds a trial with these parameters, ahead of the sampler's; the same key gives the same trial.
+
+    Raises InvalidError for parameters outside the space, and ConflictError for a cell that the grid has already, for a
+    sweep that is stopping or full, and for a key that was used with other parameters.
+    """
+    sweep = sweeps.get(session, sweep_id, lock=True)
+    space = parse_space(sweep.space)
+    full = space_growth.placed(space, params)
+    if idempotency_key is not None:
+        known = select(Trial).where(Trial.sweep_id == sweep_id, Trial.idempotency_key == idempotency_key)
+        if (earlier := session.scalar(known)) is not None:
+            if earlier.params != full:
+                raise ConflictError(
+                    f"This Idempotency-Key belongs to trial {earlier.number}, which has other parameters."
+                )
+            return earlier
+    _refuse_second_cell(session, sweep, full)
+    number = sweeps.next_number(session, sweep)
+    sweeps.reopen(session, sweep)
+    trial = Trial(
+        sweep_id=sweep_id,
+        number=number,
+        params=full,
+        enqueued=True,
+        idempotency_key=idempotency_key,
+        **sweeps.trial_size(sweep, full),
+    )
+    session.add(trial)
+    session.flush()
+    sweeps.touch(session, sweep)
+    session.refresh(trial)
+    return trial
+
+
+def retry(session: Session, sweep_id: int, number: int) -> Trial:
+    """Puts a trial back into the queue, with the same parameters. Raises ConflictError where its state forbids it."""
+    sweep = sweeps.get(session, sweep_id, lock=True)
+    trial = get(session, sweep, number)
+    if lifecycle.TRIALS.target("retry", trial.state, _named(trial)) is not None:
+        _put_back(session, sweep, [trial.id])
+        session.refresh(trial)
+    return trial
+
+
+def retry_failed(session: Session, sweep_id: int) -> Sweep:
+    """Puts every failed trial of the sweep back into the queue. Raises ConflictError where the sweep is stopping."""
+    sweep = sweeps.get(session, sweep_id, lock=True)
+    failed = select(Trial.id).where(Trial.sweep_id == sweep_id, Trial.state == TrialState.failed)
+    if ids := session.scalars(failed).all():
+        _put_back(session, sweep, ids)
+    return sweep
+
+
+def cancel(session: Session, sweep_id: int, number: int) -> Trial:
+    """Ends a trial that waits or runs; its worker hears of it at its next epoch. Raises ConflictError."""
+    sweep = sweeps.get(session, sweep_id, lock=True)
+    trial = get(session, sweep, number)
+    target = lifecycle.TRIALS.target("cancel", trial.state, _named(trial))
+    if target is not None:
+        trial.finished_at = func.clock_timestamp()
+        trial.state, trial.lease_token, trial.lease_until = target, None, None
+        sweeps.touch(session, sweep)
+    return trial
+
+
+def set_excluded(session: Session, sweep_id: int, number: int, excluded: bool) -> Trial:
+    """Leaves a trial out of the best, of what the sampler learns from and of the charts, or takes it in again.
+
+    A completed sweep whose best trial becomes another one is scored again.
+    """
+    sweep = sweeps.get(session, sweep_id, lock=True)
+    trial = get(session, sweep, number)
+    if trial.excluded == excluded:
+        return trial
+    best = session.scalar(sweeps.best_trial_id(sweep))
+    trial.excluded = excluded
+    session.flush()
+    if session.scalar(sweeps.best_trial_id(sweep)) != best and sweep.state == SweepState.completed:
+        sweep.scored = False
+    sweeps.touch(session, sweep)
+    return trial
+
+
+def _named(trial: Trial) -> str:
+    return f"Trial {trial.number} of sweep {trial.sweep_id}"
+
+
+def _put_back(session: Session, sweep: Sweep, ids: Sequence[int]) -> None:
+    sweeps.reopen(session, sweep)
+    for statement in ("DELETE FROM runs WHERE trial_id = ANY(:ids)", "DELETE FROM epochs WHERE trial_id = ANY(:ids)"):
+        session.execute(text(statement), {"ids": list(ids)})
+    session.execute(_PUT_BACK, {"ids": list(ids)})
+    sweeps.touch(session, sweep)
+
+
+def _refuse_second_cell(session: Session, sweep: Sweep, params: Mapping[str, Any]) -> None:
+    """A grid is every cell once, whoever asks for it."""
+    if sweep.sampler["name"] != "grid":
+        return
+    key = space_growth.cell_key(params)
+    rows = session.execute(select(Trial.number, Trial.state, Trial.params).where(Trial.sweep_id == sweep.id))
+    for number, state, tried in rows:
+        if tried is not None and space_growth.cell_key(tried) == key:
+            raise ConflictError(
+                f"Trial {number} of this grid has these parameters and is {state}: it can't become waiting a second "
+                "time; retry that trial, or use another sampler."
+            )
+
+
+# An attempt that was lost is in the history already; another one that ended without a value is added.
+_PUT_BACK = text("""
+    UPDATE trials
+    SET state = 'waiting', value = NULL, std = NULL, other_values = NULL, error = NULL, reason = NULL, attempt = 0,
+        epochs_done = 0, started_at = NULL, finished_at = NULL, retrain_at = NULL,
+        history = history || CASE
+            WHEN started_at IS NULL OR (history -> -1 ->> 'started_at')::timestamptz = started_at THEN '[]'
+            ELSE jsonb_build_array(jsonb_build_object(
+                'worker', worker_id, 'started_at', started_at, 'ended_at', finished_at,
+                'reason', coalesce(error, reason, CAST(state AS text))))
+        END
+    WHERE id = ANY(:ids)
+""")
