@@ -1,0 +1,123 @@
+"""How many trials train together, and what happens where the memory does not suffice after all."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import torch
+from sqlalchemy import Engine
+
+from app.models import ENDED_SWEEPS, Sweep, SweepState, TrialState
+from app.trial_queue import ClaimedTrial, Lease
+from tests.queue_examples import create_sweep, runs_of, states, sweep_of, trials_of
+from tests.waiting import wait_until
+from tests.worker_processes import ROOT, environment
+from worker.cohort import MEMORY_SHARE, TooLargeError, fitting, trial_bytes
+from worker.device import is_out_of_memory
+
+SHAPE = 784, 10
+# The limit is set once everything is imported and the threads have their stacks, on what is then left.
+LIMITED = """
+import resource, sys, torch
+import sklearn.datasets
+import worker.__main__, worker.loop
+torch.mm(torch.ones(300, 300), torch.ones(300, 300))
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, [pages * resource.getpagesize() + int(sys.argv.pop()) * 2**20] * 2)
+worker.__main__.main()
+"""
+OTHERS_MIB = 100  # address space for threads, connections and the data
+
+
+@contextmanager
+def limited_worker(variables: Mapping[str, str], mebibytes: int, log: Path) -> Iterator[None]:
+    """A worker for whose trials the system has so much memory and no more."""
+    command = [sys.executable, "-c", LIMITED, str(OTHERS_MIB + mebibytes)]
+    # one arena: each thread would reserve addresses for its own
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env={**variables, "MALLOC_ARENA_MAX": "1"}, stderr=output)
+    with process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def ended(engine: Engine, sweep: int) -> Sweep:
+    wait_until(lambda: sweep_of(engine, sweep).state in ENDED_SWEEPS, 90)
+    return sweep_of(engine, sweep)
+
+
+def test_out_of_memory_halves_the_cohort_and_goes_on(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """Twelve trials of which a few fit: each ends once, at its first attempt, with its whole curve and its value."""
+    space = {"hidden_units": 1600, "depth": 2, "epochs": 1, "learning_rate": {"low": 0.01, "high": 0.1}}
+    sweep = create_sweep(engine, space=space, n_trials=12)
+    with limited_worker(environment(database_url, tmp_path), 150, tmp_path / "log"):
+        assert ended(engine, sweep).state == SweepState.completed
+    log = (tmp_path / "log").read_text()
+    assert "out of memory with 12 trials, going on with 6" in log
+    assert "Traceback" not in log
+    trials = trials_of(engine, sweep)
+    assert [(trial.state, trial.attempt, trial.epochs_done) for trial in trials] == [(TrialState.complete, 1, 1)] * 12
+    assert len(runs_of(engine, sweep)) == 12
+    assert len({trial.params["learning_rate"] for trial in trials if trial.params}) == 12
+
+
+def test_a_trial_that_can_not_fit_fails_with_its_sizes(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """The others of its sweep are trained, and the worker goes on."""
+    space = {"hidden_layers": [[8], [6000, 6000], [16]], "epochs": 1}
+    sweep = create_sweep(engine, space=space, sampler="grid", n_trials=None)
+    with limited_worker(environment(database_url, tmp_path), 150, tmp_path / "log"):
+        assert ended(engine, sweep).state == SweepState.completed
+        assert ended(engine, create_sweep(engine, n_trials=1)).state == SweepState.completed
+    assert states(engine, sweep) == ["complete", "failed", "complete"]
+    error = trials_of(engine, sweep)[1].error or ""
+    assert error.startswith("There is not enough memory to train hidden layers of 6000, 6000 with a batch size of 256")
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+class _OnTheWayOut:
+    """What is done at the end fails, too, as the end of a capture may."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        raise RuntimeError("on the way out")
+
+
+def claimed(*widths: int) -> list[ClaimedTrial]:
+    return [ClaimedTrial(Lease(i, uuid4()), i, {"hidden_units": width}, 1) for i, width in enumerate(widths)]
+
+
+def test_as_many_trials_as_fit_are_the_first_ones() -> None:
+    """With memory for exactly three of five, and a byte less; never fewer than one."""
+    sweep, trials = Sweep(seeds=2, seed=0), claimed(8, 256, 16, 64, 4)
+    three = sum(trial_bytes(sweep, trial, SHAPE) for trial in trials[:3]) / MEMORY_SHARE
+    for free, count in [(three, 3), (three - 1, 2), (trial_bytes(sweep, trials[0], SHAPE), 1), (2**60, 5)]:
+        kept, rest = fitting(sweep, trials, SHAPE, int(free))
+        assert (kept, rest) == (trials[:count], trials[count:])
+
+
+def test_a_first_trial_that_can_not_fit_is_refused_before_it_takes_the_memory() -> None:
+    """The system would kill the worker rather than refuse it."""
+    sweep, trials = Sweep(seeds=1, seed=0), claimed(10_000, 8)
+    with pytest.raises(TooLargeError, match=r"hidden layers of 10000 with .* takes up to \d+ MiB, and 10 MiB are free"):
+        fitting(sweep, trials, SHAPE, 10 * 2**20)
+
+
+def test_knows_when_memory_was_lacking() -> None:
+    """The CPU's allocator says it in words; an error on the way out hides nothing, and others are others."""
+    with pytest.raises(RuntimeError) as lacking:
+        torch.empty(2**50)
+    assert is_out_of_memory(lacking.value)
+    with pytest.raises(RuntimeError, match="on the way out") as after, _OnTheWayOut():
+        torch.empty(2**50)
+    assert is_out_of_memory(after.value)
+    with pytest.raises(RuntimeError) as shapes:
+        torch.mm(torch.ones(2, 3), torch.ones(2, 3))
+    assert not is_out_of_memory(shapes.value)
