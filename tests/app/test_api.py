@@ -37,6 +37,10 @@ def test_a_grid_has_every_cell_once(client: TestClient) -> None:
     assert cells == {(units, depth) for units in (4, 8) for depth in (0, 1, 2)}
 
 
+ACCURACY = {"metric": "val_accuracy", "direction": "maximize"}
+TWO = [ACCURACY, {"metric": "parameters", "direction": "minimize"}]
+
+
 @pytest.mark.parametrize(
     ("change", "loc"),
     [
@@ -68,7 +72,23 @@ def test_a_grid_has_every_cell_once(client: TestClient) -> None:
         ({"dataset": "imagenet"}, ["dataset"]),
         ({"sampler": "tpee"}, ["sampler"]),
         ({"unknown": 1}, ["unknown"]),
-        ({"pruner": "median"}, ["pruner"]),
+        ({"pruner": "medium"}, ["pruner"]),
+        ({"pruner": {"name": "median", "n_startup": 3}}, ["pruner", "n_startup"]),
+        ({"pruner": {"name": "threshold"}}, ["pruner"]),
+        ({"pruner": {"name": "threshold", "lower": "0.5"}}, ["pruner", "lower"]),
+        (
+            {"pruner": {"name": "patient", "wrapped": {"name": "percentile", "percentile": 101}}},
+            ["pruner", "wrapped", "percentile"],
+        ),
+        ({"pruner": "wilcoxon", "seeds": 3}, ["seeds"]),
+        ({"objectives": [{"metric": "val_loss", "direction": "minimize"}]}, ["objectives"]),
+        ({"objectives": [{"metric": "seconds", "direction": "minimize"}, ACCURACY]}, ["objectives", 0, "metric"]),
+        ({"objectives": [ACCURACY, ACCURACY]}, ["objectives", 1, "metric"]),
+        ({"objectives": TWO, "objective": {"metric": "val_loss", "direction": "minimize"}}, ["objective"]),
+        ({"objectives": TWO, "pruner": "median"}, ["pruner"]),
+        ({"stop": {"target": "0.9"}}, ["stop", "target"]),
+        ({"stop": {"failures": 0}}, ["stop", "failures"]),
+        ({"best_by": "luck"}, ["best_by"]),
         ({"seeds": 0}, ["seeds"]),
     ],
 )
