@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, case, func, select, text
 from sqlalchemy.orm import Session
 
-from app import schemas, sweeps
+from app import result_statements, schemas, sweeps
 from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
 from app.errors import FieldError, InvalidError, NotFoundError
 from app.models import Epoch, Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
@@ -28,7 +28,7 @@ def summaries(session: Session, chosen: Sequence[Sweep]) -> list[schemas.SweepOu
     One that is deleted meanwhile is left out.
     """
     ids = [sweep.id for sweep in chosen]
-    totals = {row.sweep_id: row for row in session.execute(_TOTALS, {"ids": ids})}
+    totals = {row.sweep_id: row for row in session.execute(result_statements.TOTALS, {"ids": ids})}
     best = _best(session, ids)
     return [_summary(sweep, totals[sweep.id], best.get(sweep.id)) for sweep in chosen if sweep.id in totals]
 
@@ -201,7 +201,7 @@ def _trials_out(session: Session, trials: Sequence[Trial]) -> list[schemas.Trial
     runs: dict[int, list[Run]] = {}
     for run in session.scalars(select(Run).where(Run.trial_id.in_(ids)).order_by(Run.trial_id, Run.seed)):
         runs.setdefault(run.trial_id, []).append(run)
-    metrics = {row.trial_id: row for row in session.execute(_LAST_METRICS, {"ids": ids})}
+    metrics = {row.trial_id: row for row in session.execute(result_statements.LAST_METRICS, {"ids": ids})}
     return [_trial_out(trial, runs.get(trial.id, []), metrics.get(trial.id)) for trial in trials]
 
 
@@ -229,7 +229,7 @@ def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> s
 
 
 def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
-    rows = session.execute(_BEST, {"ids": sweep_ids})
+    rows = session.execute(result_statements.BEST, {"ids": sweep_ids})
     return {
         row.sweep_id: schemas.Best(
             number=row.number, value=row.value, std=row.std, params=row.params, test_accuracy=row.test_accuracy
@@ -270,43 +270,3 @@ def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schem
 def _named(options: dict[str, Any] | None) -> str | dict[str, Any] | None:
     """A sampler or pruner as it was posted: its bare name where it has no options."""
     return options["name"] if options and len(options) == 1 else options
-
-
-_COUNTS = ", ".join(f"count(*) FILTER (WHERE t.state = '{state}') AS {state}" for state in TrialState)
-
-# A trial whose parameters are not chosen yet is taken to cost the mean of those that are.
-_TOTALS = text(f"""
-    WITH chosen AS (
-        SELECT t.*, s.started_at AS sweep_started, avg(t.cost) OVER (PARTITION BY t.sweep_id) AS mean_cost,
-               t.finished_at IS NOT NULL AS ended
-        FROM trials t JOIN sweeps s ON s.id = t.sweep_id WHERE t.sweep_id = ANY(:ids)
-    )
-    SELECT t.sweep_id, {_COUNTS},
-           CAST(sum(t.epochs_done) AS bigint) AS epochs_done,
-           CASE WHEN bool_and(t.ended OR t.epochs_total IS NOT NULL)
-                THEN CAST(sum(CASE WHEN t.ended THEN t.epochs_done ELSE t.epochs_total END) AS bigint)
-           END AS epochs_total,
-           sum(coalesce(t.cost, t.mean_cost, 1)
-               * CASE WHEN t.ended AND t.state <> 'cancelled' THEN 1
-                      ELSE coalesce(t.epochs_done / CAST(t.epochs_total AS float8), 0) END)
-           / sum(coalesce(t.cost, t.mean_cost, 1)) AS progress,
-           extract(epoch FROM clock_timestamp() - min(t.sweep_started)) AS elapsed
-    FROM chosen t GROUP BY t.sweep_id
-""")
-
-_BEST = text("""
-    SELECT DISTINCT ON (t.sweep_id) t.sweep_id, t.number, t.value, t.std, t.params,
-           (SELECT avg(r.test_accuracy) FROM runs r WHERE r.trial_id = t.id) AS test_accuracy
-    FROM trials t JOIN sweeps s ON s.id = t.sweep_id
-    WHERE t.sweep_id = ANY(:ids) AND t.state = 'complete' AND NOT t.excluded
-    ORDER BY t.sweep_id, CASE WHEN s.direction = 'maximize' THEN -t.value ELSE t.value END, t.number
-""")
-
-_LAST_METRICS = text("""
-    SELECT trial_id, avg(train_loss) AS train_loss, avg(train_accuracy) AS train_accuracy,
-           avg(val_loss) AS val_loss, avg(val_accuracy) AS val_accuracy
-    FROM (
-        SELECT DISTINCT ON (trial_id, seed) * FROM epochs WHERE trial_id = ANY(:ids)
-        ORDER BY trial_id, seed, epoch DESC
-    ) AS last GROUP BY trial_id
-""")

@@ -1,0 +1,54 @@
+"""The SQL of what can be read of sweeps, in statements that look at each trial once at most."""
+
+from sqlalchemy import text
+
+from app.models import TrialState
+
+_COUNTS = ", ".join(f"count(*) FILTER (WHERE t.state = '{state}') AS {state}" for state in TrialState)
+
+# A trial whose parameters are not chosen yet is taken to cost the mean of those that are.
+TOTALS = text(f"""
+    WITH totals AS (
+        SELECT t.sweep_id, {_COUNTS},
+               CAST(sum(t.epochs_done) AS bigint) AS epochs_done,
+               CASE WHEN bool_and(t.finished_at IS NOT NULL OR t.epochs_total IS NOT NULL)
+                    THEN CAST(sum(CASE WHEN t.finished_at IS NULL THEN t.epochs_total ELSE t.epochs_done END) AS bigint)
+               END AS epochs_total,
+               coalesce(avg(t.cost), 1) AS mean_cost,
+               coalesce(sum(t.cost), 0) AS cost,
+               count(*) - count(t.cost) AS unknown,
+               coalesce(sum(t.cost * work.share), 0) AS cost_done,
+               coalesce(sum(work.share) FILTER (WHERE t.cost IS NULL), 0) AS unknown_done
+        FROM trials t, LATERAL (
+            SELECT CASE WHEN t.finished_at IS NOT NULL AND t.state <> 'cancelled' THEN CAST(1 AS float8)
+                        ELSE coalesce(t.epochs_done / CAST(t.epochs_total AS float8), 0) END AS share
+        ) AS work
+        WHERE t.sweep_id = ANY(:ids) GROUP BY t.sweep_id
+    )
+    SELECT t.*, (t.cost_done + t.unknown_done * t.mean_cost) / (t.cost + t.unknown * t.mean_cost) AS progress,
+           extract(epoch FROM clock_timestamp() - s.started_at) AS elapsed
+    FROM totals t JOIN sweeps s ON s.id = t.sweep_id
+""")
+
+# One branch a direction, so that each reads the first entry of an index.
+BEST = text("""
+    SELECT s.id AS sweep_id, t.number, t.value, t.std, t.params,
+           (SELECT avg(r.test_accuracy) FROM runs r WHERE r.trial_id = t.id) AS test_accuracy
+    FROM sweeps s, LATERAL (
+        (SELECT * FROM trials WHERE s.direction = 'maximize' AND sweep_id = s.id AND state = 'complete'
+         AND NOT excluded ORDER BY value DESC, number LIMIT 1)
+        UNION ALL
+        (SELECT * FROM trials WHERE s.direction = 'minimize' AND sweep_id = s.id AND state = 'complete'
+         AND NOT excluded ORDER BY value, number LIMIT 1)
+    ) AS t
+    WHERE s.id = ANY(:ids)
+""")
+
+LAST_METRICS = text("""
+    SELECT trial_id, avg(train_loss) AS train_loss, avg(train_accuracy) AS train_accuracy,
+           avg(val_loss) AS val_loss, avg(val_accuracy) AS val_accuracy
+    FROM (
+        SELECT DISTINCT ON (trial_id, seed) * FROM epochs WHERE trial_id = ANY(:ids)
+        ORDER BY trial_id, seed, epoch DESC
+    ) AS last GROUP BY trial_id
+""")
