@@ -40,6 +40,11 @@ class InvalidError(PerceptuneError):
     title = "Invalid request"
 
 
+class TooLargeError(PerceptuneError):
+    status = 413
+    title = "Too large"
+
+
 class UnauthorizedError(PerceptuneError):
     status = 401
     title = "API key required"

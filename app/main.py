@@ -15,7 +15,7 @@ from app import problems, security
 from app.config import Settings
 from app.db import connect
 from app.live import Live
-from app.routes import charts, events, exercises, login, models, pages, sweeps, system, trials
+from app.routes import charts, events, exercises, exports, login, models, pages, sweeps, system, trials
 
 _STATIC = Path(__file__).parent / "static"
 _PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -56,8 +56,9 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.middleware("http")(security.guard)
     # models before trials before sweeps: `/sweeps/{id}/{call}` would take their paths
-    for router in (models, trials, charts, exercises, events, system, sweeps, login, pages):
+    for router in (exports, models, trials, charts, exercises, events, system, sweeps, login, pages):
         app.include_router(router.router)
+    app.include_router(exports.pages)
     app.include_router(system.probes)
     app.add_api_route("/static/plotly.min.js", _plotly_js, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")

@@ -21,6 +21,7 @@ from app.space import Space, check_model_fits, parse_space, training_cost
 MAX_TRIALS = 100_000  # of a sweep
 # Fields of a body that are columns of the same name.
 _COPIED = {"name", "task", "dataset", "split", "space", "seeds", "seed", "keep_models", "notes", "tags", "priority"}
+_COPIED |= {"webhook"}
 
 
 def create(
@@ -192,12 +193,17 @@ def checked(body: SweepCreate) -> tuple[Space, int]:
 def _insert_trials(session: Session, sweep: Sweep, space: Space, n_trials: int) -> None:
     """All trials in one statement: a grid may have 100,000 cells."""
     cells = list(space.grid()) if sweep.sampler["name"] == "grid" else []
+    add_trials(session, sweep, range(n_trials), cells)
+
+
+def add_trials(session: Session, sweep: Sweep, numbers: Sequence[int], cells: Sequence[dict[str, Any]]) -> None:
+    """Waiting trials of these numbers, the first with the parameters of the cells, the rest without."""
     sizes = [trial_size(sweep, cell) for cell in cells]
     session.execute(
         _INSERT_TRIALS,
         {
             "sweep": sweep.id,
-            "numbers": list(range(n_trials)),
+            "numbers": list(numbers),
             "params": [json.dumps(cell) for cell in cells],
             "costs": [size["cost"] for size in sizes],
             "epochs": [size["epochs_total"] for size in sizes],

@@ -8,6 +8,7 @@ from app.schemas.stop import StopRules
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, SweepCreate, SweepOut
 from app.schemas.system import ChartOut, DatasetOut, WorkerOut
 from app.schemas.trials import AttemptOut, EpochOut, Metrics, RunOut, TrialCreate, TrialOut
+from app.schemas.webhooks import DeliveryOut, Webhook, WebhookOut
 
 __all__ = [
     "AnswerOut",
@@ -17,6 +18,7 @@ __all__ = [
     "ChartOut",
     "Counts",
     "DatasetOut",
+    "DeliveryOut",
     "EpochCounts",
     "EpochOut",
     "ExerciseOut",
@@ -39,5 +41,7 @@ __all__ = [
     "TPESampler",
     "TrialCreate",
     "TrialOut",
+    "Webhook",
+    "WebhookOut",
     "WorkerOut",
 ]

@@ -10,6 +10,7 @@ from app.schemas.base import Body, UtcTime
 from app.schemas.pruners import Pruner
 from app.schemas.samplers import RandomSampler, Sampler
 from app.schemas.stop import StopRules
+from app.schemas.webhooks import Webhook, WebhookOut
 
 Task = Literal["train_mlp"]
 Dataset = Literal["fashion_mnist", "digits"]
@@ -90,6 +91,7 @@ class SweepCreate(Body):
     notes: str = Field("", max_length=10_000, description="Words of your own.")
     tags: Tags = Field(default_factory=list, description="Words to find it by; they are kept sorted.")
     priority: int = Field(0, ge=-100, le=100, description="Waiting trials of a higher one are trained first.")
+    webhook: Webhook | None = Field(None, description="Told of every change of the sweep's state.")
 
 
 class Counts(BaseModel):
@@ -154,6 +156,8 @@ class SweepOut(BaseModel):
     notes: str
     tags: list[str]
     priority: int
+    webhook: WebhookOut | None
+    imported_from: int | None = Field(description="The sweep's number where it was exported.")
     created_at: UtcTime
     started_at: UtcTime | None
     finished_at: UtcTime | None
