@@ -1,4 +1,4 @@
-"""The command line: `perceptune up | demo | worker | data | db`."""
+"""The command line: `perceptune up | demo | worker | predict | data | db`."""
 
 import os
 import sys
@@ -79,6 +79,15 @@ def worker(home: Home = None, database_url: Database = None, device: Device = No
     Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_TF32.
     """
     _become("worker", _settings(home=home, database_url=database_url, device=device))
+
+
+@app.command(
+    add_help_option=False,  # the arguments are the other program's, --help too
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+def predict(context: typer.Context) -> None:
+    """Says what a trained model sees in images or rows."""
+    _become("worker.predict", _settings(), *context.args)
 
 
 @app.command()

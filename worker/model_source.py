@@ -1,0 +1,74 @@
+"""Where a model file comes from: this machine, an address, or the service by the numbers of sweep and trial."""
+
+import json
+import re
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+from app.config import Settings, is_loopback
+from app.errors import InvalidError
+
+SECONDS = 30  # without an answer
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """So that the key is not sent on to another place."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def read_model(model: str, settings: Settings) -> bytes:
+    """The bytes of a file, of an http address, or of SWEEP, SWEEP/TRIAL or SWEEP/TRIAL/RUN of the service.
+
+    Without a trial it is the sweep's best, without a run the trial's best. Raises InvalidError.
+    """
+    if model.startswith(("http://", "https://")):
+        return _get(model, settings)
+    if Path(model).is_file():
+        return Path(model).read_bytes()
+    numbers = re.fullmatch(r"(\d+)(?:/(\d+))?(?:/(\d+))?", model)
+    if numbers is None:
+        raise InvalidError(
+            f"There is no file {model}: name a model file, its address on a server, or SWEEP/TRIAL of the service."
+        )
+    sweep, trial, run = numbers.groups()
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host
+    host = f"[{host}]" if ":" in host else host
+    address = f"http://{host}:{settings.port}/api/v1/sweeps/{sweep}"
+    trial = trial or _best(sweep, json.loads(_get(address, settings)))
+    return _get(f"{address}/trials/{trial}/model{f'?run={run}' if run else ''}", settings)
+
+
+def _best(sweep: str, answer: dict[str, Any]) -> int:
+    if answer["best"] is None:
+        raise InvalidError(f"Sweep {sweep} has no complete trial yet, so there is no best model.")
+    return int(answer["best"]["number"])
+
+
+def _get(address: str, settings: Settings) -> bytes:
+    try:
+        parts = urlsplit(address)
+        ours = is_loopback(parts.hostname or "") or (parts.hostname, parts.port) == (settings.host, settings.port)
+        headers = {"Authorization": f"Bearer {settings.api_key}"} if ours and settings.api_key else {}
+        opener = build_opener(_NoRedirects, *([ProxyHandler({})] if ours else []))
+        with opener.open(Request(address, headers=headers), timeout=SECONDS) as answer:
+            content: bytes = answer.read()
+            return content
+    except HTTPError as error:
+        raise InvalidError(f"{address} answers {error.code}: {_detail(error)}") from None
+    except (URLError, TimeoutError, HTTPException, ValueError) as error:
+        why = getattr(error, "reason", None) or error
+        raise InvalidError(f"{address} can't be reached: {why}.") from None
+
+
+def _detail(error: HTTPError) -> str:
+    """The server's own sentence."""
+    try:
+        return str(json.loads(error.read())["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"{error.reason}."

@@ -1,0 +1,37 @@
+"""A trained network out of a model file."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from app.model_file import ModelFileError, ModelInfo, read_info
+from worker.concise_mlp import MLPConcise
+from worker.run import RunConfig
+from worker.weights import from_bytes
+
+BATCH = 1000
+
+
+class Network:
+    """What a model file holds, ready to be asked; `info` says what it is. Raises ModelFileError."""
+
+    def __init__(self, content: bytes) -> None:
+        self.info: ModelInfo = read_info(content)
+        try:
+            config = RunConfig(tuple(self.info.hidden_layers), activation=self.info.activation)
+            layers = from_bytes(content, torch.device("cpu"))
+        except (ValueError, SafetensorError) as error:
+            raise ModelFileError(f"it is damaged: {error}") from None
+        shapes = [(layer.weight.shape, layer.bias.shape) for layer in layers]
+        sizes = config.layer_sizes(self.info.features, len(self.info.classes))
+        if shapes != [((outputs, inputs), (outputs,)) for inputs, outputs in sizes]:
+            raise ModelFileError("its layers are not those that its metadata name")
+        self._model = MLPConcise(config, layers)
+
+    @torch.no_grad()
+    def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """[n, classes] for x [n, features]; each row adds up to 1."""
+        logits = [self._model.logits(part) for part in torch.split(torch.from_numpy(x), BATCH)]
+        found: NDArray[np.float64] = torch.cat(logits).double().softmax(1).numpy()
+        return found
