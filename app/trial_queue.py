@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 
 from app import queue_statements, sweeps
 from app.models import Run, RunState, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
+from app.pruners import complete_trials_needed, stored_pruner
+from app.schemas.pruners import OneEpochPruner
 from app.weights import kept_of
 
 MAX_ATTEMPTS = 3  # a trial whose workers died so often fails, so that a poisonous one can't take down the fleet
@@ -114,7 +116,7 @@ def claim(
     sweep_id = session.scalar(queue_statements.PICK_SWEEP)
     if sweep_id is None:
         return None
-    limit = min(max_trials, _batch(session, sweep_id))
+    limit = _batch(session, sweep_id, max_trials)
     given = {"sweep": sweep_id, "worker": worker_id, "limit": limit, "lease": lease_seconds}
     rows = session.execute(queue_statements.CLAIM, given | {"silent": SILENT_SECONDS, "attempts": MAX_ATTEMPTS}).all()
     if not rows:
@@ -247,15 +249,25 @@ def _lock(session: Session, sweep_id: int) -> Sweep | None:
     return session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
 
 
-def _batch(session: Session, sweep_id: int) -> int:
-    """The most trials to claim at once: a sampler that learns must see results before it is asked for many more."""
-    sampler = sweeps.get(session, sweep_id).sampler
-    if sampler["name"] in {"grid", "random"}:
+def _batch(session: Session, sweep_id: int, max_trials: int) -> int:
+    """The most trials to claim at once.
+
+    A sampler that learns, or a pruner that compares with complete trials, must see results before it is asked for many
+    more; `one_epoch` compares what it sees together, so it sees as much as possible.
+    """
+    sweep = sweeps.get(session, sweep_id)
+    pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
+    if isinstance(pruner, OneEpochPruner):
         return MAX_TRIALS
+    needed = None if pruner is None else complete_trials_needed(pruner)
+    learns = sweep.sampler["name"] not in {"grid", "random"}
+    if not learns and needed is None:
+        return max_trials
     ended = session.scalars(
         select(func.count()).where(Trial.sweep_id == sweep_id, Trial.finished_at.is_not(None))
     ).one()
-    return max(int(sampler.get("n_startup_trials", LEARNING_BATCH)), ended // 2, 1)
+    first = int(sweep.sampler.get("n_startup_trials", LEARNING_BATCH))
+    return min(max_trials, max(first, needed or 0, ended // 2, 1))
 
 
 def _claimed(row: Row[Any]) -> ClaimedTrial:
