@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Exists, Select, case, cast, func, select, text, update
@@ -118,12 +118,14 @@ def touch(session: Session, sweep: Sweep) -> None:
     session.refresh(sweep)
 
 
-def next_number(session: Session, sweep: Sweep) -> int:
-    """That of the next trial of a sweep that is locked. Raises ConflictError where it is full."""
+def next_number(session: Session, sweep: Sweep, more: int = 1) -> int:
+    """That of the first of so many further trials of a sweep that is locked. Raises ConflictError where it is full."""
     trials = select(func.count(), func.coalesce(func.max(Trial.number) + 1, 0)).where(Trial.sweep_id == sweep.id)
     count, number = session.execute(trials).one()
-    if count >= MAX_TRIALS:
-        raise ConflictError(f"Sweep {sweep.id} has {count:,} trials, and no sweep can have more: clone it.")
+    if count + more > MAX_TRIALS:
+        raise ConflictError(
+            f"Sweep {sweep.id} has {count:,} trials; with {more:,} more it would have over {MAX_TRIALS:,}."
+        )
     return int(number)
 
 
@@ -169,11 +171,7 @@ def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
 
 def checked(body: SweepCreate) -> tuple[Space, int]:
     """The space and the number of trials. Raises InvalidError."""
-    for field in ("name", "notes"):
-        if "\0" in getattr(body, field):  # which Postgres can't store
-            raise InvalidError(
-                f"The {field} can't be used.", [FieldError((field,), "can't contain the character U+0000")]
-            )
+    check_text({"name": body.name, "notes": body.notes})
     check_search(body)
     space = parse_space(body.space)
     facts = DATASETS[body.dataset]
@@ -188,6 +186,13 @@ def checked(body: SweepCreate) -> tuple[Space, int]:
         other = FieldError(("n_trials",), f"must be {cells}, the number of cells, or be left out for a grid")
         raise InvalidError("A grid is every cell once.", [other])
     return space, cells
+
+
+def check_text(texts: Mapping[str, str]) -> None:
+    """Raises InvalidError for what Postgres can't store, by the name of the field."""
+    errors = [FieldError((name,), "can't contain the character U+0000") for name, one in texts.items() if "\0" in one]
+    if errors:
+        raise InvalidError("A text has a character that can't be stored.", errors)
 
 
 def _insert_trials(session: Session, sweep: Sweep, space: Space, n_trials: int) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from app import results, schemas, sweeps, trial_actions
+from app import results, schemas, sweep_changes, sweeps, trial_actions
 from app.models import SweepState
 from app.routes.dependencies import Cursor, DatabaseSession, Limit, problems
 
@@ -43,6 +43,13 @@ def list_sweeps(
 @router.get("/{sweep_id}", responses=problems(404))
 def get_sweep(sweep_id: SweepId, session: DatabaseSession) -> schemas.SweepOut:
     """A sweep as it stands."""
+    return results.summary(session, sweep_id)
+
+
+@router.patch("/{sweep_id}", responses=problems(404, 409))
+def change_sweep(sweep_id: SweepId, body: schemas.SweepPatch, session: DatabaseSession) -> schemas.SweepOut:
+    """Changes what the body names, all of it or nothing. An ended sweep that has more to do goes on."""
+    sweep_changes.change(session, sweep_id, body)
     return results.summary(session, sweep_id)
 
 

@@ -1,6 +1,7 @@
 """Request and response bodies. Accuracies are fractions in [0, 1], durations seconds, times ISO 8601 in UTC."""
 
 from app.schemas.base import Body, Page, Problem
+from app.schemas.changes import SweepPatch, SweepPreview
 from app.schemas.exercises import AnswerOut, ExerciseOut, ExerciseRunCreate, ExerciseRunOut, ExerciseWithRun
 from app.schemas.models import ModelOut
 from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
@@ -38,6 +39,8 @@ __all__ = [
     "StopRules",
     "SweepCreate",
     "SweepOut",
+    "SweepPatch",
+    "SweepPreview",
     "TPESampler",
     "TrialCreate",
     "TrialOut",

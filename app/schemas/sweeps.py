@@ -19,6 +19,11 @@ Metric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
 Direction = Literal["maximize", "minimize"]
 KeepModels = Literal["best", "all"]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00,]+$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Notes = Annotated[str, Field(max_length=10_000, description="Words of your own.")]
+Priority = Annotated[
+    int, Field(ge=-100, le=100, description="Waiting trials of a sweep with a higher one are trained first.")
+]
 Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(lambda tags: sorted(set(tags)))]
 
 
@@ -54,7 +59,7 @@ class SweepCreate(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    name: str = Field(min_length=1, max_length=200, description="Shown in lists and above charts.")
+    name: Name = Field(description="Shown in lists and above charts.")
     task: Task = Field("train_mlp", description="What a trial measures.")
     dataset: Dataset = Field("fashion_mnist", description="One of `GET /api/v1/datasets`.")
     space: dict[str, Any] = Field(
@@ -88,9 +93,9 @@ class SweepCreate(Body):
     keep_models: KeepModels = Field(
         "best", description="Whose weights are kept: those of the best trial, or of all complete ones."
     )
-    notes: str = Field("", max_length=10_000, description="Words of your own.")
+    notes: Notes = ""
     tags: Tags = Field(default_factory=list, description="Words to find it by; they are kept sorted.")
-    priority: int = Field(0, ge=-100, le=100, description="Waiting trials of a higher one are trained first.")
+    priority: Priority = 0
     webhook: Webhook | None = Field(None, description="Told of every change of the sweep's state.")
 
 

@@ -1,0 +1,48 @@
+"""Changing, copying and previewing sweeps."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.schemas.base import Body
+from app.schemas.stop import StopRules
+from app.schemas.sweeps import KeepModels, Name, Notes, Priority, Tags
+
+
+class SweepPatch(Body):
+    """What to change; what is left out stays. None of it may be null but the stop rules, which that removes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"n_trials": 128, "tags": ["width"], "priority": 10}]})
+
+    # the defaults stand for nothing: only fields that were sent are looked at
+    name: Name = Field(default_factory=str, description="Shown in lists and above charts.")
+    notes: Notes = Field(default_factory=str)
+    tags: Tags = Field(default_factory=list, description="All of its tags.")
+    priority: Priority = Field(default_factory=int)
+    n_trials: int = Field(
+        default_factory=int,
+        ge=1,
+        le=100_000,
+        description="All trials, those so far included. More of them let an ended sweep go on; fewer drop trials that "
+        "have not started. A grid has its own number.",
+    )
+    space: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The whole search space, as it shall be: all that it has now, and more. A grid gets the new cells.",
+    )
+    keep_models: KeepModels = Field(default_factory=lambda: "best", description="Of trials that end from now on.")
+    stop: StopRules | None = Field(None, description="The rules from now on; null for none.")
+
+
+class SweepPreview(BaseModel):
+    """What a sweep would be and take, as far as that can be known before it runs."""
+
+    n_trials: int
+    cells: int | None = Field(description="Of a grid; null for other samplers.")
+    trainings: int = Field(description="Trials times seeds.")
+    parameters: int = Field(description="Weights and biases of the largest model that the space holds.")
+    memory: int = Field(description="Bytes that the runs of its largest trial take together while they train, about.")
+    estimated_seconds: float | None = Field(
+        description="On the workers that are connected now, each as quick as it has been, without other sweeps beside."
+    )
+    estimate: str = Field(description="What the seconds are estimated from, or why they can't be.")

@@ -1,0 +1,115 @@
+"""What can be changed of a sweep that exists: its words and priority, its budget, a wider space."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from app import space_growth, sweeps
+from app.catalog import DATASETS
+from app.errors import FieldError, InvalidError
+from app.models import Sweep, Trial, TrialState
+from app.schemas import SweepPatch
+from app.space import Space, check_model_fits, parse_space
+
+_COPIED = ("name", "notes", "tags", "priority", "keep_models")
+
+
+def change(session: Session, sweep_id: int, body: SweepPatch) -> Sweep:
+    """The sweep with the body's fields changed, all or none. An ended one that has more to do goes on.
+
+    Raises InvalidError for a space that is not wider and for a budget below what has started, and ConflictError for
+    more to do in a sweep that is stopping.
+    """
+    sweep = sweeps.get(session, sweep_id, lock=True)
+    given = body.model_fields_set
+    sweeps.check_text(body.model_dump(include={"name", "notes"} & given))
+    added = _widen(session, sweep, body.space) if "space" in given and body.space != sweep.space else 0
+    added += _resize(session, sweep, body.n_trials) if "n_trials" in given else 0
+    for name in given & {*_COPIED}:
+        setattr(sweep, name, getattr(body, name))
+    if "stop" in given:
+        sweep.stop_rules = {} if body.stop is None else body.stop.model_dump(exclude_none=True)
+    if added:
+        sweeps.reopen(session, sweep)
+    if given:
+        sweeps.touch(session, sweep)
+    return sweep
+
+
+def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
+    """Sets the space, and gives the number of new cells.
+
+    Trials so far get the values that they had of hyperparameters that it names anew.
+    """
+    old, new = parse_space(sweep.space), parse_space(raw)
+    facts = DATASETS[sweep.dataset]
+    check_model_fits(new, facts.features, facts.classes, sweep.seeds)
+    space_growth.check_wider(old, new)
+    if sweep.sampler["name"] == "grid":
+        new.grid_size()
+    had = {space_growth.cell_key(params) for params in _fill(session, sweep, new)}
+    sweep.space = raw
+    if sweep.sampler["name"] != "grid":
+        return 0
+    cells = [cell for cell in new.grid() if space_growth.cell_key(cell) not in had]
+    return _add(session, sweep, len(cells), cells)
+
+
+def _fill(session: Session, sweep: Sweep, space: Space) -> list[dict[str, Any]]:
+    """The parameters of all trials that have some, as they are in the new space."""
+    rows = session.execute(select(Trial.id, Trial.params).where(Trial.sweep_id == sweep.id, Trial.params.is_not(None)))
+    known = [(row.id, row.params, space_growth.filled(space, row.params)) for row in rows]
+    changed = [(trial_id, after) for trial_id, before, after in known if before != after]
+    if changed:
+        given = {"ids": [one for one, _ in changed], "params": [json.dumps(params) for _, params in changed]}
+        session.execute(_SET_PARAMS, given)
+    return [after for _, _, after in known]
+
+
+def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
+    """Adds trials and gives their number, or removes ones that have not started: the latest first, the user's own last.
+
+    Raises InvalidError where fewer can't be.
+    """
+    counted = select(func.count()).where(Trial.sweep_id == sweep.id, Trial.state != TrialState.infeasible)
+    more = n_trials - session.scalars(counted).one()
+    if more and sweep.sampler["name"] == "grid":
+        said = f"is {n_trials - more} here, the number of cells: change the space to add cells, or clone the sweep"
+        raise _refused(said, "A grid is every cell once.")
+    if more >= 0:
+        return _add(session, sweep, more, [])
+    removed = len(session.execute(_REMOVE, {"sweep": sweep.id, "count": -more}).all())
+    if removed < -more:
+        least = n_trials - more - removed
+        raise _refused(f"must be at least {least}: so many trials have started", "Trials that have started stay.")
+    return 0
+
+
+def _add(session: Session, sweep: Sweep, count: int, cells: Sequence[dict[str, Any]]) -> int:
+    if count:
+        first = sweeps.next_number(session, sweep, count)
+        sweeps.add_trials(session, sweep, range(first, first + count), cells)
+    return count
+
+
+def _refused(said: str, detail: str) -> InvalidError:
+    return InvalidError(detail, [FieldError(("n_trials",), said)])
+
+
+_SET_PARAMS = text("""
+    UPDATE trials SET params = CAST(filled.params AS json)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:params AS text[])) AS filled(id, params)
+    WHERE trials.id = filled.id
+""")
+
+_REMOVE = text("""
+    DELETE FROM trials WHERE id IN (
+        SELECT id FROM trials
+        WHERE sweep_id = :sweep AND state IN ('waiting', 'cancelled') AND started_at IS NULL AND attempt = 0
+          AND history = '[]'
+        ORDER BY enqueued, number DESC LIMIT :count
+    ) RETURNING id
+""")
