@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from worker.concise_mlp import ACTIVATIONS
+from worker.fused_layout import fusion_order
 from worker.initializers import initial_parameters
 from worker.run import Run
 from worker.seeds import epoch_order
@@ -34,14 +35,16 @@ class Arm(Protocol):
 
 
 class Fused:
-    """Perceptune's own: all runs as one cohort."""
+    """Perceptune's own: all runs as one cohort, or in cohorts of so many, one after the other."""
 
-    def __init__(self, runs: Sequence[Run], split: Split) -> None:
+    def __init__(self, runs: Sequence[Run], split: Split, cohort: int | None = None) -> None:
         self._count = len(runs)
-        self._training = train(runs, split)
+        ordered = sorted(runs, key=lambda run: fusion_order(run.config))
+        starts = range(0, len(runs), cohort or len(runs))
+        self._trainings = [train(ordered[i : i + (cohort or len(runs))], split) for i in starts]
 
     def epoch(self) -> dict[Hashable, float]:
-        results = next(self._training)
+        results = [result for training in self._trainings for result in next(training)]
         if len(results) < self._count:
             raise ValueError("a run diverged: the others would be timed alone")
         return {result.key: result.val_loss for result in results}
@@ -132,7 +135,7 @@ class Images(Dataset[tuple[Tensor, int]]):
     @classmethod
     def of(cls, x: Tensor, y: Tensor) -> "Images":
         """The bytes that features [n, 784] in [0, 1] came from."""
-        return cls(x.mul(255).round().to(torch.uint8).view(-1, 28, 28).numpy(), y.numpy())
+        return cls(x.mul(255).round().to(torch.uint8).view(-1, 28, 28).cpu().numpy(), y.cpu().numpy())
 
 
 class Loader:
@@ -143,6 +146,7 @@ class Loader:
 
     def __init__(self, runs: Sequence[Run], split: Split) -> None:
         self._models = [Model.of(run, split, fused=None) for run in runs]  # torch's own choice, as the book has it
+        self._device = split.train_x.device
         self._train = Images.of(split.train_x, split.train_y)
         self._val = Images.of(split.val_x, split.val_y)
 
@@ -151,7 +155,8 @@ class Loader:
 
     def _epoch(self, model: Model) -> float:
         size = model.run.config.batch_size
-        for x, y in DataLoader(self._train, size, shuffle=True):
+        for images, labels in DataLoader(self._train, size, shuffle=True):
+            x, y = images.to(self._device), labels.to(self._device)
             logits = model.net(x.flatten(1))
             loss = functional.cross_entropy(logits, y)
             model.optimizer.zero_grad()
@@ -160,7 +165,7 @@ class Loader:
             loss.item(), (logits.argmax(1) == y).float().mean().item()
         with torch.no_grad():
             losses = [
-                functional.cross_entropy(model.net(x.flatten(1)), y, reduction="sum")
+                functional.cross_entropy(model.net(x.to(self._device).flatten(1)), y.to(self._device), reduction="sum")
                 for x, y in DataLoader(self._val, size)
             ]
         return float(sum(losses)) / len(self._val)

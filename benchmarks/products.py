@@ -38,20 +38,20 @@ class Products:
 
     def __init__(self, runs: Sequence[Run], split: Split) -> None:
         examples, held_out = len(split.train_y), len(split.val_y)
-        self._phases: list[tuple[int, list[Callable[[], object]]]] = []  # how often, which
+        self.phases: list[tuple[int, list[Callable[[], object]]]] = []  # how often, which
         self.flops = 0
         for layout, batch in _layouts(runs):
             steps = -(-examples // batch)
             evaluations = -(-held_out // EVALUATION_BATCH)
-            self._add(steps, list(_training(layout, batch)))
-            self._add(evaluations, list(_forward(layout, min(EVALUATION_BATCH, held_out))))
+            self._add(steps, list(_training(layout, batch)), split.train_x.device)
+            self._add(evaluations, list(_forward(layout, min(EVALUATION_BATCH, held_out))), split.train_x.device)
 
-    def _add(self, times: int, shapes: list[Shape]) -> None:
-        self._phases.append((times, [_quickest(shape) for shape in shapes]))
+    def _add(self, times: int, shapes: list[Shape], device: torch.device) -> None:
+        self.phases.append((times, [_quickest(shape, device) for shape in shapes]))
         self.flops += times * sum(shape.flops for shape in shapes)
 
     def epoch(self) -> dict[Hashable, float]:
-        for times, products in self._phases:
+        for times, products in self.phases:
             for _ in range(times):
                 for multiply in products:
                     multiply()
@@ -86,22 +86,25 @@ def _training(layout: Layout, batch: int) -> Iterator[Shape]:
     yield Shape(1, layout.first_rows, batch, layout.features)
 
 
-def _quickest(shape: Shape) -> Callable[[], object]:
-    return min(_ways(shape), key=_seconds)
+def _quickest(shape: Shape, device: torch.device) -> Callable[[], object]:
+    return min(_ways(shape, device), key=lambda multiply: _seconds(multiply, device))
 
 
-def _ways(shape: Shape) -> Iterator[Callable[[], object]]:
+def _ways(shape: Shape, device: torch.device) -> Iterator[Callable[[], object]]:
     """Row-major or column-major, each of the two factors and the result; as one call or one for each product."""
     copies, m, k, n = shape
     for flip_a, flip_b, flip_out in product((False, True), repeat=3):
-        a, b, out = _made(copies, m, k, flip_a), _made(copies, k, n, flip_b), _made(copies, m, n, flip_out)
+        sizes = ((m, k, flip_a), (k, n, flip_b), (m, n, flip_out))
+        a, b, out = (_made(copies, *size, device) for size in sizes)
         yield lambda a=a, b=b, out=out: _one_by_one(a, b, out)  # type: ignore[misc]
         if copies > 1:
             yield lambda a=a, b=b, out=out: torch.bmm(a, b, out=out)  # type: ignore[misc]
 
 
-def _made(copies: int, rows: int, columns: int, column_major: bool) -> Tensor:
-    return torch.rand(copies, columns, rows).mT if column_major else torch.rand(copies, rows, columns)
+def _made(copies: int, rows: int, columns: int, column_major: bool, device: torch.device) -> Tensor:
+    if column_major:
+        return torch.rand(copies, columns, rows, device=device).mT
+    return torch.rand(copies, rows, columns, device=device)
 
 
 def _one_by_one(a: Tensor, b: Tensor, out: Tensor) -> None:
@@ -109,11 +112,19 @@ def _one_by_one(a: Tensor, b: Tensor, out: Tensor) -> None:
         torch.mm(a[i], b[i], out=out[i])
 
 
-def _seconds(multiply: Callable[[], object]) -> float:
+def _seconds(multiply: Callable[[], object], device: torch.device) -> float:
     multiply()
     best = float("inf")
     for _ in range(TRIALS):
+        wait(device)
         start = perf_counter()
         multiply()
+        wait(device)
         best = min(best, perf_counter() - start)
     return best
+
+
+def wait(device: torch.device) -> None:
+    """Returns when the device has done all that it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

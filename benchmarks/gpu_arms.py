@@ -1,0 +1,172 @@
+"""What only the comparison on a GPU has: the plain loop under a CUDA graph, and in several processes."""
+
+import multiprocessing
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.arms import Eager, Model, validation_loss
+from benchmarks.products import Products, wait
+from worker import datasets
+from worker.cuda_graph import Recorder, Replayed, Step, recorder_for
+from worker.planned import Planned
+from worker.run import Run
+from worker.seeds import epoch_order
+from worker.training import Split
+
+SPLIT_SIZES = 50_000, 10_000  # of Fashion-MNIST with its validation images held out
+
+
+class GraphedEager:
+    """The plain loop as a good engineer would write it for a GPU: one run at a time, each step one graph.
+
+    Forward, automatic differentiation, torch.optim and the choice of the mini-batch are all in the graph; only the
+    last, smaller mini-batch of an epoch is launched operation by operation.
+    """
+
+    def __init__(self, runs: Sequence[Run], split: Split, recorder: Recorder | None = None) -> None:
+        recorder = recorder or recorder_for(split.train_x.device)
+        self._runs = [_GraphedRun(run, split, recorder) for run in runs]
+        self._epoch = 0
+
+    def epoch(self) -> dict[Hashable, float]:
+        self._epoch += 1
+        return {run.model.run.key: run.epoch(self._epoch) for run in self._runs}
+
+
+class _GraphedRun:
+    def __init__(self, run: Run, split: Split, recorder: Recorder | None) -> None:
+        self.model, self._split = Model.of(run, split), split
+        for group in self.model.optimizer.param_groups:
+            if "capturable" in group:
+                group["capturable"] = True
+        batch, count = run.config.batch_size, len(split.train_y)
+        self._picked = Planned(batch, split.train_y, count // batch)
+        self._cursor = torch.zeros(1, dtype=torch.int64, device=split.train_x.device)
+        self._loss, self._hits = split.train_x.new_zeros(()), split.train_y.new_zeros(())
+        self._step: Step = Replayed(self._whole_batch, recorder) if recorder else self._whole_batch
+
+    def epoch(self, number: int) -> float:
+        order = epoch_order(self.model.run.seed, number, len(self._split.train_y)).to(self._cursor.device)
+        batch = self.model.run.config.batch_size
+        whole = len(order) // batch
+        self._picked.plan(order[: whole * batch].view(whole, batch))
+        self._cursor.zero_()
+        self._loss.zero_()
+        self._hits.zero_()
+        for _ in range(whole):
+            self._step()
+        if whole * batch < len(order):
+            self._learn(order[whole * batch :])
+        return validation_loss(self.model, self._split)
+
+    def _whole_batch(self) -> None:
+        self._learn(self._picked.take(self._cursor)[0])
+        self._cursor.add_(1)
+
+    def _learn(self, picked: Tensor) -> None:
+        x, y = self._split.train_x[picked], self._split.train_y[picked]
+        logits = self.model.net(x)
+        loss = functional.cross_entropy(logits, y)
+        self.model.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.model.optimizer.step()
+        self._loss += loss.detach() * len(y)
+        self._hits += (logits.detach().argmax(1) == y).sum()
+
+
+class GraphedProducts:
+    """The matrix products of a cohort's epoch alone, each in its quickest way; those of a step are one graph."""
+
+    def __init__(self, runs: Sequence[Run], split: Split) -> None:
+        recorder, products = recorder_for(split.train_x.device), Products(runs, split)
+        self.flops = products.flops
+        self._phases = [(times, _all(calls, recorder)) for times, calls in products.phases]
+
+    def epoch(self) -> dict[Hashable, float]:
+        for times, step in self._phases:
+            for _ in range(times):
+                step()
+        return {}
+
+
+def _all(calls: Sequence[Callable[[], object]], recorder: Recorder | None) -> Step:
+    def step() -> None:
+        for call in calls:
+            call()
+
+    return Replayed(step, recorder) if recorder else step
+
+
+class EagerProcesses:
+    """Several processes that share the GPU, each with the plain loop and its share of the runs."""
+
+    def __init__(self, runs: Sequence[Run], split: Split, processes: int, home: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        self._exit = ExitStack()
+        for index in range(processes):
+            ours, theirs = context.Pipe()
+            given = theirs, list(runs[index::processes]), str(split.train_x.device), home
+            process = context.Process(target=_serve, args=given, daemon=True)
+            process.start()
+            theirs.close()
+            self._exit.callback(process.join, 10)
+            self._exit.callback(ours.close)
+            self._pipes.append(ours)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    def epoch(self) -> dict[Hashable, float]:
+        for pipe in self._pipes:
+            pipe.send("epoch")
+        return {key: loss for pipe in self._pipes for key, loss in pipe.recv().items()}
+
+
+def _serve(pipe: Connection, runs: Sequence[Run], device: str, home: Path) -> None:
+    torch.set_num_threads(1)
+    split, _ = data(torch.device(device), home)
+    arm = Eager(runs, split)
+    try:
+        while True:
+            pipe.recv()
+            losses = arm.epoch()
+            wait(split.train_x.device)
+            pipe.send(losses)
+    except EOFError:
+        return
+
+
+def data(device: torch.device, home: Path) -> tuple[Split, bool]:
+    """Fashion-MNIST on the device, or where this machine has none, noise of its shape; and whether it is the real one.
+
+    Which numbers are multiplied makes hardly a difference to the time.
+    """
+    if not datasets.available("fashion_mnist", home):
+        return made_up(device), False
+    loaded = datasets.load("fashion_mnist", "holdout", home=home, device=device)
+    return Split(loaded.train_x, loaded.train_y, loaded.val_x, loaded.val_y, loaded.classes), True
+
+
+def made_up(device: torch.device) -> Split:
+    """Noise of the shape of Fashion-MNIST with its validation images held out; one pixel tells the class."""
+    generator = torch.Generator().manual_seed(0)
+
+    def made(count: int) -> tuple[Tensor, Tensor]:
+        y = torch.randint(0, 10, (count,), generator=generator)
+        x = torch.rand(count, 784, generator=generator)
+        x[torch.arange(count), y * 70] = 3
+        return x.to(device), y.to(device)
+
+    train, val = (made(count) for count in SPLIT_SIZES)
+    return Split(*train, *val, 10)

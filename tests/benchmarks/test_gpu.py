@@ -1,0 +1,73 @@
+"""The benchmark for GPUs, as far as a machine without one can tell."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import gpu
+from benchmarks.arms import Eager
+from benchmarks.gpu_arms import GraphedEager, data, made_up
+from benchmarks.workloads import Workload
+from tests.worker.mlp_examples import small_split
+from tests.worker.recorded_steps import RecordedSteps
+from tests.worker_processes import ROOT
+from worker.run import Run, RunConfig
+from worker.training import Split
+
+TINY = Workload("G32", "2 trials of width 4", {"hidden_units": 4, "learning_rate": [0.1, 0.2]}, epochs=1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_without_a_gpu_it_says_so() -> None:
+    """One sentence and exit code 1."""
+    command = [sys.executable, "-m", "benchmarks.gpu"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (
+        ended.stderr.strip()
+        == "benchmarks.gpu: this needs an NVIDIA GPU and a torch built for CUDA; there is none here."
+    )
+
+
+def test_the_plain_loop_under_a_graph_is_the_plain_loop() -> None:
+    """Recorded and replayed, it trains to the same losses, bit for bit, with a smaller last batch."""
+    split = small_split(torch.float32)
+    configs = [RunConfig((9,), 0.1, 9, 32), RunConfig((7, 5), 0.01, 9, 32, "tanh", optimizer="adam")]
+    runs = [Run(i, config, i) for i, config in enumerate(configs)]
+    recorder = RecordedSteps()
+    plain, graphed = Eager(runs, split), GraphedEager(runs, split, recorder)
+    for _ in range(4):
+        assert graphed.epoch() == plain.epoch()
+    assert recorder.replayed > 50
+
+
+def test_made_up_data_has_the_shape_of_the_real() -> None:
+    """50,000 images of 784 pixels to train on and 10,000 to validate, in ten classes that can be learned."""
+    split = made_up(torch.device("cpu"))
+    assert (split.train_x.shape, split.val_x.shape) == ((50_000, 784), (10_000, 784))
+    assert set(split.train_y.tolist()) == set(range(10))
+    small = split._replace(train_x=split.train_x[:2000], train_y=split.train_y[:2000])
+    arm = Eager([Run(0, RunConfig((16,), 0.1, 3), 0)], small)
+    assert arm.epoch()[0] > arm.epoch()[0] > arm.epoch()[0]
+
+
+def test_compares_all_arms_and_tells_the_goals(tmp_path: Path) -> None:
+    """Every arm has its row, and each goal that was measured is met or missed."""
+    split, _ = data(torch.device("cpu"), tmp_path)
+    small = Split(*(tensor[:512] for tensor in split[:4]), split.classes)
+    found = gpu.compare(TINY, small, tmp_path, rounds=1)
+    assert set(found.seconds) == {
+        "fused",
+        "eager",
+        "eager + CUDA graph",
+        "eager, 2 processes",
+        "cuBLAS",
+        "loader",
+    }
+    told = gpu.markdown(gpu.machine(torch.device("cpu")), [found])
+    assert "| eager, 2 processes |" in told
+    assert told.count("| G32: fused / eager") == 2
+    assert told.count("met |") + told.count("missed by") == 2
