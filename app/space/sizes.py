@@ -19,8 +19,7 @@ def check_model_fits(space: Space, features: int, classes: int, seeds: int, most
 
     `most_parameters`: models of more are not trained anyway, because of a constraint.
     """
-    largest = list(_largest(space))
-    parameters = min(most_parameters, max(parameter_count(params, features, classes) for params in largest))
+    parameters, size = largest_trial(space, features, classes, seeds)
     if parameters > MAX_MODEL_PARAMETERS:
         too_large = (
             f"holds a model of {parameters:,.0f} parameters; the most is {MAX_MODEL_PARAMETERS:,}: use fewer units"
@@ -33,6 +32,13 @@ def check_model_fits(space: Space, features: int, classes: int, seeds: int, most
             f"{MAX_TRIAL_BYTES / 2**30:.0f} GiB: use fewer seeds, fewer units or a smaller batch_size"
         )
         raise InvalidError("A trial can't fit.", [FieldError(("space",), too_large)])
+
+
+def largest_trial(space: Space, features: int, classes: int, seeds: int) -> tuple[int, int]:
+    """Parameters of the largest model that the space holds, and about the bytes that a trial's runs take at most."""
+    largest = list(_largest(space))
+    parameters = max(parameter_count(params, features, classes) for params in largest)
+    return parameters, seeds * max(_run_bytes(params, features, classes) for params in largest)
 
 
 def _largest(space: Space) -> Iterator[dict[str, Any]]:
