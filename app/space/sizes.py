@@ -19,13 +19,12 @@ def check_model_fits(space: Space, features: int, classes: int, seeds: int, most
 
     `most_parameters`: models of more are not trained anyway, because of a constraint.
     """
-    parameters, size = largest_trial(space, features, classes, seeds)
+    parameters, size = largest_trial(space, (features, classes), seeds, most_parameters)
     if parameters > MAX_MODEL_PARAMETERS:
         too_large = (
             f"holds a model of {parameters:,.0f} parameters; the most is {MAX_MODEL_PARAMETERS:,}: use fewer units"
         )
         raise InvalidError("A model can't fit.", [FieldError(("space",), too_large)])
-    size = seeds * max(_run_bytes(params, (features, classes), most_parameters) for params in largest)
     if size > MAX_TRIAL_BYTES:
         too_large = (
             f"holds a trial whose {seeds} runs take about {size / 2**30:.1f} GiB together; the most is "
@@ -34,11 +33,16 @@ def check_model_fits(space: Space, features: int, classes: int, seeds: int, most
         raise InvalidError("A trial can't fit.", [FieldError(("space",), too_large)])
 
 
-def largest_trial(space: Space, features: int, classes: int, seeds: int) -> tuple[int, int]:
-    """Parameters of the largest model that the space holds, and about the bytes that a trial's runs take at most."""
+def largest_trial(
+    space: Space, shape: tuple[int, int], seeds: int, most_parameters: float = math.inf
+) -> tuple[float, float]:
+    """Parameters of the largest model that the space holds, and about the bytes that a trial's runs take at most.
+
+    `shape`: features and classes.
+    """
     largest = list(_largest(space))
-    parameters = max(parameter_count(params, features, classes) for params in largest)
-    return parameters, seeds * max(_run_bytes(params, features, classes) for params in largest)
+    parameters = min(most_parameters, max(parameter_count(params, *shape) for params in largest))
+    return parameters, seeds * max(_run_bytes(params, shape, most_parameters) for params in largest)
 
 
 def _largest(space: Space) -> Iterator[dict[str, Any]]:
