@@ -189,6 +189,8 @@ class Trial(Base):
             "(params IS NULL) = (cost IS NULL) AND (params IS NULL) = (epochs_total IS NULL)", name="cost_with_params"
         ),
         Index("ix_trials_sweep_id_state", "sweep_id", "state"),
+        Index("ix_trials_sweep_id_configuration", "sweep_id", "configuration"),
+        Index("ix_trials_repeated", "sweep_id", postgresql_where=text("first_seed > 0")),
         # the best one, and the next ones to claim, are the first entries: no sweep is read to its end for them
         Index("ix_trials_best", "sweep_id", "value", postgresql_where=text("state = 'complete'")),
         Index(

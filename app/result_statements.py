@@ -14,7 +14,7 @@ TOTALS = text(f"""
                CASE WHEN bool_and(t.finished_at IS NOT NULL OR t.epochs_total IS NOT NULL)
                     THEN CAST(sum(CASE WHEN t.finished_at IS NULL THEN t.epochs_total ELSE t.epochs_done END) AS bigint)
                END AS epochs_total,
-               coalesce(avg(t.cost), 1) AS mean_cost,
+               coalesce(avg(t.cost) FILTER (WHERE t.state <> 'infeasible'), 1) AS mean_cost,
                coalesce(sum(t.cost), 0) AS cost,
                count(*) - count(t.cost) AS unknown,
                coalesce(sum(t.cost * work.share), 0) AS cost_done,
@@ -28,20 +28,6 @@ TOTALS = text(f"""
     SELECT t.*, (t.cost_done + t.unknown_done * t.mean_cost) / (t.cost + t.unknown * t.mean_cost) AS progress,
            extract(epoch FROM clock_timestamp() - s.started_at) AS elapsed
     FROM totals t JOIN sweeps s ON s.id = t.sweep_id
-""")
-
-# One branch a direction, so that each reads the first entry of an index.
-BEST = text("""
-    SELECT s.id AS sweep_id, t.number, t.value, t.std, t.params,
-           (SELECT avg(r.test_accuracy) FROM runs r WHERE r.trial_id = t.id) AS test_accuracy
-    FROM sweeps s, LATERAL (
-        (SELECT * FROM trials WHERE s.direction = 'maximize' AND sweep_id = s.id AND state = 'complete'
-         AND NOT excluded ORDER BY value DESC, number LIMIT 1)
-        UNION ALL
-        (SELECT * FROM trials WHERE s.direction = 'minimize' AND sweep_id = s.id AND state = 'complete'
-         AND NOT excluded ORDER BY value, number LIMIT 1)
-    ) AS t
-    WHERE s.id = ANY(:ids)
 """)
 
 LAST_METRICS = text("""

@@ -1,16 +1,14 @@
-"""What can be read: sweeps with their counts and best trial, trials, learning curves, and the rows of charts."""
+"""What can be read: sweeps with their counts and best trial, trials, learning curves."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, select, text
+from sqlalchemy import Row, case, func, select, text
 from sqlalchemy.orm import Session
 
-from app import result_statements, schemas, sweeps
-from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
+from app import best, result_statements, schemas, sweeps
 from app.errors import FieldError, InvalidError, NotFoundError
 from app.models import Epoch, Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
-from app.space import Choice, Range, parse_space
 from app.trial_queue import SILENT_SECONDS
 
 
@@ -29,8 +27,8 @@ def summaries(session: Session, chosen: Sequence[Sweep]) -> list[schemas.SweepOu
     """
     ids = [sweep.id for sweep in chosen]
     totals = {row.sweep_id: row for row in session.execute(result_statements.TOTALS, {"ids": ids})}
-    best = _best(session, ids)
-    return [_summary(sweep, totals[sweep.id], best.get(sweep.id)) for sweep in chosen if sweep.id in totals]
+    found = _best(session, ids)
+    return [_summary(sweep, totals[sweep.id], found.get(sweep.id)) for sweep in chosen if sweep.id in totals]
 
 
 def list_sweeps(
@@ -103,73 +101,6 @@ def list_workers(session: Session) -> list[schemas.WorkerOut]:
     ]
 
 
-def sweep_row(sweep: Sweep) -> SweepRow:
-    """What charts need to know of a sweep."""
-    domains = parse_space(sweep.space).domains
-    axes = {
-        name: Axis(
-            name,
-            log=isinstance(domain, Range) and domain.log,
-            choices=tuple(domain.values) if isinstance(domain, Choice) else None,
-        )
-        for name, domain in domains.items()
-    }
-    return SweepRow(
-        name=sweep.name,
-        dataset=sweep.dataset,
-        split=sweep.split,
-        metric=sweep.metric,
-        maximize=sweep.direction == "maximize",
-        seeds=sweep.seeds,
-        axes=axes,
-    )
-
-
-def trial_rows(session: Session, sweep_id: int, *, include_excluded: bool = False) -> list[TrialRow]:
-    """The trials of a sweep with their runs, for charts and for what learns from them."""
-    runs: dict[int, list[RunRow]] = {}
-    found = select(Run.trial_id, Run.seed, Run.value, Run.error).join(Trial).where(Trial.sweep_id == sweep_id)
-    for run in session.execute(found.order_by(Run.trial_id, Run.seed)):
-        runs.setdefault(run.trial_id, []).append(RunRow(run.seed, run.value, run.error))
-    trials = select(Trial.id, Trial.number, Trial.state, Trial.params, Trial.value, Trial.std, Trial.finished_at)
-    return [
-        TrialRow(
-            number=trial.number,
-            state=trial.state,
-            params=trial.params or {},
-            value=trial.value,
-            std=trial.std,
-            runs=tuple(runs.get(trial.id, ())),
-            finished_at=trial.finished_at,
-        )
-        for trial in session.execute(trials.where(*_shown(sweep_id, include_excluded)).order_by(Trial.number))
-    ]
-
-
-def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = False) -> list[EpochRow]:
-    """The learning curves of a sweep, for charts."""
-    query = (
-        select(
-            Trial.number,
-            Epoch.seed,
-            Epoch.epoch,
-            Epoch.train_loss,
-            Epoch.train_accuracy,
-            Epoch.val_loss,
-            Epoch.val_accuracy,
-        )
-        .join(Trial)
-        .where(*_shown(sweep_id, include_excluded))
-        .order_by(Trial.number, Epoch.seed, Epoch.epoch)
-    )
-    return [EpochRow(*row) for row in session.execute(query)]
-
-
-def _shown(sweep_id: int, include_excluded: bool) -> list[ColumnElement[bool]]:
-    """Which trials of a sweep count."""
-    return [Trial.sweep_id == sweep_id, *([] if include_excluded else [~Trial.excluded])]
-
-
 def _trial(session: Session, sweep_id: int, number: int) -> Trial:
     sweeps.get(session, sweep_id)
     trial = session.scalar(select(Trial).where(Trial.sweep_id == sweep_id, Trial.number == number))
@@ -229,23 +160,20 @@ def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> s
 
 
 def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
-    rows = session.execute(result_statements.BEST, {"ids": sweep_ids})
-    return {
-        row.sweep_id: schemas.Best(
-            number=row.number, value=row.value, std=row.std, params=row.params, test_accuracy=row.test_accuracy
-        )
-        for row in rows
-    }
+    fields = ("number", "value", "std", "runs", "bound", "params", "test_accuracy")
+    rows = session.execute(best.BEST, {"ids": sweep_ids})
+    return {row.sweep_id: schemas.Best(**{name: getattr(row, name) for name in fields}) for row in rows}
 
 
 def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schemas.SweepOut:
     counts = {state.value: getattr(totals, state.value) for state in TrialState}
-    n_trials = sum(counts.values())
+    n_trials = sum(counts.values()) - counts["infeasible"]
     eta = None
     if sweep.state in {SweepState.running, SweepState.stopping} and 0 < totals.progress < 1 and totals.elapsed:
         eta = float(totals.elapsed) * (1 - totals.progress) / totals.progress
     copied = {"id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision"}
     copied |= {"keep_models", "notes", "tags", "priority", "best_by", "stop_reason", "imported_from"}
+    copied |= {"constraints", "repeats", "environment"}
     first = {"metric": sweep.metric, "direction": sweep.direction}
     several = [first, *sweep.objectives]
     times = {"created_at", "started_at", "finished_at"}

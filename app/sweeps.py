@@ -1,27 +1,27 @@
 """What can be done with sweeps. Each use case takes a session; the caller's transaction commits."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Exists, Select, case, cast, func, select, text, update
 from sqlalchemy.orm import Session
 
-from app import lifecycle, weights
+from app import best, lifecycle, weights
 from app.catalog import DATASETS
 from app.db import CHANNEL
 from app.errors import ConflictError, FieldError, InvalidError, NotFoundError
-from app.hyperparameters import completed
 from app.models import ENDED_SWEEPS, LIVE_TRIALS, Sweep, SweepState, Trial, TrialState
 from app.schemas import Objective, OneObjective, SweepCreate
 from app.search_checks import check_search
-from app.space import Space, check_model_fits, parse_space, training_cost
+from app.space import Space, check_model_fits, parse_constraints, parse_space
+from app.trial_rows import add_trials as add_trials
+from app.trial_rows import trial_size as trial_size
 
 MAX_TRIALS = 100_000  # of a sweep
 # Fields of a body that are columns of the same name.
 _COPIED = {"name", "task", "dataset", "split", "space", "seeds", "seed", "keep_models", "notes", "tags", "priority"}
-_COPIED |= {"webhook"}
+_COPIED |= {"webhook", "constraints", "repeats"}
 
 
 def create(
@@ -52,7 +52,8 @@ def create(
     session.add(sweep)
     session.flush()
     session.refresh(sweep)
-    _insert_trials(session, sweep, space, n_trials)
+    cells = list(space.grid()) if body.sampler.name == "grid" else []
+    add_trials(session, sweep, range(len(cells) or n_trials), cells)
     notify(session, sweep.id)
     return sweep
 
@@ -144,10 +145,8 @@ def delete(session: Session, sweep_id: int) -> None:
 
 
 def best_trial_id(sweep: Sweep) -> Select[int]:
-    """The complete trial with the best value that is not excluded; of equal ones the first."""
-    order = Trial.value.desc() if sweep.direction == "maximize" else Trial.value.asc()
-    complete = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.state == TrialState.complete, ~Trial.excluded)
-    return complete.order_by(order, Trial.number).limit(1)
+    """The id of the best configuration's first trial; excluded trials don't count."""
+    return best.best_trial_id(sweep)
 
 
 def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
@@ -170,18 +169,25 @@ def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
 
 
 def checked(body: SweepCreate) -> tuple[Space, int]:
-    """The space and the number of trials. Raises InvalidError."""
+    """The space and the number of trials, of a grid that of its feasible cells. Raises InvalidError."""
     check_text({"name": body.name, "notes": body.notes})
     check_search(body)
     space = parse_space(body.space)
     facts = DATASETS[body.dataset]
-    check_model_fits(space, facts.features, facts.classes, body.seeds)
+    constraints = parse_constraints(body.constraints, space, (facts.features, facts.classes))
+    check_model_fits(space, facts.features, facts.classes, body.seeds, constraints.most_parameters())
     if body.sampler.name != "grid":
         if body.n_trials is None:
             missing = FieldError(("n_trials",), "is missing: say how many trials, or use the sampler grid")
             raise InvalidError("The budget is missing.", [missing])
         return space, body.n_trials
     cells = space.grid_size()
+    if constraints.items:
+        cells = sum(constraints.broken(cell) is None for cell in space.grid())
+        if not cells:
+            raise InvalidError(
+                "The grid is empty.", [FieldError(("constraints",), "are satisfied by no cell of the grid")]
+            )
     if body.n_trials not in {None, cells}:
         other = FieldError(("n_trials",), f"must be {cells}, the number of cells, or be left out for a grid")
         raise InvalidError("A grid is every cell once.", [other])
@@ -193,44 +199,6 @@ def check_text(texts: Mapping[str, str]) -> None:
     errors = [FieldError((name,), "can't contain the character U+0000") for name, one in texts.items() if "\0" in one]
     if errors:
         raise InvalidError("A text has a character that can't be stored.", errors)
-
-
-def _insert_trials(session: Session, sweep: Sweep, space: Space, n_trials: int) -> None:
-    """All trials in one statement: a grid may have 100,000 cells."""
-    cells = list(space.grid()) if sweep.sampler["name"] == "grid" else []
-    add_trials(session, sweep, range(n_trials), cells)
-
-
-def add_trials(session: Session, sweep: Sweep, numbers: Sequence[int], cells: Sequence[dict[str, Any]]) -> None:
-    """Waiting trials of these numbers, the first with the parameters of the cells, the rest without."""
-    sizes = [trial_size(sweep, cell) for cell in cells]
-    session.execute(
-        _INSERT_TRIALS,
-        {
-            "sweep": sweep.id,
-            "numbers": list(numbers),
-            "params": [json.dumps(cell) for cell in cells],
-            "costs": [size["cost"] for size in sizes],
-            "epochs": [size["epochs_total"] for size in sizes],
-        },
-    )
-
-
-def trial_size(sweep: Sweep, params: dict[str, Any]) -> dict[str, object]:
-    """The columns of a trial that follow from its parameters."""
-    facts = DATASETS[sweep.dataset]
-    return {
-        "cost": training_cost(params, facts.features, facts.classes, sweep.seeds),
-        "epochs_total": int(str(completed(params)["epochs"])) * sweep.seeds,
-    }
-
-
-_INSERT_TRIALS = text("""
-    INSERT INTO trials (sweep_id, number, params, cost, epochs_total)
-    SELECT :sweep, number, CAST(params AS json), cost, epochs
-    FROM unnest(CAST(:numbers AS int[]), CAST(:params AS text[]), CAST(:costs AS float8[]), CAST(:epochs AS int[]))
-         AS cell(number, params, cost, epochs)
-""")
 
 
 def _cancel_trials(session: Session, sweep_id: int, states: list[TrialState]) -> None:

@@ -102,6 +102,8 @@ def upgrade() -> None:
         op.add_column("sweeps", column)
     for column in trial_columns():
         op.add_column("trials", column)
+    op.create_index("ix_trials_repeated", "trials", ["sweep_id"], postgresql_where=sa.text("first_seed > 0"))
+    op.create_index("ix_trials_sweep_id_configuration", "trials", ["sweep_id", "configuration"])
     op.create_index("ix_trials_retrain", "trials", ["retrain_at"], postgresql_where=sa.text("retrain_at IS NOT NULL"))
     op.create_index(
         "ix_trials_idempotency_key",
@@ -136,7 +138,9 @@ def downgrade() -> None:
     op.execute("DELETE FROM runs WHERE state = 'pruned'")
     op.drop_constraint(op.f("ck_runs_diverged_has_no_value"), "runs")
     op.create_check_constraint(op.f("ck_runs_complete_has_value"), "runs", "(state = 'complete') = (value IS NOT NULL)")
+    op.drop_index("ix_trials_sweep_id_configuration", "trials")
     op.drop_index("ix_trials_retrain", "trials")
+    op.drop_index("ix_trials_repeated", "trials")
     for column in trial_columns():
         op.drop_column("trials", column.name)
     for column in sweep_columns():

@@ -42,6 +42,8 @@ class OneObjective(Body):
 
 
 Objectives = Annotated[list[OneObjective], Field(min_length=2, max_length=5)]
+Constraint = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Repeats = Literal["reuse", "new_seeds", "forbid"]
 BestBy = Literal["mean", "lower_bound"]
 
 _EXAMPLE: JsonDict = {
@@ -66,6 +68,12 @@ class SweepCreate(Body):
         description="A constant, a list of choices, or {low, high, step?, log?} for each hyperparameter that "
         "shall differ from the book's value."
     )
+    constraints: list[Constraint] = Field(
+        default_factory=list,
+        max_length=20,
+        description="What a configuration has to satisfy, e.g. `parameters <= 500000` or `hidden_units_1 >= "
+        "hidden_units_2`: names of hyperparameters, `parameters`, numbers, + - * / ( ) and one comparison.",
+    )
     sampler: Sampler = Field(
         default_factory=lambda: RandomSampler(name="random"), description="How configurations are chosen."
     )
@@ -74,6 +82,11 @@ class SweepCreate(Body):
         None, ge=1, le=100_000, description="Configurations to try; a grid has its own number."
     )
     seeds: int = Field(1, ge=1, le=100, description="Runs a trial, each with a seed of its own.")
+    repeats: Repeats = Field(
+        "new_seeds",
+        description="What a configuration becomes that the sweep has tried before: `reuse` takes over the earlier "
+        "result, `new_seeds` trains it with further seeds, `forbid` asks for another one.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="What all seeds of this sweep derive from.")
     split: Split = Field(
         "holdout",
@@ -108,6 +121,7 @@ class Counts(BaseModel):
     pruned: int = 0
     failed: int = 0
     cancelled: int = 0
+    infeasible: int = Field(0, description="Configurations that broke a constraint; they cost no budget.")
 
 
 class EpochCounts(BaseModel):
@@ -123,10 +137,8 @@ class Best(BaseModel):
     number: int
     value: float
     std: float | None
-    runs: int = Field(1, description="Runs of the configuration, over all its trials.")
-    bound: float | None = Field(
-        None, description="The mean less 1.645 standard errors (more to minimize); null for one run."
-    )
+    runs: int = Field(description="Runs of the configuration, over all its trials.")
+    bound: float | None = Field(description="The mean less 1.645 standard errors (more to minimize); null for one run.")
     params: dict[str, Any]
     test_accuracy: float | None = Field(description="Mean over its runs, scored once at the end; null for `book`.")
 
@@ -146,10 +158,12 @@ class SweepOut(BaseModel):
     dataset: str
     split: str
     space: dict[str, Any]
+    constraints: list[str]
     sampler: str | dict[str, Any]
     pruner: str | dict[str, Any] | None
-    n_trials: int
+    n_trials: int = Field(description="Trials, without infeasible ones.")
     seeds: int
+    repeats: str
     seed: int
     objective: Objective
     objectives: list[OneObjective] | None
@@ -163,6 +177,7 @@ class SweepOut(BaseModel):
     priority: int
     webhook: WebhookOut | None
     imported_from: int | None = Field(description="The sweep's number where it was exported.")
+    environment: dict[str, Any] = Field(description="Versions and devices of the workers that trained it.")
     created_at: UtcTime
     started_at: UtcTime | None
     finished_at: UtcTime | None
