@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter, process_time
@@ -39,8 +40,16 @@ class Lap(NamedTuple):
     """One timed epoch of an arm in all its processes."""
 
     seconds: float  # until the last one was done
+    busy: float  # of the processor, the process that needed most
     calm: float  # share of their time in which the processes had a core; less than 1 where others took it
     losses: dict[Hashable, float]
+
+
+def arm_named(name: str) -> Callable[[Sequence[Run], Split], Arm]:
+    """What makes an arm; "fused in 8" trains in cohorts of 8."""
+    if name.startswith("fused in "):
+        return partial(Fused, cohort=int(name.removeprefix("fused in ")))
+    return ARMS[name]
 
 
 def cores() -> list[int]:
@@ -74,7 +83,7 @@ class Crew:
         self._exit.close()
 
     def make(self, arm: str, hands: Sequence[Sequence[Run]], size: Size) -> list[int]:
-        """Builds an arm in place of the former one of that name, and trains it once to warm up.
+        """Builds an arm, and trains it once to warm up.
 
         Gives back the operations of each process's products, where the arm is "sgemm".
         """
@@ -86,7 +95,8 @@ class Crew:
         done = self._all("lap", *[(arm,)] * len(self._pipes))
         seconds = perf_counter() - start
         losses = {key: loss for _, _, losses in done for key, loss in losses.items()}
-        return Lap(seconds, sum(busy for busy, _, _ in done) / sum(wall for _, wall, _ in done), losses)
+        busy = [busy for busy, _, _ in done]
+        return Lap(seconds, max(busy), sum(busy) / sum(wall for _, wall, _ in done), losses)
 
     def train(self, hands: Sequence[Sequence[Run]]) -> float:
         """Seconds to train the runs from their initial weights to their last epoch, on all the data."""
@@ -124,8 +134,7 @@ class _Member:
         """The data set is loaded."""
 
     def make(self, name: str, runs: Sequence[Run], size: Size) -> int:
-        self._arms.pop(name, None)
-        arm = self._arms[name] = ARMS[name](runs, _first(self._data, size))
+        arm = self._arms[name] = arm_named(name)(runs, _first(self._data, size))
         arm.epoch()
         return arm.flops if isinstance(arm, Products) else 0
 

@@ -1,0 +1,64 @@
+"""`python -m benchmarks.cohorts`: how quick fused training is in cohorts of different sizes on this machine's CPU."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from statistics import median
+
+from app.config import load_settings
+from benchmarks.processes import Crew, Lap, Size, cores
+from benchmarks.report import machine, table
+from benchmarks.workloads import WORKLOADS, Workload, dealt
+from worker.run import Run
+
+SIZE = Size(5_120, 1_000)  # 20 steps of 256
+EXTRA = (
+    Workload("64 of width 512", "", {"hidden_units": 512, "learning_rate": [0.1] * 64}, epochs=1),
+    Workload("16 of width 1024", "", {"hidden_units": 1024, "learning_rate": [0.1] * 16}, epochs=1),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cohorts", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", help="these workloads alone")
+    arguments = parser.parse_args()
+    print(table(["", ""], list(machine().items())) + "\n")
+    both = cores()[:2]
+    with Crew([[core] for core in both], load_settings().home) as crew:
+        for workload in (*WORKLOADS, *EXTRA):
+            if not arguments.only or workload.name in arguments.only:
+                print(_curve(workload, crew, len(both), arguments.rounds) + "\n", flush=True)
+
+
+def _curve(workload: Workload, crew: Crew, processes: int, rounds: int) -> str:
+    """Seconds of each cohort size, the sizes in turn; by the wall clock, and of the processor alone."""
+    hands = dealt(workload.runs(), processes)
+    sizes = _sizes(max(map(len, hands)))
+    for size in sizes:
+        crew.make(f"fused in {size}", hands, SIZE)
+    laps: dict[int, list[Lap]] = {size: [] for size in sizes}
+    for _ in range(rounds):
+        for size in sizes:
+            laps[size].append(crew.lap(f"fused in {size}"))
+    crew.drop()
+    rows = []
+    for size in sizes:
+        seconds = median(lap.seconds for lap in laps[size])
+        busy = median(lap.busy for lap in laps[size])
+        rows.append([str(size), _megabytes(hands[0][:size]), f"{seconds:.3f}", f"{busy:.3f}"])
+    header = ["runs in a cohort", "MB of parameters", "seconds", "of the processor"]
+    return f"{workload.name}: {workload.title or workload.name}\n\n{table(header, rows)}"
+
+
+def _sizes(most: int) -> list[int]:
+    """1, 2, 4 ... and the most there are."""
+    return [*(2**k for k in range(math.ceil(math.log2(most)))), most]
+
+
+def _megabytes(runs: Sequence[Run]) -> str:
+    return f"{4 * sum(run.config.parameter_count(784, 10) for run in runs) / 1e6:.2g}"
+
+
+if __name__ == "__main__":
+    main()
