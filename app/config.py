@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     )
     lease_seconds: float = Field(30, ge=1, le=3600, description="A worker silent for so long loses its trials.")
 
+    webhook_private: bool = Field(False, description="Webhooks may go to this machine and to local networks.")
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from app import problems, security
+from app import problems, security, webhooks
 from app.config import Settings
 from app.db import connect
 from app.live import Live
@@ -32,7 +32,8 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(app.state.live.run())
-        yield
+        with webhooks.sending(engine, private=settings.webhook_private):
+            yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

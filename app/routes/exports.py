@@ -11,11 +11,11 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from sqlalchemy import Engine
 from starlette.datastructures import UploadFile
 
-from app import imports, results, schemas, sweeps
+from app import imports, results, schemas, sweeps, webhooks
 from app.errors import FieldError, InvalidError, TooLargeError
 from app.exports import FORMATS, opened
 from app.models import Sweep
-from app.routes.dependencies import DatabaseSession, problems
+from app.routes.dependencies import Cursor, DatabaseSession, Limit, problems
 from app.routes.sweeps import SweepId
 
 router = APIRouter(prefix="/api/v1/sweeps", tags=["exports"])
@@ -131,6 +131,14 @@ def import_sweep(
     sweep = imports.restore(session, imports.parsed(file))
     response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
     return results.summary(session, sweep.id)
+
+
+@router.get("/{sweep_id}/deliveries", responses=problems(404))
+def list_deliveries(
+    sweep_id: SweepId, session: DatabaseSession, limit: Limit = 100, after: Cursor = None
+) -> schemas.Page[schemas.DeliveryOut]:
+    """What the sweep's webhook was told and is still to be told, the newest first, with the last error of each."""
+    return webhooks.deliveries(session, sweep_id, limit, after)
 
 
 async def _uploaded(request: Request) -> AsyncIterator[IO[bytes]]:

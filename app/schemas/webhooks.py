@@ -1,5 +1,6 @@
 """Webhooks: where changes of a sweep's state are told, and how that went."""
 
+import base64
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -22,13 +23,22 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _key(secret: str) -> str:
+    if secret.startswith("whsec_"):
+        try:
+            base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            raise ValueError("must be base64 after whsec_") from None
+    return secret
+
+
 class Webhook(Body):
     """Where changes of the sweep's state are posted, and the secret that signs them."""
 
     url: Annotated[str, AfterValidator(_web_address)] = Field(
         max_length=2000, description="http or https.", examples=["https://example.org/hook"]
     )
-    secret: str = Field(
+    secret: Annotated[str, AfterValidator(_key)] = Field(
         min_length=16,
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from tests.app.exports.export_examples import SPACE, rich_sweep
-from tests.queue_examples import claim, complete, create_grid, new_worker
+from tests.queue_examples import claim, create_grid, finish, new_worker, success
 
 ENDINGS = ("json", "csv", "parquet")
 
@@ -17,7 +17,7 @@ ENDINGS = ("json", "csv", "parquet")
 def export(client: TestClient, sweep_id: int, ending: str = "json", epochs: bool = True) -> httpx2.Response:
     answer = client.get(f"/api/v1/sweeps/{sweep_id}/export.{ending}", params={"epochs": epochs})
     assert answer.status_code == 200
-    return answer  # type: ignore[no-any-return]
+    return answer
 
 
 def document(client: TestClient, sweep_id: int) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def test_an_ended_sweep_comes_back_ended(client: TestClient, engine: Engine, end
     sweep_id = create_grid(engine, 1, 2, 3)
     worker_id = new_worker(engine)
     while trials := claim(engine, worker_id):
-        complete(engine, sweep_id, worker_id, trials)
+        finish(engine, sweep_id, worker_id, [success(trial.lease) for trial in trials])
     copy = restored(client, export(client, sweep_id, ending).content)
     assert copy["state"] == "completed"
     assert json.dumps(document(client, copy["id"])) == json.dumps(document(client, sweep_id))
