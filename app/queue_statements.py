@@ -2,15 +2,22 @@
 
 from sqlalchemy import text
 
-PICK_SWEEP = text("""
+# Where results are reused, a trial waits for one in training that has its configuration.
+_TWIN = """EXISTS (
+    SELECT FROM trials o WHERE o.sweep_id = t.sweep_id AND o.configuration = t.configuration AND o.state = 'running'
+)"""
+
+PICK_SWEEP = text(f"""
     SELECT s.id FROM sweeps s
-    WHERE s.state IN ('queued', 'running')
-      AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting')
+    WHERE s.state IN ('queued', 'running') AND EXISTS (
+        SELECT FROM trials t
+        WHERE t.sweep_id = s.id AND t.state = 'waiting' AND NOT (s.repeats = 'reuse' AND {_TWIN})
+    )
     ORDER BY s.priority DESC, (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'), s.id
     LIMIT 1 FOR UPDATE OF s
 """)
 
-CLAIM = text("""
+CLAIM = text(f"""
     WITH live AS (
         SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS known,
                count(cost) AS costed
@@ -21,8 +28,8 @@ CLAIM = text("""
             WHERE state <> 'stopped' AND last_seen > clock_timestamp() - make_interval(secs => :silent)
         )) AS cost FROM live
     ), waiting AS MATERIALIZED (
-        SELECT id, number, attempt, cost, enqueued FROM trials
-        WHERE sweep_id = :sweep AND state = 'waiting'
+        SELECT id, number, attempt, cost, enqueued FROM trials t
+        WHERE sweep_id = :sweep AND state = 'waiting' AND NOT (:reuse AND {_TWIN})
         ORDER BY attempt >= :attempts - 1 DESC, enqueued DESC, cost DESC NULLS LAST, number
         LIMIT :limit FOR UPDATE SKIP LOCKED
     ), ranked AS (
@@ -42,7 +49,7 @@ CLAIM = text("""
         started_at = clock_timestamp(), epochs_done = 0
     FROM ranked r
     WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_alone AND r.before < r.share))
-    RETURNING t.id, t.number, t.params, t.attempt, t.lease_token
+    RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed
 """)
 
 _HELD = """

@@ -35,6 +35,15 @@ class Turn(NamedTuple):
         return _hashed(self.sweep_seed, self.number, *([self.refused] if self.refused else []))
 
 
+class Tried(NamedTuple):
+    """A trial that a sampler learns from; `values` are those of the objectives, none where it has no value."""
+
+    number: int
+    state: str
+    params: Mapping[str, Any]
+    values: tuple[float, ...] = ()
+
+
 class Known(NamedTuple):
     """What a sampler is made for: the distributions in their order, and the names of those with a condition."""
 

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from app.charts.rows import TrialRow
 from app.hyperparameters import completed
-from app.samplers import MOST_REMEMBERED, Known, Turn, generation, population, sampler
+from app.samplers import MOST_REMEMBERED, Known, Tried, Turn, generation, population, sampler
 from app.space import Choice, Constraints, Range, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -43,31 +43,36 @@ def study_from_rows(space: Space, rows: Sequence[TrialRow], *, maximize: bool) -
     """A study that holds these trials; those that wait, are infeasible or were cancelled are left out."""
     study = optuna.create_study(direction="maximize" if maximize else "minimize")
     about = known(space)
-    study.add_trials([_frozen(about, row) for row in rows if row.state in _STATES and row.params])
+    for row in rows:
+        if row.params and (state := _STATES.get(row.state)) is not None:
+            value = row.value if state == TrialState.COMPLETE else None
+            study.add_trial(_frozen(about, row.params, state=state, value=value))
     return study
 
 
 class Search:
-    """A sweep's sampler with all that it knows: asked for one configuration after another, it spreads them."""
+    """A sweep's sampler with all that it knows: asked for one configuration after another, it spreads them.
+
+    `maximize` says of each objective whether more is better.
+    """
 
     def __init__(
         self,
         space: Space,
         options: Mapping[str, Any],
-        rows: Sequence[TrialRow] = (),
+        tried: Sequence[Tried] = (),
         *,
-        maximize: bool = True,
+        maximize: Sequence[bool] = (True,),
         constraints: Constraints | None = None,
     ) -> None:
         self.space, self.options, self.constraints = space, options, constraints or Constraints()
         self._known = known(space)
-        self._study = optuna.create_study(direction="maximize" if maximize else "minimize")
-        self._worst, self._middle = _stand_ins([row.value for row in rows if row.state == "complete"], maximize)
+        self._study = optuna.create_study(directions=["maximize" if more else "minimize" for more in maximize])
+        self._worst, self._middle = _stand_ins([one.values for one in tried if one.state == "complete"], maximize)
         self._finished = 0
         self._sampler: optuna.samplers.BaseSampler | None = None
-        most = MOST_REMEMBERED.get(options["name"])
-        for row in remembered([row for row in rows if row.params], most, maximize):
-            self._learn(row)
+        for one in remembered(tried, MOST_REMEMBERED.get(options["name"]), maximize[0]):
+            self.learn(one)
 
     def ask(self, turn: Turn) -> dict[str, Any]:
         """One new configuration, the constants included; from here on it counts as running."""
@@ -83,48 +88,51 @@ class Search:
         return self.space.as_posted(params)
 
     def refuse(self, params: Mapping[str, Any]) -> None:
-        """Learns that the configuration that was asked for last is infeasible."""
+        """Learns that the configuration that was asked for last is not trained."""
         self._study.tell(len(self._study.get_trials(deepcopy=False)) - 1, state=TrialState.FAIL)
-        self._learn(TrialRow(-1, "infeasible", params, None, None))
+        self.learn(Tried(-1, "infeasible", params))
 
-    def _learn(self, row: TrialRow) -> None:
-        state = TrialState.PRUNED if row.state == "infeasible" else _STATES.get(row.state)
-        violations = self.constraints.violations(row.params) if self.constraints.items else None
-        if state is None or (row.state == "infeasible" and not any(gap > 0 for gap in (violations or {}).values())):
+    def learn(self, one: Tried) -> None:
+        """Takes in a trial as it stands; of infeasible ones those that break a constraint."""
+        violations = self.constraints.violations(one.params) if self.constraints.items else {}
+        infeasible = one.state == "infeasible"
+        state = TrialState.PRUNED if infeasible else (_STATES | {"waiting": TrialState.RUNNING}).get(one.state)
+        if state is None or (infeasible and not any(gap > 0 for gap in violations.values())):
             return
-        value = row.value if state == TrialState.COMPLETE else None
+        values = one.values if state == TrialState.COMPLETE else ()
         if self.options["name"] in _COMPLETE_ALONE and state != TrialState.RUNNING:
-            stand_in = self._middle if row.state == "infeasible" and self.options["name"] != "cmaes" else self._worst
-            value = row.value if row.value is not None else stand_in
-            state = TrialState.COMPLETE if value is not None else state
+            known_best = self._middle if infeasible and self.options["name"] != "cmaes" else self._worst
+            values = one.values if len(one.values) == len(self._worst) else known_best
+            state = TrialState.COMPLETE if values else state
         more: dict[str, Any] = {"constraints": violations} if violations else {}
         if state == TrialState.COMPLETE and (size := population(self.options)):
             more["system_attrs"] = generation(self._finished, size)
             self._finished += 1
-        self._study.add_trial(_frozen(self._known, row, state=state, value=value, **more))
+        self._study.add_trial(_frozen(self._known, one.params, state=state, values=values or None, **more))
 
 
-def remembered(rows: Sequence[TrialRow], most: int | None, maximize: bool) -> list[TrialRow]:
-    """The rows that a sampler is shown, in their order: what runs, and at most so many that have ended.
+def remembered(tried: Sequence[Tried], most: int | None, maximize: bool) -> list[Tried]:
+    """What a sampler is shown, in its order: what runs, and at most so many that have ended.
 
     Those are the best quarter of them, and the newest of the others.
     """
-    ended = [row for row in rows if row.state not in {"running", "waiting"}]
+    ended = [one for one in tried if one.state not in {"running", "waiting"}]
     if most is None or len(ended) <= most:
-        return list(rows)
-    complete = sorted((row for row in ended if row.value is not None), key=lambda row: row.value or 0, reverse=maximize)
-    kept = {row.number for row in complete[: most // 4]}
-    newest = [row.number for row in ended if row.number not in kept][-(most - len(kept)) :]
-    kept |= {*newest, *(row.number for row in rows if row.state == "running")}
-    return [row for row in rows if row.number in kept]
+        return list(tried)
+    best = sorted((one for one in ended if one.values), key=lambda one: one.values[0], reverse=maximize)
+    kept = {one.number for one in best[: most // 4]}
+    newest = [one.number for one in ended if one.number not in kept][-(most - len(kept)) :]
+    kept |= {*newest, *(one.number for one in tried if one.state in {"running", "waiting"})}
+    return [one for one in tried if one.number in kept]
 
 
-def _stand_ins(values: Sequence[float | None], maximize: bool) -> tuple[float | None, float | None]:
-    """The worst and the mean value so far, for trials that have none."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return None, None
-    return min(known) if maximize else max(known), statistics.fmean(known)
+def _stand_ins(
+    values: Sequence[tuple[float, ...]], maximize: Sequence[bool]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The worst and the mean values so far, for trials that have none; empty where there are none yet."""
+    columns = list(zip(*values, strict=True))
+    worst = tuple(min(column) if more else max(column) for column, more in zip(columns, maximize, strict=False))
+    return worst, tuple(map(statistics.fmean, columns))
 
 
 def _distribution(domain: Choice | Range) -> BaseDistribution:
@@ -146,15 +154,12 @@ def _suggested(trial: optuna.Trial, name: str, domain: Choice | Range) -> Any:
     return trial.suggest_float(name, domain.low, domain.last, step=domain.step, log=domain.log)
 
 
-def _frozen(about: Known, row: TrialRow, **more: Any) -> FrozenTrial:
-    """The row as a trial of a study; a hyperparameter that the space got later has the book's value in it."""
-    if not more:
-        state = _STATES[row.state]
-        more = {"state": state, "value": row.value if state == TrialState.COMPLETE else None}
-    book: Mapping[str, Any] = completed(dict(row.params))
-    given = [name for name in about.free if name in row.params or name not in about.conditional]
+def _frozen(about: Known, params: Mapping[str, Any], **more: Any) -> FrozenTrial:
+    """The trial of a study; a hyperparameter that the space got later has the book's value in it."""
+    book: Mapping[str, Any] = completed(dict(params))
+    given = [name for name in about.free if name in params or name not in about.conditional]
     return create_trial(
-        params={name: _encoded(row.params.get(name, book[name])) for name in given},
+        params={name: _encoded(params.get(name, book[name])) for name in given},
         distributions={name: about.free[name] for name in given},
         **more,
     )

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Row, bindparam, func, select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app import queue_statements, sweeps
 from app.models import Run, RunState, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
 from app.pruners import complete_trials_needed, stored_pruner
+from app.samplers import population
 from app.schemas.pruners import OneEpochPruner
 from app.weights import kept_of
 
@@ -37,12 +38,16 @@ class Lease:
 
 @dataclass(frozen=True)
 class ClaimedTrial:
-    """A trial that this worker holds; `params` is None until the sampler is asked."""
+    """A trial that this worker holds; `params` is None until the sampler is asked.
+
+    `first_seed` is the index of its first run's seed.
+    """
 
     lease: Lease
     number: int
     params: dict[str, Any] | None
     attempt: int
+    first_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,8 @@ def claim(
     if sweep_id is None:
         return None
     limit = _batch(session, sweep_id, max_trials)
-    given = {"sweep": sweep_id, "worker": worker_id, "limit": limit, "lease": lease_seconds}
+    reuse = sweeps.get(session, sweep_id).repeats == "reuse"
+    given = {"sweep": sweep_id, "worker": worker_id, "limit": limit, "lease": lease_seconds, "reuse": reuse}
     rows = session.execute(queue_statements.CLAIM, given | {"silent": SILENT_SECONDS, "attempts": MAX_ATTEMPTS}).all()
     if not rows:
         return None
@@ -130,25 +136,6 @@ def claim(
     _touch(session, sweep_id)
     set_worker_state(session, worker_id, WorkerState.training)
     return sweep, [_claimed(row) for row in sorted(rows, key=lambda row: row.number)]
-
-
-def set_params(session: Session, sweep: Sweep, chosen: Mapping[Lease, dict[str, Any]]) -> None:
-    """Writes the parameters that the sampler chose, under the leases."""
-    if not chosen or _lock(session, sweep.id) is None:
-        return
-    statement = (
-        update(Trial)
-        .where(Trial.id == bindparam("trial_id"), Trial.lease_token == bindparam("token"))
-        .values(
-            params=bindparam("chosen", type_=JSON),
-            cost=bindparam("new_cost"),
-            epochs_total=bindparam("new_epochs"),
-        )
-    )
-    for lease, params in chosen.items():
-        size = sweeps.trial_size(sweep, params)
-        given = {"chosen": params, "new_cost": size["cost"], "new_epochs": size["epochs_total"]}
-        session.connection().execute(statement, {"trial_id": lease.trial_id, "token": lease.token} | given)
 
 
 def record(
@@ -260,18 +247,21 @@ def _batch(session: Session, sweep_id: int, max_trials: int) -> int:
     if isinstance(pruner, OneEpochPruner):
         return MAX_TRIALS
     needed = None if pruner is None else complete_trials_needed(pruner)
-    learns = sweep.sampler["name"] not in {"grid", "random"}
+    learns = sweep.sampler["name"] not in {"grid", "random", "qmc"}
     if not learns and needed is None:
         return max_trials
     ended = session.scalars(
-        select(func.count()).where(Trial.sweep_id == sweep_id, Trial.finished_at.is_not(None))
+        select(func.count()).where(
+            Trial.sweep_id == sweep_id, Trial.finished_at.is_not(None), Trial.state != TrialState.infeasible
+        )
     ).one()
-    first = int(sweep.sampler.get("n_startup_trials", LEARNING_BATCH))
+    of_its_own = "population_size" if sweep.sampler["name"] in {"cmaes", "nsgaii"} else "n_startup_trials"
+    first = int(sweep.sampler.get(of_its_own) or population(sweep.sampler) or LEARNING_BATCH)
     return min(max_trials, max(first, needed or 0, ended // 2, 1))
 
 
 def _claimed(row: Row[Any]) -> ClaimedTrial:
-    return ClaimedTrial(Lease(row.id, row.lease_token), row.number, row.params, row.attempt)
+    return ClaimedTrial(Lease(row.id, row.lease_token), row.number, row.params, row.attempt, row.first_seed)
 
 
 def _lease_arrays(leases: Sequence[Lease]) -> dict[str, list[Any]]:

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, func, select, text
 
-from app import sweeps, trial_queue
+from app import draws, sweeps, trial_queue
 from app.db import transaction
+from app.draws import Draw
 from app.models import Epoch, Run, Sweep, SweepState, Trial, Worker
 from app.schemas import SweepCreate
 from app.trial_queue import ClaimedTrial, EpochPoint, Lease, RunResult, TrialResult
@@ -56,7 +57,7 @@ def choose(engine: Engine, sweep_id: int, trials: Sequence[ClaimedTrial]) -> Non
     """Gives every claimed trial parameters, as a sampler would."""
     with transaction(engine) as session:
         chosen = {trial.lease: {"hidden_units": trial.number + 1, "epochs": 2} for trial in trials}
-        trial_queue.set_params(session, sweeps.get(session, sweep_id), chosen)
+        draws.write(session, sweep_id, [Draw(one.trial_id, one.token, params) for one, params in chosen.items()])
 
 
 def record(engine: Engine, sweep_id: int, leases: Sequence[Lease], epoch: int = 1) -> set[int]:

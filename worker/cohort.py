@@ -32,8 +32,13 @@ def cohort(sweep: Sweep, trials: Sequence[ClaimedTrial]) -> list[Run]:
     return [
         Run((trial.lease.trial_id, index), run_config(trial.params or {}), run_seed(sweep.seed, index))
         for trial in trials
-        for index in range(sweep.seeds)
+        for index in seed_indices(sweep, trial)
     ]
+
+
+def seed_indices(sweep: Sweep, trial: ClaimedTrial) -> range:
+    """Of the trial's runs: a configuration that was tried before goes on where that ended."""
+    return range(trial.first_seed, trial.first_seed + sweep.seeds)
 
 
 def run_seed(sweep_seed: int, index: int) -> int:
@@ -48,6 +53,8 @@ def fitting(
 
     Raises TooLargeError when the first one can't fit, even alone in all that is free.
     """
+    if not trials:
+        return [], []
     sizes = list(accumulate(trial_bytes(sweep, trial, shape) for trial in trials))
     count = max(bisect_right(sizes, free_bytes * MEMORY_SHARE), 1)
     if sizes[0] > TOO_CAREFUL * free_bytes:  # the system would kill the worker rather than refuse the memory

@@ -155,6 +155,8 @@ class Loop:
         Raises TooLargeError when a single one is left.
         """
         context = self._context
+        if not trials:
+            return []
         try:
             TrainMLP(context, sweep, trials, split).run()
             return []
@@ -176,6 +178,7 @@ class Loop:
         context, facts = self._context, DATASETS[sweep.dataset]
 
         filled = context.patiently(lambda: fill_in(context.engine, sweep, trials))
+        context.holding.release({trial.lease.trial_id for trial in trials} - {one.lease.trial_id for one in filled})
         data = self._dataset(sweep.dataset, sweep.split)
         free = device.free_memory(context.device)
         kept, rest = cohort.fitting(sweep, filled, (facts.features, facts.classes), free)

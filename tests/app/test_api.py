@@ -22,7 +22,15 @@ def test_a_posted_sweep_has_all_its_trials_waiting(client: TestClient) -> None:
     sweep = answer.json()
     assert answer.headers["Location"] == f"/api/v1/sweeps/{sweep['id']}"
     assert sweep["state"] == "queued"
-    assert sweep["counts"] == {"waiting": 5, "running": 0, "complete": 0, "pruned": 0, "failed": 0, "cancelled": 0}
+    assert sweep["counts"] == {
+        "waiting": 5,
+        "running": 0,
+        "complete": 0,
+        "pruned": 0,
+        "failed": 0,
+        "cancelled": 0,
+        "infeasible": 0,
+    }
     assert {name: sweep[name] for name in BODY} == BODY
     assert client.get(answer.headers["Location"]).json() == sweep
 

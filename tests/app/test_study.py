@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.charts.rows import TrialRow
-from app.samplers import Turn
+from app.samplers import Tried, Turn
 from app.space import Choice, Range, Space, parse_space
 from app.study import Search, study_from_rows
 
@@ -31,7 +31,8 @@ def row(number: int, params: dict[str, Any], value: float | None, state: str = "
 
 def asked(space: Space, name: str, seed: int, count: int, rows: list[TrialRow] | None = None) -> list[dict[str, Any]]:
     """What `count` trials in a row are given."""
-    search = Search(space, {"name": name, **OPTIONS.get(name, {})}, rows or [])
+    tried = [Tried(one.number, one.state, one.params, () if one.value is None else (one.value,)) for one in rows or []]
+    search = Search(space, {"name": name, **OPTIONS.get(name, {})}, tried)
     return [search.ask(Turn(seed, number)) for number in range(count)]
 
 

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, func, select
 
-from app import results, scores, sweeps, trial_queue
+from app import draws, results, scores, sweeps, trial_queue
 from app.db import transaction
+from app.draws import Draw
 from app.models import Run, SweepState, Trial, TrialState, WorkerState
 from app.trial_queue import MAX_ATTEMPTS, ClaimedTrial, Lease
 from tests.queue_examples import (
@@ -254,13 +255,11 @@ def test_a_worker_s_writes_to_a_deleted_sweep_are_refused_quietly(engine: Engine
     sweep, worker = create_sweep(engine), new_worker(engine)
     claimed = claim(engine, worker)
     leases = [trial.lease for trial in claimed]
-    with transaction(engine) as session:
-        gone = sweeps.get(session, sweep)
     change(engine, sweep, "cancel")
     with transaction(engine) as session:
         sweeps.delete(session, sweep)
     with transaction(engine) as session:
-        trial_queue.set_params(session, gone, {lease: {"hidden_units": 1} for lease in leases})
+        draws.write(session, sweep, [Draw(lease.trial_id, lease.token, {"hidden_units": 1}) for lease in leases])
         trial_queue.give_back(session, sweep, leases)
         trial_queue.drop(session, sweep, leases, "an error")
     assert record(engine, sweep, leases) == set()

@@ -14,7 +14,7 @@ from app.db import first_line, transaction
 from app.models import Sweep
 from app.trial_queue import ClaimedTrial, EpochPoint, Lease, RunResult, TrialResult
 from worker import weights
-from worker.cohort import Key, cohort
+from worker.cohort import Key, cohort, seed_indices
 from worker.context import Context, is_gone
 from worker.initializers import Parameters
 from worker.pruning import Pruning
@@ -56,6 +56,7 @@ class TrainMLP:
         self._progress: dict[Key, _Progress] = {_key(run.key): _Progress(run.config.epochs) for run in self._runs}
         self._keep: dict[Hashable, Parameters] = {}
         self._leases = {trial.lease.trial_id: trial.lease for trial in self.trials}
+        self._indices = {trial.lease.trial_id: seed_indices(self.sweep, trial) for trial in self.trials}
         self._pruning = Pruning(self.context, self.sweep, self.trials)
         self._pruned: dict[int, str] = {}  # the pruner's words by trial
 
@@ -134,7 +135,7 @@ class TrainMLP:
             self._pruning.finished(result)
         self.context.holding.release(lease.trial_id for lease in done)
         for lease in done:
-            for index in range(self.sweep.seeds):
+            for index in self._indices[lease.trial_id]:
                 self._keep.pop((lease.trial_id, index), None)
 
     def _done(self) -> list[Lease]:
@@ -146,13 +147,14 @@ class TrainMLP:
         ]
 
     def _runs_of(self, trial_id: int) -> list[_Progress]:
-        return [self._progress[trial_id, index] for index in range(self.sweep.seeds)]
+        return [self._progress[trial_id, index] for index in self._indices[trial_id]]
 
     def _epochs_done(self, trial_id: int) -> int:
         return sum(run.last.epoch for run in self._runs_of(trial_id) if run.last)
 
     def _result(self, lease: Lease) -> TrialResult:
-        runs = [_run_result(index, run, self.sweep.metric) for index, run in enumerate(self._runs_of(lease.trial_id))]
+        indices = self._indices[lease.trial_id]
+        runs = [_run_result(index, self._progress[lease.trial_id, index], self.sweep.metric) for index in indices]
         values = [run.value for run in runs if run.value is not None]
         diverged = [run.error for run in runs if run.error is not None]
         if diverged:
@@ -164,7 +166,7 @@ class TrainMLP:
 
     def _weights(self, trial_id: int) -> dict[int, bytes]:
         """The parameters of a trial's runs, as safetensors, by seed."""
-        kept = {index: self._keep.get((trial_id, index)) for index in range(self.sweep.seeds)}
+        kept = {index: self._keep.get((trial_id, index)) for index in self._indices[trial_id]}
         return {
             index: weights.to_bytes(layers, _value(self._progress[trial_id, index], self.sweep.metric))
             for index, layers in kept.items()
