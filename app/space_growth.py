@@ -66,11 +66,6 @@ def filled(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
     return space.as_posted(full)
 
 
-def cell_key(params: Mapping[str, Any]) -> str:
-    """Equal for equal parameters, whether 1 is written as a whole number or not."""
-    return json.dumps({name: _plain(value) for name, value in params.items()}, sort_keys=True)
-
-
 def contains(domain: Domain, value: Any) -> bool:
     """Whether the value is one of the domain's."""
     if not isinstance(domain, Range):
@@ -146,7 +141,3 @@ def _as_kept(domain: Domain, value: Any) -> Any:
     if isinstance(domain, Range):
         return int(value) if domain.whole else float(value)
     return next(one for one in values(domain) if _same(value, one))
-
-
-def _plain(value: Any) -> Any:
-    return float(value) if _is_number(value) else value

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from app import space_growth, sweeps
+from app import space_growth, sweeps, trial_rows
 from app.catalog import DATASETS
 from app.errors import FieldError, InvalidError
 from app.models import Sweep, Trial, TrialState
@@ -50,23 +50,24 @@ def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
     space_growth.check_wider(old, new)
     if sweep.sampler["name"] == "grid":
         new.grid_size()
-    had = {space_growth.cell_key(params) for params in _fill(session, sweep, new)}
+    _fill(session, sweep, new)
     sweep.space = raw
     if sweep.sampler["name"] != "grid":
         return 0
-    cells = [cell for cell in new.grid() if space_growth.cell_key(cell) not in had]
-    return _add(session, sweep, len(cells), cells)
+    had = set(session.scalars(select(Trial.configuration).where(Trial.sweep_id == sweep.id)))
+    cells = [cell for cell in new.grid() if trial_rows.configuration(cell) not in had]
+    _add(session, sweep, len(cells), cells)
+    constraints = trial_rows.constraints_of(sweep)
+    return sum(constraints.broken(cell) is None for cell in cells)
 
 
-def _fill(session: Session, sweep: Sweep, space: Space) -> list[dict[str, Any]]:
-    """The parameters of all trials that have some, as they are in the new space."""
+def _fill(session: Session, sweep: Sweep, space: Space) -> None:
+    """Gives the trials so far what they lack in the new space; the configuration that they stand for is the same."""
     rows = session.execute(select(Trial.id, Trial.params).where(Trial.sweep_id == sweep.id, Trial.params.is_not(None)))
     known = [(row.id, row.params, space_growth.filled(space, row.params)) for row in rows]
-    changed = [(trial_id, after) for trial_id, before, after in known if before != after]
+    changed = [(trial_id, json.dumps(after)) for trial_id, before, after in known if before != after]
     if changed:
-        given = {"ids": [one for one, _ in changed], "params": [json.dumps(params) for _, params in changed]}
-        session.execute(_SET_PARAMS, given)
-    return [after for _, _, after in known]
+        session.execute(_SET_PARAMS, {"ids": [one for one, _ in changed], "params": [params for _, params in changed]})
 
 
 def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
@@ -80,7 +81,8 @@ def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
         said = f"is {n_trials - more} here, the number of cells: change the space to add cells, or clone the sweep"
         raise _refused(said, "A grid is every cell once.")
     if more >= 0:
-        return _add(session, sweep, more, [])
+        _add(session, sweep, more, [])
+        return more
     removed = len(session.execute(_REMOVE, {"sweep": sweep.id, "count": -more}).all())
     if removed < -more:
         least = n_trials - more - removed
@@ -88,11 +90,10 @@ def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
     return 0
 
 
-def _add(session: Session, sweep: Sweep, count: int, cells: Sequence[dict[str, Any]]) -> int:
+def _add(session: Session, sweep: Sweep, count: int, cells: Sequence[dict[str, Any]]) -> None:
     if count:
         first = sweeps.next_number(session, sweep, count)
-        sweeps.add_trials(session, sweep, range(first, first + count), cells)
-    return count
+        trial_rows.add_trials(session, sweep, range(first, first + count), cells)
 
 
 def _refused(said: str, detail: str) -> InvalidError:

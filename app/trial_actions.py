@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from app import lifecycle, space_growth, sweeps
-from app.errors import ConflictError, NotFoundError
+from app import lifecycle, space_growth, sweeps, trial_rows
+from app.errors import ConflictError, FieldError, InvalidError, NotFoundError
 from app.models import Sweep, SweepState, Trial, TrialState
 from app.space import parse_space
 
@@ -27,12 +27,13 @@ def get(session: Session, sweep: Sweep, number: int) -> Trial:
 def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempotency_key: str | None = None) -> Trial:
     """Adds a trial with these parameters, ahead of the sampler's; the same key gives the same trial.
 
-    Raises InvalidError for parameters outside the space, and ConflictError for a cell that the grid has already, for a
-    sweep that is stopping or full, and for a key that was used with other parameters.
+    Raises InvalidError for parameters outside the space or against a constraint, and ConflictError for a cell that the
+    grid has already, for a sweep that is stopping or full, and for a key that was used with other parameters.
     """
     sweep = sweeps.get(session, sweep_id, lock=True)
     space = parse_space(sweep.space)
     full = space_growth.placed(space, params)
+    _refuse_infeasible(sweep, full)
     if idempotency_key is not None:
         known = select(Trial).where(Trial.sweep_id == sweep_id, Trial.idempotency_key == idempotency_key)
         if (earlier := session.scalar(known)) is not None:
@@ -41,7 +42,7 @@ def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempote
                     f"This Idempotency-Key belongs to trial {earlier.number}, which has other parameters."
                 )
             return earlier
-    _refuse_second_cell(session, sweep, full)
+    _refuse_repeated(session, sweep, full)
     number = sweeps.next_number(session, sweep)
     sweeps.reopen(session, sweep)
     trial = Trial(
@@ -50,7 +51,7 @@ def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempote
         params=full,
         enqueued=True,
         idempotency_key=idempotency_key,
-        **sweeps.trial_size(sweep, full),
+        **trial_rows.trial_size(sweep, full),
     )
     session.add(trial)
     session.flush()
@@ -120,18 +121,24 @@ def _put_back(session: Session, sweep: Sweep, ids: Sequence[int]) -> None:
     sweeps.touch(session, sweep)
 
 
-def _refuse_second_cell(session: Session, sweep: Sweep, params: Mapping[str, Any]) -> None:
-    """A grid is every cell once, whoever asks for it."""
-    if sweep.sampler["name"] != "grid":
+def _refuse_repeated(session: Session, sweep: Sweep, params: Mapping[str, Any]) -> None:
+    """A grid is every cell once, whoever asks for it, and a sweep may forbid repeats."""
+    if sweep.sampler["name"] != "grid" and sweep.repeats != "forbid":
         return
-    key = space_growth.cell_key(params)
-    rows = session.execute(select(Trial.number, Trial.state, Trial.params).where(Trial.sweep_id == sweep.id))
-    for number, state, tried in rows:
-        if tried is not None and space_growth.cell_key(tried) == key:
-            raise ConflictError(
-                f"Trial {number} of this grid has these parameters and is {state}: it can't become waiting a second "
-                "time; retry that trial, or use another sampler."
-            )
+    same = select(Trial).where(Trial.sweep_id == sweep.id, Trial.configuration == trial_rows.configuration(params))
+    if (trial := session.scalar(same.order_by(Trial.number).limit(1))) is not None:
+        one = "a grid has every cell once" if sweep.sampler["name"] == "grid" else "this sweep forbids repeats"
+        raise ConflictError(
+            f"{_named(trial)} has these parameters already and is {trial.state}: they can't become waiting a second "
+            f"time, for {one}; retry that trial, or clone the sweep."
+        )
+
+
+def _refuse_infeasible(sweep: Sweep, params: Mapping[str, Any]) -> None:
+    if broken := trial_rows.constraints_of(sweep).broken(params):
+        raise InvalidError(
+            "The parameters break a constraint of this sweep.", [FieldError(("params",), f"must satisfy {broken}")]
+        )
 
 
 # An attempt that was lost is in the history already; another one that ended without a value is added.

@@ -1,10 +1,12 @@
 """Sweeps over HTTP."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Body, Header, Path, Query, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
-from app import results, schemas, sweep_changes, sweeps, trial_actions
+from app import results, schemas, sweep_changes, sweep_copies, sweep_preview, sweeps, trial_actions
 from app.models import SweepState
 from app.routes.dependencies import Cursor, DatabaseSession, Limit, problems
 
@@ -13,6 +15,13 @@ router = APIRouter(prefix="/api/v1/sweeps", tags=["sweeps"])
 SweepId = Annotated[int, Path(ge=1, le=2**62, description="Number of the sweep.")]
 IdempotencyKey = Annotated[
     str | None, Header(min_length=1, max_length=200, description="The same key makes the same thing once.")
+]
+SweepChanges = Annotated[
+    dict[str, Any],
+    Body(
+        description="Fields of the body of `POST /api/v1/sweeps`, as they shall be in the new sweep.",
+        examples=[{"name": "width, other seeds", "seed": 1}],
+    ),
 ]
 
 
@@ -27,6 +36,12 @@ def create_sweep(
     sweep = sweeps.create(session, body, idempotency_key)
     response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
     return results.summary(session, sweep.id)
+
+
+@router.post("/preview", responses=problems())
+def preview_sweep(body: schemas.SweepCreate, session: DatabaseSession) -> schemas.SweepPreview:
+    """What this body would make and take; nothing is stored."""
+    return sweep_preview.preview(session, body)
 
 
 @router.get("", responses=problems())
@@ -57,6 +72,23 @@ def change_sweep(sweep_id: SweepId, body: schemas.SweepPatch, session: DatabaseS
 def delete_sweep(sweep_id: SweepId, session: DatabaseSession) -> None:
     """Removes a sweep with everything that it measured; 409 while it runs."""
     sweeps.delete(session, sweep_id)
+
+
+@router.post("/{sweep_id}/clone", status_code=201, responses=problems(404, 409))
+def clone_sweep(
+    sweep_id: SweepId,
+    changes: SweepChanges,
+    session: DatabaseSession,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> schemas.SweepOut:
+    """Queues a new sweep like this one, as it is now, with the fields of the body changed."""
+    try:
+        sweep = sweep_copies.clone(session, sweep_id, changes, idempotency_key)
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
+    response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
+    return results.summary(session, sweep.id)
 
 
 @router.post("/{sweep_id}/retry", responses=problems(404, 409))
