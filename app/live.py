@@ -14,8 +14,9 @@ import psycopg
 from psycopg import sql
 from pydantic import BaseModel
 from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
-from app import results, trial_queue
+from app import results, stop_rules, trial_queue
 from app.db import CHANNEL, transaction
 from app.models import Sweep, SweepState
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.2  # notifications of so long are answered with one read
 POLL_SECONDS = 5.0
+TIDY_SECONDS = 86_400.0
 QUEUE_LENGTH = 1000
 
 
@@ -47,6 +49,7 @@ class Live:
         self._changed: set[int] = set()
         self._sent: dict[int, int] = {}
         self._polled_at = -POLL_SECONDS
+        self._tidied_at = -TIDY_SECONDS
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -120,8 +123,12 @@ class Live:
                 self._broadcast(event)
 
     def _read(self, changed: set[int], polled: bool) -> list[SweepEvent]:
+        if polled:
+            with transaction(self._engine) as session:
+                stop_rules.stop_late(session)
         with transaction(self._engine) as session:
             if polled:
+                self._tidy(session)
                 trial_queue.expire(session)  # so that a lost worker's trials come back even when no other one is there
                 active = (SweepState.queued, SweepState.running, SweepState.paused, SweepState.stopping)
                 changed = (
@@ -134,6 +141,12 @@ class Live:
             ]
         gone = changed - {sweep.id for sweep in found}
         return events + [SweepEvent(id=sweep_id, revision=0, state="deleted", progress=0) for sweep_id in gone]
+
+    def _tidy(self, session: Session) -> None:
+        """Once a day, and when the server starts."""
+        if time.monotonic() - self._tidied_at >= TIDY_SECONDS:
+            trial_queue.forget_workers(session)
+            self._tidied_at = time.monotonic()
 
     def _broadcast(self, event: SweepEvent) -> None:
         if self._sent.get(event.id) == event.revision:

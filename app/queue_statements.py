@@ -94,7 +94,7 @@ FINISH = text("""
     UPDATE trials t
     SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
         reason = result.reason, other_values = CAST(result.others AS float8[]),
-        lease_token = NULL, lease_until = NULL, finished_at = clock_timestamp()
+        lease_token = NULL, lease_until = NULL, finished_at = statement_timestamp()  -- the same for all of them
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:values AS float8[]),
                 CAST(:stds AS float8[]), CAST(:errors AS text[]), CAST(:reasons AS text[]), CAST(:others AS text[]))
          AS result(id, token, state, value, std, error, reason, others)
@@ -139,4 +139,10 @@ CANCEL_IN_STOPPING = text("""
     UPDATE trials t SET state = 'cancelled', finished_at = clock_timestamp()
     FROM sweeps s
     WHERE s.id = t.sweep_id AND s.id = ANY(:sweeps) AND s.state = 'stopping' AND t.state = 'waiting'
+""")
+
+FORGET_WORKERS = text("""
+    DELETE FROM workers w
+    WHERE w.last_seen < clock_timestamp() - interval '7 days'
+      AND NOT EXISTS (SELECT FROM trials t WHERE t.worker_id = w.id)
 """)

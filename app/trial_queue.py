@@ -15,7 +15,7 @@ from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app import queue_statements, sweeps
+from app import queue_statements, stop_rules, sweeps
 from app.models import Run, RunState, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
 from app.pruners import complete_trials_needed, stored_pruner
 from app.samplers import population
@@ -99,6 +99,11 @@ class TrialResult:
 
 def register(session: Session, worker: Worker) -> None:
     session.add(worker)
+
+
+def forget_workers(session: Session) -> None:
+    """Removes workers that were last heard of a week ago, but those that trained something that is still here."""
+    session.execute(queue_statements.FORGET_WORKERS)
 
 
 def live_workers(session: Session) -> int:
@@ -192,6 +197,7 @@ def finish(
         return accepted
     kept = {one: weights(one) for one in kept_of(session, sweep, accepted, sweeps.best_trial_id(sweep))}
     _insert_runs(session, [result for result in results if result.lease.trial_id in accepted], kept)
+    stop_rules.apply(session, sweep)
     _touch(session, sweep_id)
     sweeps.close_if_done(session, [sweep_id])
     session.execute(update(Worker).where(Worker.id == worker_id).values(trials_done=Worker.trials_done + len(accepted)))
@@ -274,7 +280,9 @@ def _touch(session: Session, sweep_id: int) -> None:
 
 
 def _end_stopped(session: Session, sweep_ids: Sequence[int]) -> None:
-    """A trial that came back to a stopping sweep is cancelled, as its waiting ones were."""
+    """A trial that came back to a stopping sweep is cancelled, as its waiting ones were; a failed one may stop it."""
+    for sweep_id in sweep_ids:
+        stop_rules.apply(session, sweeps.get(session, sweep_id))
     session.execute(queue_statements.CANCEL_IN_STOPPING, {"sweeps": list(sweep_ids)})
     sweeps.close_if_done(session, sweep_ids)
 
