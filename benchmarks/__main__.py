@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from time import perf_counter
 
@@ -23,7 +24,8 @@ QUICK_SIZE = Size(1_024, 1_000)
 def main() -> None:
     arguments = _arguments()
     home = load_settings().home
-    fetch(home)
+    with redirect_stdout(sys.stderr):  # the tables stand alone
+        fetch(home)
     workloads = (
         (QUICK,) if arguments.quick else [w for w in WORKLOADS if not arguments.only or w.name in arguments.only]
     )

@@ -9,13 +9,12 @@ import torch
 
 from benchmarks import gpu
 from benchmarks.arms import Eager
-from benchmarks.gpu_arms import GraphedEager, data, made_up
+from benchmarks.gpu_arms import GraphedEager, data, first, made_up
 from benchmarks.workloads import Workload
 from tests.worker.mlp_examples import small_split
 from tests.worker.recorded_steps import RecordedSteps
 from tests.worker_processes import ROOT
 from worker.run import Run, RunConfig
-from worker.training import Split
 
 TINY = Workload("G32", "2 trials of width 4", {"hidden_units": 4, "learning_rate": [0.1, 0.2]}, epochs=1)
 
@@ -49,16 +48,14 @@ def test_made_up_data_has_the_shape_of_the_real() -> None:
     split = made_up(torch.device("cpu"))
     assert (split.train_x.shape, split.val_x.shape) == ((50_000, 784), (10_000, 784))
     assert set(split.train_y.tolist()) == set(range(10))
-    small = split._replace(train_x=split.train_x[:2000], train_y=split.train_y[:2000])
-    arm = Eager([Run(0, RunConfig((16,), 0.1, 3), 0)], small)
+    arm = Eager([Run(0, RunConfig((16,), 0.1, 3), 0)], first(split, 2000, 500))
     assert arm.epoch()[0] > arm.epoch()[0] > arm.epoch()[0]
 
 
 def test_compares_all_arms_and_tells_the_goals(tmp_path: Path) -> None:
     """Every arm has its row, and each goal that was measured is met or missed."""
     split, _ = data(torch.device("cpu"), tmp_path)
-    small = Split(*(tensor[:512] for tensor in split[:4]), split.classes)
-    found = gpu.compare(TINY, small, tmp_path, rounds=1)
+    found = gpu.compare(TINY, first(split, 512, 512), tmp_path, rounds=1)
     assert set(found.seconds) == {
         "fused",
         "eager",
