@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import plotly
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -16,6 +16,7 @@ from app.config import Settings
 from app.db import connect
 from app.live import Live
 from app.routes import charts, events, exercises, exports, login, models, pages, sweeps, system, trials
+from app.routes.dependencies import known_query
 
 _STATIC = Path(__file__).parent / "static"
 _PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -58,7 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.middleware("http")(security.guard)
     # models before trials before sweeps: `/sweeps/{id}/{call}` would take their paths
     for router in (exports, models, trials, charts, exercises, events, system, sweeps, login, pages):
-        app.include_router(router.router)
+        free = router in (charts, login, pages)  # charts have options of their own, and refuse unknown ones themselves
+        app.include_router(router.router, dependencies=[] if free else [Depends(known_query)])
     app.include_router(exports.pages)
     app.include_router(system.probes)
     app.add_api_route("/static/plotly.min.js", _plotly_js, include_in_schema=False)

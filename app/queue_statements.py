@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 # Where results are reused, a trial waits for one in training that has its configuration.
-_TWIN = """EXISTS (
+_TWIN = """t.first_seed = 0 AND EXISTS (
     SELECT FROM trials o WHERE o.sweep_id = t.sweep_id AND o.configuration = t.configuration AND o.state = 'running'
 )"""
 

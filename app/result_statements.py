@@ -25,9 +25,20 @@ TOTALS = text(f"""
         ) AS work
         WHERE t.sweep_id = ANY(:ids) GROUP BY t.sweep_id
     )
-    SELECT t.*, (t.cost_done + t.unknown_done * t.mean_cost) / (t.cost + t.unknown * t.mean_cost) AS progress,
-           extract(epoch FROM clock_timestamp() - s.started_at) AS elapsed
-    FROM totals t JOIN sweeps s ON s.id = t.sweep_id
+    SELECT t.*, (t.cost_done + t.unknown_done * t.mean_cost) / (t.cost + t.unknown * t.mean_cost) AS progress
+    FROM totals t
+""")
+
+# The seconds in which any of a sweep's trials was in training: pauses and nights without a worker don't count.
+TRAINED = text("""
+    WITH periods AS (
+        SELECT sweep_id, range_agg(tstzrange(started_at, coalesce(finished_at, clock_timestamp()))) AS trained
+        FROM trials
+        WHERE sweep_id = ANY(:ids) AND state NOT IN ('waiting', 'cancelled') AND started_at IS NOT NULL
+        GROUP BY sweep_id
+    )
+    SELECT sweep_id, (SELECT sum(extract(epoch FROM upper(one) - lower(one))) FROM unnest(trained) AS one) AS seconds
+    FROM periods
 """)
 
 LAST_METRICS = text("""

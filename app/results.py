@@ -27,17 +27,30 @@ def summaries(session: Session, chosen: Sequence[Sweep]) -> list[schemas.SweepOu
     """
     ids = [sweep.id for sweep in chosen]
     totals = {row.sweep_id: row for row in session.execute(result_statements.TOTALS, {"ids": ids})}
+    going = [sweep.id for sweep in chosen if sweep.state in {SweepState.running, SweepState.stopping}]
+    trained = {row.sweep_id: row.seconds for row in session.execute(result_statements.TRAINED, {"ids": going})}
     found = _best(session, ids)
-    return [_summary(sweep, totals[sweep.id], found.get(sweep.id)) for sweep in chosen if sweep.id in totals]
+    return [
+        _summary(sweep, totals[sweep.id], found.get(sweep.id), trained.get(sweep.id))
+        for sweep in chosen
+        if sweep.id in totals
+    ]
 
 
 def list_sweeps(
-    session: Session, state: SweepState | None = None, limit: int = 50, after: int | None = None
+    session: Session,
+    state: SweepState | None = None,
+    tag: str | None = None,
+    *,
+    limit: int = 50,
+    after: int | None = None,
 ) -> schemas.Page[schemas.SweepOut]:
     """Newest first."""
     query = select(Sweep).order_by(Sweep.id.desc()).limit(limit + 1)
     if state is not None:
         query = query.where(Sweep.state == state)
+    if tag is not None:
+        query = query.where(Sweep.tags.contains([tag]))
     if after is not None:
         query = query.where(Sweep.id < after)
     found = session.scalars(query).all()
@@ -52,16 +65,26 @@ def list_trials(
     state: TrialState | None = None,
     order_by: str = "number",
     limit: int = 100,
-    after: int = 0,
+    after: int | None = None,
+    skip: int = 0,
 ) -> schemas.Page[schemas.TrialOut]:
-    """Trials of a sweep, `after` the first so many of them. `order_by`: a column, `-` before it turns it round."""
+    """Trials of a sweep. `order_by`: a column, `-` before it turns it round.
+
+    `after` is the `next` of the page before: by number that is the last trial's, so that a page costs the same wherever
+    it is, else how many came before. `skip` leaves out so many in any order.
+    """
     sweeps.get(session, sweep_id)
     query = select(Trial).where(Trial.sweep_id == sweep_id)
     if state is not None:
         query = query.where(Trial.state == state)
-    query = query.order_by(*_order(order_by)).offset(after).limit(limit + 1)
-    found = session.scalars(query).all()
-    following = str(after + limit) if len(found) > limit else None
+    by_number = order_by.removeprefix("-") == "number"
+    if after is not None and by_number:
+        query = query.where(Trial.number < after if order_by.startswith("-") else Trial.number > after)
+    elif after is not None:
+        skip += after
+    found = session.scalars(query.order_by(*_order(order_by)).offset(skip).limit(limit + 1)).all()
+    last = found[limit - 1].number if by_number and len(found) > limit else skip + limit
+    following = str(last) if len(found) > limit else None
     return schemas.Page(items=_trials_out(session, found[:limit]), next=following)
 
 
@@ -165,12 +188,14 @@ def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]
     return {row.sweep_id: schemas.Best(**{name: getattr(row, name) for name in fields}) for row in rows}
 
 
-def _summary(sweep: Sweep, totals: Row[Any], best: schemas.Best | None) -> schemas.SweepOut:
+def _summary(
+    sweep: Sweep, totals: Row[Any], best: schemas.Best | None, trained: float | None = None
+) -> schemas.SweepOut:
     counts = {state.value: getattr(totals, state.value) for state in TrialState}
     n_trials = sum(counts.values()) - counts["infeasible"]
     eta = None
-    if sweep.state in {SweepState.running, SweepState.stopping} and 0 < totals.progress < 1 and totals.elapsed:
-        eta = float(totals.elapsed) * (1 - totals.progress) / totals.progress
+    if trained and 0 < totals.progress < 1:
+        eta = float(trained) * (1 - totals.progress) / totals.progress
     copied = {"id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision"}
     copied |= {"keep_models", "notes", "tags", "priority", "best_by", "stop_reason", "imported_from"}
     copied |= {"constraints", "repeats", "environment"}

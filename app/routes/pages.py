@@ -82,7 +82,7 @@ def show_sweep(
     """A sweep with its charts and trials."""
     sweep = results.summary(session, sweep_id)
     trials = results.list_trials(
-        session, sweep_id, state=state or None, order_by=order_by, limit=TRIALS_A_PAGE, after=after or 0
+        session, sweep_id, state=state or None, order_by=order_by, limit=TRIALS_A_PAGE, skip=after or 0
     )
     space = parse_space(sweep.space)
     view = {"x": "", "color": "", "state": state, "order_by": order_by} | _chosen(request, "x", "color")

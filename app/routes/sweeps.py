@@ -6,9 +6,10 @@ from fastapi import APIRouter, Body, Header, Path, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from app import results, schemas, sweep_changes, sweep_copies, sweep_preview, sweeps, trial_actions
+from app import reruns, results, schemas, sweep_changes, sweep_copies, sweep_preview, sweeps, trial_actions
 from app.models import SweepState
 from app.routes.dependencies import Cursor, DatabaseSession, Limit, problems
+from app.schemas.sweeps import Tag
 
 router = APIRouter(prefix="/api/v1/sweeps", tags=["sweeps"])
 
@@ -48,11 +49,12 @@ def preview_sweep(body: schemas.SweepCreate, session: DatabaseSession) -> schema
 def list_sweeps(
     session: DatabaseSession,
     state: Annotated[SweepState | None, Query(description="Only sweeps in this state.")] = None,
+    tag: Annotated[Tag | None, Query(description="Only sweeps with this tag.")] = None,
     limit: Limit = 50,
     after: Cursor = None,
 ) -> schemas.Page[schemas.SweepOut]:
     """Sweeps, the newest first."""
-    return results.list_sweeps(session, state, limit, after)
+    return results.list_sweeps(session, state, tag, limit=limit, after=after)
 
 
 @router.get("/{sweep_id}", responses=problems(404))
@@ -95,6 +97,13 @@ def clone_sweep(
 def retry_failed_trials(sweep_id: SweepId, session: DatabaseSession) -> schemas.SweepOut:
     """Trains every failed trial anew, with the same parameters; an ended sweep goes on with them."""
     trial_actions.retry_failed(session, sweep_id)
+    return results.summary(session, sweep_id)
+
+
+@router.post("/{sweep_id}/rerun-top", responses=problems(404, 409))
+def rerun_best_configurations(sweep_id: SweepId, body: schemas.RerunTop, session: DatabaseSession) -> schemas.SweepOut:
+    """Trains the best configurations again with further seeds; an ended sweep goes on, and is scored again."""
+    reruns.rerun_top(session, sweep_id, body)
     return results.summary(session, sweep_id)
 
 

@@ -26,7 +26,7 @@ def list_trials(
     after: Cursor = None,
 ) -> schemas.Page[schemas.TrialOut]:
     """The trials of a sweep with their runs."""
-    return results.list_trials(session, sweep_id, state=state, order_by=order_by, limit=limit, after=after or 0)
+    return results.list_trials(session, sweep_id, state=state, order_by=order_by, limit=limit, after=after)
 
 
 @router.post("", status_code=201, responses=problems(404, 409))

@@ -152,7 +152,10 @@ class SweepOut(BaseModel):
     counts: Counts
     epochs: EpochCounts
     progress: float = Field(description="Share of the work that is done, in [0, 1].")
-    eta_seconds: float | None
+    eta_seconds: float | None = Field(
+        description="Seconds of training still to come, by those so far without pauses; more where other sweeps share "
+        "the workers. Null while nothing is known."
+    )
     best: Best | None
     task: str
     dataset: str
