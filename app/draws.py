@@ -120,6 +120,9 @@ def _settled(
     session: Session, sweep: Sweep, draw: Draw, row: Row[Any], others: Sequence[_Other], written: Written
 ) -> int | None:
     """The first seed of a trial that is to be trained, by the sweep's policy for repeats; None for one that is not."""
+    if row.first_seed > 0:  # further seeds were asked for, or settled at an earlier attempt
+        written.first_seeds[row.id] = int(row.first_seed)
+        return int(row.first_seed)
     trained = [other for other in others if other.state in _TRAINED]
     given = row.configuration is not None  # a cell of a grid, one's own, or asked for ahead
     if sweep.repeats == "forbid":

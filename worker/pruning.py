@@ -34,6 +34,8 @@ class Pruning:
         self._context, self._sweep = context, sweep
         self._pruner = None if sweep.pruner is None else pruners.stored_pruner(sweep.pruner)
         self._numbers = {trial.lease.trial_id: trial.number for trial in trials}
+        # further seeds of a configuration that has run are there to know its mean better
+        self._spared = {trial.lease.trial_id for trial in trials if trial.first_seed > 0}
         longest = int(str(completed(parse_space(sweep.space).largest())["epochs"]))
         self._board = Board(sweep.direction == "maximize", sweep.seeds, longest, sweep.seed)
         self._known = set(self._numbers)  # ids of which the tables say nothing new
@@ -60,7 +62,7 @@ class Pruning:
         if self._pruner is None or not asked:
             return {}
         self._read()
-        ids = {self._numbers[trial_id]: trial_id for trial_id in asked}
+        ids = {self._numbers[trial_id]: trial_id for trial_id in asked if trial_id not in self._spared}
         found = pruners.reasons(self._pruner, self._board, self._epoch, list(ids))
         return {ids[number]: words for number, words in found.items()}
 

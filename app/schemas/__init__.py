@@ -4,6 +4,7 @@ from app.schemas.base import Body, Page, Problem
 from app.schemas.changes import SweepPatch, SweepPreview
 from app.schemas.exercises import AnswerOut, ExerciseOut, ExerciseRunCreate, ExerciseRunOut, ExerciseWithRun
 from app.schemas.models import ModelOut
+from app.schemas.reruns import RerunTop
 from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, SweepCreate, SweepOut
@@ -34,6 +35,7 @@ __all__ = [
     "Page",
     "Problem",
     "RandomSampler",
+    "RerunTop",
     "RunOut",
     "Sampler",
     "StopRules",
