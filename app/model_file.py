@@ -7,7 +7,7 @@ header's `__metadata__` maps text to text; here text stands as it is, and everyt
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 FORMAT = 1  # of the metadata
 MAX_HEADER = 100_000_000  # bytes, as in safetensors itself
@@ -59,13 +59,13 @@ def with_info(weights: bytes, info: ModelInfo) -> bytes:
 def read_info(content: bytes) -> ModelInfo:
     """The description of a model file. Raises ModelFileError."""
     header, _ = _split(content)
-    metadata = header.get("__metadata__") or {}
+    metadata = header.get("__metadata__", {})
     if "perceptune_format" not in metadata:
         raise ModelFileError("it is a safetensors file, but not one of Perceptune")
     try:
         info = ModelInfo.model_validate({name: _decoded(name, text) for name, text in metadata.items()})
-    except (ValidationError, ValueError) as error:
-        raise ModelFileError("its metadata are damaged") from error
+    except (TypeError, ValueError):  # pydantic's own is a ValueError
+        raise ModelFileError("its metadata are damaged") from None
     if info.perceptune_format > FORMAT:
         raise ModelFileError(f"it was made by a newer Perceptune, {info.perceptune_version}")
     return info
@@ -80,7 +80,7 @@ def _split(content: bytes) -> tuple[dict[str, Any], bytes]:
         header = json.loads(content[8 : 8 + length])
     except ValueError:
         raise ModelFileError("it is no safetensors file") from None
-    if not isinstance(header, dict):
+    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
         raise ModelFileError("it is no safetensors file")
     return header, content[8 + length :]
 

@@ -1,5 +1,6 @@
 """Models to download: a run's weights with all that says what they are, and asking for those that were not kept."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -26,8 +27,8 @@ def download(session: Session, sweep_id: int, number: int, run: int | None = Non
 
     Raises NotFoundError, and ConflictError where there is no model, or none at the moment.
     """
-    sweep, trial = _complete(session, sweep_id, number)
-    chosen = _run(session, sweep, trial, run)
+    sweep, trial, runs = _complete(session, sweep_id, number)
+    chosen = _run(sweep, trial, runs, run)
     weights = session.scalar(select(Run.weights).where(Run.trial_id == trial.id, Run.seed == chosen.seed))
     if weights is None and trial.retrain_at is not None:
         raise ConflictError(f"{_name(trial)} is being trained again for its model; ask again in a while.")
@@ -45,7 +46,7 @@ def want(session: Session, sweep_id: int, number: int) -> bool:
     Raises NotFoundError, and ConflictError for a trial that has no model.
     """
     sweeps.get(session, sweep_id, lock=True)
-    _, trial = _complete(session, sweep_id, number)
+    _, trial, _ = _complete(session, sweep_id, number)
     trial.model_wanted = True
     missing = session.scalar(select(func.count()).where(Run.trial_id == trial.id, Run.weights.is_(None)))
     if missing:
@@ -53,7 +54,8 @@ def want(session: Session, sweep_id: int, number: int) -> bool:
     return not missing
 
 
-def _complete(session: Session, sweep_id: int, number: int) -> tuple[Sweep, Trial]:
+def _complete(session: Session, sweep_id: int, number: int) -> tuple[Sweep, Trial, Sequence[Run]]:
+    """A complete trial with its runs."""
     sweep = sweeps.get(session, sweep_id)
     trial = session.scalar(select(Trial).where(Trial.sweep_id == sweep_id, Trial.number == number))
     if trial is None:
@@ -62,11 +64,13 @@ def _complete(session: Session, sweep_id: int, number: int) -> tuple[Sweep, Tria
         raise ConflictError(f"Sweep {sweep_id} measures speed: its trials have no models.")
     if trial.state != TrialState.complete:
         raise ConflictError(f"{_name(trial)} is {trial.state}: only a complete trial has a model.")
-    return sweep, trial
-
-
-def _run(session: Session, sweep: Sweep, trial: Trial, run: int | None) -> Run:
     runs = session.scalars(select(Run).where(Run.trial_id == trial.id).order_by(Run.seed)).all()
+    if not runs:
+        raise ConflictError(f"{_name(trial)} was not trained here: it has no model.")
+    return sweep, trial, runs
+
+
+def _run(sweep: Sweep, trial: Trial, runs: Sequence[Run], run: int | None) -> Run:
     if run is None:
         sign = 1 if sweep.direction == "maximize" else -1
         return max(runs, key=lambda one: sign * (one.value or 0))

@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
+from torch import Tensor
 
 from app.model_file import ModelFileError, ModelInfo, read_info
-from worker.concise_mlp import MLPConcise
+from worker.activations import ACTIVATIONS
 from worker.run import RunConfig
 from worker.weights import from_bytes
 
@@ -27,11 +28,18 @@ class Network:
         sizes = config.layer_sizes(self.info.features, len(self.info.classes))
         if shapes != [((outputs, inputs), (outputs,)) for inputs, outputs in sizes]:
             raise ModelFileError("its layers are not those that its metadata name")
-        self._model = MLPConcise(config, layers)
+        *self._hidden, self._last = layers
+        self._activation = ACTIVATIONS[config.activation]
 
     @torch.no_grad()
     def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """[n, classes] for x [n, features]; each row adds up to 1."""
-        logits = [self._model.logits(part) for part in torch.split(torch.from_numpy(x), BATCH)]
+        logits = [self._logits(part) for part in torch.split(torch.from_numpy(x), BATCH)]
         found: NDArray[np.float64] = torch.cat(logits).double().softmax(1).numpy()
         return found
+
+    def _logits(self, x: Tensor) -> Tensor:
+        for weight, bias in self._hidden:
+            x = torch.addmm(bias, x, weight.T)
+            self._activation.forward(x, x)
+        return torch.addmm(self._last.bias, x, self._last.weight.T)
