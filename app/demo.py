@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from app import exercise_runs, logs, results
+from app import chart_rows, exercise_runs, logs, results
 from app.charts.rows import EpochRow, TrialRow
 from app.config import Settings
 from app.db import transaction
@@ -101,7 +101,7 @@ def _read(service: Service, run_id: int) -> tuple[RunView, SweepOut, str]:
     with transaction(service.engine) as session:
         shown = exercise_runs.view(session, exercise_runs.get(session, NUMBER, run_id))
         sweep = shown.sweeps[0]
-        best = _best_so_far(results.trial_rows(session, sweep.id), results.epoch_rows(session, sweep.id))
+        best = _best_so_far(chart_rows.trial_rows(session, sweep.id), chart_rows.epoch_rows(session, sweep.id))
     return shown, sweep, best
 
 

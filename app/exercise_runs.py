@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import results, sweeps
+from app import chart_rows, results, sweeps
 from app.catalog import DATASETS
 from app.charts.page import Table, page
 from app.charts.registry import chart
@@ -75,7 +75,7 @@ def view(session: Session, run: ExerciseRun) -> RunView:
 def answer(session: Session, run: ExerciseRun) -> Answer:
     """What the run's data says, and how the chosen trial did on the test images once it has been scored."""
     sweep = _sweeps(session, run)[0]
-    said = exercise(run.exercise).answer(results.sweep_row(sweep), results.trial_rows(session, sweep.id))
+    said = exercise(run.exercise).answer(chart_rows.sweep_row(sweep), chart_rows.trial_rows(session, sweep.id))
     best = results.summary(session, sweep.id).best
     if best is None or best.test_accuracy is None:
         return said
@@ -95,9 +95,9 @@ def figures(session: Session, run: ExerciseRun, name: str | None = None) -> list
     if not wanted:
         names = ", ".join(one.name for one in known)
         raise NotFoundError(f"Exercise {run.exercise} has no chart {name!r}; there are {names}.")
-    row, trials = results.sweep_row(sweep), results.trial_rows(session, sweep.id)
+    row, trials = chart_rows.sweep_row(sweep), chart_rows.trial_rows(session, sweep.id)
     needs_epochs = any(chart(one.chart).needs == "epochs" for one in wanted)
-    epochs = results.epoch_rows(session, sweep.id) if needs_epochs else []
+    epochs = chart_rows.drawn_epoch_rows(session, sweep) if needs_epochs else []
     return [chart(one.chart).figure(row, trials, epochs, one.query) for one in wanted]
 
 

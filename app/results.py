@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, case, func, select, text
 from sqlalchemy.orm import Session
 
-from app import best, result_statements, schemas, sweeps
+from app import best, fronts, result_statements, schemas, sweeps
 from app.errors import FieldError, InvalidError, NotFoundError
 from app.models import Epoch, Run, Sweep, SweepState, Trial, TrialState, Worker, WorkerState
 from app.trial_queue import SILENT_SECONDS
@@ -29,9 +29,9 @@ def summaries(session: Session, chosen: Sequence[Sweep]) -> list[schemas.SweepOu
     totals = {row.sweep_id: row for row in session.execute(result_statements.TOTALS, {"ids": ids})}
     going = [sweep.id for sweep in chosen if sweep.state in {SweepState.running, SweepState.stopping}]
     trained = {row.sweep_id: row.seconds for row in session.execute(result_statements.TRAINED, {"ids": going})}
-    found = _best(session, ids)
+    found, front = _best(session, ids), fronts.fronts(session, chosen)
     return [
-        _summary(sweep, totals[sweep.id], found.get(sweep.id), trained.get(sweep.id))
+        _summary(sweep, totals[sweep.id], found.get(sweep.id), trained.get(sweep.id), front.get(sweep.id))
         for sweep in chosen
         if sweep.id in totals
     ]
@@ -167,6 +167,7 @@ def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> s
         params=trial.params,
         value=trial.value,
         std=trial.std,
+        values=None if trial.value is None else [trial.value, *(trial.other_values or [])],
         runs=[schemas.RunOut.model_validate(run) for run in runs],
         metrics=schemas.Metrics(
             **({name: getattr(metrics, name) for name in schemas.Metrics.model_fields} if metrics else {})
@@ -185,11 +186,17 @@ def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> s
 def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
     fields = ("number", "value", "std", "runs", "bound", "params", "test_accuracy")
     rows = session.execute(best.BEST, {"ids": sweep_ids})
-    return {row.sweep_id: schemas.Best(**{name: getattr(row, name) for name in fields}) for row in rows}
+    return {
+        row.sweep_id: schemas.Best(
+            **{name: getattr(row, name) for name in fields},
+            model=f"/api/v1/sweeps/{row.sweep_id}/trials/{row.number}/model" if row.has_model else None,
+        )
+        for row in rows
+    }
 
 
 def _summary(
-    sweep: Sweep, totals: Row[Any], best: schemas.Best | None, trained: float | None = None
+    sweep: Sweep, totals: Row[Any], best: schemas.Best | None, trained: float | None, pareto: list[int] | None
 ) -> schemas.SweepOut:
     counts = {state.value: getattr(totals, state.value) for state in TrialState}
     n_trials = sum(counts.values()) - counts["infeasible"]
@@ -215,7 +222,7 @@ def _summary(
         webhook=schemas.WebhookOut(url=sweep.webhook["url"]) if sweep.webhook else None,
         objective=schemas.Objective.model_validate(first),
         objectives=[schemas.OneObjective.model_validate(one) for one in several] if sweep.objectives else None,
-        pareto=None,
+        pareto=pareto,
         stop=schemas.StopRules.model_validate(sweep.stop_rules) if sweep.stop_rules else None,
     )
 

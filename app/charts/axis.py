@@ -31,7 +31,7 @@ class AxisPlan(NamedTuple):
 def axis_plan(axis: Axis, tried: Iterable[object]) -> AxisPlan:
     """A ladder of choices such as 1, 2, 4 ... 1024 gets a log axis, as does what the space calls log."""
     known = {label(choice): choice for choice in axis.choices or ()}
-    values = list((known | {label(value): value for value in tried if label(value) not in known}).values())
+    values = list((known | {label(value): value for value in tried} | known).values())
     if not all(map(is_number, values)):
         names: list[Place] = [label(value) for value in values]
         return AxisPlan(axis.name, "category", names, names)

@@ -11,12 +11,10 @@ import plotly.graph_objects as go
 from app.charts.axis import is_number
 from app.charts.empty import empty_figure
 from app.charts.rows import EpochRow, SweepRow, TrialRow
-from app.charts.select import Scored, finished, ranked, thinned
+from app.charts.select import CURVES, EPOCHS, Scored, finished, ranked, thinned
 from app.charts.theme import colors, faded, figure
 from app.charts.words import label, subtitle, varying
 
-CURVES = 12  # trials drawn
-EPOCHS = 200  # points a curve
 NAMED = 3  # with more parameters that differ, a curve is named by its trial
 
 Measure = Literal["accuracy", "loss"]
@@ -60,7 +58,10 @@ class CurvesData(NamedTuple):
 def curves_data(
     sweep: SweepRow, trials: Sequence[TrialRow], epochs: Sequence[EpochRow], options: CurvesOptions | None = None
 ) -> CurvesData:
-    """What the chart shows: of more than 12 trials the 6 best and the 6 worst. Epochs that diverged are left out."""
+    """What the chart shows: of more than 12 trials the 6 best and the 6 worst. Epochs that diverged are left out.
+
+    `epochs` may be those of the trials to draw alone, and of long curves not every epoch; the subtitle says so.
+    """
     measure = (options or CurvesOptions()).measure
     by_trial: dict[int, list[EpochRow]] = {}
     for row in epochs:
@@ -72,11 +73,15 @@ def curves_data(
     curves = [_curve(trial, names, by_trial[trial.number], measure) for trial in shown]
     if all(curve.order is not None for curve in curves):
         curves.sort(key=lambda curve: curve.order or 0.0)
-    left_out = f"the {CURVES // 2} best and {CURVES // 2} worst of {len(ordered)} trials"
+    with_curves = max(len(ordered), sum(trial.epochs > 0 for trial in trials))
+    left_out = f"the {CURVES // 2} best and {CURVES // 2} worst of {with_curves} trials"
     return CurvesData(
         title=f"Learning curves: {measure}",
         subtitle=subtitle(
-            sweep, "solid: validation (band: ± std), dashed: training", left_out if len(shown) < len(ordered) else ""
+            sweep,
+            "solid: validation (band: ± std), dashed: training",
+            left_out if len(shown) < with_curves else "",
+            _epochs_left_out([by_trial[trial.number] for trial in shown]),
         ),
         measure=measure,
         by=" · ".join(names) if shown else "",
@@ -99,6 +104,14 @@ def curves_figure(data: CurvesData) -> go.Figure:
     made.update_yaxes(title_text=data.measure)
     made.update_layout(legend_title_text=data.by)
     return made
+
+
+def _epochs_left_out(curves: Sequence[Sequence[EpochRow]]) -> str:
+    """How many epochs of the longest curve are drawn, where it is not all of them."""
+    longest = max(curves, key=lambda rows: max(row.epoch for row in rows), default=())
+    known = {row.epoch for row in longest}
+    drawn = min(len(known), EPOCHS)
+    return f"{drawn} of {max(known)} epochs drawn" if known and drawn < max(known) else ""
 
 
 def _by_value(sweep: SweepRow, trials: Sequence[TrialRow], epochs: Mapping[int, Sequence[EpochRow]]) -> list[TrialRow]:

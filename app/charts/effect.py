@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 from typing import NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 
 from app.charts.axis import (
@@ -47,6 +47,15 @@ class Point(NamedTuple):
     text: str
 
 
+class _Dot(NamedTuple):
+    """A run as it is averaged; the few that are drawn become points, with texts."""
+
+    x: Place
+    y: float
+    trial: TrialRow
+    seed: int | None
+
+
 class Level(NamedTuple):
     """All `n` runs at one value of x: their mean and sample standard deviation (None for a single run)."""
 
@@ -83,16 +92,17 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     scored = [item for item in finished(trials) if options.x in item.trial.params]
     tried = [trial.params[options.x] for trial, _ in scored]
     plan = axis_plan(sweep.axes.get(options.x, Axis(options.x)), tried)
-    points = _points(scored, options, plan)
-    hues = _hue_plan(sweep, options.color, points)
-    groups = _groups(points, plan, _hues(points, sweep, None if hues else options.color))
+    hues = _hue_plan(sweep, options.color, [trial for trial, _ in scored])
+    dots = _dots(scored, options, plan)
+    names = varying([trial for trial, _ in scored]) or [options.x]
+    groups = _groups(dots, plan, _hues(scored, sweep, None if hues else options.color), options.color, names)
     shown = sum(len(group.points) for group in groups)
     return EffectData(
         title=f"{metric_name(sweep.metric)} by {options.x}",
         subtitle=subtitle(
             sweep,
             failed_note(failed(trials)),
-            f"{shown} of {len(points)} runs drawn" if shown < len(points) else "",
+            f"{shown} of {len(dots)} runs drawn" if shown < len(dots) else "",
             "close-up: the y axis shows the better half" if options.close else "",
         ),
         metric=metric_name(sweep.metric),
@@ -127,34 +137,29 @@ def effect_figure(data: EffectData) -> go.Figure:
     return made
 
 
-def _hue_plan(sweep: SweepRow, color: str | None, points: Sequence[Point]) -> AxisPlan | None:
+def _hue_plan(sweep: SweepRow, color: str | None, trials: Sequence[TrialRow]) -> AxisPlan | None:
     """A scale of colours for a parameter with many different numbers."""
-    hues = [point.hue for point in points]
-    if color is None or len(set(map(label, hues))) <= GROUPS or not all(map(is_number, hues)):
+    hues = [trial.params.get(color) for trial in trials] if color is not None else []
+    if color is None or not all(map(is_number, hues)) or len(set(map(label, hues))) <= GROUPS:
         return None
     return axis_plan(Axis(color, sweep.axes.get(color, Axis(color)).log), hues)
 
 
-def _points(scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan) -> list[Point]:
-    """One point a run that has a value, or one for the trial where its runs are not known."""
-    names = varying([trial for trial, _ in scored]) or [options.x]
-    points = []
+def _dots(scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan) -> list[_Dot]:
+    """One a run that has a value, or one for the trial where its runs are not known."""
+    dots = []
     for trial, value in scored:
         where = place(plan, trial.params[options.x])
-        hue = trial.params.get(options.color) if options.color else None
-        params = params_text(trial.params, names)
-        runs = [(f", seed {run.seed}", run.value) for run in trial.runs if run.value is not None]
-        points += [
-            Point(where, y, hue, f"trial {trial.number}{which}<br>{params}") for which, y in runs or [("", value)]
-        ]
-    return points
+        runs = [_Dot(where, run.value, trial, run.seed) for run in trial.runs if run.value is not None]
+        dots += runs or [_Dot(where, value, trial, None)]
+    return dots
 
 
-def _hues(points: Sequence[Point], sweep: SweepRow, color: str | None) -> list[str]:
+def _hues(scored: Sequence[Scored], sweep: SweepRow, color: str | None) -> list[str]:
     """The colours' names in their order: numbers by size, names as in the space. One empty name without a legend."""
     if color is None:
         return [""]
-    seen = {label(point.hue): point.hue for point in points}
+    seen = {label(hue): hue for hue in (trial.params.get(color) for trial, _ in scored)}
     if all(map(is_number, seen.values())):
         return sorted(seen, key=lambda name: float(str(seen[name])))
     axis = sweep.axes.get(color, Axis(color))
@@ -162,26 +167,41 @@ def _hues(points: Sequence[Point], sweep: SweepRow, color: str | None) -> list[s
     return [name for name in dict.fromkeys([*known, *seen]) if name in seen]
 
 
-def _groups(points: Sequence[Point], plan: AxisPlan, hues: Sequence[str]) -> list[Group]:
-    """The points by colour. What is drawn is thinned to POINTS in all, what is averaged is not."""
-    members: dict[str, list[Point]] = {hue: [] for hue in hues}
-    for point in points:
-        members["" if "" in members else label(point.hue)].append(point)
-    share = min(1.0, POINTS / max(len(points), 1))
+def _groups(
+    dots: Sequence[_Dot], plan: AxisPlan, hues: Sequence[str], color: str | None, names: Sequence[str]
+) -> list[Group]:
+    """The runs by colour. What is drawn is thinned to POINTS in all, what is averaged is not."""
+    members: dict[str, list[_Dot]] = {hue: [] for hue in hues}
+    for dot in dots:
+        members["" if color is None or "" in members else label(dot.trial.params.get(color))].append(dot)
+    share = min(1.0, POINTS / max(len(dots), 1))
     return [
-        Group(hue, thinned(group, max(2, int(share * len(group)))), _levels(group, plan))
+        Group(
+            hue,
+            [_point(dot, color, names) for dot in thinned(group, max(2, int(share * len(group))))],
+            _levels(group, plan),
+        )
         for hue, group in members.items()
     ]
 
 
-def _levels(points: Sequence[Point], plan: AxisPlan) -> list[Level]:
+def _point(dot: _Dot, color: str | None, names: Sequence[str]) -> Point:
+    which = "" if dot.seed is None else f", seed {dot.seed}"
+    text = f"trial {dot.trial.number}{which}<br>{params_text(dot.trial.params, names)}"
+    return Point(dot.x, dot.y, dot.trial.params.get(color) if color else None, text)
+
+
+def _levels(dots: Sequence[_Dot], plan: AxisPlan) -> list[Level]:
     at: dict[Place, list[float]] = {}
-    for point in points:
-        at.setdefault(point.x, []).append(point.y)
+    for dot in dots:
+        at.setdefault(dot.x, []).append(dot.y)
     if len(at) > LEVELS:
         return []
-    ordered = [(x, at[x]) for x in plan.places if x in at]
-    return [Level(x, fmean(ys), stdev(ys) if len(ys) > 1 else None, len(ys)) for x, ys in ordered]
+    return [_level(x, np.array(at[x])) for x in plan.places if x in at]
+
+
+def _level(x: Place, ys: np.ndarray) -> Level:
+    return Level(x, float(ys.mean()), float(ys.std(ddof=1)) if len(ys) > 1 else None, len(ys))
 
 
 def _best(sweep: SweepRow, scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan) -> Point | None:

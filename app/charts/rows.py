@@ -1,8 +1,9 @@
 """What every chart is drawn from: plain values, read from the database elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,7 @@ class SweepRow:
     axes: Mapping[str, Axis]
 
 
-@dataclass(frozen=True)
-class RunRow:
+class RunRow(NamedTuple):
     """One training with one seed: its value, None when it diverged or has not finished."""
 
     seed: int
@@ -36,21 +36,23 @@ class RunRow:
     error: str | None = None
 
 
-@dataclass(frozen=True)
-class TrialRow:
-    """One configuration: `value` is the mean over its runs, `std` their sample standard deviation."""
+class TrialRow(NamedTuple):
+    """One configuration: `value` is the mean over its runs, `std` their sample standard deviation.
+
+    `epochs` are those that are recorded, summed over its runs. A tuple, as there are tens of thousands of them.
+    """
 
     number: int
     state: str
     params: Mapping[str, object]
     value: float | None
     std: float | None
-    runs: Sequence[RunRow] = field(default_factory=tuple)
+    runs: Sequence[RunRow] = ()
     finished_at: datetime | None = None
+    epochs: int = 0
 
 
-@dataclass(frozen=True)
-class EpochRow:
+class EpochRow(NamedTuple):
     """One point of a run's learning curve. Accuracies are fractions, `epoch` counts from 1."""
 
     trial: int

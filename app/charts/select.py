@@ -6,6 +6,9 @@ from typing import NamedTuple, TypeVar
 
 from app.charts.rows import SweepRow, TrialRow
 
+CURVES = 12  # trials whose learning curves are drawn
+EPOCHS = 200  # points a curve
+
 T = TypeVar("T")
 
 

@@ -1,9 +1,12 @@
 """What charts say: names of metrics, labels of values, subtitles, hover texts."""
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from functools import lru_cache
 
 from app.charts.rows import SweepRow, TrialRow
+
+escape = lru_cache(4096)(html.escape)  # the same few names, tens of thousands of times
 
 METRICS = {
     "val_accuracy": "Validation accuracy",
@@ -46,7 +49,14 @@ def params_text(params: Mapping[str, object], names: Iterable[str] | None = None
 def varying(trials: Sequence[TrialRow]) -> list[str]:
     """The names of the parameters in which the trials differ, in the order in which they appear."""
     names = dict.fromkeys(name for trial in trials for name in trial.params)
-    return [name for name in names if len({label(trial.params.get(name)) for trial in trials}) > 1]
+    return [name for name in names if _varies([trial.params.get(name) for trial in trials])]
+
+
+def _varies(values: Sequence[object]) -> bool:
+    """Whether two of the values read differently."""
+    first = values[0]
+    different = (value for value in values if type(value) is not type(first) or value != first)
+    return any(label(value) != label(first) for value in different)
 
 
 def failed_note(count: int) -> str:

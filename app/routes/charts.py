@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import plotly.graph_objects as go
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from app import results, schemas, sweeps
+from app import chart_rows, schemas, sweeps
 from app.charts.page import page
 from app.charts.registry import CHARTS, chart
-from app.routes.dependencies import DatabaseSession, problems
+from app.routes.dependencies import DatabaseSession, known_query, problems
 from app.routes.sweeps import SweepId
 
 router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/charts", tags=["charts"])
@@ -18,7 +18,7 @@ ChartName = Annotated[str, Path(description="One of the list of charts.")]
 Format = Annotated[Literal["json", "html"], Query(description="json for plotly, html for a page that stands alone.")]
 
 
-@router.get("", responses=problems(404))
+@router.get("", responses=problems(404), dependencies=[Depends(known_query)])
 def list_charts(sweep_id: SweepId, session: DatabaseSession) -> schemas.Page[schemas.ChartOut]:
     """The charts that this sweep has."""
     sweeps.get(session, sweep_id)
@@ -44,10 +44,10 @@ def get_chart(
     etag = f'"{sweep.id}.{sweep.revision}"'
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"ETag": etag})
-    row = results.sweep_row(sweep)
+    row = chart_rows.sweep_row(sweep)
     lens = {"include_excluded": include_excluded}
-    trials = results.trial_rows(session, sweep_id, **lens)
-    epochs = results.epoch_rows(session, sweep_id, **lens) if wanted.needs == "epochs" else []
+    trials = chart_rows.trial_rows(session, sweep_id, **lens)
+    epochs = chart_rows.drawn_epoch_rows(session, sweep, **lens) if wanted.needs == "epochs" else []
     options = {key: value for key, value in request.query_params.items() if key not in {"format", *lens}}
     figure = wanted.figure(row, trials, epochs, options)
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
