@@ -57,6 +57,7 @@ class TrialOut(BaseModel):
     params: dict[str, Any] | None
     value: float | None
     std: float | None
+    values: list[float] | None = Field(description="One for each of the sweep's objectives, the first being `value`.")
     runs: list[RunOut]
     metrics: Metrics
     attempt: int = Field(description="Which attempt runs or ended; a third one that is lost fails the trial.")

@@ -17,6 +17,7 @@ from worker import weights
 from worker.cohort import Key, cohort, seed_indices
 from worker.context import Context, is_gone
 from worker.initializers import Parameters
+from worker.objectives import further_values
 from worker.pruning import Pruning
 from worker.run import EpochResult, Run
 from worker.training import Split, train
@@ -161,8 +162,19 @@ class TrainMLP:
             of = f" ({len(diverged)} of {len(runs)} runs)" if len(runs) > 1 else ""
             return TrialResult(lease, None, None, diverged[0] + of, runs)
         std = statistics.stdev(values) if len(values) > 1 else None
-        pruned = self._pruned.get(lease.trial_id)
-        return TrialResult(lease, statistics.fmean(values), std, None, runs, pruned)
+        pruned, others = self._pruned.get(lease.trial_id), self._other_values(lease.trial_id)
+        return TrialResult(lease, statistics.fmean(values), std, None, runs, pruned, others)
+
+    def _other_values(self, trial_id: int) -> list[float] | None:
+        """Those of the sweep's further objectives."""
+        if not self.sweep.objectives:
+            return None
+        metrics = [objective["metric"] for objective in self.sweep.objectives]
+        config = next(run.config for run in self._runs if _key(run.key)[0] == trial_id)
+        parameters = config.parameter_count(self.split.train_x.shape[1], self.split.classes)
+        runs = self._runs_of(trial_id)
+        lasts = [run.last for run in runs if run.last is not None]
+        return further_values(metrics, lasts, [run.seconds for run in runs], parameters)
 
     def _weights(self, trial_id: int) -> dict[int, bytes]:
         """The parameters of a trial's runs, as safetensors, by seed."""
