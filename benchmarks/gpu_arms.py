@@ -113,7 +113,8 @@ class EagerProcesses:
         self._exit = ExitStack()
         for index in range(processes):
             ours, theirs = context.Pipe()
-            given = theirs, list(runs[index::processes]), str(split.train_x.device), home
+            sizes = len(split.train_y), len(split.val_y)
+            given = theirs, list(runs[index::processes]), sizes, str(split.train_x.device), home
             process = context.Process(target=_serve, args=given, daemon=True)
             process.start()
             theirs.close()
@@ -133,9 +134,9 @@ class EagerProcesses:
         return {key: loss for pipe in self._pipes for key, loss in pipe.recv().items()}
 
 
-def _serve(pipe: Connection, runs: Sequence[Run], device: str, home: Path) -> None:
+def _serve(pipe: Connection, runs: Sequence[Run], sizes: tuple[int, int], device: str, home: Path) -> None:
     torch.set_num_threads(1)
-    split, _ = data(torch.device(device), home)
+    split = first(data(torch.device(device), home)[0], *sizes)
     arm = Eager(runs, split)
     try:
         while True:
@@ -156,6 +157,11 @@ def data(device: torch.device, home: Path) -> tuple[Split, bool]:
         return made_up(device), False
     loaded = datasets.load("fashion_mnist", "holdout", home=home, device=device)
     return Split(loaded.train_x, loaded.train_y, loaded.val_x, loaded.val_y, loaded.classes), True
+
+
+def first(split: Split, train: int, val: int) -> Split:
+    """So many of its examples."""
+    return Split(split.train_x[:train], split.train_y[:train], split.val_x[:val], split.val_y[:val], split.classes)
 
 
 def made_up(device: torch.device) -> Split:
