@@ -66,7 +66,8 @@ _OF_EACH = f"""
 # The best configuration of each sweep, by its first trial.
 BEST = text(f"""
     SELECT s.id AS sweep_id, best.number, best.value, best.std, best.runs, best.bound, t.params,
-           (SELECT avg(r.test_accuracy) FROM runs r WHERE r.trial_id = t.id) AS test_accuracy
+           (SELECT avg(r.test_accuracy) FROM runs r WHERE r.trial_id = t.id) AS test_accuracy,
+           EXISTS (SELECT FROM runs r WHERE r.trial_id = t.id AND r.weights IS NOT NULL) AS has_model
     FROM sweeps s, LATERAL ({_OF_EACH}) AS best JOIN trials t ON t.id = best.id
     WHERE s.id = ANY(:ids)
 """)

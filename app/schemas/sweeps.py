@@ -141,6 +141,7 @@ class Best(BaseModel):
     bound: float | None = Field(description="The mean less 1.645 standard errors (more to minimize); null for one run.")
     params: dict[str, Any]
     test_accuracy: float | None = Field(description="Mean over its runs, scored once at the end; null for `book`.")
+    model: str | None = Field(description="Where its trained model is to be had; null while there is none.")
 
 
 class SweepOut(BaseModel):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from app import scores
 from app.db import transaction
@@ -102,3 +102,20 @@ def test_a_trial_that_was_never_trained_here_has_no_model(engine: Engine, client
             409,
             f"Trial 0 of sweep {sweep} was not trained here: it has no model.",
         )
+
+
+def test_the_page_of_a_sweep_leads_to_the_best_model(engine: Engine, client: TestClient) -> None:
+    """As soon as there is one, and only while it is there; the sweep says where in its JSON too."""
+    sweep, worker = create_grid(engine, 1), new_worker(engine)
+    assert "Download model" not in client.get(f"/sweeps/{sweep}").text
+    (trial,) = claim(engine, worker)
+    finish(engine, sweep, worker, [success(trial.lease)])
+    assert (
+        f'<a href="{address(sweep, 0)}" download hx-boost="false">Download model</a>'
+        in client.get(f"/sweeps/{sweep}").text
+    )
+    assert client.get(f"/api/v1/sweeps/{sweep}").json()["best"]["model"] == address(sweep, 0)
+    with transaction(engine) as session:
+        session.execute(update(Run).values(weights=None))
+    assert "Download model" not in client.get(f"/sweeps/{sweep}").text
+    assert client.get(f"/api/v1/sweeps/{sweep}").json()["best"]["model"] is None
