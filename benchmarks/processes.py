@@ -76,7 +76,6 @@ class Crew:
             self._exit.callback(process.join, 10)
             self._exit.callback(ours.close)
             self._pipes.append(ours)
-        self._all("ready")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -129,9 +128,6 @@ class _Member:
         data = datasets.load("fashion_mnist", "holdout", home=home, device=torch.device("cpu"))
         self._data = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
         self._arms: dict[str, Arm] = {}
-
-    def ready(self) -> None:
-        """The data set is loaded."""
 
     def make(self, name: str, runs: Sequence[Run], size: Size) -> int:
         arm = self._arms[name] = arm_named(name)(runs, _first(self._data, size))
