@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS
+from app.fronts import objectives
 from app.models import Sweep
 from app.space import Choice, Range, parse_space
 
@@ -35,6 +36,7 @@ def sweep_row(sweep: Sweep) -> SweepRow:
         maximize=sweep.direction == "maximize",
         seeds=sweep.seeds,
         axes=axes,
+        objectives=objectives(sweep),
     )
 
 

@@ -10,6 +10,7 @@ from app.charts.curves import CurvesOptions, Measure, curves_data, curves_figure
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.empty import empty_figure
 from app.charts.history import history_data, history_figure
+from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import finished
 from app.charts.words import varying
@@ -25,10 +26,14 @@ class Chart:
     name: str
     title: str
     description: str
-    needs: Literal["trials", "epochs"]
+    needs: Literal["trials", "epochs", "objectives"]
     options: tuple[str, ...]
     parse: Callable[[SweepRow, Query], Any]
     draw: Callable[[SweepRow, Sequence[TrialRow], Sequence[EpochRow], Any], go.Figure]
+
+    def suits(self, sweep: SweepRow) -> bool:
+        """Whether the chart says something about this sweep."""
+        return self.needs != "objectives" or bool(sweep.objectives)
 
     def figure(
         self, sweep: SweepRow, trials: Sequence[TrialRow], epochs: Sequence[EpochRow] = (), query: Query | None = None
@@ -78,6 +83,23 @@ def _curves_options(_: SweepRow, query: Query) -> CurvesOptions:
     return CurvesOptions(cast(Measure, measure))
 
 
+def _pareto_options(sweep: SweepRow, query: Query) -> ParetoOptions:
+    names = [metric for metric, _ in sweep.objectives] or [sweep.metric] * 2
+    chosen = {"x": query.get("x") or names[1], "y": query.get("y") or names[0]}
+    for option, name in chosen.items():
+        if name not in names:
+            _refuse(option, f"{name!r} is no objective of this sweep; there are {_listed(names)}")
+    return ParetoOptions(**chosen)
+
+
+def _draw_pareto(
+    sweep: SweepRow, trials: Sequence[TrialRow], _: Sequence[EpochRow], options: ParetoOptions
+) -> go.Figure:
+    if not sweep.objectives:
+        return empty_figure("This sweep has one objective; a front needs several")
+    return pareto_figure(pareto_data(sweep, trials, options))
+
+
 def _draw_effect(
     sweep: SweepRow, trials: Sequence[TrialRow], _: Sequence[EpochRow], options: EffectOptions
 ) -> go.Figure:
@@ -123,6 +145,15 @@ CHARTS: dict[str, Chart] = {
             (),
             lambda _sweep, _query: None,
             lambda sweep, trials, _epochs, _options: history_figure(history_data(sweep, trials)),
+        ),
+        Chart(
+            "pareto",
+            "Pareto front",
+            "Two objectives against each other, with the trials that no other beats in all of them.",
+            "objectives",
+            ("x", "y"),
+            _pareto_options,
+            _draw_pareto,
         ),
     )
 }

@@ -26,6 +26,7 @@ class SweepRow:
     maximize: bool
     seeds: int
     axes: Mapping[str, Axis]
+    objectives: Sequence[tuple[str, bool]] = ()  # metric and whether more is better, where there are several
 
 
 class RunRow(NamedTuple):
@@ -39,7 +40,8 @@ class RunRow(NamedTuple):
 class TrialRow(NamedTuple):
     """One configuration: `value` is the mean over its runs, `std` their sample standard deviation.
 
-    `epochs` are those that are recorded, summed over its runs. A tuple, as there are tens of thousands of them.
+    `epochs` are those that are recorded, summed over its runs. `values` and `stds` are those of each of several
+    objectives. A tuple, as there are tens of thousands of them.
     """
 
     number: int
@@ -50,6 +52,8 @@ class TrialRow(NamedTuple):
     runs: Sequence[RunRow] = ()
     finished_at: datetime | None = None
     epochs: int = 0
+    values: Sequence[float] = ()
+    stds: Sequence[float | None] = ()
 
 
 class EpochRow(NamedTuple):

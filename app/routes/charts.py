@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import plotly.graph_objects as go
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from app import chart_rows, schemas, sweeps
+from app import chart_rows, fronts, schemas, sweeps
 from app.charts.page import page
 from app.charts.registry import CHARTS, chart
 from app.routes.dependencies import DatabaseSession, known_query, problems
@@ -21,9 +21,10 @@ Format = Annotated[Literal["json", "html"], Query(description="json for plotly, 
 @router.get("", responses=problems(404), dependencies=[Depends(known_query)])
 def list_charts(sweep_id: SweepId, session: DatabaseSession) -> schemas.Page[schemas.ChartOut]:
     """The charts that this sweep has."""
-    sweeps.get(session, sweep_id)
+    sweep = chart_rows.sweep_row(sweeps.get(session, sweep_id))
     base = f"/api/v1/sweeps/{sweep_id}/charts"
-    return schemas.Page(items=[schemas.ChartOut(name=name, url=f"{base}/{name}") for name in CHARTS])
+    suiting = [name for name, one in CHARTS.items() if one.suits(sweep)]
+    return schemas.Page(items=[schemas.ChartOut(name=name, url=f"{base}/{name}") for name in suiting])
 
 
 @router.get("/{name}", responses=problems(404), response_model=dict[str, Any])
@@ -47,6 +48,8 @@ def get_chart(
     row = chart_rows.sweep_row(sweep)
     lens = {"include_excluded": include_excluded}
     trials = chart_rows.trial_rows(session, sweep_id, **lens)
+    if wanted.needs == "objectives":
+        trials = fronts.with_objectives(session, sweep, trials)
     epochs = chart_rows.drawn_epoch_rows(session, sweep, **lens) if wanted.needs == "epochs" else []
     options = {key: value for key, value in request.query_params.items() if key not in {"format", *lens}}
     figure = wanted.figure(row, trials, epochs, options)

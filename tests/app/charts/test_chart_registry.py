@@ -19,9 +19,9 @@ def test_every_chart_draws_something_and_nothing(name: str) -> None:
 
 def test_an_unknown_chart_is_told_which_exist() -> None:
     """404, with the names."""
-    with pytest.raises(NotFoundError, match="no chart 'pie'; there are effect, curves, history"):
+    with pytest.raises(NotFoundError, match="no chart 'pie'; there are effect, curves, history, pareto"):
         chart("pie")
-    assert list(CHARTS) == ["effect", "curves", "history"]
+    assert list(CHARTS) == ["effect", "curves", "history", "pareto"]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,7 @@ def test_an_unknown_chart_is_told_which_exist() -> None:
         ("effect", {"y": "depth"}, "y", "the chart effect has x, color, close"),
         ("effect", {"close": "yes"}, "close", "must be true or false, not 'yes'"),
         ("curves", {"measure": "f1"}, "measure", "must be accuracy or loss, not 'f1'"),
+        ("pareto", {"x": "depth"}, "x", "'depth' is no objective of this sweep; there are val_accuracy"),
         ("history", {"x": "depth"}, "x", "the chart history has no options"),
     ],
 )
