@@ -61,6 +61,24 @@ def test_a_short_sweep_is_not_starved_by_a_long_one(engine: Engine) -> None:
     assert states(engine, long).count("running") == 64
 
 
+def test_a_higher_priority_is_served_first(engine: Engine) -> None:
+    """While a sweep of a higher priority has waiting trials, none of a lower one starts; then the others share."""
+    low, high = create_sweep(engine, n_trials=2), create_sweep(engine, n_trials=3, priority=1)
+    worker = new_worker(engine)
+    claimed = [claim(engine, worker, max_trials=2) for _ in range(3)]
+    owners = {trial.id: sweep for sweep in (low, high) for trial in trials_of(engine, sweep)}
+    assert [[owners[one.lease.trial_id] for one in bite] for bite in claimed] == [[high, high], [high], [low, low]]
+
+
+def test_sweeps_of_equal_priority_share_the_workers(engine: Engine) -> None:
+    """Each claim goes to the sweep with the fewest running trials, whichever is longer."""
+    first, second = create_sweep(engine, n_trials=100), create_sweep(engine, n_trials=10)
+    worker = new_worker(engine)
+    for _ in range(4):
+        claim(engine, worker, max_trials=5)
+    assert [states(engine, sweep).count("running") for sweep in (first, second)] == [10, 10]
+
+
 def test_workers_share_a_sweep_by_what_its_trials_cost(engine: Engine) -> None:
     """Of two workers one takes the widest model and the other the many narrow ones, not half of the trials each."""
     sweep = create_grid(engine, *range(1, 17), 400)
