@@ -12,6 +12,7 @@ from app.curves import Board
 from app.db import first_line, transaction
 from app.hyperparameters import completed
 from app.models import Sweep, TrialState
+from app.schemas.pruners import PrunerOptions
 from app.space import parse_space
 from app.trial_queue import ClaimedTrial, TrialResult
 from worker.context import Context, is_gone
@@ -42,11 +43,27 @@ class Pruning:
         self._others: dict[int, curve_rows.Standing] = {}
         self._read_at = -math.inf
         self._epoch = 0
+        self.seconds = 0.0  # spent here, so that it can be told
 
-    def note(self, results: Iterable[EpochResult]) -> None:
-        """Takes the results of one epoch of all runs of the cohort, whose keys are (trial id, seed)."""
+    def ask(self, results: Iterable[EpochResult], asked: Sequence[int]) -> dict[int, str]:
+        """Why trials are to be pruned now, by id, of those `asked` about, which have more epochs to come.
+
+        `results` are those of one epoch of all runs of the cohort, whose keys are (trial id, seed).
+        """
         if self._pruner is None:
-            return
+            return {}
+        start = time.monotonic()
+        self._note(results)
+        found = self._reasons(self._pruner, asked) if asked else {}
+        self.seconds += time.monotonic() - start
+        return found
+
+    def finished(self, result: TrialResult) -> None:
+        """Takes how a trial of the cohort ended."""
+        if result.value is not None and result.pruned is None:
+            self._board.complete[self._numbers[result.lease.trial_id]] = result.value
+
+    def _note(self, results: Iterable[EpochResult]) -> None:
         figures: dict[int, dict[int, float | None]] = {}
         for result in results:
             assert isinstance(result.key, tuple)
@@ -57,25 +74,17 @@ class Pruning:
         for trial_id, by_seed in figures.items():
             self._board.add(self._numbers[trial_id], self._epoch, by_seed)
 
-    def reasons(self, asked: Sequence[int]) -> dict[int, str]:
-        """Why trials are to be pruned now, by id, of those `asked` about, which have more epochs to come."""
-        if self._pruner is None or not asked:
-            return {}
-        self._read()
+    def _reasons(self, pruner: PrunerOptions, asked: Sequence[int]) -> dict[int, str]:
+        if pruners.needs_others(pruner):
+            self._read()
         ids = {self._numbers[trial_id]: trial_id for trial_id in asked if trial_id not in self._spared}
-        found = pruners.reasons(self._pruner, self._board, self._epoch, list(ids))
+        found = pruners.reasons(pruner, self._board, self._epoch, list(ids))
         return {ids[number]: words for number, words in found.items()}
-
-    def finished(self, result: TrialResult) -> None:
-        """Takes how a trial of the cohort ended."""
-        if result.value is not None and result.pruned is None:
-            self._board.complete[self._numbers[result.lease.trial_id]] = result.value
 
     def _read(self) -> None:
         """Learns of the other trials what is new; without the database it goes on with what it knows."""
-        assert self._pruner is not None
         start = time.monotonic()
-        if not pruners.needs_others(self._pruner) or start < self._read_at:
+        if start < self._read_at:
             return
         try:
             self._read_rows()

@@ -70,7 +70,7 @@ class TrainMLP:
             results = next(training)
             while True:
                 self._note(results)
-                self._prune()
+                self._prune(results)
                 self._write()
                 if self.context.stopping.is_set():
                     return
@@ -80,16 +80,18 @@ class TrainMLP:
             return
         finally:
             training.close()
+            if self.sweep.pruner is not None:
+                told = self.sweep.id, len(self._pruned), len(self.trials), self._pruning.seconds
+                logger.info("sweep %d: %d of %d trials pruned, asking took %.2f s", *told)
 
     def _note(self, results: Sequence[EpochResult]) -> None:
-        self._pruning.note(results)
         for result in results:
             key = _key(result.key)
             run = self._progress[key]
             run.last, run.seconds = result, run.seconds + result.seconds
             self._points.append(_point(key, result))
 
-    def _prune(self) -> None:
+    def _prune(self, results: Sequence[EpochResult]) -> None:
         """Asks about the trials that have epochs to come: of the others a look would save nothing."""
         holding = self.context.holding
         training = [
@@ -97,7 +99,7 @@ class TrainMLP:
             for trial_id in self._leases
             if trial_id in holding and not all(run.ended for run in self._runs_of(trial_id))
         ]
-        self._pruned |= self._pruning.reasons(training)
+        self._pruned |= self._pruning.ask(results, training)
 
     def _write(self) -> None:
         """Records the curves when it is time, and the trials whose runs have all ended."""
