@@ -42,6 +42,9 @@ test: $(TOOLS)  ## installs what the tests need and runs them
 test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose
 
+chaos: $(TOOLS)  ## kills and cuts everything 200 times while sweeps are trained, and looks that nothing is lost
+	$(BIN)/python -m tests.chaos --faults 200 --seed 1
+
 check: $(TOOLS)  ## format, lint, strict types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -61,12 +61,13 @@ def worker_process(variables: Mapping[str, str], log: Path) -> Iterator[subproce
 class Nursery:
     """Forks workers within milliseconds; all of them are gone when the block ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = dict(variables or {})
         self.pids: list[int] = []
 
     def __enter__(self) -> Self:
         command, pipe = [sys.executable, "-c", NURSERY], subprocess.PIPE
-        variables = os.environ | {"OMP_NUM_THREADS": "1"}
+        variables = os.environ | {"OMP_NUM_THREADS": "1"} | self._variables
         self._process = subprocess.Popen(command, cwd=ROOT, env=variables, stdin=pipe, stdout=pipe, text=True)
         assert self._answer() == "ready"
         return self

@@ -1,0 +1,30 @@
+"""The short form of `make chaos`, with each kind of fault at least once."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.faults import KINDS
+from tests.chaos.storm import storm
+from tests.chaos.world import faketime
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A data folder that the embedded Postgres' own user can enter."""
+    folder = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_nothing_is_lost_and_nothing_is_there_twice(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Workers, server and Postgres are killed, frozen and cut off: each trial has one result, that of a quiet sweep."""
+    outcome = storm(home, faults=len(KINDS) + 2, seed=3, seconds=90, say=print)
+    assert outcome.checks.wrong == [], capsys.readouterr().out
+    assert set(outcome.faults) == {kind for kind in KINDS if faketime() or "clock" not in kind}
+    assert outcome.faults["a sweep cancelled"] >= 2
+    assert outcome.checks.passed["values are those of an undisturbed sweep"] >= 3

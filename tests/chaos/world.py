@@ -1,0 +1,170 @@
+"""What is under attack: a real Postgres, a real server process, real workers behind a network of our own."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from app.db import connect, migrate, transaction
+from app.embedded_postgres import running
+from tests.chaos.proxy import Proxy
+from tests.up_process import ROOT, environment
+from tests.waiting import wait_until
+from tests.worker_processes import Nursery, is_alive
+from tests.worker_processes import environment as worker_environment
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 2.0
+WORKERS = 3
+SERVER = "import sys; from app.cli import main; sys.argv[1:] = sys.argv[1:]; main()"
+PATIENCE_SECONDS = 60.0
+
+
+def faketime() -> Path | None:
+    """The library that gives a process another clock, where the system has it (Debian: `apt install libfaketime`)."""
+    found = [*Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), *Path("/usr/lib").glob("faketime/libfaketimeMT*")]
+    return found[0] if found else None
+
+
+class World:
+    """Everything that runs; `engine` reads the truth past all of it."""
+
+    def __init__(self, home: Path, wrong_clocks: bool = True) -> None:
+        self.home = home
+        self.workers: list[int] = []
+        self.url = ""
+        self._log = home / "log"
+        self._wrong_clocks = wrong_clocks
+        self._stack = ExitStack()
+        self._server: subprocess.Popen[str] | None = None
+        self.posted: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            database = stack.enter_context(running(self.home, {"log_min_messages": "warning"}))
+            self.engine: Engine = create_engine(connect(database).url, poolclass=NullPool)
+            migrate(self.engine)
+            self._database = database
+            self.socket = Path(str(make_url(database).query["host"])) / ".s.PGSQL.5432"
+            self.proxy = Proxy(self.socket)
+            stack.callback(self.proxy.close)
+            self.nurseries = {"right": stack.enter_context(Nursery())}
+            library = faketime() if self._wrong_clocks else None
+            for name, shift in {"ahead": "+1h", "behind": "-1h"}.items() if library else ():
+                clock = {"LD_PRELOAD": str(library), "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+                self.nurseries[name] = stack.enter_context(Nursery(clock))
+            self.start_server()
+            stack.callback(self.kill_server)
+            self.client = stack.enter_context(httpx2.Client(timeout=20))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for nursery in self.nurseries.values():
+            nursery.kill_all()
+        self._stack.close()
+
+    def start_server(self) -> None:
+        """Starts the server on the port that it had before, and waits until it says that it is ready."""
+        port = make_url(self.url).port if self.url else 0
+        log = (self.home / "server.log").open("w")
+        command = [
+            sys.executable,
+            "-c",
+            "from app.cli import main; main()",
+            "up",
+            "--workers",
+            "0",
+            "--port",
+            str(port),
+        ]
+        variables = environment(DATABASE_URL=self._database, PERCEPTUNE_HOME=self.home)
+        with log:
+            self._server = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log, text=True)
+
+        def said() -> str:
+            assert self._server is not None
+            assert self._server.poll() is None, (self.home / "server.log").read_text()
+            lines = (self.home / "server.log").read_text().splitlines()
+            return next((line.split()[3] for line in lines if line.startswith("Perceptune serves on ")), "")
+
+        self.url = wait_until(said, PATIENCE_SECONDS)
+
+    def kill_server(self) -> None:
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait()
+
+    def start_worker(self, clock: str = "right") -> int:
+        """A worker that reaches Postgres through the proxy alone."""
+        url = f"postgresql://perceptune@127.0.0.1:{self.proxy.port}/perceptune"
+        pid = self.nurseries[clock].worker(worker_environment(url, self.home, LEASE_SECONDS), self._log)
+        self.workers.append(pid)
+        return pid
+
+    def kill_worker(self, pid: int) -> None:
+        self.workers.remove(pid)
+        next(nursery for nursery in self.nurseries.values() if pid in nursery.pids).kill(pid)
+
+    def replace_dead(self) -> None:
+        """Workers that ended by themselves are a bug; it says so, and the test fails by the count."""
+        for pid in list(self.workers):
+            assert is_alive(pid), f"worker {pid} has ended by itself: {self._log}"
+
+    def postgres_processes(self) -> list[int]:
+        """The postmaster, then its children."""
+        main = int((self.home / "postgres/data/postmaster.pid").read_text().partition("\n")[0])
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return [main, *map(int, children)]
+
+    def call(self, method: str, path: str, **given: Any) -> httpx2.Response:
+        """The answer, asked for again while the server or its database is away. A post needs a key of its own."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            with suppress(httpx2.TransportError):
+                answer = self.client.request(method, f"{self.url}/api/v1{path}", **given)
+                if answer.status_code < 500:
+                    return answer
+                assert answer.status_code == 503, answer.text
+            assert time.monotonic() < end, f"{method} {path} was not answered"
+            time.sleep(0.1)
+
+    def post_sweep(self, key: str, body: dict[str, Any]) -> int:
+        answer = self.call("POST", "/sweeps", json=body, headers={"Idempotency-Key": key})
+        assert answer.status_code == 201, answer.text
+        self.posted[key] = body
+        return int(answer.json()["id"])
+
+    def sweep(self, sweep: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("GET", f"/sweeps/{sweep}").raise_for_status().json()
+        return found
+
+    def query(self, statement: str, **given: Any) -> list[Any]:
+        """Rows, past proxy and server; again while Postgres recovers."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                with transaction(self.engine) as session:
+                    return list(session.execute(text(statement), given).all())
+            except DBAPIError:
+                assert time.monotonic() < end, "Postgres did not come back"
+                time.sleep(0.1)
+
+    @contextmanager
+    def frozen(self, pid: int) -> Iterator[None]:
+        os.kill(pid, signal.SIGSTOP)
+        yield
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
