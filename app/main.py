@@ -15,7 +15,7 @@ from app import problems, security, webhooks
 from app.config import Settings
 from app.db import connect
 from app.live import Live
-from app.routes import charts, events, exercises, exports, login, models, pages, sweeps, system, trials
+from app.routes import charts, events, exercises, exports, login, models, page_actions, pages, sweeps, system, trials
 from app.routes.dependencies import known_query
 
 _STATIC = Path(__file__).parent / "static"
@@ -58,8 +58,13 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.middleware("http")(security.guard)
     # models before trials before sweeps: `/sweeps/{id}/{call}` would take their paths
-    for router in (exports, models, trials, charts, exercises, events, system, sweeps, login, pages):
-        free = router in (charts, login, pages)  # charts have options of their own, and refuse unknown ones themselves
+    for router in (exports, models, trials, charts, exercises, events, system, sweeps, login, page_actions, pages):
+        free = router in (
+            charts,
+            login,
+            page_actions,
+            pages,
+        )  # charts have options of their own, and refuse unknown ones themselves
         app.include_router(router.router, dependencies=[] if free else [Depends(known_query)])
     app.include_router(exports.pages)
     app.include_router(system.probes)

@@ -58,6 +58,13 @@ def list_sweeps(
     return schemas.Page(items=summaries(session, found[:limit]), next=following)
 
 
+def tags(session: Session, limit: int = 30) -> list[str]:
+    """The tags that sweeps have, those of most sweeps first."""
+    each = select(func.unnest(Sweep.tags).label("tag")).subquery()
+    counted = select(each.c.tag).group_by(each.c.tag).order_by(func.count().desc(), each.c.tag)
+    return list(session.scalars(counted.limit(limit)))
+
+
 def list_trials(
     session: Session,
     sweep_id: int,

@@ -20,6 +20,7 @@ from app.hyperparameters import HYPERPARAMETERS
 from app.models import ENDED_SWEEPS, SweepState, TrialState
 from app.routes.dependencies import Cursor, DatabaseSession
 from app.routes.sweeps import SweepId
+from app.schemas.sweeps import Tag
 from app.space import parse_space
 from app.templating import templates
 
@@ -35,15 +36,25 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 Form = Annotated[dict[str, str], Depends(_form)]
+TagFilter = Annotated[Tag | Literal[""], Query()]
 TrialFilter = Annotated[TrialState | Literal[""], Query()]
 
 
 @router.get("/")
-def list_sweeps(request: Request, session: DatabaseSession, after: Cursor = None) -> Response:
-    """The sweeps, the newest first."""
-    found = results.list_sweeps(session, limit=SWEEPS_A_PAGE, after=after)
+def list_sweeps(request: Request, session: DatabaseSession, tag: TagFilter = "", after: Cursor = None) -> Response:
+    """The sweeps, the newest first, all or those with a tag."""
+    found = results.list_sweeps(session, tag=tag or None, limit=SWEEPS_A_PAGE, after=after)
     waiting = any(sweep.state not in ENDED_SWEEPS for sweep in found.items)
-    return _page(request, "sweeps.html", sweeps=found, after=after, no_worker=waiting and not _workers_alive(session))
+    return _page(
+        request,
+        "sweeps.html",
+        sweeps=found,
+        after=after,
+        tag=tag,
+        tags=results.tags(session),
+        link=_linker(request.url.path, {"tag": tag}),
+        no_worker=waiting and not _workers_alive(session),
+    )
 
 
 @router.get("/sweeps/new")
@@ -101,6 +112,8 @@ def show_sweep(
         meanings={name: parameter.meaning for name, parameter in HYPERPARAMETERS.items()},
         book={name: sweep_form.FREE[name].default for name in _left_to_the_book(sweep)},
         calls=lifecycle.SWEEPS.allowed(sweep.state, lifecycle.SWEEP_CALLS),
+        trial_calls=_trial_calls,
+        extendable=sweep.sampler != "grid" and sweep.state != SweepState.stopping,
         deletable=sweep.state not in {SweepState.running, SweepState.stopping},
         ended=sweep.state in ENDED_SWEEPS,
         copy=urlencode(sweep_form.form_from_body(sweep.model_dump()) | {"name": f"{sweep.name} (copy)"}),
@@ -179,6 +192,11 @@ def _cost(bodies: Sequence[Mapping[str, Any]]) -> str:
 
 def _workers_alive(session: Session) -> bool:
     return any(worker.alive for worker in results.list_workers(session))
+
+
+def _trial_calls(trial: schemas.TrialOut) -> list[str]:
+    """The buttons of a trial."""
+    return [*lifecycle.TRIALS.allowed(trial.state, ("retry", "cancel")), "include" if trial.excluded else "exclude"]
 
 
 def _chosen(request: Request, *names: str) -> dict[str, str]:

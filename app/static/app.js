@@ -95,6 +95,7 @@
   document.addEventListener("click", (event) => {
     const asks = event.target.closest("[data-dialog]");
     if (asks) document.getElementById(asks.dataset.dialog).showModal();
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
     const opens = event.target.closest("[aria-expanded]");
     if (opens) opens.setAttribute("aria-expanded", String(opens.getAttribute("aria-expanded") !== "true"));
   });

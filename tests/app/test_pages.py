@@ -107,18 +107,59 @@ def test_the_form_can_be_filled_by_a_link(client: TestClient, sweep: str) -> Non
 
 
 def test_a_state_shows_only_what_it_allows(client: TestClient, sweep: str) -> None:
-    """A paused sweep can be resumed and not paused; one that was cancelled only be deleted."""
+    """A paused sweep can be resumed and not paused; one that was cancelled neither, but be extended or deleted."""
+    always = ["extend", "edit", "clone", "delete"]
 
     def offered() -> list[str]:
         return re.findall(rf'action="{sweep}/(\w+)"', client.get(sweep).text)
 
-    assert offered() == ["pause", "stop", "cancel", "delete"]
+    assert offered() == ["pause", "stop", "cancel", *always]
     client.post(f"{sweep}/pause")
-    assert offered() == ["resume", "stop", "cancel", "delete"]
+    assert offered() == ["resume", "stop", "cancel", *always]
     client.post(f"{sweep}/cancel")
-    assert offered() == ["delete"]
+    assert offered() == always
     assert client.post(f"{sweep}/delete", follow_redirects=False).headers["location"] == "/"
     assert client.get(sweep, headers=BROWSER).status_code == 404
+
+
+def test_words_and_tags_are_edited_on_the_page(client: TestClient, sweep: str) -> None:
+    """What was saved is shown, the list can be narrowed to a tag, and what can't be used is refused in a sentence."""
+    form = {"name": "another", "tags": "b, a ,", "priority": "5", "notes": "<b>words</b>", "view": "?state=waiting"}
+    saved = client.post(f"{sweep}/edit", data=form, follow_redirects=False)
+    assert saved.headers["location"] == f"{sweep}?state=waiting"
+    page = client.get(sweep).text
+    assert all(said in page for said in ("<h1>another ", "priority 5", "&lt;b&gt;words&lt;/b&gt;", 'href="/?tag=a"'))
+    assert f'href="{sweep}">another</a>' in client.get("/?tag=a").text
+    assert "No sweep has the tag c." in client.get("/?tag=c").text
+    refused = client.post(f"{sweep}/edit", data={**form, "priority": "high"}, headers=BROWSER)
+    assert (refused.status_code, "must be a whole number" in refused.text) == (422, True)
+
+
+def test_a_view_can_t_lead_elsewhere(client: TestClient, sweep: str) -> None:
+    """Where a button leads back to is a view of the sweep, whatever a forged form says."""
+    saved = client.post(f"{sweep}/retry", data={"view": "//elsewhere.example"}, follow_redirects=False)
+    assert saved.headers["location"] == sweep
+
+
+def test_a_sweep_is_extended_and_cloned_on_its_page(client: TestClient, sweep: str) -> None:
+    """Further trials wait; the clone is another sweep with its own name."""
+    client.post(f"{sweep}/extend", data={"more": "3"})
+    assert client.get(f"/api/v1{sweep}").json()["n_trials"] == 19
+    made = client.post(f"{sweep}/clone", data={"name": "twin"}, follow_redirects=False).headers["location"]
+    twin = client.get(f"/api/v1{made}").json()
+    assert (made, twin["name"], twin["n_trials"]) == ("/sweeps/2", "twin", 19)
+
+
+def test_trials_have_the_buttons_that_their_state_allows(client: TestClient, sweep: str) -> None:
+    """A waiting one can be cancelled, a cancelled one retried, an excluded one included."""
+
+    def offered(number: int) -> list[str]:
+        return re.findall(rf'action="{sweep}/trials/{number}/(\w+)"', client.get(sweep).text)
+
+    assert offered(0) == ["cancel", "exclude"]
+    for call in ("cancel", "exclude"):
+        assert client.post(f"{sweep}/trials/0/{call}").status_code == 200
+    assert (offered(0), offered(1)) == (["retry", "include"], ["cancel", "exclude"])
 
 
 def test_trials_are_sorted_and_filtered_by_links(client: TestClient, sweep: str) -> None:
