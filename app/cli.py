@@ -1,14 +1,17 @@
-"""The command line: `perceptune up | demo | worker | predict | data | db`."""
+"""The command line: `perceptune up | demo | worker | predict | optuna-export | optuna-import | data | db`."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
 from app import logs
 from app.config import Settings, load_settings
-from app.db import connect, migrate
+from app.db import connect, migrate, transaction
 from app.errors import PerceptuneError
 from app.service import Service, database, stop_on_signals
 
@@ -96,6 +99,49 @@ def data(home: Home = None) -> None:
     _become("worker", _settings(home=home), "--fetch-data")
 
 
+@app.command()
+def optuna_export(
+    sweep: Annotated[int, typer.Argument(help="Number of the sweep.")],
+    url: Annotated[str, typer.Argument(help="Optuna's storage, e.g. sqlite:///sweep.db.")],
+    home: Home = None,
+    database_url: Database = None,
+) -> None:
+    """Writes a sweep as a study into a storage of Optuna's, which optuna-dashboard opens."""
+    from app import optuna_export
+
+    with _tables(home, database_url) as engine:
+        typer.echo(f"The study is {optuna_export.export(engine, sweep, url)!r}.")
+
+
+@app.command()
+def optuna_import(
+    url: Annotated[str, typer.Argument(help="Optuna's storage, e.g. sqlite:///sweep.db.")],
+    study: Annotated[str | None, typer.Argument(help="Name of the study, where there are several.")] = None,
+    dataset: Annotated[str, typer.Option(help="What was trained on; a study that Perceptune wrote knows it.")] = (
+        "fashion_mnist"
+    ),
+    home: Home = None,
+    database_url: Database = None,
+) -> None:
+    """Reads a study from a storage of Optuna's as a new sweep."""
+    from app import optuna_import
+
+    with _tables(home, database_url) as engine, transaction(engine) as session:
+        restored = optuna_import.restore(session, url, study, dataset=dataset)
+        typer.echo(f"Sweep {restored.id} is {restored.name!r}, {restored.state}.")
+
+
+@contextlib.contextmanager
+def _tables(home: str | None, database_url: str | None) -> Iterator[Engine]:
+    """The database with the tables of this version."""
+    with database(_settings(home=home, database_url=database_url)) as settings:
+        assert settings.database_url is not None
+        engine = connect(settings.database_url)
+        migrate(engine)
+        yield engine
+        engine.dispose()
+
+
 @db.command()
 def upgrade(home: Home = None, database_url: Database = None) -> None:
     """Brings the tables to this version; `up` does so by itself."""
@@ -126,4 +172,6 @@ def main() -> None:
         app()
     except PerceptuneError as error:
         typer.echo(f"perceptune: {error.detail}", err=True)
+        for field in error.errors:
+            typer.echo(f"  {'.'.join(map(str, field.loc))} {field.msg}", err=True)
         sys.exit(1)

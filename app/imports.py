@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any
 
 import psycopg
@@ -123,8 +123,8 @@ class _Checked:
         if not isinstance(runs, list):
             raise wrong((*loc, "runs"), "must be a list")
         self.runs = [read(RUN, run, (*loc, "runs", index)) for index, run in enumerate(runs)]
-        self.epochs = _points(given.get("epochs"), (*loc, "epochs"))
-        self.n_epochs = len(self.epochs)
+        self.epochs = _curves(given.get("epochs"), (*loc, "epochs"))
+        self.n_epochs = len(self.epochs[0])
         _check_trial(self.facts, self.runs, loc)
         _check_params(self.facts, sweep, loc)
         if self.facts["state"] in LIVE_TRIALS:
@@ -135,21 +135,24 @@ class _Checked:
     def _queue_again(self) -> None:
         """What was under way starts anew: its curves would be written once more."""
         self.facts |= {"state": TrialState.waiting, "epochs_done": 0, "started_at": None, "worker_id": None}
-        self.epochs = []
+        self.epochs = _NO_CURVES
 
 
-def _points(given: Any, loc: tuple[str | int, ...]) -> list[tuple[Any, ...]]:
-    """The points of a trial's curves from its columns."""
+_NO_CURVES: list[list[Any]] = [[] for _ in EPOCH]
+
+
+def _curves(given: Any, loc: tuple[str | int, ...]) -> list[list[Any]]:
+    """The points of a trial's curves, a list a column."""
     if given is None:
-        return []
+        return _NO_CURVES
     if not isinstance(given, dict) or given.keys() != EPOCH.keys():
         raise wrong(loc, f"must be an object with the lists {', '.join(EPOCH)}")
     if not all(isinstance(column, list) for column in given.values()) or len({*map(len, given.values())}) != 1:
         raise wrong(loc, "must hold lists of the same length")
-    points = list(zip(*(_column(field, given[field.name], loc) for field in EPOCH.values()), strict=True))
-    if len({point[:2] for point in points}) != len(points):
+    curves = [_column(field, given[name], loc) for name, field in EPOCH.items()]
+    if len({*zip(curves[0], curves[1], strict=True)}) != len(curves[0]):
         raise wrong(loc, "hold an epoch of a run twice")
-    return points
+    return curves
 
 
 def _column(field: Field, values: list[Any], loc: tuple[str | int, ...]) -> list[Any]:
@@ -275,7 +278,7 @@ def _insert(session: Session, sweep_id: int, trials: list[_Checked]) -> None:
         ids: dict[int, int] = {row.number: row.id for row in numbers}
         runs = ([ids[trial.facts["number"]], *_cells(RUN, RUN, run)] for trial in trials for run in trial.runs)
         _copy(session, Run, ["trial_id", *RUN], runs)
-        points = ([ids[trial.facts["number"]], *point] for trial in trials for point in trial.epochs)
+        points = ((ids[trial.facts["number"]], *point) for trial in trials for point in zip(*trial.epochs, strict=True))
         _copy(session, Epoch, ["trial_id", *EPOCH], points)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise wrong((), f"does not fit the tables: {str(error).splitlines()[0]}") from None
@@ -286,7 +289,7 @@ def _cells(fields: Mapping[str, Field], names: Iterable[str], row: Mapping[str, 
     return [json.dumps(value) if kind == "json" and value is not None else value for kind, value in values]
 
 
-def _copy(session: Session, table: type[Base], names: list[str], rows: Iterable[list[Any]]) -> None:
+def _copy(session: Session, table: type[Base], names: list[str], rows: Iterable[Sequence[Any]]) -> None:
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.__tablename__), columns)
     connection: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]

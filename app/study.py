@@ -24,6 +24,7 @@ _STATES = {
     # complete ones, while it ignores a failed one and would propose it again
     "failed": TrialState.PRUNED,
 }
+MOST_COPIES = 10  # a child that equals a parent or a sibling is drawn again so often
 # Samplers that look at complete trials alone: what was pruned, failed or infeasible is shown to them as complete.
 _COMPLETE_ALONE = {"gp", "cmaes", "nsgaii"}
 
@@ -71,11 +72,21 @@ class Search:
         self._worst, self._middle = _stand_ins([one.values for one in tried if one.state == "complete"], maximize)
         self._finished = 0
         self._sampler: optuna.samplers.BaseSampler | None = None
+        self._seen = [dict(one.params) for one in tried] if options["name"] == "nsgaii" else []
         for one in remembered(tried, MOST_REMEMBERED.get(options["name"]), maximize[0]):
             self.learn(one)
 
     def ask(self, turn: Turn) -> dict[str, Any]:
         """One new configuration, the constants included; from here on it counts as running."""
+        params = self._asked(turn)
+        while self.options["name"] == "nsgaii" and params in self._seen and turn.copies < MOST_COPIES:
+            self._study.tell(len(self._study.get_trials(deepcopy=False)) - 1, state=TrialState.FAIL)
+            turn = turn._replace(copies=turn.copies + 1)
+            params = self._asked(turn)
+        self._seen.append(params)
+        return params
+
+    def _asked(self, turn: Turn) -> dict[str, Any]:
         if self._sampler is None or self.options["name"] != "gp":  # that one keeps what it fitted for the next
             self._sampler = sampler(self.options, turn, self._known)
         self._study.sampler = self._sampler
@@ -137,7 +148,7 @@ def _stand_ins(
 
 def _distribution(domain: Choice | Range) -> BaseDistribution:
     if isinstance(domain, Choice):
-        return CategoricalDistribution([_encoded(value) for value in domain.values])
+        return CategoricalDistribution([encoded(value) for value in domain.values])
     if domain.whole:
         return IntDistribution(int(domain.low), int(domain.last), step=int(domain.step or 1), log=domain.log)
     return FloatDistribution(domain.low, domain.last, step=domain.step, log=domain.log)
@@ -145,7 +156,7 @@ def _distribution(domain: Choice | Range) -> BaseDistribution:
 
 def _suggested(trial: optuna.Trial, name: str, domain: Choice | Range) -> Any:
     if isinstance(domain, Choice):
-        chosen = trial.suggest_categorical(name, [_encoded(value) for value in domain.values])
+        chosen = trial.suggest_categorical(name, [encoded(value) for value in domain.values])
         is_list = any(isinstance(value, list) for value in domain.values)
         return json.loads(str(chosen)) if is_list else chosen
     if domain.whole:
@@ -159,12 +170,12 @@ def _frozen(about: Known, params: Mapping[str, Any], **more: Any) -> FrozenTrial
     book: Mapping[str, Any] = completed(dict(params))
     given = [name for name in about.free if name in params or name not in about.conditional]
     return create_trial(
-        params={name: _encoded(params.get(name, book[name])) for name in given},
+        params={name: encoded(params.get(name, book[name])) for name in given},
         distributions={name: about.free[name] for name in given},
         **more,
     )
 
 
-def _encoded(value: Any) -> Any:
+def encoded(value: Any) -> Any:
     """Optuna's choices are scalars, so a list of widths travels as its JSON."""
     return json.dumps(value) if isinstance(value, list) else value

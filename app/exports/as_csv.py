@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 from app.exports import as_table
@@ -22,28 +22,30 @@ _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 def write(record: SweepRecord) -> Iterator[bytes]:
     """The table, piece by piece."""
     columns = as_table.columns(record)
+    changed = [(index, _CHANGES[column.kind]) for index, column in enumerate(columns) if column.kind in _CHANGES]
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow([*(column.name for column in columns), HEADER])
     once = json.dumps(record.header)
-    guarded = [column.kind == "text" for column in columns]
-    empty = True
-    for index, row in enumerate(as_table.rows(record)):
-        writer.writerow([*map(_cell, row, guarded), once])
-        once, empty = "", False
-        if index % ROWS_A_PIECE == ROWS_A_PIECE - 1:
+    for count, row in enumerate(as_table.rows(record), 1):
+        for index, change in changed:
+            if row[index] is not None:
+                row[index] = change(row[index])
+        writer.writerow([*row, once])
+        once = ""
+        if count % ROWS_A_PIECE == 0:
             yield buffer.getvalue().encode()
             buffer.seek(0)
             buffer.truncate()
-    if empty:
+    if once:  # no trial at all
         writer.writerow([""] * len(columns) + [once])
     yield buffer.getvalue().encode()
 
 
-def _cell(value: Any, guarded: bool) -> Any:
-    if guarded and value is not None:
-        return f"'{value}" if value == "" or value.startswith(_GUARDED) else value
-    return str(value).lower() if isinstance(value, bool) else value
+_CHANGES: dict[str, Callable[[Any], str]] = {
+    "text": lambda text: f"'{text}" if text == "" or text.startswith(_GUARDED) else text,
+    "boolean": lambda value: str(value).lower(),
+}
 
 
 def read(file: IO[bytes]) -> dict[str, Any]:

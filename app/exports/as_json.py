@@ -15,7 +15,7 @@ def write(record: SweepRecord) -> Iterator[bytes]:
     yield json.dumps(record.header)[:-1].encode() + b', "trials": ['
     before = b"\n"
     for trial in record.trials:
-        yield before + json.dumps(_document(trial)).encode()
+        yield before + _line(trial)
         before = b",\n"
     yield b"\n]}\n"
 
@@ -28,10 +28,15 @@ def read(file: IO[bytes]) -> Any:
         raise wrong((), f"is no JSON: {error}") from None
 
 
-def _document(trial: TrialRecord) -> dict[str, Any]:
+def _line(trial: TrialRecord) -> bytes:
     document = {**trial.facts, "runs": trial.runs}
-    if trial.epochs is not None:
-        # a list a figure: half the size of an object a point, and pandas.DataFrame(trial["epochs"]) is the table
-        columns = zip(*trial.epochs, strict=True) if trial.epochs else [()] * len(EPOCH)
-        document["epochs"] = {name: plain(list(column)) for name, column in zip(EPOCH, columns, strict=True)}
-    return document
+    if trial.epochs is None:
+        return json.dumps(document).encode()
+    # a list a figure: half the size of an object a point, and pandas.DataFrame(trial["epochs"]) is the table
+    columns = zip(*trial.epochs, strict=True) if trial.epochs else [()] * len(EPOCH)
+    document["epochs"] = dict(zip(EPOCH, map(list, columns), strict=True))
+    try:
+        return json.dumps(document, allow_nan=False).encode()
+    except ValueError:  # seldom, so that a million figures need not be looked at one by one
+        document["epochs"] = {name: plain(column) for name, column in document["epochs"].items()}
+        return json.dumps(document).encode()

@@ -15,7 +15,8 @@ from app.hyperparameters import HYPERPARAMETERS, Category, Layers
 
 FIRST = ("number", "state")
 NEXT = ("value", "std")
-_REST = tuple(name for name in TRIAL if name not in FIRST + NEXT)
+# the other columns of a trial, and whether they hold JSON
+_REST = {name: field.kind in {"json", "array"} for name, field in TRIAL.items() if name not in FIRST + NEXT}
 _COLUMN = re.compile(r"(?:params\.(?P<parameter>\w+)|runs\.(?P<run>[1-9]\d{0,5})\.(?P<fact>\w+)|(?P<plain>\w+))")
 
 
@@ -54,20 +55,22 @@ def _parameter(name: str, parameter: str) -> Field:
 def rows(record: SweepRecord) -> Iterator[list[Any]]:
     """Values by column; what is JSON stands as its text."""
     empty = [None] * (len(NEXT) + record.most_runs * len(RUN) + len(_REST))
+    parameters = [(name, column(f"params.{name}").kind == "json") for name in record.hyperparameters]
     for trial in record.trials:
-        params = trial.facts["params"] or {}
-        chosen = [_cell(f"params.{name}", params.get(name)) for name in record.hyperparameters]
+        facts, params = trial.facts, trial.facts["params"] or {}
+        chosen = [_cell(params.get(name), is_json) for name, is_json in parameters]
         first, *others = trial.epochs or [(None,) * len(EPOCH)]
+        rest = [_cell(facts[name], is_json) for name, is_json in _REST.items()]
         yield [
-            *(trial.facts[name] for name in FIRST),
+            *(facts[name] for name in FIRST),
             *chosen,
-            *(trial.facts[name] for name in NEXT),
+            *(facts[name] for name in NEXT),
             *_runs(record, trial),
-            *(_cell(name, trial.facts[name]) for name in _REST),
+            *rest,
             *(first if record.with_epochs else ()),
         ]
         for point in others:
-            yield [trial.facts["number"], None, *chosen, *empty, *point]
+            yield [facts["number"], None, *chosen, *empty, *point]
 
 
 def _runs(record: SweepRecord, trial: TrialRecord) -> list[Any]:
@@ -75,8 +78,8 @@ def _runs(record: SweepRecord, trial: TrialRecord) -> list[Any]:
     return cells + [None] * (record.most_runs * len(RUN) - len(cells))
 
 
-def _cell(name: str, value: Any) -> Any:
-    return json.dumps(value) if column(name).kind == "json" and value is not None else value
+def _cell(value: Any, is_json: bool) -> Any:
+    return json.dumps(value) if is_json and value is not None else value
 
 
 def document(header: Any, found: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def _same_parameters(params: Any, row: Mapping[str, Any], place: int) -> None:
     for name, value in row.items():
         if name.startswith("params."):
             meant = params.get(name.removeprefix("params.")) if isinstance(params, dict) else None
-            if value != _cell(name, meant):
+            if value != _cell(meant, column(name).kind == "json"):
                 raise wrong(("rows", place, name), f"is {value!r}, but the column params says {meant!r}")
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -71,13 +71,16 @@ EPOCH = _fields(Epoch, "trial_id")
 
 def plain(value: Any) -> Any:
     """A column's value as JSON can hold it: times in UTC, a figure that is not finite as its name."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, UUID) else value
+    change = _PLAIN.get(type(value))
+    return change(value) if change else value
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    datetime: lambda time: time.astimezone(UTC).isoformat(),
+    float: lambda number: number if math.isfinite(number) else str(number),
+    list: lambda items: [plain(item) for item in items],
+    UUID: str,
+}
 
 
 def read(fields: Mapping[str, Field], given: Any, loc: tuple[str | int, ...]) -> dict[str, Any]:
