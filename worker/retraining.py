@@ -1,9 +1,9 @@
 """Trains complete trials again for weights that were not kept."""
 
 import logging
-import time
-from collections.abc import Callable, Hashable
-from contextlib import closing
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import closing, contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
@@ -39,7 +39,8 @@ def retrain_one(context: Context, dataset: Callable[[str, str], Dataset]) -> boo
         set_worker_state(session, context.worker_id, WorkerState.training)
     logger.info("sweep %d: training trial %d again for its weights", found.sweep.id, found.number)
     try:
-        kept = _train(context, found, dataset(found.sweep.dataset, found.sweep.split))
+        with _held(context, found):
+            kept = _train(context, found, dataset(found.sweep.dataset, found.sweep.split))
     except (Stopped, DBAPIError):
         raise
     except Exception:
@@ -58,18 +59,32 @@ def _train(context: Context, found: Retraining, data: Dataset) -> dict[int, byte
     split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
     keep: dict[Hashable, Parameters] = {}
     last: dict[Hashable, EpochResult] = {}
-    put_off_at = time.monotonic()
     with closing(train(runs, split, keep=keep)) as training:
         for results in training:
             last |= {result.key: result for result in results}
             if context.stopping.is_set():
                 return None
-            if time.monotonic() - put_off_at > context.settings.lease_seconds / 3:
-                _put_off(context, found, context.settings.lease_seconds)
-                put_off_at = time.monotonic()
     values = {index: float(getattr(last[index], metric)) for index in found.values}
     _compare(found, values)
     return {index: weights.to_bytes(keep[index], value) for index, value in values.items()}
+
+
+@contextmanager
+def _held(context: Context, found: Retraining) -> Iterator[None]:
+    """Keeps other workers away, also while the data are loaded and in a long epoch."""
+    seconds, done = context.settings.lease_seconds, threading.Event()
+
+    def put_off() -> None:
+        while not done.wait(seconds / 3):
+            _put_off(context, found, seconds)
+
+    thread = threading.Thread(target=put_off, name="retraining", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=1)
 
 
 def _compare(found: Retraining, values: dict[int, float]) -> None:
@@ -81,7 +96,7 @@ def _compare(found: Retraining, values: dict[int, float]) -> None:
 
 
 def _put_off(context: Context, found: Retraining, seconds: float) -> None:
-    """Keeps other workers away; without a database two may train it, which does no harm."""
+    """Without a database two may train it, which does no harm."""
     try:
         with transaction(context.engine) as session:
             retraining.put_off(session, found.trial_id, seconds)

@@ -206,7 +206,7 @@ def test_two_workers_do_not_train_it_twice_and_a_killed_one_is_replaced(
         begun = ["again for its weights" in log.read_text() for log in logs]
         assert sorted(begun) == [False, True]
         os.kill((first, second)[begun.index(True)].pid, signal.SIGKILL)
-        wait_until(lambda: with_weights(engine, sweep) == {0})
+        wait_until(lambda: with_weights(engine, sweep) == {0}, 180)
         other = logs[begun.index(False)].read_text()
     info = read_info(client.get(address(sweep, 0)).content)
     assert info.recorded_value == 0.5
