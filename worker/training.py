@@ -88,7 +88,7 @@ def score(config: RunConfig, parameters: Parameters, x: Tensor, y: Tensor) -> Sc
 
 
 def run_bytes(config: RunConfig, features: int, classes: int, dtype: torch.dtype = torch.float32) -> int:
-    """The most memory that a run takes on its device, beside the data and each seed's mini-batch; runs add up.
+    """The most memory that a run takes on its device, beside the data and each seed's mini-batches; runs add up.
 
     Parameters are there three times while a group is put together anew: old, new and, on a CPU, those that are kept;
     what the optimizer keeps of each and the gradient are there twice, and a copy that validates normalized networks. A
