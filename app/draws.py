@@ -14,7 +14,7 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from app import sweeps, trial_rows
-from app.models import Sweep, SweepState, Trial, TrialState
+from app.models import ENDED_SWEEPS, Sweep, SweepState, Trial, TrialState
 from app.samplers import Tried
 
 _TRAINED = {TrialState.running, TrialState.complete, TrialState.pruned, TrialState.failed}
@@ -73,10 +73,10 @@ def write(session: Session, sweep_id: int, draws: Sequence[Draw], infeasible: Se
     """Settles the draws in their order; what was infeasible becomes a row of its own, so it costs no budget."""
     sweep = session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
     written = Written()
-    if sweep is None:
+    mine = _open(session, draws) if sweep is not None else {}
+    if sweep is None or not (mine or (infeasible and sweep.state not in ENDED_SWEEPS)):
         return written
     _insert_infeasible(session, sweep, infeasible)
-    mine = _open(session, draws)
     sizes = {draw.trial_id: trial_rows.trial_size(sweep, draw.params) for draw in draws}
     known = _equal(session, sweep_id, {str(size["configuration"]) for size in sizes.values()}, leave_out=set(mine))
     ready: list[tuple[Draw, int]] = []

@@ -143,6 +143,14 @@ def claim(
     return sweep, [_claimed(row) for row in sorted(rows, key=lambda row: row.number)]
 
 
+def note_environment(sweep: Sweep, environment: Mapping[str, str]) -> None:
+    """Keeps with a sweep that was just claimed what the first worker computes with, and the devices of all."""
+    known = sweep.environment or {name: value for name, value in environment.items() if name != "device"}
+    devices = known.get("devices", [])
+    if environment["device"] not in devices:
+        sweep.environment = {**known, "devices": sorted([*devices, environment["device"]])}
+
+
 def record(
     session: Session, sweep_id: int, done: Mapping[Lease, int], points: Sequence[EpochPoint], lease_seconds: float
 ) -> set[int]:

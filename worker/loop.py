@@ -20,8 +20,10 @@ from app.errors import StartError
 from app.models import Sweep, Worker, WorkerState
 from app.trial_queue import ClaimedTrial
 from worker import cohort, datasets, device, retraining, scoring
+from worker.asking import Ahead
 from worker.context import Context, Stopped, is_gone
 from worker.datasets import DatasetError
+from worker.environment import environment
 from worker.sampler import fill_in
 from worker.tasks.train_mlp import TrainMLP
 from worker.training import Split
@@ -44,6 +46,8 @@ class Loop:
         self._datasets: dict[tuple[str, str], datasets.Dataset] = {}
         self._unscorable: set[int] = set()
         self._state = WorkerState.idle
+        self._ahead = Ahead(context)
+        self._environment = environment(context.device)
 
     def run(self) -> None:
         context = self._context
@@ -112,6 +116,8 @@ class Loop:
             with transaction(context.engine) as session:
                 limit = cohort.MAX_TRIALS[context.device.type]
                 claim = trial_queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
+                if claim is not None:
+                    trial_queue.note_environment(claim[0], self._environment)
                 if claim is None and self._state != WorkerState.idle:
                     trial_queue.set_worker_state(session, context.worker_id, WorkerState.idle)
         except DBAPIError as error:
@@ -148,6 +154,7 @@ class Loop:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)  # the end is near, and must not be cut short
             self._let_go(sweep)
+            self._ahead.join()
 
     def _train_half(self, sweep: Sweep, trials: Sequence[ClaimedTrial], split: Split) -> Sequence[ClaimedTrial]:
         """Trains all of them; where memory is lacking, gives back half of those that are left, and returns the others.
@@ -183,6 +190,8 @@ class Loop:
         free = device.free_memory(context.device)
         kept, rest = cohort.fitting(sweep, filled, (facts.features, facts.classes), free)
         self._let_go(sweep, only=rest)
+        if kept:
+            context.patiently(lambda: self._ahead.start(sweep))
         return kept, Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
 
     def _dataset(self, name: str, split: str) -> datasets.Dataset:

@@ -140,6 +140,5 @@ def _choose(asker: Asker | None, trials: Sequence[ClaimedTrial]) -> tuple[list[C
         except ExhaustedError as error:
             return given + chosen[:index], str(error)
     if chosen:
-        seconds = time.monotonic() - started
-        logger.info("asked for %d trials in %.2f s", len(chosen), seconds)
+        logger.info("asked for %d trials in %.3f s", len(chosen), time.monotonic() - started)
     return given + chosen, None

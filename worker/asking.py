@@ -1,0 +1,96 @@
+"""Asks for the next trials of a sweep while its cohort trains, once asking is dear.
+
+Why, and from when on: docs/adr/0005-asking-ahead.md.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app import draws
+from app.db import first_line, transaction
+from app.draws import Draw
+from app.models import Sweep
+from app.samplers import Tried
+from worker.context import Context
+from worker.sampler import Asker, ExhaustedError
+
+logger = logging.getLogger(__name__)
+
+# Ended trials from which on a sampler is asked ahead. Before that a draw is cheap, and each result still teaches much.
+AHEAD_FROM = {"tpe": 100, "gp": 30}
+
+
+class Ahead:
+    """One thread at a time. What it asks for depends on the trials as they stood at `start` alone."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._thread: threading.Thread | None = None
+
+    def start(self, sweep: Sweep) -> None:
+        """Begins to ask, where that is worth it. The cohort's own trials have their parameters by now."""
+        least = AHEAD_FROM.get(sweep.sampler["name"])
+        if least is None or self._thread is not None:
+            return
+        with transaction(self._context.engine) as session:
+            tried = draws.known_rows(session, sweep.id)
+            running = sum(one.state == "running" for one in tried)
+            ended = sum(one.state not in {"running", "waiting", "infeasible"} for one in tried)
+            # as many as the next claim takes: see trial_queue.claim
+            trials = draws.waiting(session, sweep.id, (ended + running) // 2) if ended >= least else []
+        if trials:
+            given = (sweep, tried, trials)
+            self._thread = threading.Thread(target=self._run, args=given, name="asking ahead", daemon=True)
+            self._thread.start()
+
+    def join(self) -> None:
+        """Waits until all is written, so that the next claim finds it; gives up when the worker is told to stop."""
+        while self._thread is not None and self._thread.is_alive() and not self._context.stopping.is_set():
+            self._thread.join(0.1)
+        self._thread = None
+
+    def _run(self, sweep: Sweep, tried: Sequence[Tried], trials: Sequence[tuple[int, int]]) -> None:
+        try:
+            with self._alone(sweep.id) as alone:
+                if alone:
+                    self._ask(sweep, tried, trials)
+        except DBAPIError as error:
+            logger.warning("nothing was asked ahead, the database is gone: %s", first_line(error))
+        except Exception:
+            logger.exception("sweep %d: nothing was asked ahead", sweep.id)
+
+    def _ask(self, sweep: Sweep, tried: Sequence[Tried], trials: Sequence[tuple[int, int]]) -> None:
+        started = time.monotonic()
+        asker = Asker(sweep, tried)
+        chosen: list[Draw] = []
+        for trial_id, number in trials:
+            if self._context.stopping.is_set():
+                return
+            try:
+                chosen.append(Draw(trial_id, None, asker.choose(number)))
+            except ExhaustedError:
+                break  # whoever claims the trial finds the same, and ends the sweep
+        with transaction(self._context.engine) as session:
+            draws.write(session, sweep.id, chosen, asker.infeasible)
+        logger.info("asked ahead for %d trials in %.3f s", len(chosen), time.monotonic() - started)
+
+    @contextmanager
+    def _alone(self, sweep_id: int) -> Iterator[bool]:
+        """Whether no other worker asks ahead for this sweep: they would ask for the same trials.
+
+        The lock is the connection's, so a killed worker holds none.
+        """
+        name = {"name": f"asking ahead/{sweep_id}"}
+        with self._context.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            taken = connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), name)
+            try:
+                yield bool(taken)
+            finally:
+                if taken:
+                    connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)
