@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -15,6 +16,14 @@ from sqlalchemy.orm import Session
 
 from app.errors import StartError
 
+# A network that swallows what is sent says nothing: without these a connection would wait for its answer for ever.
+PATIENCE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 CHANNEL = "perceptune"  # NOTIFY payload: the id of the sweep that changed
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "alembic"
 _MIGRATION_LOCK = 0x7065726370  # one process migrates at a time; the others wait and find nothing to do
@@ -41,7 +50,7 @@ def connect(url: str, pool_size: int = 10) -> Engine:
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=30,
-        connect_args={"connect_timeout": 10, "application_name": "perceptune", "client_encoding": "utf8"},
+        connect_args={"application_name": "perceptune", "client_encoding": "utf8", **PATIENCE},
     )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from app import results, stop_rules, trial_queue
-from app.db import CHANNEL, transaction
+from app.db import CHANNEL, PATIENCE, transaction
 from app.models import Sweep, SweepState
 
 Given = ParamSpec("Given")
@@ -86,7 +86,7 @@ class Live:
         delay = 0.5
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+                async with await psycopg.AsyncConnection.connect(url, autocommit=True, **PATIENCE) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     delay = 0.5
                     self._polled_at = -POLL_SECONDS  # what happened before is not notified

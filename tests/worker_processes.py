@@ -76,7 +76,7 @@ class Nursery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill_all()
-        self._process.communicate(timeout=5)
+        self._process.communicate(timeout=60)
 
     def worker(self, variables: Mapping[str, str], log: Path) -> int:
         """The process id of a new worker; what it says goes to `log`."""

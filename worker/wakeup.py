@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine
 
-from app.db import CHANNEL
+from app.db import CHANNEL, PATIENCE
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Wakeup:
 
     def _listening(self) -> psycopg.Connection:
         if self._connection is None:
-            self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+            self._connection = psycopg.connect(self._url, autocommit=True, **PATIENCE)
             self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
         return self._connection
 
