@@ -123,7 +123,7 @@ def _means(trial: TrialRecord, metric: str) -> dict[int, float]:
 def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What the dashboard is to show beside the value."""
     shown = {name: facts[name] for name in ("number", "state", "std", "error", "reason", "excluded")}
-    return {name: value for name, value in shown.items() if value not in {None, False}}
+    return {name: value for name, value in shown.items() if value is not None and value is not False}
 
 
 def _kept(trial: TrialRecord) -> dict[str, Any]:
