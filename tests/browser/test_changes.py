@@ -1,0 +1,103 @@
+"""Changing a sweep and its trials in a real browser, while its page is live."""
+
+import re
+
+import httpx2 as httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_dashboard import BODY, LONG, expect_live, expect_state, is_same_document, mark_document, post
+
+pytestmark = pytest.mark.browser
+
+DIVERGING = BODY | {
+    "name": "too fast",
+    "space": {"learning_rate": [0.1, 1e6], "hidden_units": 16, "depth": 2, "epochs": 3},
+    "seeds": 1,
+}
+RANDOM = LONG | {"name": "endless", "sampler": "random", "n_trials": 1}
+
+
+def test_words_and_tags_are_edited_in_place(page: Page, server: str) -> None:
+    """What is typed outlives the page's own refreshes, is shown at once, and its tag finds the sweep in the list."""
+    page.goto(post(server, LONG))
+    expect_state(page, "running")
+    expect_live(page)
+    mark_document(page)
+    page.get_by_role("button", name="Edit…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("renamed")
+    dialog.get_by_label("Tags").fill("night, b")
+    dialog.get_by_label("Priority").fill("3")
+    dialog.get_by_label("Notes").fill("first line\nsecond line")
+    with page.expect_response(lambda answer: answer.request.method == "GET" and "/sweeps/" in answer.url):
+        page.evaluate("document.body.dispatchEvent(new Event('live'))")
+    expect(dialog.get_by_label("Name")).to_have_value("renamed")
+    expect(dialog.get_by_label("Notes")).to_have_value("first line\nsecond line")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("renamed")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(".about")).to_contain_text("priority 3")
+    assert is_same_document(page)
+    page.locator(".about").get_by_role("link", name="night").click()
+    page.wait_for_url("**/?tag=night")
+    expect(page.get_by_role("row", name="renamed")).to_be_visible()
+
+
+def test_a_sweep_is_extended_and_cloned(page: Page, server: str) -> None:
+    """Further trials wait in the same sweep; the clone is another one, on a page of its own."""
+    path = post(server, RANDOM)
+    page.goto(path)
+    expect_state(page, "running")
+    page.get_by_role("button", name="Extend…").click()
+    expect(page.get_by_label("Further trials")).to_be_focused()
+    page.get_by_label("Further trials").fill("4")
+    page.get_by_role("button", name="Add them").click()
+    expect(page.locator(".summary")).to_contain_text("4 waiting")
+    page.get_by_role("button", name="Clone…").click()
+    page.get_by_role("button", name="Start the clone").click()
+    page.wait_for_url(re.compile(r"/sweeps/2$"))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("endless (copy)")
+
+
+def test_failed_trials_are_retried(page: Page, server: str) -> None:
+    """The button says how many there are; they are trained anew, and what came of them before is told."""
+    page.goto(post(server, DIVERGING))
+    expect_state(page, "completed")
+    mark_document(page)
+    page.get_by_role("button", name="Retry 1 failed trial").click()
+    page.locator("#more-1").click()
+    expect(page.locator("#runs-1")).to_contain_text("Tried")
+    expect_state(page, "completed")
+    assert is_same_document(page)
+
+
+def test_the_best_trial_is_excluded_and_included(page: Page, server: str) -> None:
+    """The star moves to the next best and back, and the view of the trials stays as it was."""
+    path = post(server, BODY)
+    page.goto(f"{path}?order_by=-value")
+    expect_state(page, "completed")
+    best = httpx.get(f"{server}/api/v1{path}").json()["best"]["number"]
+    mark_document(page)
+    row = page.locator(f"#trial-{best}")
+    expect(row).to_have_class("best")
+    page.locator(f"#more-{best}").click()
+    row.get_by_role("button", name="Exclude").click()
+    expect(row).to_have_class("excluded")
+    expect(page.locator(".trials tbody.best")).to_have_count(1)
+    expect(row.get_by_role("button", name="Include")).to_be_visible()
+    row.get_by_role("button", name="Include").click()
+    expect(row).to_have_class("best")
+    assert is_same_document(page)
+    assert page.url.endswith("?order_by=-value")
+    expect(page.locator("#live")).to_have_attribute("hx-get", f"{path}?order_by=-value")
+
+
+def test_one_running_trial_is_cancelled(page: Page, server: str) -> None:
+    """Its neighbour goes on."""
+    page.goto(post(server, LONG))
+    expect_state(page, "running")
+    page.locator("#more-0").click()
+    page.locator("#trial-0").get_by_role("button", name="Cancel").click()
+    expect(page.locator("#trial-0 .badge")).to_have_text("cancelled")
+    expect(page.locator("#trial-1 .badge")).to_have_text("running")
