@@ -13,8 +13,13 @@ from worker.run import Run
 
 SIZE = Size(5_120, 1_000)  # 20 steps of 256
 EXTRA = (
-    Workload("64 of width 512", "", {"hidden_units": 512, "learning_rate": [0.1] * 64}, epochs=1),
-    Workload("16 of width 1024", "", {"hidden_units": 1024, "learning_rate": [0.1] * 16}, epochs=1),
+    Workload("wide", "32 of width 1024", {"hidden_units": 1024, "learning_rate": [0.1] * 32}, epochs=1),
+    Workload(
+        "small batches",
+        "32 of width 1024 with batches of 16",
+        {"hidden_units": 1024, "learning_rate": [0.01] * 32, "batch_size": 16},
+        epochs=1,
+    ),
 )
 
 
@@ -48,7 +53,7 @@ def _curve(workload: Workload, crew: Crew, processes: int, rounds: int) -> str:
         busy = median(lap.busy for lap in laps[size])
         rows.append([str(size), _megabytes(hands[0][:size]), f"{seconds:.3f}", f"{busy:.3f}"])
     header = ["runs in a cohort", "MB of parameters", "seconds", "of the processor"]
-    return f"{workload.name}: {workload.title or workload.name}\n\n{table(header, rows)}"
+    return f"{workload.name}: {workload.title}\n\n{table(header, rows)}"
 
 
 def _sizes(most: int) -> list[int]:
