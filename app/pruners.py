@@ -53,6 +53,12 @@ def needs_others(pruner: PrunerOptions) -> bool:
     return not isinstance(pruner, ThresholdPruner)
 
 
+def compares_runs(pruner: PrunerOptions) -> bool:
+    """Whether it compares single runs, not only their means."""
+    inner = pruner.wrapped if isinstance(pruner, PatientPruner) else pruner
+    return isinstance(inner, WilcoxonPruner)
+
+
 def complete_trials_needed(pruner: PrunerOptions) -> int | None:
     """How many trials must be complete before it prunes; None where it compares trials that still train."""
     if isinstance(pruner, PatientPruner):

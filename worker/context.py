@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID, uuid4
 
 import torch
@@ -14,6 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from app.config import Settings
 from app.db import first_line
 from worker.holding import Holding
+
+if TYPE_CHECKING:
+    from worker.known_curves import KnownCurves
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class Context:
     worker_id: UUID = field(default_factory=uuid4)
     holding: Holding = field(default_factory=Holding)
     stopping: threading.Event = field(default_factory=threading.Event)
+    curves: dict[int, "KnownCurves"] = field(default_factory=dict)  # of the sweep that was trained last
 
     def patiently(self, write: Callable[[], Result]) -> Result:
         """What `write` gives, tried again while the database can't do it. Raises Stopped once told to stop."""

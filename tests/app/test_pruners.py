@@ -64,7 +64,7 @@ def noisy_curves(trials: int = 60, seeds: int = 2, epochs: int = 9, noise: float
 
 
 def board_of(curves: Curves, maximize: bool) -> Board:
-    return Board(maximize, runs=curves.shape[1], longest=curves.shape[2], seed=SEED)
+    return Board(maximize, runs=curves.shape[1], longest=curves.shape[2], seed=SEED, keep_runs=True)
 
 
 def ours(options: dict[str, Any], curves: Curves, maximize: bool) -> list[tuple[int, int]]:
@@ -72,7 +72,7 @@ def ours(options: dict[str, Any], curves: Curves, maximize: bool) -> list[tuple[
     pruner, board, pruned = stored_pruner(options), board_of(curves, maximize), []
     for number, runs in enumerate(curves):
         for epoch, figures in enumerate(runs.T, start=1):
-            board.add(number, epoch, dict(enumerate(figures.tolist())))
+            board.add(number, {seed: [figure] for seed, figure in enumerate(figures.tolist())})
             if epoch < runs.shape[1] and reasons(pruner, board, epoch, [number]):
                 pruned.append((number, epoch))
                 break
@@ -117,7 +117,7 @@ def test_halving_judges_a_cohort_as_optuna_judges_each_after_all_others(maximize
     curves = noisy_curves(trials=40, epochs=4)
     board = board_of(curves, maximize)
     for number, runs in enumerate(curves):
-        board.add(number, 1, dict(enumerate(runs[:, 0].tolist())))
+        board.add(number, dict(enumerate(runs[:, :1].tolist())))
     pruner = stored_pruner({"name": "successive_halving", "min_resource": 1, "reduction_factor": 3})
     pruned = set(reasons(pruner, board, 1, range(40)))
     means = {number: curve.means[1] for number, curve in board.curves.items()}
@@ -177,10 +177,9 @@ def told(
     options: dict[str, Any], before: Sequence[Sequence[float]], trial: Sequence[float], **board: Any
 ) -> str | None:
     """What is said of a trial at its last epoch here, after complete trials; every run has the same figures."""
-    facts = Board(**{"maximize": True, "runs": 3, "longest": 100, "seed": SEED} | board)
+    facts = Board(**{"maximize": True, "runs": 3, "longest": 100, "seed": SEED, "keep_runs": True} | board)
     for number, means in enumerate([*before, trial]):
-        for epoch, mean in enumerate(means, start=1):
-            facts.add(number, epoch, dict.fromkeys(range(facts.runs), mean))
+        facts.add(number, dict.fromkeys(range(facts.runs), means))
         if number < len(before):
             facts.complete[number] = means[-1]
     return reasons(stored_pruner(options), facts, len(trial), [len(before)]).get(len(before))
@@ -285,16 +284,15 @@ def test_the_best_k_of_one_epoch_are_exactly_k() -> None:
     """Of equal ones the earlier go on."""
     board = Board(True, runs=1, longest=5, seed=0)
     for number, mean in enumerate([0.5, 0.9, 0.5, 0.5, 0.1]):
-        board.add(number, 1, {0: mean})
+        board.add(number, {0: [mean]})
     assert set(reasons(stored_pruner({"name": "one_epoch", "keep": 3}), board, 1, range(5))) == {3, 4}
 
 
 def test_a_run_that_stopped_early_counts_with_its_last_figure_and_a_diverged_one_ends_the_means() -> None:
     """Seed 1 stops after the first epoch, then seed 0 diverges: no mean from there on, and nothing is pruned."""
     board = Board(True, runs=2, longest=5, seed=0)
-    board.add(0, 1, {0: 0.2, 1: 0.4})
-    board.add(0, 2, {0: 0.4})
-    board.add(0, 3, {0: None})
+    board.add(0, {0: [0.2, 0.4], 1: [0.4]})
+    board.add(0, {0: [None]})
     assert board.curves[0].means == pytest.approx({1: 0.3, 2: 0.4})
     pruner = stored_pruner({"name": "threshold", "lower": 0.9})
     assert set(reasons(pruner, board, 2, [0])) == {0}

@@ -52,8 +52,8 @@ def board_of(engine: Engine, trials: list[Trial], seeds: int) -> Board:
     """What the rows say, all of it."""
     board = Board(True, seeds, 8, 0)
     for trial in trials:
-        for epoch, figures in accuracies(engine, trial).items():
-            board.add(trial.number, epoch, figures)
+        for figures in accuracies(engine, trial).values():
+            board.add(trial.number, {seed: [figure] for seed, figure in figures.items()})
         if trial.state == TrialState.complete and trial.value is not None:
             board.complete[trial.number] = trial.value
     return board
@@ -103,8 +103,8 @@ def test_the_median_compares_with_trials_of_earlier_cohorts(engine: Engine) -> N
     second = [trial for trial in trials[10:20] if trial.state == TrialState.pruned]
     assert second
     for trial in second:
-        for epoch, figures in accuracies(engine, trial).items():
-            board.add(trial.number, epoch, figures)
+        for figures in accuracies(engine, trial).values():
+            board.add(trial.number, {seed: [figure] for seed, figure in figures.items()})
         last = max(board.curves[trial.number].means)
         pruner = pruners.stored_pruner({"name": "median", "n_startup_trials": 4})
         assert pruners.reasons(pruner, board, last, [trial.number]) == {trial.number: trial.reason}
