@@ -23,7 +23,7 @@ FREE: dict[str, Hyperparameter] = {
     if not isinstance(parameter.kind, Category) or len(parameter.kind.names) > 1
 }
 
-FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", *FREE)  # in the order of the form
+FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner", *FREE)  # in the order of the form
 
 EXAMPLE: Form = {
     "name": "Width and learning rate",
@@ -68,6 +68,11 @@ def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
         body.pop("n_trials", None)
     space: dict[str, Any] = {}
     errors = []
+    if text := form.get("pruner", "").strip():
+        try:
+            body["pruner"] = json.loads(text) if text[0] == "{" else text
+        except ValueError:
+            errors.append(FieldError(("pruner",), "is no JSON; a name such as median will do"))
     for name in FREE:
         if text := form.get(name, "").strip():
             try:
@@ -84,6 +89,8 @@ def form_from_body(body: Mapping[str, Any]) -> dict[str, str]:
     form["sampler"] = sampler if isinstance(sampler, str) else sampler["name"]
     if form["sampler"] != "grid":
         form["n_trials"] = str(body["n_trials"])
+    if pruner := body.get("pruner"):
+        form["pruner"] = pruner if isinstance(pruner, str) else json.dumps(pruner)
     return form | {name: domain_text(name, domain) for name, domain in body["space"].items() if name in FREE}
 
 

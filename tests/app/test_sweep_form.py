@@ -101,6 +101,19 @@ def test_every_wrong_field_is_named_at_once() -> None:
     }
 
 
+@pytest.mark.parametrize("pruner", ["median", {"name": "one_epoch", "keep": 8}])
+def test_a_pruner_goes_through_the_form(pruner: Any) -> None:
+    """A name as it is, options as JSON; what is neither is said."""
+    typed = form_from_body(sweep_from_form(EXAMPLE).model_dump() | {"pruner": pruner})
+    body, errors = body_from_form(typed)
+    assert (body["pruner"], errors) == (pruner, [])
+    sweep = sweep_from_form(typed).pruner
+    assert sweep is not None
+    assert sweep.name == (pruner if isinstance(pruner, str) else pruner["name"])
+    _, errors = body_from_form({**EXAMPLE, "pruner": "{name"})
+    assert errors_by_field(errors) == {"pruner": ["Is no JSON; a name such as median will do"]}
+
+
 def test_fields_left_empty_are_left_out() -> None:
     """What is not said has the book's value, so it is no part of the body."""
     body, errors = body_from_form({"name": "n", "sampler": "random", "n_trials": "", "epochs": " "})
