@@ -98,11 +98,12 @@ def write(session: Session, sweep_id: int, draws: Sequence[Draw], infeasible: Se
 def end_search(session: Session, sweep_id: int, draws_for: Sequence[tuple[int, UUID | None]], reason: str) -> None:
     """Ends a sweep whose space holds nothing more to try: what waits is cancelled, what runs ends as it would."""
     sweep = session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
-    if sweep is None or sweep.state not in {SweepState.queued, SweepState.running, SweepState.paused}:
+    if sweep is None or sweep.state in ENDED_SWEEPS:
         return
     tokens = {trial_id: token for trial_id, token in draws_for if token is not None}
     session.execute(_CANCEL, {"sweep": sweep_id, "ids": list(tokens), "tokens": list(tokens.values())})
-    sweep.state, sweep.stop_reason = SweepState.stopping, reason
+    if sweep.state != SweepState.stopping:  # another worker may have found the same before
+        sweep.state, sweep.stop_reason = SweepState.stopping, reason
     sweeps.touch(session, sweep)
 
 
