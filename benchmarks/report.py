@@ -71,8 +71,9 @@ class Report:
             ],
         }
         rows += [[words, *[f"{value:.0f}" for value in values]] for words, values in gflops.items()]
-        bound = [f"{found.ratio('eager', 'sgemm'):.2f}" for found in self.comparisons.values()]
-        rows.append(["d / b, were d nothing but its products", *bound])
+        for letter, arm in (("a", "loader"), ("b", "eager")):
+            bounds = [f"{found.ratio(arm, 'sgemm'):.3g}" for found in self.comparisons.values()]
+            rows.append([f"d / {letter}, were d nothing but its products", *bounds])
         for words, shown in {
             "validation losses of b and d differ by": [
                 f"{found.difference:.0e}" for found in self.comparisons.values()
