@@ -30,7 +30,7 @@ from app.models import (
     TrialState,
     Worker,
 )
-from app.schemas import SweepCreate
+from app.schemas import AttemptOut, SweepCreate
 from app.space import Constant, Space, check_model_fits
 
 MAX_TRIALS = 200_000
@@ -125,6 +125,7 @@ class _Checked:
         self.runs = [read(RUN, run, (*loc, "runs", index)) for index, run in enumerate(runs)]
         self.epochs = _curves(given.get("epochs"), (*loc, "epochs"))
         self.n_epochs = len(self.epochs[0])
+        _check_history(self.facts.get("history", []), loc)
         _check_trial(self.facts, self.runs, loc)
         _check_params(self.facts, sweep, loc)
         if self.facts["state"] in LIVE_TRIALS:
@@ -209,6 +210,15 @@ def _check_trial(trial: Mapping[str, Any], runs: list[dict[str, Any]], loc: tupl
         if (run["state"] == RunState.diverged) != (run.get("error") is not None):
             raise wrong((*loc, "runs", index, "error"), "must be set if and only if the run diverged")
     _check_mean(trial, [run["value"] for run in runs if run.get("value") is not None], loc)
+
+
+def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:
+    for index, attempt in enumerate(history):
+        try:
+            AttemptOut.model_validate(attempt)
+        except ValidationError as error:
+            found = error.errors(include_url=False)[0]
+            raise wrong((*loc, "history", index, *found["loc"]), str(found["msg"])) from None
 
 
 def _check_mean(trial: Mapping[str, Any], values: list[float], loc: tuple[str | int, ...]) -> None:

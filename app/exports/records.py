@@ -1,7 +1,7 @@
 """A sweep as it is read for an export: its own facts, and its trials one after the other, from one moment."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -50,14 +50,16 @@ def opened(engine: Engine, sweep_id: int, *, epochs: bool) -> Iterator[SweepReco
     with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session, session.begin():
         sweep = sweeps.get(session, sweep_id)
         shape = session.execute(_SHAPE, {"sweep": sweep_id}).one()
-        yield SweepRecord(
-            name=sweep.name,
-            header=_header(sweep, shape, epochs),
-            hyperparameters=sorted(shape.names or [], key=_order(sweep)),
-            most_runs=shape.most_runs,
-            with_epochs=epochs,
-            trials=_trials(session, sweep_id, epochs),
-        )
+        # closed before the session, whose connection goes to others: who reads may leave before the end
+        with contextlib.closing(_trials(session, sweep_id, epochs)) as trials:
+            yield SweepRecord(
+                name=sweep.name,
+                header=_header(sweep, shape, epochs),
+                hyperparameters=sorted(shape.names or [], key=_order(sweep)),
+                most_runs=shape.most_runs,
+                with_epochs=epochs,
+                trials=trials,
+            )
 
 
 def _header(sweep: Sweep, shape: Row[Any], epochs: bool) -> dict[str, Any]:
@@ -77,32 +79,34 @@ def _order(sweep: Sweep) -> Any:
     return lambda name: (place.get(name, len(place)), name)
 
 
-def _trials(session: Session, sweep_id: int, epochs: bool) -> Iterator[TrialRecord]:
+def _trials(session: Session, sweep_id: int, epochs: bool) -> Generator[TrialRecord]:
     of_sweep = Trial.sweep_id == sweep_id
     trials = select(*(getattr(Trial, name) for name in TRIAL)).where(of_sweep).order_by(Trial.number)
     runs = select(Trial.number, *(getattr(Run, name) for name in RUN)).join(Run).where(of_sweep)
     points = select(Trial.number, *(getattr(Epoch, name) for name in EPOCH)).join(Epoch).where(of_sweep)
-    runs_of = _Groups(_streamed(session, runs.order_by(Trial.number, Run.seed)))
-    points_of = _Groups(_streamed(session, points.order_by(Trial.number, Epoch.seed, Epoch.epoch)) if epochs else ())
-    for row in _streamed(session, trials):
-        facts = dict(zip(TRIAL, map(plain, row), strict=True))
-        yield TrialRecord(
-            facts,
-            [dict(zip(RUN, map(plain, run), strict=True)) for run in runs_of.take(facts["number"])],
-            points_of.take(facts["number"]) if epochs else None,
-        )
+    runs, points = runs.order_by(Trial.number, Run.seed), points.order_by(Trial.number, Epoch.seed, Epoch.epoch)
+    with contextlib.ExitStack() as cursors:
 
+        def streamed(query: Select[Any]) -> Iterable[Sequence[Any]]:
+            """Rows through a cursor of the server's. By the connection: a session looks for objects in each row."""
+            found = session.connection().execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
+            return cursors.enter_context(contextlib.closing(found))
 
-def _streamed(session: Session, query: Select[Any]) -> Iterator[Sequence[Any]]:
-    """Rows through a cursor of the server's; plain tuples."""
-    # stream by the connection: the session would look at each row for objects of its own
-    return iter(session.connection().execute(query, execution_options={"yield_per": ROWS_AT_ONCE}))
+        runs_of = _Groups(streamed(runs))
+        points_of = _Groups(streamed(points) if epochs else ())
+        for row in streamed(trials):
+            facts = dict(zip(TRIAL, map(plain, row), strict=True))
+            yield TrialRecord(
+                facts,
+                [dict(zip(RUN, map(plain, run), strict=True)) for run in runs_of.take(facts["number"])],
+                points_of.take(facts["number"]) if epochs else None,
+            )
 
 
 class _Groups:
     """Rows in the order of their first column, taken group by group."""
 
-    def __init__(self, rows: Any) -> None:
+    def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
         self._groups = groupby(rows, key=lambda row: row[0])
         self._next: tuple[int, Any] | None = next(self._groups, None)
 

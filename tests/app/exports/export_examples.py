@@ -1,6 +1,7 @@
 """A sweep that has everything an export must carry."""
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine, func, update
 
@@ -60,7 +61,8 @@ def _train(engine: Engine, sweep_id: int, *leases: Lease) -> None:
 
 def _rare_columns(engine: Engine, sweep_id: int, number: int) -> None:
     """What needs a crash, a pruner or a user, set by hand."""
-    lost = [{"worker": "w", "reason": "'lost", "started_at": "2026-01-01T00:00:00+00:00"}]
+    times = {"started_at": "2026-01-01T00:00:00+00:00", "ended_at": "2026-01-01T00:01:00+00:00"}
+    lost = [{"worker": str(UUID(int=1)), "reason": "'lost", **times}]
     with transaction(engine) as session:
         mine = update(Trial).where(Trial.sweep_id == sweep_id)
         session.execute(
