@@ -12,7 +12,7 @@ from app.catalog import DATASETS
 from app.errors import FieldError, InvalidError
 from app.models import Sweep, Trial, TrialState
 from app.schemas import SweepPatch
-from app.space import Space, check_model_fits, parse_space
+from app.space import Space, check_model_fits, parse_constraints, parse_space
 
 _COPIED = ("name", "notes", "tags", "priority", "keep_models")
 
@@ -46,7 +46,8 @@ def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
     """
     old, new = parse_space(sweep.space), parse_space(raw)
     facts = DATASETS[sweep.dataset]
-    check_model_fits(new, facts.features, facts.classes, sweep.seeds)
+    constraints = parse_constraints(sweep.constraints, new, (facts.features, facts.classes))
+    check_model_fits(new, facts.features, facts.classes, sweep.seeds, constraints.most_parameters())
     space_growth.check_wider(old, new)
     if sweep.sampler["name"] == "grid":
         new.grid_size()
@@ -57,7 +58,6 @@ def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
     had = set(session.scalars(select(Trial.configuration).where(Trial.sweep_id == sweep.id)))
     cells = [cell for cell in new.grid() if trial_rows.configuration(cell) not in had]
     _add(session, sweep, len(cells), cells)
-    constraints = trial_rows.constraints_of(sweep)
     return sum(constraints.broken(cell) is None for cell in cells)
 
 

@@ -11,7 +11,7 @@ from fastapi import Form as FormField
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
-from app import exercise_runs, lifecycle, results, schemas, sweep_form, sweeps
+from app import exercise_runs, lifecycle, results, schemas, sweep_form, sweep_preview, sweeps
 from app.catalog import DATASETS
 from app.errors import InvalidError
 from app.exercises.exercise import Preset
@@ -58,11 +58,11 @@ def list_sweeps(request: Request, session: DatabaseSession, tag: TagFilter = "",
 
 
 @router.get("/sweeps/new")
-def new_sweep(request: Request) -> Response:
+def new_sweep(request: Request, session: DatabaseSession) -> Response:
     """The form, filled with an example, or with what the query string says."""
     typed = dict(request.query_params)
     form = typed if "name" in typed else {**sweep_form.EXAMPLE, **typed}
-    return _form_page(request, form)
+    return _form_page(request, session, form)
 
 
 @router.post("/sweeps/new")
@@ -71,14 +71,14 @@ def create_sweep(request: Request, form: Form, session: DatabaseSession) -> Resp
     try:
         sweep = sweeps.create(session, sweep_form.sweep_from_form(form))
     except InvalidError as error:
-        return _form_page(request, form, error)
+        return _form_page(request, session, form, error)
     return RedirectResponse(f"/sweeps/{sweep.id}", status_code=303)
 
 
 @router.post("/sweeps/new/preview")
-def preview_sweep(request: Request, form: Form) -> Response:
+def preview_sweep(request: Request, form: Form, session: DatabaseSession) -> Response:
     """What the form would post, and how much training that is."""
-    return _page(request, "_preview.html", **_preview(request, form))
+    return _page(request, "_preview.html", **_preview(request, session, form))
 
 
 @router.get("/sweeps/{sweep_id}")
@@ -227,7 +227,9 @@ def _left_to_the_book(sweep: schemas.SweepOut) -> list[str]:
     return [name for name, one in sweep_form.FREE.items() if name not in unused and one.default is not None]
 
 
-def _form_page(request: Request, form: Mapping[str, str], error: InvalidError | None = None) -> Response:
+def _form_page(
+    request: Request, session: Session, form: Mapping[str, str], error: InvalidError | None = None
+) -> Response:
     errors = sweep_form.errors_by_field(error.errors) if error else {}
     return _page(
         request,
@@ -239,19 +241,22 @@ def _form_page(request: Request, form: Mapping[str, str], error: InvalidError | 
         first_wrong=next((name for name in sweep_form.FIELDS if name in errors), ""),
         parameters=sweep_form.FREE,
         datasets=DATASETS.values(),
-        **_preview(request, form),
+        **_preview(request, session, form),
     )
 
 
-def _preview(request: Request, form: Mapping[str, str]) -> dict[str, Any]:
+def _preview(request: Request, session: Session, form: Mapping[str, str]) -> dict[str, Any]:
     body, _ = sweep_form.body_from_form(form)
+    foretold = None
     try:
-        budget, wrong = sweep_form.budget(sweep_form.sweep_from_form(form)), {}
+        asked = sweep_form.sweep_from_form(form)
+        budget, wrong = sweep_form.budget(asked), {}
+        foretold = sweep_preview.preview(session, asked)
     except InvalidError as error:
         budget, wrong = "", sweep_form.errors_by_field(error.errors)
     address = f"{str(request.base_url).rstrip('/')}/api/v1/sweeps"
     curl = f"curl {address} --json {shlex.quote(json.dumps(body))}"
-    return {"budget": budget, "wrong": wrong, "body": _pretty(body), "curl": curl}
+    return {"budget": budget, "foretold": foretold, "wrong": wrong, "body": _pretty(body), "curl": curl}
 
 
 def _pretty(body: Mapping[str, Any]) -> str:

@@ -242,7 +242,10 @@ def test_a_grid_has_no_cell_twice(client: TestClient, engine: Engine) -> None:
     """A cell that the grid has already is 409 and names its trial."""
     sweep = create_grid(engine, 4, 8)
     answer = client.post(f"/api/v1/sweeps/{sweep}/trials", json={"params": {"hidden_units": 8}})
-    assert (answer.status_code, f"Trial 1 of sweep {sweep} has these parameters already" in answer.json()["detail"]) == (409, True)
+    assert (
+        answer.status_code,
+        f"Trial 1 of sweep {sweep} has these parameters already" in answer.json()["detail"],
+    ) == (409, True)
 
 
 def test_nothing_is_added_to_a_sweep_that_stops(client: TestClient, engine: Engine) -> None:
