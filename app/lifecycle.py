@@ -87,7 +87,7 @@ SWEEPS = Table[SweepState](
             "stop",
             (_S.queued, _S.running, _S.paused),
             (_S.stopping,),
-            "waiting trials are cancelled, running ones finish, then it ends",
+            "waiting trials are cancelled, running ones finish, then it ends; also by a stop rule",
             already=(_S.stopping, *ENDED_SWEEPS),
         ),
         Transition(
