@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from app.models import WebhookDelivery
 from app.schemas import DeliveryOut
 from app.webhook_request import is_public
 from tests.queue_examples import BODY, at_once, change, claim, create_sweep, finish, new_worker, success
+from tests.up_process import up
 from tests.waiting import wait_until
 from tests.webhook_receiver import receiving
 
@@ -320,3 +322,26 @@ def test_deliveries_come_a_page_at_a_time(engine: Engine, client: TestClient) ->
     assert client.get("/api/v1/sweeps/9/deliveries").status_code == 404
     with transaction(engine) as session:
         assert session.scalars(select(func.count()).select_from(WebhookDelivery)).one() == 3
+
+
+def test_a_killed_server_s_word_is_kept(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """kill -9 while it waits for the answer: the next server sends the same again, and then what came after it."""
+    variables = {"DATABASE_URL": database_url, "PERCEPTUNE_HOME": tmp_path, "PERCEPTUNE_WEBHOOK_PRIVATE": "true"}
+    with receiving() as receiver:
+        receiver.hold.clear()
+        sweep_id = create(engine, receiver.url)
+        with up(tmp_path, "--workers", "0", **variables) as first:
+            change(engine, sweep_id, "pause")
+            wait_until(lambda: receiver.received, 30)
+            first.process.kill()
+            first.process.wait()
+        change(engine, sweep_id, "resume")
+        receiver.hold.set()
+        assert [one.state for one in deliveries(engine, sweep_id)] == ["waiting", "waiting"]
+        let_time_pass(engine)
+        with up(tmp_path, "--workers", "0", **variables):
+            wait_until(lambda: all(one.state == "delivered" for one in deliveries(engine, sweep_id)), 30)
+        once, again, after = receiver.received
+    assert once[1] == again[1]
+    assert once[0]["webhook-id"] == again[0]["webhook-id"] != after[0]["webhook-id"]
+    assert json.loads(after[1])["event"] == "sweep.queued"
