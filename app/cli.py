@@ -44,7 +44,7 @@ def up(
     """Serves the API and the dashboard and runs the workers, until Ctrl-C.
 
     Further settings: PERCEPTUNE_API_KEY, PERCEPTUNE_OPEN, PERCEPTUNE_ALLOWED_HOSTS, PERCEPTUNE_LEASE_SECONDS,
-    PERCEPTUNE_TF32.
+    PERCEPTUNE_TF32, PERCEPTUNE_WEBHOOK_PRIVATE.
     """
     settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
     logs.configure("server")
