@@ -17,6 +17,7 @@ from app.db import connect
 from app.live import Live
 from app.routes import charts, events, exercises, exports, login, models, page_actions, pages, sweeps, system, trials
 from app.routes.dependencies import known_query
+from app.routes.dependencies import problems as problems_of
 
 _STATIC = Path(__file__).parent / "static"
 _PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
+        responses=problems_of(401, 403, 413, 503),  # the key, the host, the body's size, the database: of every call
     )
     app.state.engine = engine
     app.state.live = Live(engine)

@@ -16,6 +16,9 @@ from app.templating import templates
 
 logger = logging.getLogger(__name__)
 
+_INVALID = "The request has fields that can't be used."
+_UNREADABLE = "There was an error parsing the body"  # FastAPI's words for what is no text
+
 
 def install(app: FastAPI) -> None:
     app.state.render_error = render
@@ -47,7 +50,7 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
 
 
 def _invalid(request: Request, error: RequestValidationError) -> Response:
-    return render(request, InvalidError("The request has fields that can't be used.", _fields(error.errors())))
+    return render(request, InvalidError(_INVALID, _fields(error.errors())))
 
 
 def _fields(found: Sequence[Any]) -> list[FieldError]:
@@ -79,6 +82,8 @@ def _right(one: Mapping[str, Any]) -> str:
 
 def _http(request: Request, error: HTTPException) -> Response:
     """What the framework itself refuses: an unknown path, a method, a body that is no JSON."""
+    if error.status_code == 400 and error.detail == _UNREADABLE:
+        return render(request, InvalidError(_INVALID, [FieldError((), "the body is no JSON: it is not UTF-8")]))
     known = PerceptuneError(str(error.detail))
     known.status, known.title = error.status_code, HTTPStatus(error.status_code).phrase
     if error.status_code == 404 and error.detail == "Not Found":
