@@ -79,7 +79,7 @@ _TRIALS = text("""
                array_agg(r.value ORDER BY r.seed) AS run_values, array_agg(r.error ORDER BY r.seed) AS errors
         FROM runs r JOIN trials t ON t.id = r.trial_id WHERE t.sweep_id = :sweep GROUP BY r.trial_id
     ) AS r ON r.trial_id = t.id
-    WHERE t.sweep_id = :sweep AND (:excluded OR NOT t.excluded) ORDER BY t.number
+    WHERE t.sweep_id = :sweep AND (:excluded OR NOT t.excluded) AND t.state <> 'infeasible' ORDER BY t.number
 """)
 
 _COLUMNS = "t.number, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy"

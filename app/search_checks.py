@@ -25,6 +25,8 @@ def _objectives(body: SweepCreate) -> Iterator[FieldError]:
     for index, metric in enumerate(metrics):
         if metric in metrics[:index]:
             yield FieldError(("objectives", index, "metric"), f"names {metric} a second time")
+    if body.sampler.name == "cmaes":
+        yield FieldError(("sampler",), "cmaes knows one objective only; tpe, gp and nsgaii take several")
     given = body.objective.model_dump()
     if "objective" in body.model_fields_set and given != body.objectives[0].model_dump():
         yield FieldError(("objective",), "must be the first of the objectives, or be left out beside them")

@@ -23,7 +23,7 @@ FREE: dict[str, Hyperparameter] = {
     if not isinstance(parameter.kind, Category) or len(parameter.kind.names) > 1
 }
 
-FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner", *FREE)  # in the order of the form
+FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner", *FREE, "constraints")  # as in the form
 
 EXAMPLE: Form = {
     "name": "Width and learning rate",
@@ -66,6 +66,8 @@ def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
             body[name] = _scalar(text) if name in {"n_trials", "seeds"} else text
     if body.get("sampler") == "grid":  # it has its own number of trials
         body.pop("n_trials", None)
+    if lines := [line.strip() for line in form.get("constraints", "").splitlines() if line.strip()]:
+        body["constraints"] = lines
     space: dict[str, Any] = {}
     errors = []
     if text := form.get("pruner", "").strip():
@@ -87,6 +89,8 @@ def form_from_body(body: Mapping[str, Any]) -> dict[str, str]:
     sampler = body["sampler"]
     form = {name: str(body[name]) for name in ("name", "dataset", "split", "seeds")}
     form["sampler"] = sampler if isinstance(sampler, str) else sampler["name"]
+    if body.get("constraints"):
+        form["constraints"] = "\n".join(body["constraints"])
     if form["sampler"] != "grid":
         form["n_trials"] = str(body["n_trials"])
     if pruner := body.get("pruner"):

@@ -16,7 +16,6 @@ from pathlib import Path
 from sqlalchemy import Engine, func, select
 
 from app import sweeps
-from app.config import Settings
 from app.db import connect, migrate, transaction
 from app.embedded_postgres import running
 from app.models import ENDED_SWEEPS, Run, Sweep, Trial
@@ -44,6 +43,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="perceptune-asking-", dir="/tmp") as folder:
         home = Path(folder)
+        home.chmod(0o755)  # where this runs as root, Postgres runs as another user
         with running(home / "database") as url:
             engine = connect(url)
             migrate(engine)
@@ -58,7 +58,7 @@ def row(engine: Engine, url: str, home: Path, name: str, trials: int, device: st
     with transaction(engine) as session:
         sweep = sweeps.create(session, SweepCreate.model_validate(body)).id
     log = home / f"{name}.log"
-    ours = {"DATABASE_URL": url, "PERCEPTUNE_HOME": str(Settings().home), "PERCEPTUNE_DEVICE": device}
+    ours = {"DATABASE_URL": url, "PERCEPTUNE_HOME": str(home), "PERCEPTUNE_DEVICE": device}
     with log.open("wb") as output:
         worker = subprocess.Popen(
             [sys.executable, "-m", "worker"], env=os.environ | ours | {"OMP_NUM_THREADS": "1"}, stderr=output

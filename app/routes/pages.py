@@ -108,6 +108,7 @@ def show_sweep(
         effect_query=_effect_query(view, list(space.free())),
         link=_linker(request.url.path, view),
         space=space.domains,
+        conditions={name: space.conditions.get(name, {}) for name in space.domains},
         free=list(space.free()),
         meanings={name: parameter.meaning for name, parameter in HYPERPARAMETERS.items()},
         book={name: sweep_form.FREE[name].default for name in _left_to_the_book(sweep)},

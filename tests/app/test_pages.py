@@ -203,3 +203,19 @@ def test_an_exercise_starts_from_its_page(client: TestClient) -> None:
 def test_without_a_worker_the_page_says_how_to_start_one(client: TestClient) -> None:
     """An empty table would not help."""
     assert "No worker is connected" in client.get("/workers").text
+
+
+def test_a_page_says_conditions_and_constraints(client: TestClient) -> None:
+    """Where a hyperparameter exists, and what a configuration has to satisfy."""
+    body = {
+        "name": "narrowing",
+        "dataset": "digits",
+        "space": {"depth": [1, 2, 3], "hidden_units_2": [4, 8], "epochs": 1},
+        "constraints": ["hidden_units >= hidden_units_2"],
+        "sampler": "qmc",
+        "n_trials": 2,
+    }
+    made = client.post("/api/v1/sweeps", json=body).json()
+    page = client.get(f"/sweeps/{made['id']}").text
+    assert "<small>where depth is 2 or 3</small>" in page
+    assert "Only where <code>hidden_units &gt;= hidden_units_2</code>." in page

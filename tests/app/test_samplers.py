@@ -41,7 +41,7 @@ def options(name: str) -> dict[str, Any]:
 
 
 def value(params: dict[str, Any]) -> float:
-    return -sum((params[name] - BEST) ** 2 for name in CUBE)
+    return -float(sum((params[name] - BEST) ** 2 for name in CUBE))
 
 
 def learnt(space: Space, count: int = 20) -> list[Tried]:

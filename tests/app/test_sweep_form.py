@@ -127,3 +127,15 @@ def _types(domain: Any) -> Any:
     if isinstance(domain, list):
         return [_types(value) for value in domain]
     return (type(domain), math.copysign(1, domain)) if isinstance(domain, float) else type(domain)
+
+
+def test_conditions_and_constraints_go_through_the_form() -> None:
+    """A condition is typed as JSON, a constraint a line, and both come back as they were."""
+    momentum = {"low": 0.0, "high": 0.9, "when": {"optimizer": "sgd"}}
+    form = {**EXAMPLE, "optimizer": "sgd, adam", "constraints": "parameters <= 5e5\n\n hidden_units > 4 "}
+    form |= {"sampler": "cmaes", "momentum": domain_text("momentum", momentum)}
+    body = sweep_from_form(form)
+    assert (body.sampler.name, body.constraints) == ("cmaes", ["parameters <= 5e5", "hidden_units > 4"])
+    assert body.space["momentum"] == momentum
+    back = form_from_body(body.model_dump() | {"sampler": "cmaes"})
+    assert back["constraints"] == "parameters <= 5e5\nhidden_units > 4"

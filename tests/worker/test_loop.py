@@ -287,3 +287,15 @@ def test_a_newer_lease_is_not_forgotten_with_an_older_one() -> None:
     holding.take([new, other])
     holding.keep_only([old, other], held=set())
     assert holding.leases() == [new]
+
+
+def test_a_trial_that_runs_again_gives_the_same_value(shared: Engine) -> None:
+    """Within 1e-6 on the CPU; versions and device are kept with the sweep."""
+    space = {"hidden_units": [16, 32], "dropout": 0.2, "epochs": 3}
+    first, *_ = trials = trained(shared, space=space, seeds=2, **GRID)
+    again = trained(shared, space=space, seeds=2, **GRID)
+    assert [trial.value for trial in again] == pytest.approx([trial.value for trial in trials], abs=1e-6)
+    environment = sweep_of(shared, first.sweep_id).environment
+    assert torch.__version__.startswith(environment["torch"])
+    assert {*environment} == {"python", "perceptune", "torch", "optuna", "numpy", "dtype", "devices"}
+    assert (environment["dtype"], len(environment["devices"])) == ("float32", 1)

@@ -89,8 +89,10 @@ def test_a_grid_of_widths_is_each_network_once(depths: list[int], widths: list[i
     """As many cells as there are networks: the product of the widths up to each depth."""
     names = [f"hidden_units_{layer}" for layer in range(1, max(depths) + 1)]
     raw = {"depth": depths} | {name: list(range(1, most + 1)) for name, most in zip(names, widths, strict=False)}
-    found = [tuple(completed(cell)["hidden_layers"]) for cell in cells(raw)]  # type: ignore[arg-type]
-    expected = [layers for depth in depths for layers in product(*(range(1, most + 1) for most in widths[:depth]))]
+    found: list[Any] = [completed(cell)["hidden_layers"] for cell in cells(raw)]
+    expected = [
+        list(layers) for depth in depths for layers in product(*(range(1, most + 1) for most in widths[:depth]))
+    ]
     assert sorted(found) == sorted(expected)
 
 
