@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from app import stop_rules, trial_queue
@@ -164,3 +165,16 @@ def test_rules_sleep_while_one_s_own_trials_wait(engine: Engine) -> None:
     (own,) = claim(engine, sweep.worker)
     finish(engine, sweep.sweep, sweep.worker, [success(own.lease, 0.1)])
     assert (sweep.state, sweep.reason()) == (SweepState.stopping, "target: trial 9 reached 0.95")
+
+
+def test_rules_and_reason_are_shown(client: TestClient, engine: Engine) -> None:
+    """As they were posted, and in words on the sweep's page."""
+    rules = {"target": 0.9, "failures": 5}
+    sweep = Running(engine, 2, stop=rules)
+    shown = client.get(f"/api/v1/sweeps/{sweep.sweep}").json()
+    assert {name: rule for name, rule in shown["stop"].items() if rule is not None} == rules
+    assert shown["stop_reason"] is None
+    sweep.completes({9: 0.95})
+    assert client.get(f"/api/v1/sweeps/{sweep.sweep}").json()["stop_reason"] == "target: trial 9 reached 0.95"
+    page = client.get(f"/sweeps/{sweep.sweep}", headers={"Accept": "text/html"}).text
+    assert '<strong class="warn">Stopped.</strong> Target: trial 9 reached 0.95.' in page
