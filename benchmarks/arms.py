@@ -10,6 +10,7 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import PIL.Image
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -138,17 +139,31 @@ class Images(Dataset[tuple[Tensor, int]]):
         return cls(x.mul(255).round().to(torch.uint8).view(-1, 28, 28).cpu().numpy(), y.cpu().numpy())
 
 
+class BookImages(Images):
+    """The same through PIL, step by step what torchvision's data set, `Resize((28, 28))` and `ToTensor` do.
+
+    `Resize` returns an image that has the size already.
+    """
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = PIL.Image.fromarray(self._x[index])
+        pixels = torch.from_numpy(np.array(image, np.uint8, copy=True)).view(28, 28, 1)
+        return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255), int(self._y[index])
+
+
 class Loader:
-    """The book's way: a DataLoader with a transform of each image, nn.Sequential, torch.optim, metrics each step.
+    """A DataLoader with a transform of each image, nn.Sequential, torch.optim, metrics each step.
 
     The loader works in the process that trains. With one such process a core, loader processes would have none left.
     """
 
+    images: type[Images] = Images
+
     def __init__(self, runs: Sequence[Run], split: Split) -> None:
         self._models = [Model.of(run, split, fused=None) for run in runs]  # torch's own choice, as the book has it
         self._device = split.train_x.device
-        self._train = Images.of(split.train_x, split.train_y)
-        self._val = Images.of(split.val_x, split.val_y)
+        self._train = self.images.of(split.train_x, split.train_y)
+        self._val = self.images.of(split.val_x, split.val_y)
 
     def epoch(self) -> dict[Hashable, float]:
         return {model.run.key: self._epoch(model) for model in self._models}
@@ -169,3 +184,9 @@ class Loader:
                 for x, y in DataLoader(self._val, size)
             ]
         return float(sum(losses)) / len(self._val)
+
+
+class BookLoader(Loader):
+    """The book's way, whose images go through PIL."""
+
+    images = BookImages

@@ -12,7 +12,8 @@ from benchmarks.service import Perceptune
 from benchmarks.workloads import Workload, claimed, cost, dealt
 from worker.run import Run
 
-COMPARED = ("loader", "eager", "eager two threads", "fused", "sgemm")
+LOADERS = ("loader", "lean loader")
+COMPARED = (*LOADERS, "eager", "eager two threads", "fused", "sgemm")
 LOADER_TIMES = {"W2": 4, "W4": 4}  # every fourth run is timed, and the time multiplied
 
 
@@ -67,7 +68,7 @@ def compare(workload: Workload, crews: Crews, size: Size, rounds: int) -> Compar
     runs, processes = workload.runs(), len(crews.cores)
     times = LOADER_TIMES.get(workload.name, 1)
     hands = {
-        "loader": dealt(_every(runs, times), processes),
+        **dict.fromkeys(LOADERS, dealt(_every(runs, times), processes)),
         "eager": dealt(runs, processes),
         "eager two threads": [runs],
         "fused": claimed(workload, processes),
@@ -79,7 +80,7 @@ def compare(workload: Workload, crews: Crews, size: Size, rounds: int) -> Compar
     for number in range(rounds):
         laps = {arm: crews.of(arm).lap(arm) for arm in hands}
         for arm, lap in laps.items():
-            found.seconds[arm].append(lap.seconds * (times if arm == "loader" else 1))
+            found.seconds[arm].append(lap.seconds * (times if arm in LOADERS else 1))
         if number == 0:
             found.difference = _difference(laps["eager"], laps["fused"])
             found.calm = laps["fused"].calm

@@ -14,14 +14,15 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from benchmarks.arms import Arm, Eager, Fused, Loader
+from benchmarks.arms import Arm, BookLoader, Eager, Fused, Loader
 from benchmarks.products import Products
 from worker import datasets
 from worker.run import Run
 from worker.training import Split, train
 
 ARMS: dict[str, Callable[[Sequence[Run], Split], Arm]] = {
-    "loader": Loader,
+    "loader": BookLoader,
+    "lean loader": Loader,
     "eager": Eager,
     "eager two threads": Eager,
     "fused": Fused,
