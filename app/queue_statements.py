@@ -17,6 +17,8 @@ PICK_SWEEP = text(f"""
     LIMIT 1 FOR UPDATE OF s
 """)
 
+_POISONOUS = "attempt >= 2"  # has lost all workers but the last that it may: as in an index, so a literal
+
 CLAIM = text(f"""
     WITH live AS (
         SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS known,
@@ -30,17 +32,17 @@ CLAIM = text(f"""
     ), waiting AS MATERIALIZED (
         SELECT id, number, attempt, cost, enqueued FROM trials t
         WHERE sweep_id = :sweep AND state = 'waiting' AND NOT (:reuse AND {_TWIN})
-        ORDER BY attempt >= :attempts - 1 DESC, enqueued DESC, cost DESC NULLS LAST, number
+        ORDER BY {_POISONOUS} DESC, enqueued DESC, cost DESC NULLS LAST, number
         LIMIT :limit FOR UPDATE SKIP LOCKED
     ), ranked AS (
         SELECT w.id,
                row_number() OVER by_cost AS rank,
-               w.attempt >= :attempts - 1 AS alone,
-               bool_or(w.attempt >= :attempts - 1) OVER () AS any_alone,
+               w.{_POISONOUS} AS alone,
+               bool_or(w.{_POISONOUS}) OVER () AS any_alone,
                sum(coalesce(w.cost, share.mean_cost)) OVER by_cost - coalesce(w.cost, share.mean_cost) AS before,
                share.cost AS share
         FROM waiting w, share
-        WINDOW by_cost AS (ORDER BY w.attempt >= :attempts - 1 DESC, w.enqueued DESC, w.cost DESC NULLS LAST, w.number
+        WINDOW by_cost AS (ORDER BY w.{_POISONOUS} DESC, w.enqueued DESC, w.cost DESC NULLS LAST, w.number
                            ROWS UNBOUNDED PRECEDING)
     )
     UPDATE trials t

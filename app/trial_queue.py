@@ -129,7 +129,7 @@ def claim(
     limit = _batch(session, sweep_id, max_trials)
     reuse = sweeps.get(session, sweep_id).repeats == "reuse"
     given = {"sweep": sweep_id, "worker": worker_id, "limit": limit, "lease": lease_seconds, "reuse": reuse}
-    rows = session.execute(queue_statements.CLAIM, given | {"silent": SILENT_SECONDS, "attempts": MAX_ATTEMPTS}).all()
+    rows = session.execute(queue_statements.CLAIM, given | {"silent": SILENT_SECONDS}).all()
     if not rows:
         return None
     ids = [row.id for row in rows]
