@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from app import problems, security, webhooks
 from app.config import Settings
 from app.db import connect
+from app.kept import Kept
 from app.live import Live
 from app.routes import charts, events, exercises, exports, login, models, page_actions, pages, sweeps, system, trials
 from app.routes.dependencies import known_query
@@ -56,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.engine = engine
     app.state.live = Live(engine)
+    app.state.drawn = Kept()
     app.state.gate = security.Gate(settings)
     problems.install(app)
     app.middleware("http")(security.guard)

@@ -52,6 +52,7 @@ class _Dot(NamedTuple):
 
     x: Place
     y: float
+    hue: str
     trial: TrialRow
     seed: int | None
 
@@ -93,7 +94,7 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     tried = [trial.params[options.x] for trial, _ in scored]
     plan = axis_plan(sweep.axes.get(options.x, Axis(options.x)), tried)
     hues = _hue_plan(sweep, options.color, [trial for trial, _ in scored])
-    dots = _dots(scored, options, plan)
+    dots = _dots(scored, options, plan, None if hues else options.color)
     names = varying([trial for trial, _ in scored]) or [options.x]
     groups = _groups(dots, plan, _hues(scored, sweep, None if hues else options.color), options.color, names)
     shown = sum(len(group.points) for group in groups)
@@ -145,13 +146,14 @@ def _hue_plan(sweep: SweepRow, color: str | None, trials: Sequence[TrialRow]) ->
     return axis_plan(Axis(color, sweep.axes.get(color, Axis(color)).log), hues)
 
 
-def _dots(scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan) -> list[_Dot]:
+def _dots(scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan, grouped_by: str | None) -> list[_Dot]:
     """One a run that has a value, or one for the trial where its runs are not known."""
     dots = []
     for trial, value in scored:
         where = place(plan, trial.params[options.x])
-        runs = [_Dot(where, run.value, trial, run.seed) for run in trial.runs if run.value is not None]
-        dots += runs or [_Dot(where, value, trial, None)]
+        hue = label(trial.params.get(grouped_by)) if grouped_by else ""
+        runs = [_Dot(where, run.value, hue, trial, run.seed) for run in trial.runs if run.value is not None]
+        dots += runs or [_Dot(where, value, hue, trial, None)]
     return dots
 
 
@@ -173,7 +175,7 @@ def _groups(
     """The runs by colour. What is drawn is thinned to POINTS in all, what is averaged is not."""
     members: dict[str, list[_Dot]] = {hue: [] for hue in hues}
     for dot in dots:
-        members["" if color is None or "" in members else label(dot.trial.params.get(color))].append(dot)
+        members[dot.hue].append(dot)
     share = min(1.0, POINTS / max(len(dots), 1))
     return [
         Group(

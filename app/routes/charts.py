@@ -45,17 +45,23 @@ def get_chart(
     etag = f'"{sweep.id}.{sweep.revision}"'
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"ETag": etag})
-    row = chart_rows.sweep_row(sweep)
     lens = {"include_excluded": include_excluded}
-    trials = chart_rows.trial_rows(session, sweep_id, **lens)
-    if wanted.needs == "objectives":
-        trials = fronts.with_objectives(session, sweep, trials)
-    epochs = chart_rows.drawn_epoch_rows(session, sweep, **lens) if wanted.needs == "epochs" else []
     options = {key: value for key, value in request.query_params.items() if key not in {"format", *lens}}
-    figure = wanted.figure(row, trials, epochs, options)
+
+    def draw() -> go.Figure:
+        trials = chart_rows.trial_rows(session, sweep_id, **lens)
+        if wanted.needs == "objectives":
+            trials = fronts.with_objectives(session, sweep, trials)
+        epochs = chart_rows.drawn_epoch_rows(session, sweep, **lens) if wanted.needs == "epochs" else []
+        return wanted.figure(chart_rows.sweep_row(sweep), trials, epochs, options)
+
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch
+        key = (etag, name, include_excluded, *sorted(options.items()))
+        drawn = request.app.state.drawn.get(key, lambda: str(draw().to_json()))
+        return Response(drawn, media_type="application/json", headers=headers)
     return figure_response(
-        figure, format, {"title": f"{sweep.name}: {wanted.title}", "text": wanted.description}, headers
+        draw(), format, {"title": f"{sweep.name}: {wanted.title}", "text": wanted.description}, headers
     )
 
 
