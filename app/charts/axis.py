@@ -35,7 +35,7 @@ def axis_plan(axis: Axis, tried: Iterable[object]) -> AxisPlan:
     if not all(map(is_number, values)):
         names: list[Place] = [label(value) for value in values]
         return AxisPlan(axis.name, "category", names, names)
-    numbers = sorted(float(str(value)) for value in values)
+    numbers = sorted(map(_float, values))
     scale: Scale = "log" if numbers and numbers[0] > 0 and (axis.log or _spreads_out(numbers)) else "linear"
     places: list[Place] = [*numbers]
     few = len(places) <= (TICKS if axis.choices else WHOLE_TICKS) and (
@@ -46,7 +46,7 @@ def axis_plan(axis: Axis, tried: Iterable[object]) -> AxisPlan:
 
 def place(plan: AxisPlan, value: object) -> Place:
     """Where a value lies."""
-    return label(value) if plan.scale == "category" else float(str(value))
+    return label(value) if plan.scale == "category" else _float(value)
 
 
 def place_name(where: Place) -> str:
@@ -83,6 +83,11 @@ def color_value(plan: AxisPlan, value: object) -> float:
 
 def _decades(places: Sequence[Place]) -> float:
     return math.log10(float(places[-1]) / float(places[0]))
+
+
+def _float(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
 
 
 def is_number(value: object) -> bool:

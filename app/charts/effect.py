@@ -20,7 +20,7 @@ from app.charts.axis import (
 )
 from app.charts.empty import empty_figure
 from app.charts.rows import Axis, SweepRow, TrialRow
-from app.charts.select import Scored, failed, finished, ranked, thinned
+from app.charts.select import Scored, best_of, failed, finished, ranked, thinned
 from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, colors, figure
 from app.charts.words import failed_note, label, metric_name, params_text, subtitle, varying
 
@@ -111,7 +111,7 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
         axis=plan,
         hues=hues,
         groups=groups,
-        best=_best(sweep, scored, options, plan),
+        best=_best(sweep, scored, options, plan, names),
         y_range=_better_half(sweep, scored) if options.close and scored else None,
     )
 
@@ -206,11 +206,12 @@ def _level(x: Place, ys: np.ndarray) -> Level:
     return Level(x, float(ys.mean()), float(ys.std(ddof=1)) if len(ys) > 1 else None, len(ys))
 
 
-def _best(sweep: SweepRow, scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan) -> Point | None:
+def _best(
+    sweep: SweepRow, scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan, names: Sequence[str]
+) -> Point | None:
     if not scored:
         return None
-    trial, value = ranked(sweep, scored)[0]
-    names = varying([item.trial for item in scored]) or [options.x]
+    trial, value = best_of(sweep, scored)
     spread = "" if trial.std is None else f" ± {trial.std:.4f}"
     text = f"best: trial {trial.number}, <b>{value:.4f}{spread}</b><br>{params_text(trial.params, names)}"
     hue = trial.params.get(options.color) if options.color else None

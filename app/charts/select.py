@@ -40,6 +40,12 @@ def ranked(sweep: SweepRow, scored: Sequence[Scored]) -> list[Scored]:
     return sorted(scored, key=lambda item: (sign * item.value, item.trial.number))
 
 
+def best_of(sweep: SweepRow, scored: Sequence[Scored]) -> Scored:
+    """The first of those that are ranked."""
+    sign = -1 if sweep.maximize else 1
+    return min(scored, key=lambda item: (sign * item.value, item.trial.number))
+
+
 def thinned(items: Sequence[T], limit: int) -> list[T]:
     """At most `limit` of the items, evenly spread, the first and the last among them."""
     if len(items) <= limit:
