@@ -65,9 +65,13 @@ def _curves(given: Any, loc: tuple[str | int, ...]) -> list[list[Any]]:
 def _column(field: Field, values: list[Any], loc: tuple[str | int, ...]) -> list[Any]:
     """The values of one figure. A million of them pass here, so what is plainly right is not looked at one by one."""
     kinds = set(map(type, values))
-    if kinds <= ({int} if field.kind == "integer" else {float, type(None)} if field.optional else {float}):
-        if field.kind == "integer" and values and not 0 <= min(values) <= max(values) < 2**31:
+    if field.kind == "integer" and kinds <= {int}:
+        if values and not 0 <= min(values) <= max(values) < 2**31:
             raise wrong((*loc, field.name), "must be whole numbers that are not negative")
+        return values
+    if kinds <= ({float, type(None)} if field.optional else {float}) and all(
+        math.isfinite(value) for value in values if value is not None
+    ):
         return values
     return [
         read({field.name: field}, {field.name: value}, (*loc, index))[field.name] for index, value in enumerate(values)
@@ -108,6 +112,8 @@ def _check_trial(trial: Mapping[str, Any], runs: list[dict[str, Any]], loc: tupl
     for is_right, field, msg in _RULES:
         if not is_right(trial):
             raise wrong((*loc, field), msg)
+    if any(run["seconds"] < 0 for run in runs):
+        raise wrong((*loc, "runs"), "must have seconds of 0 or more")
     if len({run["seed"] for run in runs}) != len(runs) or any(run["seed"] < 0 for run in runs):
         raise wrong((*loc, "runs"), "must have a seed of their own each")
     for index, run in enumerate(runs):

@@ -1,6 +1,7 @@
 """A study of Optuna's as a sweep: distributions become the space, trials become trials, reported values epochs."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app import imports
 from app.errors import InvalidError, NotFoundError
-from app.exports.fields import EPOCH, plain
+from app.exports.fields import EPOCH
 from app.exports.records import FORMAT, VERSION
 from app.hyperparameters import HYPERPARAMETERS
 from app.models import Sweep
@@ -151,7 +152,7 @@ def _trial(trial: FrozenTrial, sweep: Mapping[str, Any], owner: Sweep, constants
         "state": state,
         "params": params,
         **size,
-        "value": trial.value if state in {"complete", "pruned"} else None,
+        "value": _last(trial) if state == "pruned" else run["value"] if state == "complete" else None,
         "error": "failed in Optuna" if state == "failed" else None,
         "epochs_done": len(curve),
         "started_at": _utc(trial.datetime_start) if state != "waiting" else None,
@@ -161,9 +162,14 @@ def _trial(trial: FrozenTrial, sweep: Mapping[str, Any], owner: Sweep, constants
     }
 
 
+def _last(trial: FrozenTrial) -> float | None:
+    """A pruned trial's last word, where it is a figure."""
+    return trial.value if trial.value is not None and math.isfinite(trial.value) else None
+
+
 def _column(name: str, metric: str, curve: Mapping[int, float]) -> list[Any]:
     if name == metric:
-        return [plain(value) for value in curve.values()]
+        return [value if math.isfinite(value) else None for value in curve.values()]
     known: dict[str, list[Any]] = {"seed": [0] * len(curve), "epoch": list(curve), "seconds": [0.0] * len(curve)}
     return known.get(name, [None] * len(curve))
 

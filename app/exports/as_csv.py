@@ -89,12 +89,10 @@ def _rows(
         if header := row.pop(HEADER):
             once.append(header)
         if any(row.values()):
-            yield place, {name: _value(columns[name], cell, place) for name, cell in row.items()}
+            yield place, {name: _value(columns[name], cell, place) if cell else None for name, cell in row.items()}
 
 
 def _value(column: Field, cell: str, place: int) -> Any:
-    if cell == "":
-        return None
     try:
         match column.kind:
             case "integer":

@@ -107,14 +107,14 @@ def _read(field: Field, value: Any, loc: tuple[str | int, ...]) -> Any:
         return None
     try:
         return _checked(field, value)
-    except (ValueError, TypeError, OverflowError, RecursionError):
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
         wanted = f"one of {', '.join(field.names)}" if field.names else _WANTED[field.kind]
         raise wrong(loc, f"must be {wanted}, not {str(value)[:80]!r}") from None
 
 
 _WANTED: dict[str, str] = {
     "integer": "a whole number",
-    "float": "a number",
+    "float": "a finite number",
     "boolean": "true or false",
     "text": "text without the character U+0000",
     "name": "a name",
@@ -131,7 +131,7 @@ def _checked(field: Field, value: Any) -> Any:
         case "integer":
             return _when(type(value) is int and -MOST <= value <= MOST, value)
         case "float":
-            return float(_when(type(value) in {int, float} or value in {"nan", "inf", "-inf"}, value))
+            return float(_when(type(value) in {int, float} and math.isfinite(value), value))
         case "boolean":
             return _when(type(value) is bool, value)
         case "name":
@@ -145,9 +145,10 @@ def _checked(field: Field, value: Any) -> Any:
         case "json":
             _when(isinstance(value, field.holds), value)
             dumped = json.dumps(value, allow_nan=False, ensure_ascii=False).replace("\\\\", "")
-            return _when("\\u0000" not in dumped and _has_utf8(dumped), value)
+            dumped.encode()  # raises for half a surrogate pair
+            return _when("\\u0000" not in dumped, value)
         case "text":
-            return _when(isinstance(value, str) and "\0" not in value and _has_utf8(value), value)
+            return _when("\0" not in value.encode().decode(), value)
 
 
 _ITEM = {str: Field("", "text", False), float: Field("", "float", False), int: Field("", "float", False)}
@@ -162,7 +163,3 @@ def _when(right: bool, value: Any) -> Any:
 def _time(value: str) -> datetime:
     time = datetime.fromisoformat(value)
     return _when(time.tzinfo is not None, time).astimezone(UTC)  # type: ignore[no-any-return]
-
-
-def _has_utf8(value: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in value)

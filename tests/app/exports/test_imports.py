@@ -85,7 +85,7 @@ WRONG: list[tuple[str, Change, list[Any], str]] = [
         "a figure",
         lambda d: complete(d)["epochs"]["val_accuracy"].__setitem__(3, "x"),
         ["trials", 2, "epochs", 3, "val_accuracy"],
-        "must be a number, not 'x'",
+        "must be a finite number, not 'x'",
     ),
 ]
 
