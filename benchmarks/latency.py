@@ -8,6 +8,7 @@ can be the answer; the eight ask for sweeps that stand still, as dashboards do.
 import argparse
 import json
 import math
+import os
 import shutil
 import tempfile
 import time
@@ -25,7 +26,7 @@ from app.db import connect, migrate, transaction
 from app.embedded_postgres import running
 from benchmarks.large_sweeps import Filled, fill
 from tests.queue_examples import new_worker
-from tests.up_process import up
+from tests.up_process import Up, up
 
 CLIENTS = 8
 WORKERS = 3
@@ -34,18 +35,28 @@ COHORT = 64  # the most trials that a worker on a CPU claims at once
 
 
 class Measured(NamedTuple):
-    """Milliseconds of each call, by one client and by several at once; `size` is the answer's, in bytes."""
+    """Milliseconds of each call, by one client and by several at once; `size` is the answer's, in bytes.
+
+    `cpu`: milliseconds that the server itself computed a call of the one client, however busy the machine is.
+    """
 
     name: str
     alone: Sequence[float]
     together: Sequence[float] = ()
     size: int = 0
     goal: float | None = None
+    cpu: float = math.nan
 
 
 def quantile(values: Sequence[float], share: float) -> float:
     """The smallest of the values that at least this share of them does not exceed; nan of none."""
     return sorted(values)[math.ceil(share * len(values)) - 1] if values else math.nan
+
+
+def cpu_ms(pid: int) -> float:
+    """What a process has computed so far, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
 
 
 class Clock:
@@ -64,7 +75,8 @@ class Clock:
 class Reads:
     """What is asked of a server, and how long it takes."""
 
-    def __init__(self, url: str, engine: Engine, times: int) -> None:
+    def __init__(self, server: Up, engine: Engine, times: int) -> None:
+        url, self._pid = server.url, server.process.pid
         self._clients = [httpx2.Client(base_url=url, timeout=60) for _ in range(CLIENTS)]
         self._engine = engine
         self._times = times
@@ -104,13 +116,15 @@ class Reads:
                 ask(client, clock)
             return clock.spent
 
+        begin = cpu_ms(self._pid)
         for _ in range(self._times + 1):
             with transaction(self._engine) as session:
                 session.execute(text("UPDATE sweeps SET revision = revision + 1 WHERE id = :id"), {"id": sweep})
             ask(self._clients[0], alone)
+        cpu = (cpu_ms(self._pid) - begin) / (self._times + 1)
         with ThreadPoolExecutor(CLIENTS) as pool:
             together = [one for some in pool.map(ask_often, self._clients) for one in some]
-        return Measured(name, alone.spent[1:], together, max(sizes), GOAL_MS)
+        return Measured(name, alone.spent[1:], together, max(sizes), GOAL_MS, cpu)
 
     def _measure_events(self, sweep: int) -> Measured:
         """From the call that changes a sweep to the event that says so."""
@@ -170,6 +184,7 @@ class Writes:
 def row(one: Measured) -> str:
     """A row of the table; the goal is the 95th percentile of the one client's calls."""
     figures = [quantile(some, share) for some in (one.alone, one.together) for share in (0.5, 0.95)]
+    figures.append(one.cpu)
     shown = ["" if math.isnan(figure) else f"{figure:.0f}" for figure in figures]
     goal = "" if one.goal is None else f"{one.goal:.0f} {'kept' if figures[1] <= one.goal else 'MISSED'}"
     return "| " + " | ".join([one.name, *shown, f"{one.size / 1e3:,.0f}" if one.size else "", goal]) + " |"
@@ -183,8 +198,9 @@ def main() -> None:
     home = given.keep or Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
     home.mkdir(exist_ok=True)
     home.chmod(0o755)
-    print("| call, in milliseconds | alone: p50 | p95 | at once: p50 | p95 | answer, kB | goal of p95 |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}\n")
+    print("| call, in milliseconds | alone: p50 | p95 | at once: p50 | p95 | server's CPU | answer, kB | goal of p95 |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     with running(home) as url:
         for one in measured(url, home, given.times):
             print(row(one), flush=True)
@@ -199,7 +215,7 @@ def measured(url: str, home: Path, times: int) -> Iterator[Measured]:
     filled = fill(engine)
     yield from Writes(engine, filled.waiting, times).measure()
     with up(home, "--workers", "0", PERCEPTUNE_HOME=home, DATABASE_URL=url) as server:
-        yield from Reads(server.url, engine, times).measure(filled)
+        yield from Reads(server, engine, times).measure(filled)
     engine.dispose()
 
 
