@@ -69,6 +69,12 @@ def waiting(session: Session, sweep_id: int, limit: int) -> list[tuple[int, int]
     return [(row.id, row.number) for row in session.execute(found.order_by(Trial.number).limit(limit))]
 
 
+def without_costs(session: Session, enough: int) -> Sweep | None:
+    """A sweep whose sampler learns nothing, and that has fewer than `enough` waiting trials with parameters left."""
+    found = session.scalar(_WITHOUT_COSTS, {"enough": enough})
+    return None if found is None else session.get(Sweep, found)
+
+
 def write(session: Session, sweep_id: int, draws: Sequence[Draw], infeasible: Sequence[Infeasible] = ()) -> Written:
     """Settles the draws in their order; what was infeasible becomes a row of its own, so it costs no budget."""
     sweep = session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
@@ -213,6 +219,17 @@ def _insert_infeasible(session: Session, sweep: Sweep, infeasible: Sequence[Infe
         session, sweep, numbers, [one.params for one in infeasible], [one.reason for one in infeasible]
     )
 
+
+# Both counts read an index, and no more of it than they need.
+_WITHOUT_COSTS = text("""
+    SELECT s.id FROM sweeps s
+    WHERE s.state IN ('queued', 'running') AND s.sampler ->> 'name' IN ('random', 'qmc')
+      AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting' AND t.params IS NULL)
+      AND (SELECT count(*) FROM (
+            SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting' AND t.params IS NOT NULL LIMIT :enough
+          ) AS known) < :enough
+    ORDER BY s.priority DESC, s.id LIMIT 1
+""")
 
 _WRITE = text("""
     UPDATE trials t

@@ -102,12 +102,9 @@ def dealt(runs: Sequence[Run], processes: int) -> list[list[Run]]:
 
 
 def claimed(workload: Workload, processes: int) -> list[list[Run]]:
-    """The runs as workers claim them: each takes trials, dearest first, until it has its share of the cost.
-
-    A random sweep's costs are not known when it is claimed: there a share is a number of trials, in their order.
-    """
+    """The runs as workers claim them: each takes trials, dearest first, until it has its share of the cost."""
     trials = [list(same) for _, same in itertools.groupby(workload.runs(), lambda run: _number(run))]
-    costs = [sum(map(cost, runs)) if workload.n_trials is None else 1 for runs in trials]
+    costs = [sum(map(cost, runs)) for runs in trials]
     waiting = sorted(range(len(trials)), key=lambda i: (-costs[i], i))
     share = sum(costs) / processes
     hands = []

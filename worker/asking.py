@@ -1,4 +1,4 @@
-"""Asks for the next trials of a sweep while its cohort trains, once asking is dear.
+"""Asks for trials before they are claimed: of samplers that learn nothing at once, of dear ones while a cohort trains.
 
 Why, and from when on: docs/adr/0005-asking-ahead.md.
 """
@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from app import draws
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 # Ended trials from which on a sampler is asked ahead. Before that a draw is cheap, and each result still teaches much.
 AHEAD_FROM = {"tpe": 100, "gp": 30}
+ENOUGH_KNOWN = 256  # waiting trials with parameters; where there are fewer, twice as many are asked for
+OTHERS_SECONDS = 5.0  # in which another worker is done with them, or something is wrong with it
 
 
 class Ahead:
@@ -57,40 +59,70 @@ class Ahead:
 
     def _run(self, sweep: Sweep, tried: Sequence[Tried], trials: Sequence[tuple[int, int]]) -> None:
         try:
-            with self._alone(sweep.id) as alone:
+            with _alone(self._context.engine, sweep.id) as alone:
                 if alone:
-                    self._ask(sweep, tried, trials)
+                    _ask(self._context, sweep, tried, trials)
         except DBAPIError as error:
             logger.warning("nothing was asked ahead, the database is gone: %s", first_line(error))
         except Exception:
             logger.exception("sweep %d: nothing was asked ahead", sweep.id)
 
-    def _ask(self, sweep: Sweep, tried: Sequence[Tried], trials: Sequence[tuple[int, int]]) -> None:
-        started = time.monotonic()
-        asker = Asker(sweep, tried)
-        chosen: list[Draw] = []
-        for trial_id, number in trials:
-            if self._context.stopping.is_set():
+
+def fill_next(context: Context) -> None:
+    """Asks at once for the next trials of a sampler that learns nothing, so that workers can share them by their cost.
+
+    Where another worker is at it, this one waits for a moment: it would claim trials without a cost. Raises DBAPIError.
+    """
+    until = time.monotonic() + OTHERS_SECONDS
+    while not context.stopping.is_set():
+        with transaction(context.engine) as session:
+            sweep = draws.without_costs(session, ENOUGH_KNOWN)
+        if sweep is None:
+            return
+        with _alone(context.engine, sweep.id) as alone:
+            if alone:
+                _fill(context, sweep)
                 return
-            try:
-                chosen.append(Draw(trial_id, None, asker.choose(number)))
-            except ExhaustedError:
-                break  # whoever claims the trial finds the same, and ends the sweep
-        with transaction(self._context.engine) as session:
-            draws.write(session, sweep.id, chosen, asker.infeasible)
-        logger.info("asked ahead for %d trials in %.3f s", len(chosen), time.monotonic() - started)
+        if time.monotonic() > until or context.stopping.wait(0.05):
+            return
 
-    @contextmanager
-    def _alone(self, sweep_id: int) -> Iterator[bool]:
-        """Whether no other worker asks ahead for this sweep: they would ask for the same trials.
 
-        The lock is the connection's, so a killed worker holds none.
-        """
-        name = {"name": f"asking ahead/{sweep_id}"}
-        with self._context.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            taken = connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), name)
-            try:
-                yield bool(taken)
-            finally:
-                if taken:
-                    connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)
+def _fill(context: Context, sweep: Sweep) -> None:
+    with transaction(context.engine) as session:
+        tried = draws.known_rows(session, sweep.id) if sweep.repeats == "forbid" else []
+        trials = draws.waiting(session, sweep.id, 2 * ENOUGH_KNOWN)
+    _ask(context, sweep, tried, trials)
+
+
+def _ask(context: Context, sweep: Sweep, tried: Sequence[Tried], trials: Sequence[tuple[int, int]]) -> None:
+    started = time.monotonic()
+    asker = Asker(sweep, tried)
+    chosen: list[Draw] = []
+    for trial_id, number in trials:
+        if context.stopping.is_set():
+            return
+        try:
+            chosen.append(Draw(trial_id, None, asker.choose(number)))
+        except ExhaustedError:
+            break  # whoever claims the trial finds the same, and ends the sweep
+    if not chosen:
+        return
+    with transaction(context.engine) as session:
+        draws.write(session, sweep.id, chosen, asker.infeasible)
+    logger.info("asked ahead for %d trials in %.3f s", len(chosen), time.monotonic() - started)
+
+
+@contextmanager
+def _alone(engine: Engine, sweep_id: int) -> Iterator[bool]:
+    """Whether no other worker asks ahead for this sweep: they would ask for the same trials.
+
+    The lock is the connection's, so a killed worker holds none.
+    """
+    name = {"name": f"asking ahead/{sweep_id}"}
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        taken = connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), name)
+        try:
+            yield bool(taken)
+        finally:
+            if taken:
+                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)

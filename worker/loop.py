@@ -20,7 +20,7 @@ from app.errors import StartError
 from app.models import Sweep, Worker, WorkerState
 from app.trial_queue import ClaimedTrial
 from worker import cohort, datasets, device, retraining, scoring
-from worker.asking import Ahead
+from worker.asking import Ahead, fill_next
 from worker.context import Context, Stopped, is_gone
 from worker.datasets import DatasetError
 from worker.environment import environment
@@ -113,6 +113,7 @@ class Loop:
                 return False
             with transaction(context.engine) as session:
                 trial_queue.expire(session)
+            fill_next(context)
             with transaction(context.engine) as session:
                 limit = cohort.MAX_TRIALS[context.device.type]
                 claim = trial_queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
