@@ -1,6 +1,5 @@
 """The whole of it: sweeps are posted and trained while faults are injected, then everything is looked at."""
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,8 +12,6 @@ from tests.chaos.faults import Faults
 from tests.chaos.sweeps import CYCLE
 from tests.chaos.world import WORKERS, World
 from tests.waiting import wait_until
-
-logger = logging.getLogger(__name__)
 
 BUSY = 3  # sweeps that are kept going while faults are injected
 ENDING_SECONDS = 240.0
@@ -61,7 +58,7 @@ class Storm:
             say(f"{sum(injected.values()) + 1:4d} {kind}")
             self._faults.inject(kind)
             injected[kind] += 1
-            self._world.replace_dead()
+            self._world.assert_workers_alive()
         self._faults.settle()
         spent = time.monotonic() - begin
         self._kinds |= dict.fromkeys(self._faults.cancelled, "cancelled") | dict.fromkeys(

@@ -23,7 +23,7 @@ def home() -> Iterator[Path]:
 
 def test_nothing_is_lost_and_nothing_is_there_twice(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Workers, server and Postgres are killed, frozen and cut off: each trial has one result, that of a quiet sweep."""
-    outcome = storm(home, faults=len(KINDS) + 2, seed=3, seconds=90, say=print)
+    outcome = storm(home, faults=len(KINDS) + 2, seed=3, seconds=300, say=print)
     assert outcome.checks.wrong == [], capsys.readouterr().out
     assert set(outcome.faults) == {kind for kind in KINDS if faketime() or "clock" not in kind}
     assert outcome.faults["a sweep cancelled"] >= 2
