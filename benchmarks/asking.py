@@ -63,10 +63,12 @@ def row(engine: Engine, url: str, home: Path, name: str, trials: int, device: st
         worker = subprocess.Popen(
             [sys.executable, "-m", "worker"], env=os.environ | ours | {"OMP_NUM_THREADS": "1"}, stderr=output
         )
-        while not ended(engine, sweep):
-            time.sleep(0.5)
-        worker.terminate()
-        worker.wait()
+        try:
+            while not ended(engine, sweep):
+                time.sleep(0.5)
+        finally:
+            worker.terminate()
+            worker.wait()
     seconds = {"": 0.0, "ahead ": 0.0}
     for ahead, _, spent in ASKED.findall(log.read_text()):
         seconds[ahead] += float(spent)
