@@ -5,6 +5,7 @@ read than a chart shows.
 """
 
 import json
+
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
