@@ -220,12 +220,16 @@ def _linker(path: str, view: Mapping[str, str]) -> Any:
     return link
 
 
+# They say more about another hyperparameter, which is off or of another kind in the book.
+_DETAILS = {"hidden_layers", "init_std", "init_range", "init_gain", "init_slope", "lr_step_epochs", "lr_gamma"}
+
+
 def _left_to_the_book(sweep: schemas.SweepOut) -> list[str]:
-    """The hyperparameters that matter here and that the sweep does not name."""
-    unused = {"init_std", "init_range", "hidden_layers", *sweep.space}
+    """The hyperparameters that do something here and that the sweep does not name; 0 or false is off."""
+    unused = {*_DETAILS, *sweep.space}
     if "hidden_layers" in sweep.space:
         unused |= {"hidden_units", "depth"}
-    return [name for name, one in sweep_form.FREE.items() if name not in unused and one.default is not None]
+    return [name for name, one in sweep_form.FREE.items() if name not in unused and one.default]
 
 
 def _form_page(
