@@ -10,7 +10,6 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import PIL.Image
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -139,18 +138,6 @@ class Images(Dataset[tuple[Tensor, int]]):
         return cls(x.mul(255).round().to(torch.uint8).view(-1, 28, 28).cpu().numpy(), y.cpu().numpy())
 
 
-class BookImages(Images):
-    """The same through PIL, step by step what torchvision's data set, `Resize((28, 28))` and `ToTensor` do.
-
-    `Resize` returns an image that has the size already.
-    """
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = PIL.Image.fromarray(self._x[index])
-        pixels = torch.from_numpy(np.array(image, np.uint8, copy=True)).view(28, 28, 1)
-        return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255), int(self._y[index])
-
-
 class Loader:
     """A DataLoader with a transform of each image, nn.Sequential, torch.optim, metrics each step.
 
@@ -184,9 +171,3 @@ class Loader:
                 for x, y in DataLoader(self._val, size)
             ]
         return float(sum(losses)) / len(self._val)
-
-
-class BookLoader(Loader):
-    """The book's way, whose images go through PIL."""
-
-    images = BookImages

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from benchmarks.arms import Arm, BookLoader, Eager, Fused, Loader
+from benchmarks.arms import Arm, Eager, Fused, Loader
+from benchmarks.book_loader import BookLoader
 from benchmarks.products import Products
 from worker import datasets
 from worker.run import Run

@@ -31,6 +31,18 @@ def test_without_a_gpu_it_says_so() -> None:
     )
 
 
+def test_needs_torch_and_numpy_alone() -> None:
+    """Whatever else the service and the other benchmarks take need not be on the machine."""
+    lacking = (
+        "for name in ('PIL', 'optuna', 'pydantic', 'sqlalchemy', 'safetensors', 'sklearn'): sys.modules[name] = None"
+    )
+    program = f"import sys\n{lacking}\nimport benchmarks.gpu\nprint(len(benchmarks.gpu.workloads_here()))"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.stdout.strip(), ended.stderr) == ("5", "")
+
+
 def test_the_plain_loop_under_a_graph_is_the_plain_loop() -> None:
     """Recorded and replayed, it trains to the same losses, bit for bit, with a smaller last batch."""
     split = small_split(torch.float32)
