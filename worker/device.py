@@ -57,8 +57,8 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-# how libraries say it that have no error of their own for it: the CPU's allocator, MPS, cuBLAS
-_NO_MEMORY = "can't allocate memory", "backend out of memory", "ALLOC_FAILED"
+# how libraries say it that have no error of their own for it: the CPU's allocator, CUDA's runtime and MPS, cuBLAS
+_NO_MEMORY = "can't allocate memory", "out of memory", "ALLOC_FAILED"
 
 
 def free_memory(device: torch.device) -> int:

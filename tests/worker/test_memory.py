@@ -110,6 +110,20 @@ def test_a_first_trial_that_can_not_fit_is_refused_before_it_takes_the_memory() 
         fitting(sweep, trials, SHAPE, 10 * 2**20)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: out of memory",  # of the runtime, where a graph is made; the allocator's has a class
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "MPS backend out of memory (MPS allocated: 17.89 GB)",
+    ],
+)
+def test_knows_how_devices_say_it(words: str) -> None:
+    """Errors without a class of their own are known by their words."""
+    assert is_out_of_memory(RuntimeError(words))
+    assert not is_out_of_memory(ValueError(words))
+
+
 def test_knows_when_memory_was_lacking() -> None:
     """The CPU's allocator says it in words; an error on the way out hides nothing, and others are others."""
     with pytest.raises(RuntimeError) as lacking:
