@@ -41,7 +41,7 @@ class Tally(NamedTuple):
         self.correct.zero_()
 
     def means(self, examples: int) -> list[tuple[float, float]]:
-        """Mean loss and accuracy of each run; the one place where the host waits for the device."""
+        """Mean loss and accuracy of each run; here the host waits for all steps of the device."""
         losses, hits = self.loss.tolist(), self.correct.tolist()
         return [(loss / examples, correct / examples) for loss, correct in zip(losses, hits, strict=True)]
 
