@@ -102,7 +102,11 @@ _RULES: list[Rule] = [
         "must be there together with cost and epochs_total",
     ),
     (lambda t: t.get("cost") is None or 0 <= t["cost"] < math.inf, "cost", "must be 0 or more"),
-    (lambda t: t.get("epochs_total") is None or t["epochs_total"] >= 1, "epochs_total", "must be at least 1"),
+    (
+        lambda t: t.get("epochs_total") is None or t["epochs_total"] >= (t["state"] != "infeasible"),
+        "epochs_total",
+        "must be at least 1, or 0 where the trial is infeasible",
+    ),
     (lambda t: t.get("attempt", 0) >= 0, "attempt", "must be 0 or more"),
     (lambda t: isinstance(t.get("history", []), list), "history", "must be a list"),
 ]
@@ -117,8 +121,8 @@ def _check_trial(trial: Mapping[str, Any], runs: list[dict[str, Any]], loc: tupl
     if len({run["seed"] for run in runs}) != len(runs) or any(run["seed"] < 0 for run in runs):
         raise wrong((*loc, "runs"), "must have a seed of their own each")
     for index, run in enumerate(runs):
-        if (run["state"] == RunState.complete) != (run.get("value") is not None):
-            raise wrong((*loc, "runs", index, "value"), "must be set if and only if the run is complete")
+        if (run["state"] == RunState.diverged) != (run.get("value") is None):
+            raise wrong((*loc, "runs", index, "value"), "must be null if and only if the run diverged")
         if (run["state"] == RunState.diverged) != (run.get("error") is not None):
             raise wrong((*loc, "runs", index, "error"), "must be set if and only if the run diverged")
     _check_mean(trial, [run["value"] for run in runs if run.get("value") is not None], loc)
