@@ -74,7 +74,11 @@ def _rare_columns(engine: Engine, sweep_id: int, number: int) -> None:
         session.execute(update(Run).where(Run.trial_id == trial_ids[number]).values(test_accuracy=0.87))
         session.execute(
             mine.where(Trial.number == 0).values(
-                state="infeasible", reason="-parameters > 5", finished_at=func.clock_timestamp()
+                state="infeasible",
+                reason="-parameters > 5",
+                cost=0.0,
+                epochs_total=0,
+                finished_at=func.clock_timestamp(),
             )
         )
         session.execute(
@@ -82,4 +86,5 @@ def _rare_columns(engine: Engine, sweep_id: int, number: int) -> None:
                 state="pruned", reason="", value=-0.0, finished_at=func.clock_timestamp()
             )
         )
+        session.add(Run(trial_id=trial_ids[1], seed=0, state="pruned", value=-0.0, seconds=0.5))
         session.execute(update(Sweep).where(Sweep.id == sweep_id).values(environment={"torch": "2"}, stop_reason=None))
