@@ -1,6 +1,7 @@
 """What is exported can be imported, in each format, without losing anything."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -67,6 +68,22 @@ def test_an_ended_sweep_comes_back_ended(client: TestClient, engine: Engine, end
         finish(engine, sweep_id, worker_id, [success(trial.lease) for trial in trials])
     copy = restored(client, export(client, sweep_id, ending).content)
     assert copy["state"] == "completed"
+    assert json.dumps(document(client, copy["id"])) == json.dumps(document(client, sweep_id))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_was_pruned_or_infeasible_comes_back(client: TestClient, engine: Engine, ending: str) -> None:
+    """As the queue writes it: a pruned trial's runs have values, an infeasible one has no epochs."""
+    sweep_id = create_grid(engine, 1, 2, 3, constraints=["hidden_units < 3"])
+    worker_id = new_worker(engine)
+    first, second = claim(engine, worker_id)
+    finish(engine, sweep_id, worker_id, [success(first.lease), replace(success(second.lease), pruned="too poor")])
+    copy = restored(client, export(client, sweep_id, ending).content)
+    assert {state: count for state, count in copy["counts"].items() if count} == {
+        "complete": 1,
+        "pruned": 1,
+        "infeasible": 1,
+    }
     assert json.dumps(document(client, copy["id"])) == json.dumps(document(client, sweep_id))
 
 
