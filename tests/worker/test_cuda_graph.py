@@ -6,12 +6,19 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from tests.worker.mlp_examples import mixed_runs, recipes, small_split
+from tests.worker.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
 from tests.worker.recorded_steps import RecordedSteps
 from tests.worker.test_training import Curves, numbers
 from worker.cuda_graph import WARM_UP, Recorder, Replayed, recorder_for
+from worker.fused_layout import fusion_order
+from worker.fused_mlp import FusedMLP, Kind, Member, Tally
+from worker.initializers import initial_parameters
+from worker.planned import Planned
 from worker.run import OPTIMIZERS, Run, RunConfig
+from worker.steps import TrainingStep
 from worker.training import train
 
 
@@ -75,6 +82,43 @@ def test_more_steps_than_are_planned_at_once() -> None:
         for i, name in enumerate(["sgd", "adam"])
     ]
     assert differing(runs, RecordedSteps()) == []
+
+
+class OnTheDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuses operations on tensors of the host."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __torch_dispatch__(
+        self, function: Callable[..., Any], types: object, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, torch.Tensor)]
+        assert {tensor.device.type for tensor in tensors} <= {"meta"}, function
+        return out
+
+
+def test_a_step_knows_no_other_device() -> None:
+    """Every recipe on a device without numbers, where none can be read: no tensor of the host is in a step, nor in an
+    evaluation, also after some runs have left."""
+    split, runs = small_split(torch.float32), recipes(48)
+    x, y = split.train_x.to("meta"), split.train_y.to("meta")
+    kinds: dict[tuple[int, Kind], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: fusion_order(run.config)):
+        kinds.setdefault((run.seed, Kind.of(run.config)), []).append(run)
+    for same in kinds.values():
+        members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES)) for run in same]
+        model = FusedMLP(members, x)
+        for _ in range(2):
+            plain, tally = model.evaluated(), Tally.zero(model.layout.runs, x)
+            step = TrainingStep(model, x, y, tally, Planned(BATCH, y), model.workspace(BATCH))
+            model.plan(torch.ones(1, model.layout.runs), 0, 1)
+            space = plain.workspace(len(y), training=False)
+            with OnTheDevice():
+                step()
+                plain.evaluate(space, x, y, tally)
+            model = FusedMLP([model.member(i) for i in range(0, model.layout.runs, 2)], x)
 
 
 @pytest.mark.parametrize(
