@@ -64,7 +64,7 @@ def read_info(content: bytes) -> ModelInfo:
         raise ModelFileError("it is a safetensors file, but not one of Perceptune")
     try:
         info = ModelInfo.model_validate({name: _decoded(name, text) for name, text in metadata.items()})
-    except (TypeError, ValueError):  # pydantic's own is a ValueError
+    except (TypeError, ValueError, RecursionError):  # pydantic's own is a ValueError
         raise ModelFileError("its metadata are damaged") from None
     if info.perceptune_format > FORMAT:
         raise ModelFileError(f"it was made by a newer Perceptune, {info.perceptune_version}")
@@ -78,7 +78,7 @@ def _split(content: bytes) -> tuple[dict[str, Any], bytes]:
         raise ModelFileError("it is no safetensors file")
     try:
         header = json.loads(content[8 : 8 + length])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ModelFileError("it is no safetensors file") from None
     if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
         raise ModelFileError("it is no safetensors file")

@@ -5,7 +5,7 @@ import re
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
@@ -29,8 +29,11 @@ def read_model(model: str, settings: Settings) -> bytes:
     """
     if model.startswith(("http://", "https://")):
         return _get(model, settings)
-    if Path(model).is_file():
-        return Path(model).read_bytes()
+    try:
+        if Path(model).is_file():
+            return Path(model).read_bytes()
+    except OSError as error:
+        raise InvalidError(f"{model} can't be read: {error.strerror}.") from None
     numbers = re.fullmatch(r"(\d+)(?:/(\d+))?(?:/(\d+))?", model)
     if numbers is None:
         raise InvalidError(
@@ -40,14 +43,18 @@ def read_model(model: str, settings: Settings) -> bytes:
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host
     host = f"[{host}]" if ":" in host else host
     address = f"http://{host}:{settings.port}/api/v1/sweeps/{sweep}"
-    trial = trial or _best(sweep, json.loads(_get(address, settings)))
+    trial = trial or _best(sweep, address, _get(address, settings))
     return _get(f"{address}/trials/{trial}/model{f'?run={run}' if run else ''}", settings)
 
 
-def _best(sweep: str, answer: dict[str, Any]) -> int:
-    if answer["best"] is None:
+def _best(sweep: str, address: str, answer: bytes) -> int:
+    try:
+        best = json.loads(answer)["best"]
+    except (ValueError, KeyError, TypeError):
+        raise InvalidError(f"{address} answers, but not as Perceptune does.") from None
+    if best is None:
         raise InvalidError(f"Sweep {sweep} has no complete trial yet, so there is no best model.")
-    return int(answer["best"]["number"])
+    return int(best["number"])
 
 
 def _get(address: str, settings: Settings) -> bytes:
@@ -61,7 +68,7 @@ def _get(address: str, settings: Settings) -> bytes:
             return content
     except HTTPError as error:
         raise InvalidError(f"{address} answers {error.code}: {_detail(error)}") from None
-    except (URLError, TimeoutError, HTTPException, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         why = getattr(error, "reason", None) or error
         raise InvalidError(f"{address} can't be reached: {why}.") from None
 

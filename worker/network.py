@@ -24,6 +24,8 @@ class Network:
             layers = from_bytes(content, torch.device("cpu"))
         except (ValueError, SafetensorError) as error:
             raise ModelFileError(f"it is damaged: {error}") from None
+        if any(tensor.dtype != torch.float32 for layer in layers for tensor in layer):
+            raise ModelFileError("its numbers are not float32")
         shapes = [(layer.weight.shape, layer.bias.shape) for layer in layers]
         sizes = config.layer_sizes(self.info.features, len(self.info.classes))
         if shapes != [((outputs, inputs), (outputs,)) for inputs, outputs in sizes]:

@@ -3,7 +3,9 @@
 import json
 import subprocess
 from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx2
 import numpy as np
@@ -141,11 +143,15 @@ def test_what_is_no_model_is_refused_with_the_reason(tmp_path: Path) -> None:
     odd = tmp_path / "odd"
     odd.write_text("what else lies about on a disk")
     assert refused(odd, "-") == f"{odd} can't be used as a model: it is no safetensors file."
+    half = {"0.weight": torch.eye(4).half(), "0.bias": torch.zeros(4).half()}
+    info = read_info(model_file(tmp_path).read_bytes())
     for content, why in (
         (save({"x": torch.zeros(2)}), "not one of Perceptune"),
         (model_file(tmp_path, hidden_layers=[7]).read_bytes(), "its layers are not those that its metadata name"),
         (model_file(tmp_path, activation="step").read_bytes(), "it is damaged: activation: one of relu"),
         (model_file(tmp_path).read_bytes()[:-1], "it is damaged"),
+        (with_info(save(half), info), "its numbers are not float32"),
+        ((100_000).to_bytes(8, "little") + b"[" * 100_000, "it is no safetensors file"),
     ):
         with pytest.raises(ModelFileError, match=why):
             Network(content)
@@ -155,9 +161,32 @@ def test_a_model_that_is_not_there_is_refused(settings: Settings) -> None:
     """Neither a file nor numbers, and a server that does not answer."""
     with pytest.raises(InvalidError, match="There is no file nowhere: name a model file, its address on a server"):
         read_model("nowhere", settings)
+    with pytest.raises(InvalidError, match="can't be read: File name too long"):
+        read_model("n" * 300, settings)
     for model in ("http://127.0.0.1:9/model", "1/2", "http://[", "http://127.0.0.1:port/"):
         with pytest.raises(InvalidError, match="can't be reached: "):
             read_model(model, settings.model_copy(update={"port": 9}))
+
+
+@pytest.mark.parametrize("content", ["<html>", "{}", "[]"])
+def test_another_program_in_place_of_the_service_is_named(settings: Settings, content: str) -> None:
+    """Its address, and that it does not speak as the service does."""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(InvalidError, match=r"/sweeps/7 answers, but not as Perceptune does\.$"):
+            read_model("7", settings.model_copy(update={"port": server.server_port}))
+        thread.join()
 
 
 @pytest.mark.parametrize(
