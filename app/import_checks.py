@@ -1,6 +1,7 @@
 """One trial of a file that is imported, with all checks that its rows in the database would have to pass."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from app.schemas import AttemptOut
 from app.space import Constant, Space, check_model_fits
 
 ALMOST = 1e-9  # relative; a mean that was added up in another order
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):?[0-5]\d)"
+)  # as Postgres reads it too
 
 
 class CheckedTrial:
@@ -33,6 +37,7 @@ class CheckedTrial:
         self.n_epochs = len(self.epochs[0])
         _check_history(self.facts.get("history", []), loc)
         _check_trial(self.facts, self.runs, loc)
+        _check_objectives(self.facts, sweep, loc)
         _check_params(self.facts, sweep, loc)
         if self.facts["state"] in LIVE_TRIALS:
             self._queue_again()
@@ -108,6 +113,7 @@ _RULES: list[Rule] = [
         "must be at least 1, or 0 where the trial is infeasible",
     ),
     (lambda t: t.get("attempt", 0) >= 0, "attempt", "must be 0 or more"),
+    (lambda t: 0 <= t.get("first_seed", 0) < 2**31, "first_seed", "must be 0 or more, and below 2 ** 31"),
     (lambda t: isinstance(t.get("history", []), list), "history", "must be a list"),
 ]
 
@@ -135,6 +141,18 @@ def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:
         except ValidationError as error:
             found = error.errors(include_url=False)[0]
             raise wrong((*loc, "history", index, *found["loc"]), str(found["msg"])) from None
+        for name in ("started_at", "ended_at"):
+            if attempt[name] is not None and not _TIME.fullmatch(str(attempt[name])):
+                raise wrong((*loc, "history", index, name), "must be a time like 2026-01-31T12:00:00+00:00")
+
+
+def _check_objectives(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
+    """A complete trial of a sweep with several objectives has a value for each."""
+    further, others = len(sweep.get("objectives", [])), trial.get("other_values")
+    if others is None and (further == 0 or trial["state"] != TrialState.complete):
+        return
+    if others is None or len(others) != further or not all(isinstance(other, float) for other in others):
+        raise wrong((*loc, "other_values"), f"must be {further} numbers: so many further objectives has the sweep")
 
 
 def _check_mean(trial: Mapping[str, Any], values: list[float], loc: tuple[str | int, ...]) -> None:
