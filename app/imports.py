@@ -81,6 +81,7 @@ def _sweep_facts(document: Any) -> tuple[dict[str, Any], int | None]:
         raise wrong(("sweep", "id"), f"must be a whole number, not {str(origin)[:80]!r}")
     facts = read(SWEEP, {name: value for name, value in given.items() if name != "id"}, ("sweep",))
     _check_body(given, facts)
+    _check_environment(facts.get("environment", {}))
     if facts["state"] not in ENDED_SWEEPS:
         facts["state"] = SweepState.paused
     if (facts["state"] in ENDED_SWEEPS) != (facts.get("finished_at") is not None):
@@ -102,6 +103,14 @@ def _check_body(given: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     except ValidationError as error:
         found = error.errors(include_url=False)[0]
         raise wrong(("sweep", *found["loc"]), str(found["msg"])) from None
+
+
+def _check_environment(environment: Mapping[str, Any]) -> None:
+    for name, one in environment.items():
+        right = list if name == "devices" else str
+        if not isinstance(one, right) or not all(isinstance(part, str) for part in one):
+            words = "must be a list of texts" if name == "devices" else "must be text"
+            raise wrong(("sweep", "environment", name), words)
 
 
 def _check_counts(document: Mapping[str, Any], trials: list[CheckedTrial]) -> None:
