@@ -34,6 +34,11 @@ def rich_sweep(engine: Engine) -> int:
         n_trials=None,
         seeds=2,
         seed=7,
+        objectives=[
+            {"metric": "val_accuracy", "direction": "maximize"},
+            {"metric": "parameters", "direction": "minimize"},
+            {"metric": "seconds", "direction": "minimize"},
+        ],
     )
     worker_id = new_worker(engine)
     first, second, third, *others = claim(engine, worker_id, max_trials=5)
