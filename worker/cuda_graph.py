@@ -1,6 +1,7 @@
 """One step as one CUDA graph: a launch in place of dozens, each of which would cost more than what it computes."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -48,7 +49,7 @@ class CudaGraphs:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._stream = _side_stream(device)
         self._pool = torch.cuda.graph_pool_handle()
 
     def warm_up(self, step: Step) -> None:
@@ -61,9 +62,17 @@ class CudaGraphs:
 
     def record(self, step: Step) -> Step:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self._device), torch.cuda.graph(graph, self._pool, self._stream):
+        side = torch.cuda.stream(self._stream)  # goes back to the usual stream also where ending the capture fails
+        with torch.cuda.device(self._device), side, torch.cuda.graph(graph, self._pool, self._stream):
             step()
         return graph.replay
+
+
+@cache
+def _side_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all cohorts of a device: cuBLAS keeps a workspace for every stream that it has seen."""
+    stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    return stream
 
 
 def recorder_for(device: torch.device) -> Recorder | None:
