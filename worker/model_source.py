@@ -60,9 +60,10 @@ def _best(sweep: str, address: str, answer: bytes) -> int:
 def _get(address: str, settings: Settings) -> bytes:
     try:
         parts = urlsplit(address)
-        ours = is_loopback(parts.hostname or "") or (parts.hostname, parts.port) == (settings.host, settings.port)
+        here = is_loopback(parts.hostname or "") or parts.hostname == settings.host
+        ours = here and (parts.port or {"http": 80, "https": 443}[parts.scheme]) == settings.port
         headers = {"Authorization": f"Bearer {settings.api_key}"} if ours and settings.api_key else {}
-        opener = build_opener(_NoRedirects, *([ProxyHandler({})] if ours else []))
+        opener = build_opener(_NoRedirects, *([ProxyHandler({})] if here else []))
         with opener.open(Request(address, headers=headers), timeout=SECONDS) as answer:
             content: bytes = answer.read()
             return content

@@ -2,7 +2,8 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -168,13 +169,17 @@ def test_a_model_that_is_not_there_is_refused(settings: Settings) -> None:
             read_model(model, settings.model_copy(update={"port": 9}))
 
 
-@pytest.mark.parametrize("content", ["<html>", "{}", "[]"])
-def test_another_program_in_place_of_the_service_is_named(settings: Settings, content: str) -> None:
-    """Its address, and that it does not speak as the service does."""
+@contextmanager
+def answering(status: int, content: str, **headers: str) -> Iterator[tuple[int, list[str | None]]]:
+    """The port of a program that gives this answer, and the keys that it is given."""
+    keys: list[str | None] = []
 
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            keys.append(self.headers["Authorization"])
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content.encode())
 
@@ -182,11 +187,36 @@ def test_another_program_in_place_of_the_service_is_named(settings: Settings, co
             pass
 
     with HTTPServer(("127.0.0.1", 0), Other) as server:
-        thread = Thread(target=server.handle_request)
+        thread = Thread(target=server.serve_forever)
         thread.start()
-        with pytest.raises(InvalidError, match=r"/sweeps/7 answers, but not as Perceptune does\.$"):
-            read_model("7", settings.model_copy(update={"port": server.server_port}))
-        thread.join()
+        try:
+            yield server.server_port, keys
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("content", ["<html>", "{}", "[]"])
+def test_another_program_in_place_of_the_service_is_named(settings: Settings, content: str) -> None:
+    """Its address, and that it does not speak as the service does."""
+    with (
+        answering(200, content) as (port, _),
+        pytest.raises(InvalidError, match=r"/sweeps/7 answers, but not as Perceptune does\.$"),
+    ):
+        read_model("7", settings.model_copy(update={"port": port}))
+
+
+def test_the_key_is_for_the_service_alone(settings: Settings) -> None:
+    """It goes to the service's port, by number or by address; not to another one, and not where an answer leads."""
+    with answering(200, "x") as (port, keys), answering(302, "", Location=f"http://localhost:{port}/") as (other, _):
+        mine = settings.model_copy(update={"port": port, "api_key": "long enough"})
+        for model in ("1/2", f"http://localhost:{port}/model"):
+            assert read_model(model, mine) == b"x"
+        assert read_model(f"http://localhost:{port}/", mine.model_copy(update={"port": other})) == b"x"
+        assert keys == ["Bearer long enough"] * 2 + [None]
+        with pytest.raises(InvalidError, match="answers 302: Found"):
+            read_model("1/2", mine.model_copy(update={"port": other}))
+        assert len(keys) == 3
 
 
 @pytest.mark.parametrize(
