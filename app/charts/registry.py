@@ -17,6 +17,7 @@ from app.charts.words import varying
 from app.errors import FieldError, InvalidError, NotFoundError
 
 Query = Mapping[str, str]
+Needs = Literal["trials", "runs", "epochs", "objectives"]  # runs and objectives: the trials with theirs
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Chart:
     name: str
     title: str
     description: str
-    needs: Literal["trials", "epochs", "objectives"]
+    needs: Needs
     options: tuple[str, ...]
     parse: Callable[[SweepRow, Query], Any]
     draw: Callable[[SweepRow, Sequence[TrialRow], Sequence[EpochRow], Any], go.Figure]
@@ -123,7 +124,7 @@ CHARTS: dict[str, Chart] = {
             "effect",
             "Effect of one hyperparameter",
             "The metric against one hyperparameter: every run a point, mean and spread over seeds, the best marked.",
-            "trials",
+            "runs",
             ("x", "color", "close"),
             _effect_options,
             _draw_effect,

@@ -17,7 +17,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class SweepRow:
-    """What a chart needs to know of a sweep. `metric` is e.g. `val_accuracy`; `maximize` is its direction."""
+    """What a chart needs to know of a sweep. `metric` is e.g. `val_accuracy`; `maximize` is its direction.
+
+    `curves` is how many trials have learning curves, where only those that are drawn are read.
+    """
 
     name: str
     dataset: str
@@ -27,6 +30,7 @@ class SweepRow:
     seeds: int
     axes: Mapping[str, Axis]
     objectives: Sequence[tuple[str, bool]] = ()  # metric and whether more is better, where there are several
+    curves: int = 0
 
 
 class RunRow(NamedTuple):

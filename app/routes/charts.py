@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import plotly.graph_objects as go
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from app import chart_rows, fronts, schemas, sweeps
+from app import chart_rows, schemas, sweeps
 from app.charts.page import page
 from app.charts.registry import CHARTS, chart
 from app.routes.dependencies import DatabaseSession, known_query, problems
@@ -49,11 +49,7 @@ def get_chart(
     options = {key: value for key, value in request.query_params.items() if key not in {"format", *lens}}
 
     def draw() -> go.Figure:
-        trials = chart_rows.trial_rows(session, sweep_id, **lens)
-        if wanted.needs == "objectives":
-            trials = fronts.with_objectives(session, sweep, trials)
-        epochs = chart_rows.drawn_epoch_rows(session, sweep, **lens) if wanted.needs == "epochs" else []
-        return wanted.figure(chart_rows.sweep_row(sweep), trials, epochs, options)
+        return wanted.figure(*chart_rows.chart_rows(session, sweep, wanted.needs, **lens), options)
 
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch
