@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
-from app import sweeps, trial_rows
+from app import queue_statements, sweeps, trial_rows
 from app.models import ENDED_SWEEPS, Sweep, SweepState, Trial, TrialState
 from app.samplers import Tried
 
@@ -97,6 +97,7 @@ def write(session: Session, sweep_id: int, draws: Sequence[Draw], infeasible: Se
             others.append(_Other(row.id, row.number, TrialState(row.state), first_seed))
     _write_params(session, ready, sizes)
     if len(ready) < len(mine) or infeasible:
+        session.execute(queue_statements.CANCEL_IN_STOPPING, {"sweeps": [sweep_id]})  # a twin that would wait in vain
         sweeps.touch(session, sweep)
     return written
 
@@ -150,9 +151,11 @@ def _settled(
             _write_params(session, [(draw, 0)], {row.id: trial_rows.trial_size(sweep, draw.params)})
             session.execute(_WAIT, {"id": row.id, "token": draw.token})
             return None
+    # a trial that waits may have been given further seeds already; one that has the first is settled when it is claimed
+    taken = [other.first_seed for other in others if other.state in _TRAINED or other.first_seed > 0]
     first_seed = int(row.first_seed)
-    if any(abs(other.first_seed - first_seed) < sweep.seeds for other in trained):
-        first_seed = max(other.first_seed for other in trained) + sweep.seeds
+    if any(abs(other - first_seed) < sweep.seeds for other in taken):
+        first_seed = max(taken) + sweep.seeds
     written.first_seeds[row.id] = first_seed
     return first_seed
 
