@@ -123,6 +123,33 @@ def test_repeats_get_new_seeds(engine: Engine) -> None:
         assert sorted(first_seeds) == list(range(0, 2 * len(first_seeds), 2))
 
 
+def test_seeds_that_are_asked_for_ahead_are_new_too(engine: Engine) -> None:
+    """Configurations that were trained are drawn again, several times each, before any of those is claimed."""
+    sweep, worker = create_sweep(engine, space=SMALL, n_trials=30, seeds=2), new_worker(engine)
+    trained(engine, sweep, worker, max_trials=10)
+    for _ in range(2):
+        with transaction(engine) as session:
+            asker = sampler.Asker(sweep_of(engine, sweep), draws.known_rows(session, sweep))
+            ahead = [draws.Draw(one, None, asker.choose(number)) for one, number in draws.waiting(session, sweep, 8)]
+            assert len(draws.write(session, sweep, ahead).first_seeds) == 8
+    finish_all(engine, sweep)
+    tried = Counter((trial.configuration, trial.first_seed) for trial in in_state(engine, sweep, TrialState.complete))
+    assert (sum(tried.values()), set(tried.values())) == (30, {1})
+
+
+def test_no_twin_waits_in_a_sweep_that_stops(engine: Engine) -> None:
+    """Nobody would claim it, and the sweep would never end."""
+    space = {"hidden_units": [4], "epochs": 1}
+    sweep, worker = create_sweep(engine, space=space, n_trials=3, repeats="reuse"), new_worker(engine)
+    claimed = claim(engine, worker)
+    with transaction(engine) as session:
+        sweeps.change_state(session, sweep, "stop")
+    held = fill_in(engine, sweep_of(engine, sweep), claimed)
+    assert Counter(states(engine, sweep)) == {"running": 1, "cancelled": 2}
+    finish(engine, sweep, worker, [success(one.lease) for one in held])
+    assert sweep_of(engine, sweep).state == SweepState.completed
+
+
 def test_repeats_take_over_results(engine: Engine) -> None:
     """No configuration is trained twice: the later ones have value, runs and curve of the first, and say whose."""
     sweep, worker = create_sweep(engine, space=SMALL, n_trials=14, repeats="reuse"), new_worker(engine)
