@@ -67,11 +67,11 @@ def main() -> None:
     torch.set_num_threads(1)
     device, start = torch.device("cuda:0"), perf_counter()
     split, real = data(device, arguments.home)
-    found = [
-        compare(workload, split, arguments.home, arguments.rounds)
-        for workload in workloads_here()
-        if not arguments.only or workload.name in arguments.only
-    ]
+    found = []
+    for workload in workloads_here():
+        if not arguments.only or workload.name in arguments.only:
+            found.append(compare(workload, split, arguments.home, arguments.rounds))
+            print(_table(found[-1]), file=sys.stderr, flush=True)  # what is measured is not lost with what is not
     facts = machine(device) | {
         "command": f"`{' '.join(['python', '-m', 'benchmarks.gpu', *sys.argv[1:]])}`",
         "data": "Fashion-MNIST" if real else "noise of Fashion-MNIST's shape: the data set is not on this machine",

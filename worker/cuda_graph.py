@@ -41,16 +41,16 @@ class Replayed:
 
 
 class CudaGraphs:
-    """Records on a CUDA device. The graphs share their working memory, because they run one after the other.
+    """Records on a CUDA device.
 
-    Warm-up and capture are on one stream beside the usual one, as capturing asks for; so cuBLAS makes its workspace
-    for that stream outside of the capture.
+    Each graph has working memory of its own: a pool that is shared must not be left by its last graph before the next
+    one comes, and runs that leave a cohort do just that. Warm-up and capture are on one stream beside the usual one, as
+    capturing asks for; so cuBLAS makes its workspace for that stream outside of the capture.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = _side_stream(device)
-        self._pool = torch.cuda.graph_pool_handle()
 
     def warm_up(self, step: Step) -> None:
         with torch.cuda.device(self._device):
@@ -63,7 +63,9 @@ class CudaGraphs:
     def record(self, step: Step) -> Step:
         graph = torch.cuda.CUDAGraph()
         side = torch.cuda.stream(self._stream)  # goes back to the usual stream also where ending the capture fails
-        with torch.cuda.device(self._device), side, torch.cuda.graph(graph, self._pool, self._stream):
+        # other threads of a worker may do as they like meanwhile
+        capture = torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local")
+        with torch.cuda.device(self._device), side, capture:
             step()
         return graph.replay
 

@@ -64,6 +64,10 @@ def _train(context: Context, found: Retraining, data: Dataset) -> dict[int, byte
             last |= {result.key: result for result in results}
             if context.stopping.is_set():
                 return None
+    if diverged := [index for index in found.values if index not in keep]:
+        raise ArithmeticError(
+            f"runs {', '.join(map(str, diverged))} diverge on this device, where they were complete before"
+        )
     values = {index: float(getattr(last[index], metric)) for index in found.values}
     _compare(found, values)
     return {index: weights.to_bytes(keep[index], value) for index, value in values.items()}

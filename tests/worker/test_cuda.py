@@ -69,6 +69,15 @@ def test_the_same_training_twice_gives_identical_numbers(device: torch.device) -
     assert {key: repr(numbers(c)) for key, c in first.items()} == {key: repr(numbers(c)) for key, c in second.items()}
 
 
+def test_runs_that_leave_one_after_the_other_leave_the_others_alone(device: torch.device) -> None:
+    """Each time the rest is captured anew, after the last graph of the former cohort is gone."""
+    split = split_on(device, torch.float64)
+    runs = [Run(epochs, RunConfig((16,), 0.1, epochs, 32), 0) for epochs in (2, 4, 6, 8)]
+    together = curves(runs, split)
+    for run in runs:
+        assert losses(together[run.key]) == pytest.approx(losses(curves([run], split)[run.key]), rel=0, abs=1e-9)
+
+
 def test_trains_as_a_cpu_does(device: torch.device) -> None:
     """In double precision the losses are those of a CPU: the masks, batches and weights are the same there."""
     there, here = curves(RUNS, split_on(device, torch.float64)), curves(RUNS, small_split(torch.float64))
