@@ -30,12 +30,11 @@ class AxisPlan(NamedTuple):
 
 def axis_plan(axis: Axis, tried: Iterable[object]) -> AxisPlan:
     """A ladder of choices such as 1, 2, 4 ... 1024 gets a log axis, as does what the space calls log."""
-    known = {label(choice): choice for choice in axis.choices or ()}
-    values = list((known | {label(value): value for value in tried} | known).values())
+    values = [*(axis.choices or ()), *tried]
     if not all(map(is_number, values)):
-        names: list[Place] = [label(value) for value in values]
+        names: list[Place] = [*dict.fromkeys(map(label, values))]
         return AxisPlan(axis.name, "category", names, names)
-    numbers = sorted(map(_float, values))
+    numbers = sorted({_float(value) for value in values})
     scale: Scale = "log" if numbers and numbers[0] > 0 and (axis.log or _spreads_out(numbers)) else "linear"
     places: list[Place] = [*numbers]
     few = len(places) <= (TICKS if axis.choices else WHOLE_TICKS) and (

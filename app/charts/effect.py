@@ -1,6 +1,6 @@
 """A metric against one hyperparameter, with the spread over seeds: which value is best, and by how much?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from app.charts.axis import (
 from app.charts.empty import empty_figure
 from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import Scored, best_of, failed, finished, ranked, thinned
-from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, colors, figure
+from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, Trace, colors, figure, scatter
 from app.charts.words import failed_note, label, metric_name, params_text, subtitle, varying
 
 POINTS = 2_000  # runs drawn
@@ -47,14 +47,12 @@ class Point(NamedTuple):
     text: str
 
 
-class _Dot(NamedTuple):
-    """A run as it is averaged; the few that are drawn become points, with texts."""
+class _Tried(NamedTuple):
+    """A trial's runs as they are averaged: seeds and values. The few that are drawn become points, with texts."""
 
     x: Place
-    y: float
-    hue: str
     trial: TrialRow
-    seed: int | None
+    runs: Sequence[tuple[int | None, float]]
 
 
 class Level(NamedTuple):
@@ -94,16 +92,17 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     tried = [trial.params[options.x] for trial, _ in scored]
     plan = axis_plan(sweep.axes.get(options.x, Axis(options.x)), tried)
     hues = _hue_plan(sweep, options.color, [trial for trial, _ in scored])
-    dots = _dots(scored, options, plan, None if hues else options.color)
     names = varying([trial for trial, _ in scored]) or [options.x]
-    groups = _groups(dots, plan, _hues(scored, sweep, None if hues else options.color), options.color, names)
+    tried_runs = _by_hue(sweep, scored, None if hues else options.color, _tried(scored, options.x, plan))
+    groups = _groups(tried_runs, plan, options.color, names)
     shown = sum(len(group.points) for group in groups)
+    runs = sum(len(one.runs) for group in tried_runs.values() for one in group)
     return EffectData(
         title=f"{metric_name(sweep.metric)} by {options.x}",
         subtitle=subtitle(
             sweep,
             failed_note(failed(trials)),
-            f"{shown} of {len(dots)} runs drawn" if shown < len(dots) else "",
+            f"{shown} of {runs} runs drawn" if shown < runs else "",
             "close-up: the y axis shows the better half" if options.close else "",
         ),
         metric=metric_name(sweep.metric),
@@ -146,59 +145,66 @@ def _hue_plan(sweep: SweepRow, color: str | None, trials: Sequence[TrialRow]) ->
     return axis_plan(Axis(color, sweep.axes.get(color, Axis(color)).log), hues)
 
 
-def _dots(scored: Sequence[Scored], options: EffectOptions, plan: AxisPlan, grouped_by: str | None) -> list[_Dot]:
-    """One a run that has a value, or one for the trial where its runs are not known."""
-    dots = []
-    for trial, value in scored:
-        where = place(plan, trial.params[options.x])
-        hue = label(trial.params.get(grouped_by)) if grouped_by else ""
-        runs = [_Dot(where, run.value, hue, trial, run.seed) for run in trial.runs if run.value is not None]
-        dots += runs or [_Dot(where, value, hue, trial, None)]
-    return dots
+def _tried(scored: Sequence[Scored], x: str, plan: AxisPlan) -> list[_Tried]:
+    """The runs that have a value, or the trial's own value where its runs are not known."""
+    return [
+        _Tried(
+            place(plan, trial.params[x]),
+            trial,
+            [(run.seed, run.value) for run in trial.runs if run.value is not None] or [(None, value)],
+        )
+        for trial, value in scored
+    ]
 
 
-def _hues(scored: Sequence[Scored], sweep: SweepRow, color: str | None) -> list[str]:
-    """The colours' names in their order: numbers by size, names as in the space. One empty name without a legend."""
+def _by_hue(
+    sweep: SweepRow, scored: Sequence[Scored], color: str | None, tried: Sequence[_Tried]
+) -> dict[str, list[_Tried]]:
+    """By the colours' names in their order: numbers by size, names as in the space. One without a name, no legend."""
     if color is None:
-        return [""]
-    seen = {label(hue): hue for hue in (trial.params.get(color) for trial, _ in scored)}
+        return {"": list(tried)}
+    hues = [trial.params.get(color) for trial, _ in scored]
+    names = list(map(label, hues))
+    seen = dict(zip(names, hues, strict=True))
     if all(map(is_number, seen.values())):
-        return sorted(seen, key=lambda name: float(str(seen[name])))
-    axis = sweep.axes.get(color, Axis(color))
-    known = [label(choice) for choice in axis.choices or ()]
-    return [name for name in dict.fromkeys([*known, *seen]) if name in seen]
+        ordered = sorted(seen, key=lambda name: float(str(seen[name])))
+    else:
+        known = [label(choice) for choice in sweep.axes.get(color, Axis(color)).choices or ()]
+        ordered = [name for name in dict.fromkeys([*known, *seen]) if name in seen]
+    members: dict[str, list[_Tried]] = {name: [] for name in ordered}
+    for name, one in zip(names, tried, strict=True):
+        members[name].append(one)
+    return members
 
 
 def _groups(
-    dots: Sequence[_Dot], plan: AxisPlan, hues: Sequence[str], color: str | None, names: Sequence[str]
+    members: Mapping[str, Sequence[_Tried]], plan: AxisPlan, color: str | None, names: Sequence[str]
 ) -> list[Group]:
     """The runs by colour. What is drawn is thinned to POINTS in all, what is averaged is not."""
-    members: dict[str, list[_Dot]] = {hue: [] for hue in hues}
-    for dot in dots:
-        members[dot.hue].append(dot)
-    share = min(1.0, POINTS / max(len(dots), 1))
+    runs = {hue: [(one, seed, y) for one in group for seed, y in one.runs] for hue, group in members.items()}
+    share = min(1.0, POINTS / max(sum(map(len, runs.values())), 1))
     return [
         Group(
             hue,
-            [_point(dot, color, names) for dot in thinned(group, max(2, int(share * len(group))))],
+            [_point(*run, color, names) for run in thinned(runs[hue], max(2, int(share * len(runs[hue]))))],
             _levels(group, plan),
         )
         for hue, group in members.items()
     ]
 
 
-def _point(dot: _Dot, color: str | None, names: Sequence[str]) -> Point:
-    which = "" if dot.seed is None else f", seed {dot.seed}"
-    text = f"trial {dot.trial.number}{which}<br>{params_text(dot.trial.params, names)}"
-    return Point(dot.x, dot.y, dot.trial.params.get(color) if color else None, text)
+def _point(one: _Tried, seed: int | None, y: float, color: str | None, names: Sequence[str]) -> Point:
+    which = "" if seed is None else f", seed {seed}"
+    text = f"trial {one.trial.number}{which}<br>{params_text(one.trial.params, names)}"
+    return Point(one.x, y, one.trial.params.get(color) if color else None, text)
 
 
-def _levels(dots: Sequence[_Dot], plan: AxisPlan) -> list[Level]:
-    at: dict[Place, list[float]] = {}
-    for dot in dots:
-        at.setdefault(dot.x, []).append(dot.y)
-    if len(at) > LEVELS:
+def _levels(tried: Sequence[_Tried], plan: AxisPlan) -> list[Level]:
+    if len({one.x for one in tried}) > LEVELS:
         return []
+    at: dict[Place, list[float]] = {}
+    for one in tried:
+        at.setdefault(one.x, []).extend([y for _, y in one.runs])
     return [_level(x, np.array(at[x])) for x in plan.places if x in at]
 
 
@@ -226,13 +232,13 @@ def _better_half(sweep: SweepRow, scored: Sequence[Scored]) -> tuple[float, floa
     return min(best, middle) - room, max(best, middle) + room
 
 
-def _runs_trace(data: EffectData, group: Group, marker: dict[str, object]) -> go.Scatter:
+def _runs_trace(data: EffectData, group: Group, marker: dict[str, object]) -> Trace:
     look = marker | {"size": 6, "opacity": 0.55}
     if data.hues is not None:
         hues = [color_value(data.hues, point.hue) for point in group.points]
         scale = [list(stop) for stop in SCALE]
         look |= {"color": hues, "colorscale": scale, "colorbar": color_bar(data.hues), "opacity": 0.8}
-    return go.Scatter(
+    return scatter(
         x=[point.x for point in group.points],
         y=[point.y for point in group.points],
         name=group.name or "one run",
@@ -246,11 +252,11 @@ def _runs_trace(data: EffectData, group: Group, marker: dict[str, object]) -> go
     )
 
 
-def _means_trace(data: EffectData, group: Group, marker: dict[str, object]) -> go.Scatter:
+def _means_trace(data: EffectData, group: Group, marker: dict[str, object]) -> Trace:
     """Means over runs with error bars; grey where the points wear a colour scale."""
     spreads = ["" if level.std is None else f" ± {level.std:.4f}" for level in group.levels]
     color = PALETTE[-1] if data.hues else marker["color"]
-    return go.Scatter(
+    return scatter(
         x=[level.x for level in group.levels],
         y=[level.mean for level in group.levels],
         error_y={"array": [level.std or 0.0 for level in group.levels], "thickness": 1.5, "width": 4},
@@ -265,8 +271,8 @@ def _means_trace(data: EffectData, group: Group, marker: dict[str, object]) -> g
     )
 
 
-def _best_trace(best: Point, grouped: bool) -> go.Scatter:
-    return go.Scatter(
+def _best_trace(best: Point, grouped: bool) -> Trace:
+    return scatter(
         x=[best.x],
         y=[best.y],
         name=f"best trial: {place_name(best.x)}",

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from app.charts.empty import empty_figure
 from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import failed, finished, thinned
-from app.charts.theme import BEST, PALETTE, figure
+from app.charts.theme import BEST, PALETTE, figure, scatter
 from app.charts.words import failed_note, metric_name, params_text, subtitle, varying
 
 LIMIT = 2_000  # points
@@ -50,22 +50,26 @@ def history_figure(data: HistoryData) -> go.Figure:
     if not data.numbers:
         return empty_figure(title=data.title, subtitle=data.subtitle)
     made = figure(data.title, data.subtitle)
-    made.add_scatter(
-        x=data.numbers,
-        y=data.values,
-        name="trial",
-        mode="markers",
-        marker={"size": 7, "opacity": 0.6, "color": PALETTE[0]},
-        text=data.texts,
-        hovertemplate="trial %{x}: <b>%{y:.4f}</b><br>%{text}<extra></extra>",
+    made.add_trace(
+        scatter(
+            x=data.numbers,
+            y=data.values,
+            name="trial",
+            mode="markers",
+            marker={"size": 7, "opacity": 0.6, "color": PALETTE[0]},
+            text=data.texts,
+            hovertemplate="trial %{x}: <b>%{y:.4f}</b><br>%{text}<extra></extra>",
+        )
     )
-    made.add_scatter(
-        x=data.numbers,
-        y=data.best,
-        name="best so far",
-        mode="lines",
-        line={"shape": "hv", "width": 2, "color": BEST},
-        hovertemplate="best up to trial %{x}: <b>%{y:.4f}</b><extra></extra>",
+    made.add_trace(
+        scatter(
+            x=data.numbers,
+            y=data.best,
+            name="best so far",
+            mode="lines",
+            line={"shape": "hv", "width": 2, "color": BEST},
+            hovertemplate="best up to trial %{x}: <b>%{y:.4f}</b><extra></extra>",
+        )
     )
     made.update_xaxes(title_text="trial", tickformat="d").update_yaxes(title_text=data.metric)
     return made

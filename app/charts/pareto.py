@@ -10,7 +10,7 @@ from app.charts.axis import axis_plan
 from app.charts.empty import empty_figure
 from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import failed, finished, thinned
-from app.charts.theme import BEST, PALETTE, figure
+from app.charts.theme import BEST, PALETTE, Trace, figure, scatter
 from app.charts.words import failed_note, metric_name, params_text, subtitle, varying
 from app.pareto import front
 
@@ -108,9 +108,9 @@ def _point(trial: TrialRow, at: tuple[int, int], params: str) -> Point:
     )
 
 
-def _trace(points: Sequence[Point], name: str, marker: dict[str, object], **more: object) -> go.Scatter:
+def _trace(points: Sequence[Point], name: str, marker: dict[str, object], **more: object) -> Trace:
     spreads = [(_spread(point.x_std), _spread(point.y_std)) for point in points]
-    return go.Scatter(
+    return scatter(
         **{"mode": "markers"} | more,
         x=[point.x for point in points],
         y=[point.y for point in points],

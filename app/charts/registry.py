@@ -113,8 +113,10 @@ def _draw_effect(
 def _first_x(sweep: SweepRow, trials: Sequence[TrialRow]) -> str:
     """The first hyperparameter with choices to compare, else the first in which the trials differ, else the first."""
     compared = [name for name, axis in sweep.axes.items() if axis.choices is not None and len(axis.choices) > 1]
+    if compared:
+        return compared[0]
     differing = [name for name in varying([item.trial for item in finished(trials)]) if name in sweep.axes]
-    return next(iter([*compared, *differing, *sweep.axes]), "")
+    return next(iter([*differing, *sweep.axes]), "")
 
 
 CHARTS: dict[str, Chart] = {

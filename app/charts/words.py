@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 
 from app.charts.rows import SweepRow, TrialRow
 
@@ -48,7 +49,7 @@ def params_text(params: Mapping[str, object], names: Iterable[str] | None = None
 
 def varying(trials: Sequence[TrialRow]) -> list[str]:
     """The names of the parameters in which the trials differ, in the order in which they appear."""
-    names = dict.fromkeys(name for trial in trials for name in trial.params)
+    names = dict.fromkeys(chain.from_iterable(trial.params for trial in trials))
     return [name for name in names if _varies([trial.params.get(name) for trial in trials])]
 
 
