@@ -159,7 +159,7 @@ def _mean_line(points: Sequence[tuple[int, float | None]]) -> Line:
 
 
 def _std(values: Sequence[float], mean: float) -> float:
-    """The sample standard deviation, 0 of a single value; statistics.stdev computes with fractions, ten times as long."""
+    """The sample standard deviation, 0 of one value; statistics.stdev computes with fractions, ten times as long."""
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1))
 
 
