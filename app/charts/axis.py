@@ -43,9 +43,9 @@ def axis_plan(axis: Axis, tried: Iterable[object]) -> AxisPlan:
     return AxisPlan(axis.name, scale, places, places if few else None)
 
 
-def place(plan: AxisPlan, value: object) -> Place:
-    """Where a value lies."""
-    return label(value) if plan.scale == "category" else _float(value)
+def places(plan: AxisPlan, values: Iterable[object]) -> list[Place]:
+    """Where the values lie."""
+    return [*map(label, values)] if plan.scale == "category" else [*map(_float, values)]
 
 
 def place_name(where: Place) -> str:

@@ -15,17 +15,18 @@ from app.charts.axis import (
     color_value,
     draw_x_axis,
     is_number,
-    place,
     place_name,
+    places,
 )
 from app.charts.empty import empty_figure
-from app.charts.rows import Axis, SweepRow, TrialRow
+from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
 from app.charts.select import Scored, best_of, failed, finished, ranked, thinned
 from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, Trace, colors, figure, scatter
 from app.charts.words import failed_note, label, metric_name, params_text, subtitle, varying
 
 POINTS = 2_000  # runs drawn
 LEVELS = 24  # with more distinct numbers on the axis, neighbours are noise and get no line
+NO_SEED = -1  # of what stands for all runs of a trial
 GROUPS = 8  # with more distinct colour numbers, a colour scale stands in for a legend
 
 
@@ -48,11 +49,11 @@ class Point(NamedTuple):
 
 
 class _Tried(NamedTuple):
-    """A trial's runs as they are averaged: seeds and values. The few that are drawn become points, with texts."""
+    """A trial's runs as they are averaged; the few that are drawn become points, with texts."""
 
     x: Place
     trial: TrialRow
-    runs: Sequence[tuple[int | None, float]]
+    runs: Sequence[RunRow]
 
 
 class Level(NamedTuple):
@@ -93,10 +94,10 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     plan = axis_plan(sweep.axes.get(options.x, Axis(options.x)), tried)
     hues = _hue_plan(sweep, options.color, [trial for trial, _ in scored])
     names = varying([trial for trial, _ in scored]) or [options.x]
-    tried_runs = _by_hue(sweep, scored, None if hues else options.color, _tried(scored, options.x, plan))
-    groups = _groups(tried_runs, plan, options.color, names)
+    members = _by_hue(sweep, scored, None if hues else options.color, _tried(scored, places(plan, tried)))
+    groups = _groups(members, plan, options.color, names)
     shown = sum(len(group.points) for group in groups)
-    runs = sum(len(one.runs) for group in tried_runs.values() for one in group)
+    runs = sum(len(one.runs) for group in members.values() for one in group)
     return EffectData(
         title=f"{metric_name(sweep.metric)} by {options.x}",
         subtitle=subtitle(
@@ -145,15 +146,11 @@ def _hue_plan(sweep: SweepRow, color: str | None, trials: Sequence[TrialRow]) ->
     return axis_plan(Axis(color, sweep.axes.get(color, Axis(color)).log), hues)
 
 
-def _tried(scored: Sequence[Scored], x: str, plan: AxisPlan) -> list[_Tried]:
-    """The runs that have a value, or the trial's own value where its runs are not known."""
+def _tried(scored: Sequence[Scored], where: Sequence[Place]) -> list[_Tried]:
+    """All runs of a finished trial have values. Where they are not known, the trial's own value counts as one."""
     return [
-        _Tried(
-            place(plan, trial.params[x]),
-            trial,
-            [(run.seed, run.value) for run in trial.runs if run.value is not None] or [(None, value)],
-        )
-        for trial, value in scored
+        _Tried(x, trial, trial.runs or (RunRow(NO_SEED, value),))
+        for x, (trial, value) in zip(where, scored, strict=True)
     ]
 
 
@@ -181,7 +178,7 @@ def _groups(
     members: Mapping[str, Sequence[_Tried]], plan: AxisPlan, color: str | None, names: Sequence[str]
 ) -> list[Group]:
     """The runs by colour. What is drawn is thinned to POINTS in all, what is averaged is not."""
-    runs = {hue: [(one, seed, y) for one in group for seed, y in one.runs] for hue, group in members.items()}
+    runs = {hue: [(one, run) for one in group for run in one.runs] for hue, group in members.items()}
     share = min(1.0, POINTS / max(sum(map(len, runs.values())), 1))
     return [
         Group(
@@ -193,10 +190,10 @@ def _groups(
     ]
 
 
-def _point(one: _Tried, seed: int | None, y: float, color: str | None, names: Sequence[str]) -> Point:
-    which = "" if seed is None else f", seed {seed}"
+def _point(one: _Tried, run: RunRow, color: str | None, names: Sequence[str]) -> Point:
+    which = "" if run.seed == NO_SEED else f", seed {run.seed}"
     text = f"trial {one.trial.number}{which}<br>{params_text(one.trial.params, names)}"
-    return Point(one.x, y, one.trial.params.get(color) if color else None, text)
+    return Point(one.x, float(run.value or 0.0), one.trial.params.get(color) if color else None, text)
 
 
 def _levels(tried: Sequence[_Tried], plan: AxisPlan) -> list[Level]:
@@ -204,7 +201,7 @@ def _levels(tried: Sequence[_Tried], plan: AxisPlan) -> list[Level]:
         return []
     at: dict[Place, list[float]] = {}
     for one in tried:
-        at.setdefault(one.x, []).extend([y for _, y in one.runs])
+        at.setdefault(one.x, []).extend([run.value for run in one.runs if run.value is not None])
     return [_level(x, np.array(at[x])) for x in plan.places if x in at]
 
 
@@ -221,7 +218,7 @@ def _best(
     spread = "" if trial.std is None else f" ± {trial.std:.4f}"
     text = f"best: trial {trial.number}, <b>{value:.4f}{spread}</b><br>{params_text(trial.params, names)}"
     hue = trial.params.get(options.color) if options.color else None
-    return Point(place(plan, trial.params[options.x]), value, hue, text)
+    return Point(places(plan, [trial.params[options.x]])[0], value, hue, text)
 
 
 def _better_half(sweep: SweepRow, scored: Sequence[Scored]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """What charts say: names of metrics, labels of values, subtitles, hover texts."""
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 
@@ -50,12 +50,12 @@ def params_text(params: Mapping[str, object], names: Iterable[str] | None = None
 def varying(trials: Sequence[TrialRow]) -> list[str]:
     """The names of the parameters in which the trials differ, in the order in which they appear."""
     names = dict.fromkeys(chain.from_iterable(trial.params for trial in trials))
-    return [name for name in names if _varies([trial.params.get(name) for trial in trials])]
+    return [name for name in names if _varies(trial.params.get(name) for trial in trials)]
 
 
-def _varies(values: Sequence[object]) -> bool:
+def _varies(values: Iterator[object]) -> bool:
     """Whether two of the values read differently."""
-    first = values[0]
+    first = next(values)
     different = (value for value in values if type(value) is not type(first) or value != first)
     return any(label(value) != label(first) for value in different)
 
