@@ -41,8 +41,8 @@ def test_a_study_holds_what_the_sweep_holds(engine: Engine, client: TestClient, 
     assert [trial.state.name for trial in study.trials] == [states.get(one["state"], "FAIL") for one in trials]
     best = next(one for one in trials if one["state"] == "complete")
     found = study.trials[best["number"]]
-    assert study.metric_names == ["val_accuracy"]
-    assert found.value == best["value"]
+    assert study.metric_names == ["val_accuracy", "parameters", "seconds"]
+    assert found.values == [best["value"], *best["other_values"]]
     layers = json.loads(found.params["hidden_layers"])
     assert found.params | {"hidden_layers": layers} == {
         name: value for name, value in best["params"].items() if name not in {"activation", "epochs"}
