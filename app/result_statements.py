@@ -25,14 +25,18 @@ TOTALS = text(f"""
         ) AS work
         WHERE t.sweep_id = ANY(:ids) GROUP BY t.sweep_id
     )
-    SELECT t.*, (t.cost_done + t.unknown_done * t.mean_cost) / (t.cost + t.unknown * t.mean_cost) AS progress
+    SELECT t.*, coalesce((t.cost_done + t.unknown_done * t.mean_cost) / nullif(t.cost + t.unknown * t.mean_cost, 0), 1)
+               AS progress
     FROM totals t
 """)
 
-# The seconds in which any of a sweep's trials was in training: pauses and nights without a worker don't count.
+# The seconds in which any of a sweep's trials was in training: pauses and nights without a worker don't count. A clock
+# that was put back makes a trial take no time.
 TRAINED = text("""
     WITH periods AS (
-        SELECT sweep_id, range_agg(tstzrange(started_at, coalesce(finished_at, clock_timestamp()))) AS trained
+        SELECT sweep_id, range_agg(
+            tstzrange(started_at, greatest(started_at, coalesce(finished_at, clock_timestamp())))
+        ) AS trained
         FROM trials
         WHERE sweep_id = ANY(:ids) AND state NOT IN ('waiting', 'cancelled') AND started_at IS NOT NULL
         GROUP BY sweep_id
