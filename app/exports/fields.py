@@ -17,6 +17,7 @@ from app.models import Base, Epoch, Run, Sweep, Trial
 
 Kind = Literal["integer", "float", "boolean", "text", "name", "time", "uuid", "array", "json"]
 MOST = 2**63 - 1
+MOST_FLOAT = 1e150  # what is added up and squared must stay finite
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _read(field: Field, value: Any, loc: tuple[str | int, ...]) -> Any:
 
 _WANTED: dict[str, str] = {
     "integer": "a whole number",
-    "float": "a finite number",
+    "float": "a number between -1e150 and 1e150",
     "boolean": "true or false",
     "text": "text without the character U+0000",
     "name": "a name",
@@ -131,7 +132,7 @@ def _checked(field: Field, value: Any) -> Any:
         case "integer":
             return _when(type(value) is int and -MOST <= value <= MOST, value)
         case "float":
-            return float(_when(type(value) in {int, float} and math.isfinite(value), value))
+            return float(_when(type(value) in {int, float} and abs(value) <= MOST_FLOAT, value))
         case "boolean":
             return _when(type(value) is bool, value)
         case "name":
