@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.catalog import DATASETS
-from app.exports.fields import EPOCH, RUN, TRIAL, Field, read, wrong
+from app.exports.fields import EPOCH, MOST_FLOAT, RUN, TRIAL, Field, read, wrong
 from app.hyperparameters import HYPERPARAMETERS
 from app.models import LIVE_TRIALS, RunState, TrialState
 from app.schemas import AttemptOut
@@ -75,7 +75,7 @@ def _column(field: Field, values: list[Any], loc: tuple[str | int, ...]) -> list
             raise wrong((*loc, field.name), "must be whole numbers that are not negative")
         return values
     if kinds <= ({float, type(None)} if field.optional else {float}) and all(
-        math.isfinite(value) for value in values if value is not None
+        abs(value) <= MOST_FLOAT for value in values if value is not None
     ):
         return values
     return [
@@ -106,7 +106,9 @@ _RULES: list[Rule] = [
         "params",
         "must be there together with cost and epochs_total",
     ),
-    (lambda t: t.get("cost") is None or 0 <= t["cost"] < math.inf, "cost", "must be 0 or more"),
+    (lambda t: (t.get("cost") or 0.0) >= 0, "cost", "must be 0 or more"),
+    (lambda t: 0 <= t.get("epochs_done", 0) < 2**31, "epochs_done", "must be 0 or more, and below 2 ** 31"),
+    (lambda t: (t.get("epochs_total") or 0) < 2**31, "epochs_total", "must be below 2 ** 31"),
     (
         lambda t: t.get("epochs_total") is None or t["epochs_total"] >= (t["state"] != "infeasible"),
         "epochs_total",
@@ -152,7 +154,7 @@ def _check_objectives(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: t
     if others is None and (further == 0 or trial["state"] != TrialState.complete):
         return
     if others is None or len(others) != further or not all(isinstance(other, float) for other in others):
-        raise wrong((*loc, "other_values"), f"must be {further} numbers: so many further objectives has the sweep")
+        raise wrong((*loc, "other_values"), f"must hold {further}: one value for each further objective")
 
 
 def _check_mean(trial: Mapping[str, Any], values: list[float], loc: tuple[str | int, ...]) -> None:
