@@ -83,9 +83,11 @@ WRONG: list[tuple[str, Change, list[Any], str]] = [
         ["trials", 2, "history", 0, "ended_at"],
         "a time",
     ),
+    ("epochs", lambda d: complete(d).update(epochs_total=2**40), ["trials", 2, "epochs_total"], "must be below"),
+    ("a huge cost", lambda d: complete(d).update(cost=1e308), ["trials", 2, "cost"], "must be a number between"),
     ("a first seed", lambda d: complete(d).update(first_seed=-1), ["trials", 2, "first_seed"], "must be 0 or more"),
-    ("objectives", lambda d: complete(d)["other_values"].pop(), ["trials", 2, "other_values"], "must be 2 numbers"),
-    ("lost objectives", lambda d: complete(d).update(other_values=None), ["trials", 2, "other_values"], "must be 2"),
+    ("objectives", lambda d: complete(d)["other_values"].pop(), ["trials", 2, "other_values"], "must hold 2"),
+    ("lost objectives", lambda d: complete(d).update(other_values=None), ["trials", 2, "other_values"], "must hold 2"),
     ("devices", lambda d: d["sweep"].update(environment={"devices": 5}), ["sweep", "environment", "devices"], "a list"),
     ("a version", lambda d: d["sweep"].update(environment={"torch": 2}), ["sweep", "environment", "torch"], "be text"),
     ("history", lambda d: complete(d).update(history={}), ["trials", 2, "history"], "must be a JSON object, or a list"),
@@ -96,7 +98,7 @@ WRONG: list[tuple[str, Change, list[Any], str]] = [
         "a figure",
         lambda d: complete(d)["epochs"]["val_accuracy"].__setitem__(3, "x"),
         ["trials", 2, "epochs", 3, "val_accuracy"],
-        "must be a finite number, not 'x'",
+        "must be a number between",
     ),
 ]
 
@@ -110,6 +112,17 @@ def test_what_can_not_be_is_refused(
     found, msg = refusal(client, json.dumps(whole).encode())
     assert found == loc
     assert words in msg
+
+
+def test_what_can_be_is_shown(client: TestClient, whole: dict[str, Any]) -> None:
+    """Trials that cost nothing, and ones that ended before they began, because a clock was put back."""
+    for trial in whole["trials"]:
+        trial |= {} if trial["cost"] is None else {"cost": 0.0}
+        trial |= {} if trial["finished_at"] is None else {"started_at": "2100-01-01T00:00:00+00:00"}
+    sweep = post(client, json.dumps(whole).encode()).json()
+    assert sweep["progress"] == 1.0
+    assert client.post(f"/api/v1/sweeps/{sweep['id']}/resume").json()["state"] == "running"
+    assert client.get(f"/api/v1/sweeps/{sweep['id']}").json()["eta_seconds"] is None
 
 
 def lines(content: bytes) -> list[str]:
