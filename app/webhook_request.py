@@ -17,7 +17,6 @@ from urllib.parse import SplitResult, urlsplit
 SILENCE_SECONDS = 5.0  # the longest wait for the next byte
 TOTAL_SECONDS = 15.0  # the longest for all of it
 PREFIX = "whsec_"  # of a secret that is base64
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class RefusedError(Exception):
@@ -92,8 +91,10 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         ip = ip.ipv4_mapped or ip
-    if isinstance(ip, ipaddress.IPv6Address) and (ip.sixtofour or ip.teredo or ip in _NAT64):
-        return False  # leads to an IPv4 address by way of somebody else's gateway
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.sixtofour or ip.teredo or ip.is_reserved or ip.is_site_local):
+        return (
+            False  # leads to an IPv4 address by way of somebody else's gateway (64:ff9b::/96 is reserved), or is local
+        )
     return ip.is_global and not ip.is_multicast
 
 
