@@ -234,6 +234,7 @@ def test_private_addresses_are_refused_unless_allowed(engine: Engine) -> None:
         *((address, False) for address in ("169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255")),
         *((address, False) for address in ("::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:127.0.0.1")),
         *((address, False) for address in ("64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:169.254.169.254")),
+        *((address, False) for address in ("64:ff9b:1::7f00:1", "::127.0.0.1", "::ffff:0:127.0.0.1", "fec0::1")),
     ],
 )
 def test_which_addresses_are_public(address: str, public: bool) -> None:
