@@ -75,7 +75,12 @@ def assert_whole(engine: Engine, sweep: int, seeds: int = SEEDS, epochs: int = E
         points = session.execute(
             select(Epoch.trial_id, Epoch.seed, Epoch.epoch).join(Trial).where(Trial.sweep_id == sweep)
         )
-        wanted = {(t.id, seed, epoch) for t in trials for seed in range(seeds) for epoch in range(1, epochs + 1)}
+        wanted = {
+            (t.id, t.first_seed + seed, epoch)
+            for t in trials
+            for seed in range(seeds)
+            for epoch in range(1, epochs + 1)
+        }
         assert {tuple(point) for point in points} == wanted
 
 
