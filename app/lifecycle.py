@@ -87,7 +87,8 @@ SWEEPS = Table[SweepState](
             "stop",
             (_S.queued, _S.running, _S.paused),
             (_S.stopping,),
-            "waiting trials are cancelled, running ones finish, then it ends; also by a stop rule",
+            "waiting trials are cancelled, running ones finish, then it ends; also by a stop rule, or where its space "
+            "holds nothing more to try",
             already=(_S.stopping, *ENDED_SWEEPS),
         ),
         Transition(
@@ -121,19 +122,22 @@ TRIALS = Table[TrialState](
             "(result)",
             (_T.running,),
             (_T.complete, _T.pruned, _T.failed),
-            "written under the lease; pruned by the pruner, failed where a run diverged",
+            "written under the lease; pruned by the pruner, failed where a run diverged; complete with another trial's "
+            "results where those are reused",
         ),
         Transition(
             "(infeasible)",
             (_T.waiting, _T.running),
             (_T.infeasible,),
-            "its parameters break a constraint: not trained, and no part of the budget",
+            "its parameters break a constraint, or were tried before where that is forbidden: not trained, and no part "
+            "of the budget",
         ),
         Transition(
             "(given back)",
             (_T.running,),
             (_T.waiting, _T.cancelled),
-            "its worker was asked to leave; the attempt does not count; cancelled in a sweep that stops",
+            "its worker was asked to leave, or its parameters are in training and the results will be reused; the "
+            "attempt does not count; cancelled in a sweep that stops",
         ),
         Transition(
             "(lost)",
