@@ -118,7 +118,8 @@ def _taken_back(error: str, reason: str) -> str:
         error = CASE WHEN t.attempt >= :attempts THEN {error} END,
         history = t.history || jsonb_build_array(jsonb_build_object(
             'worker', t.worker_id, 'started_at', t.started_at, 'ended_at', clock_timestamp(), 'reason', {reason})),
-        lease_token = NULL, lease_until = NULL, epochs_done = 0
+        lease_token = NULL, lease_until = NULL,
+        epochs_done = CASE WHEN t.attempt >= :attempts THEN t.epochs_done ELSE 0 END
     """
 
 
