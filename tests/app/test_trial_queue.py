@@ -178,9 +178,11 @@ def test_three_lost_workers_fail_the_trial(engine: Engine) -> None:
     for attempt in range(MAX_ATTEMPTS):
         (trial,) = claim(engine, worker)
         assert trial.attempt == attempt + 1
+        record(engine, sweep, [trial.lease])
         let_lapse(engine, trial.lease)
         expire(engine)
     (lost,) = trials_of(engine, sweep)
+    assert lost.epochs_done == count_epochs(engine) == 1  # of its last attempt
     assert (lost.state, lost.error) == (TrialState.failed, "its worker was lost 3 times")
     assert sweep_of(engine, sweep).state == SweepState.failed
     assert claim(engine, worker) == []
