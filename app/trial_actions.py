@@ -128,9 +128,10 @@ def _refuse_repeated(session: Session, sweep: Sweep, params: Mapping[str, Any]) 
     same = select(Trial).where(Trial.sweep_id == sweep.id, Trial.configuration == trial_rows.configuration(params))
     if (trial := session.scalar(same.order_by(Trial.number).limit(1))) is not None:
         one = "a grid has every cell once" if sweep.sampler["name"] == "grid" else "this sweep forbids repeats"
+        retried = "retry that trial, or " if trial.state in lifecycle.TRIALS.sources("retry") else ""
         raise ConflictError(
             f"{_named(trial)} has these parameters already and is {trial.state}: they can't become waiting a second "
-            f"time, for {one}; retry that trial, or clone the sweep."
+            f"time, for {one}; {retried}clone the sweep."
         )
 
 
