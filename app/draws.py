@@ -122,6 +122,7 @@ class _Other:
     number: int
     state: TrialState
     first_seed: int
+    excluded: bool = False
 
 
 def _settled(
@@ -143,7 +144,7 @@ def _settled(
             session.execute(_REFUSE, {"id": row.id, "token": draw.token, "reason": reason})
             return None
     if sweep.repeats == "reuse" and draw.token is not None:
-        complete = next((other for other in trained if other.state == TrialState.complete), None)
+        complete = next((other for other in trained if other.state == TrialState.complete and not other.excluded), None)
         if complete is not None:
             _take_over(session, draw, complete)
             return None
@@ -182,12 +183,14 @@ def _open(session: Session, draws: Sequence[Draw]) -> dict[int, Any]:
 
 def _equal(session: Session, sweep_id: int, configurations: set[str], leave_out: set[int]) -> dict[str, list[_Other]]:
     """Other trials by configuration, in the order of their numbers."""
-    columns = (Trial.id, Trial.number, Trial.state, Trial.first_seed, Trial.configuration)
-    found = select(*columns).where(Trial.sweep_id == sweep_id, Trial.configuration.in_(configurations))
+    columns = (Trial.id, Trial.number, Trial.state, Trial.first_seed, Trial.excluded)
+    found = select(*columns, Trial.configuration).where(
+        Trial.sweep_id == sweep_id, Trial.configuration.in_(configurations)
+    )
     others: dict[str, list[_Other]] = {}
     for row in session.execute(found.order_by(Trial.number)):
         if row.id not in leave_out:
-            others.setdefault(row.configuration, []).append(_Other(row.id, row.number, row.state, row.first_seed))
+            others.setdefault(row.configuration, []).append(_Other(*row[:5]))
     return others
 
 

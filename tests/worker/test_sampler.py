@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from app import draws, results, sweeps
 from app.db import transaction
@@ -181,6 +181,17 @@ def test_repeats_are_forbidden(engine: Engine) -> None:
     assert len({trial.configuration for trial in complete}) == len(complete) == 4
     ended = sweep_of(engine, sweep)
     assert (ended.state, ended.stop_reason) == (SweepState.completed, "every configuration of the space has been tried")
+
+
+def test_the_result_of_an_excluded_trial_is_not_taken_over(engine: Engine) -> None:
+    """Its value would come back under another number; the configuration is trained again, with further seeds."""
+    one = {"hidden_units": [4], "epochs": 1}
+    sweep, worker = create_sweep(engine, space=one, sampler="random", n_trials=2, repeats="reuse"), new_worker(engine)
+    trained(engine, sweep, worker, max_trials=1)
+    with transaction(engine) as session:
+        session.execute(update(Trial).where(Trial.sweep_id == sweep, Trial.number == 0).values(excluded=True))
+    (again,) = filled(engine, sweep, worker)
+    assert (again.number, again.first_seed) == (1, 1)
 
 
 @pytest.mark.parametrize("repeats", ["reuse", "new_seeds", "forbid"])
