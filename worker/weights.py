@@ -9,14 +9,21 @@ from torch import Tensor
 
 from worker.initializers import Layer, Parameters
 
+_COPIES = 3  # at most while tensors become bytes: each tensor's, all of them, and those that are given back
+
 
 def to_bytes(layers: Parameters, value: float) -> bytes:
-    """Layers as `0.weight` [outputs, inputs], `0.bias` [outputs], `1.weight` ...; `value`: the run's, as metadata."""
+    """Layers as `0.weight` [outputs, inputs], `0.bias` [outputs], `1.weight` ...; `value`: the run's, as metadata.
+
+    Raises MemoryError where there is no room to make them.
+    """
     tensors = {
         f"{index}.{name}": tensor.contiguous()
         for index, layer in enumerate(layers)
         for name, tensor in layer._asdict().items()
     }
+    # without memory safetensors ends the process: what it needs is asked for where that raises an error
+    bytearray(sum(_COPIES * tensor.nbytes for tensor in tensors.values()))
     return save(tensors, {"value": json.dumps(value)})
 
 

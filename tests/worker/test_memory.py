@@ -135,3 +135,25 @@ def test_knows_when_memory_was_lacking() -> None:
     with pytest.raises(RuntimeError) as shapes:
         torch.mm(torch.ones(2, 3), torch.ones(2, 3))
     assert not is_out_of_memory(shapes.value)
+
+
+WEIGHTS = """
+import resource, sys, torch
+from worker.initializers import Layer
+from worker.weights import to_bytes
+layers = [Layer(torch.ones(1000, 4000), torch.ones(1000))]
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, [pages * resource.getpagesize() + int(sys.argv[1]) * 2**20] * 2)
+try:
+    print(len(to_bytes(layers, 0.5)) > 16_000_000)
+except MemoryError:
+    print("no memory")
+"""
+
+
+@pytest.mark.parametrize(("mebibytes", "said"), [(8, "no memory"), (24, "no memory"), (40, "no memory"), (200, "True")])
+def test_weights_that_there_is_no_room_for_end_no_worker(mebibytes: int, said: str) -> None:
+    """An error that halves the cohort, where the library for files of weights would end the process."""
+    command = [sys.executable, "-c", WEIGHTS, str(mebibytes)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, said)
