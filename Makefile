@@ -37,7 +37,7 @@ bench: setup  ## how fast it is, against other ways to train the same: a quarter
 test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist
 	@scripts/fetch-browser
-	$(BIN)/pytest -m "not compose"
+	$(BIN)/pytest -m "not compose" -n 2 --dist loadfile
 
 test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose
