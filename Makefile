@@ -30,7 +30,7 @@ up: setup  ## server and workers until Ctrl-C
 	@scripts/fetch-fashion-mnist
 	$(BIN)/perceptune up
 
-bench: setup  ## how fast it is, against other ways to train the same: a quarter of an hour on two cores
+bench: setup  ## how fast it is, against other ways to train the same: twenty minutes on two cores
 	@scripts/fetch-fashion-mnist
 	$(BIN)/python -m benchmarks $(BENCH)
 
