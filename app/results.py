@@ -97,14 +97,14 @@ def list_trials(
 
 def get_trial(session: Session, sweep_id: int, number: int) -> schemas.TrialOut:
     """One trial with its runs. Raises NotFoundError."""
-    return _trials_out(session, [_trial(session, sweep_id, number)])[0]
+    return _trials_out(session, [sweeps.get_trial(session, sweep_id, number)])[0]
 
 
 def list_epochs(
     session: Session, sweep_id: int, number: int, limit: int = 10_000, after: int = 0
 ) -> schemas.Page[schemas.EpochOut]:
     """The learning curves of a trial, run by run, `after` the first so many points. Raises NotFoundError."""
-    trial = _trial(session, sweep_id, number)
+    trial = sweeps.get_trial(session, sweep_id, number)
     query = select(Epoch).where(Epoch.trial_id == trial.id).order_by(Epoch.seed, Epoch.epoch)
     points = session.scalars(query.offset(after).limit(limit + 1)).all()
     following = str(after + limit) if len(points) > limit else None
@@ -129,14 +129,6 @@ def list_workers(session: Session) -> list[schemas.WorkerOut]:
         )
         for worker, is_alive in session.execute(query)
     ]
-
-
-def _trial(session: Session, sweep_id: int, number: int) -> Trial:
-    sweeps.get(session, sweep_id)
-    trial = session.scalar(select(Trial).where(Trial.sweep_id == sweep_id, Trial.number == number))
-    if trial is None:
-        raise NotFoundError(f"Sweep {sweep_id} has no trial {number}.")
-    return trial
 
 
 _SORTABLE = {

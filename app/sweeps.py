@@ -15,8 +15,7 @@ from app.models import ENDED_SWEEPS, LIVE_TRIALS, Sweep, SweepState, Trial, Tria
 from app.schemas import Objective, OneObjective, SweepCreate
 from app.search_checks import check_search
 from app.space import Space, check_model_fits, parse_constraints, parse_space
-from app.trial_rows import add_trials as add_trials
-from app.trial_rows import trial_size as trial_size
+from app.trial_rows import add_trials
 
 MAX_TRIALS = 100_000  # of a sweep
 # Fields of a body that are columns of the same name.
@@ -78,6 +77,16 @@ def get(session: Session, sweep_id: int, *, lock: bool = False) -> Sweep:
     if sweep is None:
         raise NotFoundError(f"There is no sweep {sweep_id}.")
     return sweep
+
+
+def get_trial(session: Session, sweep_id: int, number: int) -> Trial:
+    """The trial of that number. Raises NotFoundError."""
+    get(session, sweep_id)
+    found = select(Trial).where(Trial.sweep_id == sweep_id, Trial.number == number)
+    trial = session.scalar(found.execution_options(populate_existing=True))
+    if trial is None:
+        raise NotFoundError(f"Sweep {sweep_id} has no trial {number}.")
+    return trial
 
 
 def change_state(session: Session, sweep_id: int, call: str) -> Sweep:

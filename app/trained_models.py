@@ -57,9 +57,7 @@ def want(session: Session, sweep_id: int, number: int) -> bool:
 def _complete(session: Session, sweep_id: int, number: int) -> tuple[Sweep, Trial, Sequence[Run]]:
     """A complete trial with its runs."""
     sweep = sweeps.get(session, sweep_id)
-    trial = session.scalar(select(Trial).where(Trial.sweep_id == sweep_id, Trial.number == number))
-    if trial is None:
-        raise NotFoundError(f"Sweep {sweep_id} has no trial {number}.")
+    trial = sweeps.get_trial(session, sweep_id, number)
     if sweep.task != "train_mlp":
         raise ConflictError(f"Sweep {sweep_id} measures speed: its trials have no models.")
     if trial.state != TrialState.complete:

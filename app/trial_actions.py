@@ -10,18 +10,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app import lifecycle, space_growth, sweeps, trial_rows
-from app.errors import ConflictError, FieldError, InvalidError, NotFoundError
+from app.errors import ConflictError, FieldError, InvalidError
 from app.models import Sweep, SweepState, Trial, TrialState
 from app.space import parse_space
-
-
-def get(session: Session, sweep: Sweep, number: int) -> Trial:
-    """The trial of that number. Raises NotFoundError."""
-    found = select(Trial).where(Trial.sweep_id == sweep.id, Trial.number == number)
-    trial = session.scalar(found.execution_options(populate_existing=True))
-    if trial is None:
-        raise NotFoundError(f"Sweep {sweep.id} has no trial {number}.")
-    return trial
 
 
 def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempotency_key: str | None = None) -> Trial:
@@ -63,7 +54,7 @@ def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempote
 def retry(session: Session, sweep_id: int, number: int) -> Trial:
     """Puts a trial back into the queue, with the same parameters. Raises ConflictError where its state forbids it."""
     sweep = sweeps.get(session, sweep_id, lock=True)
-    trial = get(session, sweep, number)
+    trial = sweeps.get_trial(session, sweep.id, number)
     if lifecycle.TRIALS.target("retry", trial.state, _named(trial)) is not None:
         _put_back(session, sweep, [trial.id])
         session.refresh(trial)
@@ -82,7 +73,7 @@ def retry_failed(session: Session, sweep_id: int) -> Sweep:
 def cancel(session: Session, sweep_id: int, number: int) -> Trial:
     """Ends a trial that waits or runs; its worker hears of it at its next epoch. Raises ConflictError."""
     sweep = sweeps.get(session, sweep_id, lock=True)
-    trial = get(session, sweep, number)
+    trial = sweeps.get_trial(session, sweep.id, number)
     target = lifecycle.TRIALS.target("cancel", trial.state, _named(trial))
     if target is not None:
         trial.finished_at = func.clock_timestamp()
@@ -97,7 +88,7 @@ def set_excluded(session: Session, sweep_id: int, number: int, excluded: bool) -
     A completed sweep whose best trial becomes another one is scored again.
     """
     sweep = sweeps.get(session, sweep_id, lock=True)
-    trial = get(session, sweep, number)
+    trial = sweeps.get_trial(session, sweep.id, number)
     if trial.excluded == excluded:
         return trial
     best = session.scalar(sweeps.best_trial_id(sweep))

@@ -23,7 +23,6 @@ from app.schemas.pruners import OneEpochPruner
 from app.weights import kept_of
 
 MAX_ATTEMPTS = 3  # a trial whose workers died so often fails, so that a poisonous one can't take down the fleet
-MAX_TRIALS = 100_000  # of a sweep
 LEARNING_BATCH = 10  # trials asked at once of a sampler that learns; more once it has seen twice as many
 SILENT_SECONDS = 60.0  # a worker not heard of for so long no longer counts
 
@@ -259,7 +258,7 @@ def _batch(session: Session, sweep_id: int, max_trials: int) -> int:
     sweep = sweeps.get(session, sweep_id)
     pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
     if isinstance(pruner, OneEpochPruner):
-        return MAX_TRIALS
+        return sweeps.MAX_TRIALS
     needed = None if pruner is None else complete_trials_needed(pruner)
     learns = sweep.sampler["name"] not in {"grid", "random", "qmc"}
     if not learns and needed is None:
