@@ -5,8 +5,8 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from app.db import connect
-from app.models import Base
+from app.db.engine import connect
+from app.db.tables import Base
 
 
 def run(connection: Connection) -> None:

@@ -11,9 +11,11 @@ from sqlalchemy import Engine
 
 from app import logs
 from app.config import Settings, load_settings
-from app.db import connect, migrate, transaction
+from app.db.engine import connect, transaction
+from app.db.migrations import migrate
 from app.errors import PerceptuneError
-from app.service import Service, database, stop_on_signals
+from app.service.database import database
+from app.service.up import Service, stop_on_signals
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database's tables.")
@@ -69,7 +71,7 @@ def demo(
 
     Trains, shows a table, writes exercise-1.html here, and on a terminal goes on serving until Ctrl-C.
     """
-    from app.demo import run_demo
+    from app.service.demo import run_demo
 
     settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
     run_demo(settings, "quick" if quick else "full")
@@ -107,7 +109,7 @@ def optuna_export(
     database_url: Database = None,
 ) -> None:
     """Writes a sweep as a study into a storage of Optuna's, which optuna-dashboard opens."""
-    from app import optuna_export
+    from app.files import optuna_export
 
     with _tables(home, database_url) as engine:
         typer.echo(f"The study is {optuna_export.export(engine, sweep, url)!r}.")
@@ -124,7 +126,7 @@ def optuna_import(
     database_url: Database = None,
 ) -> None:
     """Reads a study from a storage of Optuna's as a new sweep."""
-    from app import optuna_import
+    from app.files import optuna_import
 
     with _tables(home, database_url) as engine, transaction(engine) as session:
         restored = optuna_import.restore(session, url, study, dataset=dataset)

@@ -15,7 +15,7 @@ from benchmarks.processes import Size
 from benchmarks.report import Report, machine, write_into
 from benchmarks.service import peak_bytes, service
 from benchmarks.workloads import QUICK, WORKLOADS, Workload
-from worker.fetch import fetch
+from worker.data.fetch import fetch
 
 SIZE = Size(10_240, 2_000)  # 40 steps of 256, a fifth of an epoch and of its validation
 QUICK_SIZE = Size(1_024, 1_000)

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from worker.concise_mlp import ACTIVATIONS
-from worker.fused_layout import fusion_order
-from worker.initializers import initial_parameters
-from worker.run import Run
-from worker.seeds import epoch_order
-from worker.training import Split, train
+from app.domain.runs import Run
+from worker.mlp.fused.layout import fusion_order
+from worker.mlp.initializers import initial_parameters
+from worker.mlp.reference.concise import ACTIVATIONS
+from worker.mlp.seeds import epoch_order
+from worker.mlp.training import Split, train
 
 MEAN, STD = 0.2860, 0.3530  # of Fashion-MNIST's pixels
 

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from app import sweeps
-from app.db import connect, migrate, transaction
-from app.embedded_postgres import running
-from app.models import ENDED_SWEEPS, Run, Sweep, Trial
+from app.db.engine import connect, transaction
+from app.db.migrations import migrate
+from app.db.tables import Run, Sweep, Trial
+from app.domain.states import ENDED_SWEEPS
 from app.schemas import SweepCreate
+from app.service.postgres.server import running
+from app.sweeps import creation
 
 SPACE = {
     "hidden_units": {"low": 16, "high": 256, "log": True},
@@ -56,7 +58,7 @@ def row(engine: Engine, url: str, home: Path, name: str, trials: int, device: st
     """One line of the table: a sweep with this sampler, trained by one worker."""
     body = {"name": name, "space": SPACE, "sampler": name, "n_trials": trials, "seeds": 2}
     with transaction(engine) as session:
-        sweep = sweeps.create(session, SweepCreate.model_validate(body)).id
+        sweep = creation.create(session, SweepCreate.model_validate(body)).id
     log = home / f"{name}.log"
     ours = {"DATABASE_URL": url, "PERCEPTUNE_HOME": str(home), "PERCEPTUNE_DEVICE": device}
     with log.open("wb") as output:

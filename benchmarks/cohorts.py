@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from app.config import load_settings
+from app.domain.runs import Run
 from benchmarks.processes import Crew, Lap, Size, cores
 from benchmarks.report import machine, table
 from benchmarks.workloads import WORKLOADS, Workload, dealt
-from worker.run import Run
 
 SIZE = Size(5_120, 1_000)  # 20 steps of 256
 EXTRA = (

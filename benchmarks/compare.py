@@ -6,11 +6,11 @@ from pathlib import Path
 from statistics import median
 from typing import Self
 
+from app.domain.runs import Run
 from benchmarks import service
 from benchmarks.processes import Crew, Lap, Size, cores
 from benchmarks.service import Perceptune
 from benchmarks.workloads import Workload, claimed, cost, dealt
-from worker.run import Run
 
 LOADERS = ("loader", "lean loader")
 COMPARED = (*LOADERS, "eager", "eager two threads", "fused", "sgemm")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.samplers import Turn
-from app.space import parse_space
-from app.study import Search
+from app.domain.space import parse_space
+from app.search.samplers import Turn
+from app.search.search import Search
 
 
 def drawn(space: dict[str, Any], count: int) -> list[dict[str, Any]]:

@@ -17,13 +17,13 @@ from time import perf_counter
 
 import torch
 
+from app.domain.runs import Run
 from benchmarks.arms import Arm, Eager, Fused, Loader
 from benchmarks.gpu_arms import EagerProcesses, GraphedEager, GraphedProducts, data
 from benchmarks.products import wait
 from benchmarks.workloads import WORKLOADS, Workload
-from worker.device import device_name, use_tf32
-from worker.run import Run
-from worker.training import Split
+from worker.device.devices import device_name, use_tf32
+from worker.mlp.training import Split
 
 EPOCHS = 10  # of a trial, where trials an hour are counted
 PROCESSES = 8

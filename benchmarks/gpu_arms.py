@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from app.domain.runs import Run
 from benchmarks.arms import Eager, Model, validation_loss
 from benchmarks.products import Products, wait
-from worker import datasets
-from worker.cuda_graph import Recorder, Replayed, Step, recorder_for
-from worker.planned import Planned
-from worker.run import Run
-from worker.seeds import epoch_order
-from worker.training import Split
+from worker.data import datasets
+from worker.device.cuda_graph import Recorder, Replayed, Step, recorder_for
+from worker.mlp.fused.step_table import Planned
+from worker.mlp.seeds import epoch_order
+from worker.mlp.training import Split
 
 SPLIT_SIZES = 50_000, 10_000  # of Fashion-MNIST with its validation images held out
 

@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, select, text
 
-from app import sweeps
-from app.db import transaction
-from app.models import Sweep
+from app.db.engine import transaction
+from app.db.tables import Sweep
 from app.schemas import SweepCreate
+from app.sweeps import creation
 
 TRIALS = 10_000
 SEEDS = 3
@@ -88,7 +88,7 @@ def fill(engine: Engine) -> Filled:
 def _create(engine: Engine, epochs: int, **changes: Any) -> int:
     body = _BODY | {"space": _BODY["space"] | {"epochs": epochs}} | changes
     with transaction(engine) as session:
-        return sweeps.create(session, SweepCreate.model_validate(body)).id
+        return creation.create(session, SweepCreate.model_validate(body)).id
 
 
 def _finished(engine: Engine, epochs: int, **changes: Any) -> int:

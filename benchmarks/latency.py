@@ -21,12 +21,13 @@ from typing import NamedTuple
 import httpx2
 from sqlalchemy import Engine, text
 
-from app import trial_queue
-from app.db import connect, migrate, transaction
-from app.embedded_postgres import running
+from app import queue
+from app.db.engine import connect, transaction
+from app.db.migrations import migrate
+from app.service.postgres.server import running
 from benchmarks.large_sweeps import Filled, fill
-from tests.queue_examples import new_worker
-from tests.up_process import Up, up
+from tests.support.queue_examples import new_worker
+from tests.support.up_process import Up, up
 
 CLIENTS = 8
 WORKERS = 3
@@ -163,21 +164,21 @@ class Writes:
         """A worker that claims, keeps its leases alive, and gives them back."""
         worker, clocks = new_worker(self._engine), {name: Clock() for name in ("claim", "heartbeat", "give back")}
 
-        def claim() -> list[trial_queue.Lease]:
+        def claim() -> list[queue.Lease]:
             with clocks["claim"].running():
                 with transaction(self._engine) as session:
-                    trial_queue.expire(session)
+                    queue.expire(session)
                 with transaction(self._engine) as session:
-                    claimed = trial_queue.claim(session, worker, COHORT, 30.0)
+                    claimed = queue.claim(session, worker, COHORT, 30.0)
             assert claimed is not None
             return [trial.lease for trial in claimed[1]]
 
         for _ in range(self._times + 1):
             leases = claim()
             with clocks["heartbeat"].running(), transaction(self._engine) as session:
-                trial_queue.heartbeat(session, worker, leases, 30.0)
+                queue.heartbeat(session, worker, leases, 30.0)
             with clocks["give back"].running(), transaction(self._engine) as session:
-                trial_queue.give_back(session, self._sweep, leases)
+                queue.give_back(session, self._sweep, leases)
         return {name: clock.spent[1:] for name, clock in clocks.items()}
 
 

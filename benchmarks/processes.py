@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
+from app.domain.runs import Run
 from benchmarks.arms import Arm, Eager, Fused, Loader
 from benchmarks.book_loader import BookLoader
 from benchmarks.products import Products
-from worker import datasets
-from worker.run import Run
-from worker.training import Split, train
+from worker.data import datasets
+from worker.mlp.training import Split, train
 
 ARMS: dict[str, Callable[[Sequence[Run], Split], Arm]] = {
     "loader": BookLoader,

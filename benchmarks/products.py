@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from worker.fused_layout import Layout, fusion_order
-from worker.optimizers import rule
-from worker.run import Run
-from worker.training import EVALUATION_BATCH, Split
+from app.domain.runs import Run
+from worker.mlp.fused.layout import Layout, fusion_order
+from worker.mlp.fused.optimizers import rule
+from worker.mlp.training import EVALUATION_BATCH, Split
 
 TRIALS = 5  # of each way to store the factors; the quickest is kept
 

@@ -14,18 +14,22 @@ from typing import Any, NamedTuple
 import torch
 from sqlalchemy import Engine, text
 
-from app import sweeps, trial_queue
+from app import queue
 from app.config import Settings
-from app.db import connect, migrate, transaction
-from app.embedded_postgres import running
-from app.models import Sweep, WorkerState
+from app.db.engine import connect, transaction
+from app.db.migrations import migrate
+from app.db.tables import Sweep
+from app.domain.states import WorkerState
 from app.schemas import SweepCreate
-from tests.queue_examples import new_worker
-from worker import datasets
+from app.search.assignment import fill_in
+from app.search.curve_cache import CurveCache
+from app.service.postgres.server import running
+from app.sweeps import creation
+from tests.support.queue_examples import new_worker
 from worker.context import Context
-from worker.sampler import fill_in
-from worker.tasks.train_mlp import TrainMLP
-from worker.training import Split
+from worker.data import datasets
+from worker.mlp.training import Split
+from worker.train import TrainMLP
 
 TRIALS, SEEDS = 64, 3
 PRUNERS: list[Any] = [
@@ -69,11 +73,11 @@ def measure(engine: Engine, home: Path, pruner: Any, dataset: str, size: tuple[i
     context = Context(Settings(home=home, DATABASE_URL=str(engine.url)), engine, torch.device("cpu"))
     worker = new_worker(engine)
     with transaction(engine) as session:
-        sweep_id = sweeps.create(session, body(dataset, pruner, epochs)).id
+        sweep_id = creation.create(session, body(dataset, pruner, epochs)).id
     add_history(engine, sweep_id, history, epochs)
     with transaction(engine) as session:  # as if there were no limit to claims, so that all pruners see one cohort
         session.execute(text("UPDATE sweeps SET pruner = NULL WHERE id = :id"), {"id": sweep_id})
-        claimed = trial_queue.claim(session, worker, TRIALS, 60)
+        claimed = queue.claim(session, worker, TRIALS, 60)
         assert claimed is not None
         chosen = body(dataset, pruner, epochs).pruner
     sweep: Sweep = claimed[0]
@@ -82,15 +86,17 @@ def measure(engine: Engine, home: Path, pruner: Any, dataset: str, size: tuple[i
     trials = fill_in(engine, sweep, claimed[1])
     context.holding.take(trial.lease for trial in trials)
     data = datasets.load(dataset, "holdout", home=home, device=torch.device("cpu"))
-    task = TrainMLP(context, sweep, trials, Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes))
+    split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
+    curves = CurveCache(engine)
+    task = TrainMLP(context, sweep, trials, split, curves)
     start = time.perf_counter()
     if pruner is not None:
-        context.curves[sweep_id].read({trial.lease.trial_id for trial in trials})
+        curves.of(sweep, keep_runs=False).read({trial.lease.trial_id for trial in trials})
     first_read, start = time.perf_counter() - start, time.perf_counter()
     task.run()
     seconds = time.perf_counter() - start
     with transaction(engine) as session:
-        trial_queue.set_worker_state(session, worker, WorkerState.stopped)
+        queue.set_worker_state(session, worker, WorkerState.stopped)
         session.execute(text("DELETE FROM sweeps"))
     return Measured(seconds, task._pruning.seconds, first_read, len(task._pruned))
 

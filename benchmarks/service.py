@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Settings
-from app.service import Service
+from app.service.up import Service
 
 POLL_SECONDS = 0.5  # no finer: the server that answers takes time from the workers
 Answer = dict[str, Any]

@@ -8,11 +8,12 @@ from time import perf_counter
 import torch
 
 from app.config import load_settings
+from app.domain.configuration import RunConfig
+from app.domain.runs import Run
 from benchmarks.report import machine
-from worker import datasets
-from worker.concise_mlp import train_concise
-from worker.run import Run, RunConfig
-from worker.training import Split, train
+from worker.data import datasets
+from worker.mlp.reference.concise import train_concise
+from worker.mlp.training import Split, train
 
 GOAL = 0.001  # a tenth of a point
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worker.run import Run, RunConfig
+from app.domain.configuration import RunConfig
+from app.domain.runs import Run
 
 FEATURES, CLASSES = 784, 10  # of Fashion-MNIST
 STEP_COST = 100_000  # what a step costs an eager loop beside its multiply-adds, in units of an example's

@@ -12,10 +12,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, make_url, text
 
 from app.config import Settings
-from app.db import connect, migrate
-from app.embedded_postgres import running
-from app.main import create_app
-from app.service import Service
+from app.db.engine import connect
+from app.db.migrations import migrate
+from app.service.postgres.server import running
+from app.service.up import Service
+from app.web.app import create_app
 
 os.environ["OMP_NUM_THREADS"] = "1"
 for name in [*os.environ]:

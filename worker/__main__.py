@@ -35,8 +35,9 @@ def main() -> None:
 
 
 def _work(parent: int | None, siblings: int) -> None:
-    from app.db import connect, migrate
-    from app.service import database
+    from app.db.engine import connect
+    from app.db.migrations import migrate
+    from app.service.database import database
     from worker.loop import run
 
     logs.configure(f"worker {os.getpid()}")
@@ -49,7 +50,7 @@ def _work(parent: int | None, siblings: int) -> None:
 
 
 def _fetch_data() -> None:
-    from worker.fetch import fetch
+    from worker.data.fetch import fetch
 
     fetch(load_settings().home)
 

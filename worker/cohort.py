@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from app.hyperparameters import completed
-from app.models import Sweep
-from app.trial_queue import ClaimedTrial
-from worker.run import Run, RunConfig
-from worker.training import run_bytes
+from app.db.tables import Sweep
+from app.domain.configuration import RunConfig
+from app.domain.hyperparameters import completed
+from app.domain.runs import Run
+from app.queue.claims import ClaimedTrial
+from worker.mlp.training import run_bytes
 
 # Bounds what is lost with a worker, not what it trains at once: trained in smaller cohorts the same runs took no less
 # time, whether the parameters of all fit in the cache or not (`python -m benchmarks.cohorts`).

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import torch
@@ -12,11 +12,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from app.config import Settings
-from app.db import first_line
-from worker.holding import Holding
-
-if TYPE_CHECKING:
-    from worker.known_curves import KnownCurves
+from app.db.engine import first_line, is_gone
+from worker.leases import Holding
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +35,6 @@ class Context:
     worker_id: UUID = field(default_factory=uuid4)
     holding: Holding = field(default_factory=Holding)
     stopping: threading.Event = field(default_factory=threading.Event)
-    curves: dict[int, "KnownCurves"] = field(default_factory=dict)  # of the sweep that was trained last
 
     def patiently(self, write: Callable[[], Result]) -> Result:
         """What `write` gives, tried again while the database can't do it. Raises Stopped once told to stop."""
@@ -53,9 +49,3 @@ class Context:
             if self.stopping.wait(delay):
                 raise Stopped
             delay = min(delay * 2, MAX_DELAY_SECONDS)
-
-
-def is_gone(error: DBAPIError) -> bool:
-    """Whether the database could not be reached, or gave up for another's sake, rather than refused the statement."""
-    state = getattr(error.orig, "sqlstate", None)
-    return state is None or state[:2] in {"08", "40", "53", "57"}

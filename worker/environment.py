@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import torch
 
-from worker.device import device_name
+from worker.device.devices import device_name
 
 PACKAGES = ("perceptune", "torch", "optuna", "numpy")
 

@@ -12,22 +12,27 @@ from types import FrameType
 import torch
 from sqlalchemy.exc import DBAPIError
 
-from app import trial_queue
-from app.catalog import DATASETS
+from app import queue
 from app.config import Settings
-from app.db import connect, first_line, is_migrated, transaction
+from app.db.engine import connect, first_line, is_gone, transaction
+from app.db.migrations import is_migrated
+from app.db.tables import Sweep, Worker
+from app.domain.datasets import DATASETS
+from app.domain.states import WorkerState
 from app.errors import StartError
-from app.models import Sweep, Worker, WorkerState
-from app.trial_queue import ClaimedTrial
-from worker import cohort, datasets, device, retraining, scoring
-from worker.asking import Ahead, fill_next
-from worker.context import Context, Stopped, is_gone
-from worker.datasets import DatasetError
+from app.queue.claims import ClaimedTrial
+from app.search.ask_ahead import Ahead, fill_next
+from app.search.assignment import fill_in
+from app.search.curve_cache import CurveCache
+from worker import cohort, retrain, score
+from worker.context import Context, Stopped
+from worker.data import datasets
+from worker.data.datasets import DatasetError
+from worker.device import devices, memory
 from worker.environment import environment
-from worker.sampler import fill_in
-from worker.tasks.train_mlp import TrainMLP
-from worker.training import Split
-from worker.wakeup import Wakeup
+from worker.mlp.training import Split
+from worker.notifications import Wakeup
+from worker.train import TrainMLP
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +51,8 @@ class Loop:
         self._datasets: dict[tuple[str, str], datasets.Dataset] = {}
         self._unscorable: set[int] = set()
         self._state = WorkerState.idle
-        self._ahead = Ahead(context)
+        self._curves = CurveCache(context.engine)
+        self._ahead = Ahead(context.engine, context.stopping)
         self._environment = environment(context.device)
 
     def run(self) -> None:
@@ -81,12 +87,12 @@ class Loop:
             id=context.worker_id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            device=device.device_name(context.device),
+            device=devices.device_name(context.device),
             threads=torch.get_num_threads(),
-            memory=device.free_memory(context.device),
+            memory=memory.free_memory(context.device),
         )
         with transaction(context.engine) as session:
-            trial_queue.register(session, row)
+            queue.register(session, row)
 
     def _await_siblings(self) -> None:
         """Workers that start together share the first sweep: the quickest must not claim it before the others exist."""
@@ -94,7 +100,7 @@ class Loop:
 
         def live() -> int:
             with transaction(context.engine) as session:
-                return trial_queue.live_workers(session)
+                return queue.live_workers(session)
 
         while time.monotonic() < until and context.patiently(live) < self._siblings:
             if context.stopping.wait(0.1):
@@ -104,23 +110,23 @@ class Loop:
         """Scores a sweep, or trains a trial again and a cohort; False when nothing is to do, or no database to ask."""
         context = self._context
         try:
-            if scoring.score_one(context, self._dataset, self._unscorable):
+            if score.score_one(context, self._dataset, self._unscorable):
                 return True
-            again = retraining.retrain_one(context, self._dataset)  # one at a time, so that no sweep starves
+            again = retrain.retrain_one(context, self._dataset)  # one at a time, so that no sweep starves
             if again:
                 self._state = WorkerState.training
             if context.stopping.is_set():
                 return False
             with transaction(context.engine) as session:
-                trial_queue.expire(session)
-            fill_next(context)
+                queue.expire(session)
+            fill_next(context.engine, context.stopping)
             with transaction(context.engine) as session:
                 limit = cohort.MAX_TRIALS[context.device.type]
-                claim = trial_queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
+                claim = queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
                 if claim is not None:
-                    trial_queue.note_environment(claim[0], self._environment)
+                    queue.note_environment(claim[0], self._environment)
                 if claim is None and self._state != WorkerState.idle:
-                    trial_queue.set_worker_state(session, context.worker_id, WorkerState.idle)
+                    queue.set_worker_state(session, context.worker_id, WorkerState.idle)
         except DBAPIError as error:
             logger.warning("the database %s: %s", "is gone" if is_gone(error) else "refused", first_line(error))
             context.stopping.wait(1)
@@ -166,16 +172,16 @@ class Loop:
         if not trials:
             return []
         try:
-            TrainMLP(context, sweep, trials, split).run()
+            TrainMLP(context, sweep, trials, split, self._curves).run()
             return []
         except Exception as error:
-            if not device.is_out_of_memory(error):
+            if not memory.is_out_of_memory(error):
                 raise
         # here the error is gone, and with it what its traceback held
         held = [trial for trial in trials if trial.lease.trial_id in context.holding]
         if len(held) == 1:
             shape = split.train_x.shape[1], split.classes
-            raise cohort.TooLargeError(sweep, held[0], shape, device.free_memory(context.device))
+            raise cohort.TooLargeError(sweep, held[0], shape, memory.free_memory(context.device))
         half = len(held) // 2
         logger.warning("sweep %d: out of memory with %d trials, going on with %d", sweep.id, len(held), half)
         self._let_go(sweep, only=held[half:])
@@ -188,7 +194,7 @@ class Loop:
         filled = context.patiently(lambda: fill_in(context.engine, sweep, trials))
         context.holding.release({trial.lease.trial_id for trial in trials} - {one.lease.trial_id for one in filled})
         data = self._dataset(sweep.dataset, sweep.split)
-        free = device.free_memory(context.device)
+        free = memory.free_memory(context.device)
         kept, rest = cohort.fitting(sweep, filled, (facts.features, facts.classes), free)
         self._let_go(sweep, only=rest)
         if kept:
@@ -213,9 +219,9 @@ class Loop:
         def write() -> None:
             with transaction(context.engine) as session:
                 if reason is None:
-                    trial_queue.give_back(session, sweep.id, leases)
+                    queue.give_back(session, sweep.id, leases)
                 else:
-                    trial_queue.drop(session, sweep.id, leases, reason)
+                    queue.drop(session, sweep.id, leases, reason)
 
         try:
             context.patiently(write)
@@ -230,7 +236,7 @@ class Loop:
             leases = context.holding.leases()
             try:
                 with transaction(context.engine) as session:
-                    held = trial_queue.heartbeat(session, context.worker_id, leases, context.settings.lease_seconds)
+                    held = queue.heartbeat(session, context.worker_id, leases, context.settings.lease_seconds)
             except DBAPIError as error:
                 logger.warning("no heartbeat, the database is gone: %s", first_line(error))
                 continue
@@ -239,7 +245,7 @@ class Loop:
     def _say_goodbye(self) -> None:
         try:
             with transaction(self._context.engine) as session:
-                trial_queue.set_worker_state(session, self._context.worker_id, WorkerState.stopped)
+                queue.set_worker_state(session, self._context.worker_id, WorkerState.stopped)
         except DBAPIError as error:
             logger.warning("could not sign off: %s", first_line(error))
 
@@ -251,12 +257,12 @@ def run(settings: Settings, *, parent: int | None = None, siblings: int = 1) -> 
     """
     assert settings.database_url is not None
     try:
-        chosen = device.choose_device(settings.device or "auto")
+        chosen = devices.choose_device(settings.device or "auto")
     except ValueError as error:
         raise StartError(f"PERCEPTUNE_DEVICE={settings.device}: {error}.") from None
-    device.use_tf32(settings.tf32)
+    devices.use_tf32(settings.tf32)
     if chosen.type == "cpu":
-        device.use_threads(1)
+        devices.use_threads(1)
     context = Context(settings, connect(settings.database_url, pool_size=3), chosen)
     _stop_on_signal(context)
     if parent is not None:

@@ -12,7 +12,7 @@ from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import failed, finished, thinned
 from app.charts.theme import BEST, PALETTE, Trace, figure, scatter
 from app.charts.words import failed_note, metric_name, params_text, subtitle, varying
-from app.pareto import front
+from app.domain.pareto import front
 
 POINTS = 2_000  # trials drawn that are not on the front
 UNITS = {

@@ -5,9 +5,9 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-from app.catalog import DATASETS
 from app.charts.rows import RunRow, SweepRow, TrialRow
 from app.charts.words import metric_name
+from app.domain.datasets import DATASETS
 from app.exercises.exercise import Answer, Exercise, ExerciseChart, Preset
 
 WIDTHS = {"quick": (1, 4, 16, 64, 256), "full": tuple(2**k for k in range(11))}

@@ -1,6 +1,6 @@
 """Request and response bodies. Accuracies are fractions in [0, 1], durations seconds, times ISO 8601 in UTC."""
 
-from app.schemas.base import Body, Page, Problem
+from app.schemas.base import Page, Problem
 from app.schemas.changes import SweepPatch, SweepPreview
 from app.schemas.exercises import AnswerOut, ExerciseOut, ExerciseRunCreate, ExerciseRunOut, ExerciseWithRun
 from app.schemas.models import ModelOut
@@ -16,7 +16,6 @@ __all__ = [
     "AnswerOut",
     "AttemptOut",
     "Best",
-    "Body",
     "ChartOut",
     "Counts",
     "DatasetOut",

@@ -3,16 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel
 
 UtcTime = Annotated[datetime, AfterValidator(lambda time: time.astimezone(UTC))]
 Item = TypeVar("Item")
-
-
-class Body(BaseModel):
-    """Takes what its fields say and nothing else: `"1"` is no number, and an unknown field is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
 
 
 class Page(BaseModel, Generic[Item]):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas.base import Body
+from app.domain.body import Body
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import KeepModels, Name, Notes, Priority, Tags
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.schemas.base import Body
+from app.domain.body import Body
 from app.schemas.sweeps import SweepOut
 from app.schemas.system import ChartOut
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from app.schemas.base import Body
+from app.domain.body import Body
 
 
 class RerunTop(Body):

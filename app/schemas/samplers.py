@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from app.schemas.base import Body
+from app.domain.body import Body
 
 Startup = Annotated[int, Field(ge=0, le=1000, description="Random trials before the model is used.")]
 Share = Annotated[float, Field(ge=0, le=1)]

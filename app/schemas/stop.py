@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.schemas.base import Body
+from app.domain.body import Body
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 

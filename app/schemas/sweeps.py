@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from app.models import SweepState
-from app.schemas.base import Body, UtcTime
-from app.schemas.pruners import Pruner
+from app.domain.body import Body
+from app.domain.pruning.options import Pruner
+from app.domain.states import SweepState
+from app.schemas.base import UtcTime
 from app.schemas.samplers import RandomSampler, Sampler
 from app.schemas.stop import StopRules
 from app.schemas.webhooks import Webhook, WebhookOut

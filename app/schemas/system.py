@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.models import WorkerState
+from app.domain.states import WorkerState
 from app.schemas.base import UtcTime
 
 

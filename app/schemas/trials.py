@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.models import RunState, TrialState
-from app.schemas.base import Body, UtcTime
+from app.domain.body import Body
+from app.domain.states import RunState, TrialState
+from app.schemas.base import UtcTime
 
 
 class TrialCreate(Body):

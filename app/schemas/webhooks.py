@@ -7,8 +7,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.models import SweepState
-from app.schemas.base import Body, UtcTime
+from app.domain.body import Body
+from app.domain.states import SweepState
+from app.schemas.base import UtcTime
 
 
 def _web_address(url: str) -> str:

@@ -12,9 +12,9 @@ import httpx2
 import pytest
 
 from app.config import Settings
-from tests.app.test_embedded_postgres import AS_ROOT, python_for
-from tests.up_process import COMMAND, say, up
-from tests.waiting import wait_until
+from tests.app.service.postgres.test_server import AS_ROOT, python_for
+from tests.support.up_process import COMMAND, say, up
+from tests.support.waiting import wait_until
 
 
 def assert_one_sentence(done: "subprocess.CompletedProcess[str]", *parts: str) -> None:

@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 from benchmarks.compare import COMPARED
-from tests.up_process import ROOT, environment
+from tests.support.paths import ROOT
+from tests.support.up_process import environment
 
 
 def test_every_arm_trains_the_same_and_so_does_the_service() -> None:

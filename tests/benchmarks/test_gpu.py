@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from app.domain.configuration import RunConfig
+from app.domain.runs import Run
 from benchmarks import gpu
 from benchmarks.arms import Eager
 from benchmarks.gpu_arms import GraphedEager, data, first, made_up
 from benchmarks.workloads import Workload
-from tests.worker.mlp_examples import small_split
-from tests.worker.recorded_steps import RecordedSteps
-from tests.worker_processes import ROOT
-from worker.run import Run, RunConfig
+from tests.support.mlp_examples import small_split
+from tests.support.paths import ROOT
+from tests.support.recorded_steps import RecordedSteps
 
 TINY = Workload("G32", "2 trials of width 4", {"hidden_units": 4, "learning_rate": [0.1, 0.2]}, epochs=1)
 

@@ -4,9 +4,10 @@ from statistics import fmean, stdev
 
 import torch
 
+from app.domain.configuration import RunConfig
+from app.domain.runs import Run
 from benchmarks.thirty_seeds import GOAL, fused_accuracies, plain_accuracies
-from tests.worker.digits import digits
-from worker.run import Run, RunConfig
+from tests.support.digits import digits
 
 
 def test_means_over_thirty_seeds_agree() -> None:

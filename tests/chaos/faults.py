@@ -11,8 +11,8 @@ from typing import Any
 
 from tests.chaos.sweeps import EXTENDED, LONG, RANDOM
 from tests.chaos.world import LEASE_SECONDS, World
-from tests.waiting import wait_until
-from tests.worker_processes import is_alive
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import is_alive
 
 BRIEF, PAST_LEASE = 0.4 * LEASE_SECONDS, 1.6 * LEASE_SECONDS
 RECOVERY_SECONDS = 30.0

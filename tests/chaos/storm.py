@@ -11,7 +11,7 @@ from tests.chaos.checks import Checks, check_all, values_of
 from tests.chaos.faults import Faults
 from tests.chaos.sweeps import CYCLE
 from tests.chaos.world import WORKERS, World
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 BUSY = 3  # sweeps that are kept going while faults are injected
 ENDING_SECONDS = 240.0

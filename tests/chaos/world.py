@@ -15,13 +15,15 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from app.db import connect, migrate, transaction
-from app.embedded_postgres import running
+from app.db.engine import connect, transaction
+from app.db.migrations import migrate
+from app.service.postgres.server import running
 from tests.chaos.proxy import Proxy
-from tests.up_process import ROOT, environment
-from tests.waiting import wait_until
-from tests.worker_processes import Nursery, is_alive
-from tests.worker_processes import environment as worker_environment
+from tests.support.paths import ROOT
+from tests.support.up_process import environment
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import Nursery, is_alive
+from tests.support.worker_processes import environment as worker_environment
 
 LEASE_SECONDS = 2.0
 WORKERS = 3

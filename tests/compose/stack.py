@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx2
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 LEASE_SECONDS = 5
 LABEL = "com.docker.compose"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.compose.stack import Stack, compose_command, docker, engine_answers
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.compose
 WORKERS = 2

@@ -7,11 +7,11 @@ import sys
 import pytest
 import torch
 
-from tests.worker.digits import digits
-from tests.worker.mlp_examples import recipes
-from tests.worker_processes import ROOT
-from worker.run import EpochResult
-from worker.training import train
+from app.domain.runs import EpochResult
+from tests.support.digits import digits
+from tests.support.mlp_examples import recipes
+from tests.support.paths import ROOT
+from worker.mlp.training import train
 
 RECIPES = recipes(24)
 

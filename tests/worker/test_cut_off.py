@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url
 
-from app.db import connect, migrate
-from app.embedded_postgres import running
-from app.models import Trial
+from app.db.engine import connect
+from app.db.migrations import migrate
+from app.db.tables import Trial
+from app.service.postgres.server import running
 from tests.chaos.proxy import Proxy
-from tests.queue_examples import create_grid, expire, runs_of, trials_of
-from tests.waiting import wait_until
+from tests.support.queue_examples import create_grid, expire, runs_of, trials_of
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import Nursery, environment
 from tests.worker.test_kill import are_done, assert_whole, training
-from tests.worker_processes import Nursery, environment
 
 EPOCHS = 300
 LONG_SPACE = {"hidden_units": [32, 64], "epochs": EPOCHS}

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from app.db import transaction
-from app.models import SweepState, TrialState
-from tests.queue_examples import create_sweep, states, sweep_of, trials_of
-from tests.waiting import wait_until
-from tests.worker_processes import environment, worker_process
+from app.db.engine import transaction
+from app.domain.states import SweepState, TrialState
+from tests.support.queue_examples import create_sweep, states, sweep_of, trials_of
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import environment, worker_process
 
 COHORT = 64  # the most trials that a worker on a CPU takes at once
 SPACE = {"hidden_units": {"low": 4, "high": 12}, "epochs": 6}

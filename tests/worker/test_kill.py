@@ -14,13 +14,14 @@ import pytest
 from sqlalchemy import Engine, select
 
 from app.config import Settings
-from app.db import connect, transaction
-from app.embedded_postgres import running
-from app.models import ENDED_SWEEPS, Epoch, SweepState, Trial, TrialState, Worker
-from app.service import Service
-from tests.queue_examples import BODY, create_sweep, runs_of, sweep_of, trials_of
-from tests.waiting import wait_until
-from tests.worker_processes import Nursery, environment, open_transactions
+from app.db.engine import connect, transaction
+from app.db.tables import Epoch, Trial, Worker
+from app.domain.states import ENDED_SWEEPS, SweepState, TrialState
+from app.service.postgres.server import running
+from app.service.up import Service
+from tests.support.queue_examples import BODY, create_sweep, runs_of, sweep_of, trials_of
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import Nursery, environment, open_transactions
 
 KILLS = 10
 SEEDS = 2

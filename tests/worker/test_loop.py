@@ -14,18 +14,22 @@ import pytest
 import torch
 from sqlalchemy import Engine, make_url, select, text
 
-from app import results, sweeps
+from app import queries
 from app.config import Settings
-from app.db import connect, transaction
+from app.db.engine import connect, transaction
+from app.db.tables import Epoch, Sweep, Trial
+from app.domain.hyperparameters import ACTIVATIONS, INITIALIZATIONS
+from app.domain.states import ENDED_SWEEPS, RunState, SweepState, TrialState, WorkerState
 from app.errors import StartError
-from app.hyperparameters import ACTIVATIONS, INITIALIZATIONS
-from app.models import ENDED_SWEEPS, Epoch, RunState, Sweep, SweepState, Trial, TrialState, WorkerState
-from app.trial_queue import Lease
-from tests.queue_examples import change, create_sweep, runs_of, states, sweep_of, trials_of
-from tests.waiting import wait_until
-from tests.worker_processes import ROOT, environment, is_alive, worker_process, worker_row
+from app.lifecycle import sweep_row
+from app.queue.leases import Lease
+from app.sweeps import deletion
+from tests.support.paths import ROOT
+from tests.support.queue_examples import change, create_sweep, runs_of, states, sweep_of, trials_of
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import environment, is_alive, worker_process, worker_row
 from worker.context import Context
-from worker.holding import Holding
+from worker.leases import Holding
 from worker.loop import Loop
 
 GRID = {"sampler": "grid", "n_trials": None}
@@ -182,7 +186,7 @@ def test_patience_ends_a_trial_before_its_last_epoch(shared: Engine) -> None:
     assert trial.value == pytest.approx(sum(run.value or 0 for run in runs) / 3)
     assert (trial.epochs_done, trial.epochs_total) == (len(points), 6000)
     with transaction(shared) as session:
-        summary = results.summary(session, trial.sweep_id)
+        summary = queries.summary(session, trial.sweep_id)
     assert (summary.progress, summary.epochs.done, summary.epochs.total) == (1, len(points), len(points))
 
 
@@ -218,8 +222,8 @@ def test_a_sweep_that_is_deleted_in_the_middle_is_left(shared: Engine) -> None:
     endless = create_sweep(shared, space=ENDLESS, n_trials=2)
     wait_until(lambda: in_training(shared, endless))
     with transaction(shared) as session:
-        sweeps.change_state(session, endless, "cancel")
-        sweeps.delete(session, endless)
+        sweep_row.change_state(session, endless, "cancel")
+        deletion.delete(session, endless)
     assert ended(shared, create_sweep(shared, n_trials=1), 10).state == SweepState.completed
 
 

@@ -11,13 +11,16 @@ import pytest
 import torch
 from sqlalchemy import Engine
 
-from app.models import ENDED_SWEEPS, Sweep, SweepState, TrialState
-from app.trial_queue import ClaimedTrial, Lease
-from tests.queue_examples import create_sweep, runs_of, states, sweep_of, trials_of
-from tests.waiting import wait_until
-from tests.worker_processes import ROOT, environment
+from app.db.tables import Sweep
+from app.domain.states import ENDED_SWEEPS, SweepState, TrialState
+from app.queue.claims import ClaimedTrial
+from app.queue.leases import Lease
+from tests.support.paths import ROOT
+from tests.support.queue_examples import create_sweep, runs_of, states, sweep_of, trials_of
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import environment
 from worker.cohort import MEMORY_SHARE, TooLargeError, fitting, trial_bytes
-from worker.device import is_out_of_memory
+from worker.device.memory import is_out_of_memory
 
 SHAPE = 784, 10
 # The limit is set once everything is imported and the threads have their stacks, on what is then left.

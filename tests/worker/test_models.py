@@ -15,18 +15,18 @@ from safetensors import safe_open
 from safetensors.torch import load
 from sqlalchemy import Engine, func, text, update
 
-from app import sweeps
-from app.db import transaction
-from app.model_file import read_info
-from app.models import Run, Sweep, Trial
-from tests.queue_examples import create_sweep, runs_of, sweep_of, trials_of
-from tests.waiting import wait_until
-from tests.worker_processes import environment, worker_process, worker_row
+from app.db.engine import transaction
+from app.db.tables import Run, Sweep, Trial
+from app.files.model_file import read_info
+from app.lifecycle import sweep_row
+from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import environment, worker_process, worker_row
 from worker.cohort import run_config
-from worker.datasets import Dataset
-from worker.datasets import load as load_dataset
-from worker.training import score
-from worker.weights import from_bytes
+from worker.data.datasets import Dataset
+from worker.data.datasets import load as load_dataset
+from worker.mlp.training import score
+from worker.mlp.weights import from_bytes
 
 CPU = torch.device("cpu")
 GRID: dict[str, Any] = {
@@ -73,7 +73,7 @@ def address(sweep: int, number: int) -> str:
 
 def best_number(engine: Engine, sweep: int) -> int:
     with transaction(engine) as session:
-        best = session.scalar(sweeps.best_trial_id(session.get_one(Sweep, sweep)))
+        best = session.scalar(sweep_row.best_trial_id(session.get_one(Sweep, sweep)))
         return session.get_one(Trial, best).number
 
 

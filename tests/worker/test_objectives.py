@@ -9,13 +9,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from app import results
-from app.db import transaction
-from app.models import SweepState, TrialState
+from app import queries
+from app.db.engine import transaction
+from app.domain.states import SweepState, TrialState
 from app.schemas import SweepOut
-from tests.queue_examples import create_sweep, runs_of, sweep_of, trials_of
-from tests.waiting import wait_until
-from tests.worker_processes import environment, worker_process
+from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import environment, worker_process
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def completed(engine: Engine, sweep: int) -> SweepOut:
     """The sweep once it has, and is scored."""
     wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed and sweep_of(engine, sweep).scored, 60)
     with transaction(engine) as session:
-        return results.summary(session, sweep)
+        return queries.summary(session, sweep)
 
 
 @pytest.mark.parametrize("sampler", ["random", {"name": "nsgaii", "population_size": 4}, "tpe"])

@@ -11,10 +11,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.queue_examples import BODY
-from tests.up_process import up
-from tests.waiting import wait_until
-from tests.worker_processes import is_alive
+from tests.support.queue_examples import BODY
+from tests.support.up_process import up
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import is_alive
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 
 from app.charts.curves import CurvesOptions, Line, curves_data, curves_figure
 from app.charts.rows import Axis, TrialRow
-from tests.app.charts.chart_examples import complete, curve, sweep
+from tests.support.chart_examples import complete, curve, sweep
 
 WIDTH = Axis("hidden_units", choices=(1, 2))
 TRIALS = [complete(0, {"hidden_units": 2}, 0.6), complete(1, {"hidden_units": 1}, 0.3)]

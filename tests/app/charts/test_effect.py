@@ -2,7 +2,7 @@ import pytest
 
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.rows import Axis, TrialRow
-from tests.app.charts.chart_examples import complete, diverged, sweep, waiting
+from tests.support.chart_examples import complete, diverged, sweep, waiting
 
 WIDTH = Axis("hidden_units", choices=(1, 2, 4, 8))
 X = EffectOptions("hidden_units")

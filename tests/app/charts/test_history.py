@@ -1,6 +1,6 @@
 from app.charts.history import history_data, history_figure
 from app.charts.rows import Axis
-from tests.app.charts.chart_examples import complete, diverged, sweep, waiting
+from tests.support.chart_examples import complete, diverged, sweep, waiting
 
 RATE = Axis("learning_rate", log=True)
 TRIALS = [complete(n, {"learning_rate": value}, value) for n, value in ((3, 0.4), (0, 0.2), (1, 0.1))]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
 from app.charts.registry import CHARTS, chart
 from app.charts.rows import TrialRow
-from tests.app.charts.chart_examples import diverged, sweep, waiting
+from tests.support.chart_examples import diverged, sweep, waiting
 
 TWO = replace(sweep(), objectives=(("val_accuracy", True), ("parameters", False)))
 THREE = replace(sweep(), objectives=(*TWO.objectives, ("seconds", False)))

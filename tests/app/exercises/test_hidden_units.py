@@ -4,11 +4,11 @@ import pytest
 
 from app.charts.registry import CHARTS
 from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
+from app.domain.space import parse_space
 from app.errors import NotFoundError
 from app.exercises.hidden_units import answer, finding, sweeps, width_rows
 from app.exercises.registry import EXERCISES, exercise
 from app.schemas import SweepCreate
-from app.space import parse_space
 
 AXES = {"hidden_units": Axis("hidden_units", choices=(1, 2, 4, 8, 16))}
 SWEEP = SweepRow("width", "fashion_mnist", "holdout", "val_accuracy", True, 3, AXES)

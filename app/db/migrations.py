@@ -1,0 +1,55 @@
+"""Brings the tables to this version, and tells whether they are."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from app.db.engine import first_line
+from app.errors import StartError
+
+_MIGRATIONS = Path(__file__).resolve().parents[2] / "alembic"
+_MIGRATION_LOCK = 0x7065726370  # one process migrates at a time; the others wait and find nothing to do
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def migrate(engine: Engine) -> None:
+    """Brings the tables to this version. Raises StartError when the database can't be reached or won't be changed."""
+    config = _alembic_config()
+    try:
+        with engine.begin() as connection:
+            _refuse_other_encoding(connection)
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as error:
+        raise StartError(f"The database can't be reached: {first_line(error)} (DATABASE_URL)") from error
+    except DBAPIError as error:
+        raise StartError(f"The tables can't be brought to this version: {first_line(error)} (DATABASE_URL)") from error
+    except CommandError:
+        raise StartError("The tables are those of a newer Perceptune: use that one, or another DATABASE_URL.") from None
+
+
+def _refuse_other_encoding(connection: Connection) -> None:
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise StartError(
+            f"The database is encoded in {encoding}, which can't hold every name: make one with "
+            "CREATE DATABASE perceptune ENCODING 'UTF8' TEMPLATE template0, and name it in DATABASE_URL."
+        )
+
+
+def is_migrated(session: Session) -> bool:
+    current = MigrationContext.configure(session.connection()).get_current_heads()
+    return set(current) == set(ScriptDirectory.from_config(_alembic_config()).get_heads())

@@ -1,0 +1,276 @@
+"""The tables. States are enums; a state that must not be is a CHECK constraint.
+
+Lock order everywhere: the sweep's row first, then rows of its trials.
+"""
+
+import enum
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Enum,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.domain.states import RunState, SweepState, TrialState, WorkerState
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
+        str: Text,
+        int: BigInteger,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        bytes: LargeBinary,
+    }
+
+
+def _enum(kind: type[enum.StrEnum], name: str) -> Enum:
+    return Enum(kind, name=name, values_callable=lambda members: [member.value for member in members])
+
+
+class ExerciseRun(Base):
+    """One answer to an exercise of the book in the making: the sweeps that point here."""
+
+    __tablename__ = "exercise_runs"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    exercise: Mapped[int] = mapped_column(index=True)
+    preset: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Sweep(Base):
+    """A search space, a sampler, a budget and a data set, with a lifecycle."""
+
+    __tablename__ = "sweeps"
+    __table_args__ = (
+        CheckConstraint("seeds >= 1", name="seeds_positive"),
+        CheckConstraint(
+            "(state IN ('completed', 'cancelled', 'failed')) = (finished_at IS NOT NULL)", name="ended_has_finished_at"
+        ),
+        CheckConstraint("(idempotency_key IS NULL) = (request_hash IS NULL)", name="idempotency_key_with_hash"),
+        Index("ix_sweeps_claimable", "id", postgresql_where=text("state IN ('queued', 'running')")),
+        Index("ix_sweeps_unscored", "id", postgresql_where=text("state = 'completed' AND NOT scored")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str]
+    state: Mapped[SweepState] = mapped_column(_enum(SweepState, "sweep_state"), server_default="queued")
+    task: Mapped[str]
+    dataset: Mapped[str]
+    split: Mapped[str]
+    space: Mapped[dict[str, Any]] = mapped_column(JSON, doc="As it was posted; JSON keeps the order, JSONB does not.")
+    sampler: Mapped[dict[str, Any]]
+    seeds: Mapped[int]
+    seed: Mapped[int]
+    metric: Mapped[str]
+    direction: Mapped[str]
+    objectives: Mapped[list[Any]] = mapped_column(
+        server_default=text("'[]'"), doc="Further ones beside metric and direction, {metric, direction} each."
+    )
+    constraints: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"), doc="As they were posted.")
+    pruner: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    repeats: Mapped[str] = mapped_column(server_default="new_seeds", doc="What a configuration asked twice becomes.")
+    best_by: Mapped[str] = mapped_column(server_default="mean")
+    stop_rules: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    stop_reason: Mapped[str | None] = mapped_column(doc="Which rule stopped it, in words.")
+    environment: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'"), doc="Versions and devices of what trained it."
+    )
+    keep_models: Mapped[str] = mapped_column(server_default="best")
+    notes: Mapped[str] = mapped_column(server_default="")
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    priority: Mapped[int] = mapped_column(server_default=text("0"), doc="A higher one is served first.")
+    webhook: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    imported_from: Mapped[int | None] = mapped_column(doc="Its number where it was exported.")
+    exercise_run_id: Mapped[int | None] = mapped_column(ForeignKey("exercise_runs.id", ondelete="SET NULL"), index=True)
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    request_hash: Mapped[str | None]
+    scored: Mapped[bool] = mapped_column(server_default=text("false"))
+    revision: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Worker(Base):
+    """One trainer process: where it runs and when it was last heard of."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    device: Mapped[str]
+    threads: Mapped[int]
+    memory: Mapped[int] = mapped_column(doc="Bytes of memory of the device.")
+    state: Mapped[WorkerState] = mapped_column(_enum(WorkerState, "worker_state"), server_default="idle")
+    trials_done: Mapped[int] = mapped_column(server_default=text("0"))
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Trial(Base):
+    """One configuration of hyperparameters. The row is the queue entry; `params` is null until the sampler is asked."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        UniqueConstraint("sweep_id", "number"),
+        CheckConstraint(
+            "(state = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (lease_until IS NULL)",
+            name="running_has_lease",
+        ),
+        CheckConstraint("(state IN ('waiting', 'running')) = (finished_at IS NULL)", name="ended_has_finished_at"),
+        CheckConstraint("state <> 'complete' OR (value IS NOT NULL AND params IS NOT NULL)", name="complete_has_value"),
+        CheckConstraint("state <> 'failed' OR error IS NOT NULL", name="failed_has_error"),
+        CheckConstraint("state IN ('complete', 'pruned') OR value IS NULL", name="value_only_of_ended"),
+        CheckConstraint(
+            "(params IS NULL) = (cost IS NULL) AND (params IS NULL) = (epochs_total IS NULL)", name="cost_with_params"
+        ),
+        Index("ix_trials_sweep_id_state", "sweep_id", "state"),
+        Index("ix_trials_sweep_id_configuration", "sweep_id", "configuration"),
+        Index("ix_trials_repeated", "sweep_id", postgresql_where=text("first_seed > 0")),
+        # the best one, and the next ones to claim, are the first entries: no sweep is read to its end for them
+        Index("ix_trials_best", "sweep_id", "value", postgresql_where=text("state = 'complete'")),
+        Index(
+            "ix_trials_waiting",
+            "sweep_id",
+            text("(attempt >= 2) DESC"),
+            text("enqueued DESC"),
+            text("cost DESC NULLS LAST"),
+            "number",
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index("ix_trials_leased", "lease_until", postgresql_where=text("state = 'running'")),
+        Index(
+            "ix_trials_idempotency_key",
+            "sweep_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
+        Index("ix_trials_retrain", "retrain_at", postgresql_where=text("retrain_at IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    state: Mapped[TrialState] = mapped_column(_enum(TrialState, "trial_state"), server_default="waiting")
+    params: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    cost: Mapped[float | None] = mapped_column(doc="Multiply-adds of its whole training, per example of the data set.")
+    value: Mapped[float | None]
+    std: Mapped[float | None]
+    other_values: Mapped[list[float] | None] = mapped_column(
+        ARRAY(Float(53)), doc="Of the sweep's further objectives, in their order."
+    )
+    error: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(doc="Why it was pruned, is infeasible, or was not trained again.")
+    configuration: Mapped[str | None] = mapped_column(doc="Hash of the parameters: equal for equal configurations.")
+    first_seed: Mapped[int] = mapped_column(server_default=text("0"), doc="Index of its first run's seed.")
+    enqueued: Mapped[bool] = mapped_column(server_default=text("false"), doc="The user's own, ahead of the sampler's.")
+    idempotency_key: Mapped[str | None] = mapped_column(doc="Of the post that queued it; unique within its sweep.")
+    excluded: Mapped[bool] = mapped_column(server_default=text("false"))
+    model_wanted: Mapped[bool] = mapped_column(server_default=text("false"), doc="Its weights were asked for: kept.")
+    retrain_at: Mapped[datetime | None] = mapped_column(
+        doc="From when on a worker may train it again for its weights; null where that is not needed."
+    )
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    history: Mapped[list[Any]] = mapped_column(
+        server_default=text("'[]'"), doc="Attempts that were lost: worker, started_at, ended_at, reason."
+    )
+    epochs_done: Mapped[int] = mapped_column(server_default=text("0"), doc="Recorded epochs, summed over its runs.")
+    epochs_total: Mapped[int | None]
+    worker_id: Mapped[UUID | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
+    lease_token: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Run(Base):
+    """One training of a trial's configuration with one seed, as it ended."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint("(state = 'diverged') = (value IS NULL)", name="diverged_has_no_value"),
+        CheckConstraint("(state = 'diverged') = (error IS NOT NULL)", name="diverged_has_error"),
+    )
+
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True)
+    seed: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, doc="Index of the seed, from 0.")
+    state: Mapped[RunState] = mapped_column(_enum(RunState, "run_state"))
+    value: Mapped[float | None]
+    error: Mapped[str | None]
+    seconds: Mapped[float]
+    test_accuracy: Mapped[float | None] = mapped_column(doc="Scored at the end, for the chosen trial alone.")
+    weights: Mapped[bytes | None] = mapped_column(
+        deferred=True, doc="Parameters, of the best trial and those that are wanted."
+    )
+
+
+class Epoch(Base):
+    """One point of a run's learning curve; null where a figure was not finite."""
+
+    __tablename__ = "epochs"
+
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True)
+    seed: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    train_loss: Mapped[float | None]
+    train_accuracy: Mapped[float | None]
+    val_loss: Mapped[float | None]
+    val_accuracy: Mapped[float | None]
+    seconds: Mapped[float]
+
+
+class WebhookDelivery(Base):
+    """A change of a sweep's state that its webhook is to be told; made by a trigger in the change's own transaction.
+
+    It waits while `next_attempt_at` is set, is delivered with `delivered_at`, and was given up with neither.
+    """
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        CheckConstraint("delivered_at IS NULL OR next_attempt_at IS NULL", name="delivered_is_done"),
+        Index("ix_webhook_deliveries_due", "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
+        Index("ix_webhook_deliveries_sweep_id_id", "sweep_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    delivery: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"), doc="The same in each attempt.")
+    sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
+    state: Mapped[SweepState] = mapped_column(_enum(SweepState, "sweep_state"), doc="What the sweep became.")
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    body: Mapped[str | None] = mapped_column(doc="What is sent, written with the first attempt.")
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime | None] = mapped_column(server_default=func.clock_timestamp())
+    delivered_at: Mapped[datetime | None]
+    status: Mapped[int | None] = mapped_column(doc="The last answer's.")
+    error: Mapped[str | None] = mapped_column(doc="Why the last attempt failed.")

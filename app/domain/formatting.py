@@ -1,0 +1,103 @@
+"""Times, durations, values and counts as people read them. Pure: text out of plain values."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from app.domain.datasets import DATASETS
+from app.domain.space import Choice, Domain, Range
+
+_STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (365, "day"))
+
+
+def ago(time: datetime, now: datetime | None = None) -> str:
+    """`3 minutes ago`; what lies less than 5 seconds back is `just now`."""
+    seconds = ((now or datetime.now(UTC)) - time).total_seconds()
+    if seconds < 5:
+        return "just now"
+    amount, unit = seconds, "year"
+    for size, name in _STEPS:
+        if amount < size:
+            unit = name
+            break
+        amount /= size
+    return f"{plural(int(amount), unit)} ago"
+
+
+def utc(time: datetime) -> str:
+    """`2026-03-01 12:30:05 UTC`."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `41 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if (whole := round(seconds)) < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 >= 60 else "")
+
+
+def remaining(seconds: float) -> str:
+    """A time still to come, which nobody knows to the tenth: `a few seconds`, `41 s`, `3 min 5 s`."""
+    return "a few seconds" if seconds < 9.5 else duration(seconds)
+
+
+def score(value: float | None, std: float | None = None) -> str:
+    """`0.8893 ± 0.0021`; a dash where there is no value yet."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if std is None else f"{value:.4f} ± {std:.4f}"
+
+
+def percent(share: float) -> str:
+    """`42 %`; it says 100 only when all is done."""
+    return f"{100 if share >= 1 else min(99, int(100 * share))} %"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 trial`, `2,000 trials`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def memory(size: int) -> str:
+    """Bytes as `16.0 GiB`."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def setting(value: object) -> str:
+    """A hyperparameter's value: `0.1`, `relu`, `256-64` for a list of widths."""
+    if isinstance(value, list):
+        return "-".join(map(str, value)) or "no hidden layer"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def settings(params: Mapping[str, object]) -> str:
+    """`hidden_units 256, activation relu`."""
+    return ", ".join(f"{name} {setting(value)}" for name, value in params.items())
+
+
+def domain(tried: Domain) -> str:
+    """What a search space says of one hyperparameter: `0.001 to 1, on a log scale`."""
+    if isinstance(tried, Range):
+        text = f"{setting(tried.low)} to {setting(tried.high)}"
+        text += f" in steps of {setting(tried.step)}" if tried.step is not None else ""
+        return text + (", on a log scale" if tried.log else "")
+    return ", ".join(map(setting, tried.values)) if isinstance(tried, Choice) else setting(tried.value)
+
+
+def split(name: str, dataset: str) -> str:
+    """What is trained on and what is measured on, in a sentence or two."""
+    facts = DATASETS[dataset]
+    if name == "book":
+        return (
+            f"As in the book: trained on all {facts.train:,} training images, and the {facts.test:,} test images "
+            "were used to validate. So the best value is a little too good to be true of new images."
+        )
+    return (
+        f"Trained on {facts.train - facts.held_out:,} images and validated on {facts.held_out:,} held out of the "
+        f"training set. The {facts.test:,} test images are scored once, for the best trial, at the end."
+    )

@@ -1,0 +1,64 @@
+"""What each sampler is like, for everybody who plans around one: the queue, the search and the dashboard."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LEARNING_BATCH = 10  # trials asked at once of a sampler that learns; more once it has seen twice as many
+
+
+@dataclass(frozen=True)
+class SamplerTraits:
+    """The traits of one sampler; the defaults are those of one that learns from single trials."""
+
+    learns: bool = True
+    """Whether what it chooses depends on results."""
+    enumerates: bool = False
+    """Whether it is every cell of the space once."""
+    several_objectives: bool = True
+    """Whether it takes more than one objective."""
+    complete_only: bool = False
+    """Whether Optuna's class looks at complete trials alone."""
+    startup_option: str = "n_startup_trials"
+    """The option that says how many trials it chooses before it learns."""
+    population: int | None = None
+    """Trials that it evolves together where no option says so; None: Optuna decides, or it learns from each trial."""
+    evolves: bool = False
+    """Whether it learns from whole generations that lie one behind the other by trial number."""
+    max_history: int | None = None
+    """Ended trials that it is shown at most; None: all. docs/adr/0005-asking-ahead.md has the measurements."""
+    ask_ahead_from: int | None = None
+    """Ended trials from which on it is asked while a cohort trains; None: never."""
+
+
+SAMPLERS: Mapping[str, SamplerTraits] = {
+    "grid": SamplerTraits(learns=False, enumerates=True),
+    "random": SamplerTraits(learns=False),
+    "qmc": SamplerTraits(learns=False),
+    # an ask of TPE costs 0.1 ms for each trial that it is shown, one of a Gaussian process far more; before the trials
+    # from which on they are asked ahead, a draw is cheap and each result still teaches much
+    "tpe": SamplerTraits(max_history=256, ask_ahead_from=100),
+    "gp": SamplerTraits(complete_only=True, max_history=96, ask_ahead_from=30),
+    "cmaes": SamplerTraits(several_objectives=False, complete_only=True, startup_option="population_size"),
+    "nsgaii": SamplerTraits(complete_only=True, startup_option="population_size", population=50, evolves=True),
+}
+
+# Samplers that are asked for all trials before any is claimed, so that workers can share them by cost.
+ASKED_AT_ONCE = tuple(name for name, traits in SAMPLERS.items() if not traits.learns and not traits.enumerates)
+
+
+def traits_of(options: Mapping[str, Any]) -> SamplerTraits:
+    """The traits of the sampler whose options stand in a sweep's row."""
+    return SAMPLERS[options["name"]]
+
+
+def population_size(options: Mapping[str, Any]) -> int | None:
+    """Trials a generation; None for a sampler that does not evolve."""
+    traits = traits_of(options)
+    return int(options.get("population_size", traits.population)) if traits.evolves else None
+
+
+def first_batch(options: Mapping[str, Any]) -> int:
+    """Trials that a sampler which learns chooses before it has seen any result."""
+    traits = traits_of(options)
+    return int(options.get(traits.startup_option) or traits.population or LEARNING_BATCH)

@@ -1,0 +1,42 @@
+"""A sweep as one JSON document: its facts, then its trials, one a line, with their runs and curves."""
+
+import json
+from collections.abc import Iterator
+from typing import IO, Any
+
+from app.files.exports.fields import EPOCH, plain, wrong
+from app.files.exports.records import SweepRecord, TrialRecord
+
+MEDIA_TYPE = "application/json"
+
+
+def write(record: SweepRecord) -> Iterator[bytes]:
+    """The document, piece by piece."""
+    yield json.dumps(record.header)[:-1].encode() + b', "trials": ['
+    before = b"\n"
+    for trial in record.trials:
+        yield before + _line(trial)
+        before = b",\n"
+    yield b"\n]}\n"
+
+
+def read(file: IO[bytes]) -> Any:
+    """The document. Raises InvalidError where it is no JSON."""
+    try:
+        return json.load(file)
+    except (ValueError, RecursionError) as error:
+        raise wrong((), f"is no JSON: {error}") from None
+
+
+def _line(trial: TrialRecord) -> bytes:
+    document = {**trial.facts, "runs": trial.runs}
+    if trial.epochs is None:
+        return json.dumps(document).encode()
+    # a list a figure: half the size of an object a point, and pandas.DataFrame(trial["epochs"]) is the table
+    columns = zip(*trial.epochs, strict=True) if trial.epochs else [()] * len(EPOCH)
+    document["epochs"] = dict(zip(EPOCH, map(list, columns), strict=True))
+    try:
+        return json.dumps(document, allow_nan=False).encode()
+    except ValueError:  # seldom, so that a million figures need not be looked at one by one
+        document["epochs"] = {name: plain(column) for name, column in document["epochs"].items()}
+        return json.dumps(document).encode()

@@ -1,0 +1,190 @@
+"""One trial of a file that is imported, with all checks that its rows in the database would have to pass."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.domain.datasets import DATASETS
+from app.domain.hyperparameters import HYPERPARAMETERS
+from app.domain.space import Constant, Space, check_model_fits
+from app.domain.states import LIVE_TRIALS, RunState, TrialState
+from app.files.exports.fields import EPOCH, MOST_FLOAT, RUN, TRIAL, Field, read, wrong
+from app.schemas import AttemptOut
+
+ALMOST = 1e-9  # relative; a mean that was added up in another order
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):?[0-5]\d)"
+)  # as Postgres reads it too
+
+
+class CheckedTrial:
+    """A trial as it is stored: rows of three tables, in the order of their columns. Raises InvalidError."""
+
+    def __init__(self, given: Any, place: int, sweep: Mapping[str, Any], workers: set[Any]) -> None:
+        loc = ("trials", place)
+        if not isinstance(given, dict):
+            raise wrong(loc, "must be an object")
+        own = {name: value for name, value in given.items() if name not in {"runs", "epochs"}}
+        self.facts = read(TRIAL, own, loc)
+        runs = given.get("runs")
+        if not isinstance(runs, list):
+            raise wrong((*loc, "runs"), "must be a list")
+        self.runs = [read(RUN, run, (*loc, "runs", index)) for index, run in enumerate(runs)]
+        self.epochs = _curves(given.get("epochs"), (*loc, "epochs"))
+        self.n_epochs = len(self.epochs[0])
+        _check_history(self.facts.get("history", []), loc)
+        _check_trial(self.facts, self.runs, loc)
+        _check_objectives(self.facts, sweep, loc)
+        _check_params(self.facts, sweep, loc)
+        if self.facts["state"] in LIVE_TRIALS:
+            self._queue_again()
+        if self.facts.get("worker_id") not in workers:
+            self.facts["worker_id"] = None  # of another installation
+
+    def _queue_again(self) -> None:
+        """What was under way starts anew: its curves would be written once more."""
+        self.facts |= {"state": TrialState.waiting, "epochs_done": 0, "started_at": None, "worker_id": None}
+        self.epochs = _NO_CURVES
+
+
+_NO_CURVES: list[list[Any]] = [[] for _ in EPOCH]
+
+
+def _curves(given: Any, loc: tuple[str | int, ...]) -> list[list[Any]]:
+    """The points of a trial's curves, a list a column."""
+    if given is None:
+        return _NO_CURVES
+    if not isinstance(given, dict) or given.keys() != EPOCH.keys():
+        raise wrong(loc, f"must be an object with the lists {', '.join(EPOCH)}")
+    if not all(isinstance(column, list) for column in given.values()) or len({*map(len, given.values())}) != 1:
+        raise wrong(loc, "must hold lists of the same length")
+    curves = [_column(field, given[name], loc) for name, field in EPOCH.items()]
+    if len({*zip(curves[0], curves[1], strict=True)}) != len(curves[0]):
+        raise wrong(loc, "hold an epoch of a run twice")
+    return curves
+
+
+def _column(field: Field, values: list[Any], loc: tuple[str | int, ...]) -> list[Any]:
+    """The values of one figure. A million of them pass here, so what is plainly right is not looked at one by one."""
+    kinds = set(map(type, values))
+    if field.kind == "integer" and kinds <= {int}:
+        if values and not 0 <= min(values) <= max(values) < 2**31:
+            raise wrong((*loc, field.name), "must be whole numbers that are not negative")
+        return values
+    if kinds <= ({float, type(None)} if field.optional else {float}) and all(
+        abs(value) <= MOST_FLOAT for value in values if value is not None
+    ):
+        return values
+    return [
+        read({field.name: field}, {field.name: value}, (*loc, index))[field.name] for index, value in enumerate(values)
+    ]
+
+
+Rule = tuple[Callable[[Mapping[str, Any]], bool], str, str]
+
+# As the CHECK constraints of the table, with the field and what would be right.
+_RULES: list[Rule] = [
+    (lambda t: 0 <= t["number"] < 2**31, "number", "must be 0 or more"),
+    (
+        lambda t: (t["state"] in LIVE_TRIALS) == (t.get("finished_at") is None),
+        "finished_at",
+        "must be set if and only if the trial has ended",
+    ),
+    (lambda t: t["state"] != "complete" or t.get("value") is not None, "value", "is missing: the trial is complete"),
+    (lambda t: t["state"] != "complete" or t.get("params") is not None, "params", "is missing: the trial is complete"),
+    (lambda t: t["state"] != "failed" or t.get("error") is not None, "error", "is missing: the trial failed"),
+    (
+        lambda t: t["state"] in {"complete", "pruned"} or t.get("value") is None,
+        "value",
+        "must be null: only complete and pruned trials have one",
+    ),
+    (
+        lambda t: (t.get("params") is None) == (t.get("cost") is None) == (t.get("epochs_total") is None),
+        "params",
+        "must be there together with cost and epochs_total",
+    ),
+    (lambda t: (t.get("cost") or 0.0) >= 0, "cost", "must be 0 or more"),
+    (lambda t: 0 <= t.get("epochs_done", 0) < 2**31, "epochs_done", "must be 0 or more, and below 2 ** 31"),
+    (lambda t: (t.get("epochs_total") or 0) < 2**31, "epochs_total", "must be below 2 ** 31"),
+    (
+        lambda t: t.get("epochs_total") is None or t["epochs_total"] >= (t["state"] != "infeasible"),
+        "epochs_total",
+        "must be at least 1, or 0 where the trial is infeasible",
+    ),
+    (lambda t: t.get("attempt", 0) >= 0, "attempt", "must be 0 or more"),
+    (lambda t: 0 <= t.get("first_seed", 0) < 2**31, "first_seed", "must be 0 or more, and below 2 ** 31"),
+    (lambda t: isinstance(t.get("history", []), list), "history", "must be a list"),
+]
+
+
+def _check_trial(trial: Mapping[str, Any], runs: list[dict[str, Any]], loc: tuple[str | int, ...]) -> None:
+    for is_right, field, msg in _RULES:
+        if not is_right(trial):
+            raise wrong((*loc, field), msg)
+    if any(run["seconds"] < 0 for run in runs):
+        raise wrong((*loc, "runs"), "must have seconds of 0 or more")
+    if len({run["seed"] for run in runs}) != len(runs) or any(run["seed"] < 0 for run in runs):
+        raise wrong((*loc, "runs"), "must have a seed of their own each")
+    for index, run in enumerate(runs):
+        if (run["state"] == RunState.diverged) != (run.get("value") is None):
+            raise wrong((*loc, "runs", index, "value"), "must be null if and only if the run diverged")
+        if (run["state"] == RunState.diverged) != (run.get("error") is not None):
+            raise wrong((*loc, "runs", index, "error"), "must be set if and only if the run diverged")
+    _check_mean(trial, [run["value"] for run in runs if run.get("value") is not None], loc)
+
+
+def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:
+    for index, attempt in enumerate(history):
+        try:
+            AttemptOut.model_validate(attempt)
+        except ValidationError as error:
+            found = error.errors(include_url=False)[0]
+            raise wrong((*loc, "history", index, *found["loc"]), str(found["msg"])) from None
+        for name in ("started_at", "ended_at"):
+            if attempt[name] is not None and not _TIME.fullmatch(str(attempt[name])):
+                raise wrong((*loc, "history", index, name), "must be a time like 2026-01-31T12:00:00+00:00")
+
+
+def _check_objectives(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
+    """A complete trial of a sweep with several objectives has a value for each."""
+    further, others = len(sweep.get("objectives", [])), trial.get("other_values")
+    if others is None and (further == 0 or trial["state"] != TrialState.complete):
+        return
+    if others is None or len(others) != further or not all(isinstance(other, float) for other in others):
+        raise wrong((*loc, "other_values"), f"must hold {further}: one value for each further objective")
+
+
+def _check_mean(trial: Mapping[str, Any], values: list[float], loc: tuple[str | int, ...]) -> None:
+    """A trial's value is the mean over its runs."""
+    if trial["state"] != TrialState.complete or not values:
+        return
+    mean = math.fsum(values) / len(values)
+    if abs(trial["value"] - mean) > ALMOST * max(abs(mean), 1e-6):
+        raise wrong((*loc, "value"), f"is {trial['value']!r}, but the mean over its runs is {mean!r}")
+
+
+def _check_params(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
+    """Each hyperparameter is known and has a value that it can have; a model that is to be trained fits."""
+    params = trial.get("params")
+    if params is None:
+        return
+    if not isinstance(params, dict):
+        raise wrong((*loc, "params"), "must be an object")
+    for name, value in params.items():
+        known = HYPERPARAMETERS.get(name)
+        if found := "is no hyperparameter" if known is None else _problem(known.kind, value):
+            raise wrong((*loc, "params", name), found)
+    if trial["state"] in LIVE_TRIALS:
+        facts = DATASETS[sweep["dataset"]]
+        space = Space({name: Constant(value) for name, value in params.items()})
+        check_model_fits(space, facts.features, facts.classes, sweep["seeds"])
+
+
+def _problem(kind: Any, value: Any) -> str | None:
+    try:
+        return kind.problem(value)  # type: ignore[no-any-return]
+    except OverflowError:
+        return "is too large"

@@ -1,0 +1,137 @@
+"""A sweep as a study in one of Optuna's own storages, which optuna-dashboard opens."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from app.db.engine import normalised_url
+from app.domain.space import parse_space
+from app.errors import ConflictError, InvalidError
+from app.files.exports import SweepRecord, opened
+from app.files.exports.fields import EPOCH, plain
+from app.files.exports.records import TrialRecord
+from app.search.search import distributions, encoded
+
+KEPT = "perceptune"  # the system attribute that holds what Optuna has no place for
+_STATES = {
+    "waiting": TrialState.WAITING,
+    "running": TrialState.RUNNING,
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+}
+
+
+def export(engine: Engine, sweep_id: int, url: str) -> str:
+    """Writes the sweep with all its trials as a new study; returns the study's name.
+
+    Raises NotFoundError, ConflictError where the storage has a study of this name, InvalidError for a storage that
+    can't be used.
+    """
+    storage = InMemoryStorage()
+    with opened(engine, sweep_id, epochs=True) as record:
+        name = f"sweep {sweep_id}: {record.name}"
+        _study(record, name, storage)
+    try:
+        optuna.copy_study(from_study_name=name, from_storage=storage, to_storage=storage_url(url))
+    except DuplicatedStudyError:
+        raise ConflictError(f"The storage has a study {name!r} already: delete it there, or use another one.") from None
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        raise InvalidError(f"The storage can't be used: {str(error).splitlines()[0]}") from None
+    return name
+
+
+def storage_url(url: str) -> str:
+    """The address as Optuna takes it; Postgres with the driver that is here. Raises InvalidError where it is none."""
+    try:
+        kind = make_url(url).get_backend_name()
+    except ArgumentError:
+        raise InvalidError(f"{url!r} is no address of a storage: write e.g. sqlite:///sweep.db") from None
+    return normalised_url(url) if kind in {"postgres", "postgresql"} else url
+
+
+def _study(record: SweepRecord, name: str, storage: InMemoryStorage) -> None:
+    sweep = record.header["sweep"]
+    objectives = [{"metric": sweep["metric"], "direction": sweep["direction"]}, *sweep["objectives"]]
+    study = optuna.create_study(
+        study_name=name, storage=storage, directions=[objective["direction"] for objective in objectives]
+    )
+    study.set_metric_names([objective["metric"] for objective in objectives])
+    for key in ("dataset", "split", "space", "sampler", "seeds", "notes", "tags"):
+        study.set_user_attr(key, sweep[key])
+    storage.set_study_system_attr(study._study_id, KEPT, record.header)
+    free = distributions(parse_space(sweep["space"]))
+    study.add_trials([_trial(trial, free, sweep["metric"], len(objectives)) for trial in record.trials])
+
+
+def _trial(trial: TrialRecord, free: Mapping[str, BaseDistribution], metric: str, objectives: int) -> FrozenTrial:
+    facts = trial.facts
+    state = _STATES.get(facts["state"], TrialState.FAIL)
+    values = [facts["value"], *(facts["other_values"] or [])][:objectives]
+    if state == TrialState.COMPLETE and len(values) != objectives:
+        state = TrialState.FAIL  # of a time before the sweep had its further objectives
+    params = {name: encoded(value) for name, value in (facts["params"] or {}).items()}
+    known = {name: value for name, value in params.items() if name in free and _holds(free[name], value)}
+    frozen = create_trial(
+        state=state,
+        values=values if state == TrialState.COMPLETE else None,
+        params=known,
+        distributions={name: free[name] for name in known},
+        intermediate_values=_means(trial, metric),
+        user_attrs=_shown(facts)
+        | {name: value for name, value in params.items() if name in free and name not in known},
+        system_attrs={KEPT: _kept(trial)},
+    )
+    if state != TrialState.WAITING:
+        frozen.datetime_start = _local(facts["started_at"]) or _local(facts["finished_at"]) or frozen.datetime_start
+    if state.is_finished():
+        frozen.datetime_complete = _local(facts["finished_at"])
+    return frozen
+
+
+def _holds(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value is one of the space's; a user's own trial need not be."""
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except ValueError:
+        return False
+
+
+def _means(trial: TrialRecord, metric: str) -> dict[int, float]:
+    """The metric's mean over the runs at each epoch that all of them have."""
+    if metric not in EPOCH:
+        return {}
+    names = list(EPOCH)
+    epoch, column = names.index("epoch"), names.index(metric)
+    figures: dict[int, list[Any]] = {}
+    for point in trial.epochs or ():
+        figures.setdefault(point[epoch], []).append(point[column])
+    runs = max(map(len, figures.values()), default=0)
+    complete = {at: found for at, found in figures.items() if len(found) == runs and None not in found}
+    means = {at: math.fsum(found) / runs for at, found in sorted(complete.items())}
+    return {at: mean for at, mean in means.items() if math.isfinite(mean)}
+
+
+def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the dashboard is to show beside the value."""
+    shown = {name: facts[name] for name in ("number", "state", "std", "error", "reason", "excluded")}
+    return {name: value for name, value in shown.items() if value is not None and value is not False}
+
+
+def _kept(trial: TrialRecord) -> dict[str, Any]:
+    columns = zip(*trial.epochs, strict=True) if trial.epochs else [()] * len(EPOCH)
+    epochs = {name: plain(list(column)) for name, column in zip(EPOCH, columns, strict=True)}
+    return {**trial.facts, "runs": trial.runs, "epochs": epochs}
+
+
+def _local(time: str | None) -> datetime | None:
+    """As Optuna keeps times: this machine's, without a zone."""
+    return datetime.fromisoformat(time).astimezone().replace(tzinfo=None) if time else None

@@ -1,0 +1,187 @@
+"""A study of Optuna's as a sweep: distributions become the space, trials become trials, reported values epochs."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.db.tables import Sweep
+from app.db.trial_rows import trial_size
+from app.domain.hyperparameters import HYPERPARAMETERS
+from app.errors import InvalidError, NotFoundError
+from app.files import imports
+from app.files.exports.fields import EPOCH
+from app.files.exports.records import FORMAT, VERSION
+from app.files.optuna_export import KEPT, storage_url
+
+_STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+def restore(session: Session, url: str, name: str | None = None, *, dataset: str = "fashion_mnist") -> Sweep:
+    """Stores the study as a new sweep; the only one where no name is given. What Perceptune wrote comes back whole.
+
+    Raises NotFoundError, and InvalidError for a study that can't be a sweep.
+    """
+    study = _study(url, name)
+    trials = study.get_trials(deepcopy=False)
+    kept = study._storage.get_study_system_attrs(study._study_id).get(KEPT)
+    header = kept if isinstance(kept, dict) else _header(study, trials, dataset)
+    foreign = Sweep(dataset=header["sweep"]["dataset"], seeds=1)
+    constants = _constants(trials) if kept is None else {}
+    documents = [trial.system_attrs.get(KEPT) or _trial(trial, header["sweep"], foreign, constants) for trial in trials]
+    return imports.restore(session, {**header, "counts": _counts(documents), "trials": documents})
+
+
+def _study(url: str, name: str | None) -> optuna.Study:
+    address = storage_url(url)
+    parsed = make_url(address)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        raise NotFoundError(f"There is no file {parsed.database}.")
+    try:
+        storage = RDBStorage(address)
+        names = optuna.get_all_study_names(storage)
+        if name is None and len(names) == 1:
+            name = names[0]
+        if name not in names:
+            listed = ", ".join(map(repr, names)) or "none"
+            asked = "Say which study" if name is None else f"There is no study {name!r}"
+            raise NotFoundError(f"{asked}: the storage has {listed}.")
+        return optuna.load_study(study_name=name, storage=storage)
+    except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
+        raise InvalidError(f"The storage can't be used: {str(error).splitlines()[0]}") from None
+
+
+def _header(study: optuna.Study, trials: Sequence[FrozenTrial], dataset: str) -> dict[str, Any]:
+    if len(study.directions) != 1:
+        raise InvalidError("The study has several objectives: only one that Perceptune exported can be imported then.")
+    maximize = study.direction == optuna.study.StudyDirection.MAXIMIZE
+    sweep = {
+        "name": study.study_name[:200],
+        "state": "paused",
+        "task": "train_mlp",
+        "dataset": dataset,
+        "split": "holdout",
+        "space": _space(trials) | _constants(trials),
+        "sampler": {"name": "tpe"},
+        "seeds": 1,
+        "seed": 0,
+        "metric": "val_accuracy" if maximize else "val_loss",
+        "direction": "maximize" if maximize else "minimize",
+    }
+    return {"format": FORMAT, "version": VERSION, "sweep": sweep}
+
+
+def _space(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
+    """The hyperparameters with all values that the trials' distributions hold."""
+    found: dict[str, BaseDistribution] = {}
+    for trial in trials:
+        for name, distribution in trial.distributions.items():
+            found[name] = _wider(found[name], distribution) if name in found else distribution
+    unknown = [name for name in found if name not in HYPERPARAMETERS]
+    if unknown:
+        known = ", ".join(HYPERPARAMETERS)
+        raise InvalidError(f"Perceptune has no hyperparameters {', '.join(unknown)}; it has {known}.")
+    if not found:
+        raise InvalidError("The study has no trial with parameters.")
+    return {name: _domain(distribution) for name, distribution in found.items()}
+
+
+def _wider(one: BaseDistribution, other: BaseDistribution) -> BaseDistribution:
+    """Both ranges in one; Optuna itself sees to it that they are of one kind."""
+    if isinstance(one, FloatDistribution) and isinstance(other, FloatDistribution):
+        return FloatDistribution(min(one.low, other.low), max(one.high, other.high), one.log, one.step)
+    if isinstance(one, IntDistribution) and isinstance(other, IntDistribution):
+        return IntDistribution(min(one.low, other.low), max(one.high, other.high), one.log, one.step)
+    return one
+
+
+def _domain(distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return [_decoded(choice) for choice in distribution.choices]
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    if distribution.single():
+        return distribution.low
+    domain: dict[str, Any] = {"low": distribution.low, "high": distribution.high}
+    if distribution.log:
+        return domain | {"log": True}
+    return domain if distribution.step in {None, 1} else domain | {"step": distribution.step}
+
+
+def _decoded(choice: Any) -> Any:
+    """A list of widths is its JSON, for Optuna's choices are scalars."""
+    return json.loads(choice) if isinstance(choice, str) and choice.startswith("[") else choice
+
+
+def _constants(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
+    """The number of epochs, where values were reported at whole numbers of them and no hyperparameter says it."""
+    if any("epochs" in trial.params for trial in trials):
+        return {}
+    steps = max((max(_curve(trial), default=0) for trial in trials), default=0)
+    return {"epochs": steps} if steps else {}
+
+
+def _curve(trial: FrozenTrial) -> dict[int, float]:
+    """The reported values by epoch, from 1; a study that counts from 0 is moved."""
+    first = 1 if 0 in trial.intermediate_values else 0
+    return {step + first: value for step, value in sorted(trial.intermediate_values.items())}
+
+
+def _trial(trial: FrozenTrial, sweep: Mapping[str, Any], owner: Sweep, constants: dict[str, Any]) -> dict[str, Any]:
+    state = _STATES.get(trial.state, "waiting")
+    params = {name: _decoded(value) for name, value in trial.params.items()} | constants if trial.params else None
+    size = trial_size(owner, params) if params else {}
+    curve = _curve(trial) if state != "waiting" else {}
+    seconds = trial.duration.total_seconds() if trial.duration else 0.0
+    run = {"seed": 0, "state": "complete", "value": trial.value, "seconds": seconds}
+    return {
+        "number": trial.number,
+        "state": state,
+        "params": params,
+        **size,
+        "value": _last(trial) if state == "pruned" else run["value"] if state == "complete" else None,
+        "error": "failed in Optuna" if state == "failed" else None,
+        "epochs_done": len(curve),
+        "started_at": _utc(trial.datetime_start) if state != "waiting" else None,
+        "finished_at": _utc(trial.datetime_complete) if state != "waiting" else None,
+        "runs": [run] if state == "complete" else [],
+        "epochs": {name: _column(name, sweep["metric"], curve) for name in EPOCH},
+    }
+
+
+def _last(trial: FrozenTrial) -> float | None:
+    """A pruned trial's last word, where it is a figure."""
+    return trial.value if trial.value is not None and math.isfinite(trial.value) else None
+
+
+def _column(name: str, metric: str, curve: Mapping[int, float]) -> list[Any]:
+    if name == metric:
+        return [value if math.isfinite(value) else None for value in curve.values()]
+    known: dict[str, list[Any]] = {"seed": [0] * len(curve), "epoch": list(curve), "seconds": [0.0] * len(curve)}
+    return known.get(name, [None] * len(curve))
+
+
+def _counts(trials: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {
+        "trials": len(trials),
+        "runs": sum(len(trial["runs"]) for trial in trials),
+        "epochs": sum(len(trial["epochs"]["epoch"]) for trial in trials),
+    }
+
+
+def _utc(time: datetime | None) -> str | None:
+    """Of this machine's time, as Optuna keeps it."""
+    return time.astimezone(UTC).isoformat() if time else None

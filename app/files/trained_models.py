@@ -1,0 +1,112 @@
+"""Models to download: a run's weights with all that says what they are, and asking for those that were not kept."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import Run, Sweep, Trial
+from app.domain.datasets import DATASETS
+from app.domain.hyperparameters import completed
+from app.domain.states import TrialState
+from app.errors import ConflictError, NotFoundError
+from app.files import model_file
+from app.files.model_file import ModelInfo
+from app.lifecycle import sweep_row
+from app.queue import retraining
+
+
+class Download(NamedTuple):
+    """A file to save under this name."""
+
+    name: str
+    content: bytes
+
+
+def download(session: Session, sweep_id: int, number: int, run: int | None = None) -> Download:
+    """The model of one of a trial's runs, by the index of its seed; of its best run where none is named.
+
+    Raises NotFoundError, and ConflictError where there is no model, or none at the moment.
+    """
+    sweep, trial, runs = _complete(session, sweep_id, number)
+    chosen = _run(sweep, trial, runs, run)
+    weights = session.scalar(select(Run.weights).where(Run.trial_id == trial.id, Run.seed == chosen.seed))
+    if weights is None and trial.retrain_at is not None:
+        raise ConflictError(f"{_name(trial)} is being trained again for its model; ask again in a while.")
+    if weights is None:
+        raise ConflictError(
+            f"The model of {_name(trial, 'trial')} was not kept; POST to this address, and it is trained again."
+        )
+    content = model_file.with_info(weights, _info(sweep, trial, chosen))
+    return Download(f"sweep-{sweep.id}-trial-{trial.number}-run-{chosen.seed}.safetensors", content)
+
+
+def want(session: Session, sweep_id: int, number: int) -> bool:
+    """Keeps the model of a trial from now on; True where it is there, False where the trial has to be trained again.
+
+    Raises NotFoundError, and ConflictError for a trial that has no model.
+    """
+    sweep_row.get(session, sweep_id, lock=True)
+    _, trial, _ = _complete(session, sweep_id, number)
+    trial.model_wanted = True
+    missing = session.scalar(select(func.count()).where(Run.trial_id == trial.id, Run.weights.is_(None)))
+    if missing:
+        retraining.ask(session, trial)
+    return not missing
+
+
+def _complete(session: Session, sweep_id: int, number: int) -> tuple[Sweep, Trial, Sequence[Run]]:
+    """A complete trial with its runs."""
+    sweep = sweep_row.get(session, sweep_id)
+    trial = sweep_row.get_trial(session, sweep_id, number)
+    if sweep.task != "train_mlp":
+        raise ConflictError(f"Sweep {sweep_id} measures speed: its trials have no models.")
+    if trial.state != TrialState.complete:
+        raise ConflictError(f"{_name(trial)} is {trial.state}: only a complete trial has a model.")
+    runs = session.scalars(select(Run).where(Run.trial_id == trial.id).order_by(Run.seed)).all()
+    if not runs:
+        raise ConflictError(f"{_name(trial)} was not trained here: it has no model.")
+    return sweep, trial, runs
+
+
+def _run(sweep: Sweep, trial: Trial, runs: Sequence[Run], run: int | None) -> Run:
+    if run is None:
+        sign = 1 if sweep.direction == "maximize" else -1
+        return max(runs, key=lambda one: sign * (one.value or 0))
+    found = next((one for one in runs if one.seed == run), None)
+    if found is None:
+        there = ", ".join(str(one.seed) for one in runs)
+        raise NotFoundError(f"{_name(trial)} has no run {run}; there are {there}.")
+    return found
+
+
+def _info(sweep: Sweep, trial: Trial, run: Run) -> ModelInfo:
+    facts, params = DATASETS[sweep.dataset], trial.params or {}
+    full = completed(params)
+    # where neither was tried, the layers say it all
+    unused = {"hidden_units", "depth"} - set(params)
+    assert run.value is not None
+    return ModelInfo(
+        perceptune_version=version("perceptune"),
+        dataset=sweep.dataset,
+        split=sweep.split,
+        features=facts.features,
+        classes=list(facts.labels),
+        hidden_layers=full["hidden_layers"],
+        activation=str(full["activation"]),
+        params={name: value for name, value in full.items() if name not in unused},
+        sweep=sweep.id,
+        sweep_name=sweep.name,
+        trial=trial.number,
+        run=run.seed,
+        sweep_seed=sweep.seed,
+        metric=sweep.metric,
+        value=run.value,
+        recorded_value=run.value,
+    )
+
+
+def _name(trial: Trial, word: str = "Trial") -> str:
+    return f"{word} {trial.number} of sweep {trial.sweep_id}"

@@ -1,0 +1,167 @@
+"""The rows that charts are drawn from: a sweep's trials with their runs, and the learning curves that are drawn.
+
+A sweep may have 10,000 trials, 30,000 runs and a million epochs: no more is read than a chart shows.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Any, cast
+
+from pydantic_core import from_json
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.charts.registry import Needs
+from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
+from app.charts.select import CURVES, EPOCHS
+from app.db.tables import Sweep
+from app.domain.space import Choice, Range, parse_space
+from app.queries.objective_values import objectives, with_objectives
+
+
+def sweep_row(sweep: Sweep) -> SweepRow:
+    """What charts need to know of a sweep."""
+    domains = parse_space(sweep.space).domains
+    axes = {
+        name: Axis(
+            name,
+            log=isinstance(domain, Range) and domain.log,
+            choices=tuple(domain.values) if isinstance(domain, Choice) else None,
+        )
+        for name, domain in domains.items()
+    }
+    return SweepRow(
+        name=sweep.name,
+        dataset=sweep.dataset,
+        split=sweep.split,
+        metric=sweep.metric,
+        maximize=sweep.direction == "maximize",
+        seeds=sweep.seeds,
+        axes=axes,
+        objectives=objectives(sweep),
+    )
+
+
+def chart_rows(
+    session: Session, sweep: Sweep, needs: Needs, *, include_excluded: bool = False
+) -> tuple[SweepRow, list[TrialRow], list[EpochRow]]:
+    """What a chart of these needs is drawn from, and no more: runs and curves only where it shows them."""
+    row = sweep_row(sweep)
+    if needs == "epochs":
+        ids, known = _drawn_trials(session, sweep, include_excluded)
+        trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
+        return replace(row, curves=known), trials, _epochs_of(session, ids)
+    trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=needs == "runs")
+    return row, with_objectives(session, sweep, trials) if needs == "objectives" else trials, []
+
+
+def trial_rows(
+    session: Session,
+    sweep_id: int,
+    *,
+    include_excluded: bool = False,
+    runs: bool = True,
+    ids: Sequence[int] | None = None,
+) -> list[TrialRow]:
+    """The trials of a sweep or those of these ids, by number, with their runs unless those are not wanted."""
+    given = {"sweep": sweep_id, "excluded": include_excluded, "ids": ids}
+    found = _read(session, _TRIALS if ids is None else _TRIALS_OF_IDS, given)
+    if not found:
+        return []
+    keys, params, *columns = zip(*found, strict=True)
+    chosen = map(from_json, params)  # json.loads takes twice as long
+    of_trial: defaultdict[int, list[RunRow]] = defaultdict(list)
+    for key, seed, run_value, error in _read(session, _RUNS, given) if runs else ():
+        of_trial[key].append(RunRow(seed, run_value, error))
+    number, state, value, std, finished_at, epochs = columns
+    each = (tuple(of_trial.get(key, ())) for key in keys)
+    return list(map(TrialRow, number, state, chosen, value, std, each, finished_at, epochs))
+
+
+def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = False) -> list[EpochRow]:
+    """Every learning curve of a sweep: of a large one these are a million rows."""
+    rows = session.execute(_EPOCHS, {"sweep": sweep_id, "excluded": include_excluded})
+    return [EpochRow(*row) for row in rows.all()]
+
+
+def drawn_epoch_rows(session: Session, sweep: Sweep, *, include_excluded: bool = False) -> list[EpochRow]:
+    """The curves that a chart shows: of the best and the worst trials, and of long ones not every epoch.
+
+    A trial that has no value yet counts with its metric in its latest epoch; one that failed comes behind all others.
+    """
+    return _epochs_of(session, _drawn_trials(session, sweep, include_excluded)[0])
+
+
+def _drawn_trials(session: Session, sweep: Sweep, include_excluded: bool) -> tuple[list[int], int]:
+    """The ids of the trials whose curves are drawn, and how many trials have curves."""
+    given = {"sweep": sweep.id, "excluded": include_excluded, "half": CURVES // 2}
+    statement = text(_DRAWN.format(metric=sweep.metric, sign="-" if sweep.direction == "maximize" else "+"))
+    rows = session.execute(statement, given).all()
+    return [row.id for row in rows], rows[0].known if rows else 0
+
+
+def _epochs_of(session: Session, ids: Sequence[int]) -> list[EpochRow]:
+    rows = session.execute(_EPOCHS_OF_IDS, {"ids": ids, "points": EPOCHS - 1})
+    return [EpochRow(*row) for row in rows.all()]
+
+
+def _read(session: Session, statement: str, given: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    """All rows, in Postgres's binary format: reading tens of thousands of numbers as text takes three times as long."""
+    with closing(session.connection().connection.cursor(binary=True)) as cursor:
+        cursor.execute(statement, given)
+        return cast(list[tuple[Any, ...]], cursor.fetchall())
+
+
+_TRIALS_WHERE = """
+    SELECT t.id, coalesce(CAST(t.params AS text), '{{}}'), t.number, CAST(t.state AS text), t.value, t.std,
+           t.finished_at, t.epochs_done
+    FROM trials t
+    WHERE {where} AND (%(excluded)s OR NOT t.excluded) AND t.state <> 'infeasible' ORDER BY t.number
+"""
+_TRIALS = _TRIALS_WHERE.format(where="t.sweep_id = %(sweep)s")
+_TRIALS_OF_IDS = _TRIALS_WHERE.format(where="t.id = ANY(%(ids)s)")
+
+_RUNS = """
+    SELECT r.trial_id, r.seed, r.value, r.error FROM trials t JOIN runs r ON r.trial_id = t.id
+    WHERE t.sweep_id = %(sweep)s ORDER BY r.trial_id, r.seed
+"""
+
+_COLUMNS = "t.number, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy"
+
+_EPOCHS = text(f"""
+    SELECT {_COLUMNS} FROM trials t JOIN epochs e ON e.trial_id = t.id
+    WHERE t.sweep_id = :sweep AND (:excluded OR NOT t.excluded) ORDER BY t.number, e.seed, e.epoch
+""")
+
+# The metric is a column's name, checked when the sweep was posted.
+_DRAWN = """
+    WITH scored AS MATERIALIZED (
+        SELECT t.id, t.number, {sign} coalesce(t.value, (
+            SELECT e.{metric} FROM epochs e
+            WHERE t.state = 'running' AND e.trial_id = t.id AND e.{metric} IS NOT NULL
+            ORDER BY e.epoch DESC LIMIT 1
+        )) AS score
+        FROM trials t WHERE t.sweep_id = :sweep AND t.epochs_done > 0 AND (:excluded OR NOT t.excluded)
+    ), counted AS (
+        SELECT count(*) AS known, CASE WHEN count(*) > 2 * :half THEN :half ELSE 2 * :half END AS best FROM scored
+    ), best AS (
+        SELECT id FROM scored ORDER BY score NULLS LAST, number LIMIT (SELECT best FROM counted)
+    ), worst AS (
+        SELECT id FROM scored ORDER BY score DESC NULLS LAST, number DESC LIMIT :half
+    )
+    SELECT id, known FROM (SELECT id FROM best UNION SELECT id FROM worst) AS shown, counted
+"""
+
+# Of ids that are given: as a part of the statement above, Postgres expects thousands and reads a million epochs.
+# The first and the last epoch are always drawn.
+_EPOCHS_OF_IDS = text(f"""
+    WITH longest AS MATERIALIZED (
+        SELECT max(epoch) AS epoch, greatest(1, (max(epoch) + :points - 1) / :points) AS step
+        FROM epochs WHERE trial_id = ANY(:ids)
+    )
+    SELECT {_COLUMNS} FROM trials t JOIN epochs e ON e.trial_id = t.id, longest
+    WHERE t.id = ANY(:ids) AND ((e.epoch - 1) % longest.step = 0 OR e.epoch = longest.epoch)
+    ORDER BY t.number, e.seed, e.epoch
+""")

@@ -1,0 +1,68 @@
+"""Sweeps with several objectives: the values of their trials, their spread, and the Pareto front, from the tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, select, text
+from sqlalchemy.orm import Session
+
+from app.charts.rows import TrialRow
+from app.db.tables import Sweep, Trial
+from app.domain.pareto import front
+from app.domain.states import TrialState
+
+
+def fronts(session: Session, sweeps: Sequence[Sweep]) -> dict[int, list[int]]:
+    """Numbers of the trials on the front of each of these sweeps that has several objectives."""
+    several = {sweep.id: sweep for sweep in sweeps if sweep.objectives}
+    if not several:
+        return {}
+    columns = (Trial.sweep_id, Trial.number, Trial.value, Trial.other_values)
+    complete = select(*columns).where(
+        Trial.sweep_id.in_(several),
+        Trial.state == TrialState.complete,
+        ~Trial.excluded,
+        Trial.other_values.is_not(None),
+    )
+    rows: dict[int, list[Any]] = {sweep_id: [] for sweep_id in several}
+    for row in session.execute(complete.order_by(Trial.number)):
+        rows[row.sweep_id].append(row)
+    return {sweep_id: _front(several[sweep_id], of_it) for sweep_id, of_it in rows.items()}
+
+
+def objectives(sweep: Sweep) -> list[tuple[str, bool]]:
+    """The metric of each of several objectives, and whether more of it is better; none where there is one."""
+    several = [{"metric": sweep.metric, "direction": sweep.direction}, *sweep.objectives]
+    return [(one["metric"], one["direction"] == "maximize") for one in several] if sweep.objectives else []
+
+
+def with_objectives(session: Session, sweep: Sweep, trials: Sequence[TrialRow]) -> list[TrialRow]:
+    """The trials with what they came to in every objective, and with the spread over their runs."""
+    rows = {row.number: row for row in session.execute(_SPREAD, {"sweep": sweep.id})}
+    metrics = [one["metric"] for one in sweep.objectives]
+    return [
+        trial._replace(
+            values=(trial.value, *row.other_values),
+            stds=(trial.std, *(getattr(row, metric, None) for metric in metrics)),
+        )
+        if (row := rows.get(trial.number)) is not None and trial.value is not None
+        else trial
+        for trial in trials
+    ]
+
+
+def _front(sweep: Sweep, rows: Sequence[Row[Any]]) -> list[int]:
+    values = [[row.value, *row.other_values] for row in rows]
+    return [rows[index].number for index in front(values, [more for _, more in objectives(sweep)])]
+
+
+# The last epoch of each run is one step in the primary key's index.
+_SPREAD = text("""
+    SELECT t.number, t.other_values, stddev_samp(r.seconds) AS seconds,
+           stddev_samp(e.train_loss) AS train_loss, stddev_samp(e.train_accuracy) AS train_accuracy,
+           stddev_samp(e.val_loss) AS val_loss, stddev_samp(e.val_accuracy) AS val_accuracy
+    FROM trials t JOIN runs r ON r.trial_id = t.id, LATERAL (
+        SELECT * FROM epochs WHERE trial_id = r.trial_id AND seed = r.seed ORDER BY epoch DESC LIMIT 1
+    ) AS e
+    WHERE t.sweep_id = :sweep AND t.state = 'complete' AND t.other_values IS NOT NULL GROUP BY t.id
+""")

@@ -1,0 +1,55 @@
+"""The SQL of what can be read of sweeps, in statements that look at each trial once at most."""
+
+from sqlalchemy import text
+
+from app.domain.states import TrialState
+
+_COUNTS = ", ".join(f"count(*) FILTER (WHERE t.state = '{state}') AS {state}" for state in TrialState)
+
+# A trial whose parameters are not chosen yet is taken to cost the mean of those that are.
+TOTALS = text(f"""
+    WITH totals AS (
+        SELECT t.sweep_id, {_COUNTS},
+               CAST(sum(t.epochs_done) AS bigint) AS epochs_done,
+               CASE WHEN bool_and(t.finished_at IS NOT NULL OR t.epochs_total IS NOT NULL)
+                    THEN CAST(sum(CASE WHEN t.finished_at IS NULL THEN t.epochs_total ELSE t.epochs_done END) AS bigint)
+               END AS epochs_total,
+               coalesce(avg(t.cost) FILTER (WHERE t.state <> 'infeasible'), 1) AS mean_cost,
+               coalesce(sum(t.cost), 0) AS cost,
+               count(*) - count(t.cost) AS unknown,
+               coalesce(sum(t.cost * work.share), 0) AS cost_done,
+               coalesce(sum(work.share) FILTER (WHERE t.cost IS NULL), 0) AS unknown_done
+        FROM trials t, LATERAL (
+            SELECT CASE WHEN t.finished_at IS NOT NULL AND t.state <> 'cancelled' THEN CAST(1 AS float8)
+                        ELSE coalesce(t.epochs_done / CAST(t.epochs_total AS float8), 0) END AS share
+        ) AS work
+        WHERE t.sweep_id = ANY(:ids) GROUP BY t.sweep_id
+    )
+    SELECT t.*, coalesce((t.cost_done + t.unknown_done * t.mean_cost) / nullif(t.cost + t.unknown * t.mean_cost, 0), 1)
+               AS progress
+    FROM totals t
+""")
+
+# The seconds in which any of a sweep's trials was in training: pauses and nights without a worker don't count. A clock
+# that was put back makes a trial take no time.
+TRAINED = text("""
+    WITH periods AS (
+        SELECT sweep_id, range_agg(
+            tstzrange(started_at, greatest(started_at, coalesce(finished_at, clock_timestamp())))
+        ) AS trained
+        FROM trials
+        WHERE sweep_id = ANY(:ids) AND state NOT IN ('waiting', 'cancelled') AND started_at IS NOT NULL
+        GROUP BY sweep_id
+    )
+    SELECT sweep_id, (SELECT sum(extract(epoch FROM upper(one) - lower(one))) FROM unnest(trained) AS one) AS seconds
+    FROM periods
+""")
+
+LAST_METRICS = text("""
+    SELECT trial_id, avg(train_loss) AS train_loss, avg(train_accuracy) AS train_accuracy,
+           avg(val_loss) AS val_loss, avg(val_accuracy) AS val_accuracy
+    FROM (
+        SELECT DISTINCT ON (trial_id, seed) * FROM epochs WHERE trial_id = ANY(:ids)
+        ORDER BY trial_id, seed, epoch DESC
+    ) AS last GROUP BY trial_id
+""")

@@ -1,0 +1,111 @@
+"""Trials of a sweep with their runs, and their learning curves."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from app import schemas
+from app.db.tables import Epoch, Run, Trial
+from app.domain.states import TrialState
+from app.errors import FieldError, InvalidError
+from app.lifecycle import sweep_row
+from app.queries import statements
+
+
+def list_trials(
+    session: Session,
+    sweep_id: int,
+    *,
+    state: TrialState | None = None,
+    order_by: str = "number",
+    limit: int = 100,
+    after: int | None = None,
+    skip: int = 0,
+) -> schemas.Page[schemas.TrialOut]:
+    """Trials of a sweep. `order_by`: a column, `-` before it turns it round.
+
+    `after` is the `next` of the page before: by number that is the last trial's, so that a page costs the same wherever
+    it is, else how many came before. `skip` leaves out so many in any order.
+    """
+    sweep_row.get(session, sweep_id)
+    query = select(Trial).where(Trial.sweep_id == sweep_id)
+    if state is not None:
+        query = query.where(Trial.state == state)
+    by_number = order_by.removeprefix("-") == "number"
+    if after is not None and by_number:
+        query = query.where(Trial.number < after if order_by.startswith("-") else Trial.number > after)
+    elif after is not None:
+        skip += after
+    found = session.scalars(query.order_by(*_order(order_by)).offset(skip).limit(limit + 1)).all()
+    last = found[limit - 1].number if by_number and len(found) > limit else skip + limit
+    following = str(last) if len(found) > limit else None
+    return schemas.Page(items=_trials_out(session, found[:limit]), next=following)
+
+
+def get_trial(session: Session, sweep_id: int, number: int) -> schemas.TrialOut:
+    """One trial with its runs. Raises NotFoundError."""
+    return _trials_out(session, [sweep_row.get_trial(session, sweep_id, number)])[0]
+
+
+def list_epochs(
+    session: Session, sweep_id: int, number: int, limit: int = 10_000, after: int = 0
+) -> schemas.Page[schemas.EpochOut]:
+    """The learning curves of a trial, run by run, `after` the first so many points. Raises NotFoundError."""
+    trial = sweep_row.get_trial(session, sweep_id, number)
+    query = select(Epoch).where(Epoch.trial_id == trial.id).order_by(Epoch.seed, Epoch.epoch)
+    points = session.scalars(query.offset(after).limit(limit + 1)).all()
+    following = str(after + limit) if len(points) > limit else None
+    return schemas.Page(items=[schemas.EpochOut.model_validate(point) for point in points[:limit]], next=following)
+
+
+_SORTABLE = {
+    "number": Trial.number,
+    "value": Trial.value,
+    "state": Trial.state,
+    "started_at": Trial.started_at,
+    "finished_at": Trial.finished_at,
+}
+
+
+def _order(order_by: str) -> list[Any]:
+    column = _SORTABLE.get(order_by.removeprefix("-"))
+    if column is None:
+        known = FieldError(("query", "order_by"), f"must be one of {', '.join(_SORTABLE)}, perhaps with - before it")
+        raise InvalidError(f"Trials can't be ordered by {order_by!r}.", [known])
+    ordered = column.desc() if order_by.startswith("-") else column.asc()
+    return [ordered.nulls_last(), Trial.number]
+
+
+def _trials_out(session: Session, trials: Sequence[Trial]) -> list[schemas.TrialOut]:
+    ids = [trial.id for trial in trials]
+    runs: dict[int, list[Run]] = {}
+    for run in session.scalars(select(Run).where(Run.trial_id.in_(ids)).order_by(Run.trial_id, Run.seed)):
+        runs.setdefault(run.trial_id, []).append(run)
+    metrics = {row.trial_id: row for row in session.execute(statements.LAST_METRICS, {"ids": ids})}
+    return [_trial_out(trial, runs.get(trial.id, []), metrics.get(trial.id)) for trial in trials]
+
+
+def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> schemas.TrialOut:
+    ended, started = trial.finished_at, trial.started_at
+    return schemas.TrialOut(
+        number=trial.number,
+        state=trial.state,
+        params=trial.params,
+        value=trial.value,
+        std=trial.std,
+        values=None if trial.value is None else [trial.value, *(trial.other_values or [])],
+        runs=[schemas.RunOut.model_validate(run) for run in runs],
+        metrics=schemas.Metrics(
+            **({name: getattr(metrics, name) for name in schemas.Metrics.model_fields} if metrics else {})
+        ),
+        attempt=trial.attempt,
+        history=[schemas.AttemptOut.model_validate(attempt) for attempt in trial.history],
+        seconds=(ended - started).total_seconds() if ended and started else None,
+        worker=trial.worker_id,
+        error=trial.error,
+        reason=trial.reason,
+        enqueued=trial.enqueued,
+        excluded=trial.excluded,
+    )

@@ -1,0 +1,116 @@
+"""Everything that `perceptune up` starts, in the order in which it is needed: database, tables, server, workers."""
+
+import contextlib
+import errno
+import gc
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import uvicorn
+from sqlalchemy import Engine
+
+from app.config import Settings
+from app.db.engine import connect
+from app.db.migrations import migrate
+from app.errors import StartError
+from app.service.database import database
+from app.service.workers import Workers
+from app.web.app import create_app
+
+logger = logging.getLogger(__name__)
+BACKLOG = 2048
+
+
+class Service:
+    """A running server with its workers. `url` is where it serves."""
+
+    def __init__(self, settings: Settings, log: Path | None = None) -> None:
+        self._settings = settings
+        self._log = log
+        self._exit = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as undo:
+            self._settings.refuse_unsafe_serving()
+            listener = undo.enter_context(_listener(self._settings))
+            settings = undo.enter_context(database(self._settings))
+            assert settings.database_url is not None
+            self.engine: Engine = connect(settings.database_url)
+            undo.callback(self.engine.dispose)
+            migrate(self.engine)
+            undo.enter_context(_serving(settings, listener))
+            self.url = _url(settings.host, listener)
+            self.workers = undo.enter_context(Workers(settings, self._log))
+            self._exit = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGINT and SIGTERM set."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+@contextlib.contextmanager
+def _listener(settings: Settings) -> Iterator[socket.socket]:
+    """The socket, bound before anything else is started. Raises StartError when the port can't be had."""
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # the protocol is named: asyncio looks for it before it lets small answers go at once, not 40 ms later
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, settings.port))
+            listener.listen(BACKLOG)  # now: two servers can bind one port at the same time, and only one can listen
+        except OSError as error:
+            raise StartError(_no_port(settings, error)) from None
+        yield listener
+
+
+def _no_port(settings: Settings, error: OSError) -> str:
+    other = "choose another port with --port or PERCEPTUNE_PORT"
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {settings.port} on {settings.host} is in use: end the program that has it, or {other}."
+    if error.errno == errno.EACCES:
+        return f"Port {settings.port} is not for ordinary users: {other}, above 1023."
+    other = "choose another address with --host or PERCEPTUNE_HOST"
+    return f"Can't serve on {settings.host} ({error.strerror}): {other}."
+
+
+@contextlib.contextmanager
+def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
+    # a chart of a large sweep is tens of thousands of small objects: looking through them for each 700 new ones, as
+    # Python does, takes as long as all the rest
+    gc.set_threshold(100_000, 20, 100)
+    app = create_app(settings)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise StartError("The server did not start; its log says why.")
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        app.state.live.end()
+        server.should_exit = True
+        thread.join(5)
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"

@@ -1,0 +1,119 @@
+"""What can be changed of a sweep that exists: its words and priority, its budget, a wider space."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from app.db import trial_rows
+from app.db.tables import Sweep, Trial
+from app.domain.datasets import DATASETS
+from app.domain.space import Space, check_model_fits, growth, parse_constraints, parse_space
+from app.domain.states import TrialState
+from app.errors import FieldError, InvalidError
+from app.lifecycle import sweep_row
+from app.schemas import SweepPatch
+from app.sweeps import body_checks
+
+_COPIED = ("name", "notes", "tags", "priority", "keep_models")
+
+
+def change(session: Session, sweep_id: int, body: SweepPatch) -> Sweep:
+    """The sweep with the body's fields changed, all or none. An ended one that has more to do goes on.
+
+    Raises InvalidError for a space that is not wider and for a budget below what has started, and ConflictError for
+    more to do in a sweep that is stopping.
+    """
+    sweep = sweep_row.get(session, sweep_id, lock=True)
+    given = body.model_fields_set
+    body_checks.check_text(body.model_dump(include={"name", "notes"} & given))
+    added = _widen(session, sweep, body.space) if "space" in given and body.space != sweep.space else 0
+    added += _resize(session, sweep, body.n_trials) if "n_trials" in given else 0
+    for name in given & {*_COPIED}:
+        setattr(sweep, name, getattr(body, name))
+    if "stop" in given:
+        sweep.stop_rules = {} if body.stop is None else body.stop.model_dump(exclude_none=True)
+    if added:
+        sweep_row.reopen(session, sweep)
+    if given:
+        sweep_row.touch(session, sweep)
+    return sweep
+
+
+def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
+    """Sets the space, and gives the number of new cells.
+
+    Trials so far get the values that they had of hyperparameters that it names anew.
+    """
+    old, new = parse_space(sweep.space), parse_space(raw)
+    facts = DATASETS[sweep.dataset]
+    constraints = parse_constraints(sweep.constraints, new, (facts.features, facts.classes))
+    check_model_fits(new, facts.features, facts.classes, sweep.seeds, constraints.most_parameters())
+    growth.check_wider(old, new)
+    if sweep.sampler["name"] == "grid":
+        new.grid_size()
+    _fill(session, sweep, new)
+    sweep.space = raw
+    if sweep.sampler["name"] != "grid":
+        return 0
+    had = set(session.scalars(select(Trial.configuration).where(Trial.sweep_id == sweep.id)))
+    cells = [cell for cell in new.grid() if trial_rows.configuration(cell) not in had]
+    _add(session, sweep, len(cells), cells)
+    return sum(constraints.broken(cell) is None for cell in cells)
+
+
+def _fill(session: Session, sweep: Sweep, space: Space) -> None:
+    """Gives the trials so far what they lack in the new space; the configuration that they stand for is the same."""
+    rows = session.execute(select(Trial.id, Trial.params).where(Trial.sweep_id == sweep.id, Trial.params.is_not(None)))
+    known = [(row.id, row.params, growth.filled(space, row.params)) for row in rows]
+    changed = [(trial_id, json.dumps(after)) for trial_id, before, after in known if before != after]
+    if changed:
+        session.execute(_SET_PARAMS, {"ids": [one for one, _ in changed], "params": [params for _, params in changed]})
+
+
+def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
+    """Adds trials and gives their number, or removes ones that have not started: the latest first, the user's own last.
+
+    Raises InvalidError where fewer can't be.
+    """
+    counted = select(func.count()).where(Trial.sweep_id == sweep.id, Trial.state != TrialState.infeasible)
+    more = n_trials - session.scalars(counted).one()
+    if more and sweep.sampler["name"] == "grid":
+        said = f"is {n_trials - more} here, the number of cells: change the space to add cells, or clone the sweep"
+        raise _refused(said, "A grid is every cell once.")
+    if more >= 0:
+        _add(session, sweep, more, [])
+        return more
+    removed = len(session.execute(_REMOVE, {"sweep": sweep.id, "count": -more}).all())
+    if removed < -more:
+        least = n_trials - more - removed
+        raise _refused(f"must be at least {least}: so many trials have started", "Trials that have started stay.")
+    return 0
+
+
+def _add(session: Session, sweep: Sweep, count: int, cells: Sequence[dict[str, Any]]) -> None:
+    if count:
+        first = sweep_row.next_number(session, sweep, count)
+        trial_rows.add_trials(session, sweep, range(first, first + count), cells)
+
+
+def _refused(said: str, detail: str) -> InvalidError:
+    return InvalidError(detail, [FieldError(("n_trials",), said)])
+
+
+_SET_PARAMS = text("""
+    UPDATE trials SET params = CAST(filled.params AS json)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:params AS text[])) AS filled(id, params)
+    WHERE trials.id = filled.id
+""")
+
+_REMOVE = text("""
+    DELETE FROM trials WHERE id IN (
+        SELECT id FROM trials
+        WHERE sweep_id = :sweep AND state IN ('waiting', 'cancelled') AND started_at IS NULL AND attempt = 0
+          AND history = '[]'
+        ORDER BY enqueued, number DESC LIMIT :count
+    ) RETURNING id
+""")

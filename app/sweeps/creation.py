@@ -1,0 +1,67 @@
+"""Creates a sweep with all of its trials."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.notifications import notify
+from app.db.tables import Sweep
+from app.db.trial_rows import add_trials
+from app.errors import ConflictError
+from app.schemas import Objective, OneObjective, SweepCreate
+from app.sweeps.body_checks import checked
+
+# Fields of a body that are columns of the same name.
+_COPIED = {"name", "task", "dataset", "split", "space", "seeds", "seed", "keep_models", "notes", "tags", "priority"}
+_COPIED |= {"webhook", "constraints", "repeats"}
+
+
+def create(
+    session: Session, body: SweepCreate, idempotency_key: str | None = None, exercise_run_id: int | None = None
+) -> Sweep:
+    """Stores the sweep and all its trials as waiting rows; the same key gives the same sweep.
+
+    Raises InvalidError for a space that can't be searched and ConflictError for a key used with another body.
+    """
+    space, n_trials = checked(body)
+    request_hash = hashlib.sha256(body.model_dump_json().encode()).hexdigest() if idempotency_key else None
+    if idempotency_key:
+        # two posts with one key at once: the second waits here until the first has committed
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(idempotency_key, 0))))
+        earlier = session.scalar(select(Sweep).where(Sweep.idempotency_key == idempotency_key))
+        if earlier is not None:
+            if earlier.request_hash != request_hash:
+                raise ConflictError(f"This Idempotency-Key belongs to sweep {earlier.id}, which has another body.")
+            return earlier
+    sweep = Sweep(
+        **body.model_dump(include=_COPIED),
+        sampler=body.sampler.model_dump(exclude_unset=True),
+        **_search_columns(body),
+        exercise_run_id=exercise_run_id,
+        idempotency_key=idempotency_key,
+        request_hash=request_hash,
+    )
+    session.add(sweep)
+    session.flush()
+    session.refresh(sweep)
+    cells = list(space.grid()) if body.sampler.name == "grid" else []
+    add_trials(session, sweep, range(len(cells) or n_trials), cells)
+    notify(session, sweep.id)
+    return sweep
+
+
+def _search_columns(body: SweepCreate) -> dict[str, Any]:
+    """The columns of what is optimised, and when trials and the sweep stop."""
+    objectives: Sequence[Objective | OneObjective] = body.objectives or [body.objective]
+    first, *others = objectives
+    return {
+        "metric": first.metric,
+        "direction": first.direction,
+        "objectives": [other.model_dump() for other in others],
+        "best_by": body.best_by,
+        "pruner": None if body.pruner is None else body.pruner.model_dump(exclude_unset=True),
+        "stop_rules": {} if body.stop is None else body.stop.model_dump(exclude_none=True),
+    }

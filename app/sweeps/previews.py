@@ -1,0 +1,118 @@
+"""What a sweep would be and take before it is posted. Nothing is stored."""
+
+from itertools import islice
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.domain.datasets import DATASETS
+from app.domain.formatting import plural
+from app.domain.space import Space, largest_trial, parse_constraints, training_cost
+from app.queue.workers import SILENT_SECONDS
+from app.schemas import SweepCreate, SweepPreview
+from app.search.samplers import Turn
+from app.search.search import Search
+from app.sweeps import body_checks
+
+MOST_COSTED = 500  # trials whose costs are added up; of more, the mean of so many counts
+
+
+class Speed(NamedTuple):
+    """Multiply-adds a second of all workers that are connected, and from how many trials that is known."""
+
+    workers: int
+    trials: int
+    per_second: float | None
+
+
+def preview(session: Session, body: SweepCreate) -> SweepPreview:
+    """Size, memory and time of the sweep that this body would make. Raises what `sweeps.create` raises for it."""
+    space, n_trials = body_checks.checked(body)
+    facts = DATASETS[body.dataset]
+    shape = (facts.features, facts.classes)
+    most = parse_constraints(body.constraints, space, shape).most_parameters()
+    parameters, memory = largest_trial(space, shape, body.seeds, most)
+    speed = measured_speed(session)
+    work = _mean_cost(body, space, n_trials) * n_trials * examples(body.dataset, body.split)
+    return SweepPreview(
+        n_trials=n_trials,
+        cells=n_trials if body.sampler.name == "grid" else None,
+        trainings=n_trials * body.seeds,
+        parameters=int(parameters),
+        memory=int(memory),
+        estimated_seconds=None if speed.per_second is None else work / speed.per_second,
+        estimate=_from_what(speed),
+    )
+
+
+def examples(dataset: str, split: str) -> int:
+    """Examples that an epoch trains on."""
+    facts = DATASETS[dataset]
+    return facts.train - (facts.held_out if split == "holdout" else 0)
+
+
+def measured_speed(session: Session) -> Speed:
+    """How quick the workers that are connected are by what they, or ones like them before, have trained.
+
+    A worker trains many trials at once: its seconds are those in which any of them was in training.
+    """
+    kinds = [(dataset, split) for dataset in DATASETS for split in ("holdout", "book")]
+    given = {
+        "silent": SILENT_SECONDS,
+        "datasets": [dataset for dataset, _ in kinds],
+        "splits": [split for _, split in kinds],
+        "examples": [examples(*kind) for kind in kinds],
+    }
+    row = session.execute(_SPEED, given).one()
+    return Speed(row.workers, row.trials, row.per_second)
+
+
+def _mean_cost(body: SweepCreate, space: Space, n_trials: int) -> float:
+    facts = DATASETS[body.dataset]
+    if body.sampler.name == "grid":
+        chosen = list(islice(space.grid(), 0, None, -(-n_trials // MOST_COSTED)))
+    else:
+        search = Search(space, {"name": "random"})
+        chosen = [search.ask(Turn(body.seed, number)) for number in range(min(n_trials, MOST_COSTED // 5))]
+    costs = [training_cost(params, facts.features, facts.classes, body.seeds) for params in chosen]
+    return sum(costs) / len(costs)
+
+
+def _from_what(speed: Speed) -> str:
+    if not speed.workers:
+        return "No worker is connected, so nobody knows how long it takes."
+    if speed.per_second is None:
+        return "No worker like those that are connected has finished a trial yet, so nobody knows how long it takes."
+    of = f"{plural(speed.trials, 'trial')} that finished before"
+    return f"By the speed of {of}, on {plural(speed.workers, 'connected worker')} with no other sweep beside it."
+
+
+_SPEED = text("""
+    WITH live AS (
+        SELECT host, device FROM workers
+        WHERE state <> 'stopped' AND last_seen > clock_timestamp() - make_interval(secs => :silent)
+    ), past AS (
+        SELECT w.id, w.host, w.device, tstzrange(t.started_at, t.finished_at) AS period,
+               t.cost * least(1, t.epochs_done / CAST(t.epochs_total AS float8)) * size.examples AS work
+        FROM trials t
+        JOIN workers w ON w.id = t.worker_id
+        JOIN sweeps s ON s.id = t.sweep_id
+        JOIN unnest(CAST(:datasets AS text[]), CAST(:splits AS text[]), CAST(:examples AS int[]))
+             AS size(dataset, split, examples) ON size.dataset = s.dataset AND size.split = s.split
+        WHERE t.state IN ('complete', 'pruned', 'failed') AND t.epochs_done > 0 AND t.finished_at > t.started_at
+          AND (w.host, w.device) IN (SELECT host, device FROM live)
+    ), each AS (
+        SELECT host, device, count(*) AS trials, sum(work) AS work,
+               (SELECT sum(extract(epoch FROM upper(one) - lower(one))) FROM unnest(range_agg(period)) AS one)
+                   AS seconds
+        FROM past GROUP BY id, host, device
+    ), kinds AS (
+        SELECT host, device, sum(trials) AS trials, CAST(sum(work) / sum(seconds) AS float8) AS speed
+        FROM each GROUP BY host, device
+    )
+    SELECT (SELECT count(*) FROM live) AS workers,
+           (SELECT CAST(coalesce(sum(trials), 0) AS bigint) FROM kinds) AS trials,
+           (SELECT sum(coalesce(speed, (SELECT avg(speed) FROM kinds))) FROM live LEFT JOIN kinds USING (host, device))
+               AS per_second
+""")

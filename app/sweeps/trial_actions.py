@@ -1,0 +1,151 @@
+"""What can be done with single trials: queue one's own, try again, cancel, leave out of the results.
+
+Each use case locks the sweep's row first, as every writer does, and takes a session; the caller's transaction commits.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from app.db import trial_rows
+from app.db.tables import Sweep, Trial
+from app.domain import transitions
+from app.domain.space import growth, parse_space
+from app.domain.states import SweepState, TrialState
+from app.errors import ConflictError, FieldError, InvalidError
+from app.lifecycle import sweep_row
+
+
+def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempotency_key: str | None = None) -> Trial:
+    """Adds a trial with these parameters, ahead of the sampler's; the same key gives the same trial.
+
+    Raises InvalidError for parameters outside the space or against a constraint, and ConflictError for a cell that the
+    grid has already, for a sweep that is stopping or full, and for a key that was used with other parameters.
+    """
+    sweep = sweep_row.get(session, sweep_id, lock=True)
+    space = parse_space(sweep.space)
+    full = growth.placed(space, params)
+    _refuse_infeasible(sweep, full)
+    if idempotency_key is not None:
+        known = select(Trial).where(Trial.sweep_id == sweep_id, Trial.idempotency_key == idempotency_key)
+        if (earlier := session.scalar(known)) is not None:
+            if earlier.params != full:
+                raise ConflictError(
+                    f"This Idempotency-Key belongs to trial {earlier.number}, which has other parameters."
+                )
+            return earlier
+    _refuse_repeated(session, sweep, full)
+    number = sweep_row.next_number(session, sweep)
+    sweep_row.reopen(session, sweep)
+    trial = Trial(
+        sweep_id=sweep_id,
+        number=number,
+        params=full,
+        enqueued=True,
+        idempotency_key=idempotency_key,
+        **trial_rows.trial_size(sweep, full),
+    )
+    session.add(trial)
+    session.flush()
+    sweep_row.touch(session, sweep)
+    session.refresh(trial)
+    return trial
+
+
+def retry(session: Session, sweep_id: int, number: int) -> Trial:
+    """Puts a trial back into the queue, with the same parameters. Raises ConflictError where its state forbids it."""
+    sweep = sweep_row.get(session, sweep_id, lock=True)
+    trial = sweep_row.get_trial(session, sweep.id, number)
+    if transitions.TRIALS.target("retry", trial.state, _named(trial)) is not None:
+        _put_back(session, sweep, [trial.id])
+        session.refresh(trial)
+    return trial
+
+
+def retry_failed(session: Session, sweep_id: int) -> Sweep:
+    """Puts every failed trial of the sweep back into the queue. Raises ConflictError where the sweep is stopping."""
+    sweep = sweep_row.get(session, sweep_id, lock=True)
+    failed = select(Trial.id).where(Trial.sweep_id == sweep_id, Trial.state == TrialState.failed)
+    if ids := session.scalars(failed).all():
+        _put_back(session, sweep, ids)
+    return sweep
+
+
+def cancel(session: Session, sweep_id: int, number: int) -> Trial:
+    """Ends a trial that waits or runs; its worker hears of it at its next epoch. Raises ConflictError."""
+    sweep = sweep_row.get(session, sweep_id, lock=True)
+    trial = sweep_row.get_trial(session, sweep.id, number)
+    target = transitions.TRIALS.target("cancel", trial.state, _named(trial))
+    if target is not None:
+        trial.finished_at = func.clock_timestamp()
+        trial.state, trial.lease_token, trial.lease_until = target, None, None
+        sweep_row.touch(session, sweep)
+    return trial
+
+
+def set_excluded(session: Session, sweep_id: int, number: int, excluded: bool) -> Trial:
+    """Leaves a trial out of the best, of what the sampler learns from and of the charts, or takes it in again.
+
+    A completed sweep whose best trial becomes another one is scored again.
+    """
+    sweep = sweep_row.get(session, sweep_id, lock=True)
+    trial = sweep_row.get_trial(session, sweep.id, number)
+    if trial.excluded == excluded:
+        return trial
+    best = session.scalar(sweep_row.best_trial_id(sweep))
+    trial.excluded = excluded
+    session.flush()
+    if session.scalar(sweep_row.best_trial_id(sweep)) != best and sweep.state == SweepState.completed:
+        sweep.scored = False
+    sweep_row.touch(session, sweep)
+    return trial
+
+
+def _named(trial: Trial) -> str:
+    return f"Trial {trial.number} of sweep {trial.sweep_id}"
+
+
+def _put_back(session: Session, sweep: Sweep, ids: Sequence[int]) -> None:
+    sweep_row.reopen(session, sweep)
+    for statement in ("DELETE FROM runs WHERE trial_id = ANY(:ids)", "DELETE FROM epochs WHERE trial_id = ANY(:ids)"):
+        session.execute(text(statement), {"ids": list(ids)})
+    session.execute(_PUT_BACK, {"ids": list(ids)})
+    sweep_row.touch(session, sweep)
+
+
+def _refuse_repeated(session: Session, sweep: Sweep, params: Mapping[str, Any]) -> None:
+    """A grid is every cell once, whoever asks for it, and a sweep may forbid repeats."""
+    if sweep.sampler["name"] != "grid" and sweep.repeats != "forbid":
+        return
+    same = select(Trial).where(Trial.sweep_id == sweep.id, Trial.configuration == trial_rows.configuration(params))
+    if (trial := session.scalar(same.order_by(Trial.number).limit(1))) is not None:
+        one = "a grid has every cell once" if sweep.sampler["name"] == "grid" else "this sweep forbids repeats"
+        retried = "retry that trial, or " if trial.state in transitions.TRIALS.sources("retry") else ""
+        raise ConflictError(
+            f"{_named(trial)} has these parameters already and is {trial.state}: they can't become waiting a second "
+            f"time, for {one}; {retried}clone the sweep."
+        )
+
+
+def _refuse_infeasible(sweep: Sweep, params: Mapping[str, Any]) -> None:
+    if broken := trial_rows.constraints_of(sweep).broken(params):
+        raise InvalidError(
+            "The parameters break a constraint of this sweep.", [FieldError(("params",), f"must satisfy {broken}")]
+        )
+
+
+# An attempt that was lost is in the history already; another one that ended without a value is added.
+_PUT_BACK = text("""
+    UPDATE trials
+    SET state = 'waiting', value = NULL, std = NULL, other_values = NULL, error = NULL, reason = NULL, attempt = 0,
+        epochs_done = 0, started_at = NULL, finished_at = NULL, retrain_at = NULL,
+        history = history || CASE
+            WHEN started_at IS NULL OR (history -> -1 ->> 'started_at')::timestamptz = started_at THEN '[]'
+            ELSE jsonb_build_array(jsonb_build_object(
+                'worker', worker_id, 'started_at', started_at, 'ended_at', finished_at,
+                'reason', coalesce(error, reason, CAST(state AS text))))
+        END
+    WHERE id = ANY(:ids)
+""")

@@ -1,0 +1,48 @@
+"""Trained models over HTTP, one a trial and run."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from app import schemas
+from app.files import trained_models
+from app.web.api.sweeps import SweepId
+from app.web.api.trials import Number
+from app.web.dependencies import DatabaseSession, problems
+
+router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/trials/{number}/model", tags=["models"])
+
+MEDIA_TYPE = "application/octet-stream"  # none is registered for safetensors
+
+
+@router.get(
+    "",
+    response_class=Response,
+    responses={
+        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
+        **problems(404, 409),
+    },
+)
+def download_model(
+    sweep_id: SweepId,
+    number: Number,
+    session: DatabaseSession,
+    run: Annotated[int | None, Query(ge=0, le=2**31, description="Index of the seed; default: the best run.")] = None,
+) -> Response:
+    """The weights as safetensors, with all that says what they are as metadata; 409 where they were not kept."""
+    found = trained_models.download(session, sweep_id, number, run)
+    return Response(
+        found.content, media_type=MEDIA_TYPE, headers={"Content-Disposition": f'attachment; filename="{found.name}"'}
+    )
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses={200: {"model": schemas.ModelOut, "description": "The model is there."}, **problems(404, 409)},
+)
+def want_model(sweep_id: SweepId, number: Number, session: DatabaseSession, response: Response) -> schemas.ModelOut:
+    """Keeps the model of a complete trial: 200 where it is there, 202 where the trial is trained again for it."""
+    ready = trained_models.want(session, sweep_id, number)
+    response.status_code = 200 if ready else 202
+    return schemas.ModelOut(ready=ready, url=f"/api/v1/sweeps/{sweep_id}/trials/{number}/model")

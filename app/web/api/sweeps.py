@@ -1,0 +1,126 @@
+"""Sweeps over HTTP."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Header, Path, Query, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from app import queries, schemas
+from app.domain.states import SweepState
+from app.lifecycle import sweep_row
+from app.schemas.sweeps import Tag
+from app.sweeps import changes, copies, creation, deletion, previews, reruns, trial_actions
+from app.web.dependencies import Cursor, DatabaseSession, Limit, problems
+
+router = APIRouter(prefix="/api/v1/sweeps", tags=["sweeps"])
+
+SweepId = Annotated[int, Path(ge=1, le=2**62, description="Number of the sweep.")]
+IdempotencyKey = Annotated[
+    str | None, Header(min_length=1, max_length=200, description="The same key makes the same thing once.")
+]
+SweepChanges = Annotated[
+    dict[str, Any],
+    Body(
+        description="Fields of the body of `POST /api/v1/sweeps`, as they shall be in the new sweep.",
+        examples=[{"name": "width, other seeds", "seed": 1}],
+    ),
+]
+
+
+@router.post("", status_code=201, responses=problems(409))
+def create_sweep(
+    body: schemas.SweepCreate,
+    session: DatabaseSession,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> schemas.SweepOut:
+    """Queues a sweep with all its trials."""
+    sweep = creation.create(session, body, idempotency_key)
+    response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
+    return queries.summary(session, sweep.id)
+
+
+@router.post("/preview", responses=problems())
+def preview_sweep(body: schemas.SweepCreate, session: DatabaseSession) -> schemas.SweepPreview:
+    """What this body would make and take; nothing is stored."""
+    return previews.preview(session, body)
+
+
+@router.get("", responses=problems())
+def list_sweeps(
+    session: DatabaseSession,
+    state: Annotated[SweepState | None, Query(description="Only sweeps in this state.")] = None,
+    tag: Annotated[Tag | None, Query(description="Only sweeps with this tag.")] = None,
+    limit: Limit = 50,
+    after: Cursor = None,
+) -> schemas.Page[schemas.SweepOut]:
+    """Sweeps, the newest first."""
+    return queries.list_sweeps(session, state, tag, limit=limit, after=after)
+
+
+@router.get("/{sweep_id}", responses=problems(404))
+def get_sweep(sweep_id: SweepId, session: DatabaseSession) -> schemas.SweepOut:
+    """A sweep as it stands."""
+    return queries.summary(session, sweep_id)
+
+
+@router.patch("/{sweep_id}", responses=problems(404, 409))
+def change_sweep(sweep_id: SweepId, body: schemas.SweepPatch, session: DatabaseSession) -> schemas.SweepOut:
+    """Changes what the body names, all of it or nothing. An ended sweep that has more to do goes on."""
+    changes.change(session, sweep_id, body)
+    return queries.summary(session, sweep_id)
+
+
+@router.delete("/{sweep_id}", status_code=204, responses=problems(404, 409))
+def delete_sweep(sweep_id: SweepId, session: DatabaseSession) -> None:
+    """Removes a sweep with everything that it measured; 409 while it runs."""
+    deletion.delete(session, sweep_id)
+
+
+@router.post("/{sweep_id}/clone", status_code=201, responses=problems(404, 409))
+def clone_sweep(
+    sweep_id: SweepId,
+    changes: SweepChanges,
+    session: DatabaseSession,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> schemas.SweepOut:
+    """Queues a new sweep like this one, as it is now, with the fields of the body changed."""
+    try:
+        sweep = copies.clone(session, sweep_id, changes, idempotency_key)
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
+    response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
+    return queries.summary(session, sweep.id)
+
+
+@router.post("/{sweep_id}/retry", responses=problems(404, 409))
+def retry_failed_trials(sweep_id: SweepId, session: DatabaseSession) -> schemas.SweepOut:
+    """Trains every failed trial anew, with the same parameters; an ended sweep goes on with them."""
+    trial_actions.retry_failed(session, sweep_id)
+    return queries.summary(session, sweep_id)
+
+
+@router.post("/{sweep_id}/rerun-top", responses=problems(404, 409))
+def rerun_best_configurations(sweep_id: SweepId, body: schemas.RerunTop, session: DatabaseSession) -> schemas.SweepOut:
+    """Trains the best configurations again with further seeds; an ended sweep goes on, and is scored again."""
+    reruns.rerun_top(session, sweep_id, body)
+    return queries.summary(session, sweep_id)
+
+
+@router.post("/{sweep_id}/{call}", responses=problems(404, 409))
+def change_sweep_state(
+    sweep_id: SweepId,
+    call: Annotated[
+        Literal["pause", "resume", "stop", "cancel"],
+        Path(
+            description="pause: no new trials start, running ones finish. resume: goes on. stop: running trials "
+            "finish, waiting ones are cancelled. cancel: running ones end at their next epoch too."
+        ),
+    ],
+    session: DatabaseSession,
+) -> schemas.SweepOut:
+    """Pauses, resumes, stops or cancels; repeating what is already so is 200, what the state does not allow is 409."""
+    sweep_row.change_state(session, sweep_id, call)
+    return queries.summary(session, sweep_id)

@@ -1,0 +1,69 @@
+"""The installation in figures, for Prometheus. Counts are read when they are asked for: the rows are the truth."""
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Select, func, select, text
+from sqlalchemy.orm import Session
+
+from app.db.tables import Sweep, Trial, Worker
+from app.domain.states import SweepState, TrialState, WorkerState
+from app.queue.workers import SILENT_SECONDS
+
+
+def exposition(session: Session) -> bytes:
+    """All figures in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Figures(session))
+    return generate_latest(registry)
+
+
+class _Figures(Collector):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def describe(self) -> list[Metric]:
+        """Nothing is known before it is read."""
+        return []
+
+    def collect(self) -> list[Metric]:
+        build = InfoMetricFamily("perceptune_build", "What runs here.", value={"version": version("perceptune")})
+        return [build, self._sweeps(), self._trials(), self._oldest_waiting(), self._workers()]
+
+    def _sweeps(self) -> Metric:
+        counted = select(Sweep.state, func.count()).group_by(Sweep.state)
+        return self._by_state("perceptune_sweeps", "Sweeps by state.", SweepState, counted)
+
+    def _trials(self) -> Metric:
+        counted = select(Trial.state, func.count()).group_by(Trial.state)
+        return self._by_state("perceptune_trials", "Trials by state.", TrialState, counted)
+
+    def _workers(self) -> Metric:
+        lately = func.clock_timestamp() - text(f"interval '{SILENT_SECONDS:g} seconds'")
+        counted = select(Worker.state, func.count()).where(Worker.last_seen > lately).group_by(Worker.state)
+        states = (WorkerState.idle, WorkerState.training)
+        return self._by_state("perceptune_workers", "Living workers by state.", states, counted)
+
+    def _by_state(self, name: str, meaning: str, states: Iterable[str], counted: Select[*tuple[Any, ...]]) -> Metric:
+        """Every state has its line, also where nothing is in it."""
+        family = GaugeMetricFamily(name, meaning, labels=["state"])
+        counts = {row[0]: row[1] for row in self._session.execute(counted)}
+        for state in states:
+            family.add_metric([state], counts.get(state, 0))
+        return family
+
+    def _oldest_waiting(self) -> Metric:
+        oldest = (
+            select(func.extract("epoch", func.clock_timestamp() - func.min(Sweep.created_at)))
+            .join(Trial)
+            .where(Trial.state == TrialState.waiting, Sweep.state.in_([SweepState.queued, SweepState.running]))
+        )
+        return GaugeMetricFamily(
+            "perceptune_oldest_waiting_seconds",
+            "Age of the oldest sweep that has trials waiting and is not paused; 0 where none waits.",
+            value=float(self._session.scalar(oldest) or 0),
+        )

@@ -1,0 +1,36 @@
+"""The templates of the pages, with the words and addresses that they use."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import plotly
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader
+
+from app.domain import formatting
+
+_WEB = Path(__file__).parent
+_WORDS = (
+    *("ago", "utc", "duration", "remaining", "score", "percent", "plural", "memory"),
+    *("setting", "settings", "domain", "split"),
+)
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a static file, which changes with its content."""
+    if name == "plotly.min.js":
+        return f"/static/{name}?v={plotly.__version__}"
+    return f"/static/{name}?v={hashlib.sha256((_WEB / 'static' / name).read_bytes()).hexdigest()[:10]}"
+
+
+def _environment() -> Environment:
+    loader = FileSystemLoader(_WEB / "templates")
+    env = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    env.filters |= {name: getattr(formatting, name) for name in _WORDS}
+    env.globals |= {"asset": asset}
+    return env
+
+
+templates = Jinja2Templates(env=_environment())

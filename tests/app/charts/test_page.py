@@ -1,0 +1,28 @@
+import re
+
+from app.charts.page import Table, page
+from app.charts.registry import chart
+from app.charts.rows import Axis
+from tests.support.chart_examples import complete, sweep
+
+AXIS = Axis("activation", choices=("relu", "tanh"))
+
+
+def test_a_page_stands_alone() -> None:
+    """plotly.js is inside, and nothing is loaded from anywhere."""
+    figure = chart("effect").figure(sweep(AXIS), [complete(0, {"activation": "relu"}, 0.5)])
+    html = page("Title", "What it shows", [figure, figure], answer="One.\n\nTwo.", table=Table(("a",), [("1",)]))
+    assert html.count("plotly.js v") == 1
+    assert html.count('<div class="chart">') == 2
+    assert "<p>One.</p><p>Two.</p>" in html
+    assert "<td>1</td>" in html
+    assert re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=", html) == []
+
+
+def test_texts_are_not_markup() -> None:
+    """A name that looks like a tag, or like the end of a script, stays text."""
+    bad = "</script><script>alert(1)</script>"
+    axis = Axis(bad, choices=("relu", bad))
+    figure = chart("effect").figure(sweep(axis), [complete(0, {bad: bad}, 0.5)])
+    html = page(bad, bad, [figure], answer=bad, table=Table((bad,), [(bad,)]))
+    assert "alert(1)</script>" not in html

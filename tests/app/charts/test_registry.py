@@ -1,0 +1,59 @@
+import pytest
+
+from app.charts.registry import CHARTS, chart
+from app.charts.rows import Axis
+from app.errors import InvalidError, NotFoundError
+from tests.support.chart_examples import complete, curve, sweep
+
+SWEEP = sweep(Axis("epochs"), Axis("hidden_units", choices=(1, 2)))
+TRIALS = [complete(n, {"epochs": 3, "hidden_units": n + 1}, 0.5) for n in (0, 1)]
+
+
+@pytest.mark.parametrize("name", ["effect", "curves", "history"])
+def test_every_chart_draws_something_and_nothing(name: str) -> None:
+    """With rows and without them each chart is a valid figure as JSON."""
+    assert len(chart(name).figure(SWEEP, TRIALS, curve(0, 0, [0.5])).data) > 0
+    assert len(chart(name).figure(SWEEP, [], []).data) == 0
+    assert '"layout"' in chart(name).figure(SWEEP, [], []).to_json()
+
+
+def test_an_unknown_chart_is_told_which_exist() -> None:
+    """404, with the names."""
+    with pytest.raises(NotFoundError, match="no chart 'pie'; there are effect, curves, history, pareto"):
+        chart("pie")
+    assert list(CHARTS) == ["effect", "curves", "history", "pareto"]
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "option", "msg"),
+    [
+        (
+            "effect",
+            {"x": "width"},
+            "x",
+            "'width' is not a hyperparameter of this sweep; there are epochs, hidden_units",
+        ),
+        ("effect", {"color": "depth"}, "color", "'depth' is not a hyperparameter of this sweep"),
+        ("effect", {"y": "depth"}, "y", "the chart effect has x, color, close"),
+        ("effect", {"close": "yes"}, "close", "must be true or false, not 'yes'"),
+        ("curves", {"measure": "f1"}, "measure", "must be accuracy or loss, not 'f1'"),
+        ("pareto", {"x": "depth"}, "x", "'depth' is no objective of this sweep; there are val_accuracy"),
+        ("history", {"x": "depth"}, "x", "the chart history has no options"),
+    ],
+)
+def test_a_wrong_option_is_named(name: str, query: dict[str, str], option: str, msg: str) -> None:
+    """422, with the option and what would be right."""
+    with pytest.raises(InvalidError) as error:
+        chart(name).figure(SWEEP, TRIALS, query=query)
+    (field,) = error.value.errors
+    assert field.loc == ("query", option)
+    assert msg in field.msg
+
+
+def test_without_x_the_effect_is_that_of_what_is_compared() -> None:
+    """Choices come before a constant, and what the trials differ in before what they share."""
+    assert chart("effect").figure(SWEEP, TRIALS).layout.xaxis.title.text == "hidden_units"
+    ranges = sweep(Axis("epochs"), Axis("learning_rate", log=True))
+    trials = [complete(n, {"epochs": 3, "learning_rate": 0.1 + n}, 0.5) for n in (0, 1)]
+    assert chart("effect").figure(ranges, trials).layout.xaxis.title.text == "learning_rate"
+    assert len(chart("effect").figure(sweep(), []).data) == 0

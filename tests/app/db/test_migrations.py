@@ -1,0 +1,136 @@
+"""Models and migrations agree, and every migration leads up and down."""
+
+from uuid import uuid4
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, inspect, make_url, text
+
+from app.db.engine import connect, transaction
+from app.db.migrations import _alembic_config, is_migrated, migrate
+from app.db.tables import Base
+from app.errors import StartError
+from tests.support.queue_examples import at_once
+
+# tables with their columns, indexes and checks, and the types: whatever a migration makes
+EVERYTHING = text("""
+    SELECT 'column', table_name::text, column_name::text,
+           concat_ws(' ', data_type, udt_name, is_nullable, column_default, is_identity)
+    FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT 'enum', typname, enumlabel, '' FROM pg_enum JOIN pg_type ON pg_type.oid = enumtypid
+    ORDER BY 1, 2, 3, 4
+""")
+
+
+def everything(connection: Connection) -> list[tuple[str, ...]]:
+    return [tuple(row) for row in connection.execute(EVERYTHING)]
+
+
+def alembic(connection: Connection) -> Config:
+    config = _alembic_config()
+    config.attributes["connection"] = connection
+    return config
+
+
+def test_models_and_migrations_agree(engine: Engine) -> None:
+    """The tables that the migrations make are those of the models: nothing to add, to drop or to change."""
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata) == []
+
+
+def test_models_and_migrations_have_the_same_constraints(engine: Engine) -> None:
+    """Checks, partial indexes and enums too, which the comparison by itself does not look at."""
+    with engine.begin() as connection:
+        migrated = [row for row in everything(connection) if "alembic_version" not in row]
+        command.downgrade(alembic(connection), "base")
+        Base.metadata.create_all(connection)
+        assert [row for row in everything(connection) if "alembic_version" not in row] == migrated
+
+
+def test_down_and_up_again_is_where_we_were(engine: Engine) -> None:
+    """A downgrade leaves nothing behind, and the upgrade after it makes the same tables."""
+    with engine.begin() as connection:
+        before = everything(connection)
+        command.downgrade(alembic(connection), "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+        assert {row[1] for row in everything(connection)} == {"alembic_version"}
+        command.upgrade(alembic(connection), "head")
+        assert everything(connection) == before
+
+
+def test_a_server_knows_whether_its_tables_are_there(engine: Engine) -> None:
+    """After a downgrade it is not ready; to migrate mends that."""
+    with engine.begin() as connection:
+        command.downgrade(alembic(connection), "base")
+    with transaction(engine) as session:
+        assert not is_migrated(session)
+    migrate(engine)
+    with transaction(engine) as session:
+        assert is_migrated(session)
+
+
+def test_servers_that_start_together_migrate_once(engine: Engine) -> None:
+    """Three at the same time on an empty database: one makes the tables, the others find them made."""
+    with engine.begin() as connection:
+        command.downgrade(alembic(connection), "base")
+    at_once([lambda: migrate(engine)] * 3)
+    with transaction(engine) as session:
+        assert is_migrated(session)
+
+
+def test_tables_of_a_newer_version_are_left_alone(engine: Engine) -> None:
+    """A version that this program does not know is a sentence, and nothing is changed."""
+    with engine.begin() as connection:
+        before = everything(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StartError, match="The tables are those of a newer Perceptune"):
+        migrate(engine)
+    with engine.begin() as connection:
+        assert everything(connection) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("nonsense", "DATABASE_URL is no database URL: write postgresql://USER:PASSWORD@HOST/DATABASE."),
+        ("postgresql://host:port/name", "DATABASE_URL is no database URL: write"),
+        ("sqlite:///file", "DATABASE_URL names sqlite: only Postgres works, write postgresql://"),
+        ("postgresql://127.0.0.1:1/name", "The database can't be reached: .*refused.* \\(DATABASE_URL\\)"),
+    ],
+)
+def test_a_database_that_can_not_be_used_is_a_sentence(url: str, sentence: str) -> None:
+    """What is wrong, and which setting it comes from."""
+    with pytest.raises(StartError, match=sentence):
+        migrate(connect(url))
+
+
+def test_a_user_who_may_not_make_tables_is_told_so(engine: Engine, database_url: str) -> None:
+    """The database's own words, without a traceback."""
+    reader = connect(f"{database_url}&options=-c%20role%3Dpg_monitor")
+    with engine.begin() as connection:
+        command.downgrade(alembic(connection), "base")
+        connection.execute(text("DROP TABLE alembic_version"))
+    with pytest.raises(StartError, match="The tables can't be brought to this version: permission denied"):
+        migrate(reader)
+    reader.dispose()
+
+
+def test_a_database_of_another_encoding_is_told_what_to_do(database_url: str) -> None:
+    """A name in Cyrillic letters would not come back out of it, so it is refused before anything is made."""
+    admin = connect(database_url).execution_options(isolation_level="AUTOCOMMIT")
+    name = f"ascii_{uuid4().hex}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'"))
+        other = connect(make_url(database_url).set(database=name).render_as_string(hide_password=False))
+        with pytest.raises(StartError, match=r"encoded in SQL_ASCII.*ENCODING 'UTF8'"):
+            migrate(other)
+        other.dispose()
+        connection.execute(text(f"DROP DATABASE {name}"))
+    admin.dispose()

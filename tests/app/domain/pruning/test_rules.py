@@ -1,0 +1,315 @@
+"""Each pruner against Optuna's own of that name, on the same curves; and what it says."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from numpy.typing import NDArray
+
+from app.domain.pruning.curves import Board
+from app.domain.pruning.rules import complete_trials_needed, needs_others, reasons, stored_pruner
+
+Curves = NDArray[np.float64]  # [trials, seeds, epochs]
+Pruners = optuna.pruners
+
+SEED = 5
+CASES: list[tuple[dict[str, Any], Callable[[], optuna.pruners.BasePruner]]] = [
+    ({"name": "median"}, Pruners.MedianPruner),
+    (
+        {"name": "median", "n_startup_trials": 2, "n_warmup_steps": 3, "interval_steps": 2, "n_min_trials": 3},
+        lambda: Pruners.MedianPruner(2, 3, 2, n_min_trials=3),
+    ),
+    ({"name": "percentile"}, lambda: Pruners.PercentilePruner(25.0)),
+    (
+        {"name": "percentile", "percentile": 70.0, "n_startup_trials": 0, "interval_steps": 3},
+        lambda: Pruners.PercentilePruner(70.0, 0, 0, 3),
+    ),
+    ({"name": "successive_halving", "min_resource": 1}, lambda: Pruners.SuccessiveHalvingPruner(1)),
+    (
+        {"name": "successive_halving", "min_resource": 2, "reduction_factor": 2, "min_early_stopping_rate": 1},
+        lambda: Pruners.SuccessiveHalvingPruner(2, 2, 1),
+    ),
+    (
+        {"name": "successive_halving", "min_resource": 1, "reduction_factor": 3, "bootstrap_count": 2},
+        lambda: Pruners.SuccessiveHalvingPruner(1, 3, 0, 2),
+    ),
+    ({"name": "hyperband", "max_resource": 9}, lambda: Pruners.HyperbandPruner(1, 9)),
+    (
+        {"name": "hyperband", "min_resource": 2, "max_resource": 8, "reduction_factor": 2},
+        lambda: Pruners.HyperbandPruner(2, 8, 2),
+    ),
+    ({"name": "patient", "patience": 2}, lambda: Pruners.PatientPruner(None, 2)),
+    (
+        {"name": "patient", "patience": 1, "min_delta": 0.05, "wrapped": "median"},
+        lambda: Pruners.PatientPruner(Pruners.MedianPruner(), 1, 0.05),
+    ),
+    ({"name": "threshold", "lower": 0.4}, lambda: Pruners.ThresholdPruner(lower=0.4)),
+    (
+        {"name": "threshold", "lower": 0.2, "upper": 0.8, "n_warmup_steps": 2, "interval_steps": 2},
+        lambda: Pruners.ThresholdPruner(0.2, 0.8, 2, 2),
+    ),
+]
+
+
+def noisy_curves(trials: int = 60, seeds: int = 2, epochs: int = 9, noise: float = 0.05) -> Curves:
+    """Curves that rise towards different heights, with noise."""
+    draw = np.random.default_rng(0)
+    heights = draw.uniform(0.1, 0.9, (trials, 1, 1))
+    rise = 1 - np.exp(-np.arange(1, epochs + 1) / draw.uniform(1, 5, (trials, 1, 1)))
+    curves: Curves = heights * rise + draw.normal(0, noise, (trials, seeds, epochs))
+    return curves
+
+
+def board_of(curves: Curves, maximize: bool) -> Board:
+    return Board(maximize, runs=curves.shape[1], longest=curves.shape[2], seed=SEED, keep_runs=True)
+
+
+def ours(options: dict[str, Any], curves: Curves, maximize: bool) -> list[tuple[int, int]]:
+    """(trial, epoch) of each that is pruned, one trial after the other; none after its last epoch."""
+    pruner, board, pruned = stored_pruner(options), board_of(curves, maximize), []
+    for number, runs in enumerate(curves):
+        for epoch, figures in enumerate(runs.T, start=1):
+            board.add(number, {seed: [figure] for seed, figure in enumerate(figures.tolist())})
+            if epoch < runs.shape[1] and reasons(pruner, board, epoch, [number]):
+                pruned.append((number, epoch))
+                break
+        else:
+            board.complete[number] = board.curves[number].means[runs.shape[1]]
+    return pruned
+
+
+def optunas(pruner: optuna.pruners.BasePruner, curves: Curves, maximize: bool) -> list[tuple[int, int]]:
+    """The same, as Optuna decides in its own loop."""
+    pruned = []
+
+    def objective(trial: optuna.Trial) -> float:
+        means = [float(figures.mean()) for figures in curves[trial.number].T]
+        for epoch, mean in enumerate(means, start=1):
+            trial.report(mean, epoch)
+            if epoch < len(means) and trial.should_prune():
+                pruned.append((trial.number, epoch))
+                raise optuna.TrialPruned
+        return means[-1]
+
+    study = optuna.create_study(study_name=str(SEED), direction="maximize" if maximize else "minimize", pruner=pruner)
+    study.optimize(objective, n_trials=len(curves))
+    return pruned
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+@pytest.mark.parametrize(("options", "make"), CASES)
+def test_decides_as_optuna_does(
+    options: dict[str, Any], make: Callable[[], optuna.pruners.BasePruner], maximize: bool
+) -> None:
+    """Sixty trials one after the other: the same ones are pruned, in the same epochs, and some go on."""
+    curves = noisy_curves() if maximize else 1 - noisy_curves()
+    pruned = ours(options, curves, maximize)
+    assert pruned == optunas(make(), curves, maximize)
+    assert 0 < len(pruned) < len(curves)
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_halving_judges_a_cohort_as_optuna_judges_each_after_all_others(maximize: bool) -> None:
+    """Trials that reach a rung together: each as if Optuna had heard of all others before."""
+    curves = noisy_curves(trials=40, epochs=4)
+    board = board_of(curves, maximize)
+    for number, runs in enumerate(curves):
+        board.add(number, dict(enumerate(runs[:, :1].tolist())))
+    pruner = stored_pruner({"name": "successive_halving", "min_resource": 1, "reduction_factor": 3})
+    pruned = set(reasons(pruner, board, 1, range(40)))
+    means = {number: curve.means[1] for number, curve in board.curves.items()}
+    assert pruned == {n for n in means if optuna_prunes_after(means, n, maximize)}
+    assert len(pruned) == 40 - 13
+
+
+def optuna_prunes_after(means: dict[int, float], number: int, maximize: bool) -> bool:
+    halving = Pruners.SuccessiveHalvingPruner(1, 3)
+    study = optuna.create_study(direction="maximize" if maximize else "minimize", pruner=halving)
+    state = optuna.trial.TrialState.RUNNING
+    for other, mean in means.items():
+        if other != number:
+            attrs = {"completed_rung_0": mean}
+            study.add_trial(optuna.trial.create_trial(state=state, system_attrs=attrs, intermediate_values={1: mean}))
+    trial = study.ask()
+    trial.report(means[number], 1)
+    return trial.should_prune()
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_wilcoxon_pairs_the_seeds_of_one_epoch_as_optuna_pairs_instances(maximize: bool) -> None:
+    """Each trial against the best one before it: pruned where Optuna prunes it with the seeds as instances."""
+    curves = noisy_curves(trials=40, seeds=5, noise=0.15)
+    pruned = ours({"name": "wilcoxon"}, curves, maximize)
+    assert pruned == optunas_by_seed(curves, maximize)
+    assert 0 < len(pruned) < len(curves)
+
+
+def optunas_by_seed(curves: Curves, maximize: bool) -> list[tuple[int, int]]:
+    pruned: list[tuple[int, int]] = []
+    complete: list[int] = []
+    for number, runs in enumerate(curves):
+        epochs = range(1, runs.shape[1])
+        at = next((epoch for epoch in epochs if seeds_prune(curves, complete, number, epoch, maximize)), None)
+        if at is None:
+            complete.append(number)
+        else:
+            pruned.append((number, at))
+    return pruned
+
+
+def seeds_prune(curves: Curves, complete: Sequence[int], number: int, epoch: int, maximize: bool) -> bool:
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+        pruner = Pruners.WilcoxonPruner()
+    study = optuna.create_study(direction="maximize" if maximize else "minimize", pruner=pruner)
+    for other in complete:
+        values = dict(enumerate(curves[other, :, epoch - 1].tolist()))
+        study.add_trial(optuna.trial.create_trial(value=curves[other, :, -1].mean(), intermediate_values=values))
+    trial = study.ask()
+    for seed, value in enumerate(curves[number, :, epoch - 1].tolist()):
+        trial.report(value, seed)
+    return trial.should_prune()
+
+
+def told(
+    options: dict[str, Any], before: Sequence[Sequence[float]], trial: Sequence[float], **board: Any
+) -> str | None:
+    """What is said of a trial at its last epoch here, after complete trials; every run has the same figures."""
+    facts = Board(**{"maximize": True, "runs": 3, "longest": 100, "seed": SEED, "keep_runs": True} | board)
+    for number, means in enumerate([*before, trial]):
+        facts.add(number, dict.fromkeys(range(facts.runs), means))
+        if number < len(before):
+            facts.complete[number] = means[-1]
+    return reasons(stored_pruner(options), facts, len(trial), [len(before)]).get(len(before))
+
+
+@pytest.mark.parametrize(
+    ("options", "before", "trial", "words"),
+    [
+        (
+            {"name": "median", "n_startup_trials": 3},
+            [[0.5, 0.75], [0.6, 0.781], [0.7, 0.9]],
+            [0.4, 0.712],
+            "epoch 2: mean 0.712 over 3 seeds is below the median 0.781 of 3 trials",
+        ),
+        (
+            {"name": "median", "n_startup_trials": 0},
+            [[0.5, 0.9]],
+            [0.7, 0.6],
+            "epoch 2: best mean (that of epoch 1) 0.7 over 3 seeds is below the median 0.9 of 1 trial",
+        ),
+        (
+            {"name": "percentile", "percentile": 25.0, "n_startup_trials": 0},
+            [[0.1], [0.2], [0.3], [0.4], [0.5]],
+            [0.39999],
+            "epoch 1: mean 0.39999 over 3 seeds is below 0.4, the border of the best 25 % of 5 trials",
+        ),
+        (
+            {"name": "successive_halving"},
+            [[0.1], [0.2], [0.3], [0.4], [0.5], [0.6], [0.7]],
+            [0.55],
+            "epoch 1: mean 0.55 over 3 seeds is below 0.6, which the best 2 of 8 trials reached at rung 0",
+        ),
+        (
+            {"name": "successive_halving", "min_resource": 1, "bootstrap_count": 4},
+            [[0.1], [0.2]],
+            [0.55],
+            "epoch 1: mean 0.55 over 3 seeds is one of 3 trials, and more than 4 must reach rung 0",
+        ),
+        (
+            {"name": "hyperband", "max_resource": 1},
+            [[0.1], [0.7]],
+            [0.55],
+            "epoch 1: mean 0.55 over 3 seeds is below 0.7, which the best of 3 trials reached at rung 0 of bracket 0",
+        ),
+        (
+            {"name": "patient", "patience": 1},
+            [],
+            [0.5, 0.75, 0.7, 0.6],
+            "epoch 4: best mean 0.7 over 3 seeds in the last 2 epochs is below the best before, 0.75",
+        ),
+        (
+            {"name": "patient", "patience": 1, "wrapped": {"name": "median", "n_startup_trials": 0}},
+            [[0.9, 0.9, 0.9, 0.9]],
+            [0.5, 0.75, 0.7, 0.6],
+            "epoch 4: best mean (that of epoch 2) 0.75 over 3 seeds is below the median 0.9 of 1 trial; "
+            "it has not improved for 2 epochs",
+        ),
+        (
+            {"name": "threshold", "lower": 0.5},
+            [],
+            [0.25],
+            "epoch 1: mean 0.25 over 3 seeds is below the threshold 0.5",
+        ),
+        (
+            {"name": "threshold", "upper": 0.2},
+            [],
+            [0.25],
+            "epoch 1: mean 0.25 over 3 seeds is above the threshold 0.2",
+        ),
+        (
+            {"name": "one_epoch", "keep": 2},
+            [[0.5], [0.9], [0.8]],
+            [0.7],
+            "epoch 1: mean 0.7 over 3 seeds is number 3 of 4 trials, and the best 2 go on",
+        ),
+    ],
+)
+def test_the_comparison_is_told_in_words_and_numbers(
+    options: dict[str, Any], before: list[list[float]], trial: list[float], words: str
+) -> None:
+    """Epoch, mean, seeds, and what it was compared with; as many digits as tell the numbers apart."""
+    assert told(options, before, trial) == words
+
+
+def test_to_minimize_the_words_turn_round() -> None:
+    """A loss above the median is the worse one."""
+    words = told({"name": "median", "n_startup_trials": 0}, [[0.5]], [0.7], maximize=False, runs=1)
+    assert words == "epoch 1: mean 0.7 over 1 seed is above the median 0.5 of 1 trial"
+
+
+def test_wilcoxon_tells_the_p_and_the_pairs() -> None:
+    """Five seeds, all worse than the best trial's: p is 1/32."""
+    words = told({"name": "wilcoxon"}, [[0.6], [0.75]], [0.5], runs=5)
+    assert (
+        words
+        == "epoch 1: mean 0.5 over 5 seeds is below 0.75 of trial 1, the best (p = 0.0312 over 5 pairs, below 0.1)"
+    )
+    assert told({"name": "wilcoxon"}, [[0.75]], [0.75], runs=5) is None
+
+
+def test_the_best_k_of_one_epoch_are_exactly_k() -> None:
+    """Of equal ones the earlier go on."""
+    board = Board(True, runs=1, longest=5, seed=0)
+    for number, mean in enumerate([0.5, 0.9, 0.5, 0.5, 0.1]):
+        board.add(number, {0: [mean]})
+    assert set(reasons(stored_pruner({"name": "one_epoch", "keep": 3}), board, 1, range(5))) == {3, 4}
+
+
+def test_a_run_that_stopped_early_counts_with_its_last_figure_and_a_diverged_one_ends_the_means() -> None:
+    """Seed 1 stops after the first epoch, then seed 0 diverges: no mean from there on, and nothing is pruned."""
+    board = Board(True, runs=2, longest=5, seed=0)
+    board.add(0, {0: [0.2, 0.4], 1: [0.4]})
+    board.add(0, {0: [None]})
+    assert board.curves[0].means == pytest.approx({1: 0.3, 2: 0.4})
+    pruner = stored_pruner({"name": "threshold", "lower": 0.9})
+    assert set(reasons(pruner, board, 2, [0])) == {0}
+    assert reasons(pruner, board, 3, [0]) == {}
+
+
+def test_rungs_begin_at_a_hundredth_of_the_longest_training() -> None:
+    """With auto and 300 epochs the first rung is epoch 3, as Optuna finds once a trial is complete."""
+    for epoch, judged in [(1, False), (2, False), (3, True), (4, False), (12, True)]:
+        words = told({"name": "successive_halving"}, [[0.9] * epoch], [0.1] * epoch, longest=300)
+        assert (words is not None) == judged
+
+
+def test_which_pruners_wait_for_complete_trials() -> None:
+    """The median does, also inside another; rungs compare trials that still train; a threshold needs nobody."""
+    wrapped = {"name": "patient", "wrapped": "median"}
+    stored = [stored_pruner({"name": name}) for name in ("median", "wilcoxon", "hyperband", "patient")]
+    stored.insert(3, stored_pruner(wrapped))
+    assert [complete_trials_needed(one) for one in stored] == [5, 1, None, 5, None]
+    assert [needs_others(one) for one in stored] == [True, True, True, True, False]

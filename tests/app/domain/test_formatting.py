@@ -1,0 +1,74 @@
+"""Times, durations and values as people read them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.domain import formatting
+from app.domain.space import parse_space
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-3, "just now"),
+        (4, "just now"),
+        (42, "42 seconds ago"),
+        (60, "1 minute ago"),
+        (3 * 3600 + 5, "3 hours ago"),
+        (50 * 3600, "2 days ago"),
+        (800 * 86400, "2 years ago"),
+    ],
+)
+def test_ago(seconds: float, said: str) -> None:
+    """A time is said in the largest unit of which there is at least one."""
+    assert formatting.ago(NOW - timedelta(seconds=seconds), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.42, "0.4 s"), (41.4, "41 s"), (59.7, "1 min"), (185, "3 min 5 s"), (7800, "2 h 10 min"), (7210, "2 h")],
+)
+def test_duration(seconds: float, said: str) -> None:
+    """A duration has at most two units."""
+    assert formatting.duration(seconds) == said
+
+
+def test_percent_is_100_only_when_all_is_done() -> None:
+    """What is nearly done is not called done."""
+    assert [formatting.percent(share) for share in (0, 0.429, 0.9999, 1)] == ["0 %", "42 %", "99 %", "100 %"]
+
+
+def test_score_has_its_spread_where_there_is_one() -> None:
+    """A single seed has no spread, and an unfinished trial no value."""
+    assert [formatting.score(0.88931, 0.00214), formatting.score(0.5), formatting.score(None)] == [
+        "0.8893 ± 0.0021",
+        "0.5000",
+        "–",
+    ]
+
+
+def test_domains_are_words() -> None:
+    """Ranges, choices and constants are told apart."""
+    space = parse_space(
+        {
+            "learning_rate": {"low": 0.001, "high": 1.0, "log": True},
+            "depth": {"low": 1, "high": 7, "step": 2},
+            "hidden_units": [8, 64],
+            "epochs": 10,
+        }
+    )
+    assert [formatting.domain(tried) for tried in space.domains.values()] == [
+        "0.001 to 1, on a log scale",
+        "1 to 7 in steps of 2",
+        "8, 64",
+        "10",
+    ]
+
+
+def test_the_book_split_says_that_test_images_were_used() -> None:
+    """Nobody takes the book split's best value for an estimate on new images."""
+    assert "the 10,000 test images were used to validate" in formatting.split("book", "fashion_mnist")
+    assert "Trained on 50,000 images" in formatting.split("holdout", "fashion_mnist")

@@ -1,0 +1,199 @@
+"""A file that lost something, or was changed into what can't be, is refused with a sentence; nothing is stored."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pyarrow
+import pyarrow.parquet
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from app.web.api import exports
+from tests.app.files.test_round_trip import export
+from tests.support.export_examples import rich_sweep
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture
+def whole(client: TestClient, engine: Engine) -> dict[str, Any]:
+    """An export as JSON, of a database that is empty again."""
+    document: dict[str, Any] = json.loads(taken(client, engine, "json"))
+    return document
+
+
+def taken(client: TestClient, engine: Engine, ending: str) -> bytes:
+    content = export(client, rich_sweep(engine), ending).content
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM sweeps"))
+    return content
+
+
+def post(client: TestClient, body: bytes) -> httpx2.Response:
+    return client.post("/api/v1/sweeps/import", content=body)
+
+
+def refusal(client: TestClient, body: bytes) -> tuple[list[Any], str]:
+    """Where and what is wrong; nothing is there after it."""
+    answer = post(client, body)
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["errors"]
+    assert client.get("/api/v1/sweeps").json()["items"] == []
+    return error["loc"], error["msg"]
+
+
+def complete(whole: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(trial for trial in whole["trials"] if trial["state"] == "complete")
+    return found
+
+
+WRONG: list[tuple[str, Change, list[Any], str]] = [
+    ("format", lambda d: d.update(format="other"), ["format"], "must be 'perceptune.sweep'"),
+    ("version", lambda d: d.update(version=2), ["version"], "must be 1"),
+    ("no sweep", lambda d: d.pop("sweep"), ["sweep"], "must be an object"),
+    ("no trials", lambda d: d.update(trials=[]), ["trials"], "must be a list of 1 to"),
+    ("a trial less", lambda d: d["trials"].pop(), ["counts", "trials"], "is 12, but the file holds 11"),
+    ("a run less", lambda d: complete(d)["runs"].pop(), ["trials", 2, "value"], "but the mean over its runs is"),
+    ("no counts", lambda d: d.pop("counts"), ["counts"], "is missing"),
+    ("a space", lambda d: d["sweep"].update(space={"lr": 1}), ["space", "lr"], "is no hyperparameter"),
+    ("a sampler", lambda d: d["sweep"].update(sampler={"name": "x"}), ["sweep", "sampler"], "does not match"),
+    ("a state", lambda d: d["sweep"].update(state="gone"), ["sweep", "state"], "must be one of queued, running"),
+    ("ended", lambda d: d["sweep"].update(state="completed"), ["sweep", "finished_at"], "if and only if"),
+    ("a column", lambda d: d["sweep"].update(more=1), ["sweep", "more"], "is unknown; leave it out"),
+    ("no name", lambda d: d["sweep"].pop("name"), ["sweep", "name"], "is missing"),
+    ("a NUL", lambda d: d["sweep"].update(name="a\0"), ["sweep", "name"], "must be text without the character U+0000"),
+    ("half a pair", lambda d: d["sweep"].update(notes="\ud800"), ["sweep", "notes"], "must be text without"),
+    ("a zone", lambda d: d["sweep"].update(created_at="2026-01-01"), ["sweep", "created_at"], "must be a time like"),
+    ("a number", lambda d: d["trials"][1].update(number=0), ["trials"], "must have a number of their own each"),
+    ("no value", lambda d: complete(d).update(value=None), ["trials", 2, "value"], "is missing: the trial is complete"),
+    ("a value", lambda d: d["trials"][4].update(value=1.0), ["trials", 4, "value"], "must be null: only complete"),
+    ("no digit", lambda d: complete(d).update(value=0.3), ["trials", 2, "value"], "but the mean over its runs is"),
+    ("params", lambda d: complete(d)["params"].update(epochs=0), ["trials", 2, "params", "epochs"], "must be at least"),
+    ("lost params", lambda d: complete(d).update(params=None), ["trials", 2, "params"], "is missing"),
+    ("an end", lambda d: complete(d).update(finished_at=None), ["trials", 2, "finished_at"], "if and only if"),
+    ("huge", lambda d: complete(d).update(attempt=10**30), ["trials", 2, "attempt"], "must be a whole number"),
+    ("attempts", lambda d: complete(d)["history"][0].pop("worker"), ["trials", 2, "history", 0, "worker"], "required"),
+    (
+        "lost when",
+        lambda d: complete(d)["history"][0].update(ended_at=5),
+        ["trials", 2, "history", 0, "ended_at"],
+        "a time",
+    ),
+    ("epochs", lambda d: complete(d).update(epochs_total=2**40), ["trials", 2, "epochs_total"], "must be below"),
+    ("a huge cost", lambda d: complete(d).update(cost=1e308), ["trials", 2, "cost"], "must be a number between"),
+    ("a first seed", lambda d: complete(d).update(first_seed=-1), ["trials", 2, "first_seed"], "must be 0 or more"),
+    ("objectives", lambda d: complete(d)["other_values"].pop(), ["trials", 2, "other_values"], "must hold 2"),
+    ("lost objectives", lambda d: complete(d).update(other_values=None), ["trials", 2, "other_values"], "must hold 2"),
+    ("devices", lambda d: d["sweep"].update(environment={"devices": 5}), ["sweep", "environment", "devices"], "a list"),
+    ("a version", lambda d: d["sweep"].update(environment={"torch": 2}), ["sweep", "environment", "torch"], "be text"),
+    ("history", lambda d: complete(d).update(history={}), ["trials", 2, "history"], "must be a JSON object, or a list"),
+    ("a seed", lambda d: complete(d)["runs"][1].update(seed=0), ["trials", 2, "runs"], "must have a seed of their own"),
+    ("a curve", lambda d: complete(d)["epochs"]["epoch"].pop(), ["trials", 2, "epochs"], "lists of the same length"),
+    ("an epoch", lambda d: complete(d)["epochs"].update(epoch=[1] * 4), ["trials", 2, "epochs"], "of a run twice"),
+    (
+        "a figure",
+        lambda d: complete(d)["epochs"]["val_accuracy"].__setitem__(3, "x"),
+        ["trials", 2, "epochs", 3, "val_accuracy"],
+        "must be a number between",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "loc", "words"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
+def test_what_can_not_be_is_refused(
+    client: TestClient, whole: dict[str, Any], change: Change, loc: list[Any], words: str
+) -> None:
+    """The field is named, and what would be right."""
+    change(whole)
+    found, msg = refusal(client, json.dumps(whole).encode())
+    assert found == loc
+    assert words in msg
+
+
+def test_what_can_be_is_shown(client: TestClient, whole: dict[str, Any]) -> None:
+    """Trials that cost nothing, and ones that ended before they began, because a clock was put back."""
+    for trial in whole["trials"]:
+        trial |= {} if trial["cost"] is None else {"cost": 0.0}
+        trial |= {} if trial["finished_at"] is None else {"started_at": "2100-01-01T00:00:00+00:00"}
+    sweep = post(client, json.dumps(whole).encode()).json()
+    assert sweep["progress"] == 1.0
+    assert client.post(f"/api/v1/sweeps/{sweep['id']}/resume").json()["state"] == "running"
+    assert client.get(f"/api/v1/sweeps/{sweep['id']}").json()["eta_seconds"] is None
+
+
+def lines(content: bytes) -> list[str]:
+    return content.decode().splitlines(keepends=True)
+
+
+CSV: list[tuple[str, Callable[[bytes], bytes], list[Any], str]] = [
+    ("a row", lambda c: "".join(lines(c)[:-1]).encode(), ["counts", "trials"], "is 12, but the file holds 11"),
+    ("a column", lambda c: c.replace(b",history,", b",story,", 1), ["story"], "is no column of an export"),
+    ("the facts", lambda c: c.replace(b",sweep\r\n", b",\r\n", 1), ["sweep"], "has lost this column"),
+    ("a cell", lambda c: c + b"1,2\r\n", ["rows", 20], "has 2 cells for"),
+    (
+        "a parameter",
+        lambda c: c.replace(b"1e-07,", b"1e-06,", 1),
+        ["rows", 16, "params.learning_rate"],
+        "is 1e-06, but",
+    ),
+    ("no text", lambda c: b"\xff" + c, [], "is no CSV in UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("change", "loc", "words"), [case[1:] for case in CSV], ids=[case[0] for case in CSV])
+def test_a_csv_that_lost_something_is_refused(
+    client: TestClient, engine: Engine, change: Callable[[bytes], bytes], loc: list[Any], words: str
+) -> None:
+    """A row, a column, a cell: what is missing, and where."""
+    content = taken(client, engine, "csv")
+    found, msg = refusal(client, change(content))
+    assert found == loc
+    assert words in msg
+
+
+def test_a_csv_that_a_spreadsheet_saved_is_taken(client: TestClient, engine: Engine) -> None:
+    """With a byte order mark and other ends of lines, and sorted differently."""
+    content = taken(client, engine, "csv").decode().replace("\r\n", "\n")
+    first, *rows = content.splitlines(keepends=True)
+    body = "\ufeff" + first + "".join(reversed(rows))
+    assert post(client, body.encode()).status_code == 201
+
+
+def test_a_parquet_without_its_metadata_is_refused(client: TestClient, engine: Engine) -> None:
+    """As another program would write it, and one that was cut off."""
+    content = taken(client, engine, "parquet")
+    table = pyarrow.parquet.read_table(io.BytesIO(content)).replace_schema_metadata({})
+    written = io.BytesIO()
+    pyarrow.parquet.write_table(table, written)
+    assert refusal(client, written.getvalue())[0] == ["schema", "perceptune.sweep"]
+    assert "is no Parquet that can be read" in refusal(client, content[:-9])[1]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"PAR1", b"a,b\r\n", b"\0", b'{"a": ' * 100_000, b"[1" * 9])
+def test_what_is_no_export_is_refused(client: TestClient, body: bytes) -> None:
+    """Whatever it is."""
+    refusal(client, body)
+
+
+def test_what_is_too_large_is_413(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it says its length before or not, with a sentence; other calls keep their own limit."""
+    monkeypatch.setattr(exports, "MAX_IMPORT_BYTES", 5 * 2**20)
+    for content in (b"x" * 6 * 2**20, iter([b"x" * 2**20] * 6)):
+        answer = client.post("/api/v1/sweeps/import", content=content)
+        assert answer.status_code == 413
+        assert answer.json()["detail"].startswith("An import may have at most 5 MiB: ")
+    assert client.post("/api/v1/sweeps/import", content=b"x" * (5 * 2**20 - 1)).status_code == 422
+    assert client.post("/api/v1/sweeps", content=b"x" * 5 * 2**20).status_code == 413
+
+
+def test_a_form_imports_too(client: TestClient, engine: Engine) -> None:
+    """As the page sends it: it leads to the sweep; without a file it is a sentence."""
+    content = taken(client, engine, "csv")
+    answer = client.post("/sweeps/import", files={"file": ("sweep.csv", content)}, follow_redirects=False)
+    assert answer.status_code == 303
+    assert client.get(answer.headers["location"]).status_code == 200
+    assert client.post("/sweeps/import", data={"other": "x"}).json()["errors"][0]["loc"] == ["file"]

@@ -1,0 +1,176 @@
+"""Sweeps as studies of Optuna's own storages, and back; studies that others made as sweeps."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from fastapi.testclient import TestClient
+from optuna.trial import TrialState
+from sqlalchemy import Engine
+
+from app import queries
+from app.db.engine import transaction
+from app.errors import ConflictError, InvalidError, NotFoundError
+from app.files import optuna_export, optuna_import
+from tests.app.files.test_round_trip import document, queued_again
+from tests.support.export_examples import rich_sweep
+from tests.support.queue_examples import create_sweep, trials_of
+from tests.support.up_process import say
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A storage of the test's own."""
+    return f"sqlite:///{tmp_path}/study.db"
+
+
+def restore(engine: Engine, url: str, name: str | None = None, dataset: str = "digits") -> int:
+    with transaction(engine) as session:
+        return optuna_import.restore(session, url, name, dataset=dataset).id
+
+
+def test_a_study_holds_what_the_sweep_holds(engine: Engine, client: TestClient, url: str) -> None:
+    """Values, states, parameters, times, and the mean over the seeds at each epoch."""
+    sweep_id = rich_sweep(engine)
+    name = optuna_export.export(engine, sweep_id, url)
+    study = optuna.load_study(study_name=name, storage=url)
+    trials = document(client, sweep_id)["trials"]
+    states = {"waiting": "WAITING", "running": "RUNNING", "complete": "COMPLETE", "pruned": "PRUNED"}
+    assert [trial.state.name for trial in study.trials] == [states.get(one["state"], "FAIL") for one in trials]
+    best = next(one for one in trials if one["state"] == "complete")
+    found = study.trials[best["number"]]
+    assert study.metric_names == ["val_accuracy", "parameters", "seconds"]
+    assert found.values == [best["value"], *best["other_values"]]
+    layers = json.loads(found.params["hidden_layers"])
+    assert found.params | {"hidden_layers": layers} == {
+        name: value for name, value in best["params"].items() if name not in {"activation", "epochs"}
+    }
+    assert found.intermediate_values == {1: pytest.approx(1 / 7), 2: pytest.approx(1 / 7)}
+    assert found.user_attrs == {"number": best["number"], "state": "complete", "std": 5e-324, "excluded": True}
+    assert found.datetime_complete is not None
+    assert found.datetime_complete.astimezone().timestamp() == pytest.approx(
+        finished_at(engine, sweep_id, best["number"]), abs=1e-3
+    )
+
+
+def finished_at(engine: Engine, sweep_id: int, number: int) -> float:
+    finished = trials_of(engine, sweep_id)[number].finished_at
+    assert finished is not None
+    return finished.timestamp()
+
+
+def test_a_sweep_comes_back_whole_from_a_study(engine: Engine, client: TestClient, url: str) -> None:
+    """Also what Optuna has no place for: runs, seeds, lost attempts, states of ours."""
+    sweep_id = rich_sweep(engine)
+    before = document(client, sweep_id)
+    optuna_export.export(engine, sweep_id, url)
+    copy = restore(engine, url)
+    assert json.dumps(document(client, copy)) == json.dumps(queued_again(before))
+
+
+def objective(trial: optuna.Trial) -> float:
+    """As somebody else would write it."""
+    rate = trial.suggest_float("learning_rate", 1e-4, 1.0, log=True)
+    units = trial.suggest_int("hidden_units", 8, 64, step=8)
+    trial.suggest_categorical("activation", ["relu", "tanh"])
+    for epoch in range(3):
+        trial.report(rate * epoch, epoch)
+        if trial.number == 2 and epoch == 1:
+            raise optuna.TrialPruned
+    if trial.number == 3:
+        raise ArithmeticError
+    return rate + units
+
+
+def test_a_study_of_somebody_else_becomes_a_sweep(engine: Engine, client: TestClient, url: str) -> None:
+    """Distributions are the space, trials the trials, and what was reported at steps 0, 1, 2 the epochs 1, 2, 3."""
+    study = optuna.create_study(study_name="theirs", storage=url, direction="minimize")
+    study.optimize(objective, n_trials=5, catch=ArithmeticError)
+    study.enqueue_trial({"learning_rate": 0.5, "hidden_units": 16, "activation": "relu"})
+    sweep_id = restore(engine, url, "theirs")
+    whole = document(client, sweep_id)
+    assert whole["sweep"]["space"] == {
+        "learning_rate": {"low": 1e-4, "high": 1.0, "log": True},
+        "hidden_units": {"low": 8, "high": 64, "step": 8},
+        "activation": ["relu", "tanh"],
+        "epochs": 3,
+    }
+    facts = {name: whole["sweep"][name] for name in ("name", "dataset", "state", "metric", "direction")}
+    assert facts == {
+        "name": "theirs", "dataset": "digits", "state": "paused", "metric": "val_loss", "direction": "minimize",
+    }  # fmt: skip
+    assert [trial["state"] for trial in whole["trials"]] == [
+        "complete", "complete", "pruned", "failed", "complete", "waiting",
+    ]  # fmt: skip
+    for ours, theirs in zip(whole["trials"], study.trials, strict=True):
+        assert ours["value"] == (theirs.value if theirs.state == TrialState.COMPLETE else ours["value"])
+        if theirs.params:
+            assert ours["params"] == theirs.params | {"epochs": 3}
+        reported = {step + 1: value for step, value in theirs.intermediate_values.items()}
+        assert dict(zip(ours["epochs"]["epoch"], ours["epochs"]["val_loss"], strict=True)) == reported
+    with transaction(engine) as session:
+        best = queries.summary(session, sweep_id).best
+    assert best is not None
+    assert best.number == study.best_trial.number
+
+
+def test_hyperparameters_that_are_not_ours_are_listed(engine: Engine, url: str) -> None:
+    """All of them in one sentence; nothing is stored."""
+    study = optuna.create_study(storage=url)
+    study.optimize(lambda trial: trial.suggest_float("lr", 0, 1) + trial.suggest_int("n_layers", 1, 3), n_trials=1)
+    with pytest.raises(InvalidError, match=r"Perceptune has no hyperparameters lr, n_layers; it has hidden_units, "):
+        restore(engine, url)
+    with transaction(engine) as session:
+        assert queries.list_sweeps(session).items == []
+
+
+def test_a_storage_that_can_not_be_used_is_a_sentence(engine: Engine, url: str, tmp_path: Path) -> None:
+    """No address, no file, no database, no such study, a study of that name already."""
+    sweep_id = create_sweep(engine)
+    with pytest.raises(InvalidError, match="'nonsense' is no address of a storage: write"):
+        optuna_export.export(engine, sweep_id, "nonsense")
+    with pytest.raises(InvalidError, match="The storage can't be used: "):
+        optuna_export.export(engine, sweep_id, f"sqlite:///{tmp_path}/no/such/folder/study.db")
+    with pytest.raises(NotFoundError, match="There is no file "):
+        restore(engine, url)
+    (tmp_path / "text.db").write_text("no database, but a text that is long enough to be looked at " * 20)
+    with pytest.raises(InvalidError, match="The storage can't be used: "):
+        restore(engine, f"sqlite:///{tmp_path}/text.db")
+    name = optuna_export.export(engine, sweep_id, url)
+    with pytest.raises(ConflictError, match="The storage has a study 'sweep 1: example' already"):
+        optuna_export.export(engine, sweep_id, url)
+    with pytest.raises(NotFoundError, match=f"There is no study 'other': the storage has '{name}'"):
+        restore(engine, url, "other")
+    optuna.create_study(study_name="second", storage=url)
+    with pytest.raises(NotFoundError, match="Say which study: the storage has 'sweep 1: example', 'second'"):
+        restore(engine, url)
+
+
+def test_figures_that_are_not_finite_come_back(engine: Engine, url: str) -> None:
+    """A loss that grew beyond all bounds is a pruned trial's last word."""
+    study = optuna.create_study(storage=url)
+
+    def diverges(trial: optuna.Trial) -> float:
+        trial.suggest_float("learning_rate", 0.1, 1.0)
+        trial.report(math.inf, 1)
+        raise optuna.TrialPruned
+
+    study.optimize(diverges, n_trials=1)
+    sweep_id = restore(engine, url)
+    with transaction(engine) as session:
+        assert queries.list_trials(session, sweep_id).items[0].state == "pruned"
+
+
+def test_the_command_line_does_both(engine: Engine, database_url: str, url: str) -> None:
+    """`optuna-export` and `optuna-import` say what they made; an error is a sentence and exit code 1."""
+    sweep_id = create_sweep(engine)
+    variables: dict[str, Any] = {"DATABASE_URL": database_url}
+    exported = say("optuna-export", str(sweep_id), url, **variables)
+    assert (exported.returncode, exported.stdout) == (0, "The study is 'sweep 1: example'.\n"), exported.stderr
+    imported = say("optuna-import", url, **variables)
+    assert (imported.returncode, imported.stdout) == (0, "Sweep 2 is 'example', paused.\n"), imported.stderr
+    unknown = say("optuna-export", "9", url, **variables)
+    assert (unknown.returncode, unknown.stderr.splitlines()[-1]) == (1, "perceptune: There is no sweep 9.")

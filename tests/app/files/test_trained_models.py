@@ -1,0 +1,121 @@
+"""Models over HTTP without a worker: what is refused, in which words, and what is let go."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, select, update
+
+from app.db.engine import transaction
+from app.db.tables import Run, Trial
+from app.queue import scoring
+from app.queue.progress import RunResult, TrialResult
+from tests.support.queue_examples import change, claim, create_grid, finish, new_worker, success
+
+
+def address(sweep: int, number: int) -> str:
+    return f"/api/v1/sweeps/{sweep}/trials/{number}/model"
+
+
+def with_weights(engine: Engine, sweep: int) -> set[int]:
+    """Numbers of the trials that have some."""
+    found = select(Trial.number).join(Run).where(Trial.sweep_id == sweep, Run.weights.is_not(None))
+    with transaction(engine) as session:
+        return set(session.scalars(found))
+
+
+def ended(engine: Engine, *values: float, **body: Any) -> tuple[int, UUID]:
+    """A sweep of as many trials and one more that waits; they ended one after another. And the worker."""
+    sweep, worker = create_grid(engine, *range(1, len(values) + 2), **body), new_worker(engine)
+    for value in values:
+        (trial,) = claim(engine, worker, max_trials=1)
+        finish(engine, sweep, worker, [success(trial.lease, value)])
+    return sweep, worker
+
+
+def test_what_passes_is_kept_until_the_end(engine: Engine) -> None:
+    """Each was the best in its time; a cancelled sweep keeps that of the best alone."""
+    sweep, _ = ended(engine, 0.1, 0.3, 0.2)
+    numbers = with_weights(engine, sweep)
+    assert len(numbers) == 2
+    change(engine, sweep, "cancel")
+    with transaction(engine) as session:
+        best = session.scalar(select(Trial.number).where(Trial.value == 0.3))
+    assert with_weights(engine, sweep) == {best}
+
+
+def test_a_cancelled_sweep_that_keeps_all_models_does(engine: Engine) -> None:
+    """`keep_models: all` holds for what has ended before."""
+    sweep, _ = ended(engine, 0.1, 0.3, 0.2, keep_models="all")
+    change(engine, sweep, "cancel")
+    assert len(with_weights(engine, sweep)) == 3
+
+
+def test_a_model_that_was_asked_for_stays(engine: Engine, client: TestClient) -> None:
+    """Also when the trial is not the best any more and the sweep has been scored."""
+    sweep, worker = ended(engine, 0.1)
+    (first,) = with_weights(engine, sweep)
+    assert client.post(address(sweep, first)).json() == {"ready": True, "url": address(sweep, first)}
+    (trial,) = claim(engine, worker)
+    finish(engine, sweep, worker, [success(trial.lease, 0.9)])
+    with transaction(engine) as session:
+        found = scoring.next_unscored(session)
+        assert found is not None
+        scoring.write(session, found, {0: 0.8})
+    assert with_weights(engine, sweep) == {first, trial.number}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_only_complete_trials_have_models(engine: Engine, client: TestClient, method: str) -> None:
+    """A waiting trial is 409, a trial or a sweep that isn't there 404, each with a sentence."""
+    sweep = create_grid(engine, 1)
+    answers = [client.request(method, address(*place)) for place in ((sweep, 0), (sweep, 7), (sweep + 1, 0))]
+    assert [(answer.status_code, answer.json()["detail"]) for answer in answers] == [
+        (409, f"Trial 0 of sweep {sweep} is waiting: only a complete trial has a model."),
+        (404, f"Sweep {sweep} has no trial 7."),
+        (404, f"There is no sweep {sweep + 1}."),
+    ]
+
+
+def test_a_run_that_is_not_there_is_404(engine: Engine, client: TestClient) -> None:
+    """The sentence names those that are; an index below zero is no index."""
+    sweep, worker = create_grid(engine, 1, seeds=2), new_worker(engine)
+    (trial,) = claim(engine, worker)
+    runs = [RunResult(seed, 0.5, None, 0.1) for seed in (0, 1)]
+    finish(engine, sweep, worker, [TrialResult(trial.lease, 0.5, 0.0, None, runs)])
+    answer = client.get(address(sweep, 0), params={"run": 2})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404,
+        f"Trial 0 of sweep {sweep} has no run 2; there are 0, 1.",
+    )
+    assert client.get(address(sweep, 0), params={"run": -1}).status_code == 422
+
+
+def test_a_trial_that_was_never_trained_here_has_no_model(engine: Engine, client: TestClient) -> None:
+    """One that came in with its value alone, say from another place, is 409 in both calls."""
+    sweep, worker = create_grid(engine, 1), new_worker(engine)
+    (trial,) = claim(engine, worker)
+    finish(engine, sweep, worker, [TrialResult(trial.lease, 0.5, None, None, [])])
+    for answer in (client.get(address(sweep, 0)), client.post(address(sweep, 0))):
+        assert (answer.status_code, answer.json()["detail"]) == (
+            409,
+            f"Trial 0 of sweep {sweep} was not trained here: it has no model.",
+        )
+
+
+def test_the_page_of_a_sweep_leads_to_the_best_model(engine: Engine, client: TestClient) -> None:
+    """As soon as there is one, and only while it is there; the sweep says where in its JSON too."""
+    sweep, worker = create_grid(engine, 1), new_worker(engine)
+    assert "Download model" not in client.get(f"/sweeps/{sweep}").text
+    (trial,) = claim(engine, worker)
+    finish(engine, sweep, worker, [success(trial.lease)])
+    assert (
+        f'<a href="{address(sweep, 0)}" download hx-boost="false">Download model</a>'
+        in client.get(f"/sweeps/{sweep}").text
+    )
+    assert client.get(f"/api/v1/sweeps/{sweep}").json()["best"]["model"] == address(sweep, 0)
+    with transaction(engine) as session:
+        session.execute(update(Run).values(weights=None))
+    assert "Download model" not in client.get(f"/sweeps/{sweep}").text
+    assert client.get(f"/api/v1/sweeps/{sweep}").json()["best"]["model"] is None

@@ -1,0 +1,144 @@
+"""Which configuration is the best of a sweep, and what that says of its runs."""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from app import queries, queue
+from app.db.engine import transaction
+from app.db.tables import Trial
+from app.domain.states import WorkerState
+from app.lifecycle import sweep_row
+from app.queue.progress import RunResult, TrialResult
+from app.schemas import Best
+from tests.support.queue_examples import claim, create_grid, finish, new_worker, trials_of
+
+
+def a_sweep(engine: Engine, values: Sequence[Sequence[float | None]], **body: Any) -> int:
+    """A grid whose trials ended with these values of their runs; None diverged."""
+    sweep = create_grid(engine, *range(1, len(values) + 1), seeds=len(values[0]), **body)
+    end(engine, sweep, values)
+    return sweep
+
+
+def end(engine: Engine, sweep: int, values: Sequence[Sequence[float | None]]) -> None:
+    """Claims what waits and ends it, in the order of the numbers."""
+    worker = new_worker(engine)
+    trials = claim(engine, worker)
+    ended = []
+    for trial, figures in zip(sorted(trials, key=lambda trial: trial.number), values, strict=True):
+        known = [figure for figure in figures if figure is not None]
+        whole = len(known) == len(figures)
+        runs = [
+            RunResult(seed, figure, None if figure is not None else "diverged at epoch 1", 0.1)
+            for seed, figure in enumerate(figures)
+        ]
+        ended.append(
+            TrialResult(
+                trial.lease,
+                fmean(known) if whole else None,
+                stdev(known) if whole and len(known) > 1 else None,
+                None if whole else "diverged at epoch 1",
+                runs,
+            )
+        )
+    assert len(finish(engine, sweep, worker, ended)) == len(values)
+    with transaction(engine) as session:  # or it would have a share of what comes next
+        queue.set_worker_state(session, worker, WorkerState.stopped)
+
+
+def again(engine: Engine, sweep: int, number: int, first_seed: int) -> None:
+    """One more waiting trial of the configuration."""
+    with transaction(engine) as session:
+        row = sweep_row.get(session, sweep, lock=True)
+        sweep_row.reopen(session, row)
+        before = next(t for t in trials_of(engine, sweep) if t.number == number)
+        session.add(
+            Trial(
+                sweep_id=sweep,
+                number=sweep_row.next_number(session, row),
+                params=before.params,
+                cost=before.cost,
+                epochs_total=before.epochs_total,
+                configuration=before.configuration or f"of trial {number}",
+                first_seed=first_seed,
+            )
+        )
+
+
+def best_of(engine: Engine, sweep: int) -> Best:
+    with transaction(engine) as session:
+        found = queries.summary(session, sweep).best
+        trial = session.scalar(sweep_row.best_trial_id(sweep_row.get(session, sweep)))
+        assert found is not None
+        assert trial is not None
+        assert session.get_one(Trial, trial).number == found.number
+        return found
+
+
+@pytest.mark.parametrize(("direction", "number"), [("maximize", 1), ("minimize", 2)])
+def test_the_best_mean_wins(engine: Engine, direction: str, number: int) -> None:
+    """Of equal ones the first; the standard deviation is that of its runs, and the bound lies 1.645 errors off."""
+    values = [[0.5, 0.6], [0.8, 0.7], [0.2, 0.4], [0.7, 0.8], [0.4, 0.2]]
+    sweep = a_sweep(engine, values, objective={"metric": "val_loss", "direction": direction})
+    best = best_of(engine, sweep)
+    assert (best.number, best.runs) == (number, 2)
+    assert best.value == pytest.approx(fmean(values[number]))
+    assert best.std == pytest.approx(stdev(values[number]))
+    sign = -1 if direction == "maximize" else 1
+    assert best.bound == pytest.approx(best.value + sign * 1.645 * stdev(values[number]) / math.sqrt(2))
+
+
+@pytest.mark.parametrize(("direction", "number"), [("maximize", 1), ("minimize", 2)])
+def test_by_the_bound_a_steady_configuration_wins_over_a_lucky_one(engine: Engine, direction: str, number: int) -> None:
+    """The mean of trials 0 and 3 is better, that of their seeds' spread is not."""
+    values = [[0.95, 0.6], [0.76, 0.75], [0.25, 0.26], [0.05, 0.4]]
+    objective = {"metric": "val_loss", "direction": direction}
+    assert best_of(engine, a_sweep(engine, values, objective=objective)).number == {1: 0, 2: 3}[number]
+    assert best_of(engine, a_sweep(engine, values, objective=objective, best_by="lower_bound")).number == number
+
+
+def test_one_run_has_no_bound(engine: Engine) -> None:
+    """With one seed each there is no spread to judge by: the best is that by the mean, and says so."""
+    best = best_of(engine, a_sweep(engine, [[0.5], [0.7]], best_by="lower_bound"))
+    assert (best.number, best.std, best.bound, best.runs) == (1, None, None, 1)
+
+
+def test_runs_of_one_configuration_are_pooled(engine: Engine) -> None:
+    """Three more seeds show that the winner was lucky; its figures are those of all six runs."""
+    lucky, steady = [0.9, 0.8, 0.85], [0.8, 0.8, 0.8]
+    sweep = a_sweep(engine, [lucky, steady])
+    assert best_of(engine, sweep).number == 0
+    again(engine, sweep, 0, first_seed=3)
+    end(engine, sweep, [[0.9, 0.85, 0.85]])
+    best = best_of(engine, sweep)
+    everything = [*lucky, 0.9, 0.85, 0.85]
+    assert (best.number, best.runs) == (0, 6)
+    assert best.value == pytest.approx(fmean(everything))
+    assert best.std == pytest.approx(stdev(everything))
+    again(engine, sweep, 0, first_seed=6)
+    end(engine, sweep, [[0.5, 0.5, 0.5]])
+    assert (best_of(engine, sweep).number, best_of(engine, sweep).runs) == (1, 3)
+
+
+def test_a_configuration_of_which_a_run_diverged_is_never_the_best(engine: Engine) -> None:
+    """Also when that happened with a seed that came later."""
+    sweep = a_sweep(engine, [[0.9], [0.8]])
+    again(engine, sweep, 0, first_seed=1)
+    end(engine, sweep, [[None]])
+    assert best_of(engine, sweep).number == 1
+
+
+def test_results_that_were_taken_over_count_once(engine: Engine) -> None:
+    """A trial with the first seed of another one of its configuration holds the same runs."""
+    sweep = a_sweep(engine, [[0.9, 0.7], [0.1, 0.2], [0.1, 0.1]])
+    again(engine, sweep, 0, first_seed=0)
+    again(engine, sweep, 1, first_seed=2)
+    end(engine, sweep, [[0.9, 0.7], [0.2, 0.1]])
+    best = best_of(engine, sweep)
+    assert (best.number, best.runs) == (0, 2)
+    assert best.value == pytest.approx(0.8)

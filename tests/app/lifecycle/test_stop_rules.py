@@ -1,0 +1,174 @@
+"""When a sweep stops before its budget is used up: each rule, what it says, and what becomes of the trials."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from app import queue
+from app.db.engine import transaction
+from app.db.tables import Trial
+from app.domain.states import SweepState
+from app.lifecycle import stop_rules
+from app.queue.claims import ClaimedTrial
+from app.queue.progress import TrialResult
+from tests.support.queue_examples import claim, create_grid, failure, finish, new_worker, success, sweep_of, trials_of
+
+
+class Running:
+    """A grid of ten with the rules, and a worker that holds some of its trials."""
+
+    def __init__(self, engine: Engine, held: int, **body: Any) -> None:
+        self.engine = engine
+        self.sweep = create_grid(engine, *range(1, 11), **body)
+        self.worker: UUID = new_worker(engine)
+        trials = claim(engine, self.worker, max_trials=held)
+        self.trials: dict[int, ClaimedTrial] = {trial.number: trial for trial in trials}
+
+    def end(self, *results: TrialResult) -> None:
+        assert len(finish(self.engine, self.sweep, self.worker, results)) == len(results)
+
+    def completes(self, values: dict[int, float]) -> None:
+        self.end(*(success(self.trials[number].lease, value) for number, value in values.items()))
+
+    def fails(self, errors: dict[int, str]) -> None:
+        self.end(*(failure(self.trials[number].lease, error) for number, error in errors.items()))
+
+    @property
+    def state(self) -> SweepState:
+        return sweep_of(self.engine, self.sweep).state
+
+    def reason(self) -> str | None:
+        return sweep_of(self.engine, self.sweep).stop_reason
+
+    def count(self, state: str) -> int:
+        return [trial.state for trial in trials_of(self.engine, self.sweep)].count(state)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("direction", "values", "words"),
+    [
+        ("maximize", {9: 0.5, 8: 0.90123, 7: 0.7}, "target: trial 8 reached 0.9012"),
+        ("minimize", {9: 0.99, 8: 0.95, 7: 0.25}, "target: trial 7 reached 0.25"),
+    ],
+)
+def test_a_value_that_reaches_the_target_stops_the_sweep(
+    engine: Engine, direction: str, values: dict[int, float], words: str
+) -> None:
+    """Waiting trials are cancelled, the running one finishes, and then the sweep has completed."""
+    objective = {"metric": "val_loss", "direction": direction}
+    target = 0.9 if direction == "maximize" else 0.3
+    sweep = Running(engine, 4, objective=objective, stop={"target": target})
+    sweep.completes(values)
+    assert (sweep.state, sweep.reason()) == (SweepState.stopping, words)
+    assert (sweep.count("cancelled"), sweep.count("running")) == (6, 1)
+    sweep.completes({6: 0.5})
+    assert (sweep.state, sweep.reason()) == (SweepState.completed, words)
+
+
+def test_without_a_rule_that_holds_the_sweep_goes_on(engine: Engine) -> None:
+    """Values below the target, fewer trials without improvement, failures that are not in a row, and time enough."""
+    sweep = Running(engine, 5, stop={"target": 0.9, "no_improvement": 4, "failures": 3, "seconds": 1000})
+    sweep.completes({7: 0.8})
+    sweep.fails({9: "no", 8: "no", 6: "no"})
+    assert (sweep.state, sweep.reason(), sweep.count("waiting")) == (SweepState.running, None, 5)
+
+
+def test_trials_without_improvement_stop_the_sweep(engine: Engine) -> None:
+    """Counted since the best one ended, failed ones too."""
+    sweep = Running(engine, 5, stop={"no_improvement": 4})
+    sweep.completes({5: 0.3})
+    sweep.completes({9: 0.5, 8: 0.4})
+    sweep.fails({7: "diverged at epoch 1"})
+    sweep.completes({6: 0.5})
+    assert sweep.reason() is None
+    more = claim(engine, sweep.worker, max_trials=1)
+    finish(engine, sweep.sweep, sweep.worker, [success(more[0].lease, 0.4)])
+    assert sweep.reason() is None  # trial 8 ended together with trial 9, and has the smaller number
+    more = claim(engine, sweep.worker, max_trials=1)
+    finish(engine, sweep.sweep, sweep.worker, [success(more[0].lease, 0.4)])
+    assert sweep.reason() == "no_improvement: 4 trials since trial 9, the best with 0.5"
+    assert sweep.state == SweepState.completed
+
+
+@pytest.mark.parametrize(
+    ("errors", "words"),
+    [
+        (
+            {5: "diverged at epoch 1", 6: "diverged at epoch 3", 7: "out of memory"},
+            "failures: trials 5 to 7 failed, 2 of them with: diverged at epoch …",
+        ),
+        (dict.fromkeys((7, 8, 9), "no data"), "failures: trials 7 to 9 failed, all with: no data"),
+    ],
+)
+def test_failures_in_a_row_break_the_circuit(engine: Engine, errors: dict[int, str], words: str) -> None:
+    """With the reason that most of them share; a sweep without a complete trial has failed."""
+    sweep = Running(engine, 5, stop={"failures": 3})
+    sweep.fails(errors)
+    assert (sweep.state, sweep.reason()) == (SweepState.stopping, words)
+    with_others = [number for number in sweep.trials if number not in errors]
+    sweep.fails(dict.fromkeys(with_others, "another"))
+    assert (sweep.state, sweep.reason()) == (SweepState.failed, words)
+
+
+def test_trials_that_still_train_interrupt_a_row_of_failures(engine: Engine) -> None:
+    """Of a cohort the bad ones fail first: that says nothing of those that still train."""
+    sweep = Running(engine, 5, stop={"failures": 3})
+    sweep.fails(dict.fromkeys((5, 7, 9), "diverged at epoch 1"))
+    assert sweep.reason() is None
+
+
+def test_the_time_is_looked_at_when_a_trial_ends_and_by_the_poll(engine: Engine) -> None:
+    """Also when no trial ends at all; the trials that run may finish."""
+    sweep, other = (Running(engine, 2, stop={"seconds": 60}) for _ in range(2))
+    poll(engine)
+    assert (sweep.reason(), other.reason()) == (None, None)
+    with transaction(engine) as session:
+        session.execute(text("UPDATE sweeps SET started_at = started_at - interval '61 s'"))
+    sweep.completes({9: 0.5})
+    assert (sweep.state, sweep.reason()) == (SweepState.stopping, "seconds: 60 have passed")
+    assert (other.state, other.reason()) == (SweepState.running, None)
+    poll(engine)
+    assert (other.state, other.reason(), other.count("running")) == (SweepState.stopping, "seconds: 60 have passed", 2)
+
+
+def poll(engine: Engine) -> None:
+    with transaction(engine) as session:
+        stop_rules.stop_late(session)
+
+
+def test_a_trial_that_comes_back_to_a_stopped_sweep_is_cancelled(engine: Engine) -> None:
+    """Its worker was asked to leave when the rule had fired."""
+    sweep = Running(engine, 2, stop={"target": 0.9})
+    sweep.completes({9: 0.95})
+    with transaction(engine) as session:
+        queue.give_back(session, sweep.sweep, [sweep.trials[8].lease])
+    assert (sweep.state, sweep.count("cancelled")) == (SweepState.completed, 9)
+
+
+def test_rules_sleep_while_one_s_own_trials_wait(engine: Engine) -> None:
+    """What was asked for by hand is trained, whatever the rules say; then they are looked at again."""
+    sweep = Running(engine, 9, stop={"target": 0.9})
+    (waiting,) = [trial for trial in trials_of(engine, sweep.sweep) if trial.state == "waiting"]
+    with transaction(engine) as session:
+        session.get_one(Trial, waiting.id).enqueued = True
+    sweep.completes({9: 0.95})
+    assert (sweep.state, sweep.reason()) == (SweepState.running, None)
+    (own,) = claim(engine, sweep.worker)
+    finish(engine, sweep.sweep, sweep.worker, [success(own.lease, 0.1)])
+    assert (sweep.state, sweep.reason()) == (SweepState.stopping, "target: trial 9 reached 0.95")
+
+
+def test_rules_and_reason_are_shown(client: TestClient, engine: Engine) -> None:
+    """As they were posted, and in words on the sweep's page."""
+    rules = {"target": 0.9, "failures": 5}
+    sweep = Running(engine, 2, stop=rules)
+    shown = client.get(f"/api/v1/sweeps/{sweep.sweep}").json()
+    assert {name: rule for name, rule in shown["stop"].items() if rule is not None} == rules
+    assert shown["stop_reason"] is None
+    sweep.completes({9: 0.95})
+    assert client.get(f"/api/v1/sweeps/{sweep.sweep}").json()["stop_reason"] == "target: trial 9 reached 0.95"
+    page = client.get(f"/sweeps/{sweep.sweep}", headers={"Accept": "text/html"}).text
+    assert '<strong class="warn">Stopped.</strong> Target: trial 9 reached 0.95.' in page

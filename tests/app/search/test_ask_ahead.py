@@ -1,0 +1,85 @@
+"""Trials that are asked for before they are claimed."""
+
+import pytest
+import torch
+from sqlalchemy import Engine, func, select, text
+
+from app.config import Settings
+from app.db.engine import transaction
+from app.db.tables import Trial
+from app.domain.states import TrialState
+from app.search.ask_ahead import Ahead, fill_next
+from app.search.assignment import fill_in
+from tests.support.queue_examples import at_once, claim, create_sweep, finish, new_worker, success, sweep_of, trials_of
+from worker.context import Context
+
+WIDE = {"hidden_units": {"low": 8, "high": 512, "log": True}, "depth": {"low": 1, "high": 4}, "epochs": 2}
+
+
+@pytest.fixture
+def context(settings: Settings, engine: Engine) -> Context:
+    return Context(settings, engine, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["random", "qmc"])
+def test_workers_share_a_random_sweep_by_its_cost(context: Context, engine: Engine, name: str) -> None:
+    """Neither has more than half of the multiply-adds and one trial beside, though nobody knew the widths before."""
+    create_sweep(engine, space=WIDE, sampler=name, n_trials=64)
+    workers = [new_worker(engine), new_worker(engine)]
+    fill_next(context.engine, context.stopping)
+    hands = [claim(engine, worker, 64) for worker in workers]
+    assert sum(map(len, hands)) == 64
+    with transaction(engine) as session:
+        costs = {one.id: one.cost or 0 for one in session.scalars(select(Trial))}
+    shares = [sum(costs[trial.lease.trial_id] for trial in hand) for hand in hands]
+    assert max(shares) <= sum(costs.values()) / 2 + max(costs.values())
+
+
+def test_what_is_asked_early_is_what_would_have_been_asked_late(context: Context, engine: Engine) -> None:
+    """A trial's parameters depend on the sweep's seed and its number, not on when and beside what it is asked for."""
+    early, late = (create_sweep(engine, space=WIDE, sampler="random", n_trials=8, seed=5) for _ in range(2))
+    worker = new_worker(engine)
+    with transaction(engine) as session:
+        session.execute(text("UPDATE sweeps SET state = 'paused' WHERE id = :id"), {"id": late})
+    fill_next(context.engine, context.stopping)
+    with transaction(engine) as session:
+        session.execute(text("UPDATE sweeps SET state = 'paused' WHERE id = :id"), {"id": early})
+        session.execute(text("UPDATE sweeps SET state = 'queued' WHERE id = :id"), {"id": late})
+    fill_in(engine, sweep_of(engine, late), claim(engine, worker, 8))
+    assert [one.params for one in trials_of(engine, early)] == [one.params for one in trials_of(engine, late)]
+
+
+def test_two_workers_that_ask_at_once_ask_once(context: Context, engine: Engine) -> None:
+    """Every trial has its parameters, and nothing was drawn for nothing."""
+    sweep = create_sweep(engine, space=WIDE, sampler="random", n_trials=40, constraints=["parameters <= 200000"])
+    at_once([lambda: fill_next(context.engine, context.stopping)] * 3)
+    waiting = [one for one in trials_of(engine, sweep) if one.state == TrialState.waiting]
+    infeasible = [one.configuration for one in trials_of(engine, sweep) if one.state == TrialState.infeasible]
+    assert len(waiting) == 40
+    assert all(one.params for one in waiting)
+    assert len(infeasible) == len(set(infeasible)) > 0
+
+
+def test_a_sampler_that_learns_is_not_asked_before_it_has_learned(context: Context, engine: Engine) -> None:
+    """Its trials stay without parameters until they are claimed."""
+    create_sweep(engine, space=WIDE, sampler="tpe", n_trials=12)
+    fill_next(context.engine, context.stopping)
+    with transaction(engine) as session:
+        assert session.scalar(select(func.count()).where(Trial.params.is_not(None))) == 0
+
+
+def test_a_learned_sampler_is_asked_while_the_cohort_trains(context: Context, engine: Engine) -> None:
+    """Once a hundred trials have ended, the next claim finds its parameters there."""
+    sweep = create_sweep(engine, space=WIDE, sampler={"name": "tpe", "n_ei_candidates": 2}, n_trials=200)
+    worker = new_worker(engine)
+    ended = 0
+    while ended < 100:
+        trials = fill_in(engine, sweep_of(engine, sweep), claim(engine, worker, 64))
+        finish(engine, sweep, worker, [success(one.lease, 0.5) for one in trials])
+        ended += len(trials)
+    claimed = fill_in(engine, sweep_of(engine, sweep), claim(engine, worker, 20))
+    ahead = Ahead(context.engine, context.stopping)
+    ahead.start(sweep_of(engine, sweep))
+    ahead.join()
+    known = [one for one in trials_of(engine, sweep) if one.state == TrialState.waiting and one.params]
+    assert len(known) == min((ended + len(claimed)) // 2, 200 - ended - len(claimed))

@@ -1,0 +1,147 @@
+"""A real worker with a real pruner: what is pruned, what is kept of it, and who knows whose curves."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from app.db.engine import transaction
+from app.db.tables import Epoch, Trial
+from app.domain.pruning import rules
+from app.domain.pruning.curves import Board
+from app.domain.states import RunState, SweepState, TrialState
+from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import Nursery, environment, worker_process
+
+# rates between one that learns nothing and one that learns well
+RATES = {"hidden_units": 8, "learning_rate": {"low": 0.0001, "high": 0.5, "log": True}, "epochs": 8}
+
+
+@pytest.fixture
+def worker(database_url: str, tmp_path: Path) -> Iterator[None]:
+    """One worker; what it logs holds no traceback."""
+    log = tmp_path / "log"
+    with worker_process(environment(database_url, tmp_path), log) as process:
+        yield
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    assert "Traceback" not in log.read_text()
+
+
+def trained(engine: Engine, **body: Any) -> list[Trial]:
+    """The trials of a sweep that was posted, trained and completed."""
+    sweep = create_sweep(engine, **{"space": RATES} | body)
+    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed, 60)
+    return trials_of(engine, sweep)
+
+
+def accuracies(engine: Engine, trial: Trial) -> dict[int, dict[int, float | None]]:
+    """By epoch and seed."""
+    curve: dict[int, dict[int, float | None]] = {}
+    with transaction(engine) as session:
+        points = session.scalars(select(Epoch).where(Epoch.trial_id == trial.id).order_by(Epoch.epoch, Epoch.seed))
+        for point in points:
+            curve.setdefault(point.epoch, {})[point.seed] = point.val_accuracy
+    return curve
+
+
+def board_of(engine: Engine, trials: list[Trial], seeds: int) -> Board:
+    """What the rows say, all of it."""
+    board = Board(True, seeds, 8, 0)
+    for trial in trials:
+        for figures in accuracies(engine, trial).values():
+            board.add(trial.number, {seed: [figure] for seed, figure in figures.items()})
+        if trial.state == TrialState.complete and trial.value is not None:
+            board.complete[trial.number] = trial.value
+    return board
+
+
+@pytest.mark.usefixtures("worker")
+def test_halving_prunes_a_cohort_at_its_rungs(engine: Engine) -> None:
+    """Of 16 trials 12 end at epoch 1 and 3 at epoch 4; each keeps its last value, runs, curves and the words."""
+    trials = trained(engine, n_trials=16, seeds=2, pruner="successive_halving")
+    ends = sorted((trial.state, trial.epochs_done) for trial in trials)
+    assert ends == [(TrialState.complete, 16)] + [(TrialState.pruned, 2)] * 12 + [(TrialState.pruned, 8)] * 3
+    board = board_of(engine, trials, 2)
+    for trial in trials:
+        curve, runs = accuracies(engine, trial), runs_of(engine, trial.sweep_id)
+        mine = [run for run in runs if run.trial_id == trial.id]
+        last = max(curve)
+        assert trial.value == pytest.approx(board.curves[trial.number].means[last])
+        assert [run.value for run in mine] == [curve[last][0], curve[last][1]]
+        if trial.state == TrialState.pruned:
+            assert {run.state for run in mine} == {RunState.pruned}
+            rung = {1: 0, 4: 1}[last]
+            reached = {1: 16, 4: 4}[last]
+            assert trial.reason is not None
+            assert trial.reason.startswith(f"epoch {last}: mean ")
+            assert trial.reason.endswith(f"of {reached} trials reached at rung {rung}")
+
+
+@pytest.mark.usefixtures("worker")
+def test_one_epoch_keeps_the_best_k_exactly(engine: Engine) -> None:
+    """Ten trials train one epoch; the three with the best mean go on to the end."""
+    trials = trained(engine, n_trials=10, seeds=2, pruner={"name": "one_epoch", "keep": 3})
+    board = board_of(engine, trials, 2)
+    best = sorted(range(10), key=lambda number: (-board.curves[number].means[1], number))[:3]
+    assert {trial.number for trial in trials if trial.state == TrialState.complete} == set(best)
+    assert [trial.epochs_done for trial in trials if trial.state == TrialState.pruned] == [2] * 7
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_median_compares_with_trials_of_earlier_cohorts(engine: Engine) -> None:
+    """The first claim is small and trains to its end; what comes after is judged by it, in these very words."""
+    trials = trained(engine, n_trials=30, seeds=2, pruner={"name": "median", "n_startup_trials": 4})
+    first, later = trials[:10], trials[10:]
+    assert {trial.state for trial in first} == {TrialState.complete}
+    pruned = [trial for trial in later if trial.state == TrialState.pruned]
+    assert len(pruned) >= 3
+    board = board_of(engine, first, 2)
+    second = [trial for trial in trials[10:20] if trial.state == TrialState.pruned]
+    assert second
+    for trial in second:
+        for figures in accuracies(engine, trial).values():
+            board.add(trial.number, {seed: [figure] for seed, figure in figures.items()})
+        last = max(board.curves[trial.number].means)
+        pruner = rules.stored_pruner({"name": "median", "n_startup_trials": 4})
+        assert rules.reasons(pruner, board, last, [trial.number]) == {trial.number: trial.reason}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_diverged_trial_fails_and_is_not_pruned(engine: Engine) -> None:
+    """It has no mean to judge; the others are pruned as ever."""
+    space = {"hidden_units": 8, "depth": 3, "learning_rate": [0.001, 0.01, 0.1, 1e6], "epochs": 6}
+    body = {"space": space, "sampler": "grid", "n_trials": None, "seeds": 2}
+    trials = trained(engine, **body, pruner={"name": "successive_halving", "reduction_factor": 2})
+    assert trials[3].state == TrialState.failed
+    assert trials[3].reason is None
+    assert [trial.state for trial in trials].count(TrialState.pruned) == 2
+
+
+def test_two_workers_judge_by_all_curves_also_when_one_is_killed(
+    engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    """One of two is killed -9 in the middle: every trial ends once, and who was pruned was not the best at its rung."""
+    space = RATES | {"hidden_units": 32, "epochs": 60}
+    with Nursery() as nursery:
+        pids = [nursery.worker(environment(database_url, tmp_path, 2), tmp_path / "log") for _ in range(2)]
+        pruner = {"name": "successive_halving", "min_resource": 4, "reduction_factor": 2}
+        sweep = create_sweep(engine, space=space, n_trials=32, seeds=2, pruner=pruner)
+        wait_until(lambda: any(trial.state == TrialState.pruned for trial in trials_of(engine, sweep)), 60)
+        nursery.kill(pids[0])
+        wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed, 90)
+    trials = trials_of(engine, sweep)
+    assert {trial.state for trial in trials} == {TrialState.complete, TrialState.pruned}
+    assert len(runs_of(engine, sweep)) == 64
+    board = board_of(engine, trials, 2)
+    for trial in trials:
+        curve = board.curves[trial.number]
+        assert sorted(curve.means) == list(range(1, trial.epochs_done // 2 + 1))
+        if trial.state == TrialState.pruned:
+            last = trial.epochs_done // 2
+            assert last in {4, 8, 16, 32}
+            assert sum(mean > curve.means[last] for mean in board.at(last).values()) >= 1

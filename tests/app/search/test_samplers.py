@@ -1,0 +1,195 @@
+"""Every sampler: the same seeds give the same trials, batches are spread, and what was learnt is heeded."""
+
+import itertools
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.domain.space import Constraints, Space, parse_constraints, parse_space
+from app.search.history import remembered
+from app.search.samplers import Tried, Turn
+from app.search.search import Search
+from tests.support.paths import ROOT
+
+CUBE = {name: {"low": 0.0, "high": 1.0} for name in ("momentum", "label_smoothing", "lr_gamma")}
+BEST = 0.35  # in each direction
+SAMPLERS: dict[str, dict[str, Any]] = {
+    "random": {},
+    "qmc": {},
+    "halton": {"name": "qmc", "sequence": "halton"},
+    "tpe": {},
+    "gp": {},
+    "cmaes": {},
+    "separable": {"name": "cmaes", "separable": True},
+    "nsgaii": {"population_size": 10},
+}
+CONDITIONAL = {
+    "depth": {"low": 1, "high": 3},
+    "hidden_units_2": {"low": 8, "high": 64, "log": True},
+    "optimizer": ["sgd", "adam"],
+    "momentum": {"low": 0.0, "high": 0.99, "when": {"optimizer": "sgd"}},
+    "learning_rate": {"low": 0.01, "high": 1.0, "log": True},
+}
+
+
+def options(name: str) -> dict[str, Any]:
+    return {"name": name, **SAMPLERS[name]}
+
+
+def value(params: dict[str, Any]) -> float:
+    return -float(sum((params[name] - BEST) ** 2 for name in CUBE))
+
+
+def learnt(space: Space, count: int = 20) -> list[Tried]:
+    """Random trials that have finished."""
+    search = Search(space, {"name": "random"})
+    drawn = [search.ask(Turn(3, number)) for number in range(count)]
+    return [
+        Tried(number, "complete", params, (value(params) if CUBE.keys() <= params.keys() else params["learning_rate"],))
+        for number, params in enumerate(drawn)
+    ]
+
+
+def asked(space: Space, name: str, tried: list[Tried], count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """What trials that are asked for at once are given."""
+    search = Search(space, options(name), tried)
+    return [search.ask(Turn(seed, len(tried) + number)) for number in range(count)]
+
+
+def spread(drawn: list[dict[str, Any]]) -> float:
+    """The mean distance between two of them."""
+    pairs = list(itertools.combinations([tuple(params.values()) for params in drawn], 2))
+    return sum(math.dist(one, other) for one, other in pairs) / len(pairs)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_batch_is_diverse(name: str) -> None:
+    """Thirty-two asked at once, with twenty finished, are all different, and spread.
+
+    Those that go where trials did well are asked beside what already runs: that drives them clearly further apart than
+    each alone. Sequences and evolution are spread as they are.
+    """
+    space = parse_space(CUBE)
+    tried = learnt(space)
+    together = asked(space, name, tried, 32)
+    assert len({tuple(params.values()) for params in together}) == 32
+    alone = [Search(space, options(name), tried).ask(Turn(0, 20 + number)) for number in range(32)]
+    if name in {"tpe", "gp"}:
+        assert spread(together) > 1.5 * spread(alone)
+    else:
+        assert spread(together) > max(0.25, 0.9 * spread(alone))
+
+
+def searched(name: str, outcome: Callable[[dict[str, Any]], Tried], limits: Constraints | None = None) -> list[Tried]:
+    """Sixty trials in batches of ten, each with what came of those before it."""
+    space, tried = parse_space(CUBE), list[Tried]()
+    while len(tried) < 60:
+        search = Search(space, options(name), tried, constraints=limits)
+        drawn = [search.ask(Turn(0, len(tried) + at)) for at in range(10)]
+        tried += [outcome(params)._replace(number=len(tried) + at) for at, params in enumerate(drawn)]
+    return tried
+
+
+LEARNING = ["tpe", "gp", "cmaes", "nsgaii"]
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_what_learns_comes_nearer(name: str) -> None:
+    """The last ten trials lie nearer to the best point than the first ten."""
+    tried = searched(name, lambda params: Tried(0, "complete", params, (value(params),)))
+    values = [one.values[0] for one in tried]
+    assert sum(values[-10:]) > 0.6 * sum(values[:10])
+
+
+@pytest.mark.parametrize("space", [CUBE, CONDITIONAL], ids=["cube", "conditional"])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_same_seed_gives_the_same_trials(name: str, space: dict[str, Any]) -> None:
+    """In the same order, from the same rows; another seed gives others."""
+    parsed = parse_space(space)
+    tried = learnt(parsed)
+    assert asked(parsed, name, tried, 4) == asked(parsed, name, tried, 4)
+    assert asked(parsed, name, tried, 4) != asked(parsed, name, tried, 4, seed=1)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_conditions_hold_in_every_draw(name: str) -> None:
+    """What is active is there, and nothing else, also after trials with other hyperparameters."""
+    space = parse_space(CONDITIONAL)
+    drawn = asked(space, name, learnt(space), 12)
+    for params in drawn:
+        expected = {"depth", "optimizer", "learning_rate"}
+        expected |= {"hidden_units_2"} if params["depth"] >= 2 else set()
+        expected |= {"momentum"} if params["optimizer"] == "sgd" else set()
+        assert params.keys() == expected
+    assert len({len(params) for params in drawn}) > 1 or name in {"tpe", "gp"}
+
+
+@pytest.mark.parametrize("sequence", ["sobol", "halton"])
+def test_a_sequence_gives_each_trial_its_own_point(sequence: str) -> None:
+    """By its number, whatever is finished, whoever asks, and in whatever order: three workers cover one sequence."""
+    space, chosen = parse_space(CUBE), {"name": "qmc", "sequence": sequence}
+    alone = Search(space, chosen)
+    whole = [alone.ask(Turn(0, number)) for number in range(12)]
+    others = {number: Search(space, chosen, learnt(space)).ask(Turn(0, number)) for number in (7, 2, 11)}
+    assert others == {number: whole[number] for number in (7, 2, 11)}
+    again = alone.ask(Turn(0, 3, refused=1))
+    assert again not in whole
+    cells = {tuple(int(2 * params[name]) for name in CUBE) for params in whole[:8]}
+    assert sequence == "halton" or len(cells) == 8  # eight points of a Sobol sequence: one in each octant
+
+
+@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize("state", ["infeasible", "failed"])
+def test_what_can_not_be_trained_steers_away(name: str, state: str) -> None:
+    """Where the better half of the space breaks a constraint or diverges, the last twenty draws mostly avoid it."""
+    limits = parse_constraints(["momentum <= 0.3"] if state == "infeasible" else [], parse_space(CUBE))
+
+    def outcome(params: dict[str, Any]) -> Tried:
+        return Tried(0, state, params) if params["momentum"] > 0.3 else Tried(0, "complete", params, (value(params),))
+
+    tried = searched(name, outcome, limits)
+    assert sum(one.state == state for one in tried[-20:]) <= 10
+    assert sum(one.state == state for one in tried) < 42  # what a random sampler comes to
+
+
+def test_several_objectives_are_searched_at_once() -> None:
+    """Each with its direction: half of the draws trade one for the other between the two best points."""
+    space = parse_space({"momentum": CUBE["momentum"]})
+    search = Search(space, {"name": "random"})
+    drawn = [search.ask(Turn(1, number)) for number in range(30)]
+    tried = [Tried(at, "complete", one, (one["momentum"], one["momentum"] ** 2)) for at, one in enumerate(drawn)]
+    for name in ("nsgaii", "tpe", "gp"):
+        both = Search(space, options(name), tried, maximize=[True, False])
+        assert len({both.ask(Turn(0, 30 + number))["momentum"] for number in range(6)}) == 6
+
+
+def test_a_long_history_is_remembered_by_its_best_and_newest() -> None:
+    """A quarter the best, the rest the newest, and all that runs."""
+    tried = [Tried(number, "complete", {}, (float(number % 100),)) for number in range(1000)]
+    tried.append(Tried(1000, "running", {}))
+    kept = remembered(tried, 40, maximize=True)
+    assert len(kept) == 41
+    assert [one.number for one in kept] == sorted(one.number for one in kept)
+    assert {one.values[0] for one in kept[:9]} == {99.0}
+    assert [one.number for one in kept[-30:]] == list(range(971, 1001))
+    assert remembered(tried, None, maximize=True) == tried
+
+
+def test_the_server_needs_none_of_what_samplers_compute_with() -> None:
+    """Charts build studies where torch, scipy and cmaes are not installed."""
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(["torch", "scipy", "cmaes"]))
+from app.main import create_app
+from app.charts.rows import TrialRow
+from app.space import parse_space
+from app.study import study_from_rows
+rows = [TrialRow(0, "complete", {"epochs": 2}, 0.5, None)]
+print(study_from_rows(parse_space({"epochs": [1, 2]}), rows, maximize=True).best_value)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == ("0.5\n", "")

@@ -1,0 +1,286 @@
+"""What the calls on single trials do, over HTTP, while a worker trains."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from app.db.engine import transaction
+from app.queue import scoring
+from tests.support.queue_examples import (
+    change,
+    claim,
+    complete,
+    create_grid,
+    create_sweep,
+    expire,
+    failure,
+    finish,
+    heartbeat,
+    let_lapse,
+    new_worker,
+    record,
+    states,
+    success,
+    sweep_of,
+)
+
+NOBODY = "2147483647"
+
+
+def trial(client: TestClient, sweep: int, number: int) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(f"/api/v1/sweeps/{sweep}/trials/{number}").json()
+    return found
+
+
+def shown(client: TestClient, sweep: int) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(f"/api/v1/sweeps/{sweep}").json()
+    return found
+
+
+def completed_grid(engine: Engine, *values: float) -> int:
+    """A grid with one complete trial for each value, in their order."""
+    sweep, worker = create_grid(engine, *range(1, len(values) + 1)), new_worker(engine)
+    claimed = claim(engine, worker)
+    finish(engine, sweep, worker, [success(one.lease, value) for one, value in zip(claimed, values, strict=True)])
+    return sweep
+
+
+def test_a_failed_trial_is_retried_and_its_sweep_goes_on(client: TestClient, engine: Engine) -> None:
+    """It waits with its parameters and all its attempts, what came of it is history, and the sweep is scored again."""
+    sweep, worker = create_grid(engine, 4, 8), new_worker(engine)
+    first, second = claim(engine, worker)
+    finish(engine, sweep, worker, [success(first.lease), failure(second.lease, "diverged at epoch 2")])
+    assert shown(client, sweep)["state"] == "completed"
+    answer = client.post(f"/api/v1/sweeps/{sweep}/trials/1/retry")
+    assert answer.status_code == 200
+    (attempt,) = answer.json()["history"]
+    assert (attempt["reason"], attempt["worker"]) == ("diverged at epoch 2", str(worker))
+    assert attempt["started_at"] <= attempt["ended_at"]
+    assert {name: answer.json()[name] for name in ("state", "attempt", "error", "runs", "params")} == {
+        "state": "waiting",
+        "attempt": 0,
+        "error": None,
+        "runs": [],
+        "params": second.params,
+    }
+    assert (shown(client, sweep)["state"], shown(client, sweep)["finished_at"]) == ("running", None)
+    (again,) = claim(engine, worker)
+    finish(engine, sweep, worker, [success(again.lease)])
+    assert (shown(client, sweep)["state"], sweep_of(engine, sweep).scored) == ("completed", False)
+    assert len(trial(client, sweep, 1)["history"]) == 1
+
+
+def test_all_failed_trials_are_retried_at_once(client: TestClient, engine: Engine) -> None:
+    """The failed ones wait again, the complete one stays, and a second call finds nothing to do."""
+    sweep, worker = create_grid(engine, 4, 8, 16), new_worker(engine)
+    one, two, three = claim(engine, worker)
+    finish(engine, sweep, worker, [failure(one.lease), success(two.lease), failure(three.lease)])
+    answers = [client.post(f"/api/v1/sweeps/{sweep}/retry") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[1].json()["revision"] == answers[0].json()["revision"]
+    assert states(engine, sweep) == ["waiting", "complete", "waiting"]
+
+
+@pytest.mark.parametrize(
+    ("call", "state", "status"),
+    [
+        ("retry", "waiting", 200),
+        ("retry", "complete", 409),
+        ("retry", "cancelled", 200),
+        ("cancel", "cancelled", 200),
+        ("cancel", "complete", 409),
+        ("cancel", "failed", 409),
+    ],
+)
+def test_a_call_that_the_trial_s_state_forbids_names_both_states(
+    client: TestClient, engine: Engine, call: str, state: str, status: int
+) -> None:
+    """409 says what the trial is and what it can't become; what is so already is 200."""
+    sweep, worker = create_grid(engine, 4, 8), new_worker(engine)
+    if state in {"complete", "failed"}:
+        (held,) = claim(engine, worker, max_trials=1)
+        finish(engine, sweep, worker, [success(held.lease) if state == "complete" else failure(held.lease)])
+    elif state == "cancelled":
+        client.post(f"/api/v1/sweeps/{sweep}/trials/0/cancel")
+    number = states(engine, sweep).index(state)
+    answer = client.post(f"/api/v1/sweeps/{sweep}/trials/{number}/{call}")
+    assert answer.status_code == status
+    if status == 409:
+        wanted = {"retry": "waiting", "cancel": "cancelled"}[call]
+        assert answer.json()["detail"] == f"Trial {number} of sweep {sweep} is {state}: it can't become {wanted}."
+
+
+def test_a_cancelled_trial_writes_nothing_more(client: TestClient, engine: Engine) -> None:
+    """Its worker learns at its next write that it does not hold it any more; its neighbour goes on."""
+    sweep, worker = create_grid(engine, 4, 8), new_worker(engine)
+    leases = [one.lease for one in claim(engine, worker)]
+    assert client.post(f"/api/v1/sweeps/{sweep}/trials/0/cancel").json()["state"] == "cancelled"
+    assert record(engine, sweep, leases) == heartbeat(engine, worker, leases) == {leases[1].trial_id}
+    assert finish(engine, sweep, worker, [success(lease) for lease in leases]) == {leases[1].trial_id}
+    assert states(engine, sweep) == ["cancelled", "complete"]
+    assert shown(client, sweep)["state"] == "completed"
+
+
+def test_cancelling_the_last_waiting_trial_ends_the_sweep(client: TestClient, engine: Engine) -> None:
+    """With nothing left to do a sweep does not wait for a worker."""
+    sweep = create_grid(engine, 4)
+    client.post(f"/api/v1/sweeps/{sweep}/trials/0/cancel")
+    assert shown(client, sweep)["state"] == "cancelled"
+
+
+def test_excluding_the_best_makes_the_next_one_best_and_unscored(client: TestClient, engine: Engine) -> None:
+    """The chosen trial is another one, so it has to be scored; including it again turns all of that back."""
+    sweep = completed_grid(engine, 0.5, 0.9, 0.7)
+    with transaction(engine) as session:
+        unscored = scoring.next_unscored(session)
+        assert unscored is not None
+        scoring.write(session, unscored, dict.fromkeys(unscored.weights, 0.625))
+    assert shown(client, sweep)["best"]["test_accuracy"] == 0.625
+    answer = client.post(f"/api/v1/sweeps/{sweep}/trials/1/exclude")
+    assert (answer.status_code, answer.json()["excluded"]) == (200, True)
+    assert (shown(client, sweep)["best"]["number"], shown(client, sweep)["best"]["test_accuracy"]) == (2, None)
+    assert not sweep_of(engine, sweep).scored
+    assert client.post(f"/api/v1/sweeps/{sweep}/trials/1/exclude").status_code == 200
+    assert client.post(f"/api/v1/sweeps/{sweep}/trials/1/include").json()["excluded"] is False
+    best = shown(client, sweep)["best"]
+    assert (best["number"], best["test_accuracy"]) == (1, 0.625)
+
+
+def test_excluding_another_trial_leaves_the_score_alone(client: TestClient, engine: Engine) -> None:
+    """The test images are not looked at again for nothing."""
+    sweep = completed_grid(engine, 0.5, 0.9)
+    with transaction(engine) as session:
+        unscored = scoring.next_unscored(session)
+        assert unscored is not None
+        scoring.write(session, unscored, {})
+    client.post(f"/api/v1/sweeps/{sweep}/trials/0/exclude")
+    assert sweep_of(engine, sweep).scored
+
+
+def test_what_is_excluded_is_in_no_chart_unless_asked_for(client: TestClient, engine: Engine) -> None:
+    """The history has one point less, and all of them with include_excluded=true."""
+    sweep = completed_grid(engine, 0.5, 0.9, 0.7)
+    client.post(f"/api/v1/sweeps/{sweep}/trials/1/exclude")
+    chart = f"/api/v1/sweeps/{sweep}/charts/history"
+    assert "0.9" not in client.get(chart).text
+    assert "0.9" in client.get(f"{chart}?include_excluded=true").text
+    refused = client.get(f"{chart}?include_excluded=perhaps")
+    assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["query", "include_excluded"])
+
+
+def test_a_trial_of_the_user_s_own_comes_first(client: TestClient, engine: Engine) -> None:
+    """201 with its place; it is claimed before all that the sampler has, dearer or not, and counts as a trial more."""
+    sweep, worker = (
+        create_sweep(engine, space={"hidden_units": {"low": 1, "high": 64}, "epochs": 2}),
+        new_worker(engine),
+    )
+    answer = client.post(f"/api/v1/sweeps/{sweep}/trials", json={"params": {"hidden_units": 3}})
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"/api/v1/sweeps/{sweep}/trials/4"
+    own = answer.json()
+    assert (own["state"], own["enqueued"], own["params"]) == ("waiting", True, {"hidden_units": 3, "epochs": 2})
+    assert (shown(client, sweep)["n_trials"], shown(client, sweep)["state"]) == (5, "queued")
+    assert [one.number for one in claim(engine, worker, max_trials=1)] == [4]
+
+
+@pytest.mark.parametrize(
+    ("params", "field", "says"),
+    [
+        ({}, "hidden_units", "is missing; this sweep tries 1 to 64"),
+        ({"hidden_units": 65}, "hidden_units", "must be one of what this sweep tries, 1 to 64, not 65"),
+        ({"hidden_units": "4"}, "hidden_units", 'not "4"'),
+        ({"hidden_units": True}, "hidden_units", "not true"),
+        ({"hidden_units": 4, "epochs": 3}, "epochs", "must be one of what this sweep tries, 2, not 3"),
+        ({"hidden_units": 4, "depth": 1}, "depth", "is not part of this sweep's space"),
+    ],
+)
+def test_parameters_outside_the_space_are_refused(
+    client: TestClient, engine: Engine, params: dict[str, Any], field: str, says: str
+) -> None:
+    """422 with the field's path and what would be right; nothing is stored."""
+    sweep = create_sweep(engine)
+    answer = client.post(f"/api/v1/sweeps/{sweep}/trials", json={"params": params})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["loc"], says in error["msg"]) == (["params", field], True)
+    assert len(states(engine, sweep)) == 4
+
+
+def test_an_idempotency_key_queues_a_trial_once(client: TestClient, engine: Engine) -> None:
+    """The same key gives the same trial; with other parameters it is 409; another sweep may use it too."""
+    sweep, other = create_sweep(engine), create_sweep(engine)
+    key = {"Idempotency-Key": "k"}
+
+    def post(to: int, units: int) -> tuple[int, int | None]:
+        answer = client.post(f"/api/v1/sweeps/{to}/trials", json={"params": {"hidden_units": units}}, headers=key)
+        return answer.status_code, answer.json().get("number")
+
+    assert [post(sweep, 3), post(sweep, 3), post(sweep, 4), post(other, 4)] == [
+        (201, 4),
+        (201, 4),
+        (409, None),
+        (201, 4),
+    ]
+    assert len(states(engine, sweep)) == 5
+
+
+def test_a_trial_that_is_added_to_a_finished_sweep_lets_it_go_on(client: TestClient, engine: Engine) -> None:
+    """Completed becomes running, and completed again with the new trial's value."""
+    sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
+    complete(engine, sweep, worker, claim(engine, worker))
+    assert shown(client, sweep)["state"] == "completed"
+    client.post(f"/api/v1/sweeps/{sweep}/trials", json={"params": {"hidden_units": 3}})
+    assert shown(client, sweep)["state"] == "running"
+    (own,) = claim(engine, worker)
+    finish(engine, sweep, worker, [success(own.lease, 0.75)])
+    assert (shown(client, sweep)["state"], shown(client, sweep)["best"]["number"]) == ("completed", 1)
+
+
+def test_a_grid_has_no_cell_twice(client: TestClient, engine: Engine) -> None:
+    """A cell that the grid has already is 409 and names its trial."""
+    sweep = create_grid(engine, 4, 8)
+    answer = client.post(f"/api/v1/sweeps/{sweep}/trials", json={"params": {"hidden_units": 8}})
+    assert (
+        answer.status_code,
+        f"Trial 1 of sweep {sweep} has these parameters already" in answer.json()["detail"]
+        and "retry" not in answer.json()["detail"],
+    ) == (409, True)
+
+
+def test_nothing_is_added_to_a_sweep_that_stops(client: TestClient, engine: Engine) -> None:
+    """Both states are named: it is stopping and can't become running."""
+    sweep, worker = create_sweep(engine), new_worker(engine)
+    claim(engine, worker, max_trials=1)
+    change(engine, sweep, "stop")
+    answers = [
+        client.post(f"/api/v1/sweeps/{sweep}/trials", json={"params": {"hidden_units": 3}}),
+        client.post(f"/api/v1/sweeps/{sweep}/trials/{states(engine, sweep).index('cancelled')}/retry"),
+    ]
+    for answer in answers:
+        assert answer.status_code == 409
+        assert answer.json()["detail"] == f"Sweep {sweep} is stopping: it can't become running."
+
+
+def test_lost_attempts_are_shown(client: TestClient, engine: Engine) -> None:
+    """Three lost leases fail the trial, and each is in its history with its worker, its times and the reason."""
+    sweep = create_grid(engine, 4)
+    workers = [new_worker(engine) for _ in range(3)]
+    for worker in workers:
+        (held,) = claim(engine, worker)
+        let_lapse(engine, held.lease)
+        expire(engine)
+    lost = trial(client, sweep, 0)
+    assert (lost["state"], lost["error"]) == ("failed", "its worker was lost 3 times")
+    assert [attempt["worker"] for attempt in lost["history"]] == [str(worker) for worker in workers]
+    assert {attempt["reason"].split(":")[0] for attempt in lost["history"]} == {"its worker was lost"}
+    assert len(client.post(f"/api/v1/sweeps/{sweep}/trials/0/retry").json()["history"]) == 3
+
+
+@pytest.mark.parametrize("path", [f"{NOBODY}/trials/0/retry", "1/trials/99/cancel", "1/trials/99/exclude", "99/retry"])
+def test_unknown_trials_and_sweeps_are_404(client: TestClient, engine: Engine, path: str) -> None:
+    """A problem with a sentence."""
+    assert create_sweep(engine) == 1
+    answer = client.post(f"/api/v1/sweeps/{path}")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

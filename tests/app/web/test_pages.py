@@ -1,0 +1,221 @@
+"""What the pages say, without a browser; tests/browser has what moves."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.web.pages.sweep_form import EXAMPLE, FIELDS
+
+FORM = {**EXAMPLE, "dataset": "digits", "epochs": "2"}
+BROWSER = {"Accept": "text/html"}
+
+
+@pytest.fixture
+def sweep(client: TestClient) -> str:
+    """The path of a sweep's page; no worker takes it."""
+    posted = client.post("/sweeps/new", data=FORM, follow_redirects=False)
+    assert posted.status_code == 303
+    return posted.headers["location"]
+
+
+def test_the_empty_list_invites_to_begin(client: TestClient) -> None:
+    """A new user is led to exercise 1 and to the form."""
+    page = client.get("/").text
+    assert "Nothing has been tried yet" in page
+    assert '<a class="button primary" href="/exercises/1">' in page
+
+
+@pytest.mark.parametrize("path", ["/", "/sweeps/new", "/exercises", "/exercises/1", "/workers", "/datasets", "/login"])
+def test_every_page_is_whole_and_asks_nobody_else(client: TestClient, path: str) -> None:
+    """Pages work offline: nothing is loaded from another host."""
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.text.rstrip().endswith("</html>")
+    loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="([^"]+)"', answer.text)
+    assert loaded
+    assert all(client.get(address).status_code == 200 for address in loaded if address.startswith("/static/"))
+    assert all(address.startswith("/static/") for address in loaded)
+
+
+def test_the_list_shows_a_sweep_and_that_nobody_works(client: TestClient, sweep: str) -> None:
+    """State, counts and progress are there as text, and the reason why nothing moves."""
+    page = client.get("/").text
+    assert f'<a href="{sweep}">{FORM["name"]}</a>' in page
+    assert '<span class="badge queued">queued</span>' in page
+    assert "16 waiting" in page
+    assert "No worker is connected: start one with <code>perceptune worker</code>." in page
+
+
+def test_long_lists_have_pages(client: TestClient) -> None:
+    """The list has 25 sweeps a page, the newest first."""
+    body = {"name": "one", "dataset": "digits", "space": {"epochs": 1}, "sampler": "grid"}
+    for number in range(26):
+        assert client.post("/api/v1/sweeps", json={**body, "name": f"number {number}"}).status_code == 201
+    older = re.search(r'href="(/\?after=\d+)"', client.get("/").text)
+    assert older
+    page = client.get(older[1]).text
+    assert ("number 0<" in page, "number 1<" in page) == (True, False)
+
+
+def test_wrong_fields_come_back_with_what_was_typed(client: TestClient) -> None:
+    """The sentence stands beside its field, nothing typed is lost, nothing is stored."""
+    answer = client.post("/sweeps/new", data={**FORM, "learning_rate": "1 .. 0.1 log", "seeds": "0"})
+    assert answer.status_code == 422
+    fields = re.findall(r'<p class="error" id="e-(\w+)">([^<]+)', answer.text)
+    assert [(name, unescape(said)) for name, said in fields] == [
+        ("seeds", "Input should be greater than or equal to 1"),
+        ("learning_rate", "Runs from 1 to 0.1: low must be less than high"),
+    ]
+    assert 'value="1 .. 0.1 log"' in answer.text
+    assert client.get("/api/v1/sweeps").json()["items"] == []
+
+
+def test_errors_of_the_whole_space_are_shown(client: TestClient) -> None:
+    """A grid over a continuous range is refused at the range, a model too large at the top."""
+    grid = client.post("/sweeps/new", data={**FORM, "sampler": "grid"})
+    assert re.findall(r'id="e-(\w+)"', grid.text) == ["learning_rate"]
+    large = client.post("/sweeps/new", data={**FORM, "hidden_units": "60000", "depth": "2"})
+    assert (large.status_code, "Holds a model of" in large.text) == (422, True)
+
+
+def test_the_form_has_every_hyperparameter(client: TestClient) -> None:
+    """What the API can vary, the form can vary."""
+    fields = re.findall(r'id="f-(\w+)" name="\1"', client.get("/sweeps/new").text)
+    assert sorted(fields) == sorted(FIELDS)
+
+
+def test_the_preview_is_what_would_be_posted(client: TestClient) -> None:
+    """The JSON on the page makes the same sweep through the API."""
+    page = client.post("/sweeps/new/preview", data=FORM).text
+    shown = re.search(r'aria-label="JSON body">(.*?)</pre>', page, re.DOTALL)
+    assert shown
+    answer = client.post("/api/v1/sweeps", json=json.loads(unescape(shown[1])))
+    assert (answer.status_code, answer.json()["n_trials"], "32 trainings" in page) == (201, 16, True)
+
+
+def test_the_form_can_be_filled_by_a_link(client: TestClient, sweep: str) -> None:
+    """A sweep's page links to the form filled with its values, a data set's to one for it."""
+    link = re.search(r'href="(/sweeps/new\?[^"]+)"', client.get(sweep).text)
+    assert link
+    page = client.get(unescape(link[1])).text
+    assert 'value="Width and learning rate (copy)"' in page
+    assert 'value="0.01 .. 1 log"' in page
+    assert '<option value="digits" selected>' in client.get("/sweeps/new?dataset=digits").text
+
+
+def test_a_state_shows_only_what_it_allows(client: TestClient, sweep: str) -> None:
+    """A paused sweep can be resumed and not paused; one that was cancelled neither, but be extended or deleted."""
+    always = ["extend", "edit", "clone", "delete"]
+
+    def offered() -> list[str]:
+        return re.findall(rf'action="{sweep}/(\w+)"', client.get(sweep).text)
+
+    assert offered() == ["pause", "stop", "cancel", *always]
+    client.post(f"{sweep}/pause")
+    assert offered() == ["resume", "stop", "cancel", *always]
+    client.post(f"{sweep}/cancel")
+    assert offered() == always
+    assert client.post(f"{sweep}/delete", follow_redirects=False).headers["location"] == "/"
+    assert client.get(sweep, headers=BROWSER).status_code == 404
+
+
+def test_words_and_tags_are_edited_on_the_page(client: TestClient, sweep: str) -> None:
+    """What was saved is shown, the list can be narrowed to a tag, and what can't be used is refused in a sentence."""
+    form = {"name": "another", "tags": "b, a ,", "priority": "5", "notes": "<b>words</b>", "view": "?state=waiting"}
+    saved = client.post(f"{sweep}/edit", data=form, follow_redirects=False)
+    assert saved.headers["location"] == f"{sweep}?state=waiting"
+    page = client.get(sweep).text
+    assert all(said in page for said in ("<h1>another ", "priority 5", "&lt;b&gt;words&lt;/b&gt;", 'href="/?tag=a"'))
+    assert f'href="{sweep}">another</a>' in client.get("/?tag=a").text
+    assert "No sweep has the tag c." in client.get("/?tag=c").text
+    refused = client.post(f"{sweep}/edit", data={**form, "priority": "high"}, headers=BROWSER)
+    assert (refused.status_code, "must be a whole number" in refused.text) == (422, True)
+
+
+def test_a_view_can_t_lead_elsewhere(client: TestClient, sweep: str) -> None:
+    """Where a button leads back to is a view of the sweep, whatever a forged form says."""
+    saved = client.post(f"{sweep}/retry", data={"view": "//elsewhere.example"}, follow_redirects=False)
+    assert saved.headers["location"] == sweep
+
+
+def test_a_sweep_is_extended_and_cloned_on_its_page(client: TestClient, sweep: str) -> None:
+    """Further trials wait; the clone is another sweep with its own name."""
+    client.post(f"{sweep}/extend", data={"more": "3"})
+    assert client.get(f"/api/v1{sweep}").json()["n_trials"] == 19
+    made = client.post(f"{sweep}/clone", data={"name": "twin"}, follow_redirects=False).headers["location"]
+    twin = client.get(f"/api/v1{made}").json()
+    assert (made, twin["name"], twin["n_trials"]) == ("/sweeps/2", "twin", 19)
+
+
+def test_trials_have_the_buttons_that_their_state_allows(client: TestClient, sweep: str) -> None:
+    """A waiting one can be cancelled, a cancelled one retried, an excluded one included."""
+
+    def offered(number: int) -> list[str]:
+        return re.findall(rf'action="{sweep}/trials/{number}/(\w+)"', client.get(sweep).text)
+
+    assert offered(0) == ["cancel", "exclude"]
+    for call in ("cancel", "exclude"):
+        assert client.post(f"{sweep}/trials/0/{call}").status_code == 200
+    assert (offered(0), offered(1)) == (["retry", "include"], ["cancel", "exclude"])
+
+
+def test_trials_are_sorted_and_filtered_by_links(client: TestClient, sweep: str) -> None:
+    """The view is in the address, so it can be kept and shared; a foreign order is refused in a sentence."""
+    page = client.get(f"{sweep}?order_by=-value&state=waiting&x=learning_rate").text
+    assert '<a href="/sweeps/1?x=learning_rate&amp;state=waiting&amp;order_by=value">Value</a>' in page
+    assert len(re.findall(r'<tbody id="trial-', page)) == 16
+    assert "No trial is complete." in client.get(f"{sweep}?state=complete").text
+    refused = client.get(f"{sweep}?order_by=nonsense", headers=BROWSER)
+    assert (refused.status_code, "can&#39;t be ordered by" in refused.text) == (422, True)
+
+
+def test_the_book_split_says_so(client: TestClient) -> None:
+    """The reader knows that the test images were used to validate."""
+    page = client.post("/sweeps/new", data={**FORM, "split": "book"}).text
+    assert "360 test images were used to validate" in page
+
+
+def test_errors_are_pages_for_people_and_problems_for_programs(client: TestClient) -> None:
+    """Who asks for HTML gets a page with a way back."""
+    page = client.get("/sweeps/99", headers=BROWSER)
+    assert (page.status_code, "There is no sweep 99." in page.text) == (404, True)
+    assert client.get("/sweeps/99").headers["content-type"] == "application/problem+json"
+
+
+def test_names_are_never_markup(client: TestClient) -> None:
+    """What a user typed is shown as it was typed."""
+    page = client.post("/sweeps/new", data={**FORM, "name": "<script>alert(1)</script>"}).text
+    assert ("<script>alert" in page, "&lt;script&gt;alert" in page) == (False, True)
+
+
+def test_an_exercise_starts_from_its_page(client: TestClient) -> None:
+    """The button queues the sweeps and comes back to the page, which then tells how far they are."""
+    assert "15 trainings" in client.get("/exercises/1").text
+    page = client.post("/exercises/1/runs", data={"preset": "quick"}).text
+    assert "The answer so far" in page
+    assert "5 waiting" in page
+    assert "quick run, 0 % done" in client.get("/exercises").text
+
+
+def test_without_a_worker_the_page_says_how_to_start_one(client: TestClient) -> None:
+    """An empty table would not help."""
+    assert "No worker is connected" in client.get("/workers").text
+
+
+def test_a_page_says_conditions_and_constraints(client: TestClient) -> None:
+    """Where a hyperparameter exists, and what a configuration has to satisfy."""
+    body = {
+        "name": "narrowing",
+        "dataset": "digits",
+        "space": {"depth": [1, 2, 3], "hidden_units_2": [4, 8], "epochs": 1},
+        "constraints": ["hidden_units >= hidden_units_2"],
+        "sampler": "qmc",
+        "n_trials": 2,
+    }
+    made = client.post("/api/v1/sweeps", json=body).json()
+    page = client.get(f"/sweeps/{made['id']}").text
+    assert "<small>where depth is 2 or 3</small>" in page
+    assert "Only where <code>hidden_units &gt;= hidden_units_2</code>." in page

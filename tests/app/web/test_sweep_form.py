@@ -1,0 +1,141 @@
+"""The form's own language for search spaces, and what it says when it is misused."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.hyperparameters import ACTIVATIONS
+from app.errors import InvalidError
+from app.web.pages.sweep_form import (
+    EXAMPLE,
+    body_from_form,
+    budget,
+    domain_text,
+    errors_by_field,
+    form_from_body,
+    parse_domain,
+    sweep_from_form,
+)
+
+numbers = st.integers(-(10**6), 10**6) | st.floats(allow_nan=False, allow_infinity=False)
+scalars = numbers | st.booleans() | st.sampled_from(ACTIVATIONS)
+ranges = st.fixed_dictionaries(
+    {"low": numbers, "high": numbers}, optional={"log": st.just(True), "step": st.floats(0.001, 10)}
+)
+widths = st.lists(st.integers(1, 4096), max_size=4)
+
+
+@given(scalars | st.lists(scalars, min_size=1, max_size=6) | ranges)
+def test_what_is_shown_for_a_domain_reads_back_as_it(domain: Any) -> None:
+    """A sweep can be a template for the next: no value changes on its way through the form."""
+    read = parse_domain("learning_rate", domain_text("learning_rate", domain))
+    assert (read, _types(read)) == (domain, _types(domain))
+
+
+@given(widths | st.lists(widths, min_size=1, max_size=4))
+def test_widths_of_layers_read_back(domain: Any) -> None:
+    """Lists of widths, and choices of such lists, are told apart."""
+    assert parse_domain("hidden_layers", domain_text("hidden_layers", domain)) == domain
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("256", 256),
+        ("8, 64,256", [8, 64, 256]),
+        ("8,", [8]),
+        ("relu, tanh", ["relu", "tanh"]),
+        ("1..3", {"low": 1, "high": 3}),
+        (".001 .. 1 log", {"low": 0.001, "high": 1, "log": True}),
+        ("0 .. 0.5 step 0.1", {"low": 0, "high": 0.5, "step": 0.1}),
+        ('{"low": 1, "high": 3}', {"low": 1, "high": 3}),
+        ("[8, 64]", [8, 64]),
+    ],
+)
+def test_domains_are_typed_briefly(typed: str, meant: Any) -> None:
+    """A constant, a list, a range, or the API's own JSON."""
+    assert parse_domain("hidden_units", typed) == meant
+
+
+@pytest.mark.parametrize("typed", ["1 ..", ".. 2", "a .. b", "1 .. 2 logs", "[8, 64", "1 .. 2 step x"])
+def test_what_can_not_be_read_is_said(typed: str) -> None:
+    """A half-typed range or JSON is refused, never guessed."""
+    with pytest.raises(ValueError, match=r"must be LOW \.\. HIGH|is no JSON"):
+        parse_domain("hidden_units", typed)
+
+
+def test_the_example_is_a_sweep() -> None:
+    """The form starts with something that can be posted as it stands, and says how much that is."""
+    sweep = sweep_from_form(EXAMPLE)
+    assert budget(sweep) == "16 trials, each with 2 seeds: 32 trainings."
+    assert form_from_body(sweep.model_dump()) == EXAMPLE
+
+
+def test_a_grid_counts_its_cells() -> None:
+    """A grid has its own number of trials, whatever was typed for another sampler."""
+    sweep = sweep_from_form({**EXAMPLE, "sampler": "grid", "learning_rate": "0.1, 1", "seeds": "1"})
+    assert (sweep.n_trials, budget(sweep)) == (None, "6 trials, each trained once.")
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    """Nobody corrects one field only to be told of the next."""
+    wrong = {
+        **EXAMPLE,
+        "name": " ",
+        "seeds": "x",
+        "hidden_units": "3, 0",
+        "learning_rate": "1 .. 0.1",
+        "epochs": "1 ..",
+    }
+    with pytest.raises(InvalidError) as caught:
+        sweep_from_form(wrong)
+    assert errors_by_field(caught.value.errors) == {
+        "epochs": ["Must be LOW .. HIGH, perhaps with step 0.1 or log behind it, e.g. 0.001 .. 1 log"],
+        "hidden_units": ["Value 2 must be at least 1 and at most 65536, not 0"],
+        "learning_rate": ["Runs from 1 to 0.1: low must be less than high"],
+        "name": ["Is missing"],
+        "seeds": ["Must be a whole number"],
+    }
+
+
+@pytest.mark.parametrize("pruner", ["median", {"name": "one_epoch", "keep": 8}])
+def test_a_pruner_goes_through_the_form(pruner: Any) -> None:
+    """A name as it is, options as JSON; what is neither is said."""
+    typed = form_from_body(sweep_from_form(EXAMPLE).model_dump() | {"pruner": pruner})
+    body, errors = body_from_form(typed)
+    assert (body["pruner"], errors) == (pruner, [])
+    sweep = sweep_from_form(typed).pruner
+    assert sweep is not None
+    assert sweep.name == (pruner if isinstance(pruner, str) else pruner["name"])
+    _, errors = body_from_form({**EXAMPLE, "pruner": "{name"})
+    assert errors_by_field(errors) == {"pruner": ["Is no JSON; a name such as median will do"]}
+
+
+def test_fields_left_empty_are_left_out() -> None:
+    """What is not said has the book's value, so it is no part of the body."""
+    body, errors = body_from_form({"name": "n", "sampler": "random", "n_trials": "", "epochs": " "})
+    assert (body, errors) == ({"name": "n", "sampler": "random", "space": {}}, [])
+
+
+def _types(domain: Any) -> Any:
+    """1 and 1.0 and true are equal; here they must also be the same."""
+    if isinstance(domain, dict):
+        return {key: _types(value) for key, value in domain.items()}
+    if isinstance(domain, list):
+        return [_types(value) for value in domain]
+    return (type(domain), math.copysign(1, domain)) if isinstance(domain, float) else type(domain)
+
+
+def test_conditions_and_constraints_go_through_the_form() -> None:
+    """A condition is typed as JSON, a constraint a line, and both come back as they were."""
+    momentum = {"low": 0.0, "high": 0.9, "when": {"optimizer": "sgd"}}
+    form = {**EXAMPLE, "optimizer": "sgd, adam", "constraints": "parameters <= 5e5\n\n hidden_units > 4 "}
+    form |= {"sampler": "cmaes", "momentum": domain_text("momentum", momentum)}
+    body = sweep_from_form(form)
+    assert (body.sampler.name, body.constraints) == ("cmaes", ["parameters <= 5e5", "hidden_units > 4"])
+    assert body.space["momentum"] == momentum
+    back = form_from_body(body.model_dump() | {"sampler": "cmaes"})
+    assert back["constraints"] == "parameters <= 5e5\nhidden_units > 4"

@@ -1,0 +1,349 @@
+"""Every change of a sweep's state reaches its webhook: signed, in order, at least once, from one sender at a time."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, func, select, text, update
+
+from app.db.engine import transaction
+from app.db.tables import WebhookDelivery
+from app.schemas import DeliveryOut
+from app.web.webhooks import delivery as webhooks
+from app.web.webhooks import request
+from app.web.webhooks.request import is_public
+from tests.support.queue_examples import BODY, at_once, change, claim, create_sweep, finish, new_worker, success
+from tests.support.up_process import up
+from tests.support.waiting import wait_until
+from tests.support.webhook_receiver import receiving
+
+SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
+
+OPEN = text("""
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+""")
+
+
+def create(engine: Engine, url: str, **changes: Any) -> int:
+    return create_sweep(engine, webhook={"url": url, "secret": SECRET}, **changes)
+
+
+def send(engine: Engine) -> int:
+    """Sends all that is due; how many."""
+    sent = 0
+    while webhooks.send_next(engine, private=True):
+        sent += 1
+    return sent
+
+
+def deliveries(engine: Engine, sweep_id: int) -> list[DeliveryOut]:
+    """The oldest first."""
+    with transaction(engine) as session:
+        return webhooks.deliveries(session, sweep_id).items[::-1]
+
+
+def let_time_pass(engine: Engine) -> None:
+    """Makes every attempt that waits due, as time would."""
+    with transaction(engine) as session:
+        session.execute(
+            update(WebhookDelivery)
+            .where(WebhookDelivery.next_attempt_at.is_not(None))
+            .values(next_attempt_at=func.clock_timestamp())
+        )
+
+
+def test_what_is_sent_is_signed(engine: Engine) -> None:
+    """The signature over id, time and body is that of the secret; the body says what became of the sweep."""
+    with receiving() as receiver:
+        sweep_id = create(engine, receiver.url)
+        change(engine, sweep_id, "pause")
+        assert send(engine) == 1
+        ((headers, body),) = receiver.received
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(b"0123456789abcdef01234567", signed, hashlib.sha256).digest()
+    assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+    (delivery,) = deliveries(engine, sweep_id)
+    assert json.loads(body) == {
+        "event": "sweep.paused",
+        "sweep": {"id": sweep_id, "name": "example", "state": "paused", "progress": 0.0, "best": None},
+        "at": delivery.at.isoformat(),
+        "delivery": headers["webhook-id"],
+    }
+    assert delivery.delivery == UUID(headers["webhook-id"])
+    assert (delivery.state, delivery.status, delivery.error, delivery.attempts) == ("delivered", 204, None, 1)
+
+
+def test_a_secret_of_any_text_signs_as_it_stands() -> None:
+    """The example of the Standard Webhooks specification, and a secret that is no base64."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    body = b'{"test": 2432232314}'
+    expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert request.signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == expected
+    digest = hmac.new(b"plain words", b"id.1.body", hashlib.sha256).digest()
+    assert request.signature("plain words", "id", 1, b"body") == f"v1,{base64.b64encode(digest).decode()}"
+
+
+def test_every_change_of_state_is_sent_in_order(engine: Engine) -> None:
+    """Whoever makes the change, a call or a worker."""
+    with receiving() as receiver:
+        space = {"hidden_units": [1, 2], "epochs": 2}
+        sweep_id = create(engine, receiver.url, space=space, sampler="grid", n_trials=None)
+        worker_id = new_worker(engine)
+        for call in ("pause", "resume"):
+            change(engine, sweep_id, call)
+        while trials := claim(engine, worker_id):
+            finish(engine, sweep_id, worker_id, [success(trial.lease) for trial in trials])
+        send(engine)
+        events = [json.loads(body) for _, body in receiver.received]
+    assert [event["event"] for event in events] == ["sweep.paused", "sweep.queued", "sweep.running", "sweep.completed"]
+    assert events[-1]["sweep"]["best"]["value"] == 0.5
+    assert events[-1]["sweep"]["progress"] == 1
+
+
+def test_a_change_that_is_rolled_back_is_not_sent(engine: Engine) -> None:
+    """The change and its word are one transaction; a sweep without a webhook has none."""
+    with receiving() as receiver:
+        sweep_id = create(engine, receiver.url)
+        with engine.connect() as connection:
+            connection.execute(text("UPDATE sweeps SET state = 'paused'"))
+            connection.rollback()
+        change(engine, create_sweep(engine), "pause")
+        assert send(engine) == 0
+    assert deliveries(engine, sweep_id) == []
+
+
+def test_what_failed_is_sent_again_until_it_is_taken(engine: Engine) -> None:
+    """After an answer of 500 and after a redirect, each time later; the same id and the same body."""
+    with receiving(500, 302) as receiver:
+        sweep_id = create(engine, receiver.url)
+        change(engine, sweep_id, "pause")
+        delays = []
+        for error in ("answered 500", "answered 302; redirects are not followed"):
+            assert send(engine) == 1
+            (delivery,) = deliveries(engine, sweep_id)
+            assert (delivery.state, delivery.error) == ("waiting", error)
+            assert delivery.next_attempt_at is not None
+            delays.append((delivery.next_attempt_at.timestamp() - time.time()) / webhooks.FIRST_DELAY_SECONDS)
+            let_time_pass(engine)
+        assert send(engine) == 1
+        assert len(receiver.received) == 3
+        assert len({body for _, body in receiver.received}) == 1
+        assert len({headers["webhook-id"] for headers, _ in receiver.received}) == 1
+    assert delays == [pytest.approx(1, abs=0.3), pytest.approx(2, abs=0.3)]
+    (delivery,) = deliveries(engine, sweep_id)
+    assert (delivery.state, delivery.attempts, delivery.error) == ("delivered", 3, None)
+
+
+def test_a_later_change_waits_for_an_earlier_one(engine: Engine) -> None:
+    """A dead port delays the changes of its own sweep, and of no other."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        dead = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+    with receiving() as receiver:
+        stuck, other = create(engine, dead), create(engine, receiver.url)
+        for sweep_id in (stuck, stuck, other):
+            change(engine, sweep_id, "resume" if sweep_id == stuck and deliveries(engine, stuck) else "pause")
+        assert send(engine) == 2
+        assert len(receiver.received) == 1
+    first, second = deliveries(engine, stuck)
+    assert (first.attempts, first.state, second.attempts, second.state) == (1, "waiting", 0, "waiting")
+    assert "refused" in str(first.error)
+
+
+def test_after_a_day_it_is_given_up_and_the_next_goes(engine: Engine) -> None:
+    """The last error stays to be seen."""
+    with receiving(500) as receiver:
+        sweep_id = create(engine, receiver.url)
+        for call in ("pause", "resume"):
+            change(engine, sweep_id, call)
+        with transaction(engine) as session:
+            day = text("UPDATE webhook_deliveries SET at = at - interval '1 day' WHERE state = 'paused'")
+            session.execute(day)
+        assert send(engine) == 2
+    first, second = deliveries(engine, sweep_id)
+    assert (first.state, first.error, first.next_attempt_at) == ("given_up", "answered 500", None)
+    assert second.state == "delivered"
+
+
+def test_it_is_tried_for_about_a_day() -> None:
+    """The delays, doubled each time, that fit into the day: fifteen attempts."""
+    delays = [webhooks.FIRST_DELAY_SECONDS * 2**index for index in range(30)]
+    attempts = next(n for n in range(1, 30) if sum(delays[:n]) >= webhooks.GIVE_UP_SECONDS)
+    assert attempts == 15
+    assert sum(delays[: attempts - 1]) > 0.9 * webhooks.GIVE_UP_SECONDS
+
+
+def test_several_senders_send_each_change_once(engine: Engine) -> None:
+    """Eight at once on twelve sweeps with two changes each."""
+    with receiving() as receiver:
+        for _ in range(12):
+            sweep_id = create(engine, receiver.url)
+            for call in ("pause", "resume"):
+                change(engine, sweep_id, call)
+        at_once([lambda: send(engine)] * 8)
+        send(engine)  # a second change whose first one was under way when the others looked
+        events = [(json.loads(body)["sweep"]["id"], json.loads(body)["event"]) for _, body in receiver.received]
+    assert len(events) == len(set(events)) == 24
+    assert all(events.index((sweep, "sweep.paused")) < events.index((sweep, "sweep.queued")) for sweep, _ in events)
+
+
+def test_nothing_is_held_while_the_answer_is_awaited(engine: Engine) -> None:
+    """No transaction is open, and the sweep can change again; what is under way is not sent twice."""
+    with receiving() as receiver:
+        receiver.hold.clear()
+        sweep_id = create(engine, receiver.url)
+        change(engine, sweep_id, "pause")
+        results: list[bool] = []
+        thread = threading.Thread(target=lambda: results.append(webhooks.send_next(engine, private=True)))
+        thread.start()
+        wait_until(lambda: receiver.received, 10)
+        with engine.connect() as connection:
+            assert connection.execute(OPEN).scalar_one() == 0
+        change(engine, sweep_id, "resume")
+        assert send(engine) == 0
+        receiver.hold.set()
+        thread.join(10)
+    assert results == [True]
+
+
+def test_private_addresses_are_refused_unless_allowed(engine: Engine) -> None:
+    """The address is checked, not the name; nothing is sent."""
+    with receiving() as receiver:
+        sweep_id = create(engine, receiver.url.replace("127.0.0.1", "localhost"))
+        change(engine, sweep_id, "pause")
+        assert webhooks.send_next(engine, private=False)
+        assert receiver.received == []
+    (delivery,) = deliveries(engine, sweep_id)
+    assert "set PERCEPTUNE_WEBHOOK_PRIVATE=true if webhooks may go there" in str(delivery.error)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        *((address, True) for address in ("93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c")),
+        *((address, False) for address in ("127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "0.0.0.0")),
+        *((address, False) for address in ("169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255")),
+        *((address, False) for address in ("::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:127.0.0.1")),
+        *((address, False) for address in ("64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:169.254.169.254")),
+        *((address, False) for address in ("64:ff9b:1::7f00:1", "::127.0.0.1", "::ffff:0:127.0.0.1", "fec0::1")),
+    ],
+)
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    """Loopback, private, link-local, shared and multicast ones are not, nor what stands for them in IPv6."""
+    assert is_public(address) is public
+
+
+def test_a_server_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, and the whole would take for ever."""
+    monkeypatch.setattr(request, "TOTAL_SECONDS", 0.5)
+    seconds = 0.0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                for _ in range(500):
+                    try:
+                        connection.sendall(b"x")
+                    except OSError:
+                        return
+                    time.sleep(0.02)
+
+        def ask() -> None:
+            nonlocal seconds
+            started = time.monotonic()
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            with pytest.raises((OSError, http.client.HTTPException)):
+                request.post(url, SECRET, "id", b"{}", private=True)
+            seconds = time.monotonic() - started
+
+        at_once([drip, ask])
+    assert 0.4 < seconds < 3
+
+
+@pytest.mark.parametrize(
+    ("webhook", "field", "words"),
+    [
+        ({"url": "ftp://example.org", "secret": SECRET}, "url", "must be an address like https://example.org/hook"),
+        ({"url": "https://", "secret": SECRET}, "url", "must be an address like"),
+        ({"url": "https://user:pass@example.org/", "secret": SECRET}, "url", "without user and password"),
+        ({"url": "https://example.org:99999/", "secret": SECRET}, "url", "must be an address like"),
+        ({"url": "https://example.org/ä", "secret": SECRET}, "url", "in ASCII"),
+        ({"url": "https://example.org/", "secret": "short"}, "secret", "at least 16 characters"),
+        ({"url": "https://example.org/", "secret": "whsec_no base64 at all"}, "secret", "pattern"),
+        ({"url": "https://example.org/", "secret": "whsec_nobase64atall!"}, "secret", "must be base64 after whsec_"),
+        ({"url": "https://example.org/"}, "secret", "is missing"),
+    ],
+)
+def test_a_webhook_that_can_not_be_used_is_422(client: TestClient, webhook: Any, field: str, words: str) -> None:
+    """The field is named, and nothing is stored; a secret is not repeated."""
+    answer = client.post("/api/v1/sweeps", json=BODY | {"webhook": webhook})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["loc"] == ["webhook", field]
+    assert words in error["msg"]
+    assert "short" not in answer.text
+    assert client.get("/api/v1/sweeps").json()["items"] == []
+
+
+def test_the_secret_is_never_shown(client: TestClient) -> None:
+    """Neither in the sweep, in lists, in exports nor in the deliveries; the address is."""
+    webhook = {"url": "https://example.org/hook", "secret": SECRET}
+    answer = client.post("/api/v1/sweeps", json=BODY | {"webhook": webhook})
+    assert answer.json()["webhook"] == {"url": "https://example.org/hook"}
+    sweep = f"/api/v1/sweeps/{answer.json()['id']}"
+    client.post(f"{sweep}/pause")
+    assert client.get(f"{sweep}/deliveries").json()["items"][0]["event"] == "sweep.paused"
+    texts = [answer.text, client.get("/api/v1/sweeps").text, client.get(f"{sweep}/deliveries").text]
+    texts += [client.get(f"{sweep}/export.{ending}").text for ending in ("json", "csv")]
+    texts += [client.get(f"/sweeps/{answer.json()['id']}", headers={"Accept": "text/html"}).text]
+    assert not any(SECRET in shown for shown in texts)
+
+
+def test_deliveries_come_a_page_at_a_time(engine: Engine, client: TestClient) -> None:
+    """The newest first; those of an unknown sweep are 404."""
+    sweep_id = create(engine, "http://127.0.0.1:1/")
+    for call in ("pause", "resume", "pause"):
+        change(engine, sweep_id, call)
+    path = f"/api/v1/sweeps/{sweep_id}/deliveries"
+    first = client.get(path, params={"limit": 2}).json()
+    second = client.get(path, params={"limit": 2, "after": first["next"]}).json()
+    events = [item["event"] for item in first["items"] + second["items"]]
+    assert events == ["sweep.paused", "sweep.queued", "sweep.paused"]
+    assert second["next"] is None
+    assert client.get("/api/v1/sweeps/9/deliveries").status_code == 404
+    with transaction(engine) as session:
+        assert session.scalars(select(func.count()).select_from(WebhookDelivery)).one() == 3
+
+
+def test_a_killed_server_s_word_is_kept(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """kill -9 while it waits for the answer: the next server sends the same again, and then what came after it."""
+    variables = {"DATABASE_URL": database_url, "PERCEPTUNE_HOME": tmp_path, "PERCEPTUNE_WEBHOOK_PRIVATE": "true"}
+    with receiving() as receiver:
+        receiver.hold.clear()
+        sweep_id = create(engine, receiver.url)
+        with up(tmp_path, "--workers", "0", **variables) as first:
+            change(engine, sweep_id, "pause")
+            wait_until(lambda: receiver.received, 30)
+            first.process.kill()
+            first.process.wait()
+        change(engine, sweep_id, "resume")
+        receiver.hold.set()
+        assert [one.state for one in deliveries(engine, sweep_id)] == ["waiting", "waiting"]
+        let_time_pass(engine)
+        with up(tmp_path, "--workers", "0", **variables):
+            wait_until(lambda: all(one.state == "delivered" for one in deliveries(engine, sweep_id)), 30)
+        once, again, after = receiver.received
+    assert once[1] == again[1]
+    assert once[0]["webhook-id"] == again[0]["webhook-id"] != after[0]["webhook-id"]
+    assert json.loads(after[1])["event"] == "sweep.queued"

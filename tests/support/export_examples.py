@@ -1,0 +1,96 @@
+"""A sweep that has everything an export must carry."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, func, update
+
+from app import queue
+from app.db.engine import transaction
+from app.db.tables import Run, Sweep, Trial
+from app.queue.leases import Lease
+from app.queue.progress import EpochPoint, RunResult, TrialResult
+from tests.support.queue_examples import LEASE_SECONDS, claim, create_sweep, failure, finish, new_worker, trials_of
+
+FORMULA = "=1+1"  # what a spreadsheet would compute
+SPACE: dict[str, Any] = {
+    "learning_rate": [1, 0.1, 1e-7],  # a whole number among others
+    "hidden_layers": [[], [16, 1, 16]],
+    "batch_norm": [True, False],
+    "activation": "relu",
+    "epochs": 2,
+}
+
+
+def rich_sweep(engine: Engine) -> int:
+    """Paused, with trials in each state but cancelled; figures that need all their digits; texts that are traps."""
+    sweep_id = create_sweep(
+        engine,
+        name=f'{FORMULA}, "quoted"\nand ünïcode',
+        notes="@note\r\n-two",
+        tags=["+tag", "b"],
+        priority=3,
+        space=SPACE,
+        sampler="grid",
+        n_trials=None,
+        seeds=2,
+        seed=7,
+        objectives=[
+            {"metric": "val_accuracy", "direction": "maximize"},
+            {"metric": "parameters", "direction": "minimize"},
+            {"metric": "seconds", "direction": "minimize"},
+        ],
+    )
+    worker_id = new_worker(engine)
+    first, second, third, *others = claim(engine, worker_id, max_trials=5)
+    _train(engine, sweep_id, first.lease, second.lease)
+    values = 0.1 + 0.2, 1 / 3
+    mean = sum(values) / 2
+    runs = [RunResult(seed, value, None, 0.1 * seed + 1e-300) for seed, value in enumerate(values)]
+    finish(engine, sweep_id, worker_id, [TrialResult(first.lease, mean, 5e-324, None, runs)])
+    finish(engine, sweep_id, worker_id, [failure(third.lease, "+diverged at epoch 1")])
+    _rare_columns(engine, sweep_id, first.number)
+    assert len(others) == 2  # they run
+    return sweep_id
+
+
+def _train(engine: Engine, sweep_id: int, *leases: Lease) -> None:
+    points = [
+        EpochPoint(lease.trial_id, seed, epoch, 1 / (epoch + 2), 0.1 * epoch, None, 1 / 7, 1e-3)
+        for lease in leases
+        for seed in (0, 1)
+        for epoch in (1, 2)
+    ]
+    with transaction(engine) as session:
+        queue.record(session, sweep_id, dict.fromkeys(leases, 4), points, LEASE_SECONDS)
+
+
+def _rare_columns(engine: Engine, sweep_id: int, number: int) -> None:
+    """What needs a crash, a pruner or a user, set by hand."""
+    times = {"started_at": "2026-01-01T00:00:00+00:00", "ended_at": "2026-01-01T00:01:00+00:00"}
+    lost = [{"worker": str(UUID(int=1)), "reason": "'lost", **times}]
+    with transaction(engine) as session:
+        mine = update(Trial).where(Trial.sweep_id == sweep_id)
+        session.execute(
+            mine.where(Trial.number == number).values(
+                excluded=True, history=lost, attempt=2, other_values=[0.5, -1e-17], enqueued=True, first_seed=4
+            )
+        )
+        trial_ids = {trial.number: trial.id for trial in trials_of(engine, sweep_id)}
+        session.execute(update(Run).where(Run.trial_id == trial_ids[number]).values(test_accuracy=0.87))
+        session.execute(
+            mine.where(Trial.number == 0).values(
+                state="infeasible",
+                reason="-parameters > 5",
+                cost=0.0,
+                epochs_total=0,
+                finished_at=func.clock_timestamp(),
+            )
+        )
+        session.execute(
+            mine.where(Trial.number == 1).values(
+                state="pruned", reason="", value=-0.0, finished_at=func.clock_timestamp()
+            )
+        )
+        session.add(Run(trial_id=trial_ids[1], seed=0, state="pruned", value=-0.0, seconds=0.5))
+        session.execute(update(Sweep).where(Sweep.id == sweep_id).values(environment={"torch": "2"}, stop_reason=None))

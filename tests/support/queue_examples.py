@@ -1,0 +1,148 @@
+"""Sweeps, workers and results for tests of the queue, written through the use cases themselves."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine, func, select, text
+
+from app import queue
+from app.db.engine import transaction
+from app.db.tables import Epoch, Run, Sweep, Trial, Worker
+from app.domain.states import SweepState
+from app.lifecycle import sweep_row
+from app.queue.claims import ClaimedTrial
+from app.queue.leases import Lease
+from app.queue.progress import EpochPoint, RunResult, TrialResult
+from app.schemas import SweepCreate
+from app.search import assignment
+from app.search.assignment import Draw
+from app.sweeps import creation
+
+Result = TypeVar("Result")
+
+BODY: dict[str, Any] = {
+    "name": "example",
+    "dataset": "digits",
+    "space": {"hidden_units": {"low": 1, "high": 64}, "epochs": 2},
+    "sampler": "random",
+    "n_trials": 4,
+}
+LEASE_SECONDS = 30.0
+
+
+def create_sweep(engine: Engine, **changes: Any) -> int:
+    with transaction(engine) as session:
+        return creation.create(session, SweepCreate.model_validate(BODY | changes)).id
+
+
+def create_grid(engine: Engine, *units: int, **changes: Any) -> int:
+    """A sweep whose trials have their parameters: one for each width."""
+    space = {"hidden_units": list(units), "epochs": 2}
+    return create_sweep(engine, **{"space": space, "sampler": "grid", "n_trials": None} | changes)
+
+
+def new_worker(engine: Engine) -> UUID:
+    """A registered worker, which the share of the others counts."""
+    worker = Worker(id=uuid4(), host="here", pid=1, device="cpu", threads=1, memory=1)
+    with transaction(engine) as session:
+        queue.register(session, worker)
+    return worker.id
+
+
+def claim(
+    engine: Engine, worker_id: UUID, max_trials: int = 1000, lease_seconds: float = LEASE_SECONDS
+) -> list[ClaimedTrial]:
+    with transaction(engine) as session:
+        claimed = queue.claim(session, worker_id, max_trials, lease_seconds)
+    return claimed[1] if claimed else []
+
+
+def choose(engine: Engine, sweep_id: int, trials: Sequence[ClaimedTrial]) -> None:
+    """Gives every claimed trial parameters, as a sampler would."""
+    with transaction(engine) as session:
+        chosen = {trial.lease: {"hidden_units": trial.number + 1, "epochs": 2} for trial in trials}
+        assignment.write(session, sweep_id, [Draw(one.trial_id, one.token, params) for one, params in chosen.items()])
+
+
+def record(engine: Engine, sweep_id: int, leases: Sequence[Lease], epoch: int = 1) -> set[int]:
+    """Writes the same epoch of the first run of each trial."""
+    points = [EpochPoint(lease.trial_id, 0, epoch, 1.0, 0.5, 1.0, 0.5, 0.1) for lease in leases]
+    with transaction(engine) as session:
+        return queue.record(session, sweep_id, dict.fromkeys(leases, epoch), points, LEASE_SECONDS)
+
+
+def heartbeat(engine: Engine, worker_id: UUID, leases: Sequence[Lease]) -> set[int]:
+    with transaction(engine) as session:
+        return queue.heartbeat(session, worker_id, leases, LEASE_SECONDS)
+
+
+def success(lease: Lease, value: float = 0.5) -> TrialResult:
+    return TrialResult(lease, value, None, None, [RunResult(0, value, None, 0.1)])
+
+
+def failure(lease: Lease, error: str = "diverged at epoch 1") -> TrialResult:
+    return TrialResult(lease, None, None, error, [RunResult(0, None, error, 0.1)])
+
+
+def finish(engine: Engine, sweep_id: int, worker_id: UUID, results: Sequence[TrialResult]) -> set[int]:
+    with transaction(engine) as session:
+        return queue.finish(session, sweep_id, worker_id, results, lambda trial_id: {0: str(trial_id).encode()})
+
+
+def complete(engine: Engine, sweep_id: int, worker_id: UUID, trials: Sequence[ClaimedTrial]) -> set[int]:
+    """Finishes the trials, with parameters and values."""
+    choose(engine, sweep_id, [trial for trial in trials if trial.params is None])
+    return finish(engine, sweep_id, worker_id, [success(trial.lease) for trial in trials])
+
+
+def expire(engine: Engine) -> None:
+    with transaction(engine) as session:
+        queue.expire(session)
+
+
+def let_lapse(engine: Engine, *leases: Lease) -> None:
+    """Ends these leases now, as time would."""
+    past = text("UPDATE trials SET lease_until = clock_timestamp() - interval '1 s' WHERE lease_token = ANY(:tokens)")
+    with transaction(engine) as session:
+        session.execute(past, {"tokens": [lease.token for lease in leases]})
+
+
+def change(engine: Engine, sweep_id: int, call: str) -> SweepState:
+    with transaction(engine) as session:
+        return sweep_row.change_state(session, sweep_id, call).state
+
+
+def sweep_of(engine: Engine, sweep_id: int) -> Sweep:
+    with transaction(engine) as session:
+        return session.get_one(Sweep, sweep_id)
+
+
+def trials_of(engine: Engine, sweep_id: int) -> list[Trial]:
+    with transaction(engine) as session:
+        return list(session.scalars(select(Trial).where(Trial.sweep_id == sweep_id).order_by(Trial.number)))
+
+
+def states(engine: Engine, sweep_id: int) -> list[str]:
+    """Of its trials, by number."""
+    return [trial.state.value for trial in trials_of(engine, sweep_id)]
+
+
+def count_epochs(engine: Engine) -> int:
+    """Of all sweeps."""
+    with transaction(engine) as session:
+        return session.scalars(select(func.count()).select_from(Epoch)).one()
+
+
+def runs_of(engine: Engine, sweep_id: int) -> list[Run]:
+    with transaction(engine) as session:
+        return list(
+            session.scalars(select(Run).join(Trial).where(Trial.sweep_id == sweep_id).order_by(Trial.number, Run.seed))
+        )
+
+
+def at_once(calls: Sequence[Callable[[], Result]], seconds: float = 30) -> list[Result]:
+    """What the calls give when each runs in a thread of its own; raises what the first of them raised."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result(seconds) for future in [pool.submit(call) for call in calls]]

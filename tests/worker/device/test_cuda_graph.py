@@ -1,0 +1,152 @@
+"""What is captured on a GPU, on the CPU: a step is the same operations on the same memory, whichever step it is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from app.domain.configuration import OPTIMIZERS, RunConfig
+from app.domain.runs import Run
+from tests.support.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
+from tests.support.recorded_steps import RecordedSteps
+from tests.worker.mlp.test_training import Curves, numbers
+from worker.device.cuda_graph import WARM_UP, Recorder, Replayed, recorder_for
+from worker.mlp.fused.layout import fusion_order
+from worker.mlp.fused.network import FusedMLP, Kind, Member, Tally
+from worker.mlp.fused.step_table import Planned
+from worker.mlp.fused.steps import TrainingStep
+from worker.mlp.initializers import initial_parameters
+from worker.mlp.training import train
+
+
+def curves(runs: list[Run], recorder: Recorder | None, dtype: torch.dtype = torch.float64) -> Curves:
+    """Every run's learning curve, each step by itself or as it was recorded."""
+    found: Curves = {}
+    for results in train(runs, small_split(), dtype=dtype, recorder=recorder):
+        for result in results:
+            found.setdefault(result.key, []).append(result)
+    return found
+
+
+def differing(runs: list[Run], recorder: Recorder, dtype: torch.dtype = torch.float64) -> list[object]:
+    """The runs whose numbers are not bit for bit those without the recorder."""
+    plain, replayed = curves(runs, None, dtype), curves(runs, recorder, dtype)
+    return [key for key in plain if repr(numbers(plain[key])) != repr(numbers(replayed[key]))]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_replayed_steps_give_the_numbers_of_plain_ones(dtype: torch.dtype) -> None:
+    """Every recipe in one cohort, over four epochs with a smaller last batch: bit for bit."""
+    recorder = RecordedSteps()
+    assert differing([*recipes(48), *mixed_runs(12)], recorder, dtype) == []
+    assert recorder.replayed > 10 * recorder.recorded > 0
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_replayed_steps_heed_what_changes_from_step_to_step(optimizer: str) -> None:
+    """Rates, bias corrections, masks, running statistics and batches are those of their step."""
+    config = RunConfig(
+        (9, 4),
+        0.01,
+        8,
+        32,
+        optimizer=optimizer,
+        momentum=0.9,
+        weight_decay=0.01,
+        dropout=0.3,
+        batch_norm=True,
+        lr_schedule="cosine",
+        warmup_epochs=1.5,
+        label_smoothing=0.1,
+    )
+    recorder = RecordedSteps()
+    assert differing([Run(i, replace(config, learning_rate=0.01 * (i + 1)), 3) for i in range(3)], recorder) == []
+    assert (recorder.warmed, recorder.recorded, recorder.replayed) == (2 * WARM_UP, 2, 8 * 10 - 2 * WARM_UP - 2)
+
+
+def test_a_step_is_recorded_anew_when_runs_leave() -> None:
+    """Runs of 2, 4 and 8 epochs: the others go on in other memory, with the numbers that they have anyway."""
+    runs = [Run(n, RunConfig((6,), 0.01, n, 16, optimizer="adam", dropout=0.2), 0) for n in (2, 4, 8)]
+    recorder = RecordedSteps()
+    assert differing(runs, recorder) == []
+    assert recorder.recorded == 4  # of three groups the whole batches, and of the last one the smaller batch, too
+
+
+def test_more_steps_than_are_planned_at_once() -> None:
+    """300 steps an epoch are planned in two parts; the second begins where the first ended."""
+    runs = [
+        Run(i, RunConfig((5,), 0.001, 2, 1, optimizer=name, lr_schedule="cosine"), 0)
+        for i, name in enumerate(["sgd", "adam"])
+    ]
+    assert differing(runs, RecordedSteps()) == []
+
+
+class OnTheDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuses operations on tensors of the host."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __torch_dispatch__(
+        self, function: Callable[..., Any], types: object, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, torch.Tensor)]
+        assert {tensor.device.type for tensor in tensors} <= {"meta"}, function
+        return out
+
+
+def test_a_step_knows_no_other_device() -> None:
+    """Every recipe on a device without numbers, where none can be read: no tensor of the host is in a step, nor in an
+    evaluation, also after some runs have left."""
+    split, runs = small_split(torch.float32), recipes(48)
+    x, y = split.train_x.to("meta"), split.train_y.to("meta")
+    kinds: dict[tuple[int, Kind], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: fusion_order(run.config)):
+        kinds.setdefault((run.seed, Kind.of(run.config)), []).append(run)
+    for same in kinds.values():
+        members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES)) for run in same]
+        model = FusedMLP(members, x)
+        for _ in range(2):
+            plain, tally = model.evaluated(), Tally.zero(model.layout.runs, x)
+            step = TrainingStep(model, x, y, tally, Planned(BATCH, y), model.workspace(BATCH))
+            model.plan(torch.ones(1, model.layout.runs), 0, 1)
+            space = plain.workspace(len(y), training=False)
+            with OnTheDevice():
+                step()
+                plain.evaluate(space, x, y, tally)
+            model = FusedMLP([model.member(i) for i in range(0, model.layout.runs, 2)], x)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [lambda x: x.add_(x.sum().item()), lambda x: x.add_(torch.tensor([1.0, 2.0]))],
+    ids=["waits for a number", "brings numbers of the host"],
+)
+def test_the_recorder_refuses_what_a_graph_refuses(step: Callable[[torch.Tensor], Any]) -> None:
+    """A step that waits for the device, or brings new numbers from the host, can't be captured."""
+    x = torch.ones(2)
+    with pytest.raises(AssertionError, match="neither waits for the device nor asks the host"):
+        RecordedSteps().record(lambda: step(x))
+
+
+def test_the_recorder_keeps_what_the_host_burnt_in() -> None:
+    """A number of the host's that changes shows: the proof above would fail on it."""
+    total, added = torch.zeros(1), iter(range(100))
+
+    def add() -> None:
+        total.add_(next(added))
+
+    step = Replayed(add, RecordedSteps())
+    for _ in range(10):
+        step()
+    assert total.item() == 0 + 1 + 2 + 7 * 3
+
+
+def test_a_cpu_captures_nothing() -> None:
+    """There every operation is called by itself."""
+    assert recorder_for(torch.device("cpu")) is None

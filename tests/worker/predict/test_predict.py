@@ -1,0 +1,314 @@
+"""`perceptune predict` as a process: what it says of images and rows, and of what it can't use."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import httpx2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import save
+
+from app.config import Settings
+from app.domain.configuration import RunConfig
+from app.domain.runs import Run
+from app.errors import InvalidError
+from app.files.model_file import ModelFileError, ModelInfo, read_info, with_info
+from app.service.up import Service
+from tests.support.paths import ROOT
+from tests.support.up_process import COMMAND, environment
+from tests.support.waiting import wait_until
+from worker.data.datasets import load
+from worker.mlp.activations import ACTIVATIONS
+from worker.mlp.initializers import Layer, initial_parameters
+from worker.mlp.reference.concise import MLPConcise
+from worker.mlp.weights import to_bytes
+from worker.predict.inputs import read_inputs
+from worker.predict.model_source import read_model
+from worker.predict.network import Network
+
+CLASSES = ["top left", "top right", "bottom left", "bottom right"]
+
+
+def predict(*arguments: object, given: str = "", **variables: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*COMMAND, "predict", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(**variables),
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def refused(*arguments: object, given: str = "", **variables: object) -> str:
+    """The sentence with which it ends; there is nothing else."""
+    done = predict(*arguments, given=given, **variables)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("perceptune: ")
+    assert line.endswith(".")
+    return line.removeprefix("perceptune: ")
+
+
+def model_file(folder: Path, value: float = 0.9, **changes: object) -> Path:
+    """A network of four pixels that sees which one is the brightest."""
+    known = {"dataset": "digits", "split": "holdout", "sweep_name": "s", "params": {}, "metric": "val_accuracy"}
+    numbers = {"sweep": 1, "trial": 0, "run": 0, "sweep_seed": 0, "value": 0.9, "recorded_value": 0.9}
+    shape = {"features": 4, "classes": CLASSES, "hidden_layers": [], "activation": "relu"}
+    info = ModelInfo.model_validate({"perceptune_version": "1", **known, **numbers, **shape} | changes)
+    file = folder / "model.safetensors"
+    file.write_bytes(with_info(to_bytes([Layer(20 * torch.eye(4), torch.zeros(4))], value), info))
+    return file
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return model_file(tmp_path)
+
+
+def picture(path: Path, pixels: Sequence[Sequence[int]], mode: str = "L") -> Path:
+    Image.fromarray(np.array(pixels, dtype=np.uint8)).convert(mode).save(path)
+    return path
+
+
+def test_a_sweep_s_model_tells_what_the_sweep_recorded(service: Service, settings: Settings, tmp_path: Path) -> None:
+    """Trained, downloaded and asked about the validation rows: right as often as was recorded, from every source."""
+    body = {"name": "w", "dataset": "digits", "space": {"hidden_units": [8, 32], "epochs": 12}, "sampler": "grid"}
+    with httpx2.Client(base_url=f"{service.url}/api/v1") as client:
+        sweep = client.post("/sweeps", json=body | {"seeds": 2}).json()["id"]
+        wait_until(lambda: client.get(f"/sweeps/{sweep}").json()["state"] == "completed")
+        number = client.get(f"/sweeps/{sweep}").json()["best"]["number"]
+        address = f"{service.url}/api/v1/sweeps/{sweep}/trials/{number}/model"
+        runs = client.get(f"/sweeps/{sweep}/trials/{number}").json()["runs"]
+        (tmp_path / "one.safetensors").write_bytes(client.get(address, params={"run": 1}).content)
+    data = load("digits", "holdout", home=tmp_path, device=torch.device("cpu"))
+    np.save(tmp_path / "val.npy", data.val_x.numpy())
+    text = "".join(",".join(f"{pixel:.6g}" for pixel in row) + "\n" for row in data.val_x.tolist())
+    (tmp_path / "val.csv").write_text(text)
+    port = int(service.url.rpartition(":")[2])
+
+    def right(*arguments: object, given: str = "") -> int:
+        done = predict("--json", *arguments, given=given, PERCEPTUNE_PORT=port)
+        said = [json.loads(line)["predictions"][0]["index"] for line in done.stdout.splitlines()]
+        assert (done.returncode, done.stderr, len(said)) == (0, "", len(data.val_y))
+        return sum(guess == label for guess, label in zip(said, data.val_y.tolist(), strict=True))
+
+    expected = [round(run["value"] * len(data.val_y)) for run in runs]
+    assert [count / len(data.val_y) for count in expected] == [run["value"] for run in runs]
+    assert right(tmp_path / "one.safetensors", tmp_path / "val.npy") == expected[1]
+    assert right(f"{address}?run=0", tmp_path / "val.csv") == expected[0]
+    assert right(f"{sweep}/{number}/1", "-", given=text) == expected[1]
+    best = read_info(read_model(str(sweep), settings.model_copy(update={"port": port})))
+    assert (best.value, best.trial) == (max(run["value"] for run in runs), number)
+    assert "answers 404: Sweep 1 has no trial 99." in refused(f"{sweep}/99", "-", PERCEPTUNE_PORT=port)
+
+
+def test_images_and_rows_in_words(model: Path, tmp_path: Path) -> None:
+    """A line for each with class and probability, the most probable first."""
+    image = picture(tmp_path / "a.png", [[0, 255], [0, 0]])
+    (tmp_path / "rows.csv").write_text("tl,tr,bl,br\n1,0,0,0\n\n0,0,.5,.4\n")
+    done = predict(model, image, tmp_path / "rows.csv", "--top", 2)
+    assert (done.returncode, done.stderr) == (0, "")
+    words = [line.split() for line in done.stdout.splitlines()]
+    assert words[0][:4] == [str(image), "top", "right", "1.000"]
+    assert words[1][:4] == [f"{tmp_path}/rows.csv:1", "top", "left", "1.000"]
+    assert words[2] == [f"{tmp_path}/rows.csv:2", "bottom", "left", "0.881", "bottom", "right", "0.119"]
+
+
+def test_json_has_one_object_a_line(model: Path) -> None:
+    """With name, number and probability of each class that was asked for."""
+    (line,) = predict(model, "-", "--json", "--top", 9, "--scale", 255, given="0,255,0,0").stdout.splitlines()
+    said = json.loads(line)
+    assert said["input"] == "stdin:1"
+    assert [guess["index"] for guess in said["predictions"]] == [1, 0, 2, 3]
+    assert said["predictions"][0]["class"] == "top right"
+    assert sum(guess["probability"] for guess in said["predictions"]) == pytest.approx(1)
+
+
+def test_a_model_that_came_out_otherwise_says_so(tmp_path: Path) -> None:
+    """One that was trained again with another result: on standard error, with both values."""
+    done = predict(model_file(tmp_path, value=0.875), "-", given="1,0,0,0")
+    assert done.stdout.split() == ["stdin:1", "top", "left", "1.000"]
+    assert done.stderr == ("perceptune: trained again, this network has val_accuracy 0.875, where 0.9 was recorded\n")
+
+
+def test_what_is_no_model_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """Another file, another's safetensors, and layers that are not those of the metadata."""
+    odd = tmp_path / "odd"
+    odd.write_text("what else lies about on a disk")
+    assert refused(odd, "-") == f"{odd} can't be used as a model: it is no safetensors file."
+    half = {"0.weight": torch.eye(4).half(), "0.bias": torch.zeros(4).half()}
+    info = read_info(model_file(tmp_path).read_bytes())
+    for content, why in (
+        (save({"x": torch.zeros(2)}), "not one of Perceptune"),
+        (model_file(tmp_path, hidden_layers=[7]).read_bytes(), "its layers are not those that its metadata name"),
+        (model_file(tmp_path, activation="step").read_bytes(), "it is damaged: activation: one of relu"),
+        (model_file(tmp_path).read_bytes()[:-1], "it is damaged"),
+        (with_info(save(half), info), "its numbers are not float32"),
+        ((100_000).to_bytes(8, "little") + b"[" * 100_000, "it is no safetensors file"),
+    ):
+        with pytest.raises(ModelFileError, match=why):
+            Network(content)
+
+
+def test_a_model_that_is_not_there_is_refused(settings: Settings) -> None:
+    """Neither a file nor numbers, and a server that does not answer."""
+    with pytest.raises(InvalidError, match="There is no file nowhere: name a model file, its address on a server"):
+        read_model("nowhere", settings)
+    with pytest.raises(InvalidError, match="can't be read: File name too long"):
+        read_model("n" * 300, settings)
+    for model in ("http://127.0.0.1:9/model", "1/2", "http://[", "http://127.0.0.1:port/"):
+        with pytest.raises(InvalidError, match="can't be reached: "):
+            read_model(model, settings.model_copy(update={"port": 9}))
+
+
+@contextmanager
+def answering(status: int, content: str, **headers: str) -> Iterator[tuple[int, list[str | None]]]:
+    """The port of a program that gives this answer, and the keys that it is given."""
+    keys: list[str | None] = []
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys.append(self.headers["Authorization"])
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port, keys
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("content", ["<html>", "{}", "[]"])
+def test_another_program_in_place_of_the_service_is_named(settings: Settings, content: str) -> None:
+    """Its address, and that it does not speak as the service does."""
+    with (
+        answering(200, content) as (port, _),
+        pytest.raises(InvalidError, match=r"/sweeps/7 answers, but not as Perceptune does\.$"),
+    ):
+        read_model("7", settings.model_copy(update={"port": port}))
+
+
+def test_the_key_is_for_the_service_alone(settings: Settings) -> None:
+    """It goes to the service's port, by number or by address; not to another one, and not where an answer leads."""
+    with answering(200, "x") as (port, keys), answering(302, "", Location=f"http://localhost:{port}/") as (other, _):
+        mine = settings.model_copy(update={"port": port, "api_key": "long enough"})
+        for model in ("1/2", f"http://localhost:{port}/model"):
+            assert read_model(model, mine) == b"x"
+        assert read_model(f"http://localhost:{port}/", mine.model_copy(update={"port": other})) == b"x"
+        assert keys == ["Bearer long enough"] * 2 + [None]
+        with pytest.raises(InvalidError, match="answers 302: Found"):
+            read_model("1/2", mine.model_copy(update={"port": other}))
+        assert len(keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("1,2", ", line 1: 2 numbers, but the network takes 4."),
+        ("1,0,0,0\n1,0,x,0", ", line 2: 'x' is no number."),
+        ("0,0,0,255", ", row 1: 255 is beyond 0 to 1, which the network was trained on; --scale 255 divides"),
+        ("0,0,0,0\n0,0,0,nan", ", row 2: nan is beyond 0 to 1"),
+        ("a,b,c,d\n", " has no rows."),
+    ],
+)
+def test_rows_that_can_t_be_used_are_named(tmp_path: Path, given: str, why: str) -> None:
+    """With the file, the line and what would be right."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text(given)
+    with pytest.raises(InvalidError) as refusal:
+        read_inputs(str(rows), 4)
+    assert refusal.value.detail.startswith(f"{rows}{why}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("gone.png", None, "gone.png can't be read: No such file or directory."),
+        ("text.png", b"text", "text.png can't be read: it is neither an image that can be read nor"),
+        ("half.png", b"\x89PNG\r\n\x1a\n", "half.png can't be read: it is neither an image"),
+        ("b.csv", b"\xff\xfe\xff", "b.csv can't be read: it is no text."),
+        ("a.npy", b"text", "a.npy can't be read: it is no .npy file of numbers."),
+    ],
+)
+def test_files_that_can_t_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, why: str
+) -> None:
+    """The sentence has the name and the reason."""
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path(name).write_bytes(content)
+    with pytest.raises(InvalidError) as refusal:
+        read_inputs(name, 4)
+    assert refusal.value.detail.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("array", "shape"),
+    [
+        (np.zeros(4), (1, 4)),
+        (np.zeros((3, 4)), (3, 4)),
+        (np.zeros((3, 2, 2), dtype=np.uint8), (3, 4)),
+        (np.zeros((2, 3)), None),
+        (np.zeros(()), None),
+    ],
+)
+def test_arrays_hold_an_example_in_each_first_index(
+    tmp_path: Path, array: NDArray[np.generic], shape: tuple[int, int] | None
+) -> None:
+    """Flat or as images; another number of features is refused with the shape that was found."""
+    np.save(tmp_path / "a.npy", array)
+    if shape:
+        assert read_inputs(str(tmp_path / "a.npy"), 4).x.shape == shape
+    else:
+        with pytest.raises(InvalidError, match=r"takes \[n, 4\], not "):
+            read_inputs(str(tmp_path / "a.npy"), 4)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_network_is_the_one_that_was_trained(tmp_path: Path, activation: str) -> None:
+    """With each activation its probabilities are those of the book's nn.Sequential."""
+    config = RunConfig((5, 3), activation=activation, initialization="xavier_normal")
+    layers = initial_parameters(Run(0, config, 0), 4, 4)
+    described = read_info(model_file(tmp_path, hidden_layers=[5, 3], activation=activation).read_bytes())
+    network = Network(with_info(to_bytes(layers, 0.5), described))
+    x = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
+    expected = MLPConcise(config, layers).logits(x).softmax(1)
+    torch.testing.assert_close(torch.from_numpy(network.probabilities(x.numpy())).float(), expected)
+
+
+def test_images_become_what_the_network_was_trained_on(tmp_path: Path) -> None:
+    """Grey, of the right size, from 0 black to 1 white, or turned round; what is transparent is background."""
+    exact = picture(tmp_path / "exact.png", [[0, 51], [102, 255]])
+    assert read_inputs(str(exact), 4).x.tolist() == [pytest.approx([0, 0.2, 0.4, 1])]
+    assert read_inputs(str(exact), 4, invert=True).x.tolist() == [pytest.approx([1, 0.8, 0.6, 0])]
+    large = picture(tmp_path / "large.jpg", [[255] * 20 + [0] * 20] * 40, "RGB")
+    x = read_inputs(str(large), 4).x[0]
+    assert x == pytest.approx(np.array([1, 0, 1, 0]), abs=0.1)
+    Image.new("RGBA", (2, 2), (255, 255, 255, 0)).save(tmp_path / "clear.png")
+    for invert in (False, True):
+        assert read_inputs(str(tmp_path / "clear.png"), 4, invert=invert).x.tolist() == [[0, 0, 0, 0]]
+    with pytest.raises(InvalidError, match="which is no square image: give rows"):
+        read_inputs(str(exact), 5)
+    Image.fromarray(np.zeros((2, 2), dtype=np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(InvalidError, match="more than 8 bits a channel"):
+        read_inputs(str(tmp_path / "deep.png"), 4)

@@ -1,0 +1,43 @@
+"""The device that a worker trains on."""
+
+import torch
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The named device ("cuda:1", "mps", "cpu"), or for "auto" the first of CUDA, MPS and CPU that is there.
+
+    Raises ValueError, naming what there is, when the device is unknown or absent.
+    """
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.insert(0, "mps")
+    present[:0] = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if name == "auto":
+        return torch.device(present[0])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in present:
+        raise ValueError(f"no device {name!r} here; there is {', '.join(present)}")
+    return torch.device(wanted)
+
+
+def use_threads(threads: int = 1) -> None:
+    """Sets how many threads a CPU operation takes in this process: one a worker, and one worker a core.
+
+    With more, each operation waits for its slowest thread, and a core that is taken stops them all.
+    """
+    torch.set_num_threads(threads)
+
+
+def device_name(device: torch.device) -> str:
+    """What a person calls it: the GPU's model, or "cpu"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return device.type
+
+
+def use_tf32(wanted: bool) -> None:
+    """Lets CUDA round the factors of float32 products to 10 bits of mantissa in place of 23; sums stay float32.
+
+    Quicker on tensor cores, and on a CPU nothing. The results then depend on the card.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = wanted

@@ -1,0 +1,59 @@
+"""Waits for news from the database, with a slow poll behind it."""
+
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Engine
+
+from app.db.engine import PATIENCE
+from app.db.notifications import CHANNEL
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 0.25  # how long a stop may go unnoticed
+
+
+class Wakeup:
+    """One connection that listens. It is opened again when it was lost; until then the poll alone wakes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._connection: psycopg.Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def wait(self, seconds: float, stopping: threading.Event) -> None:
+        """Returns at a notification, after `seconds`, or when told to stop."""
+        until = time.monotonic() + seconds
+        while not stopping.is_set() and time.monotonic() < until:
+            try:
+                if any(True for _ in self._listening().notifies(timeout=SLICE_SECONDS, stop_after=1)):
+                    # a training cohort notifies often; what it says is seldom for us
+                    stopping.wait(SLICE_SECONDS)
+                    return
+            except psycopg.Error as error:
+                logger.debug("not listening: %s", error)
+                self._close()
+                stopping.wait(1)
+
+    def _listening(self) -> psycopg.Connection:
+        if self._connection is None:
+            self._connection = psycopg.connect(self._url, autocommit=True, **PATIENCE)
+            self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
