@@ -84,7 +84,7 @@ def measure(engine: Engine, home: Path, pruner: Any, dataset: str, size: tuple[i
     sweep.pruner = None if chosen is None else chosen.model_dump(exclude_unset=True)
     object.__setattr__(context, "worker_id", worker)
     trials = fill_in(engine, sweep, claimed[1])
-    context.holding.take(trial.lease for trial in trials)
+    context.held_leases.take(trial.lease for trial in trials)
     data = datasets.load(dataset, "holdout", home=home, device=torch.device("cpu"))
     split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
     curves = CurveCache(engine)

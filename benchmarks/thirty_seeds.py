@@ -8,7 +8,7 @@ from time import perf_counter
 import torch
 
 from app.config import load_settings
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from benchmarks.report import machine
 from worker.data import datasets
@@ -27,7 +27,7 @@ def main() -> None:
     place = torch.device("cpu")
     data = datasets.load("fashion_mnist", "holdout", home=load_settings().home, device=place)
     split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
-    runs = [Run(seed, RunConfig((256,), 0.1, arguments.epochs), seed) for seed in range(arguments.seeds)]
+    runs = [Run(seed, MLPConfig((256,), 0.1, arguments.epochs), seed) for seed in range(arguments.seeds)]
     start = perf_counter()
     fused = fused_accuracies(runs, split)
     middle = perf_counter()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 
 FEATURES, CLASSES = 784, 10  # of Fashion-MNIST
@@ -46,11 +46,9 @@ class Workload:
         ]
 
 
-def run_config(params: dict[str, Any]) -> RunConfig:
+def run_config(params: dict[str, Any]) -> MLPConfig:
     """What the parameters of a workload mean; `epochs` never end, as arms are told when to stop."""
-    rest = dict(params)
-    layers = (rest.pop("hidden_units"),) * rest.pop("depth", 1)
-    return RunConfig(hidden_layers=layers, **{"epochs": 10_000} | rest)
+    return MLPConfig.from_params({"epochs": 10_000} | params)
 
 
 def _rates(count: int) -> list[float]:

@@ -1,13 +1,11 @@
 """Which runs train together, and how many fit in a device's memory."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
 
 from app.db.tables import Sweep
-from app.domain.configuration import RunConfig
-from app.domain.hyperparameters import completed
+from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from app.queue.claims import ClaimedTrial
 from worker.mlp.training import run_bytes
@@ -16,24 +14,15 @@ from worker.mlp.training import run_bytes
 # time, whether the parameters of all fit in the cache or not (`python -m benchmarks.cohorts`).
 MAX_TRIALS = {"cpu": 64, "mps": 256, "cuda": 512}  # a claim's most; the share of a worker is often less
 MEMORY_SHARE = 0.5  # of what is free: the data set, the library's own buffers and other workers need theirs
-TOO_CAREFUL = 3  # what a run really takes is more than a third of its `run_bytes`
+ESTIMATE_SLACK = 3  # what a run really takes is more than a third of its `run_bytes`
 
 Key = tuple[int, int]  # trial id, index of the seed
-
-
-def run_config(params: Mapping[str, Any]) -> RunConfig:
-    """What a trial's parameters mean for each of its runs; the book's value for what they leave out."""
-    full: dict[str, Any] = completed(dict(params))
-    return RunConfig(
-        hidden_layers=tuple(full["hidden_layers"]),
-        **{name: full[name] for name in RunConfig.__dataclass_fields__ if name != "hidden_layers"},
-    )
 
 
 def cohort(sweep: Sweep, trials: Sequence[ClaimedTrial]) -> list[Run]:
     """One run a trial and seed; runs of one seed index see the same mini-batches."""
     return [
-        Run((trial.lease.trial_id, index), run_config(trial.params or {}), run_seed(sweep.seed, index))
+        Run((trial.lease.trial_id, index), MLPConfig.from_params(trial.params or {}), run_seed(sweep.seed, index))
         for trial in trials
         for index in seed_indices(sweep, trial)
     ]
@@ -49,7 +38,7 @@ def run_seed(sweep_seed: int, index: int) -> int:
     return (sweep_seed << 16) + index
 
 
-def fitting(
+def split_by_memory(
     sweep: Sweep, trials: Sequence[ClaimedTrial], shape: tuple[int, int], free_bytes: int
 ) -> tuple[list[ClaimedTrial], list[ClaimedTrial]]:
     """The first trials that fit in the memory together, at least one, and the rest. `shape`: features and classes.
@@ -60,14 +49,14 @@ def fitting(
         return [], []
     sizes = list(accumulate(trial_bytes(sweep, trial, shape) for trial in trials))
     count = max(bisect_right(sizes, free_bytes * MEMORY_SHARE), 1)
-    if sizes[0] > TOO_CAREFUL * free_bytes:  # the system would kill the worker rather than refuse the memory
+    if sizes[0] > ESTIMATE_SLACK * free_bytes:  # the system would kill the worker rather than refuse the memory
         raise TooLargeError(sweep, trials[0], shape, free_bytes)
     return list(trials[:count]), list(trials[count:])
 
 
 def trial_bytes(sweep: Sweep, trial: ClaimedTrial, shape: tuple[int, int]) -> int:
     """The most memory that a trial takes while it trains, all its seeds together. `shape`: features and classes."""
-    return sweep.seeds * run_bytes(run_config(trial.params or {}), *shape)
+    return sweep.seeds * run_bytes(MLPConfig.from_params(trial.params or {}), *shape)
 
 
 class TooLargeError(Exception):
@@ -75,7 +64,7 @@ class TooLargeError(Exception):
 
     def __init__(self, sweep: Sweep, trial: ClaimedTrial, shape: tuple[int, int], free_bytes: int) -> None:
         self.trial = trial
-        config = run_config(trial.params or {})
+        config = MLPConfig.from_params(trial.params or {})
         seeds = f"{sweep.seeds} seeds" if sweep.seeds > 1 else "one seed"
         widths = ", ".join(map(str, config.hidden_layers))
         super().__init__(

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.config import Settings
 from app.db.engine import first_line, is_gone
-from worker.leases import Holding
+from worker.leases import HeldLeases
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +33,10 @@ class Context:
     engine: Engine
     device: torch.device
     worker_id: UUID = field(default_factory=uuid4)
-    holding: Holding = field(default_factory=Holding)
+    held_leases: HeldLeases = field(default_factory=HeldLeases)
     stopping: threading.Event = field(default_factory=threading.Event)
 
-    def patiently(self, write: Callable[[], Result]) -> Result:
+    def retry_while_disconnected(self, write: Callable[[], Result]) -> Result:
         """What `write` gives, tried again while the database can't do it. Raises Stopped once told to stop."""
         delay = 0.2
         while True:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from app.queue.leases import Lease
 
 
-class Holding:
+class HeldLeases:
     """Leases by trial id; who finds that one is lost takes it out, and the training drops its runs."""
 
     def __init__(self) -> None:

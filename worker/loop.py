@@ -21,7 +21,7 @@ from app.domain.datasets import DATASETS
 from app.domain.states import WorkerState
 from app.errors import StartError
 from app.queue.claims import ClaimedTrial
-from app.search.ask_ahead import Ahead, fill_next
+from app.search.ask_ahead import AskAhead, fill_next
 from app.search.assignment import fill_in
 from app.search.curve_cache import CurveCache
 from worker import cohort, retrain, score
@@ -31,7 +31,7 @@ from worker.data.datasets import DatasetError
 from worker.device import devices, memory
 from worker.environment import environment
 from worker.mlp.training import Split
-from worker.notifications import Wakeup
+from worker.notifications import Listener
 from worker.train import TrainMLP
 
 logger = logging.getLogger(__name__)
@@ -52,18 +52,18 @@ class Loop:
         self._unscorable: set[int] = set()
         self._state = WorkerState.idle
         self._curves = CurveCache(context.engine)
-        self._ahead = Ahead(context.engine, context.stopping)
+        self._ahead = AskAhead(context.engine, context.stopping)
         self._environment = environment(context.device)
 
     def run(self) -> None:
         context = self._context
-        beat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        beat = threading.Thread(target=self._heartbeat, name="heartbeat", daemon=True)
         try:
-            context.patiently(self._check_tables)
-            context.patiently(self._register)
+            context.retry_while_disconnected(self._check_tables)
+            context.retry_while_disconnected(self._register)
             beat.start()
             self._await_siblings()
-            with Wakeup(context.engine) as wakeup:
+            with Listener(context.engine) as wakeup:
                 while not context.stopping.is_set():
                     if not self._work():
                         wakeup.wait(POLL_SECONDS, context.stopping)
@@ -74,7 +74,7 @@ class Loop:
             context.stopping.set()
             if beat.is_alive():
                 beat.join(timeout=1)
-            self._say_goodbye()
+            self._sign_off()
 
     def _check_tables(self) -> None:
         with transaction(self._context.engine) as session:
@@ -102,7 +102,7 @@ class Loop:
             with transaction(context.engine) as session:
                 return queue.live_workers(session)
 
-        while time.monotonic() < until and context.patiently(live) < self._siblings:
+        while time.monotonic() < until and context.retry_while_disconnected(live) < self._siblings:
             if context.stopping.wait(0.1):
                 return
 
@@ -139,7 +139,7 @@ class Loop:
     def _train(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
         """Trains claimed trials; whatever is left of them at the end goes back to the queue."""
         context = self._context
-        context.holding.take(trial.lease for trial in trials)
+        context.held_leases.take(trial.lease for trial in trials)
         logger.info("sweep %d: %d trials claimed", sweep.id, len(trials))
         try:
             left: Sequence[ClaimedTrial] = trials
@@ -149,18 +149,18 @@ class Loop:
             raise
         except cohort.TooLargeError as error:
             logger.error("sweep %d: %s", sweep.id, error)
-            self._let_go(sweep, str(error), only=[error.trial])
+            self._release(sweep, str(error), only=[error.trial])
         except DatasetError as error:
             logger.error("sweep %d: %s", sweep.id, error)
-            self._let_go(sweep, str(error))
+            self._release(sweep, str(error))
             context.stopping.wait(WITHOUT_DATA_SECONDS)
         except Exception as error:
             logger.exception("sweep %d: the cohort could not be trained", sweep.id)
             words = first_line(error) if isinstance(error, DBAPIError) else str(error)
-            self._let_go(sweep, f"{type(error).__name__}: {words}")
+            self._release(sweep, f"{type(error).__name__}: {words}")
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)  # the end is near, and must not be cut short
-            self._let_go(sweep)
+            self._release(sweep)
             self._ahead.join()
 
     def _train_half(self, sweep: Sweep, trials: Sequence[ClaimedTrial], split: Split) -> Sequence[ClaimedTrial]:
@@ -178,27 +178,27 @@ class Loop:
             if not memory.is_out_of_memory(error):
                 raise
         # here the error is gone, and with it what its traceback held
-        held = [trial for trial in trials if trial.lease.trial_id in context.holding]
+        held = [trial for trial in trials if trial.lease.trial_id in context.held_leases]
         if len(held) == 1:
             shape = split.train_x.shape[1], split.classes
             raise cohort.TooLargeError(sweep, held[0], shape, memory.free_memory(context.device))
         half = len(held) // 2
         logger.warning("sweep %d: out of memory with %d trials, going on with %d", sweep.id, len(held), half)
-        self._let_go(sweep, only=held[half:])
+        self._release(sweep, only=held[half:])
         return held[:half]
 
     def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
         """The trials with their parameters, as many as fit, and their data."""
         context, facts = self._context, DATASETS[sweep.dataset]
 
-        filled = context.patiently(lambda: fill_in(context.engine, sweep, trials))
-        context.holding.release({trial.lease.trial_id for trial in trials} - {one.lease.trial_id for one in filled})
+        filled = context.retry_while_disconnected(lambda: fill_in(context.engine, sweep, trials))
+        context.held_leases.release({trial.lease.trial_id for trial in trials} - {one.lease.trial_id for one in filled})
         data = self._dataset(sweep.dataset, sweep.split)
         free = memory.free_memory(context.device)
-        kept, rest = cohort.fitting(sweep, filled, (facts.features, facts.classes), free)
-        self._let_go(sweep, only=rest)
+        kept, rest = cohort.split_by_memory(sweep, filled, (facts.features, facts.classes), free)
+        self._release(sweep, only=rest)
         if kept:
-            context.patiently(lambda: self._ahead.start(sweep))
+            context.retry_while_disconnected(lambda: self._ahead.start(sweep))
         return kept, Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
 
     def _dataset(self, name: str, split: str) -> datasets.Dataset:
@@ -209,10 +209,10 @@ class Loop:
             self._datasets[name, split] = datasets.load(name, split, home=home, device=place)
         return self._datasets[name, split]
 
-    def _let_go(self, sweep: Sweep, reason: str | None = None, only: Sequence[ClaimedTrial] | None = None) -> None:
+    def _release(self, sweep: Sweep, reason: str | None = None, only: Sequence[ClaimedTrial] | None = None) -> None:
         """Gives leases back, all or `only` these; with a reason the attempt counts, and the last fails the trial."""
         context = self._context
-        leases = context.holding.leases() if only is None else [trial.lease for trial in only]
+        leases = context.held_leases.leases() if only is None else [trial.lease for trial in only]
         if not leases:
             return
 
@@ -224,25 +224,25 @@ class Loop:
                     queue.drop(session, sweep.id, leases, reason)
 
         try:
-            context.patiently(write)
+            context.retry_while_disconnected(write)
         except Stopped:
             logger.warning("the database is gone: the leases end by themselves")
-        context.holding.release(lease.trial_id for lease in leases)
+        context.held_leases.release(lease.trial_id for lease in leases)
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         """Keeps the leases alive while an epoch takes long, and says that the worker lives."""
         context = self._context
         while not context.stopping.wait(min(context.settings.lease_seconds / 3, 15)):
-            leases = context.holding.leases()
+            leases = context.held_leases.leases()
             try:
                 with transaction(context.engine) as session:
                     held = queue.heartbeat(session, context.worker_id, leases, context.settings.lease_seconds)
             except DBAPIError as error:
                 logger.warning("no heartbeat, the database is gone: %s", first_line(error))
                 continue
-            context.holding.keep_only(leases, held)
+            context.held_leases.keep_only(leases, held)
 
-    def _say_goodbye(self) -> None:
+    def _sign_off(self) -> None:
         try:
             with transaction(self._context.engine) as session:
                 queue.set_worker_state(session, self._context.worker_id, WorkerState.stopped)

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 SLICE_SECONDS = 0.25  # how long a stop may go unnoticed
 
 
-class Wakeup:
+class Listener:
     """One connection that listens. It is opened again when it was lost; until then the poll alone wakes."""
 
     def __init__(self, engine: Engine) -> None:

@@ -8,12 +8,13 @@ from contextlib import closing, contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from app.db.engine import first_line, transaction
+from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from app.domain.states import WorkerState
 from app.queue import retraining
 from app.queue.retraining import Retraining
 from app.queue.workers import set_worker_state
-from worker.cohort import run_config, run_seed
+from worker.cohort import run_seed
 from worker.context import Context, Stopped
 from worker.data.datasets import Dataset
 from worker.mlp import weights
@@ -48,13 +49,13 @@ def retrain_one(context: Context, dataset: Callable[[str, str], Dataset]) -> boo
         _put_off(context, found, AGAIN_SECONDS)
         return True
     if kept is not None:
-        context.patiently(lambda: _store(context, found, kept))
+        context.retry_while_disconnected(lambda: _store(context, found, kept))
     return True
 
 
 def _train(context: Context, found: Retraining, data: Dataset) -> dict[int, bytes] | None:
     """The weights of each run, by the index of its seed; None when told to stop."""
-    config, metric = run_config(found.params), found.sweep.metric
+    config, metric = MLPConfig.from_params(found.params), found.sweep.metric
     runs = [Run(index, config, run_seed(found.sweep.seed, index)) for index in found.values]
     split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
     keep: dict[Hashable, Parameters] = {}

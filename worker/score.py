@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 
 from app.db.engine import transaction
+from app.domain.configuration import MLPConfig
 from app.queue import scoring
 from app.queue.scoring import Unscored
-from worker.cohort import run_config
 from worker.context import Context
 from worker.data.datasets import Dataset
 from worker.mlp.training import score
@@ -44,7 +44,7 @@ def _accuracies(found: Unscored, dataset: Callable[[str, str], Dataset], context
     """By seed; none for `book`, which has validated on the test images already."""
     if found.split == "book" or not found.weights:
         return {}
-    data, config = dataset(found.dataset, found.split), run_config(found.params)
+    data, config = dataset(found.dataset, found.split), MLPConfig.from_params(found.params)
     return {
         seed: score(config, from_bytes(weights, context.device), data.test_x, data.test_y).accuracy
         for seed, weights in found.weights.items()

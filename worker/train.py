@@ -78,7 +78,7 @@ class TrainMLP:
                 self._write()
                 if self.context.stopping.is_set():
                     return
-                lost = {key for key in self._progress if key[0] not in self.context.holding}
+                lost = {key for key in self._progress if key[0] not in self.context.held_leases}
                 results = training.send(lost)
         except StopIteration:
             return
@@ -97,11 +97,11 @@ class TrainMLP:
 
     def _prune(self, results: Sequence[EpochResult]) -> None:
         """Asks about the trials that have epochs to come: of the others a look would save nothing."""
-        holding = self.context.holding
+        held_leases = self.context.held_leases
         training = [
             trial_id
             for trial_id in self._leases
-            if trial_id in holding and not all(run.ended for run in self._runs_of(trial_id))
+            if trial_id in held_leases and not all(run.ended for run in self._runs_of(trial_id))
         ]
         self._pruned |= self._pruning.ask(results, training)
 
@@ -109,7 +109,7 @@ class TrainMLP:
         """Records the curves when it is time, and the trials whose runs have all ended."""
         done = self._done()
         if done:
-            self.context.patiently(self._record)  # the curves first: a finished trial has whole ones
+            self.context.retry_while_disconnected(self._record)  # the curves first: a finished trial has whole ones
             self._finish(done)
         elif time.monotonic() - self._recorded_at >= RECORD_SECONDS:
             try:
@@ -120,12 +120,12 @@ class TrainMLP:
                 logger.warning("the database is gone, training goes on: %s", first_line(error))
 
     def _record(self) -> None:
-        leases = self.context.holding.leases()
+        leases = self.context.held_leases.leases()
         counts = {lease: self._epochs_done(lease.trial_id) for lease in leases}
         with transaction(self.context.engine) as session:
             seconds = self.context.settings.lease_seconds
             held = queue.record(session, self.sweep.id, counts, self._points, seconds)
-        self.context.holding.keep_only(leases, held)
+        self.context.held_leases.keep_only(leases, held)
         self._points.clear()
         self._recorded_at = time.monotonic()
 
@@ -136,11 +136,11 @@ class TrainMLP:
             with transaction(self.context.engine) as session:
                 return queue.finish(session, self.sweep.id, self.context.worker_id, results, self._weights)
 
-        accepted = self.context.patiently(write)
+        accepted = self.context.retry_while_disconnected(write)
         logger.info("sweep %d: %d trials finished", self.sweep.id, len(accepted))
         for result in results:
             self._pruning.finished(result)
-        self.context.holding.release(lease.trial_id for lease in done)
+        self.context.held_leases.release(lease.trial_id for lease in done)
         for lease in done:
             for index in self._indices[lease.trial_id]:
                 self._keep.pop((lease.trial_id, index), None)
@@ -149,7 +149,7 @@ class TrainMLP:
         return [
             lease
             for trial_id, lease in self._leases.items()
-            if trial_id in self.context.holding
+            if trial_id in self.context.held_leases
             and (trial_id in self._pruned or all(run.ended for run in self._runs_of(trial_id)))
         ]
 

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep
+from app.domain.configuration import MLPConfig, completed
 from app.domain.datasets import DATASETS
-from app.domain.hyperparameters import completed
-from app.domain.space import Constraints, parse_constraints, parse_space, training_cost
+from app.domain.space import Constraints, parse_constraints, parse_space
 
 
 def add_trials(
@@ -52,17 +52,17 @@ def constraints_of(sweep: Sweep) -> Constraints:
 
 def trial_size(sweep: Sweep, params: Mapping[str, Any]) -> dict[str, object]:
     """The columns of a trial that follow from its parameters."""
-    facts = DATASETS[sweep.dataset]
+    facts, config = DATASETS[sweep.dataset], MLPConfig.from_params(params)
     return {
-        "cost": training_cost(params, facts.features, facts.classes, sweep.seeds),
-        "epochs_total": int(str(completed(dict(params))["epochs"])) * sweep.seeds,
+        "cost": config.training_cost(facts.features, facts.classes) * sweep.seeds,
+        "epochs_total": config.epochs * sweep.seeds,
         "configuration": configuration(params),
     }
 
 
 def configuration(params: Mapping[str, Any]) -> str:
     """A hash that is equal for equal configurations: 1 and 1.0 are, and the book's value and one left out."""
-    full = completed(dict(params)) | {"hidden_layers": params.get("hidden_layers")}
+    full = completed(params) | {"hidden_layers": params.get("hidden_layers")}
     plain = {name: float(value) if type(value) is int else value for name, value in full.items()}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:32]
 

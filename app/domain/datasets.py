@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class DatasetFacts:
+class DatasetInfo:
     """`features` numbers an example, `classes` classes; `train` and `test` count examples before any split."""
 
     name: str
@@ -21,7 +21,7 @@ class DatasetFacts:
 DATASETS = {
     facts.name: facts
     for facts in (
-        DatasetFacts(
+        DatasetInfo(
             "fashion_mnist",
             "Fashion-MNIST: 28x28 grey images of clothes",
             784,
@@ -43,7 +43,7 @@ DATASETS = {
                 "Ankle boot",
             ),
         ),
-        DatasetFacts(
+        DatasetInfo(
             "digits",
             "Digits: 8x8 grey images of handwritten digits, from scikit-learn",
             64,

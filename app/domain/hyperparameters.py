@@ -1,27 +1,20 @@
 """The hyperparameters by name: kind, bounds, the book's default, and what each one means."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-ACTIVATIONS = ("relu", "sigmoid", "tanh", "gelu", "leaky_relu", "elu", "silu", "identity")
-INITIALIZATIONS = (
-    "default",
-    "normal",
-    "uniform",
-    "xavier_uniform",
-    "xavier_normal",
-    "kaiming_uniform",
-    "kaiming_normal",
-    "msra_prelu",
-    "orthogonal",
-    "zeros",
+from app.domain.configuration import (
+    ACTIVATIONS,
+    DEFAULTS,
+    INITIALIZATIONS,
+    LAYER_WIDTHS,
+    LR_SCHEDULES,
+    MAX_DEPTH,
+    OPTIMIZERS,
+    USUAL_MOMENTUM,
 )
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop")
-LR_SCHEDULES = ("constant", "step", "cosine")
-USUAL_MOMENTUM = 0.9  # of the optimizers that are named after it
-MAX_DEPTH = 8
+
 MAX_WIDTH = 65_536
-LAYER_WIDTHS = tuple(f"hidden_units_{layer}" for layer in range(1, MAX_DEPTH + 1))
 
 
 @dataclass(frozen=True)
@@ -76,25 +69,23 @@ class Hyperparameter:
     """`meaning` says in a few words what it is, `formula` what it does exactly, `source` where that comes from."""
 
     kind: Number | Category | Layers
-    default: object
     meaning: str
     formula: str = ""
     source: str = ""
+    default: object = None
 
 
 _WIDTH = Number(1, MAX_WIDTH, whole=True)
 
-HYPERPARAMETERS: dict[str, Hyperparameter] = {
+_TABLE: dict[str, Hyperparameter] = {
     "hidden_units": Hyperparameter(
         _WIDTH,
-        256,
         "units of each hidden layer",
         "h = activation(W x + b) with W of hidden_units rows",
         "Dive into Deep Learning 5.1",
     ),
     "depth": Hyperparameter(
         Number(0, MAX_DEPTH, whole=True),
-        1,
         "hidden layers; 0 is softmax regression",
         "logits = W x + b at 0",
         "Dive into Deep Learning 5.1",
@@ -102,7 +93,6 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     **{
         name: Hyperparameter(
             _WIDTH,
-            None,
             f"units of hidden layer {layer}, at depths where there is one; hidden_units if left out",
             f"W of layer {layer} has {name} rows",
             "Dive into Deep Learning 5.1",
@@ -111,35 +101,30 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     },
     "hidden_layers": Hyperparameter(
         Layers(),
-        None,
         "widths of the hidden layers, in place of hidden_units and depth",
         "[256, 1, 256] has a bottleneck of one neuron",
         "Dive into Deep Learning 5.2.4, exercise 3",
     ),
     "learning_rate": Hyperparameter(
         Number(0, 1e6, above=True),
-        0.1,
         "step size on the loss averaged over a batch",
         "p ← p - learning_rate · g, g = ∂/∂p of the mean cross-entropy of the mini-batch",
         "Dive into Deep Learning 12.5",
     ),
     "epochs": Hyperparameter(
         Number(1, 10_000, whole=True),
-        10,
         "passes over the training examples",
         "ceil(examples / batch_size) steps each, in an order drawn anew",
         "Dive into Deep Learning 12.5",
     ),
     "batch_size": Hyperparameter(
         Number(1, 65_536, whole=True),
-        256,
         "examples a step",
         "the last batch of an epoch holds what is left",
         "Dive into Deep Learning 12.5",
     ),
     "activation": Hyperparameter(
         Category(ACTIVATIONS),
-        "relu",
         "nonlinearity after each hidden layer",
         "relu max(x, 0); sigmoid 1/(1 + e⁻ˣ); tanh; gelu x Φ(x); leaky_relu max(x, 0.01 x); elu x or eˣ - 1; "
         "silu x/(1 + e⁻ˣ); identity",
@@ -147,7 +132,6 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     ),
     "initialization": Hyperparameter(
         Category(INITIALIZATIONS),
-        "default",
         "how the weights are drawn at the start",
         "default U(-1/√in, 1/√in), biases too; xavier variance 2 init_gain²/(in + out); kaiming variance 2/in; "
         "msra_prelu variance 4/((1 + init_slope²)(in + out)); biases 0 in all but default",
@@ -155,21 +139,18 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     ),
     "init_std": Hyperparameter(
         Number(0, 100),
-        0.01,
         "standard deviation of the initialization `normal`",
         "W ~ N(0, init_std²)",
         "Dive into Deep Learning 5.2.1",
     ),
     "init_range": Hyperparameter(
         Number(0, 100),
-        0.05,
         "a of the initialization `uniform`, which draws from U(-a, a)",
         "W ~ U(-init_range, init_range)",
         "torch.nn.init.uniform_",
     ),
     "init_gain": Hyperparameter(
         Number(0, 100),
-        1,
         "factor of the initializations `xavier_uniform` and `xavier_normal`",
         "W ~ U(-a, a) with a = init_gain √(6/(in + out)), or N(0, 2 init_gain²/(in + out)); "
         "the magnitude of mxnet.init.Xavier is 3 init_gain², or init_gain² for the normal one",
@@ -177,14 +158,12 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     ),
     "init_slope": Hyperparameter(
         Number(0, 100),
-        0.25,
         "slope below 0 of the leaky ReLU that the initialization `msra_prelu` is made for",
         "W ~ N(0, 4/((1 + init_slope²)(in + out)))",
         "mxnet.init.MSRAPrelu; He et al. 2015",
     ),
     "optimizer": Hyperparameter(
         Category(OPTIMIZERS),
-        "sgd",
         "update rule; momentum is sgd with one, nesterov looks ahead",
         "sgd p ← p - lr·g; momentum v ← μ v + g, p ← p - lr·v; nesterov p ← p - lr·(g + μ v); "
         "adam, adamw β = (0.9, 0.999), ε = 10⁻⁸; rmsprop α = 0.99, ε = 10⁻⁸",
@@ -192,35 +171,30 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     ),
     "momentum": Hyperparameter(
         Number(0, 1),
-        0,
         f"share of the last update that is kept; {USUAL_MOMENTUM} if left out with momentum or nesterov",
         "v ← momentum · v + g; in rmsprop on the scaled gradient; adam and adamw have their own",
         "torch.optim.SGD, torch.optim.RMSprop",
     ),
     "weight_decay": Hyperparameter(
         Number(0, 100),
-        0,
         "L2 penalty on every parameter; in adamw apart from the gradient",
         "g ← g + weight_decay · p; in adamw p ← (1 - lr · weight_decay) p before the step",
         "torch.optim; Dive into Deep Learning 3.7; Loshchilov and Hutter 2019",
     ),
     "dropout": Hyperparameter(
         Number(0, 0.99),
-        0,
         "share of each hidden layer's units dropped in training",
         "h ← h · [u ≥ dropout] / (1 - dropout), u ~ U[0, 1) for each unit, example and step",
         "torch.nn.Dropout; Dive into Deep Learning 5.6; Srivastava et al. 2014",
     ),
     "batch_norm": Hyperparameter(
         Category((False, True)),
-        False,
         "normalizes each hidden unit over the mini-batch, before the activation; in place of its bias",
         "γ (z - mean) / √(var + 10⁻⁵) + β; in validation with running mean and var, moved by 0.1 each step",
         "torch.nn.BatchNorm1d; Dive into Deep Learning 8.5; Ioffe and Szegedy 2015",
     ),
     "lr_schedule": Hyperparameter(
         Category(LR_SCHEDULES),
-        "constant",
         "learning rate over the steps",
         "constant 1; step lr_gamma^floor(t / lr_step_epochs); cosine (1 + cos(π t / (epochs - warmup_epochs))) / 2, "
         "times learning_rate; t in epochs since the warm-up, in fractions, a step at a time",
@@ -228,54 +202,39 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
     ),
     "warmup_epochs": Hyperparameter(
         Number(0, 10_000),
-        0,
         "epochs in which the learning rate rises, before its schedule",
         "learning_rate · k / (warmup_epochs · steps an epoch) in step k = 1, 2, …",
         "torch.optim.lr_scheduler.LinearLR; Dive into Deep Learning 12.11.3.4",
     ),
     "lr_step_epochs": Hyperparameter(
         Number(1, 10_000, whole=True),
-        10,
         "epochs between two drops of the schedule `step`",
         "see lr_schedule",
         "step_size of torch.optim.lr_scheduler.StepLR",
     ),
     "lr_gamma": Hyperparameter(
         Number(0, 1),
-        0.1,
         "factor of each drop of the schedule `step`",
         "see lr_schedule",
         "gamma of torch.optim.lr_scheduler.StepLR",
     ),
     "label_smoothing": Hyperparameter(
         Number(0, 1),
-        0,
         "probability that is shared among all classes in training; not in validation",
         "the target of class c is (1 - label_smoothing) [c = y] + label_smoothing / classes",
         "torch.nn.CrossEntropyLoss; Szegedy et al. 2016",
     ),
     "patience": Hyperparameter(
         Number(0, 10_000, whole=True),
-        0,
         "epochs without a lower validation loss before a run ends; 0 never ends it early",
         "ends when val_loss has not been below its lowest for so many epochs in a row; the value is the last epoch's",
         "Prechelt 1998",
     ),
 }
 
-
-def completed(params: dict[str, object]) -> dict[str, object]:
-    """The parameters with the book's value for each one that is left out, and `hidden_layers` always filled in.
-
-    A layer without a width of its own has `hidden_units`.
-    """
-    full = {name: parameter.default for name, parameter in HYPERPARAMETERS.items()} | params
-    if full["hidden_layers"] is None:
-        layers = LAYER_WIDTHS[: int(str(full["depth"]))]
-        full["hidden_layers"] = [full["hidden_units"] if full[name] is None else full[name] for name in layers]
-    if "momentum" not in params and full["optimizer"] in ("momentum", "nesterov"):
-        full["momentum"] = USUAL_MOMENTUM
-    return full
+HYPERPARAMETERS: dict[str, Hyperparameter] = {
+    name: replace(parameter, default=DEFAULTS[name]) for name, parameter in _TABLE.items()
+}
 
 
 def markdown_table() -> str:

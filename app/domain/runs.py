@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Run:
     """
 
     key: Hashable
-    config: RunConfig
+    config: MLPConfig
     seed: int
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Run, Sweep, Trial
+from app.domain.configuration import completed
 from app.domain.datasets import DATASETS
-from app.domain.hyperparameters import completed
 from app.domain.states import TrialState
 from app.errors import ConflictError, NotFoundError
 from app.files import model_file

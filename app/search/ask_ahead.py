@@ -16,9 +16,9 @@ from app.db.engine import first_line, transaction
 from app.db.tables import Sweep
 from app.domain.sampling import traits_of
 from app.search import assignment, history
-from app.search.assignment import Draw
-from app.search.proposals import Asker, ExhaustedError
-from app.search.samplers import Tried
+from app.search.assignment import Suggestion
+from app.search.proposals import ExhaustedError, Proposer
+from app.search.samplers import Observation
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ ENOUGH_KNOWN = 256  # waiting trials with parameters; where there are fewer, twi
 OTHERS_SECONDS = 5.0  # in which another worker is done with them, or something is wrong with it
 
 
-class Ahead:
+class AskAhead:
     """One thread at a time. What it asks for depends on the trials as they stood at `start` alone."""
 
     def __init__(self, engine: Engine, stopping: threading.Event) -> None:
@@ -55,7 +55,7 @@ class Ahead:
             self._thread.join(0.1)
         self._thread = None
 
-    def _run(self, sweep: Sweep, tried: Sequence[Tried], trials: Sequence[tuple[int, int]]) -> None:
+    def _run(self, sweep: Sweep, tried: Sequence[Observation], trials: Sequence[tuple[int, int]]) -> None:
         try:
             with _alone(self._engine, sweep.id) as alone:
                 if alone:
@@ -96,17 +96,17 @@ def _ask(
     engine: Engine,
     stopping: threading.Event,
     sweep: Sweep,
-    tried: Sequence[Tried],
+    tried: Sequence[Observation],
     trials: Sequence[tuple[int, int]],
 ) -> None:
     started = time.monotonic()
-    asker = Asker(sweep, tried)
-    chosen: list[Draw] = []
+    asker = Proposer(sweep, tried)
+    chosen: list[Suggestion] = []
     for trial_id, number in trials:
         if stopping.is_set():
             return
         try:
-            chosen.append(Draw(trial_id, None, asker.choose(number)))
+            chosen.append(Suggestion(trial_id, None, asker.choose(number)))
         except ExhaustedError:
             break  # whoever claims the trial finds the same, and ends the sweep
     if not chosen:

@@ -24,7 +24,7 @@ from app.lifecycle import sweep_row
 from app.queue import statements
 from app.queue.claims import ClaimedTrial
 from app.search.history import known_rows
-from app.search.proposals import Asker, ExhaustedError, Infeasible, same_as
+from app.search.proposals import ExhaustedError, Infeasible, Proposer, same_as
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _TRAINED = {TrialState.running, TrialState.complete, TrialState.pruned, TrialSta
 
 
 @dataclass(frozen=True)
-class Draw:
+class Suggestion:
     """A configuration for a trial. `token` is that of the lease; None for a trial that waits, asked for ahead."""
 
     trial_id: int
@@ -41,7 +41,7 @@ class Draw:
 
 
 @dataclass
-class Written:
+class Assigned:
     """What became of draws, by trial id.
 
     `first_seeds` are those to train, each with the index of its first seed; `refused` may not be tried again, and are
@@ -66,17 +66,19 @@ def without_costs(session: Session, enough: int) -> Sweep | None:
     return None if found is None else session.get(Sweep, found)
 
 
-def write(session: Session, sweep_id: int, draws: Sequence[Draw], infeasible: Sequence[Infeasible] = ()) -> Written:
+def write(
+    session: Session, sweep_id: int, draws: Sequence[Suggestion], infeasible: Sequence[Infeasible] = ()
+) -> Assigned:
     """Settles the draws in their order; what was infeasible becomes a row of its own, so it costs no budget."""
     sweep = session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
-    written = Written()
+    written = Assigned()
     mine = _open(session, draws) if sweep is not None else {}
     if sweep is None or not (mine or (infeasible and sweep.state not in ENDED_SWEEPS)):
         return written
     _insert_infeasible(session, sweep, infeasible)
     sizes = {draw.trial_id: trial_rows.trial_size(sweep, draw.params) for draw in draws}
     known = _equal(session, sweep_id, {str(size["configuration"]) for size in sizes.values()}, leave_out=set(mine))
-    ready: list[tuple[Draw, int]] = []
+    ready: list[tuple[Suggestion, int]] = []
     for draw in draws:
         if draw.trial_id not in mine:
             continue
@@ -117,7 +119,7 @@ class _Other:
 
 
 def _settled(
-    session: Session, sweep: Sweep, draw: Draw, row: Row[Any], others: Sequence[_Other], written: Written
+    session: Session, sweep: Sweep, draw: Suggestion, row: Row[Any], others: Sequence[_Other], written: Assigned
 ) -> int | None:
     """The first seed of a trial that is to be trained, by the sweep's policy for repeats; None for one that is not."""
     if row.first_seed > 0:  # further seeds were asked for, or settled at an earlier attempt
@@ -152,7 +154,7 @@ def _settled(
     return first_seed
 
 
-def _open(session: Session, draws: Sequence[Draw]) -> dict[int, Any]:
+def _open(session: Session, draws: Sequence[Suggestion]) -> dict[int, Any]:
     """The rows that may still be written, by id, locked in the order of their ids."""
     columns = (Trial.id, Trial.number, Trial.state, Trial.lease_token, Trial.configuration, Trial.first_seed)
     found = select(*columns, Trial.params.is_(None).label("empty")).where(
@@ -181,7 +183,7 @@ def _equal(session: Session, sweep_id: int, configurations: set[str], leave_out:
 
 
 def _write_params(
-    session: Session, ready: Sequence[tuple[Draw, int]], sizes: Mapping[int, Mapping[str, object]]
+    session: Session, ready: Sequence[tuple[Suggestion, int]], sizes: Mapping[int, Mapping[str, object]]
 ) -> None:
     columns = [sizes[draw.trial_id] for draw, _ in ready]
     if columns:
@@ -194,7 +196,7 @@ def _write_params(
         session.execute(_WRITE, given | {name: [column[name] for column in columns] for name in names})
 
 
-def _take_over(session: Session, draw: Draw, other: _Other) -> None:
+def _take_over(session: Session, draw: Suggestion, other: _Other) -> None:
     """Ends the trial with the results of another one."""
     given = {"id": draw.trial_id, "token": draw.token, "other": other.id, "reason": same_as(other.number)}
     session.execute(_TAKE_OVER, given)
@@ -288,10 +290,10 @@ def fill_in(engine: Engine, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> lis
         if any(trial.params is None for trial in left):
             with transaction(engine) as session:
                 known = known_rows(session, sweep.id)
-            asker = Asker(sweep, known)
+            asker = Proposer(sweep, known)
         chosen, exhausted = _choose(asker, left)
         with transaction(engine) as session:
-            wanted = [Draw(one.lease.trial_id, one.lease.token, one.params or {}) for one in chosen]
+            wanted = [Suggestion(one.lease.trial_id, one.lease.token, one.params or {}) for one in chosen]
             written = write(session, sweep.id, wanted, asker.infeasible if asker else ())
             if exhausted:
                 asked = {one.lease for one in chosen}
@@ -307,7 +309,7 @@ def fill_in(engine: Engine, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> lis
     return kept
 
 
-def _choose(asker: Asker | None, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], str | None]:
+def _choose(asker: Proposer | None, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], str | None]:
     """The trials with parameters, those that had some first; and why there are fewer than were asked for."""
     given = [trial for trial in trials if trial.params is not None]
     chosen = [trial for trial in trials if trial.params is None]

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.engine import first_line, is_gone, transaction
 from app.db.tables import Sweep
-from app.domain.hyperparameters import completed
-from app.domain.pruning.curves import Board
+from app.domain.configuration import MLPConfig
+from app.domain.pruning.curves import CurveTable
 from app.domain.space import parse_space
 from app.domain.states import TrialState
 from app.search import curve_rows
@@ -23,13 +23,13 @@ READ_SECONDS = 0.5  # as often as other workers write
 READ_SHARE = 0.02  # of the time; where reading takes long it is done more seldom
 
 
-class KnownCurves:
+class SweepCurves:
     """The curves of a sweep's trials, whoever trains or trained them, on a board."""
 
     def __init__(self, engine: Engine, sweep: Sweep, *, keep_runs: bool) -> None:
         self._engine, self._sweep = engine, sweep
-        self.board = Board(sweep.direction == "maximize", sweep.seeds, _longest(sweep), sweep.seed, keep_runs)
-        self._seen: dict[int, curve_rows.Standing] = {}
+        self.board = CurveTable(sweep.direction == "maximize", sweep.seeds, _longest(sweep), sweep.seed, keep_runs)
+        self._seen: dict[int, curve_rows.TrialSnapshot] = {}
         self._read_at = -math.inf
 
     def begin(self, sweep: Sweep, numbers: Collection[int]) -> None:
@@ -55,7 +55,7 @@ class KnownCurves:
 
     def _read(self, own: Collection[int]) -> None:
         with transaction(self._engine) as session:
-            found = {one.trial_id: one for one in curve_rows.standings(session, self._sweep) if one.trial_id not in own}
+            found = {one.trial_id: one for one in curve_rows.snapshots(session, self._sweep) if one.trial_id not in own}
             for trial_id, before in self._seen.items():
                 if trial_id not in own and _began(found.get(trial_id)) != before.started_at:
                     self.board.forget(before.number)  # it was given back, excluded, or trains anew
@@ -68,7 +68,7 @@ class KnownCurves:
                 self.board.complete[one.number] = one.value
         self._seen = found
 
-    def _last_epoch(self, one: curve_rows.Standing) -> int:
+    def _last_epoch(self, one: curve_rows.TrialSnapshot) -> int:
         if one.trial_id not in self._seen:  # one's own before: read again as it was recorded
             self.board.forget(one.number)
         curve = self.board.curves.get(one.number)
@@ -80,23 +80,23 @@ class CurveCache:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._curves: dict[int, KnownCurves] = {}
+        self._curves: dict[int, SweepCurves] = {}
 
-    def of(self, sweep: Sweep, *, keep_runs: bool) -> KnownCurves:
+    def of(self, sweep: Sweep, *, keep_runs: bool) -> SweepCurves:
         """The sweep's curves, as far as they were read; with `keep_runs` those of single runs too."""
         if sweep.id not in self._curves:
-            self._curves = {sweep.id: KnownCurves(self._engine, sweep, keep_runs=keep_runs)}
+            self._curves = {sweep.id: SweepCurves(self._engine, sweep, keep_runs=keep_runs)}
         return self._curves[sweep.id]
 
 
 def _longest(sweep: Sweep) -> int:
     """Epochs of the longest training that its space holds."""
-    return int(str(completed(dict(parse_space(sweep.space).largest()))["epochs"]))
+    return MLPConfig.from_params(parse_space(sweep.space).largest()).epochs
 
 
-def _began(one: curve_rows.Standing | None) -> datetime | None:
+def _began(one: curve_rows.TrialSnapshot | None) -> datetime | None:
     return None if one is None else one.started_at
 
 
-def _trains(one: curve_rows.Standing) -> bool:
+def _trains(one: curve_rows.TrialSnapshot) -> bool:
     return one.state == TrialState.running

@@ -13,7 +13,7 @@ from app.domain.states import TrialState
 _JUDGED = (TrialState.running, TrialState.complete, TrialState.pruned, TrialState.failed)
 
 
-class Standing(NamedTuple):
+class TrialSnapshot(NamedTuple):
     """A trial that runs or has run to its end; `started_at` tells a training from the one before it."""
 
     trial_id: int
@@ -23,11 +23,11 @@ class Standing(NamedTuple):
     started_at: datetime | None
 
 
-def standings(session: Session, sweep: Sweep) -> list[Standing]:
+def snapshots(session: Session, sweep: Sweep) -> list[TrialSnapshot]:
     """The trials that run or have run, but those that are excluded."""
     columns = (Trial.id, Trial.number, Trial.state, Trial.value, Trial.started_at)
     judged = select(*columns).where(Trial.sweep_id == sweep.id, Trial.state.in_(_JUDGED), ~Trial.excluded)
-    return [Standing(*row) for row in session.execute(judged)]
+    return [TrialSnapshot(*row) for row in session.execute(judged)]
 
 
 def figures_after(

@@ -7,22 +7,24 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Trial
 from app.domain.states import TrialState
-from app.search.samplers import Tried
+from app.search.samplers import Observation
 
 
-def known_rows(session: Session, sweep_id: int) -> list[Tried]:
+def known_rows(session: Session, sweep_id: int) -> list[Observation]:
     """What a sampler may learn from: all trials with parameters, but those that were excluded or cancelled."""
     columns = (Trial.number, Trial.state, Trial.params, Trial.value, Trial.other_values)
     found = select(*columns).where(
         Trial.sweep_id == sweep_id, Trial.params.is_not(None), ~Trial.excluded, Trial.state != TrialState.cancelled
     )
     return [
-        Tried(row.number, row.state, row.params, () if row.value is None else (row.value, *(row.other_values or ())))
+        Observation(
+            row.number, row.state, row.params, () if row.value is None else (row.value, *(row.other_values or ()))
+        )
         for row in session.execute(found.order_by(Trial.number))
     ]
 
 
-def remembered(tried: Sequence[Tried], most: int | None, maximize: bool) -> list[Tried]:
+def truncate_history(tried: Sequence[Observation], most: int | None, maximize: bool) -> list[Observation]:
     """What a sampler is shown, in its order: what runs, and at most so many that have ended.
 
     Those are the best quarter of them, and the newest of the others.

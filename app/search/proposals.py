@@ -8,7 +8,7 @@ from app.db.tables import Sweep
 from app.db.trial_rows import configuration, constraints_of
 from app.domain.space import parse_space
 from app.errors import InvalidError
-from app.search.samplers import Tried, Turn
+from app.search.samplers import AskSeed, Observation
 from app.search.search import Search
 
 MOST_INFEASIBLE = 200  # in a row: a space with a share of 3 % that is feasible comes to that once in 400 draws
@@ -27,10 +27,10 @@ class ExhaustedError(Exception):
     """The space holds nothing more to try; says why."""
 
 
-class Asker:
+class Proposer:
     """A sweep's sampler at this moment: what it gives is feasible, and new where repeats are forbidden."""
 
-    def __init__(self, sweep: Sweep, tried: Sequence[Tried]) -> None:
+    def __init__(self, sweep: Sweep, tried: Sequence[Observation]) -> None:
         self._sweep, self._space, self._constraints = sweep, parse_space(sweep.space), constraints_of(sweep)
         maximize = [one == "maximize" for one in (sweep.direction, *(more["direction"] for more in sweep.objectives))]
         self._search = Search(self._space, sweep.sampler, tried, maximize=maximize, constraints=self._constraints)
@@ -46,7 +46,7 @@ class Asker:
         """A configuration for the trial of this number. Raises ExhaustedError where the space holds none."""
         refused = repeats = 0
         while True:
-            params = self._search.ask(Turn(self._sweep.seed, number, refused))
+            params = self._search.ask(AskSeed(self._sweep.seed, number, refused))
             reason = self._constraints.broken(params)
             same = self._forbidden.get(configuration(params)) if self._forbidden else None
             if reason is None and same is None:
@@ -58,7 +58,7 @@ class Asker:
                 if repeats % MOST_REPEATS:
                     continue
                 if (left := self._left_over(number)) is not None:
-                    self._search.learn(Tried(number, "running", left))
+                    self._search.learn(Observation(number, "running", left))
                     return self._chosen(number, left)
             self._refuse(params, reason or same_as(same or 0))
 
@@ -90,7 +90,7 @@ class Asker:
         ]
         if not new:
             raise ExhaustedError("every configuration of the space has been tried")
-        return new[Turn(self._sweep.seed, number).seed % len(new)]
+        return new[AskSeed(self._sweep.seed, number).seed % len(new)]
 
 
 def same_as(number: int) -> str:

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
-class Turn(NamedTuple):
+class AskSeed(NamedTuple):
     """Which draw of a sweep this is: for the trial of this number, after so many refused ones and copies of others."""
 
     sweep_seed: int
@@ -32,7 +32,7 @@ class Turn(NamedTuple):
         return _hashed(self.sweep_seed, self.number, *again)
 
 
-class Tried(NamedTuple):
+class Observation(NamedTuple):
     """A trial that a sampler learns from; `values` are those of the objectives, none where it has no value."""
 
     number: int
@@ -41,14 +41,14 @@ class Tried(NamedTuple):
     values: tuple[float, ...] = ()
 
 
-class Known(NamedTuple):
+class SamplerSpace(NamedTuple):
     """What a sampler is made for: the distributions in their order, and the names of those with a condition."""
 
     free: Mapping[str, BaseDistribution]
     conditional: frozenset[str] = frozenset()
 
 
-def sampler(options: Mapping[str, Any], turn: Turn, known: Known) -> BaseSampler:
+def sampler(options: Mapping[str, Any], turn: AskSeed, known: SamplerSpace) -> BaseSampler:
     """The sampler of this name and with these options, for one turn."""
     name, rest = options["name"], {key: value for key, value in options.items() if key != "name"}
     if name == "qmc":
@@ -79,7 +79,7 @@ class _Sequence(optuna.samplers.QMCSampler):
     Optuna counts the points in its storage, and learns the dimensions from the first finished trial.
     """
 
-    def __init__(self, turn: Turn, known: Known, sequence: str = "sobol", scramble: bool = True) -> None:
+    def __init__(self, turn: AskSeed, known: SamplerSpace, sequence: str = "sobol", scramble: bool = True) -> None:
         # one that was refused comes from another scrambling, so that no trial's own point is taken from it
         seed = _hashed(turn.sweep_seed, "sequence", turn.refused)
         super().__init__(qmc_type=sequence, scramble=scramble or turn.refused > 0, seed=seed)
@@ -107,7 +107,7 @@ class _Replayed(optuna.samplers.CmaEsSampler):
     """
 
     def __init__(
-        self, turn: Turn, n_startup_trials: int = 1, population_size: int | None = None, separable: bool = False
+        self, turn: AskSeed, n_startup_trials: int = 1, population_size: int | None = None, separable: bool = False
     ) -> None:
         super().__init__(
             seed=turn.seed,
@@ -138,7 +138,7 @@ class _Replayed(optuna.samplers.CmaEsSampler):
         return optimizer
 
 
-def _gaussian_process(turn: Turn, **options: Any) -> BaseSampler:
+def _gaussian_process(turn: AskSeed, **options: Any) -> BaseSampler:
     made = optuna.samplers.GPSampler(seed=turn.seed, warn_independent_sampling=False, **options)
     # of 10, 128 and 2048: a draw as good in 0.15 s rather than 0.5 s, docs/adr/0005-asking-ahead.md
     made._n_local_search, made._n_preliminary_samples = 2, 512

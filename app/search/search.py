@@ -10,11 +10,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from app.charts.rows import TrialRow
-from app.domain.hyperparameters import completed
+from app.domain.configuration import completed
 from app.domain.sampling import population_size, traits_of
 from app.domain.space import Choice, Constraints, Range, Space
-from app.search.history import remembered
-from app.search.samplers import Known, Tried, Turn, generation, sampler
+from app.search.history import truncate_history
+from app.search.samplers import AskSeed, Observation, SamplerSpace, generation, sampler
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -35,9 +35,9 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
     return {name: _distribution(free[name]) for name in space.order if name in free}
 
 
-def known(space: Space) -> Known:
+def known(space: Space) -> SamplerSpace:
     """What samplers need to know of a space."""
-    return Known(distributions(space), frozenset(space.conditions))
+    return SamplerSpace(distributions(space), frozenset(space.conditions))
 
 
 def study_from_rows(space: Space, rows: Sequence[TrialRow], *, maximize: bool) -> optuna.Study:
@@ -61,7 +61,7 @@ class Search:
         self,
         space: Space,
         options: Mapping[str, Any],
-        tried: Sequence[Tried] = (),
+        tried: Sequence[Observation] = (),
         *,
         maximize: Sequence[bool] = (True,),
         constraints: Constraints | None = None,
@@ -73,10 +73,10 @@ class Search:
         self._finished = 0
         self._sampler: optuna.samplers.BaseSampler | None = None
         self._seen = [dict(one.params) for one in tried] if options["name"] == "nsgaii" else []
-        for one in remembered(tried, traits_of(options).max_history, maximize[0]):
+        for one in truncate_history(tried, traits_of(options).max_history, maximize[0]):
             self.learn(one)
 
-    def ask(self, turn: Turn) -> dict[str, Any]:
+    def ask(self, turn: AskSeed) -> dict[str, Any]:
         """One new configuration, the constants included; from here on it counts as running."""
         params = self._asked(turn)
         while self.options["name"] == "nsgaii" and params in self._seen and turn.copies < MOST_COPIES:
@@ -86,7 +86,7 @@ class Search:
         self._seen.append(params)
         return params
 
-    def _asked(self, turn: Turn) -> dict[str, Any]:
+    def _asked(self, turn: AskSeed) -> dict[str, Any]:
         if self._sampler is None or self.options["name"] != "gp":  # that one keeps what it fitted for the next
             self._sampler = sampler(self.options, turn, self._known)
         self._study.sampler = self._sampler
@@ -101,9 +101,9 @@ class Search:
     def refuse(self, params: Mapping[str, Any]) -> None:
         """Learns that the configuration that was asked for last is not trained."""
         self._study.tell(len(self._study.get_trials(deepcopy=False)) - 1, state=TrialState.FAIL)
-        self.learn(Tried(-1, "infeasible", params))
+        self.learn(Observation(-1, "infeasible", params))
 
-    def learn(self, one: Tried) -> None:
+    def learn(self, one: Observation) -> None:
         """Takes in a trial as it stands; of infeasible ones those that break a constraint."""
         violations = self.constraints.violations(one.params) if self.constraints.items else {}
         infeasible = one.state == "infeasible"
@@ -150,9 +150,9 @@ def _suggested(trial: optuna.Trial, name: str, domain: Choice | Range) -> Any:
     return trial.suggest_float(name, domain.low, domain.last, step=domain.step, log=domain.log)
 
 
-def _frozen(about: Known, params: Mapping[str, Any], **more: Any) -> FrozenTrial:
+def _frozen(about: SamplerSpace, params: Mapping[str, Any], **more: Any) -> FrozenTrial:
     """The trial of a study; a hyperparameter that the space got later has the book's value in it."""
-    book: Mapping[str, Any] = completed(dict(params))
+    book: Mapping[str, Any] = completed(params)
     given = [name for name in about.free if name in params or name not in about.conditional]
     return create_trial(
         params={name: encoded(params.get(name, book[name])) for name in given},

@@ -6,12 +6,13 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.domain.configuration import MLPConfig
 from app.domain.datasets import DATASETS
 from app.domain.formatting import plural
-from app.domain.space import Space, largest_trial, parse_constraints, training_cost
+from app.domain.space import Space, largest_trial, parse_constraints
 from app.queue.workers import SILENT_SECONDS
 from app.schemas import SweepCreate, SweepPreview
-from app.search.samplers import Turn
+from app.search.samplers import AskSeed
 from app.search.search import Search
 from app.sweeps import body_checks
 
@@ -74,9 +75,9 @@ def _mean_cost(body: SweepCreate, space: Space, n_trials: int) -> float:
         chosen = list(islice(space.grid(), 0, None, -(-n_trials // MOST_COSTED)))
     else:
         search = Search(space, {"name": "random"})
-        chosen = [search.ask(Turn(body.seed, number)) for number in range(min(n_trials, MOST_COSTED // 5))]
-    costs = [training_cost(params, facts.features, facts.classes, body.seeds) for params in chosen]
-    return sum(costs) / len(costs)
+        chosen = [search.ask(AskSeed(body.seed, number)) for number in range(min(n_trials, MOST_COSTED // 5))]
+    costs = [MLPConfig.from_params(params).training_cost(facts.features, facts.classes) for params in chosen]
+    return body.seeds * sum(costs) / len(costs)
 
 
 def _from_what(speed: Speed) -> str:

@@ -15,10 +15,10 @@ from app.config import Settings
 from app.db.engine import connect
 from app.web import error_handlers, security
 from app.web.api import charts, events, exercises, exports, models, sweeps, system, trials
-from app.web.cache import Kept
+from app.web.cache import LRUCache
 from app.web.dependencies import known_query
 from app.web.dependencies import problems as problems_of
-from app.web.events import Live
+from app.web.events import Broadcaster
 from app.web.pages import actions, login, pages
 from app.web.webhooks import delivery
 
@@ -58,8 +58,8 @@ def create_app(settings: Settings) -> FastAPI:
         responses=problems_of(401, 403, 413, 503),  # the key, the host, the body's size, the database: of every call
     )
     app.state.engine = engine
-    app.state.live = Live(engine)
-    app.state.drawn = Kept()
+    app.state.live = Broadcaster(engine)
+    app.state.drawn = LRUCache()
     app.state.gate = security.Gate(settings)
     error_handlers.install(app)
     app.middleware("http")(security.guard)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 MOST = 64  # of some hundred kilobytes each
 
 
-class Kept:
+class LRUCache:
     """The last answers, by a key that changes whenever they would."""
 
     def __init__(self, most: int = MOST) -> None:

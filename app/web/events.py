@@ -45,7 +45,7 @@ class SweepEvent(BaseModel):
     progress: float
 
 
-class Live:
+class Broadcaster:
     """Tells subscribers which sweeps changed. `run` is the server's background task."""
 
     def __init__(self, engine: Engine) -> None:

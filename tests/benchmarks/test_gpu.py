@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from benchmarks import gpu
 from benchmarks.arms import Eager
@@ -47,7 +47,7 @@ def test_needs_torch_and_numpy_alone() -> None:
 def test_the_plain_loop_under_a_graph_is_the_plain_loop() -> None:
     """Recorded and replayed, it trains to the same losses, bit for bit, with a smaller last batch."""
     split = small_split(torch.float32)
-    configs = [RunConfig((9,), 0.1, 9, 32), RunConfig((7, 5), 0.01, 9, 32, "tanh", optimizer="adam")]
+    configs = [MLPConfig((9,), 0.1, 9, 32), MLPConfig((7, 5), 0.01, 9, 32, "tanh", optimizer="adam")]
     runs = [Run(i, config, i) for i, config in enumerate(configs)]
     recorder = RecordedSteps()
     plain, graphed = Eager(runs, split), GraphedEager(runs, split, recorder)
@@ -61,7 +61,7 @@ def test_made_up_data_has_the_shape_of_the_real() -> None:
     split = made_up(torch.device("cpu"))
     assert (split.train_x.shape, split.val_x.shape) == ((50_000, 784), (10_000, 784))
     assert set(split.train_y.tolist()) == set(range(10))
-    arm = Eager([Run(0, RunConfig((16,), 0.1, 3), 0)], first(split, 2000, 500))
+    arm = Eager([Run(0, MLPConfig((16,), 0.1, 3), 0)], first(split, 2000, 500))
     assert arm.epoch()[0] > arm.epoch()[0] > arm.epoch()[0]
 
 

@@ -9,7 +9,7 @@ from random import Random
 import torch
 from torch import Tensor
 
-from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, RunConfig
+from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, MLPConfig
 from app.domain.runs import Run
 from worker.mlp.fused.layout import fusion_order
 from worker.mlp.fused.network import FusedMLP, Kind, Member, Tally
@@ -20,7 +20,7 @@ from worker.mlp.reference.scratch import MLPScratch
 from worker.mlp.schedules import learning_rates
 from worker.mlp.training import Split
 
-Reference = Callable[[RunConfig, Parameters], MLPScratch | MLPConcise]
+Reference = Callable[[MLPConfig, Parameters], MLPScratch | MLPConcise]
 FEATURES, CLASSES, BATCH = 20, 10, 32
 EPOCH_STEPS = 5  # of the comparisons: 20 steps are four epochs
 SHAPES: tuple[tuple[int, ...], ...] = ((), (7,), (1,), (7, 5), (16, 1, 16), (5, 5, 5), (7, 5, 3, 2))
@@ -42,7 +42,7 @@ def every_run(activation: str) -> list[Run]:
     return [
         Run(
             (activation, initialization, shape),
-            RunConfig(shape, 0.01 * 4 ** (i % 3), 3, BATCH, activation, initialization, init_std=0.3, init_range=0.4),
+            MLPConfig(shape, 0.01 * 4 ** (i % 3), 3, BATCH, activation, initialization, init_std=0.3, init_range=0.4),
             seed=i % 2,
         )
         for i, (initialization, shape) in enumerate(product(INITIALIZATIONS, SHAPES))
@@ -72,7 +72,7 @@ def _recipe(i: int, random: Random) -> Run:
     activation = ACTIVATIONS[i % len(ACTIVATIONS)]
     vanishes = initialization == "zeros" or activation == "identity"
     normalizes = random.random() < 0.5 and not (vanishes and optimizer in RATES)
-    config = RunConfig(
+    config = MLPConfig(
         SHAPES[i % len(SHAPES)],
         RATES.get(optimizer, 0.02) * random.choice([0.5, 1, 2]),
         epochs=4,
@@ -121,7 +121,7 @@ def _fused(runs: list[Run], dtype: torch.dtype, steps: int) -> Iterator[tuple[Ru
     return ((run, model.parameters(position)) for position, run in enumerate(runs))
 
 
-def _rates(configs: list[RunConfig], steps: int) -> Tensor:
+def _rates(configs: list[MLPConfig], steps: int) -> Tensor:
     """The learning rates [steps, runs] of the comparisons."""
     epochs = range(1, steps // EPOCH_STEPS + 2)
     return torch.cat([learning_rates(configs, epoch, EPOCH_STEPS) for epoch in epochs])[:steps]

@@ -17,7 +17,7 @@ from app.queue.leases import Lease
 from app.queue.progress import EpochPoint, RunResult, TrialResult
 from app.schemas import SweepCreate
 from app.search import assignment
-from app.search.assignment import Draw
+from app.search.assignment import Suggestion
 from app.sweeps import creation
 
 Result = TypeVar("Result")
@@ -63,7 +63,9 @@ def choose(engine: Engine, sweep_id: int, trials: Sequence[ClaimedTrial]) -> Non
     """Gives every claimed trial parameters, as a sampler would."""
     with transaction(engine) as session:
         chosen = {trial.lease: {"hidden_units": trial.number + 1, "epochs": 2} for trial in trials}
-        assignment.write(session, sweep_id, [Draw(one.trial_id, one.token, params) for one, params in chosen.items()])
+        assignment.write(
+            session, sweep_id, [Suggestion(one.trial_id, one.token, params) for one, params in chosen.items()]
+        )
 
 
 def record(engine: Engine, sweep_id: int, leases: Sequence[Lease], epoch: int = 1) -> set[int]:

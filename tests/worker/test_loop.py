@@ -18,7 +18,7 @@ from app import queries
 from app.config import Settings
 from app.db.engine import connect, transaction
 from app.db.tables import Epoch, Sweep, Trial
-from app.domain.hyperparameters import ACTIVATIONS, INITIALIZATIONS
+from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS
 from app.domain.states import ENDED_SWEEPS, RunState, SweepState, TrialState, WorkerState
 from app.errors import StartError
 from app.lifecycle import sweep_row
@@ -29,7 +29,7 @@ from tests.support.queue_examples import change, create_sweep, runs_of, states, 
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment, is_alive, worker_process, worker_row
 from worker.context import Context
-from worker.leases import Holding
+from worker.leases import HeldLeases
 from worker.loop import Loop
 
 GRID = {"sampler": "grid", "n_trials": None}
@@ -287,10 +287,10 @@ def test_a_database_without_tables_is_a_sentence(engine: Engine, settings: Setti
 def test_a_newer_lease_is_not_forgotten_with_an_older_one() -> None:
     """The database's answer about a lease that was given back says nothing of the one that was taken since."""
     old, new, other = (Lease(trial_id, uuid4()) for trial_id in (1, 1, 2))
-    holding = Holding()
-    holding.take([new, other])
-    holding.keep_only([old, other], held=set())
-    assert holding.leases() == [new]
+    held_leases = HeldLeases()
+    held_leases.take([new, other])
+    held_leases.keep_only([old, other], held=set())
+    assert held_leases.leases() == [new]
 
 
 def test_a_trial_that_runs_again_gives_the_same_value(shared: Engine) -> None:

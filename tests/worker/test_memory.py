@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 from tests.support.queue_examples import create_sweep, runs_of, states, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment
-from worker.cohort import MEMORY_SHARE, TooLargeError, fitting, trial_bytes
+from worker.cohort import MEMORY_SHARE, TooLargeError, split_by_memory, trial_bytes
 from worker.device.memory import is_out_of_memory
 
 SHAPE = 784, 10
@@ -102,7 +102,7 @@ def test_as_many_trials_as_fit_are_the_first_ones() -> None:
     sweep, trials = Sweep(seeds=2, seed=0), claimed(8, 256, 16, 64, 4)
     three = sum(trial_bytes(sweep, trial, SHAPE) for trial in trials[:3]) / MEMORY_SHARE
     for free, count in [(three, 3), (three - 1, 2), (trial_bytes(sweep, trials[0], SHAPE), 1), (2**60, 5)]:
-        kept, rest = fitting(sweep, trials, SHAPE, int(free))
+        kept, rest = split_by_memory(sweep, trials, SHAPE, int(free))
         assert (kept, rest) == (trials[:count], trials[count:])
 
 
@@ -110,7 +110,7 @@ def test_a_first_trial_that_can_not_fit_is_refused_before_it_takes_the_memory() 
     """The system would kill the worker rather than refuse it."""
     sweep, trials = Sweep(seeds=1, seed=0), claimed(10_000, 8)
     with pytest.raises(TooLargeError, match=r"hidden layers of 10000 with .* takes up to \d+ MiB, and 10 MiB are free"):
-        fitting(sweep, trials, SHAPE, 10 * 2**20)
+        split_by_memory(sweep, trials, SHAPE, 10 * 2**20)
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ from sqlalchemy import Engine, func, text, update
 
 from app.db.engine import transaction
 from app.db.tables import Run, Sweep, Trial
+from app.domain.configuration import MLPConfig
 from app.files.model_file import read_info
 from app.lifecycle import sweep_row
 from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment, worker_process, worker_row
-from worker.cohort import run_config
 from worker.data.datasets import Dataset
 from worker.data.datasets import load as load_dataset
 from worker.mlp.training import score
@@ -99,7 +99,7 @@ def test_the_best_model_says_what_it_is_and_gives_the_value(
         units = (trial.params or {})["hidden_units"]
         assert info.hidden_layers == [units]
         assert (info.params["learning_rate"], info.params["optimizer"], info.activation) == (0.3, "sgd", "relu")
-        config = run_config(info.params)
+        config = MLPConfig.from_params(info.params)
         assert score(config, from_bytes(answer.content, CPU), digits.val_x, digits.val_y).accuracy == value
     best = read_info(client.get(address(sweep, number)).content)
     assert best.value == max(value for value in values if value is not None)

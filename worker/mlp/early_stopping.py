@@ -2,7 +2,7 @@
 
 import math
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 
 
 class EarlyStopping:
@@ -12,7 +12,7 @@ class EarlyStopping:
     is its last epoch, not its best one: its value is measured as that of a run which goes to its end. Prechelt 1998.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: MLPConfig) -> None:
         self._patience = config.patience
         self._lowest, self._waited = math.inf, 0
 

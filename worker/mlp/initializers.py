@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from worker.mlp.seeds import generator_for
 
@@ -19,7 +19,7 @@ class Layer(NamedTuple):
 
 
 Parameters = list[Layer]
-Draw = Callable[[Tensor, RunConfig, Generator], object]
+Draw = Callable[[Tensor, MLPConfig, Generator], object]
 
 # All but "default" leave the biases at zero. Xavier has the gain that is given and Kaiming sqrt(2) under every
 # activation: one named thing changes at a time.
@@ -46,7 +46,7 @@ INITIALIZERS: dict[str, Draw] = {
 }
 
 
-def initialize(layer: Layer, config: RunConfig, generator: Generator) -> None:
+def initialize(layer: Layer, config: MLPConfig, generator: Generator) -> None:
     """Writes the configuration's initialization into a layer on the generator's device.
 
     "default" is that of torch.nn.Linear: weights and biases from U(-1/sqrt(inputs), 1/sqrt(inputs)).

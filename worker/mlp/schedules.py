@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 
 
-def is_constant(config: RunConfig) -> bool:
+def is_constant(config: MLPConfig) -> bool:
     """Whether its learning rate is the same in every step."""
     return config.lr_schedule == "constant" and config.warmup_epochs == 0
 
 
-def learning_rates(configs: Sequence[RunConfig], epoch: int, steps: int) -> Tensor:
+def learning_rates(configs: Sequence[MLPConfig], epoch: int, steps: int) -> Tensor:
     """The learning rates [steps, runs] float64, on the CPU, of an epoch (from 1) of so many steps.
 
     With k the number of steps taken before, w = warmup_epochs * steps and u = max(k - w, 0), the learning rate is

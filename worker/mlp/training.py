@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from worker.device.cuda_graph import Recorder, recorder_for
 from worker.mlp.early_stopping import EarlyStopping
@@ -82,13 +82,13 @@ def train(
         groups = [group for group in groups if group.leave(gone)]
 
 
-def score(config: RunConfig, parameters: Parameters, x: Tensor, y: Tensor) -> Score:
+def score(config: MLPConfig, parameters: Parameters, x: Tensor, y: Tensor) -> Score:
     """How a trained network does on other data, such as the test images: x [n, features] and y [n] on one device."""
-    model = FusedMLP([Member(RunConfig(config.hidden_layers, activation=config.activation), parameters)], like=x)
+    model = FusedMLP([Member(MLPConfig(config.hidden_layers, activation=config.activation), parameters)], like=x)
     return Score(*_evaluate(model, x, y)[0])
 
 
-def run_bytes(config: RunConfig, features: int, classes: int, dtype: torch.dtype = torch.float32) -> int:
+def run_bytes(config: MLPConfig, features: int, classes: int, dtype: torch.dtype = torch.float32) -> int:
     """The most memory that a run takes on its device, beside the data and each seed's mini-batches; runs add up.
 
     Parameters are there three times while a group is put together anew: old, new and, on a CPU, those that are kept;
@@ -104,7 +104,7 @@ def run_bytes(config: RunConfig, features: int, classes: int, dtype: torch.dtype
     return dtype.itemsize * (parameters + outputs * examples + 3 * STEPS_AHEAD)
 
 
-def _copies(config: RunConfig) -> int:
+def _copies(config: MLPConfig) -> int:
     """How many numbers are held for each parameter, at most."""
     optimizer = OPTIMIZERS[rule(config)]
     return 3 + config.batch_norm + (0 if issubclass(optimizer, SGD) else 2 * optimizer.memories + 2)

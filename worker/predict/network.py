@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.files.model_file import ModelFileError, ModelInfo, read_info
 from worker.mlp.activations import ACTIVATIONS
 from worker.mlp.weights import from_bytes
@@ -20,7 +20,7 @@ class Network:
     def __init__(self, content: bytes) -> None:
         self.info: ModelInfo = read_info(content)
         try:
-            config = RunConfig(tuple(self.info.hidden_layers), activation=self.info.activation)
+            config = MLPConfig(tuple(self.info.hidden_layers), activation=self.info.activation)
             layers = from_bytes(content, torch.device("cpu"))
         except (ValueError, SafetensorError) as error:
             raise ModelFileError(f"it is damaged: {error}") from None

@@ -31,7 +31,7 @@ class Curve:
 
 
 @dataclass
-class Board:
+class CurveTable:
     """The curves of a sweep's trials by number, as far as they are known at this moment.
 
     `complete` holds the values of the trials that came to their end. `longest` is the number of epochs of the longest

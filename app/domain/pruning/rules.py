@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from app.domain.pruning.curves import Board
+from app.domain.pruning.curves import CurveTable
 from app.domain.pruning.options import (
     HyperbandPruner,
     MedianPruner,
@@ -38,7 +38,7 @@ def stored_pruner(options: Mapping[str, Any]) -> PrunerOptions:
     return _STORED.validate_python(dict(options))
 
 
-def reasons(pruner: PrunerOptions, board: Board, epoch: int, asked: Sequence[int]) -> Reasons:
+def reasons(pruner: PrunerOptions, board: CurveTable, epoch: int, asked: Sequence[int]) -> Reasons:
     """Why trials are to be pruned now, by number; the others go on.
 
     `asked` are numbers of trials that have just reached this epoch, as the board knows: they are judged together.
@@ -68,11 +68,13 @@ def complete_trials_needed(pruner: PrunerOptions) -> int | None:
     return 1 if isinstance(pruner, WilcoxonPruner) else None
 
 
-def _means(board: Board, number: int) -> Mapping[int, float]:
+def _means(board: CurveTable, number: int) -> Mapping[int, float]:
     return board.curves[number].means if number in board.curves else {}
 
 
-def _percentile(pruner: MedianPruner | PercentilePruner, board: Board, epoch: int, asked: Sequence[int]) -> Reasons:
+def _percentile(
+    pruner: MedianPruner | PercentilePruner, board: CurveTable, epoch: int, asked: Sequence[int]
+) -> Reasons:
     if len(board.complete) < max(1, pruner.n_startup_trials) or not _looks(pruner, epoch):
         return {}
     reached = [means[epoch] for number in board.complete if epoch in (means := _means(board, number))]
@@ -96,13 +98,13 @@ def _percentile(pruner: MedianPruner | PercentilePruner, board: Board, epoch: in
     return found
 
 
-def _halving(pruner: SuccessiveHalvingPruner, board: Board, epoch: int, asked: Sequence[int]) -> Reasons:
+def _halving(pruner: SuccessiveHalvingPruner, board: CurveTable, epoch: int, asked: Sequence[int]) -> Reasons:
     first = pruner.min_resource if pruner.min_resource != "auto" else max(board.longest // 100, 1)
     first *= pruner.reduction_factor**pruner.min_early_stopping_rate
     return _at_rung(pruner, board, first, epoch, asked, board.curves)
 
 
-def _hyperband(pruner: HyperbandPruner, board: Board, epoch: int, asked: Sequence[int]) -> Reasons:
+def _hyperband(pruner: HyperbandPruner, board: CurveTable, epoch: int, asked: Sequence[int]) -> Reasons:
     brackets = _brackets(pruner, board)
     members: dict[int, list[int]] = {}
     for number in asked:
@@ -119,7 +121,7 @@ def _hyperband(pruner: HyperbandPruner, board: Board, epoch: int, asked: Sequenc
 
 def _at_rung(
     pruner: SuccessiveHalvingPruner | HyperbandPruner,
-    board: Board,
+    board: CurveTable,
     first: int,
     epoch: int,
     asked: Sequence[int],
@@ -153,14 +155,14 @@ def _rung(first: int, factor: int, epoch: int) -> int | None:
     return rung if first * factor**rung == epoch else None
 
 
-def _brackets(pruner: HyperbandPruner, board: Board) -> list[int]:
+def _brackets(pruner: HyperbandPruner, board: CurveTable) -> list[int]:
     """How many trials each bracket gets of their sum, as in Optuna."""
     longest = pruner.max_resource if pruner.max_resource != "auto" else board.longest
     count = max(math.floor(math.log(longest / pruner.min_resource, pruner.reduction_factor)) + 1, 1)
     return [math.ceil(count * pruner.reduction_factor**s / (s + 1)) for s in reversed(range(count))]
 
 
-def _bracket(board: Board, brackets: Sequence[int], number: int) -> int:
+def _bracket(board: CurveTable, brackets: Sequence[int], number: int) -> int:
     """A trial's bracket follows from the sweep's seed and its number, as in Optuna from the study's name and that."""
     place = zlib.crc32(f"{board.seed}_{number}".encode()) % sum(brackets)
     for bracket, share in enumerate(brackets):
@@ -170,7 +172,7 @@ def _bracket(board: Board, brackets: Sequence[int], number: int) -> int:
     raise AssertionError
 
 
-def _threshold(pruner: ThresholdPruner, board: Board, epoch: int, asked: Sequence[int]) -> Reasons:
+def _threshold(pruner: ThresholdPruner, board: CurveTable, epoch: int, asked: Sequence[int]) -> Reasons:
     if not _looks(pruner, epoch):
         return {}
     found = {}
@@ -185,7 +187,7 @@ def _threshold(pruner: ThresholdPruner, board: Board, epoch: int, asked: Sequenc
     return found
 
 
-def _patient(pruner: PatientPruner, board: Board, epoch: int, asked: Sequence[int]) -> Reasons:
+def _patient(pruner: PatientPruner, board: CurveTable, epoch: int, asked: Sequence[int]) -> Reasons:
     best = max if board.maximize else min
     waited, found = {}, {}
     for number in asked:
@@ -206,7 +208,7 @@ def _patient(pruner: PatientPruner, board: Board, epoch: int, asked: Sequence[in
     return found
 
 
-def _wilcoxon(pruner: WilcoxonPruner, board: Board, epoch: int, asked: Sequence[int]) -> Reasons:
+def _wilcoxon(pruner: WilcoxonPruner, board: CurveTable, epoch: int, asked: Sequence[int]) -> Reasons:
     """A pair is one seed at this epoch: both trials saw the same examples in the same order, and seeds are independent.
 
     Epochs of one run are not, so they are no further pairs.
@@ -235,7 +237,7 @@ def _wilcoxon(pruner: WilcoxonPruner, board: Board, epoch: int, asked: Sequence[
     return found
 
 
-def _one_epoch(pruner: OneEpochPruner, board: Board, epoch: int, asked: Sequence[int]) -> Reasons:
+def _one_epoch(pruner: OneEpochPruner, board: CurveTable, epoch: int, asked: Sequence[int]) -> Reasons:
     if epoch != 1 or not asked:
         return {}
     means = board.at(1)
@@ -266,11 +268,11 @@ def _apart(*numbers: float) -> tuple[str, ...]:
     return texts
 
 
-def _side(board: Board) -> str:
+def _side(board: CurveTable) -> str:
     return "below" if board.maximize else "above"
 
 
-def _seeds(board: Board) -> str:
+def _seeds(board: CurveTable) -> str:
     return _count(board.runs, "seed")
 
 
@@ -282,7 +284,7 @@ def _count(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' if count != 1 else ''}"
 
 
-_RULES: dict[type, Callable[[Any, Board, int, Sequence[int]], Reasons]] = {
+_RULES: dict[type, Callable[[Any, CurveTable, int, Sequence[int]], Reasons]] = {
     MedianPruner: _percentile,
     PercentilePruner: _percentile,
     SuccessiveHalvingPruner: _halving,

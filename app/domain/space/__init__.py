@@ -10,9 +10,6 @@ from app.domain.space.sizes import (
     MAX_TRIAL_BYTES,
     check_model_fits,
     largest_trial,
-    layer_shapes,
-    parameter_count,
-    training_cost,
 )
 
 __all__ = [
@@ -28,9 +25,6 @@ __all__ = [
     "Space",
     "check_model_fits",
     "largest_trial",
-    "layer_shapes",
-    "parameter_count",
     "parse_constraints",
     "parse_space",
-    "training_cost",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.domain.hyperparameters import LAYER_WIDTHS
+from app.domain.configuration import LAYER_WIDTHS
 from app.domain.space.domains import Domain, Range, takes, values
 from app.domain.space.values import checked, wrong
 from app.errors import FieldError, InvalidError

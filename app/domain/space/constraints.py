@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.hyperparameters import HYPERPARAMETERS, LAYER_WIDTHS, Number, completed
+from app.domain.configuration import LAYER_WIDTHS, MLPConfig, completed
+from app.domain.hyperparameters import HYPERPARAMETERS, Number
 from app.domain.space.search_space import Space
-from app.domain.space.sizes import parameter_count
 from app.errors import FieldError, InvalidError
 
 MAX_CONSTRAINTS = 20
@@ -98,11 +98,11 @@ class Constraints:
         """
         if not self.items:
             return
-        full = completed(dict(params))
+        full = completed(params)
         widths: Any = full["hidden_layers"]
         named = dict(zip(LAYER_WIDTHS, widths, strict=False)) if "hidden_layers" not in params else {}
         numbers: dict[str, Any] = {**{name: full[name] for name in full if name not in LAYER_WIDTHS}, **named}
-        numbers[PARAMETERS] = parameter_count(params, self.features, self.classes)
+        numbers[PARAMETERS] = MLPConfig.from_params(params).parameter_count(self.features, self.classes)
         for constraint in self.items:
             if constraint.names <= numbers.keys():
                 left, right = (_computed(side, numbers) for side in constraint.sides)

@@ -5,9 +5,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.configuration import completed
 from app.domain.formatting import domain as words
 from app.domain.formatting import setting
-from app.domain.hyperparameters import HYPERPARAMETERS, completed
+from app.domain.hyperparameters import HYPERPARAMETERS
 from app.domain.space import Choice, Condition, Constant, Domain, Range, Space
 from app.domain.space.domains import takes, values
 from app.errors import FieldError, InvalidError
@@ -62,7 +63,7 @@ def filled(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
     full = dict(params)
     for name in space.order:
         if name not in full and space.is_active(name, full):
-            full[name] = completed(dict(params))[name]
+            full[name] = completed(params)[name]
     return space.as_posted(full)
 
 

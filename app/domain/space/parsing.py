@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain.hyperparameters import HYPERPARAMETERS, LAYER_WIDTHS, Layers, Number
+from app.domain.configuration import LAYER_WIDTHS
+from app.domain.hyperparameters import HYPERPARAMETERS, Layers, Number
 from app.domain.space.conditions import Condition, in_order, parse_condition, width_condition
 from app.domain.space.domains import Choice, Constant, Domain, Range
 from app.domain.space.search_space import Space

@@ -1,11 +1,10 @@
 """How large models are, and what they cost to train."""
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.domain.hyperparameters import completed
+from app.domain.configuration import MLPConfig
 from app.domain.space.domains import Choice, values
 from app.domain.space.search_space import Space
 from app.errors import FieldError, InvalidError
@@ -41,7 +40,7 @@ def largest_trial(
     `shape`: features and classes.
     """
     largest = list(_largest(space))
-    parameters = min(most_parameters, max(parameter_count(params, *shape) for params in largest))
+    parameters = min(most_parameters, max(MLPConfig.from_params(params).parameter_count(*shape) for params in largest))
     return parameters, seeds * max(_run_bytes(params, shape, most_parameters) for params in largest)
 
 
@@ -57,26 +56,8 @@ def _largest(space: Space) -> Iterator[dict[str, Any]]:
 
 def _run_bytes(params: Mapping[str, Any], shape: tuple[int, int], most_parameters: float) -> float:
     """About what a run takes while it trains: its parameters with copies, its layers' outputs with gradients."""
-    parameters = min(most_parameters, parameter_count(params, *shape))
-    outputs = min(parameters, sum(width for _, width in layer_shapes(params, *shape)))  # each has a bias
-    examples = 6 * int(str(completed(dict(params))["batch_size"]))
+    config = MLPConfig.from_params(params)
+    parameters = min(most_parameters, config.parameter_count(*shape))
+    outputs = min(parameters, sum(width for _, width in config.layer_sizes(*shape)))  # each has a bias
+    examples = 6 * config.batch_size
     return 4 * (4 * parameters + outputs * examples)
-
-
-def layer_shapes(params: Mapping[str, Any], features: int, classes: int) -> list[tuple[int, int]]:
-    """(inputs, outputs) of each linear layer."""
-    widths = [features, *completed(dict(params))["hidden_layers"], classes]  # type: ignore[misc]
-    return list(itertools.pairwise(widths))
-
-
-def parameter_count(params: Mapping[str, Any], features: int, classes: int) -> int:
-    """Weights and biases of the model; a unit that is normalized has gain and shift in place of a bias."""
-    layers = layer_shapes(params, features, classes)
-    normalized = sum(outputs for _, outputs in layers[:-1]) if completed(dict(params))["batch_norm"] else 0
-    return sum(inputs * outputs + outputs for inputs, outputs in layers) + normalized
-
-
-def training_cost(params: Mapping[str, Any], features: int, classes: int, seeds: int) -> float:
-    """Multiply-adds of all runs of a trial over all epochs, per training example: what its time is proportional to."""
-    forward = sum(inputs * outputs for inputs, outputs in layer_shapes(params, features, classes))
-    return float(forward * int(str(completed(dict(params))["epochs"])) * seeds)

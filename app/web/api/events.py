@@ -9,12 +9,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from app.lifecycle import sweep_row
 from app.web.api.sweeps import SweepId
 from app.web.dependencies import DatabaseSession, problems
-from app.web.events import Live
+from app.web.events import Broadcaster
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
 
-async def _events(live: Live, sweep_id: int | None) -> AsyncIterator[ServerSentEvent]:
+async def _events(live: Broadcaster, sweep_id: int | None) -> AsyncIterator[ServerSentEvent]:
     yield ServerSentEvent(comment="connected", retry=2000)
     async for event in live.subscribe():
         if sweep_id in {None, event.id}:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from worker.device.devices import choose_device, device_name
 from worker.device.memory import free_memory
@@ -18,9 +18,9 @@ from worker.mlp.training import EVALUATION_BATCH, run_bytes
 
 def test_layers_of_a_configuration() -> None:
     """784-256-10 has 203,530 parameters; without hidden layers it is softmax regression."""
-    assert RunConfig((256,)).parameter_count(784, 10) == 203_530
-    assert RunConfig(()).layer_sizes(784, 10) == [(784, 10)]
-    assert RunConfig((256,), batch_norm=True).parameter_count(784, 10) == 203_530 + 256
+    assert MLPConfig((256,)).parameter_count(784, 10) == 203_530
+    assert MLPConfig(()).layer_sizes(784, 10) == [(784, 10)]
+    assert MLPConfig((256,), batch_norm=True).parameter_count(784, 10) == 203_530 + 256
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_layers_of_a_configuration() -> None:
 def test_refuses_what_can_not_be_built(wrong: dict[str, object]) -> None:
     """The message begins with the field that is wrong."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        RunConfig(**wrong)  # type: ignore[arg-type]
+        MLPConfig(**wrong)  # type: ignore[arg-type]
 
 
 def test_epoch_order_is_a_permutation_of_its_own() -> None:
@@ -73,7 +73,7 @@ RECIPES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("shapes", [[()] * 9, [(256,)] * 4, [(64,), (64, 32)]])
 def test_training_takes_no_more_memory_than_was_told(shapes: list[tuple[int, ...]], recipe: dict[str, Any]) -> None:
     """What a network and its buffers hold fits the bound, and the bound is not three times too large."""
-    configs = [RunConfig(shape, batch_size=100, **recipe) for shape in shapes]
+    configs = [MLPConfig(shape, batch_size=100, **recipe) for shape in shapes]
     runs = [Run(key, config, 0) for key, config in enumerate(configs)]
     members = [Member(run.config, initial_parameters(run, 784, 10)) for run in runs]
     model, again = (FusedMLP(members, like=torch.empty(0)) for _ in range(2))

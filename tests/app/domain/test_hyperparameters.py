@@ -5,10 +5,9 @@ from dataclasses import fields
 import pytest
 
 from app.domain import configuration, hyperparameters
-from app.domain.configuration import RunConfig
-from app.domain.hyperparameters import HYPERPARAMETERS, LAYER_WIDTHS, Category, Number, completed, markdown_table
+from app.domain.configuration import LAYER_WIDTHS, MLPConfig, completed
+from app.domain.hyperparameters import HYPERPARAMETERS, Category, Number, markdown_table
 from tests.support.paths import ROOT
-from worker.cohort import run_config
 
 DOCS = ROOT / "docs" / "hyperparameters.md"
 
@@ -30,8 +29,8 @@ def test_each_one_says_what_it_is() -> None:
 
 def test_server_and_worker_know_the_same_names() -> None:
     """Every hyperparameter reaches the worker, with the same default and the same choices."""
-    assert {*HYPERPARAMETERS} - {"hidden_units", "depth", *LAYER_WIDTHS} == {field.name for field in fields(RunConfig)}
-    assert run_config({}) == RunConfig()
+    assert {*HYPERPARAMETERS} - {"hidden_units", "depth", *LAYER_WIDTHS} == {field.name for field in fields(MLPConfig)}
+    assert MLPConfig.from_params({}) == MLPConfig()
     for names in ("ACTIVATIONS", "INITIALIZATIONS", "OPTIMIZERS", "LR_SCHEDULES"):
         assert getattr(hyperparameters, names) == getattr(configuration, names)
 
@@ -48,7 +47,7 @@ def test_the_worker_takes_every_value_that_the_server_takes(name: str) -> None:
         values = kind.names
     for value in values:
         assert kind.problem(value) is None
-        run_config({name: value})
+        MLPConfig.from_params({name: value})
 
 
 @pytest.mark.parametrize(

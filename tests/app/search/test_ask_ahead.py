@@ -8,7 +8,7 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.db.tables import Trial
 from app.domain.states import TrialState
-from app.search.ask_ahead import Ahead, fill_next
+from app.search.ask_ahead import AskAhead, fill_next
 from app.search.assignment import fill_in
 from tests.support.queue_examples import at_once, claim, create_sweep, finish, new_worker, success, sweep_of, trials_of
 from worker.context import Context
@@ -78,7 +78,7 @@ def test_a_learned_sampler_is_asked_while_the_cohort_trains(context: Context, en
         finish(engine, sweep, worker, [success(one.lease, 0.5) for one in trials])
         ended += len(trials)
     claimed = fill_in(engine, sweep_of(engine, sweep), claim(engine, worker, 20))
-    ahead = Ahead(context.engine, context.stopping)
+    ahead = AskAhead(context.engine, context.stopping)
     ahead.start(sweep_of(engine, sweep))
     ahead.join()
     known = [one for one in trials_of(engine, sweep) if one.state == TrialState.waiting and one.params]

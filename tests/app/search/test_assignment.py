@@ -131,9 +131,9 @@ def test_seeds_that_are_asked_for_ahead_are_new_too(engine: Engine) -> None:
     trained(engine, sweep, worker, max_trials=10)
     for _ in range(2):
         with transaction(engine) as session:
-            asker = proposals.Asker(sweep_of(engine, sweep), history.known_rows(session, sweep))
+            asker = proposals.Proposer(sweep_of(engine, sweep), history.known_rows(session, sweep))
             ahead = [
-                assignment.Draw(one, None, asker.choose(number))
+                assignment.Suggestion(one, None, asker.choose(number))
                 for one, number in assignment.waiting(session, sweep, 8)
             ]
             assert len(assignment.write(session, sweep, ahead).first_seeds) == 8
@@ -267,10 +267,10 @@ def test_what_a_worker_lost_is_not_written(engine: Engine) -> None:
     with transaction(engine) as session:
         sweep_row.change_state(session, sweep, "cancel")
     with transaction(engine) as session:
-        wanted = [assignment.Draw(one.lease.trial_id, one.lease.token, {"hidden_units": 1}) for one in late]
+        wanted = [assignment.Suggestion(one.lease.trial_id, one.lease.token, {"hidden_units": 1}) for one in late]
         assert (
             assignment.write(session, sweep, wanted, [proposals.Infeasible({"hidden_units": 9}, "why")])
-            == assignment.Written()
+            == assignment.Assigned()
         )
     assert [(trial.state, trial.params) for trial in trials_of(engine, sweep)] == [("cancelled", None)] * 2
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from app.db.engine import transaction
 from app.db.tables import Epoch, Trial
 from app.domain.pruning import rules
-from app.domain.pruning.curves import Board
+from app.domain.pruning.curves import CurveTable
 from app.domain.states import RunState, SweepState, TrialState
 from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
 from tests.support.waiting import wait_until
@@ -49,9 +49,9 @@ def accuracies(engine: Engine, trial: Trial) -> dict[int, dict[int, float | None
     return curve
 
 
-def board_of(engine: Engine, trials: list[Trial], seeds: int) -> Board:
+def board_of(engine: Engine, trials: list[Trial], seeds: int) -> CurveTable:
     """What the rows say, all of it."""
-    board = Board(True, seeds, 8, 0)
+    board = CurveTable(True, seeds, 8, 0)
     for trial in trials:
         for figures in accuracies(engine, trial).values():
             board.add(trial.number, {seed: [figure] for seed, figure in figures.items()})

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from app.domain.space import Constraints, Space, parse_constraints, parse_space
-from app.search.history import remembered
-from app.search.samplers import Tried, Turn
+from app.search.history import truncate_history
+from app.search.samplers import AskSeed, Observation
 from app.search.search import Search
 from tests.support.paths import ROOT
 
@@ -44,20 +44,22 @@ def value(params: dict[str, Any]) -> float:
     return -float(sum((params[name] - BEST) ** 2 for name in CUBE))
 
 
-def learnt(space: Space, count: int = 20) -> list[Tried]:
+def learnt(space: Space, count: int = 20) -> list[Observation]:
     """Random trials that have finished."""
     search = Search(space, {"name": "random"})
-    drawn = [search.ask(Turn(3, number)) for number in range(count)]
+    drawn = [search.ask(AskSeed(3, number)) for number in range(count)]
     return [
-        Tried(number, "complete", params, (value(params) if CUBE.keys() <= params.keys() else params["learning_rate"],))
+        Observation(
+            number, "complete", params, (value(params) if CUBE.keys() <= params.keys() else params["learning_rate"],)
+        )
         for number, params in enumerate(drawn)
     ]
 
 
-def asked(space: Space, name: str, tried: list[Tried], count: int, seed: int = 0) -> list[dict[str, Any]]:
+def asked(space: Space, name: str, tried: list[Observation], count: int, seed: int = 0) -> list[dict[str, Any]]:
     """What trials that are asked for at once are given."""
     search = Search(space, options(name), tried)
-    return [search.ask(Turn(seed, len(tried) + number)) for number in range(count)]
+    return [search.ask(AskSeed(seed, len(tried) + number)) for number in range(count)]
 
 
 def spread(drawn: list[dict[str, Any]]) -> float:
@@ -77,19 +79,21 @@ def test_a_batch_is_diverse(name: str) -> None:
     tried = learnt(space)
     together = asked(space, name, tried, 32)
     assert len({tuple(params.values()) for params in together}) == 32
-    alone = [Search(space, options(name), tried).ask(Turn(0, 20 + number)) for number in range(32)]
+    alone = [Search(space, options(name), tried).ask(AskSeed(0, 20 + number)) for number in range(32)]
     if name in {"tpe", "gp"}:
         assert spread(together) > 1.5 * spread(alone)
     else:
         assert spread(together) > max(0.25, 0.9 * spread(alone))
 
 
-def searched(name: str, outcome: Callable[[dict[str, Any]], Tried], limits: Constraints | None = None) -> list[Tried]:
+def searched(
+    name: str, outcome: Callable[[dict[str, Any]], Observation], limits: Constraints | None = None
+) -> list[Observation]:
     """Sixty trials in batches of ten, each with what came of those before it."""
-    space, tried = parse_space(CUBE), list[Tried]()
+    space, tried = parse_space(CUBE), list[Observation]()
     while len(tried) < 60:
         search = Search(space, options(name), tried, constraints=limits)
-        drawn = [search.ask(Turn(0, len(tried) + at)) for at in range(10)]
+        drawn = [search.ask(AskSeed(0, len(tried) + at)) for at in range(10)]
         tried += [outcome(params)._replace(number=len(tried) + at) for at, params in enumerate(drawn)]
     return tried
 
@@ -100,7 +104,7 @@ LEARNING = ["tpe", "gp", "cmaes", "nsgaii"]
 @pytest.mark.parametrize("name", LEARNING)
 def test_what_learns_comes_nearer(name: str) -> None:
     """The last ten trials lie nearer to the best point than the first ten."""
-    tried = searched(name, lambda params: Tried(0, "complete", params, (value(params),)))
+    tried = searched(name, lambda params: Observation(0, "complete", params, (value(params),)))
     values = [one.values[0] for one in tried]
     assert sum(values[-10:]) > 0.6 * sum(values[:10])
 
@@ -133,10 +137,10 @@ def test_a_sequence_gives_each_trial_its_own_point(sequence: str) -> None:
     """By its number, whatever is finished, whoever asks, and in whatever order: three workers cover one sequence."""
     space, chosen = parse_space(CUBE), {"name": "qmc", "sequence": sequence}
     alone = Search(space, chosen)
-    whole = [alone.ask(Turn(0, number)) for number in range(12)]
-    others = {number: Search(space, chosen, learnt(space)).ask(Turn(0, number)) for number in (7, 2, 11)}
+    whole = [alone.ask(AskSeed(0, number)) for number in range(12)]
+    others = {number: Search(space, chosen, learnt(space)).ask(AskSeed(0, number)) for number in (7, 2, 11)}
     assert others == {number: whole[number] for number in (7, 2, 11)}
-    again = alone.ask(Turn(0, 3, refused=1))
+    again = alone.ask(AskSeed(0, 3, refused=1))
     assert again not in whole
     cells = {tuple(int(2 * params[name]) for name in CUBE) for params in whole[:8]}
     assert sequence == "halton" or len(cells) == 8  # eight points of a Sobol sequence: one in each octant
@@ -148,8 +152,12 @@ def test_what_can_not_be_trained_steers_away(name: str, state: str) -> None:
     """Where the better half of the space breaks a constraint or diverges, the last twenty draws mostly avoid it."""
     limits = parse_constraints(["momentum <= 0.3"] if state == "infeasible" else [], parse_space(CUBE))
 
-    def outcome(params: dict[str, Any]) -> Tried:
-        return Tried(0, state, params) if params["momentum"] > 0.3 else Tried(0, "complete", params, (value(params),))
+    def outcome(params: dict[str, Any]) -> Observation:
+        return (
+            Observation(0, state, params)
+            if params["momentum"] > 0.3
+            else Observation(0, "complete", params, (value(params),))
+        )
 
     tried = searched(name, outcome, limits)
     assert sum(one.state == state for one in tried[-20:]) <= 10
@@ -160,23 +168,23 @@ def test_several_objectives_are_searched_at_once() -> None:
     """Each with its direction: half of the draws trade one for the other between the two best points."""
     space = parse_space({"momentum": CUBE["momentum"]})
     search = Search(space, {"name": "random"})
-    drawn = [search.ask(Turn(1, number)) for number in range(30)]
-    tried = [Tried(at, "complete", one, (one["momentum"], one["momentum"] ** 2)) for at, one in enumerate(drawn)]
+    drawn = [search.ask(AskSeed(1, number)) for number in range(30)]
+    tried = [Observation(at, "complete", one, (one["momentum"], one["momentum"] ** 2)) for at, one in enumerate(drawn)]
     for name in ("nsgaii", "tpe", "gp"):
         both = Search(space, options(name), tried, maximize=[True, False])
-        assert len({both.ask(Turn(0, 30 + number))["momentum"] for number in range(6)}) == 6
+        assert len({both.ask(AskSeed(0, 30 + number))["momentum"] for number in range(6)}) == 6
 
 
 def test_a_long_history_is_remembered_by_its_best_and_newest() -> None:
     """A quarter the best, the rest the newest, and all that runs."""
-    tried = [Tried(number, "complete", {}, (float(number % 100),)) for number in range(1000)]
-    tried.append(Tried(1000, "running", {}))
-    kept = remembered(tried, 40, maximize=True)
+    tried = [Observation(number, "complete", {}, (float(number % 100),)) for number in range(1000)]
+    tried.append(Observation(1000, "running", {}))
+    kept = truncate_history(tried, 40, maximize=True)
     assert len(kept) == 41
     assert [one.number for one in kept] == sorted(one.number for one in kept)
     assert {one.values[0] for one in kept[:9]} == {99.0}
     assert [one.number for one in kept[-30:]] == list(range(971, 1001))
-    assert remembered(tried, None, maximize=True) == tried
+    assert truncate_history(tried, None, maximize=True) == tried
 
 
 def test_the_server_needs_none_of_what_samplers_compute_with() -> None:

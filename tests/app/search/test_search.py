@@ -8,7 +8,7 @@ import pytest
 
 from app.charts.rows import TrialRow
 from app.domain.space import Choice, Range, Space, parse_space
-from app.search.samplers import Tried, Turn
+from app.search.samplers import AskSeed, Observation
 from app.search.search import Search, study_from_rows
 
 SPACE = {
@@ -31,9 +31,11 @@ def row(number: int, params: dict[str, Any], value: float | None, state: str = "
 
 def asked(space: Space, name: str, seed: int, count: int, rows: list[TrialRow] | None = None) -> list[dict[str, Any]]:
     """What `count` trials in a row are given."""
-    tried = [Tried(one.number, one.state, one.params, () if one.value is None else (one.value,)) for one in rows or []]
+    tried = [
+        Observation(one.number, one.state, one.params, () if one.value is None else (one.value,)) for one in rows or []
+    ]
     search = Search(space, {"name": name, **OPTIONS.get(name, {})}, tried)
-    return [search.ask(Turn(seed, number)) for number in range(count)]
+    return [search.ask(AskSeed(seed, number)) for number in range(count)]
 
 
 @pytest.mark.parametrize("name", ["random", "tpe"])
@@ -47,7 +49,7 @@ def test_the_same_seed_in_the_same_order_gives_the_same_trials(name: str) -> Non
 def test_a_random_trial_depends_on_its_number_alone() -> None:
     """Whichever worker asks, and whatever it asked before."""
     space = space_of()
-    assert Search(space, {"name": "random"}).ask(Turn(5, 3)) == asked(space, "random", 5, 4)[3]
+    assert Search(space, {"name": "random"}).ask(AskSeed(5, 3)) == asked(space, "random", 5, 4)[3]
 
 
 @pytest.mark.parametrize("name", ["random", "tpe"])

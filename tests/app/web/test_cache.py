@@ -1,4 +1,4 @@
-from app.web.cache import Kept
+from app.web.cache import LRUCache
 
 
 def test_an_answer_is_made_once_and_the_oldest_is_let_go() -> None:
@@ -9,7 +9,7 @@ def test_an_answer_is_made_once_and_the_oldest_is_let_go() -> None:
         made.append(name)
         return name
 
-    kept = Kept(most=2)
+    kept = LRUCache(most=2)
     for name in ("a", "b", "a", "c", "a", "b"):
         assert kept.get(name, lambda name=name: make(name)) == name  # type: ignore[misc]
     assert made == ["a", "b", "c", "b"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.hyperparameters import ACTIVATIONS
+from app.domain.configuration import ACTIVATIONS
 from app.errors import InvalidError
 from app.web.pages.sweep_form import (
     EXAMPLE,

@@ -6,7 +6,7 @@ from math import isfinite
 import pytest
 import torch
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from tests.support.mlp_examples import RATES, recipes, small_split
 from tests.worker.mlp.test_training import Curves, losses, numbers
@@ -74,7 +74,7 @@ def test_the_same_training_twice_gives_identical_numbers(device: torch.device) -
 def test_runs_that_leave_one_after_the_other_leave_the_others_alone(device: torch.device) -> None:
     """Each time the rest is captured anew, after the last graph of the former cohort is gone."""
     split = split_on(device, torch.float64)
-    runs = [Run(epochs, RunConfig((16,), 0.1, epochs, 32), 0) for epochs in (2, 4, 6, 8)]
+    runs = [Run(epochs, MLPConfig((16,), 0.1, epochs, 32), 0) for epochs in (2, 4, 6, 8)]
     together = curves(runs, split)
     for run in runs:
         assert losses(together[run.key]) == pytest.approx(losses(curves([run], split)[run.key]), rel=0, abs=1e-9)
@@ -111,7 +111,7 @@ def test_tf32_is_close_and_not_the_same(device: torch.device) -> None:
 
 def test_memory_that_ends_is_told_and_given_back(device: torch.device) -> None:
     """Runs that do not fit raise what halves a cohort, and afterwards half of them train: nothing is left behind."""
-    config = RunConfig((2048, 2048), 0.01, 1, 32)
+    config = MLPConfig((2048, 2048), 0.01, 1, 32)
     split = split_on(device, torch.float32)
     free = free_memory(device)
     share = 4 * run_bytes(config, split.train_x.shape[1], split.classes)

@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from app.domain.configuration import OPTIMIZERS, RunConfig
+from app.domain.configuration import OPTIMIZERS, MLPConfig
 from app.domain.runs import Run
 from tests.support.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
 from tests.support.recorded_steps import RecordedSteps
@@ -49,7 +49,7 @@ def test_replayed_steps_give_the_numbers_of_plain_ones(dtype: torch.dtype) -> No
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_replayed_steps_heed_what_changes_from_step_to_step(optimizer: str) -> None:
     """Rates, bias corrections, masks, running statistics and batches are those of their step."""
-    config = RunConfig(
+    config = MLPConfig(
         (9, 4),
         0.01,
         8,
@@ -70,7 +70,7 @@ def test_replayed_steps_heed_what_changes_from_step_to_step(optimizer: str) -> N
 
 def test_a_step_is_recorded_anew_when_runs_leave() -> None:
     """Runs of 2, 4 and 8 epochs: the others go on in other memory, with the numbers that they have anyway."""
-    runs = [Run(n, RunConfig((6,), 0.01, n, 16, optimizer="adam", dropout=0.2), 0) for n in (2, 4, 8)]
+    runs = [Run(n, MLPConfig((6,), 0.01, n, 16, optimizer="adam", dropout=0.2), 0) for n in (2, 4, 8)]
     recorder = RecordedSteps()
     assert differing(runs, recorder) == []
     assert recorder.recorded == 4  # of three groups the whole batches, and of the last one the smaller batch, too
@@ -79,7 +79,7 @@ def test_a_step_is_recorded_anew_when_runs_leave() -> None:
 def test_more_steps_than_are_planned_at_once() -> None:
     """300 steps an epoch are planned in two parts; the second begins where the first ended."""
     runs = [
-        Run(i, RunConfig((5,), 0.001, 2, 1, optimizer=name, lr_schedule="cosine"), 0)
+        Run(i, MLPConfig((5,), 0.001, 2, 1, optimizer=name, lr_schedule="cosine"), 0)
         for i, name in enumerate(["sgd", "adam"])
     ]
     assert differing(runs, RecordedSteps()) == []

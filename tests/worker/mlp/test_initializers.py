@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from app.domain.configuration import INITIALIZATIONS, RunConfig
+from app.domain.configuration import INITIALIZATIONS, MLPConfig
 from app.domain.runs import Run
 from worker.mlp.initializers import INITIALIZERS, Layer, initial_parameters, initialize
 
@@ -26,7 +26,7 @@ TORCHS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
 def drawn(name: str, outputs: int, inputs: int, seed: int) -> Layer:
     """A layer initialized with a generator of this seed."""
     layer = Layer(torch.full((outputs, inputs), 9.0), torch.full((outputs,), 9.0))
-    config = RunConfig(initialization=name, init_std=0.02, init_range=0.3, init_gain=1.5, init_slope=0.2)
+    config = MLPConfig(initialization=name, init_std=0.02, init_range=0.3, init_gain=1.5, init_slope=0.2)
     initialize(layer, config, Generator().manual_seed(seed))
     return layer
 
@@ -62,7 +62,7 @@ def test_orthogonal_rows_are_orthonormal() -> None:
 
 def test_initial_parameters_depend_on_configuration_and_seed() -> None:
     """The same seed gives the same weights, another seed others; shapes are those of the layers."""
-    config = RunConfig((6, 4))
+    config = MLPConfig((6, 4))
     first, again, other = (initial_parameters(Run(key, config, seed), 20, 10) for key, seed in [(0, 7), (1, 7), (2, 8)])
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0].weight, other[0].weight)

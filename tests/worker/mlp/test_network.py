@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from app.domain.configuration import ACTIVATIONS, RunConfig
+from app.domain.configuration import ACTIVATIONS, MLPConfig
 from app.domain.runs import Run
 from tests.support.mlp_examples import (
     BATCH,
@@ -73,7 +73,7 @@ def test_equals_the_references_in_float32() -> None:
 
 def test_many_runs_of_one_shape_take_as_few_operations_as_one() -> None:
     """A hundred networks of two hidden layers are three products, as one network is."""
-    config = RunConfig((8, 8))
+    config = MLPConfig((8, 8))
     parameters = initial_parameters(Run(0, config, 0), FEATURES, CLASSES)
     model = FusedMLP([Member(config, parameters)] * 100, like=torch.empty(0))
     space = model.workspace(BATCH)
@@ -82,7 +82,7 @@ def test_many_runs_of_one_shape_take_as_few_operations_as_one() -> None:
 
 def test_equal_scores_count_as_the_first_class() -> None:
     """With all logits equal the answer is class 0, as argmax has it; chance, not certainty."""
-    run = Run(0, RunConfig((), initialization="zeros"), 0)
+    run = Run(0, MLPConfig((), initialization="zeros"), 0)
     model = FusedMLP([Member(run.config, initial_parameters(run, FEATURES, CLASSES))], like=torch.empty(0))
     (x, y), *_ = batches(torch.float32, 1)
     tally = Tally.zero(1, x)
@@ -92,7 +92,7 @@ def test_equal_scores_count_as_the_first_class() -> None:
 
 def test_refuses_networks_out_of_order() -> None:
     """Members that are not in fusion order would mix up their columns."""
-    runs = [Run(0, RunConfig((4,)), 0), Run(1, RunConfig(()), 0)]
+    runs = [Run(0, MLPConfig((4,)), 0), Run(1, MLPConfig(()), 0)]
     members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES)) for run in runs]
     with pytest.raises(ValueError, match="fusion_order"):
         FusedMLP(members, like=torch.empty(0))

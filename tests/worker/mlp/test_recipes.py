@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, RunConfig
+from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, MLPConfig
 from app.domain.runs import Run
 from tests.support.mlp_examples import (
     CLASSES,
@@ -85,7 +85,7 @@ def test_equals_torch_in_float32() -> None:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_equals_torch_whatever_the_size_of_a_layer(optimizer: str) -> None:
     """Layers larger than what is changed at a time, and blocks of several runs, come out as small ones do."""
-    config = RunConfig((7000, 3), 0.001, optimizer=optimizer, momentum=0.9, weight_decay=0.01, batch_size=32)
+    config = MLPConfig((7000, 3), 0.001, optimizer=optimizer, momentum=0.9, weight_decay=0.01, batch_size=32)
     runs = [Run(i, replace(config, learning_rate=0.001 / (i + 1)), i) for i in range(2)]
     assert far(runs, steps=3) == {}
 
@@ -100,7 +100,7 @@ def test_the_scratch_network_decays_its_weights() -> None:
 
 def test_the_scratch_network_refuses_other_rules() -> None:
     """It is the book's, and has one rule."""
-    for config in (RunConfig(optimizer="adam"), RunConfig(dropout=0.1), RunConfig(batch_norm=True)):
+    for config in (MLPConfig(optimizer="adam"), MLPConfig(dropout=0.1), MLPConfig(batch_norm=True)):
         with pytest.raises(ValueError, match="plain sgd"):
             MLPScratch(config, initial_parameters(Run(0, config, 0), FEATURES, CLASSES))
 
@@ -129,7 +129,7 @@ def test_a_run_does_not_depend_on_its_cohort() -> None:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_states_travel_when_neighbours_leave(optimizer: str, extras: dict[str, Any]) -> None:
     """A run goes on with its own momenta, statistics and count of steps when shorter runs have left."""
-    config = RunConfig((6, 3), 0.003, 3, 32, optimizer=optimizer, momentum=0.9, weight_decay=0.01, **extras)
+    config = MLPConfig((6, 3), 0.003, 3, 32, optimizer=optimizer, momentum=0.9, weight_decay=0.01, **extras)
     shorter = [Run(n, replace(config, hidden_layers=shape, epochs=n), 0) for n, shape in [(1, (5,)), (2, (6, 3))]]
     run = Run("x", config, 0)
     assert losses(curves([*shorter, run])["x"]) == pytest.approx(losses(curves([run])["x"]), rel=0, abs=1e-9)
@@ -139,7 +139,7 @@ def test_states_travel_when_neighbours_leave(optimizer: str, extras: dict[str, A
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_diverging_run_leaves_its_neighbours_alone(optimizer: str, extras: dict[str, Any]) -> None:
     """Beside a run of NaN the others' numbers are bit for bit those beside a sane one."""
-    config = RunConfig((7, 5), 0.001, 3, 32, optimizer=optimizer, momentum=0.9, weight_decay=0.01, **extras)
+    config = MLPConfig((7, 5), 0.001, 3, 32, optimizer=optimizer, momentum=0.9, weight_decay=0.01, **extras)
     neighbours = [Run(i, replace(config, hidden_layers=shape), 0) for i, shape in enumerate([(), (7,), (7, 5), (3,)])]
     sane = Run("x", config, 0)
     wild = replace(sane, config=replace(config, learning_rate=float("nan")))
@@ -152,7 +152,7 @@ def test_a_diverging_run_leaves_its_neighbours_alone(optimizer: str, extras: dic
 
 def test_a_last_batch_of_one_example_is_normalized_as_in_validation() -> None:
     """It has no variance; fused and alone it takes the running statistics and leaves them as they are."""
-    run = Run(0, RunConfig((6, 3), 0.1, 2, 23, batch_norm=True), 0)
+    run = Run(0, MLPConfig((6, 3), 0.1, 2, 23, batch_norm=True), 0)
     split = small_split()
     assert len(split.train_y) % 23 == 1
     alone = list(train_concise(run, split, torch.float64))
@@ -161,7 +161,7 @@ def test_a_last_batch_of_one_example_is_normalized_as_in_validation() -> None:
 
 def test_kept_parameters_of_a_normalized_run_are_plain_layers() -> None:
     """They score as the last validation did: the normalization is folded into them."""
-    config = RunConfig((6, 4), epochs=2, batch_size=32, batch_norm=True, dropout=0.2)
+    config = MLPConfig((6, 4), epochs=2, batch_size=32, batch_norm=True, dropout=0.2)
     keep: dict[Hashable, Parameters] = {}
     *_, (last,) = train([Run("a", config, 0)], small_split(), dtype=torch.float64, keep=keep)
     assert [tuple(layer.weight.shape) for layer in keep["a"]] == [(6, FEATURES), (4, 6), (CLASSES, 4)]
@@ -171,7 +171,7 @@ def test_kept_parameters_of_a_normalized_run_are_plain_layers() -> None:
 
 def test_refuses_networks_that_take_other_steps() -> None:
     """Two optimizers are two fused networks."""
-    runs = [Run(0, RunConfig((4,)), 0), Run(1, RunConfig((4,), optimizer="adam"), 0)]
+    runs = [Run(0, MLPConfig((4,)), 0), Run(1, MLPConfig((4,), optimizer="adam"), 0)]
     members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES)) for run in runs]
     with pytest.raises(ValueError, match="one kind"):
         FusedMLP(members, like=torch.empty(0))
@@ -180,7 +180,7 @@ def test_refuses_networks_that_take_other_steps() -> None:
 @pytest.mark.parametrize("patience", [0, 2])
 def test_patience_ends_a_run_that_no_longer_improves(patience: int) -> None:
     """It stops after so many epochs without a new lowest validation loss, as the plain loop does; 0 never stops it."""
-    run = Run(0, RunConfig((32,), 0.5, 40, 32, patience=patience), 0)
+    run = Run(0, MLPConfig((32,), 0.5, 40, 32, patience=patience), 0)
     found = curves([run, Run(1, replace(run.config, learning_rate=1e-4), 0)])
     alone = list(train_concise(run, small_split(), torch.float64))
     lowest = min(range(len(found[0])), key=lambda i: found[0][i].val_loss)

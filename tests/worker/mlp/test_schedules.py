@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from worker.mlp.schedules import is_constant, learning_rates
 
 EPOCHS, STEPS = 6, 7
@@ -26,7 +26,7 @@ TORCHS: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
 }
 
 
-def ours(config: RunConfig) -> torch.Tensor:
+def ours(config: MLPConfig) -> torch.Tensor:
     """A run's learning rate in every step of its training."""
     return torch.cat([learning_rates([config], epoch, STEPS)[:, 0] for epoch in range(1, config.epochs + 1)])
 
@@ -52,21 +52,21 @@ def theirs(schedule: str, warmup: int) -> list[float]:
 @pytest.mark.parametrize("schedule", TORCHS)
 def test_equals_torch(schedule: str, warmup: int) -> None:
     """Every step of the training has the learning rate of torch's schedulers, with warm-up and without."""
-    config = RunConfig((), 0.4, EPOCHS, lr_schedule=schedule, warmup_epochs=warmup, lr_step_epochs=2, lr_gamma=0.3)
+    config = MLPConfig((), 0.4, EPOCHS, lr_schedule=schedule, warmup_epochs=warmup, lr_step_epochs=2, lr_gamma=0.3)
     assert ours(config).tolist() == pytest.approx(theirs(schedule, warmup), rel=1e-12, abs=1e-15)
 
 
 def test_a_warm_up_may_be_part_of_an_epoch_or_longer_than_the_training() -> None:
     """It rises in equal steps, to the learning rate or to as much of it as there is time for."""
-    half = ours(RunConfig((), 0.4, 2, warmup_epochs=0.5))
+    half = ours(MLPConfig((), 0.4, 2, warmup_epochs=0.5))
     assert half[:5].tolist() == pytest.approx([0.4 / 3.5, 0.8 / 3.5, 1.2 / 3.5, 0.4, 0.4])
-    endless = ours(RunConfig((), 0.4, 2, lr_schedule="cosine", warmup_epochs=4))
+    endless = ours(MLPConfig((), 0.4, 2, lr_schedule="cosine", warmup_epochs=4))
     assert endless.tolist() == pytest.approx([0.4 * (k + 1) / 28 for k in range(14)])
 
 
 def test_runs_keep_their_own_rates() -> None:
     """One call gives the rates of many runs, each as alone."""
-    configs = [RunConfig((), 0.1), RunConfig((), 0.2, 5, lr_schedule="cosine"), RunConfig((), 0.3, warmup_epochs=3)]
+    configs = [MLPConfig((), 0.1), MLPConfig((), 0.2, 5, lr_schedule="cosine"), MLPConfig((), 0.3, warmup_epochs=3)]
     whole = learning_rates(configs, 2, STEPS)
     assert torch.equal(whole, torch.cat([learning_rates([config], 2, STEPS) for config in configs], 1))
     assert [is_constant(config) for config in configs] == [True, False, False]

@@ -2,7 +2,7 @@
 
 import torch
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from tests.support.mlp_examples import distance, mixed_runs, plain_after
 from worker.mlp.initializers import initial_parameters
@@ -21,7 +21,7 @@ def test_scratch_equals_concise() -> None:
 
 def test_networks_copy_their_parameters() -> None:
     """Training one network leaves the given tensors, and so the next network's start, as they were."""
-    run = Run(0, RunConfig((4,)), 0)
+    run = Run(0, MLPConfig((4,)), 0)
     given = initial_parameters(run, 20, 10)
     for kind in (MLPScratch, MLPConcise):
         model = kind(run.config, given)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from tests.support.mlp_examples import CLASSES, FEATURES, distance, mixed_runs, small_split
 from worker.mlp.initializers import Parameters
@@ -53,7 +53,7 @@ def test_gives_the_curves_of_the_book(
 
 def test_accuracies_are_those_of_the_book() -> None:
     """Where no two logits are equal, accuracies agree exactly."""
-    run = Run("a", RunConfig((9,), epochs=3, batch_size=32), 4)
+    run = Run("a", MLPConfig((9,), epochs=3, batch_size=32), 4)
     alone = list(train_scratch(run, SPLIT, torch.float64))
     together = curves([run, *mixed_runs(5)])["a"]
     for mine, theirs in zip(together, alone, strict=True):
@@ -83,7 +83,7 @@ def test_the_same_training_twice_gives_identical_numbers() -> None:
 @pytest.mark.parametrize("widths", [(), (7,), (7, 5)])
 def test_a_diverging_run_leaves_its_neighbours_alone(rate: float, widths: tuple[int, ...]) -> None:
     """It is told as diverged and leaves; in its epoch the others' numbers are bit for bit those beside a sane run."""
-    config = RunConfig((7, 5), epochs=3, batch_size=32, activation="identity")
+    config = MLPConfig((7, 5), epochs=3, batch_size=32, activation="identity")
     neighbours = [
         Run(i, replace(config, hidden_layers=shape), 0) for i, shape in enumerate([(), (7,), (7, 5), (3,), (7, 5)])
     ]
@@ -99,7 +99,7 @@ def test_a_diverging_run_leaves_its_neighbours_alone(rate: float, widths: tuple[
 
 def test_runs_leave_when_their_epochs_are_done() -> None:
     """Runs of 1, 2 and 4 epochs in one cohort; the longest goes on as it would alone."""
-    runs = [Run(n, RunConfig((6,), epochs=n, batch_size=50), 1) for n in (1, 4, 2)]
+    runs = [Run(n, MLPConfig((6,), epochs=n, batch_size=50), 1) for n in (1, 4, 2)]
     together = curves(runs)
     assert {key: [r.epoch for r in c] for key, c in together.items()} == {1: [1], 2: [1, 2], 4: [1, 2, 3, 4]}
     assert losses(together[4]) == pytest.approx(losses(curves(runs[1:2])[4]), rel=0, abs=1e-9)
@@ -107,7 +107,7 @@ def test_runs_leave_when_their_epochs_are_done() -> None:
 
 def test_send_drops_runs_before_the_next_epoch() -> None:
     """Dropped runs give no more results, the others are unchanged, and dropping all of them ends it."""
-    runs = [Run(i, RunConfig((5 + i % 2,), epochs=5, batch_size=32), i % 2) for i in range(6)]
+    runs = [Run(i, MLPConfig((5 + i % 2,), epochs=5, batch_size=32), i % 2) for i in range(6)]
     training = train(runs, SPLIT, dtype=torch.float64)
     next(training)
     second = training.send({0, 3, "never heard of"})
@@ -121,7 +121,7 @@ def test_send_drops_runs_before_the_next_epoch() -> None:
 
 def test_finished_runs_leave_their_parameters() -> None:
     """They are there with the last result, score as the last validation did, and dropped or diverged ones are not."""
-    config = RunConfig((6, 4), epochs=2, batch_size=32)
+    config = MLPConfig((6, 4), epochs=2, batch_size=32)
     runs = [Run("a", config, 0), Run("dropped", config, 1), Run("wild", replace(config, learning_rate=1e300), 0)]
     keep: dict[Hashable, Parameters] = {}
     training = train(runs, SPLIT, dtype=torch.float64, keep=keep)
@@ -135,7 +135,7 @@ def test_finished_runs_leave_their_parameters() -> None:
 
 def test_equal_seeds_share_batches_and_other_seeds_do_not() -> None:
     """Runs that differ in their key alone have one curve, runs of another seed another."""
-    config = RunConfig((6,), epochs=2, batch_size=32)
+    config = MLPConfig((6,), epochs=2, batch_size=32)
     found = curves([Run("a", config, 0), Run("b", config, 0), Run("c", config, 1)])
     assert losses(found["a"]) == pytest.approx(losses(found["b"]), rel=0, abs=1e-9)
     assert losses(found["a"]) != pytest.approx(losses(found["c"]), rel=1e-3)
@@ -144,14 +144,14 @@ def test_equal_seeds_share_batches_and_other_seeds_do_not() -> None:
 @pytest.mark.parametrize("batch_size", [1, 299, 300, 1000])
 def test_any_batch_size_works(batch_size: int) -> None:
     """A batch may be a single example, leave one over, or hold more than there are."""
-    run = Run(0, RunConfig((6,), 0.01, 1, batch_size), 0)
+    run = Run(0, MLPConfig((6,), 0.01, 1, batch_size), 0)
     alone = list(train_scratch(run, SPLIT, torch.float64))
     assert losses(curves([run])[0]) == pytest.approx(losses(alone), rel=0, abs=1e-9)
 
 
 def test_seconds_are_shares_of_one_whole() -> None:
     """Runs with more parameters carry more of their cohort's time."""
-    runs = [Run(width, RunConfig((width,), epochs=1, batch_size=32), 0) for width in (3, 30)]
+    runs = [Run(width, MLPConfig((width,), epochs=1, batch_size=32), 0) for width in (3, 30)]
     small, large = (curves(runs)[width][0].seconds for width in (3, 30))
     assert 0 < small < large
 
@@ -164,7 +164,7 @@ def test_nothing_to_train_gives_nothing() -> None:
 def test_refuses_two_runs_with_one_key() -> None:
     """Their results could not be told apart."""
     with pytest.raises(ValueError, match="key of its own"):
-        next(train([Run(0, RunConfig(), 0), Run(0, RunConfig(), 1)], SPLIT))
+        next(train([Run(0, MLPConfig(), 0), Run(0, MLPConfig(), 1)], SPLIT))
 
 
 def test_learns_real_digits() -> None:
@@ -173,7 +173,7 @@ def test_learns_real_digits() -> None:
     x, y = torch.from_numpy(digits.data).float() / 16, torch.from_numpy(digits.target).long()
     split = Split(x[:1400], y[:1400], x[1400:], y[1400:], 10)
     shapes: list[tuple[int, ...]] = [(), (64,)]
-    runs = [Run(shape, RunConfig(shape, 0.2, 20, 32), 0) for shape in shapes]
+    runs = [Run(shape, MLPConfig(shape, 0.2, 20, 32), 0) for shape in shapes]
     *_, last = train(runs, split)
     accuracy = {result.key: result.val_accuracy for result in last}
     assert 0.88 < accuracy[()] < accuracy[(64,)]
@@ -181,7 +181,7 @@ def test_learns_real_digits() -> None:
 
 def test_parameters_do_not_change_when_neighbours_leave() -> None:
     """The kept parameters of a long run are those of the run alone."""
-    runs = [Run(n, RunConfig((6, 3), epochs=n, batch_size=32), 2) for n in (1, 2, 3)]
+    runs = [Run(n, MLPConfig((6, 3), epochs=n, batch_size=32), 2) for n in (1, 2, 3)]
     together: dict[Hashable, Parameters] = {}
     alone: dict[Hashable, Parameters] = {}
     list(train(runs, SPLIT, dtype=torch.float64, keep=together))

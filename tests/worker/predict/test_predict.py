@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from app.config import Settings
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from app.errors import InvalidError
 from app.files.model_file import ModelFileError, ModelInfo, read_info, with_info
@@ -287,7 +287,7 @@ def test_arrays_hold_an_example_in_each_first_index(
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_network_is_the_one_that_was_trained(tmp_path: Path, activation: str) -> None:
     """With each activation its probabilities are those of the book's nn.Sequential."""
-    config = RunConfig((5, 3), activation=activation, initialization="xavier_normal")
+    config = MLPConfig((5, 3), activation=activation, initialization="xavier_normal")
     layers = initial_parameters(Run(0, config, 0), 4, 4)
     described = read_info(model_file(tmp_path, hidden_layers=[5, 3], activation=activation).read_bytes())
     network = Network(with_info(to_bytes(layers, 0.5), described))

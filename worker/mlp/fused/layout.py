@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from worker.mlp.activations import ACTIVATIONS, Activation
 
 
@@ -37,7 +37,7 @@ class Block(NamedTuple):
         return self.size * self.outputs
 
 
-def fusion_order(config: RunConfig) -> tuple[bool, str, tuple[int, ...]]:
+def fusion_order(config: MLPConfig) -> tuple[bool, str, tuple[int, ...]]:
     """The sort key that brings together what can be computed together; runs without hidden layers come first."""
     deep = bool(config.hidden_layers)
     return deep, config.activation if deep else "", config.hidden_layers
@@ -52,7 +52,7 @@ class Layout(NamedTuple):
     runs: int
 
     @classmethod
-    def of(cls, configs: Sequence[RunConfig], features: int, classes: int) -> "Layout":
+    def of(cls, configs: Sequence[MLPConfig], features: int, classes: int) -> "Layout":
         """The layout of runs in their `fusion_order`."""
         flat = sum(not config.hidden_layers for config in configs)
         layout = cls([], features, classes, len(configs))
@@ -108,7 +108,7 @@ class Layout(NamedTuple):
         """The blocks that hold the layers of one run, from the data to the logits."""
         return [index for index, block in enumerate(self.blocks) if block.runs.start <= position < block.runs.stop]
 
-    def _grow(self, configs: Sequence[RunConfig], source: int, block: Block, depth: int) -> None:
+    def _grow(self, configs: Sequence[MLPConfig], source: int, block: Block, depth: int) -> None:
         """Adds what reads a hidden block: the logits of the runs that end there, then their neighbours' next layers."""
         ends = sum(len(config.hidden_layers) == depth for config in configs[block.runs])
         middle = block.runs.start + ends
@@ -121,7 +121,7 @@ class Layout(NamedTuple):
 
 
 def _hidden_blocks(
-    configs: Sequence[RunConfig], runs: slice, source: int | None, inputs: int, depth: int = 0
+    configs: Sequence[MLPConfig], runs: slice, source: int | None, inputs: int, depth: int = 0
 ) -> Iterator[Block]:
     """Splits neighbouring runs into blocks that agree in activation and in the width of hidden layer `depth`."""
     start = runs.start

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from worker.mlp import dropout
 from worker.mlp.batch_norm import Normalization, fold
 from worker.mlp.fused.layout import Layout, fusion_order
@@ -61,7 +61,7 @@ class Member(NamedTuple):
     taken no step yet, and begins with linear layers alone.
     """
 
-    config: RunConfig
+    config: MLPConfig
     parameters: Parameters
     state: State | None = None
 
@@ -74,7 +74,7 @@ class Kind(NamedTuple):
     extras: Extras
 
     @classmethod
-    def of(cls, config: RunConfig) -> "Kind":
+    def of(cls, config: MLPConfig) -> "Kind":
         """The kind of step that a configuration takes."""
         hidden = bool(config.hidden_layers)
         extras = Extras(hidden and config.dropout > 0, hidden and config.batch_norm)
@@ -106,7 +106,7 @@ class FusedMLP:
             self._load(position, member)
         self._prepare(configs)
 
-    def _prepare(self, configs: Sequence[RunConfig]) -> None:
+    def _prepare(self, configs: Sequence[MLPConfig]) -> None:
         """Makes the coefficients of loss and dropout."""
         smoothing = self._like.new_tensor([config.label_smoothing for config in configs]).view(-1, 1, 1)
         self._hit = smoothing - 1  # minus the probability that a target has beside the share of every class
@@ -150,7 +150,7 @@ class FusedMLP:
         """The networks to `evaluate`: these themselves, or with batch normalization copies without it."""
         if not self._statistics:
             return self
-        plain = [RunConfig(config.hidden_layers, activation=config.activation) for config in self._configs]
+        plain = [MLPConfig(config.hidden_layers, activation=config.activation) for config in self._configs]
         return FusedMLP([Member(config, self.parameters(i)) for i, config in enumerate(plain)], self._like)
 
     def workspace(self, batch: int, training: bool = True) -> Workspace:

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from worker.mlp.fused.parameters import Bank, PerStep
 from worker.mlp.fused.step_table import Planned
 from worker.mlp.fused.update_rules import Adam, ByGradient, Momentum, Nesterov, RMSprop, RMSpropMomentum
@@ -52,7 +52,7 @@ class Optimizer(Protocol):
         ...
 
 
-def rule(config: RunConfig) -> str:
+def rule(config: MLPConfig) -> str:
     """The name in `OPTIMIZERS` of what trains a run; runs of one rule train together."""
     name = {"momentum": "sgd", "adamw": "adam"}.get(config.optimizer, config.optimizer)
     if config.momentum == 0:
@@ -66,7 +66,7 @@ class SGD:
     The gradient arrives multiplied with minus the rate: the product that computes it adds it.
     """
 
-    def __init__(self, configs: Sequence[RunConfig], bank: Bank, like: Tensor) -> None:
+    def __init__(self, configs: Sequence[MLPConfig], bank: Bank, like: Tensor) -> None:
         self.memory: list[Bank] = []
         self.steps = 0
         self._bank = bank

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from worker.mlp.fused.parameters import Bank, Norms, PerRun, PerStep
 from worker.mlp.fused.step_table import Planned
 from worker.mlp.initializers import Layer
@@ -36,7 +36,7 @@ class ByGradient:
 
     memories = 0
 
-    def __init__(self, configs: Sequence[RunConfig], bank: Bank, like: Tensor) -> None:
+    def __init__(self, configs: Sequence[MLPConfig], bank: Bank, like: Tensor) -> None:
         gain = 0 if bank.norms else None
         self.memory = [Bank(bank.layout, like, gain) for _ in range(self.memories)]
         self.steps = 0
@@ -177,7 +177,7 @@ class Adam(ByGradient):
     memories = 2
     betas, epsilon = (0.9, 0.999), 1e-8
 
-    def __init__(self, configs: Sequence[RunConfig], bank: Bank, like: Tensor) -> None:
+    def __init__(self, configs: Sequence[MLPConfig], bank: Bank, like: Tensor) -> None:
         decay = [config.weight_decay if config.optimizer == "adamw" else 0.0 for config in configs]
         self._decoupled = torch.tensor(decay, dtype=torch.float64)
         self._kept = PerStep(bank, like) if any(decay) else None

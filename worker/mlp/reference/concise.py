@@ -6,7 +6,7 @@ from itertools import chain, zip_longest
 import torch
 from torch import Tensor, nn
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from worker.mlp.batch_norm import fold
 from worker.mlp.dropout import mask
@@ -26,7 +26,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-OPTIMIZERS: dict[str, Callable[[Iterator[nn.Parameter], RunConfig], torch.optim.Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[Iterator[nn.Parameter], MLPConfig], torch.optim.Optimizer]] = {
     "sgd": lambda parameters, config: _sgd(parameters, config, nesterov=False),
     "momentum": lambda parameters, config: _sgd(parameters, config, nesterov=False),
     "nesterov": lambda parameters, config: _sgd(parameters, config, nesterov=config.momentum > 0),
@@ -42,7 +42,7 @@ OPTIMIZERS: dict[str, Callable[[Iterator[nn.Parameter], RunConfig], torch.optim.
 }
 
 
-def _sgd(parameters: Iterator[nn.Parameter], config: RunConfig, nesterov: bool) -> torch.optim.Optimizer:
+def _sgd(parameters: Iterator[nn.Parameter], config: MLPConfig, nesterov: bool) -> torch.optim.Optimizer:
     rate, momentum, decay = config.learning_rate, config.momentum, config.weight_decay
     return torch.optim.SGD(parameters, rate, momentum=momentum, weight_decay=decay, nesterov=nesterov)
 
@@ -62,7 +62,7 @@ class Dropout(nn.Module):
 class MLPConcise:
     """Linear layers, normalization, activations and dropout between them, from the framework's own parts."""
 
-    def __init__(self, config: RunConfig, parameters: Parameters) -> None:
+    def __init__(self, config: MLPConfig, parameters: Parameters) -> None:
         self.config = config
         self._linear = [_linear(layer, bias=not config.batch_norm) for layer in parameters[:-1]]
         self._linear.append(_linear(parameters[-1]))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from worker.mlp import dropout
 from worker.mlp.early_stopping import EarlyStopping
@@ -22,7 +22,7 @@ from worker.mlp.training import Score, Split
 class PlainMLP(Protocol):
     """A network that trains alone, by automatic differentiation."""
 
-    config: RunConfig
+    config: MLPConfig
 
     def logits(self, x: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
         """[batch, classes] for x [batch, features].

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from app.domain.configuration import RunConfig
+from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from worker.mlp.fused.optimizers import rule
 from worker.mlp.initializers import Layer, Parameters, initial_parameters
@@ -67,7 +67,7 @@ class MLPScratch:
     Raises ValueError for what is not in that chapter: optimizers other than plain descent, dropout, normalization.
     """
 
-    def __init__(self, config: RunConfig, parameters: Parameters) -> None:
+    def __init__(self, config: MLPConfig, parameters: Parameters) -> None:
         if rule(config) != "sgd" or config.dropout or config.batch_norm:
             raise ValueError(f"from scratch there is plain sgd alone, without dropout or batch_norm, not {config}")
         self.config = config

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from numpy.typing import NDArray
 
-from app.domain.pruning.curves import Board
+from app.domain.pruning.curves import CurveTable
 from app.domain.pruning.rules import complete_trials_needed, needs_others, reasons, stored_pruner
 
 Curves = NDArray[np.float64]  # [trials, seeds, epochs]
@@ -63,8 +63,8 @@ def noisy_curves(trials: int = 60, seeds: int = 2, epochs: int = 9, noise: float
     return curves
 
 
-def board_of(curves: Curves, maximize: bool) -> Board:
-    return Board(maximize, runs=curves.shape[1], longest=curves.shape[2], seed=SEED, keep_runs=True)
+def board_of(curves: Curves, maximize: bool) -> CurveTable:
+    return CurveTable(maximize, runs=curves.shape[1], longest=curves.shape[2], seed=SEED, keep_runs=True)
 
 
 def ours(options: dict[str, Any], curves: Curves, maximize: bool) -> list[tuple[int, int]]:
@@ -177,7 +177,7 @@ def told(
     options: dict[str, Any], before: Sequence[Sequence[float]], trial: Sequence[float], **board: Any
 ) -> str | None:
     """What is said of a trial at its last epoch here, after complete trials; every run has the same figures."""
-    facts = Board(**{"maximize": True, "runs": 3, "longest": 100, "seed": SEED, "keep_runs": True} | board)
+    facts = CurveTable(**{"maximize": True, "runs": 3, "longest": 100, "seed": SEED, "keep_runs": True} | board)
     for number, means in enumerate([*before, trial]):
         facts.add(number, dict.fromkeys(range(facts.runs), means))
         if number < len(before):
@@ -282,7 +282,7 @@ def test_wilcoxon_tells_the_p_and_the_pairs() -> None:
 
 def test_the_best_k_of_one_epoch_are_exactly_k() -> None:
     """Of equal ones the earlier go on."""
-    board = Board(True, runs=1, longest=5, seed=0)
+    board = CurveTable(True, runs=1, longest=5, seed=0)
     for number, mean in enumerate([0.5, 0.9, 0.5, 0.5, 0.1]):
         board.add(number, {0: [mean]})
     assert set(reasons(stored_pruner({"name": "one_epoch", "keep": 3}), board, 1, range(5))) == {3, 4}
@@ -290,7 +290,7 @@ def test_the_best_k_of_one_epoch_are_exactly_k() -> None:
 
 def test_a_run_that_stopped_early_counts_with_its_last_figure_and_a_diverged_one_ends_the_means() -> None:
     """Seed 1 stops after the first epoch, then seed 0 diverges: no mean from there on, and nothing is pruned."""
-    board = Board(True, runs=2, longest=5, seed=0)
+    board = CurveTable(True, runs=2, longest=5, seed=0)
     board.add(0, {0: [0.2, 0.4], 1: [0.4]})
     board.add(0, {0: [None]})
     assert board.curves[0].means == pytest.approx({1: 0.3, 2: 0.4})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.hyperparameters import completed
+from app.domain.configuration import completed
 from app.domain.space import Choice, Constant, Range, parse_space
 from app.errors import InvalidError
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.space import Constraints, Space, check_model_fits, parameter_count, parse_constraints, parse_space
+from app.domain.configuration import MLPConfig
+from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space
 from app.errors import InvalidError
 
 FASHION = (784, 10)
@@ -61,7 +62,7 @@ def test_samplers_learn_how_far_it_is_from_holding(hidden_units: int) -> None:
     """Above 0 where it is broken, by more the worse, and at most 0 where it holds."""
     params = {"hidden_units": hidden_units}
     gap = constraints("parameters <= 500000").violations(params)["parameters <= 500000"]
-    count = parameter_count(params, *FASHION)
+    count = MLPConfig.from_params(params).parameter_count(*FASHION)
     assert gap == pytest.approx((count - 500_000) / max(count, 500_000))
     assert (gap > 0) == (constraints("parameters <= 500000").broken(params) is not None)
 

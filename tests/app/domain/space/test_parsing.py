@@ -8,7 +8,8 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.space import Choice, Constant, Range, layer_shapes, parameter_count, parse_space, training_cost
+from app.domain.configuration import MLPConfig
+from app.domain.space import Choice, Constant, Range, parse_space
 from app.errors import InvalidError
 
 
@@ -120,12 +121,12 @@ def test_a_grid_has_a_limit() -> None:
 
 def test_costs_and_sizes_are_those_of_the_network() -> None:
     """784-256-10 has 203,530 parameters; a run costs its weights times its epochs."""
-    params = {"hidden_units": 256, "epochs": 10}
-    assert layer_shapes(params, 784, 10) == [(784, 256), (256, 10)]
-    assert layer_shapes({"depth": 0}, 784, 10) == [(784, 10)]
-    assert layer_shapes({"hidden_layers": [3, 5]}, 784, 10) == [(784, 3), (3, 5), (5, 10)]
-    assert parameter_count(params, 784, 10) == 203_530
-    assert training_cost(params, 784, 10, seeds=3) == (784 * 256 + 256 * 10) * 10 * 3
+    config = MLPConfig.from_params({"hidden_units": 256, "epochs": 10})
+    assert config.layer_sizes(784, 10) == [(784, 256), (256, 10)]
+    assert MLPConfig.from_params({"depth": 0}).layer_sizes(784, 10) == [(784, 10)]
+    assert MLPConfig.from_params({"hidden_layers": [3, 5]}).layer_sizes(784, 10) == [(784, 3), (3, 5), (5, 10)]
+    assert config.parameter_count(784, 10) == 203_530
+    assert config.training_cost(784, 10) == (784 * 256 + 256 * 10) * 10
 
 
 @pytest.mark.parametrize(
