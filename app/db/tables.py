@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.domain.objectives import Objective
 from app.domain.states import RunState, SweepState, TrialState, WorkerState
 
 
@@ -118,6 +119,16 @@ class Sweep(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+    @property
+    def first_objective(self) -> Objective:
+        """The objective by which the best trial is chosen."""
+        return Objective(self.metric, self.direction == "maximize")
+
+    @property
+    def all_objectives(self) -> tuple[Objective, ...]:
+        """The first objective and the further ones."""
+        return (self.first_objective, *map(Objective.of, self.objectives))
 
 
 class Worker(Base):

@@ -1,17 +1,47 @@
-"""What a trial comes to in each objective beside the first."""
+"""What a sweep optimises: a metric and its direction, and which of two values is the better one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from app.domain.runs import EpochResult
 
 
+@dataclass(frozen=True)
+class Objective:
+    """A metric that is to become as large, or as small, as it can."""
+
+    metric: str
+    maximize: bool = True
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> "Objective":
+        """The objective of a stored pair, e.g. {"metric": "val_loss", "direction": "minimize"}."""
+        return cls(stored["metric"], stored["direction"] == "maximize")
+
+    @property
+    def direction(self) -> str:
+        """`maximize` or `minimize`, as the API and Optuna call it."""
+        return "maximize" if self.maximize else "minimize"
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Whether the value is better than another one; equal ones are not."""
+        return value > than if self.maximize else value < than
+
+    def rank(self, value: float, number: int) -> tuple[float, int]:
+        """A sort key, best first; of equal values that of the earlier trial. The best is always chosen by it."""
+        return (-value if self.maximize else value), number
+
+
 def further_values(
-    metrics: Sequence[str], lasts: Sequence[EpochResult], seconds: Sequence[float], parameters: int
+    metrics: Sequence[str], last_results: Sequence[EpochResult], seconds: Sequence[float], parameters: int
 ) -> list[float]:
     """A value for each metric: the mean over a trial's runs of what they have after their last epochs.
 
     `seconds` are those of each run's training, all its epochs together; `parameters` those of its network.
     """
-    known = {"parameters": float(parameters), "seconds": fmean(seconds)}
-    return [known[name] if name in known else fmean(getattr(last, name) for last in lasts) for name in metrics]
+    totals = {"parameters": float(parameters), "seconds": fmean(seconds)}
+    return [
+        totals[name] if name in totals else fmean(getattr(result, name) for result in last_results) for name in metrics
+    ]

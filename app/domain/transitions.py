@@ -1,6 +1,6 @@
 """Every change of state that there is, as two tables. docs/lifecycle.md prints them; whoever changes a state asks them.
 
-The queue's own statements (app.queue_statements) make the changes of the workers, under their leases.
+The queue's own statements (app.queue.statements) make the changes of the workers, under their leases.
 """
 
 from collections.abc import Iterable

@@ -9,7 +9,6 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from app.charts.rows import TrialRow
 from app.domain.configuration import completed
 from app.domain.sampling import population_size, traits_of
 from app.domain.space import Choice, Constraints, Range, Space
@@ -38,17 +37,6 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 def known(space: Space) -> SamplerSpace:
     """What samplers need to know of a space."""
     return SamplerSpace(distributions(space), frozenset(space.conditions))
-
-
-def study_from_rows(space: Space, rows: Sequence[TrialRow], *, maximize: bool) -> optuna.Study:
-    """A study that holds these trials; those that wait, are infeasible or were cancelled are left out."""
-    study = optuna.create_study(direction="maximize" if maximize else "minimize")
-    about = known(space)
-    for row in rows:
-        if row.params and (state := _STATES.get(row.state)) is not None:
-            value = row.value if state == TrialState.COMPLETE else None
-            study.add_trial(_frozen(about, row.params, state=state, value=value))
-    return study
 
 
 class Search:

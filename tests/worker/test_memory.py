@@ -142,8 +142,8 @@ def test_knows_when_memory_was_lacking() -> None:
 
 WEIGHTS = """
 import resource, sys, torch
-from worker.initializers import Layer
-from worker.weights import to_bytes
+from worker.mlp.initializers import Layer
+from worker.mlp.weights import to_bytes
 layers = [Layer(torch.ones(1000, 4000), torch.ones(1000))]
 pages = int(open("/proc/self/statm").read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, [pages * resource.getpagesize() + int(sys.argv[1]) * 2**20] * 2)

@@ -188,16 +188,15 @@ def test_a_long_history_is_remembered_by_its_best_and_newest() -> None:
 
 
 def test_the_server_needs_none_of_what_samplers_compute_with() -> None:
-    """Charts build studies where torch, scipy and cmaes are not installed."""
+    """It builds studies, for previews, where torch, scipy and cmaes are not installed."""
     code = """
 import sys
 sys.modules.update(dict.fromkeys(["torch", "scipy", "cmaes"]))
-from app.main import create_app
-from app.charts.rows import TrialRow
-from app.space import parse_space
-from app.study import study_from_rows
-rows = [TrialRow(0, "complete", {"epochs": 2}, 0.5, None)]
-print(study_from_rows(parse_space({"epochs": [1, 2]}), rows, maximize=True).best_value)
+from app.web.app import create_app
+from app.domain.space import parse_space
+from app.search.samplers import AskSeed
+from app.search.search import Search
+print(Search(parse_space({"epochs": [2]}), {"name": "random"}).ask(AskSeed(0, 0)))
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (run.stdout, run.stderr) == ("0.5\n", "")
+    assert (run.stdout, run.stderr) == ("{'epochs': 2}\n", "")

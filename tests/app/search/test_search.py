@@ -9,7 +9,7 @@ import pytest
 from app.charts.rows import TrialRow
 from app.domain.space import Choice, Range, Space, parse_space
 from app.search.samplers import AskSeed, Observation
-from app.search.search import Search, study_from_rows
+from app.search.search import Search
 
 SPACE = {
     "hidden_units": {"low": 1, "high": 1024, "log": True},
@@ -93,13 +93,13 @@ def test_a_space_without_choices_has_one_configuration() -> None:
 
 
 def test_the_study_holds_each_trial_as_it_ended() -> None:
-    """Finished trials with their values, running ones as running; waiting and cancelled ones are left out."""
+    """Finished trials with their values, those that run or wait as running; cancelled ones are left out."""
     params = {"hidden_units": 4, "learning_rate": 0.1, "activation": "relu", "epochs": 3}
-    endings = [("complete", 0.5), ("running", None), ("failed", None), ("waiting", None), ("cancelled", None)]
-    rows = [row(number, params, value, state) for number, (state, value) in enumerate(endings)]
-    rows.append(TrialRow(9, "running", {}, None, None, (), None))  # claimed, and not yet asked for
-    found = study_from_rows(space_of(), rows, maximize=True).trials
-    assert [trial.state.name for trial in found] == ["COMPLETE", "RUNNING", "PRUNED"]
+    endings = [("complete", (0.5,)), ("running", ()), ("failed", ()), ("waiting", ()), ("cancelled", ())]
+    tried = [Observation(number, state, params, values) for number, (state, values) in enumerate(endings)]
+    trials = Search(space_of(), {"name": "random"}, tried)._study.trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "RUNNING", "PRUNED", "RUNNING"]
+    assert trials[0].value == 0.5
 
 
 def test_diverged_trials_steer_tpe_away() -> None:

@@ -22,7 +22,7 @@ from tests.support.paths import ROOT
 AS_ROOT = os.geteuid() == 0
 # says the URL, then serves until its standard input ends
 USER = (
-    "import sys; from pathlib import Path; from app.embedded_postgres import running\n"
+    "import sys; from pathlib import Path; from app.service.postgres.server import running\n"
     "with running(Path(sys.argv[1])) as url: print(url, flush=True); sys.stdin.read()"
 )
 SMALL = {"shared_buffers": "16MB"}
@@ -292,7 +292,7 @@ def test_as_root_programs_out_of_reach_are_copied_once(used_home: Path, closed_w
     """Programs in a closed folder are copied to the data folder for the server's user."""
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
-        "from app.embedded_postgres import running\n"
+        "from app.service.postgres.server import running\n"
         "with running(Path(sys.argv[1])) as url: print(url)"
     )
     command = [sys.executable, "-c", code, str(used_home), str(closed_wheel)]
@@ -320,7 +320,7 @@ def python_for(become: list[str]) -> list[str]:
         try:
             if (
                 subprocess.run(
-                    [*command, "-c", "import app.embedded_postgres"], cwd="/", capture_output=True
+                    [*command, "-c", "import app.service.postgres.server"], cwd="/", capture_output=True
                 ).returncode
                 == 0
             ):
@@ -335,7 +335,7 @@ def test_an_ordinary_user_runs_it_as_himself(home: Path, ordinary_user: str) -> 
     become = ["setpriv", f"--reuid={ordinary_user}", "--regid=100", "--clear-groups"]
     shutil.chown(home, ordinary_user)
     code = (
-        "import os, sys; from pathlib import Path; from app.embedded_postgres import running\n"
+        "import os, sys; from pathlib import Path; from app.service.postgres.server import running\n"
         "from app.errors import StartError\n"
         "with running(Path(sys.argv[1])) as url: print(Path(sys.argv[1], 'postgres/data').owner(), flush=True)\n"
         "try:\n    with running(Path('/etc/perceptune')): pass\n"
