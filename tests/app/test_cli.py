@@ -99,7 +99,7 @@ def test_a_home_without_write_permission_is_a_sentence() -> None:
 def test_no_data_set_and_no_network_is_a_sentence(tmp_path: Path) -> None:
     """On a machine without Debian's package and without a network it names all three ways to get the images."""
     hidden = (
-        "import sys; from pathlib import Path; from worker import fashion_mnist, __main__\n"
+        "import sys; from pathlib import Path; from worker import __main__; from worker.data import fashion_mnist\n"
         f"fashion_mnist.SYSTEM_FOLDER = Path({str(tmp_path / 'none')!r})\n"
         "__main__.main()"
     )
