@@ -189,13 +189,13 @@ class Loop:
 
     def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
         """The trials with their parameters, as many as fit, and their data."""
-        context, facts = self._context, DATASETS[sweep.dataset]
+        context, shape = self._context, DATASETS[sweep.dataset].shape
 
         filled = context.retry_while_disconnected(lambda: fill_in(context.engine, sweep, trials))
         context.held_leases.release({trial.lease.trial_id for trial in trials} - {one.lease.trial_id for one in filled})
         data = self._dataset(sweep.dataset, sweep.split)
         free = memory.free_memory(context.device)
-        kept, rest = cohort.split_by_memory(sweep, filled, (facts.features, facts.classes), free)
+        kept, rest = cohort.split_by_memory(sweep, filled, shape, free)
         self._release(sweep, only=rest)
         if kept:
             context.retry_while_disconnected(lambda: self._ahead.start(sweep))

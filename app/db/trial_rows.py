@@ -46,15 +46,14 @@ def add_trials(
 
 def constraints_of(sweep: Sweep) -> Constraints:
     """The sweep's constraints, which were checked when it was posted."""
-    facts = DATASETS[sweep.dataset]
-    return parse_constraints(sweep.constraints, parse_space(sweep.space), (facts.features, facts.classes))
+    return parse_constraints(sweep.constraints, parse_space(sweep.space), DATASETS[sweep.dataset].shape)
 
 
 def trial_size(sweep: Sweep, params: Mapping[str, Any]) -> dict[str, object]:
     """The columns of a trial that follow from its parameters."""
-    facts, config = DATASETS[sweep.dataset], MLPConfig.from_params(params)
+    config = MLPConfig.from_params(params)
     return {
-        "cost": config.training_cost(facts.features, facts.classes) * sweep.seeds,
+        "cost": config.training_cost(*DATASETS[sweep.dataset].shape) * sweep.seeds,
         "epochs_total": config.epochs * sweep.seeds,
         "configuration": configuration(params),
     }

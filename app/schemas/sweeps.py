@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.config import JsonDict
 
 from app.domain.body import Body
+from app.domain.datasets import DatasetName, Split
 from app.domain.pruning.options import Pruner
 from app.domain.states import SweepState
 from app.schemas.base import UtcTime
@@ -14,8 +15,6 @@ from app.schemas.stop import StopRules
 from app.schemas.webhooks import Webhook, WebhookOut
 
 Task = Literal["train_mlp"]
-Dataset = Literal["fashion_mnist", "digits"]
-Split = Literal["holdout", "book"]
 Metric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
 Direction = Literal["maximize", "minimize"]
 KeepModels = Literal["best", "all"]
@@ -64,7 +63,7 @@ class SweepCreate(Body):
 
     name: Name = Field(description="Shown in lists and above charts.")
     task: Task = Field("train_mlp", description="What a trial measures.")
-    dataset: Dataset = Field("fashion_mnist", description="One of `GET /api/v1/datasets`.")
+    dataset: DatasetName = Field("fashion_mnist", description="One of `GET /api/v1/datasets`.")
     space: dict[str, Any] = Field(
         description="A constant, a list of choices, or {low, high, step?, log?} for each hyperparameter that "
         "shall differ from the book's value."

@@ -14,9 +14,9 @@ def checked(body: SweepCreate) -> tuple[Space, int]:
     check_text({"name": body.name, "notes": body.notes})
     check_search(body)
     space = parse_space(body.space)
-    facts = DATASETS[body.dataset]
-    constraints = parse_constraints(body.constraints, space, (facts.features, facts.classes))
-    check_model_fits(space, facts.features, facts.classes, body.seeds, constraints.most_parameters())
+    shape = DATASETS[body.dataset].shape
+    constraints = parse_constraints(body.constraints, space, shape)
+    check_model_fits(space, *shape, body.seeds, constraints.most_parameters())
     if body.sampler.name != "grid":
         if body.n_trials is None:
             missing = FieldError(("n_trials",), "is missing: say how many trials, or use the sampler grid")

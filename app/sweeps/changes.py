@@ -48,9 +48,9 @@ def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
     Trials so far get the values that they had of hyperparameters that it names anew.
     """
     old, new = parse_space(sweep.space), parse_space(raw)
-    facts = DATASETS[sweep.dataset]
-    constraints = parse_constraints(sweep.constraints, new, (facts.features, facts.classes))
-    check_model_fits(new, facts.features, facts.classes, sweep.seeds, constraints.most_parameters())
+    shape = DATASETS[sweep.dataset].shape
+    constraints = parse_constraints(sweep.constraints, new, shape)
+    check_model_fits(new, *shape, sweep.seeds, constraints.most_parameters())
     growth.check_wider(old, new)
     if sweep.sampler["name"] == "grid":
         new.grid_size()

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.domain.configuration import MLPConfig
-from app.domain.datasets import DATASETS
+from app.domain.datasets import DATASETS, SPLITS
 from app.domain.formatting import plural
 from app.domain.space import Space, largest_trial, parse_constraints
 from app.queue.workers import SILENT_SECONDS
@@ -30,12 +30,11 @@ class Speed(NamedTuple):
 def preview(session: Session, body: SweepCreate) -> SweepPreview:
     """Size, memory and time of the sweep that this body would make. Raises what `sweeps.create` raises for it."""
     space, n_trials = body_checks.checked(body)
-    facts = DATASETS[body.dataset]
-    shape = (facts.features, facts.classes)
-    most = parse_constraints(body.constraints, space, shape).most_parameters()
-    parameters, memory = largest_trial(space, shape, body.seeds, most)
+    dataset = DATASETS[body.dataset]
+    most = parse_constraints(body.constraints, space, dataset.shape).most_parameters()
+    parameters, memory = largest_trial(space, dataset.shape, body.seeds, most)
     speed = measured_speed(session)
-    work = _mean_cost(body, space, n_trials) * n_trials * examples(body.dataset, body.split)
+    work = _mean_cost(body, space, n_trials) * n_trials * dataset.train_examples(body.split)
     return SweepPreview(
         n_trials=n_trials,
         cells=n_trials if body.sampler.name == "grid" else None,
@@ -47,36 +46,29 @@ def preview(session: Session, body: SweepCreate) -> SweepPreview:
     )
 
 
-def examples(dataset: str, split: str) -> int:
-    """Examples that an epoch trains on."""
-    facts = DATASETS[dataset]
-    return facts.train - (facts.held_out if split == "holdout" else 0)
-
-
 def measured_speed(session: Session) -> Speed:
     """How quick the workers that are connected are by what they, or ones like them before, have trained.
 
     A worker trains many trials at once: its seconds are those in which any of them was in training.
     """
-    kinds = [(dataset, split) for dataset in DATASETS for split in ("holdout", "book")]
+    kinds = [(dataset, split) for dataset in DATASETS.values() for split in SPLITS]
     given = {
         "silent": SILENT_SECONDS,
-        "datasets": [dataset for dataset, _ in kinds],
+        "datasets": [dataset.name for dataset, _ in kinds],
         "splits": [split for _, split in kinds],
-        "examples": [examples(*kind) for kind in kinds],
+        "examples": [dataset.train_examples(split) for dataset, split in kinds],
     }
     row = session.execute(_SPEED, given).one()
     return Speed(row.workers, row.trials, row.per_second)
 
 
 def _mean_cost(body: SweepCreate, space: Space, n_trials: int) -> float:
-    facts = DATASETS[body.dataset]
     if body.sampler.name == "grid":
         chosen = list(islice(space.grid(), 0, None, -(-n_trials // MOST_COSTED)))
     else:
         search = Search(space, {"name": "random"})
         chosen = [search.ask(AskSeed(body.seed, number)) for number in range(min(n_trials, MOST_COSTED // 5))]
-    costs = [MLPConfig.from_params(params).training_cost(facts.features, facts.classes) for params in chosen]
+    costs = [MLPConfig.from_params(params).training_cost(*DATASETS[body.dataset].shape) for params in chosen]
     return body.seeds * sum(costs) / len(costs)
 
 

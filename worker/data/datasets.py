@@ -2,46 +2,29 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, cast, get_args
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from app.domain.datasets import DATASETS, SPLITS, DatasetInfo
 from worker.data import fashion_mnist
-from worker.data.fashion_mnist import MIRRORS, DatasetError, Progress
+from worker.data.fashion_mnist import MIRRORS
+from worker.data.idx_files import DatasetError, Progress
 
-__all__ = ["NAMES", "SPLITS", "Dataset", "DatasetError", "DatasetFacts", "available", "ensure", "load", "shuffled"]
+__all__ = ["Dataset", "DatasetError", "available", "ensure", "load", "shuffled"]
 
-Split = Literal["holdout", "book"]
-SPLITS: tuple[str, ...] = get_args(Split)
 SPLIT_SEED = 5_2_4  # of every split, whatever the sweep's seed: all sweeps are judged on the same images
 
 
-class DatasetFacts(NamedTuple):
-    """What is known of a data set before it is loaded. `holdout` is how many of `train` that split validates on."""
-
-    features: int
-    classes: int
-    train: int
-    holdout: int
-    test: int
-    description: str
-
-
-NAMES: dict[str, DatasetFacts] = {
-    "fashion_mnist": DatasetFacts(784, 10, 60_000, 10_000, 10_000, "28x28 grey images of clothes in 10 classes"),
-    "digits": DatasetFacts(64, 10, 1_437, 287, 360, "8x8 grey images of handwritten digits, shipped with scikit-learn"),
-}
-
-
 class Dataset(NamedTuple):
-    """A data set, split: x is [n, features] in [0, 1], y is int64 [n] in 0..classes - 1."""
+    """A data set, split."""
 
     name: str
-    train_x: Tensor
-    train_y: Tensor
+    train_x: Tensor  # [n, features] float in [0, 1]
+    train_y: Tensor  # [n] int64 in 0..classes - 1
     val_x: Tensor
     val_y: Tensor
     test_x: Tensor
@@ -50,13 +33,13 @@ class Dataset(NamedTuple):
 
 
 class _Arrays(NamedTuple):
-    """Raw features [n, features] from 0 to `scale`, and labels [n]."""
+    """A data set as it is published, before it is scaled and split."""
 
-    train_x: NDArray[np.generic]
-    train_y: NDArray[np.generic]
+    train_x: NDArray[np.generic]  # [n, features] in 0..scale
+    train_y: NDArray[np.generic]  # [n]
     test_x: NDArray[np.generic]
     test_y: NDArray[np.generic]
-    scale: float
+    scale: float  # what becomes 1
 
 
 def load(
@@ -73,7 +56,7 @@ def load(
     `holdout` validates on part of the training images, held out by a fixed seed; `book` trains on all of them and
     validates on the test images, as *Dive into Deep Learning* does. Raises DatasetError.
     """
-    facts = _facts(name)
+    info = _info(name)
     if split not in SPLITS:
         raise DatasetError(f"There is no split {split!r}; there are {', '.join(SPLITS)}.")
     arrays = _digits() if name == "digits" else _fashion_mnist(home, progress)
@@ -85,17 +68,17 @@ def load(
 
     test = tensors(arrays.test_x, arrays.test_y)
     if split == "book":
-        return Dataset(name, *tensors(arrays.train_x, arrays.train_y), *test, *test, facts.classes)
-    order = shuffled(facts.train)
-    train, held_out = np.sort(order[facts.holdout :]), np.sort(order[: facts.holdout])
+        return Dataset(name, *tensors(arrays.train_x, arrays.train_y), *test, *test, info.classes)
+    order = shuffled(info.train)
+    train, held_out = np.sort(order[info.held_out :]), np.sort(order[: info.held_out])
     training = tensors(arrays.train_x[train], arrays.train_y[train])
     validation = tensors(arrays.train_x[held_out], arrays.train_y[held_out])
-    return Dataset(name, *training, *validation, *test, facts.classes)
+    return Dataset(name, *training, *validation, *test, info.classes)
 
 
 def ensure(name: str, home: Path, mirrors: Sequence[str] = MIRRORS, progress: Progress | None = None) -> Path:
-    """Makes the data set be on this machine, whole and unaltered, and gives back its folder. Raises DatasetError."""
-    _facts(name)
+    """The folder of the data set on this machine, whole and unaltered; downloads it if it must. Raises DatasetError."""
+    _info(name)
     if name == "digits":
         return _digits_folder()
     folder = fashion_mnist.find(home) or fashion_mnist.download(home, mirrors, progress)
@@ -105,7 +88,7 @@ def ensure(name: str, home: Path, mirrors: Sequence[str] = MIRRORS, progress: Pr
 
 def available(name: str, home: Path) -> str | None:
     """Where the data set lies on this machine, None if nowhere. Asks no network and reads no image."""
-    _facts(name)
+    _info(name)
     folder = _digits_folder() if name == "digits" else fashion_mnist.find(home)
     return None if folder is None else str(folder)
 
@@ -119,10 +102,10 @@ def shuffled(n: int) -> NDArray[np.int64]:
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 
-def _facts(name: str) -> DatasetFacts:
-    if name not in NAMES:
-        raise DatasetError(f"There is no data set {name!r}; there are {', '.join(NAMES)}.")
-    return NAMES[name]
+def _info(name: str) -> DatasetInfo:
+    if name not in DATASETS:
+        raise DatasetError(f"There is no data set {name!r}; there are {', '.join(DATASETS)}.")
+    return DATASETS[name]
 
 
 def _fashion_mnist(home: Path, progress: Progress | None) -> _Arrays:
@@ -132,12 +115,12 @@ def _fashion_mnist(home: Path, progress: Progress | None) -> _Arrays:
 
 
 def _digits() -> _Arrays:
-    """scikit-learn's digits (UCI, test set of Alpaydin and Kaynak); a fifth of them, always the same, are the test."""
+    """The digits of scikit-learn (UCI, test set of Alpaydin and Kaynak); always the same fifth of them is the test."""
     from sklearn.datasets import load_digits  # late: its import takes about a second
 
     x, y = cast(tuple[NDArray[np.float64], NDArray[np.int64]], load_digits(return_X_y=True))
-    order = shuffled(len(y))
-    train, test = np.sort(order[360:]), np.sort(order[:360])
+    order, test_size = shuffled(len(y)), DATASETS["digits"].test
+    train, test = np.sort(order[test_size:]), np.sort(order[:test_size])
     return _Arrays(x[train].astype(np.uint8), y[train], x[test].astype(np.uint8), y[test], 16.0)
 
 

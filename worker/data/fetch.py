@@ -1,4 +1,4 @@
-"""Makes the data set be on this machine, showing how far a download is."""
+"""Fetches a data set onto this machine and shows how far the download is."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from app.errors import StartError
 from worker.data import datasets
-from worker.data.fashion_mnist import DatasetError
+from worker.data.idx_files import DatasetError
 
 
 def fetch(home: Path, name: str = "fashion_mnist") -> None:
@@ -18,12 +18,12 @@ def fetch(home: Path, name: str = "fashion_mnist") -> None:
         with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
             tasks = {}
 
-            def show(file: str, done: int, total: int) -> None:
+            def show(file: str, received: int, total: int) -> None:
                 if file not in tasks:
                     tasks[file] = bars.add_task(file, total=total or None)
                     if not console.is_terminal:
                         console.print(f"downloading {file}")
-                bars.update(tasks[file], completed=done, total=total or None)
+                bars.update(tasks[file], completed=received, total=total or None)
 
             folder = datasets.ensure(name, home, progress=show)
     except DatasetError as error:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from app.domain.datasets import DATASETS
-from worker.data import fashion_mnist
-from worker.data.datasets import NAMES, Dataset, DatasetError, available, ensure, load, shuffled
+from app.domain.datasets import DATASETS, SPLITS
+from worker.data import fashion_mnist, idx_files
+from worker.data.datasets import Dataset, DatasetError, available, ensure, load, shuffled
 from worker.data.fashion_mnist import FILES, data_folder
 
 CPU = torch.device("cpu")
@@ -124,7 +124,7 @@ def test_digits_are_split_without_overlap(split: str, sizes: tuple[int, int, int
     """The digits need no file; what is trained on is never validated or tested on."""
     data = load("digits", split, home=tmp_path, device=CPU, dtype=torch.float64)
     assert split_sizes(data) == sizes
-    assert data.train_x.shape[1] == NAMES["digits"].features
+    assert data.train_x.shape[1] == DATASETS["digits"].features
     assert float(data.train_x.max()) == 1.0
     assert not rows(data.train_x) & (rows(data.val_x) | rows(data.test_x))
     assert int(torch.bincount(data.val_y).min()) >= 15
@@ -158,7 +158,7 @@ def test_a_damaged_file_is_refused_by_name(damage: str, real: Path, tmp_path: Pa
     """A truncated, altered, exchanged or padded file is never trained on; the sentence names it."""
     folder = copy(real, tmp_path)
     victim = next(folder.glob("train-labels-idx1-ubyte*"))
-    raw = fashion_mnist._decompressed(victim.read_bytes(), FILES[1])
+    raw = idx_files.decompress(victim.read_bytes(), FILES[1])
     altered = bytearray(raw)
     altered[-1] ^= 1
     contents = {
@@ -228,11 +228,16 @@ def test_a_data_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         ensure("fashion_mnist", tmp_path, ())
 
 
-def test_the_server_tells_the_same_facts() -> None:
-    """The server, which has no torch, keeps a list of its own; the two agree."""
-    ours = {name: (f.features, f.classes, f.train, f.test, f.holdout) for name, f in NAMES.items()}
-    theirs = {name: (f.features, f.classes, f.train, f.test, f.held_out) for name, f in DATASETS.items()}
-    assert ours == theirs
+@pytest.mark.parametrize("name", ["fashion_mnist", "digits"])
+def test_what_is_loaded_is_what_was_told(name: str, real: Path, tmp_path: Path) -> None:
+    """Sizes and shapes that the server tells of a data set, which it never loads, are those of its tensors."""
+    info, home = DATASETS[name], home_of(real, tmp_path)
+    for split in SPLITS:
+        data = load(name, split, home=home, device=CPU)
+        assert (data.train_x.shape[1], data.classes) == info.shape
+        assert len(data.train_y) == info.train_examples(split)
+        assert split_sizes(data)[1:] == (info.held_out if split == "holdout" else info.test, info.test)
+        assert int(data.train_y.max()) == info.classes - 1 == len(info.labels) - 1
 
 
 def test_unknown_names_are_told_what_exists(tmp_path: Path) -> None:
