@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from app.domain.memory import EVALUATION_BATCH, update_rule
 from app.domain.runs import Run
 from worker.mlp.fused.layout import Layout, fusion_order
-from worker.mlp.fused.optimizers import rule
-from worker.mlp.training import EVALUATION_BATCH, Split
+from worker.mlp.training import Split
 
 TRIALS = 5  # of each way to store the factors; the quickest is kept
 
@@ -63,7 +63,7 @@ def _layouts(runs: Sequence[Run]) -> Iterator[tuple[Layout, int]]:
     """The layout and batch size of each group of runs that the training fuses."""
 
     def group(run: Run) -> tuple[int, int, str]:
-        return run.seed, run.config.batch_size, rule(run.config)
+        return run.seed, run.config.batch_size, update_rule(run.config)
 
     for (_, batch, _), same in groupby(sorted(runs, key=group), key=group):
         configs = sorted((run.config for run in same), key=fusion_order)

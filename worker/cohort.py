@@ -6,9 +6,9 @@ from itertools import accumulate
 
 from app.db.tables import Sweep
 from app.domain.configuration import MLPConfig
+from app.domain.memory import run_bytes
 from app.domain.runs import Run
 from app.queue.claims import ClaimedTrial
-from worker.mlp.training import run_bytes
 
 # Bounds what is lost with a worker, not what it trains at once: trained in smaller cohorts the same runs took no less
 # time, whether the parameters of all fit in the cache or not (`python -m benchmarks.cohorts`).

@@ -10,20 +10,17 @@ import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
+from app.domain.memory import EVALUATION_BATCH
 from app.domain.runs import EpochResult, Run
 from worker.device.cuda_graph import Recorder, recorder_for
 from worker.mlp.early_stopping import EarlyStopping
 from worker.mlp.fused.layout import fusion_order
 from worker.mlp.fused.network import FusedMLP, Kind, Member, Tally
-from worker.mlp.fused.optimizers import OPTIMIZERS, SGD, rule
-from worker.mlp.fused.step_table import STEPS_AHEAD
 from worker.mlp.fused.steps import Steps
 from worker.mlp.fused.workspace import Workspace
 from worker.mlp.initializers import Layer, Parameters, initial_parameters
 from worker.mlp.schedules import is_constant, learning_rates
 from worker.mlp.seeds import epoch_order
-
-EVALUATION_BATCH = 1000  # divides the usual validation sets, so that one workspace does
 
 
 class Split(NamedTuple):
@@ -86,28 +83,6 @@ def score(config: MLPConfig, parameters: Parameters, x: Tensor, y: Tensor) -> Sc
     """How a trained network does on other data, such as the test images: x [n, features] and y [n] on one device."""
     model = FusedMLP([Member(MLPConfig(config.hidden_layers, activation=config.activation), parameters)], like=x)
     return Score(*_evaluate(model, x, y)[0])
-
-
-def run_bytes(config: MLPConfig, features: int, classes: int, dtype: torch.dtype = torch.float32) -> int:
-    """The most memory that a run takes on its device, beside the data and each seed's mini-batches; runs add up.
-
-    Parameters are there three times while a group is put together anew: old, new and, on a CPU, those that are kept;
-    what the optimizer keeps of each and the gradient are there twice, and a copy that validates normalized networks. A
-    layer's outputs are there three times at most (before and after the activation, and the gradient) for a batch and
-    for the epoch's last, smaller batch, and twice for an evaluation; normalization adds one, and dropout five. Three
-    numbers a step, at most, are planned ahead.
-    """
-    outputs = sum(config.hidden_layers) + classes
-    times = 3 + config.batch_norm + 5 * (config.dropout > 0)
-    examples = 2 * times * config.batch_size + 2 * EVALUATION_BATCH + 32  # coefficients and statistics of a unit
-    parameters = _copies(config) * config.parameter_count(features, classes)
-    return dtype.itemsize * (parameters + outputs * examples + 3 * STEPS_AHEAD)
-
-
-def _copies(config: MLPConfig) -> int:
-    """How many numbers are held for each parameter, at most."""
-    optimizer = OPTIMIZERS[rule(config)]
-    return 3 + config.batch_norm + (0 if issubclass(optimizer, SGD) else 2 * optimizer.memories + 2)
 
 
 def _groups(runs: Sequence[Run]) -> Iterator[list[Run]]:

@@ -1,10 +1,11 @@
 """How large models are, and what they cost to train."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from app.domain.configuration import MLPConfig
+from app.domain.memory import parameter_copies, run_bytes
 from app.domain.space.domains import Choice, values
 from app.domain.space.search_space import Space
 from app.errors import FieldError, InvalidError
@@ -39,25 +40,23 @@ def largest_trial(
 
     `shape`: features and classes.
     """
-    largest = list(_largest(space))
-    parameters = min(most_parameters, max(MLPConfig.from_params(params).parameter_count(*shape) for params in largest))
-    return parameters, seeds * max(_run_bytes(params, shape, most_parameters) for params in largest)
+    largest = [MLPConfig.from_params(params) for params in _largest_params(space)]
+    parameters = min(most_parameters, max(config.parameter_count(*shape) for config in largest))
+    size = max(run_bytes(config, *shape, max_parameters=most_parameters) for config in largest)
+    return parameters, seeds * size
 
 
-def _largest(space: Space) -> Iterator[dict[str, Any]]:
+def _largest_params(space: Space) -> Iterator[dict[str, Any]]:
     """Candidates for the largest model: the largest of everything, for each way to lay out the hidden layers."""
+    largest = space.largest()
+    if "optimizer" in space.domains:
+        largest["optimizer"] = max(
+            values(space.domains["optimizer"]),
+            key=lambda optimizer: parameter_copies(MLPConfig.from_params({**largest, "optimizer": optimizer})),
+        )
     for name in ("hidden_layers", "depth"):
         domain = space.domains.get(name)
         if domain is not None and (name == "depth" or isinstance(domain, Choice)):
-            yield from (space.largest() | {name: value} for value in values(domain))
+            yield from (largest | {name: value} for value in values(domain))
             return
-    yield space.largest()
-
-
-def _run_bytes(params: Mapping[str, Any], shape: tuple[int, int], most_parameters: float) -> float:
-    """About what a run takes while it trains: its parameters with copies, its layers' outputs with gradients."""
-    config = MLPConfig.from_params(params)
-    parameters = min(most_parameters, config.parameter_count(*shape))
-    outputs = min(parameters, sum(width for _, width in config.layer_sizes(*shape)))  # each has a bias
-    examples = 6 * config.batch_size
-    return 4 * (4 * parameters + outputs * examples)
+    yield largest

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from app.domain.configuration import MLPConfig
+from app.domain.memory import run_bytes
 from app.domain.runs import Run
 from tests.support.mlp_examples import RATES, recipes, small_split
 from tests.worker.mlp.test_training import Curves, losses, numbers
@@ -14,7 +15,7 @@ from worker.device.cuda_graph import CudaGraphs, Step
 from worker.device.devices import choose_device, use_tf32
 from worker.device.memory import free_memory, is_out_of_memory
 from worker.mlp import dropout
-from worker.mlp.training import Split, run_bytes, train
+from worker.mlp.training import Split, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU and a torch built for CUDA")
 RUNS = recipes(48)

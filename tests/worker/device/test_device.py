@@ -7,7 +7,8 @@ import torch
 
 from app.config import Settings, load_settings
 from app.errors import StartError
-from worker.device.devices import use_tf32
+from worker.device.devices import choose_device, device_name, use_tf32
+from worker.device.memory import free_memory
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +37,17 @@ def test_tf32_changes_nothing_on_a_cpu() -> None:
     assert torch.equal(factors[0] @ factors[1], exact)
     use_tf32(False)
     assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_there_is_always_a_cpu() -> None:
+    """It has a name and free memory."""
+    device = choose_device("cpu")
+    assert device == torch.device("cpu")
+    assert "cpu" in device_name(device)
+    assert free_memory(device) > 2**20
+
+
+def test_refuses_a_device_that_is_not_there() -> None:
+    """The message says what there is."""
+    with pytest.raises(ValueError, match=r"cuda:99.*cpu"):
+        choose_device("cuda:99")

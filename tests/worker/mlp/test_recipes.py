@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, MLPConfig
+from app.domain.memory import update_rule
 from app.domain.runs import Run
 from tests.support.mlp_examples import (
     CLASSES,
@@ -23,7 +24,6 @@ from tests.support.mlp_examples import (
 )
 from tests.worker.mlp.test_training import curves, losses, numbers
 from worker.mlp.fused.network import FusedMLP, Member
-from worker.mlp.fused.optimizers import rule
 from worker.mlp.initializers import Parameters, initial_parameters
 from worker.mlp.reference.concise import MLPConcise, train_concise
 from worker.mlp.reference.scratch import MLPScratch
@@ -92,7 +92,9 @@ def test_equals_torch_whatever_the_size_of_a_layer(optimizer: str) -> None:
 
 def test_the_scratch_network_decays_its_weights() -> None:
     """Plain descent with weight decay and a schedule is the same in all three implementations."""
-    runs = [run for run in RECIPES if rule(run.config) == "sgd" and not (run.config.dropout or run.config.batch_norm)]
+    runs = [
+        run for run in RECIPES if update_rule(run.config) == "sgd" and not (run.config.dropout or run.config.batch_norm)
+    ]
     assert len(runs) > 2
     gaps = [distance(*(plain_after(kind, run, torch.float64, 20) for kind in (MLPScratch, MLPConcise))) for run in runs]
     assert [gap for gap in gaps if not gap <= 1e-9] == []

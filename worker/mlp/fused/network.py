@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
+from app.domain.memory import update_rule
 from worker.mlp import dropout
 from worker.mlp.batch_norm import Normalization, fold
 from worker.mlp.fused.layout import Layout, fusion_order
-from worker.mlp.fused.optimizers import OPTIMIZERS, Optimizer, rule
+from worker.mlp.fused.optimizers import OPTIMIZERS, Optimizer
 from worker.mlp.fused.parameters import Bank, Norms, PerRun, load
 from worker.mlp.fused.step_table import Planned
 from worker.mlp.fused.workspace import Extras, Workspace
@@ -78,7 +79,7 @@ class Kind(NamedTuple):
         """The kind of step that a configuration takes."""
         hidden = bool(config.hidden_layers)
         extras = Extras(hidden and config.dropout > 0, hidden and config.batch_norm)
-        return cls(rule(config), config.label_smoothing > 0, extras)
+        return cls(update_rule(config), config.label_smoothing > 0, extras)
 
 
 class FusedMLP:

@@ -52,14 +52,6 @@ class Optimizer(Protocol):
         ...
 
 
-def rule(config: MLPConfig) -> str:
-    """The name in `OPTIMIZERS` of what trains a run; runs of one rule train together."""
-    name = {"momentum": "sgd", "adamw": "adam"}.get(config.optimizer, config.optimizer)
-    if config.momentum == 0:
-        return "sgd" if name == "nesterov" else name
-    return {"sgd": "momentum", "rmsprop": "rmsprop_momentum"}.get(name, name)
-
-
 class SGD:
     """Plain stochastic gradient descent: p <- p - rate * (dL/dp + weight_decay * p).
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-STEPS_AHEAD = 256  # how many steps are planned at once, at most
+from app.domain.memory import STEPS_AHEAD
 
 
 class Planned:

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from app.domain.memory import STEPS_AHEAD
 from worker.device.cuda_graph import Recorder, Replayed, Step
 from worker.mlp.fused.network import FusedMLP, Tally
-from worker.mlp.fused.step_table import STEPS_AHEAD, Planned
+from worker.mlp.fused.step_table import Planned
 from worker.mlp.fused.workspace import Workspace
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
+from app.domain.memory import update_rule
 from app.domain.runs import EpochResult, Run
-from worker.mlp.fused.optimizers import rule
 from worker.mlp.initializers import Layer, Parameters, initial_parameters
 from worker.mlp.reference.plain_training import train_alone
 from worker.mlp.training import Split
@@ -68,7 +68,7 @@ class MLPScratch:
     """
 
     def __init__(self, config: MLPConfig, parameters: Parameters) -> None:
-        if rule(config) != "sgd" or config.dropout or config.batch_norm:
+        if update_rule(config) != "sgd" or config.dropout or config.batch_norm:
             raise ValueError(f"from scratch there is plain sgd alone, without dropout or batch_norm, not {config}")
         self.config = config
         self._activation = ACTIVATIONS[config.activation]

@@ -1,0 +1,45 @@
+"""How large models are, and which trials can't be trained."""
+
+import pytest
+
+from app.domain.configuration import MLPConfig
+from app.domain.memory import run_bytes
+from app.domain.space import MAX_TRIAL_BYTES, check_model_fits, largest_trial, parse_space
+from app.errors import InvalidError
+
+FASHION = (784, 10)
+
+
+def test_the_largest_trial_has_the_optimizer_that_keeps_the_most() -> None:
+    """What a sweep is said to take counts Adam's two moments, batch normalization and dropout, for every seed."""
+    space = parse_space(
+        {
+            "hidden_units": [64, 512],
+            "optimizer": ["sgd", "adam", "rmsprop"],
+            "batch_norm": [True, False],
+            "dropout": 0.5,
+        }
+    )
+    largest = MLPConfig((512,), optimizer="adam", batch_norm=True, dropout=0.5)
+    assert largest_trial(space, FASHION, seeds=3) == (
+        largest.parameter_count(*FASHION),
+        3 * run_bytes(largest, *FASHION),
+    )
+
+
+def test_what_the_optimizer_keeps_decides_whether_a_trial_fits() -> None:
+    """40 million parameters fit with plain descent and 9 seeds, and not with Adam."""
+    space = {"hidden_layers": [[5_000, 5_000, 2_000]], "batch_size": 256}
+    check_model_fits(parse_space({**space, "optimizer": "sgd"}), *FASHION, seeds=9)
+    with pytest.raises(InvalidError) as caught:
+        check_model_fits(parse_space({**space, "optimizer": "adam"}), *FASHION, seeds=9)
+    assert "9 runs take about" in caught.value.errors[0].msg
+    assert f"the most is {MAX_TRIAL_BYTES / 2**30:.0f} GiB" in caught.value.errors[0].msg
+
+
+def test_a_model_that_is_never_trained_does_not_count() -> None:
+    """A constraint on `parameters` bounds the memory, too."""
+    space = parse_space({"hidden_units": {"low": 1, "high": 65_536}, "depth": [1, 3]})
+    parameters, size = largest_trial(space, FASHION, seeds=2, most_parameters=1e6)
+    assert parameters == 1e6
+    assert size < largest_trial(space, FASHION, seeds=2)[1]

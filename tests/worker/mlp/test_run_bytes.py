@@ -1,0 +1,65 @@
+"""What the domain tells of a run's memory is true of the networks that train."""
+
+from itertools import chain
+from typing import Any
+
+import pytest
+import torch
+
+from app.domain.configuration import MLPConfig
+from app.domain.memory import EVALUATION_BATCH, STATE_PER_PARAMETER, run_bytes
+from app.domain.runs import Run
+from worker.mlp.fused.network import FusedMLP, Member
+from worker.mlp.fused.optimizers import OPTIMIZERS
+from worker.mlp.initializers import initial_parameters
+
+RECIPES: list[dict[str, Any]] = [
+    {},
+    {"activation": "gelu"},
+    {"optimizer": "adam"},
+    {"dropout": 0.5},
+    {"activation": "gelu", "batch_norm": True, "dropout": 0.5, "optimizer": "rmsprop", "momentum": 0.9},
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("shapes", [[()] * 9, [(256,)] * 4, [(64,), (64, 32)]])
+def test_training_takes_no_more_memory_than_was_told(shapes: list[tuple[int, ...]], recipe: dict[str, Any]) -> None:
+    """What a network and its buffers hold fits the bound, and the bound is not three times too large."""
+    configs = [MLPConfig(shape, batch_size=100, **recipe) for shape in shapes]
+    runs = [Run(key, config, 0) for key, config in enumerate(configs)]
+    members = [Member(run.config, initial_parameters(run, 784, 10)) for run in runs]
+    model, again = (FusedMLP(members, like=torch.empty(0)) for _ in range(2))
+    spaces = [model.workspace(100), model.workspace(99), model.workspace(EVALUATION_BATCH, training=False)]
+    copy = model.evaluated()
+    for space in spaces:
+        space.data = space.data[:0].clone()  # of the seed, not of its runs
+    kept = [model.parameters(position) for position in range(len(runs))]
+    held = held_bytes(model, copy, *spaces) + held_bytes(again) + 4 * sum(t.numel() for p in kept for t in chain(*p))
+    assert held <= sum(run_bytes(config, 784, 10) for config in configs) < 3 * held
+
+
+def held_bytes(*things: object) -> int:
+    """The memory behind all tensors that can be reached from here, each storage once."""
+    storages: dict[int, int] = {}
+    seen: set[int] = set()
+    left = list(things)
+    while left:
+        thing = left.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, torch.Tensor):
+            storages[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
+        elif isinstance(thing, dict):
+            left.extend(thing.values())
+        elif isinstance(thing, list | tuple):
+            left.extend(thing)
+        elif type(thing).__module__.startswith("worker."):
+            left.extend(vars(thing).values())
+    return sum(storages.values())
+
+
+def test_each_rule_keeps_as_many_numbers_as_was_told() -> None:
+    """The table, which needs no torch, names the rules that there are, with the numbers that they keep."""
+    assert {name: getattr(rule, "memories", 0) for name, rule in OPTIMIZERS.items()} == STATE_PER_PARAMETER
