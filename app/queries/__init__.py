@@ -1,11 +1,13 @@
 """What is read from the tables: sweeps as they stand, trials, learning curves, workers, the rows of charts."""
 
+from app.queries.deliveries import list_deliveries
 from app.queries.sweeps import list_sweeps, summaries, summary, tags
 from app.queries.trials import get_trial, list_epochs, list_trials
 from app.queries.workers import list_workers
 
 __all__ = [
     "get_trial",
+    "list_deliveries",
     "list_epochs",
     "list_sweeps",
     "list_trials",

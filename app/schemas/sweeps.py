@@ -37,7 +37,7 @@ class Objective(Body):
 class OneObjective(Body):
     """One of several objectives. `parameters` counts weights and biases; `seconds` are those of a training."""
 
-    metric: Metric | Literal["parameters", "seconds"]
+    metric: Literal[Metric, "parameters", "seconds"]
     direction: Direction
 
 

@@ -105,7 +105,7 @@ def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
     try:
         yield
     finally:
-        app.state.live.end()
+        app.state.broadcaster.end()
         server.should_exit = True
         thread.join(5)
 

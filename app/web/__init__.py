@@ -1,0 +1,1 @@
+"""The HTTP server: JSON API, dashboard pages, live events, webhooks and metrics."""

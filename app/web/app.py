@@ -1,4 +1,4 @@
-"""Builds the server. Nothing happens at import."""
+"""Builds the FastAPI application: routes, middleware, error handlers and what runs in its background."""
 
 import asyncio
 import contextlib
@@ -10,14 +10,29 @@ import plotly
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Engine
 
 from app.config import Settings
 from app.db.engine import connect
 from app.web import error_handlers, security
-from app.web.api import charts, events, exercises, exports, models, sweeps, system, trials
+from app.web.api import (
+    charts,
+    datasets,
+    deliveries,
+    docs,
+    events,
+    exercises,
+    exports,
+    health,
+    imports,
+    metrics,
+    models,
+    sweeps,
+    trials,
+    workers,
+)
 from app.web.cache import LRUCache
-from app.web.dependencies import known_query
-from app.web.dependencies import problems as problems_of
+from app.web.dependencies import refuse_unknown_parameters
 from app.web.events import Broadcaster
 from app.web.pages import actions, login, pages
 from app.web.webhooks import delivery
@@ -33,51 +48,64 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.database_url is None:
         raise ValueError("database_url must be set: the caller starts the embedded database")
     engine = connect(settings.database_url)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(app.state.live.run())
-        with delivery.sending(engine, private=settings.webhook_private):
-            yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        # a read that was under way in a thread still holds a connection
-        await asyncio.get_running_loop().shutdown_default_executor()
-        engine.dispose()
-
     app = FastAPI(
         title="Perceptune",
         summary="Hyperparameter sweeps for multilayer perceptrons",
         version=version("perceptune"),
         openapi_url="/api/openapi.json",
-        docs_url=None,  # routes.system has it, without a foreign host's scripts
+        docs_url=None,  # api/docs.py has it, without a foreign host's scripts
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=lambda app: _background(app, engine, allow_private=settings.webhook_private),
         max_body_size=MAX_BODY_BYTES,
-        responses=problems_of(401, 403, 413, 503),  # the key, the host, the body's size, the database: of every call
+        # what every call may answer: for the key, the host, the body's size, the database
+        responses=error_handlers.problems(401, 403, 413, 503),
     )
     app.state.engine = engine
-    app.state.live = Broadcaster(engine)
-    app.state.drawn = LRUCache()
+    app.state.broadcaster = Broadcaster(engine)
+    app.state.chart_cache = LRUCache()
     app.state.gate = security.Gate(settings)
     error_handlers.install(app)
     app.middleware("http")(security.guard)
-    # models before trials before sweeps: `/sweeps/{id}/{call}` would take their paths
-    for router in (exports, models, trials, charts, exercises, events, system, sweeps, login, actions, pages):
-        free = router in (
-            charts,
-            login,
-            actions,
-            pages,
-        )  # charts have options of their own, and refuse unknown ones themselves
-        app.include_router(router.router, dependencies=[] if free else [Depends(known_query)])
-    app.include_router(exports.pages)
-    app.include_router(system.probes)
-    app.add_api_route("/static/plotly.min.js", _plotly_js, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    _include_api(app)
+    _include_pages(app)
     return app
 
 
+@contextlib.asynccontextmanager
+async def _background(app: FastAPI, engine: Engine, *, allow_private: bool) -> AsyncIterator[None]:
+    """Events and webhooks are sent while the server runs; then the database's connections are closed."""
+    task = asyncio.create_task(app.state.broadcaster.run())
+    with delivery.sending(engine, allow_private=allow_private):
+        yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    # a read that was under way in a thread still holds a connection
+    await asyncio.get_running_loop().shutdown_default_executor()
+    engine.dispose()
+
+
+def _include_api(app: FastAPI) -> None:
+    """The JSON API, in the order in which its document lists the calls."""
+    checks = [Depends(refuse_unknown_parameters)]
+    # models and trials before sweeps, whose `/sweeps/{id}/{call}` would take their paths
+    for module in (exports, imports, deliveries, models, trials):
+        app.include_router(module.router, dependencies=checks)
+    app.include_router(charts.router)  # each chart has options of its own, and refuses unknown ones itself
+    for module in (exercises, events, workers, datasets, health, metrics, sweeps):
+        app.include_router(module.router, dependencies=checks)
+
+
+def _include_pages(app: FastAPI) -> None:
+    """The dashboard, the API's page, probes at the root, and static files."""
+    for router in (login.router, actions.router, pages.router, imports.form_router, docs.router):
+        app.include_router(router)
+    for router in (health.root_router, metrics.root_router):
+        app.include_router(router)
+    app.add_api_route("/static/plotly.min.js", _plotly_js, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+
+
 def _plotly_js() -> FileResponse:
+    """plotly.js from the installed package, so that its version is that of the figures."""
     return FileResponse(_PLOTLY_JS, headers={"Cache-Control": "public, max-age=604800"})

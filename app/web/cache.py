@@ -1,29 +1,32 @@
-"""Answers that took long to make, kept while what they were made from is the same."""
+"""A cache of answers that take long to make, such as large charts."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-MOST = 64  # of some hundred kilobytes each
+MAX_ENTRIES = 64  # of some hundred kilobytes each
 
 
 class LRUCache:
-    """The last answers, by a key that changes whenever they would."""
+    """Texts by key, of which the least recently used one makes room for a new one.
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    Nothing expires: a key has to contain whatever the text depends on, such as the revision of a sweep.
+    """
+
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+        self._max_entries = max_entries
         self._lock = threading.Lock()
-        self._found: OrderedDict[Hashable, str] = OrderedDict()
+        self._texts: OrderedDict[Hashable, str] = OrderedDict()
 
-    def get(self, key: Hashable, make: Callable[[], str]) -> str:
-        """What was made for this key, made now if it is not kept. Two who ask at once may both make it."""
+    def get_or_make(self, key: Hashable, make: Callable[[], str]) -> str:
+        """The text of this key, made now if it is not in the cache. Two threads that ask at once may both make it."""
         with self._lock:
-            if key in self._found:
-                self._found.move_to_end(key)
-                return self._found[key]
-        made = make()
+            if key in self._texts:
+                self._texts.move_to_end(key)
+                return self._texts[key]
+        text = make()
         with self._lock:
-            self._found[key] = made
-            while len(self._found) > self._most:
-                self._found.popitem(last=False)
-        return made
+            self._texts[key] = text
+            while len(self._texts) > self._max_entries:
+                self._texts.popitem(last=False)
+        return text

@@ -1,37 +1,46 @@
-"""Every error is rendered here, once: application/problem+json, or a page for a browser that asked for one."""
+"""Every error becomes application/problem+json (RFC 9457), or a page for a browser that asked for one."""
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
+from app import schemas
 from app.errors import FieldError, InvalidError, PerceptuneError, UnavailableError
 from app.web.templating import templates
 
 logger = logging.getLogger(__name__)
 
 _INVALID = "The request has fields that can't be used."
-_UNREADABLE = "There was an error parsing the body"  # FastAPI's words for what is no text
+_FRAMEWORK_NOT_TEXT = "There was an error parsing the body"  # what FastAPI says of a body that is not UTF-8
+_FIELDS_WITH_KINDS = {"sampler", "pruner", "wrapped"}
 
 
 def install(app: FastAPI) -> None:
-    app.state.render_error = render
+    """Makes the application answer with these errors."""
     app.add_exception_handler(PerceptuneError, lambda request, error: render(request, error))
-    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
-    app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _invalid_request)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
     app.add_exception_handler(OperationalError, _database_gone)
     app.add_exception_handler(InterfaceError, _database_gone)
     app.add_exception_handler(Exception, _bug)
 
 
+def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """How the OpenAPI document shows the errors of a route: these statuses, and 422, which every route may answer."""
+    content = {"application/problem+json": {"schema": schemas.Problem.model_json_schema()}}
+    return {status: {"description": "Problem", "content": content} for status in sorted({422, *statuses})}
+
+
 def render(request: Request, error: PerceptuneError, headers: dict[str, str] | None = None) -> Response:
-    """The error as the client wants it."""
+    """The error as a problem, or as a page where a browser asked for one outside the API."""
     problem: dict[str, Any] = {
         "type": "about:blank",
         "title": error.title,
@@ -41,7 +50,7 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
     if error.errors:
         problem["errors"] = [{"loc": list(field.loc), "msg": field.msg} for field in error.errors]
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else headers
-    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
+    if wants_page(request):
         return templates.TemplateResponse(
             request, "error.html", {"problem": problem}, status_code=error.status, headers=headers
         )
@@ -49,52 +58,74 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
     return Response(json.dumps(problem), error.status, headers, media_type="application/problem+json")
 
 
-def _invalid(request: Request, error: RequestValidationError) -> Response:
-    return render(request, InvalidError(_INVALID, _fields(error.errors())))
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for a page, rather than a program for JSON."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
-def _fields(found: Sequence[Any]) -> list[FieldError]:
-    """Pydantic's findings, with the path of a body's field as the client wrote it, and what would be right."""
-    fields = []
-    for one in found:
-        loc = tuple(one["loc"][1:] if one["loc"][0] == "body" else one["loc"])
-        loc = _without_kinds(loc)
-        fields.append(FieldError(() if one["type"] == "json_invalid" else loc, _right(one)))
-    return fields
+def invalid_body(error: ValidationError) -> InvalidError:
+    """The error of a body that a route has checked itself."""
+    return InvalidError(_INVALID, field_errors(error.errors()))
 
 
-def _right(one: Mapping[str, Any]) -> str:
-    """What would be right in place of what pydantic found."""
-    context, given = one.get("ctx", {}), json.dumps(one["input"], default=str)
-    words: dict[str, str] = {
+def field_errors(findings: Iterable[Mapping[str, Any]]) -> list[FieldError]:
+    """What pydantic found wrong, each with the field's path as the client wrote it and what would be right."""
+    return [FieldError(_client_path(finding), _what_is_right(finding)) for finding in findings]
+
+
+def _client_path(finding: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """The path of the field, without the kind of sampler or pruner that pydantic names behind the field."""
+    path = finding["loc"]
+    if finding["type"] == "json_invalid":  # pydantic gives the place in the text, which is no field
+        return ()
+    return tuple(part for before, part in zip((None, *path), path, strict=False) if before not in _FIELDS_WITH_KINDS)
+
+
+def _what_is_right(finding: Mapping[str, Any]) -> str:
+    context, value = finding.get("ctx", {}), json.dumps(finding["input"], default=str)
+    sentences: dict[str, str] = {
         "missing": "is missing",
         "extra_forbidden": "is unknown; leave it out",
-        "literal_error": f"must be {context.get('expected')}, not {given}",
-        "none_required": f"must be null, not {given}",
+        "literal_error": f"must be {context.get('expected')}, not {value}",
+        "none_required": f"must be null, not {value}",
         "union_tag_invalid": f"must be one of {context.get('expected_tags')}, not {context.get('tag')!r}",
         "union_tag_not_found": 'needs a name: write \'tpe\', or {"name": "tpe", ...} with options',
         "json_invalid": f"the body is no JSON: {context.get('error')}",
         "model_attributes_type": "the body must be a JSON object, sent with Content-Type: application/json",
     }
-    said = str(one["msg"]).replace("Input should be", "must be").replace("String should have", "must have")
-    return words.get(str(one["type"]), said)
+    return sentences.get(finding["type"]) or _plain_sentence(finding["msg"])
 
 
-def _http(request: Request, error: HTTPException) -> Response:
-    """What the framework itself refuses: an unknown path, a method, a body that is no JSON."""
-    if error.status_code == 400 and error.detail == _UNREADABLE:
+def _plain_sentence(message: str) -> str:
+    """Pydantic's words as ours: `Value error, must be odd` and `Input should be odd` as `must be odd`."""
+    message = message.removeprefix("Value error, ")
+    return message.replace("Input should be", "must be").replace("String should have", "must have")
+
+
+def _invalid_request(request: Request, error: RequestValidationError) -> Response:
+    findings = [{**finding, "loc": _without_body(finding["loc"])} for finding in error.errors()]
+    return render(request, InvalidError(_INVALID, field_errors(findings)))
+
+
+def _without_body(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    return path[1:] if path[0] == "body" else path
+
+
+def _http_error(request: Request, error: HTTPException) -> Response:
+    """What the framework itself refuses: an unknown path, a method, a body that is no text."""
+    if error.status_code == 400 and error.detail == _FRAMEWORK_NOT_TEXT:
         return render(request, InvalidError(_INVALID, [FieldError((), "the body is no JSON: it is not UTF-8")]))
-    known = PerceptuneError(str(error.detail))
-    known.status, known.title = error.status_code, HTTPStatus(error.status_code).phrase
+    refusal = PerceptuneError(str(error.detail))
+    refusal.status, refusal.title = error.status_code, HTTPStatus(error.status_code).phrase
     if error.status_code == 404 and error.detail == "Not Found":
-        known.detail = f"There is nothing at {request.url.path}."
-    return render(request, known, dict(error.headers or {}))
+        refusal.detail = f"There is nothing at {request.url.path}."
+    return render(request, refusal, dict(error.headers or {}))
 
 
 def _database_gone(request: Request, error: Exception) -> Response:
-    logger.warning("the database is gone: %s", str(getattr(error, "orig", error)).strip().splitlines()[:1])
-    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-    if state.startswith("53"):  # insufficient resources
+    cause = getattr(error, "orig", None)
+    logger.warning("the database is gone: %s", str(cause or error).strip().splitlines()[:1])
+    if (getattr(cause, "sqlstate", None) or "").startswith("53"):  # insufficient resources
         return render(request, UnavailableError("The database has no room left: no disk space, memory or connections."))
     return render(request, UnavailableError("The database can't be reached right now; try again in a moment."))
 
@@ -102,11 +133,3 @@ def _database_gone(request: Request, error: Exception) -> Response:
 def _bug(request: Request, error: Exception) -> Response:
     logger.error("unexpected error at %s %s", request.method, request.url.path, exc_info=error)
     return render(request, PerceptuneError("This is a bug of the server; its log says more."))
-
-
-def _without_kinds(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """The path without the kind of sampler or pruner, which pydantic names behind the field."""
-    return tuple(part for before, part in zip((None, *loc), loc, strict=False) if before not in _OF_SEVERAL_KINDS)
-
-
-_OF_SEVERAL_KINDS = {"sampler", "pruner", "wrapped"}

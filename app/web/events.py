@@ -1,39 +1,35 @@
-"""One LISTEN connection becomes server-sent events. The only async file.
+"""Events that tell subscribers which sweeps changed.
 
-A notification is a hint: what is sent is read again from the tables, and a slow poll stands behind it.
+A notification of the database is a hint: what is sent is read again from the tables, and a slow poll stands behind it.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import ParamSpec, TypeVar
 
-import psycopg
-from psycopg import sql
 from pydantic import BaseModel
 from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
 
 from app import queries
-from app.db.engine import PATIENCE, transaction
-from app.db.notifications import CHANNEL
+from app.db.engine import transaction
 from app.db.tables import Sweep
-from app.domain.states import SweepState
-from app.lifecycle import stop_rules
-from app.queue.leases import expire
-from app.queue.workers import forget_workers
+from app.domain.states import ENDED_SWEEPS
+from app.web.listener import Listener
+from app.web.upkeep import Upkeep
 
-Given = ParamSpec("Given")
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.2  # notifications of so long are answered with one read
 POLL_SECONDS = 5.0
-TIDY_SECONDS = 86_400.0
-QUEUE_LENGTH = 1000
+MAX_QUEUED_EVENTS = 1000  # of one subscriber
+DELETED = "deleted"
 
 
 class SweepEvent(BaseModel):
@@ -46,21 +42,20 @@ class SweepEvent(BaseModel):
 
 
 class Broadcaster:
-    """Tells subscribers which sweeps changed. `run` is the server's background task."""
+    """Sends each change of a sweep to all subscribers. `run` is the server's background task."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._listener = Listener(engine)
+        self._upkeep = Upkeep(engine)
+        self._polled_at = -math.inf  # time.monotonic
         self._subscribers: set[asyncio.Queue[SweepEvent | None]] = set()
-        self._changed: set[int] = set()
-        self._sent: dict[int, int] = {}
-        self._polled_at = -POLL_SECONDS
-        self._tidied_at = -TIDY_SECONDS
-        self._wake = asyncio.Event()
+        self._sent_revisions: dict[int, int] = {}  # by the id of the sweep, until it has ended
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def subscribe(self) -> AsyncIterator[SweepEvent]:
         """Events from now on; a subscriber that falls far behind is ended, and connects again by itself."""
-        queue: asyncio.Queue[SweepEvent | None] = asyncio.Queue(QUEUE_LENGTH)
+        queue: asyncio.Queue[SweepEvent | None] = asyncio.Queue(MAX_QUEUED_EVENTS)
         self._subscribers.add(queue)
         try:
             while queue in self._subscribers and (event := await queue.get()) is not None:
@@ -80,85 +75,59 @@ class Broadcaster:
                 queue.put_nowait(None)
 
     async def run(self) -> None:
-        """Listens and sends until it is cancelled."""
+        """Listens, reads and sends until it is cancelled."""
         self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen())
+            tasks.create_task(self._listener.run())
             tasks.create_task(self._send())
-
-    async def _listen(self) -> None:
-        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        delay = 0.5
-        while True:
-            try:
-                async with await psycopg.AsyncConnection.connect(url, autocommit=True, **PATIENCE) as connection:
-                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
-                    delay = 0.5
-                    self._polled_at = -POLL_SECONDS  # what happened before is not notified
-                    self._wake.set()
-                    async for notice in connection.notifies():
-                        if notice.payload.isdecimal() and len(notice.payload) <= 18:  # else not from us: no bigint
-                            self._changed.add(int(notice.payload))
-                            self._wake.set()
-            except psycopg.Error as error:
-                logger.warning("lost the connection that listens (%s); connecting again", str(error).strip())
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, POLL_SECONDS)
 
     async def _send(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                # not wait_for, which forgets a cancellation that comes together with what it waits for
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._wake.wait()
+            await self._listener.wait(POLL_SECONDS)
             await asyncio.sleep(GATHER_SECONDS)
-            self._wake.clear()
-            now = time.monotonic()
-            polled = now - self._polled_at >= POLL_SECONDS
-            changed, self._changed = self._changed, set()
+            sweep_ids = self._listener.take()
             try:
-                events = await _in_thread(self._read, changed, polled)
+                for event in await self._changes(sweep_ids):
+                    self._broadcast(event)
             except Exception as error:  # whatever it is, the next poll may read it
                 logger.warning("could not read what changed: %s", str(error).splitlines()[:1])
-                self._changed |= changed
-                continue
-            if polled:
-                self._polled_at = now
-            for event in events:
-                self._broadcast(event)
+                self._listener.put_back(sweep_ids)
+                self._polled_at = -math.inf
 
-    def _read(self, changed: set[int], polled: bool) -> list[SweepEvent]:
-        if polled:
-            with transaction(self._engine) as session:
-                stop_rules.stop_late(session)
+    async def _changes(self, sweep_ids: set[int]) -> list[SweepEvent]:
+        """How these sweeps stand; when it is time for a poll, how all stand that have not ended."""
+        now = time.monotonic()
+        if not self._listener.may_have_missed and now - self._polled_at < POLL_SECONDS:
+            return await _in_thread(self._read, sweep_ids)
+        self._listener.may_have_missed = False
+        events = await _in_thread(self._poll, sweep_ids | set(self._sent_revisions))
+        self._polled_at = now
+        return events
+
+    def _poll(self, sweep_ids: set[int]) -> list[SweepEvent]:
+        self._upkeep.run()
         with transaction(self._engine) as session:
-            if polled:
-                self._tidy(session)
-                expire(session)  # so that a lost worker's trials come back even when no other one is there
-                active = (SweepState.queued, SweepState.running, SweepState.paused, SweepState.stopping)
-                changed = (
-                    changed | set(session.scalars(select(Sweep.id).where(Sweep.state.in_(active)))) | set(self._sent)
-                )
-            found = session.scalars(select(Sweep).where(Sweep.id.in_(changed))).all()
+            going = select(Sweep.id).where(Sweep.state.not_in(ENDED_SWEEPS))
+            sweep_ids = sweep_ids | set(session.scalars(going))
+        return self._read(sweep_ids)
+
+    def _read(self, sweep_ids: set[int]) -> list[SweepEvent]:
+        with transaction(self._engine) as session:
+            sweeps = session.scalars(select(Sweep).where(Sweep.id.in_(sweep_ids))).all()
             events = [
                 SweepEvent(id=sweep.id, revision=sweep.revision, state=sweep.state, progress=sweep.progress)
-                for sweep in queries.summaries(session, found)
+                for sweep in queries.summaries(session, sweeps)
             ]
-        gone = changed - {sweep.id for sweep in found}
-        return events + [SweepEvent(id=sweep_id, revision=0, state="deleted", progress=0) for sweep_id in gone]
-
-    def _tidy(self, session: Session) -> None:
-        """Once a day, and when the server starts."""
-        if time.monotonic() - self._tidied_at >= TIDY_SECONDS:
-            forget_workers(session)
-            self._tidied_at = time.monotonic()
+        deleted_ids = sweep_ids - {sweep.id for sweep in sweeps}
+        return events + [SweepEvent(id=sweep_id, revision=0, state=DELETED, progress=0) for sweep_id in deleted_ids]
 
     def _broadcast(self, event: SweepEvent) -> None:
-        if self._sent.get(event.id) == event.revision:
+        """Puts the event into every subscriber's queue, unless this revision was sent before."""
+        if self._sent_revisions.get(event.id) == event.revision:
             return
-        self._sent[event.id] = event.revision
-        if event.state in {"deleted", "completed", "cancelled", "failed"}:
-            del self._sent[event.id]
+        self._sent_revisions[event.id] = event.revision
+        if event.state == DELETED or event.state in ENDED_SWEEPS:
+            del self._sent_revisions[event.id]
         for queue in list(self._subscribers):
             try:
                 queue.put_nowait(event)
@@ -166,12 +135,14 @@ class Broadcaster:
                 self._subscribers.discard(queue)
 
 
-async def _in_thread(function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
-    """What the function gives; who is cancelled meanwhile waits for it, for a thread can't be stopped."""
-    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+async def _in_thread(
+    function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> Result:
+    """What the function returns; who is cancelled meanwhile waits for it, for a thread can't be stopped."""
+    task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     try:
-        return await asyncio.shield(running)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         with contextlib.suppress(Exception):
-            await running
+            await task
         raise

@@ -1,4 +1,4 @@
-"""The installation in figures, for Prometheus. Counts are read when they are asked for: the rows are the truth."""
+"""Sweeps, trials and workers in Prometheus' text format, counted from the rows at each scrape."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -16,18 +16,20 @@ from app.queue.workers import SILENT_SECONDS
 
 
 def exposition(session: Session) -> bytes:
-    """All figures in Prometheus' text format."""
+    """All metrics in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_Figures(session))
+    registry.register(_RowCounts(session))
     return generate_latest(registry)
 
 
-class _Figures(Collector):
+class _RowCounts(Collector):
+    """Counts the rows when it is asked to collect."""
+
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def describe(self) -> list[Metric]:
-        """Nothing is known before it is read."""
+        """No metrics, so that registering does not read the rows."""
         return []
 
     def collect(self) -> list[Metric]:
@@ -35,23 +37,23 @@ class _Figures(Collector):
         return [build, self._sweeps(), self._trials(), self._oldest_waiting(), self._workers()]
 
     def _sweeps(self) -> Metric:
-        counted = select(Sweep.state, func.count()).group_by(Sweep.state)
-        return self._by_state("perceptune_sweeps", "Sweeps by state.", SweepState, counted)
+        counts = select(Sweep.state, func.count()).group_by(Sweep.state)
+        return self._by_state("perceptune_sweeps", "Sweeps by state.", SweepState, counts)
 
     def _trials(self) -> Metric:
-        counted = select(Trial.state, func.count()).group_by(Trial.state)
-        return self._by_state("perceptune_trials", "Trials by state.", TrialState, counted)
+        counts = select(Trial.state, func.count()).group_by(Trial.state)
+        return self._by_state("perceptune_trials", "Trials by state.", TrialState, counts)
 
     def _workers(self) -> Metric:
         lately = func.clock_timestamp() - text(f"interval '{SILENT_SECONDS:g} seconds'")
-        counted = select(Worker.state, func.count()).where(Worker.last_seen > lately).group_by(Worker.state)
+        counts = select(Worker.state, func.count()).where(Worker.last_seen > lately).group_by(Worker.state)
         states = (WorkerState.idle, WorkerState.training)
-        return self._by_state("perceptune_workers", "Living workers by state.", states, counted)
+        return self._by_state("perceptune_workers", "Living workers by state.", states, counts)
 
-    def _by_state(self, name: str, meaning: str, states: Iterable[str], counted: Select[*tuple[Any, ...]]) -> Metric:
-        """Every state has its line, also where nothing is in it."""
+    def _by_state(self, name: str, meaning: str, states: Iterable[str], query: Select[*tuple[Any, ...]]) -> Metric:
+        """A gauge with a line for every state, also where nothing is in it; `query` gives states and counts."""
         family = GaugeMetricFamily(name, meaning, labels=["state"])
-        counts = {row[0]: row[1] for row in self._session.execute(counted)}
+        counts = {row[0]: row[1] for row in self._session.execute(query)}
         for state in states:
             family.add_metric([state], counts.get(state, 0))
         return family

@@ -1,4 +1,4 @@
-"""Who may call: the API key, and requests that a foreign web page makes a browser send."""
+"""Checks of the API key, and against requests that a foreign web page makes a browser send."""
 
 import hashlib
 import hmac
@@ -12,33 +12,28 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from app.config import Settings, is_loopback
 from app.errors import ForbiddenError, UnauthorizedError
+from app.web.error_handlers import render, wants_page
 
 COOKIE = "perceptune_key"
-_WITHOUT_KEY = (
-    "/healthz",
-    "/readyz",
-    "/api/v1/healthz",
-    "/api/v1/readyz",
-    "/login",
-    "/static/",
-)  # for probes and the page that asks
+# Beginnings of paths that need no key: the probes, the page that asks for the key, and its style sheet.
+_WITHOUT_KEY = ("/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz", "/login", "/static/")
 
 
 class Gate:
-    """Decides about a request before any route sees it."""
+    """The key and the host names of this server, against which each request is checked before any route sees it."""
 
     def __init__(self, settings: Settings) -> None:
         self._key = settings.api_key
         self._beyond_loopback = not is_loopback(settings.host)
-        own = {"localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts}
+        hosts = {"localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts}
         if self._beyond_loopback:
-            own |= {socket.gethostname(), socket.getfqdn()}
-        self._hosts = {name.lower() for name in own}
+            hosts |= {socket.gethostname(), socket.getfqdn()}
+        self._hosts = {name.lower() for name in hosts}
 
-    def refuse(self, request: Request) -> None:
+    def check(self, request: Request) -> None:
         """Raises ForbiddenError for a foreign Host or Origin, UnauthorizedError where the key is missing."""
         host = request.headers.get("host", "")
-        if not self._is_own(host):
+        if not self._is_own_host(host):
             raise ForbiddenError(
                 f"The host {host!r} is not this server's: add it to PERCEPTUNE_ALLOWED_HOSTS if it should be."
             )
@@ -49,10 +44,11 @@ class Gate:
             raise UnauthorizedError("Send the server's key as `Authorization: Bearer KEY`.")
 
     def accepts(self, key: str) -> bool:
+        """Whether this is the server's key."""
         return self._key is not None and hmac.compare_digest(key.encode(), self._key.encode())
 
     def cookie_value(self) -> str:
-        """What the browser keeps: not the key itself, and void once the key is another."""
+        """What a browser with the key sends: not the key itself, and void once the server's key is another."""
         return hmac.new((self._key or "").encode(), b"perceptune dashboard", hashlib.sha256).hexdigest()
 
     def _has_key(self, request: Request) -> bool:
@@ -61,7 +57,7 @@ class Gate:
             return self.accepts(token.strip())
         return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.cookie_value().encode())
 
-    def _is_own(self, host: str) -> bool:
+    def _is_own_host(self, host: str) -> bool:
         try:
             name = (urlsplit(f"//{host}").hostname or "").lower()
         except ValueError:
@@ -73,17 +69,18 @@ class Gate:
 
 
 async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """The middleware: refuses, or sends a browser without the key to the page that asks for it."""
+    """The middleware before all routes: it refuses a request, or sends a browser without the key to the login page."""
     try:
-        request.app.state.gate.refuse(request)
+        request.app.state.gate.check(request)
     except UnauthorizedError as error:
-        if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
+        if wants_page(request):
             return RedirectResponse(f"/login?next={quote(_path_with_query(request))}", status_code=303)
-        return request.app.state.render_error(request, error)  # type: ignore[no-any-return]
+        return render(request, error)
     except ForbiddenError as error:
-        return request.app.state.render_error(request, error)  # type: ignore[no-any-return]
+        return render(request, error)
     response = await call_next(request)
-    response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"  # a button in a stranger's frame
+    # a stranger's page could lay its own picture over our buttons
+    response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 

@@ -1,4 +1,4 @@
-"""The templates of the pages, with the words and addresses that they use."""
+"""The Jinja environment of the pages: their filters, and the addresses of static files."""
 
 import hashlib
 from functools import cache
@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader
 from app.domain import formatting
 
 _WEB = Path(__file__).parent
-_WORDS = (
+_FILTERS = (  # functions of app.domain.formatting
     *("ago", "utc", "duration", "remaining", "score", "percent", "plural", "memory"),
     *("setting", "settings", "domain", "split"),
 )
@@ -19,7 +19,7 @@ _WORDS = (
 
 @cache
 def asset(name: str) -> str:
-    """The address of a static file, which changes with its content."""
+    """The address of a static file; it changes with the content, so that no browser shows an old one."""
     if name == "plotly.min.js":
         return f"/static/{name}?v={plotly.__version__}"
     return f"/static/{name}?v={hashlib.sha256((_WEB / 'static' / name).read_bytes()).hexdigest()[:10]}"
@@ -28,7 +28,7 @@ def asset(name: str) -> str:
 def _environment() -> Environment:
     loader = FileSystemLoader(_WEB / "templates")
     env = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {name: getattr(formatting, name) for name in _WORDS}
+    env.filters |= {name: getattr(formatting, name) for name in _FILTERS}
     env.globals |= {"asset": asset}
     return env
 

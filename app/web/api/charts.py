@@ -1,18 +1,17 @@
 """Charts of a sweep: plotly figures as JSON, or as a page that stands alone."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import plotly.graph_objects as go
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app import schemas
+from app.charts import registry
 from app.charts.page import page
-from app.charts.registry import CHARTS, chart
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
-from app.web.api.sweeps import SweepId
-from app.web.dependencies import DatabaseSession, known_query, problems
+from app.web.dependencies import DatabaseSession, SweepId, refuse_unknown_parameters
+from app.web.error_handlers import problems
 
 router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/charts", tags=["charts"])
 
@@ -20,13 +19,13 @@ ChartName = Annotated[str, Path(description="One of the list of charts.")]
 Format = Annotated[Literal["json", "html"], Query(description="json for plotly, html for a page that stands alone.")]
 
 
-@router.get("", responses=problems(404), dependencies=[Depends(known_query)])
+@router.get("", responses=problems(404), dependencies=[Depends(refuse_unknown_parameters)])
 def list_charts(sweep_id: SweepId, session: DatabaseSession) -> schemas.Page[schemas.ChartOut]:
     """The charts that this sweep has."""
     sweep = chart_rows.sweep_row(sweep_row.get(session, sweep_id))
     base = f"/api/v1/sweeps/{sweep_id}/charts"
-    suiting = [name for name, one in CHARTS.items() if one.suits(sweep)]
-    return schemas.Page(items=[schemas.ChartOut(name=name, url=f"{base}/{name}") for name in suiting])
+    names = [name for name, chart in registry.CHARTS.items() if chart.suits(sweep)]
+    return schemas.Page(items=[schemas.ChartOut(name=name, url=f"{base}/{name}") for name in names])
 
 
 @router.get("/{name}", responses=problems(404), response_model=dict[str, Any])
@@ -42,31 +41,37 @@ def get_chart(
 
     The `ETag` is the sweep's revision: send it as `If-None-Match` and 304 says that nothing changed.
     """
-    wanted = chart(name)
+    chart = registry.chart(name)
     sweep = sweep_row.get(session, sweep_id)
     etag = f'"{sweep.id}.{sweep.revision}"'
-    if etag in request.headers.get("if-none-match", ""):
+    if is_unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag})
-    lens = {"include_excluded": include_excluded}
-    options = {key: value for key, value in request.query_params.items() if key not in {"format", *lens}}
+    options = {key: value for key, value in request.query_params.items() if key not in {"format", "include_excluded"}}
 
     def draw() -> go.Figure:
-        return wanted.figure(*chart_rows.chart_rows(session, sweep, wanted.needs, **lens), options)
+        rows = chart_rows.chart_rows(session, sweep, chart.needs, include_excluded=include_excluded)
+        return chart.figure(*rows, options)
 
-    headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch
         key = (etag, name, include_excluded, *sorted(options.items()))
-        drawn = request.app.state.drawn.get(key, lambda: str(draw().to_json()))
-        return Response(drawn, media_type="application/json", headers=headers)
-    return figure_response(
-        draw(), format, {"title": f"{sweep.name}: {wanted.title}", "text": wanted.description}, headers
-    )
+        text = request.app.state.chart_cache.get_or_make(key, lambda: str(draw().to_json()))
+        return Response(text, media_type="application/json", headers=_revalidated(etag))
+    return figure_response(draw(), format, etag, title=f"{sweep.name}: {chart.title}", description=chart.description)
 
 
-def figure_response(
-    figure: go.Figure, format: str, words: Mapping[str, str], headers: Mapping[str, str] | None = None
-) -> Response:
-    """The figure as plotly's JSON or as a whole page."""
+def is_unchanged(request: Request, etag: str) -> bool:
+    """Whether the client has this version already."""
+    return etag in request.headers.get("if-none-match", "")
+
+
+def figure_response(figure: go.Figure, format: str, etag: str, *, title: str, description: str) -> Response:
+    """The figure as plotly's JSON, or as a page with its title and description."""
     if format == "html":
-        return Response(page(words["title"], words["text"], [figure]), media_type="text/html", headers=headers)
-    return Response(figure.to_json(), media_type="application/json", headers=headers)
+        html = page(title, description, [figure])
+        return Response(html, media_type="text/html", headers=_revalidated(etag))
+    return Response(figure.to_json(), media_type="application/json", headers=_revalidated(etag))
+
+
+def _revalidated(etag: str) -> dict[str, str]:
+    """Headers that let a client keep an answer and make it ask before each use whether that has changed."""
+    return {"ETag": etag, "Cache-Control": "no-cache"}

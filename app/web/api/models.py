@@ -1,4 +1,4 @@
-"""Trained models over HTTP, one a trial and run."""
+"""The trained model of a trial: its download, and the wish to have it."""
 
 from typing import Annotated
 
@@ -6,9 +6,8 @@ from fastapi import APIRouter, Query, Response
 
 from app import schemas
 from app.files import trained_models
-from app.web.api.sweeps import SweepId
-from app.web.api.trials import Number
-from app.web.dependencies import DatabaseSession, problems
+from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
+from app.web.error_handlers import problems
 
 router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/trials/{number}/model", tags=["models"])
 
@@ -25,14 +24,14 @@ MEDIA_TYPE = "application/octet-stream"  # none is registered for safetensors
 )
 def download_model(
     sweep_id: SweepId,
-    number: Number,
+    number: TrialNumber,
     session: DatabaseSession,
     run: Annotated[int | None, Query(ge=0, le=2**31, description="Index of the seed; default: the best run.")] = None,
 ) -> Response:
     """The weights as safetensors, with all that says what they are as metadata; 409 where they were not kept."""
-    found = trained_models.download(session, sweep_id, number, run)
+    model = trained_models.download(session, sweep_id, number, run)
     return Response(
-        found.content, media_type=MEDIA_TYPE, headers={"Content-Disposition": f'attachment; filename="{found.name}"'}
+        model.content, media_type=MEDIA_TYPE, headers={"Content-Disposition": f'attachment; filename="{model.name}"'}
     )
 
 
@@ -41,7 +40,9 @@ def download_model(
     status_code=202,
     responses={200: {"model": schemas.ModelOut, "description": "The model is there."}, **problems(404, 409)},
 )
-def want_model(sweep_id: SweepId, number: Number, session: DatabaseSession, response: Response) -> schemas.ModelOut:
+def want_model(
+    sweep_id: SweepId, number: TrialNumber, session: DatabaseSession, response: Response
+) -> schemas.ModelOut:
     """Keeps the model of a complete trial: 200 where it is there, 202 where the trial is trained again for it."""
     ready = trained_models.want(session, sweep_id, number)
     response.status_code = 200 if ready else 202

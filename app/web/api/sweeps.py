@@ -1,9 +1,8 @@
-"""Sweeps over HTTP."""
+"""Sweeps: create, preview, list, change, clone, delete, and the calls that change their state."""
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Header, Path, Query, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import ValidationError
 
 from app import queries, schemas
@@ -11,14 +10,11 @@ from app.domain.states import SweepState
 from app.lifecycle import sweep_row
 from app.schemas.sweeps import Tag
 from app.sweeps import changes, copies, creation, deletion, previews, reruns, trial_actions
-from app.web.dependencies import Cursor, DatabaseSession, Limit, problems
+from app.web.dependencies import Cursor, DatabaseSession, IdempotencyKey, Limit, SweepId
+from app.web.error_handlers import invalid_body, problems
 
 router = APIRouter(prefix="/api/v1/sweeps", tags=["sweeps"])
 
-SweepId = Annotated[int, Path(ge=1, le=2**62, description="Number of the sweep.")]
-IdempotencyKey = Annotated[
-    str | None, Header(min_length=1, max_length=200, description="The same key makes the same thing once.")
-]
 SweepChanges = Annotated[
     dict[str, Any],
     Body(
@@ -90,7 +86,7 @@ def clone_sweep(
     try:
         sweep = copies.clone(session, sweep_id, changes, idempotency_key)
     except ValidationError as error:
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from None
+        raise invalid_body(error) from None
     response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
     return queries.summary(session, sweep.id)
 

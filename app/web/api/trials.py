@@ -1,18 +1,16 @@
-"""Trials and their learning curves over HTTP."""
+"""Trials and their learning curves: list, enqueue, retry, cancel, exclude and include."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from app import queries, schemas
 from app.domain.states import TrialState
 from app.sweeps import trial_actions
-from app.web.api.sweeps import IdempotencyKey, SweepId
-from app.web.dependencies import Cursor, DatabaseSession, Limit, problems
+from app.web.dependencies import Cursor, DatabaseSession, IdempotencyKey, Limit, SweepId, TrialNumber
+from app.web.error_handlers import problems
 
 router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/trials", tags=["trials"])
-
-Number = Annotated[int, Path(ge=0, le=2**31, description="Number of the trial within its sweep, from 0.")]
 
 
 @router.get("", responses=problems(404))
@@ -22,7 +20,7 @@ def list_trials(
     state: Annotated[TrialState | None, Query(description="Only trials in this state.")] = None,
     order_by: Annotated[
         str, Query(description="number, value, state, started_at or finished_at; - turns it round.")
-    ] = ("number"),
+    ] = "number",
     limit: Limit = 100,
     after: Cursor = None,
 ) -> schemas.Page[schemas.TrialOut]:
@@ -45,7 +43,7 @@ def enqueue_trial(
 
 
 @router.get("/{number}", responses=problems(404))
-def get_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+def get_trial(sweep_id: SweepId, number: TrialNumber, session: DatabaseSession) -> schemas.TrialOut:
     """One trial with its runs."""
     return queries.get_trial(session, sweep_id, number)
 
@@ -53,7 +51,7 @@ def get_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> sc
 @router.get("/{number}/epochs", responses=problems(404))
 def list_epochs(
     sweep_id: SweepId,
-    number: Number,
+    number: TrialNumber,
     session: DatabaseSession,
     limit: Annotated[int, Query(ge=1, le=100_000, description="Points a page.")] = 10_000,
     after: Cursor = None,
@@ -63,28 +61,28 @@ def list_epochs(
 
 
 @router.post("/{number}/retry", responses=problems(404, 409))
-def retry_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+def retry_trial(sweep_id: SweepId, number: TrialNumber, session: DatabaseSession) -> schemas.TrialOut:
     """Trains a failed, cancelled or pruned trial anew, with the same parameters; an ended sweep goes on with it."""
     trial_actions.retry(session, sweep_id, number)
     return queries.get_trial(session, sweep_id, number)
 
 
 @router.post("/{number}/cancel", responses=problems(404, 409))
-def cancel_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+def cancel_trial(sweep_id: SweepId, number: TrialNumber, session: DatabaseSession) -> schemas.TrialOut:
     """Ends a trial that waits or runs; a running one at its next epoch."""
     trial_actions.cancel(session, sweep_id, number)
     return queries.get_trial(session, sweep_id, number)
 
 
 @router.post("/{number}/exclude", responses=problems(404))
-def exclude_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+def exclude_trial(sweep_id: SweepId, number: TrialNumber, session: DatabaseSession) -> schemas.TrialOut:
     """Leaves a trial out of the best, of what the sampler learns from and of the charts."""
     trial_actions.set_excluded(session, sweep_id, number, True)
     return queries.get_trial(session, sweep_id, number)
 
 
 @router.post("/{number}/include", responses=problems(404))
-def include_trial(sweep_id: SweepId, number: Number, session: DatabaseSession) -> schemas.TrialOut:
+def include_trial(sweep_id: SweepId, number: TrialNumber, session: DatabaseSession) -> schemas.TrialOut:
     """Takes an excluded trial in again."""
     trial_actions.set_excluded(session, sweep_id, number, False)
     return queries.get_trial(session, sweep_id, number)

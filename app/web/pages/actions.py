@@ -10,9 +10,7 @@ from app import queries
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepPatch
 from app.sweeps import changes, copies, trial_actions
-from app.web.api.sweeps import SweepId
-from app.web.api.trials import Number
-from app.web.dependencies import DatabaseSession
+from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 
@@ -61,7 +59,7 @@ def clone_sweep(sweep_id: SweepId, form: Form, session: DatabaseSession) -> Resp
 @router.post("/trials/{number}/{call}")
 def act_on_trial(
     sweep_id: SweepId,
-    number: Number,
+    number: TrialNumber,
     call: Literal["retry", "cancel", "exclude", "include"],
     form: Form,
     session: DatabaseSession,

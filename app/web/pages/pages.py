@@ -23,8 +23,7 @@ from app.exercises.registry import EXERCISES, exercise
 from app.lifecycle import sweep_row
 from app.schemas.sweeps import Tag
 from app.sweeps import creation, deletion, exercise_runs, previews
-from app.web.api.sweeps import SweepId
-from app.web.dependencies import Cursor, DatabaseSession
+from app.web.dependencies import Cursor, DatabaseSession, SweepId
 from app.web.pages import sweep_form
 from app.web.templating import templates
 

@@ -1,0 +1,1 @@
+"""Webhooks: the outbox of changes, its attempts and retries, and the signed request of one attempt."""

@@ -1,4 +1,7 @@
-"""One signed POST to an address that a stranger may have chosen: never into our own network, never longer than said."""
+"""One signed POST to an address that a stranger may have chosen.
+
+It never goes into our own network unless that is allowed, and never takes longer than TOTAL_SECONDS.
+"""
 
 import base64
 import contextlib
@@ -30,11 +33,11 @@ def signature(secret: str, delivery: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def post(url: str, secret: str, delivery: str, body: bytes, *, private: bool) -> int:
+def post(url: str, secret: str, delivery: str, body: bytes, *, allow_private: bool) -> int:
     """The status of the answer; redirects are not followed.
 
     Raises RefusedError, OSError, ValueError or http.client.HTTPException, with a sentence, where there is none.
-    `private`: addresses of this machine and of local networks are allowed too.
+    `allow_private`: it may go to addresses of this machine and of local networks too.
     """
     timestamp = int(time.time())
     headers = {
@@ -45,42 +48,48 @@ def post(url: str, secret: str, delivery: str, body: bytes, *, private: bool) ->
         "webhook-signature": signature(secret, delivery, timestamp, body),
     }
     parts = urlsplit(url)
-    with _connected(parts, private) as connection:
+    with _connected(parts, allow_private) as connection:
         connection.request("POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, headers)
         return connection.getresponse().status
 
 
 @contextlib.contextmanager
-def _connected(parts: SplitResult, private: bool) -> Iterator[http.client.HTTPConnection]:
-    """A connection to an address that was checked: a name that is looked up twice may mean another the second time."""
-    secure = parts.scheme == "https"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    with _socket(host, port, private) as plain, _deadline(plain):
-        connection = kind(host, port)
-        connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
+def _connected(parts: SplitResult, allow_private: bool) -> Iterator[http.client.HTTPConnection]:
+    """A connection to an address that was checked.
+
+    The host is looked up once: the second time its name may stand for another address.
+    """
+    is_secure = parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or (443 if is_secure else 80)
+    connection_type = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
+    with _socket(host, port, allow_private) as plain, _deadline(plain):
+        connection = connection_type(host, port)
+        connection.sock = plain
+        if is_secure:
+            connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
         with contextlib.closing(connection):
             yield connection
 
 
-def _socket(host: str, port: int, private: bool) -> socket.socket:
+def _socket(host: str, port: int, allow_private: bool) -> socket.socket:
     """A connection to the first of the host's addresses that answers."""
-    last: OSError = OSError(f"{host} has no address")
-    for address in _addresses(host, port, private):
+    last_error = OSError(f"{host} has no address")
+    for address in _addresses(host, port, allow_private):
         try:
             return socket.create_connection((address, port), SILENCE_SECONDS)
         except OSError as error:
-            last = error
-    raise last
+            last_error = error
+    raise last_error
 
 
-def _addresses(host: str, port: int, private: bool) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-    refused = [address for address in addresses if not private and not is_public(address)]
-    if refused:
+def _addresses(host: str, port: int, allow_private: bool) -> list[str]:
+    """The addresses of the host, each once. Raises RefusedError where one of them is private and may not be."""
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(address) for *_, (address, *_) in infos))
+    private_addresses = [address for address in addresses if not is_public(address)]
+    if private_addresses and not allow_private:
         raise RefusedError(
-            f"{host} is at {refused[0]}, on this machine or in a local network: "
+            f"{host} is at {private_addresses[0]}, on this machine or in a local network: "
             "set PERCEPTUNE_WEBHOOK_PRIVATE=true if webhooks may go there"
         )
     return addresses
@@ -92,9 +101,8 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         ip = ip.ipv4_mapped or ip
     if isinstance(ip, ipaddress.IPv6Address) and (ip.sixtofour or ip.teredo or ip.is_reserved or ip.is_site_local):
-        return (
-            False  # leads to an IPv4 address by way of somebody else's gateway (64:ff9b::/96 is reserved), or is local
-        )
+        # local, or leads to an IPv4 address by way of somebody else's gateway (64:ff9b::/96 is reserved)
+        return False
     return ip.is_global and not ip.is_multicast
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from app.files.exports import FORMATS, opened
 from app.files.exports.fields import EPOCH, TRIAL
-from app.web.api.exports import _pieces
+from app.web.api.exports import file_pieces
 from tests.app.files.test_round_trip import document, export
 from tests.support.export_examples import rich_sweep
 from tests.support.queue_examples import create_grid, create_sweep
@@ -111,7 +111,7 @@ def test_an_export_is_of_one_moment(engine: Engine, ending: str) -> None:
 def test_who_goes_away_leaves_no_transaction_behind(engine: Engine) -> None:
     """An export that is not read to its end gives its connection back."""
     sweep_id = create_grid(engine, *range(1, 800))
-    pieces = _pieces(engine, sweep_id, "json", True)
+    pieces = file_pieces(engine, sweep_id, "json", True)
     assert next(pieces).startswith(b'{"format": "perceptune.sweep"')
     assert open_transactions(engine) == 1
     del pieces

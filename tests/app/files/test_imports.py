@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from app.web.api import exports
+from app.web.api import imports as import_routes
 from tests.app.files.test_round_trip import export
 from tests.support.export_examples import rich_sweep
 
@@ -181,7 +181,7 @@ def test_what_is_no_export_is_refused(client: TestClient, body: bytes) -> None:
 
 def test_what_is_too_large_is_413(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it says its length before or not, with a sentence; other calls keep their own limit."""
-    monkeypatch.setattr(exports, "MAX_IMPORT_BYTES", 5 * 2**20)
+    monkeypatch.setattr(import_routes, "MAX_IMPORT_BYTES", 5 * 2**20)
     for content in (b"x" * 6 * 2**20, iter([b"x" * 2**20] * 6)):
         answer = client.post("/api/v1/sweeps/import", content=content)
         assert answer.status_code == 413

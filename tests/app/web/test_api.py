@@ -117,9 +117,9 @@ def test_an_idempotency_key_gives_the_same_sweep(client: TestClient) -> None:
     """The second post stores nothing; another body under the key is 409."""
     first = client.post("/api/v1/sweeps", json=BODY, headers={"Idempotency-Key": "k"}).json()
     again = client.post("/api/v1/sweeps", json=BODY, headers={"Idempotency-Key": "k"})
-    other = client.post("/api/v1/sweeps", json=BODY | {"seeds": 1}, headers={"Idempotency-Key": "k"})
+    conflict = client.post("/api/v1/sweeps", json=BODY | {"seeds": 1}, headers={"Idempotency-Key": "k"})
     assert (again.status_code, again.json()["id"]) == (201, first["id"])
-    assert other.status_code == 409
+    assert conflict.status_code == 409
     assert len(client.get("/api/v1/sweeps").json()["items"]) == 1
 
 
@@ -169,14 +169,14 @@ def test_lists_are_paged(client: TestClient) -> None:
     """`next` leads through all items once."""
     for index in range(5):
         client.post("/api/v1/sweeps", json=BODY | {"name": str(index)})
-    seen, after = [], None
+    names, after = [], None
     while True:
         page = client.get("/api/v1/sweeps", params={"limit": 2} | ({"after": after} if after else {})).json()
-        seen += [sweep["name"] for sweep in page["items"]]
+        names += [sweep["name"] for sweep in page["items"]]
         after = page["next"]
         if after is None:
             break
-    assert seen == ["4", "3", "2", "1", "0"]
+    assert names == ["4", "3", "2", "1", "0"]
 
 
 def test_charts_of_a_fresh_sweep_are_valid_and_say_that_they_are_empty(client: TestClient) -> None:
@@ -214,8 +214,42 @@ def test_probes_and_lists_answer(client: TestClient) -> None:
     """Probes, data sets, workers, exercises."""
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ready"}
-    assert [one["name"] for one in client.get("/api/v1/datasets").json()["items"]] == ["fashion_mnist", "digits"]
+    assert [dataset["name"] for dataset in client.get("/api/v1/datasets").json()["items"]] == [
+        "fashion_mnist",
+        "digits",
+    ]
     assert client.get("/api/v1/workers").json()["items"] == []
-    assert [one["number"] for one in client.get("/api/v1/exercises").json()["items"]] == [1]
+    assert [exercise["number"] for exercise in client.get("/api/v1/exercises").json()["items"]] == [1]
     assert client.get("/api/v1/exercises/2").status_code == 404
     assert client.get("/api/v1/sweeps/1/events").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (
+            {"webhook": {"url": "ftp://example.org", "secret": "x" * 16}},
+            {
+                "loc": ["webhook", "url"],
+                "msg": "must be an address like https://example.org/hook, in ASCII, without user and password",
+            },
+        ),
+        (
+            {"objectives": [ACCURACY, {"metric": "accuracy", "direction": "maximize"}]},
+            {
+                "loc": ["objectives", 1, "metric"],
+                "msg": "must be 'val_accuracy', 'val_loss', 'train_accuracy', 'train_loss', 'parameters' or 'seconds', "
+                'not "accuracy"',
+            },
+        ),
+    ],
+)
+def test_a_wrong_field_is_told_once_and_plainly(
+    client: TestClient, change: dict[str, object], error: dict[str, object]
+) -> None:
+    """One sentence a field that says what would be right, without pydantic's own words."""
+    answer = client.post("/api/v1/sweeps", json=BODY | change)
+    assert answer.json()["errors"] == [error]
+    place = client.post("/api/v1/sweeps", json=BODY).headers["Location"]
+    clone = client.post(f"{place}/clone", json=change)
+    assert (clone.status_code, clone.json()["errors"]) == (422, [error])

@@ -68,12 +68,12 @@ def test_an_event_tells_that_a_sweep_changed(engine: Engine, follow: Follow) -> 
     wait_until(lambda: any(0 < event["progress"] < 1 for event in events), 3)
     complete(engine, sweep, worker, claimed)
     wait_until(has_state(events, sweep, "completed"), 3)
-    mine = [event for event in events if event["id"] == sweep]
-    assert all(set(event) == {"event", "id", "revision", "state", "progress"} for event in mine)
-    assert {event["event"] for event in mine} == {"sweep"}
-    revisions = [event["revision"] for event in mine]
+    sweep_events = [event for event in events if event["id"] == sweep]
+    assert all(set(event) == {"event", "id", "revision", "state", "progress"} for event in sweep_events)
+    assert {event["event"] for event in sweep_events} == {"sweep"}
+    revisions = [event["revision"] for event in sweep_events]
     assert revisions == sorted(set(revisions))
-    assert (mine[-1]["revision"], mine[-1]["progress"]) == (sweep_of(engine, sweep).revision, 1.0)
+    assert (sweep_events[-1]["revision"], sweep_events[-1]["progress"]) == (sweep_of(engine, sweep).revision, 1.0)
 
 
 def test_a_sweep_s_own_stream_tells_of_no_other(engine: Engine, follow: Follow) -> None:
@@ -103,7 +103,7 @@ def test_the_listener_survives_the_end_of_its_connection(engine: Engine, follow:
     events = follow("/api/v1/events")
     sweep = create_grid(engine, 4)
     wait_until(has_state(events, sweep, "queued"), 3)
-    end_others(engine)
+    end_other_connections(engine)
     change(engine, sweep, "pause")
     wait_until(has_state(events, sweep, "paused"), 10)
     change(engine, sweep, "resume")
@@ -120,7 +120,7 @@ def test_what_others_notify_is_no_harm(engine: Engine, follow: Follow) -> None:
     wait_until(has_state(events, sweep, "queued"), 10)
 
 
-def end_others(engine: Engine) -> None:
+def end_other_connections(engine: Engine) -> None:
     with transaction(engine) as session:
-        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-        session.execute(text(f"{others} AND pid <> pg_backend_pid()"))
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        session.execute(text(f"{query} AND pid <> pg_backend_pid()"))

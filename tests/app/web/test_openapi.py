@@ -36,8 +36,8 @@ def url(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> 
     """A server with sweeps in every state."""
     monkeypatch.setitem(os.environ, "NO_PROXY", "127.0.0.1")
     worker = new_worker(engine)
-    done = create_grid(engine, 4, 8)
-    complete(engine, done, worker, claim(engine, worker))
+    completed = create_grid(engine, 4, 8)
+    complete(engine, completed, worker, claim(engine, worker))
     mixed = create_grid(engine, 4, 8, 16)
     first, *_ = claim(engine, worker, 1)
     finish(engine, mixed, worker, [failure(first.lease)])
@@ -53,10 +53,10 @@ def url(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> 
 
 def aimed(case: Case[Any]) -> Case[Any]:
     """Most numbers that are drawn are of nothing: half of them become those of what is there. Nobody is written to."""
-    known = case.path_parameters
-    for name, most in (("sweep_id", 5), ("number", 2), ("run_id", 2)):
-        if isinstance(given := known.get(name), int) and given % 2:
-            known[name] = 1 + given // 2 % most if name != "number" else given // 2 % most
+    parameters = case.path_parameters
+    for name, rows in (("sweep_id", 5), ("number", 2), ("run_id", 2)):
+        if isinstance(value := parameters.get(name), int) and value % 2:
+            parameters[name] = value // 2 % rows + (0 if name == "number" else 1)
     if isinstance(case.body, dict) and isinstance(hook := case.body.get("webhook"), dict):
         hook["url"] = NOBODY
     return case
@@ -64,9 +64,9 @@ def aimed(case: Case[Any]) -> Case[Any]:
 
 def operations(url: str) -> list[Any]:
     document = schemathesis.openapi.from_url(f"{url}/api/openapi.json").exclude(path_regex=ENDLESS)
-    found = list(document.get_all_operations())
-    assert all(isinstance(one, Ok) for one in found)
-    return [one.ok() for one in found if isinstance(one, Ok)]
+    results = list(document.get_all_operations())
+    assert all(isinstance(result, Ok) for result in results)
+    return [result.ok() for result in results if isinstance(result, Ok)]
 
 
 @pytest.mark.parametrize("mode", EXAMPLES)

@@ -16,6 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select, text, update
 
+from app import queries
 from app.db.engine import transaction
 from app.db.tables import WebhookDelivery
 from app.schemas import DeliveryOut
@@ -41,7 +42,7 @@ def create(engine: Engine, url: str, **changes: Any) -> int:
 def send(engine: Engine) -> int:
     """Sends all that is due; how many."""
     sent = 0
-    while webhooks.send_next(engine, private=True):
+    while webhooks.send_next(engine, allow_private=True):
         sent += 1
     return sent
 
@@ -49,7 +50,7 @@ def send(engine: Engine) -> int:
 def deliveries(engine: Engine, sweep_id: int) -> list[DeliveryOut]:
     """The oldest first."""
     with transaction(engine) as session:
-        return webhooks.deliveries(session, sweep_id).items[::-1]
+        return queries.list_deliveries(session, sweep_id).items[::-1]
 
 
 def let_time_pass(engine: Engine) -> None:
@@ -150,8 +151,8 @@ def test_a_later_change_waits_for_an_earlier_one(engine: Engine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         dead = f"http://127.0.0.1:{unused.getsockname()[1]}/"
     with receiving() as receiver:
-        stuck, other = create(engine, dead), create(engine, receiver.url)
-        for sweep_id in (stuck, stuck, other):
+        stuck, delivered = create(engine, dead), create(engine, receiver.url)
+        for sweep_id in (stuck, stuck, delivered):
             change(engine, sweep_id, "resume" if sweep_id == stuck and deliveries(engine, stuck) else "pause")
         assert send(engine) == 2
         assert len(receiver.received) == 1
@@ -204,7 +205,7 @@ def test_nothing_is_held_while_the_answer_is_awaited(engine: Engine) -> None:
         sweep_id = create(engine, receiver.url)
         change(engine, sweep_id, "pause")
         results: list[bool] = []
-        thread = threading.Thread(target=lambda: results.append(webhooks.send_next(engine, private=True)))
+        thread = threading.Thread(target=lambda: results.append(webhooks.send_next(engine, allow_private=True)))
         thread.start()
         wait_until(lambda: receiver.received, 10)
         with engine.connect() as connection:
@@ -221,7 +222,7 @@ def test_private_addresses_are_refused_unless_allowed(engine: Engine) -> None:
     with receiving() as receiver:
         sweep_id = create(engine, receiver.url.replace("127.0.0.1", "localhost"))
         change(engine, sweep_id, "pause")
-        assert webhooks.send_next(engine, private=False)
+        assert webhooks.send_next(engine, allow_private=False)
         assert receiver.received == []
     (delivery,) = deliveries(engine, sweep_id)
     assert "set PERCEPTUNE_WEBHOOK_PRIVATE=true if webhooks may go there" in str(delivery.error)
@@ -264,7 +265,7 @@ def test_a_server_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None
             started = time.monotonic()
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
             with pytest.raises((OSError, http.client.HTTPException)):
-                request.post(url, SECRET, "id", b"{}", private=True)
+                request.post(url, SECRET, "id", b"{}", allow_private=True)
             seconds = time.monotonic() - started
 
         at_once([drip, ask])
@@ -307,7 +308,7 @@ def test_the_secret_is_never_shown(client: TestClient) -> None:
     texts = [answer.text, client.get("/api/v1/sweeps").text, client.get(f"{sweep}/deliveries").text]
     texts += [client.get(f"{sweep}/export.{ending}").text for ending in ("json", "csv")]
     texts += [client.get(f"/sweeps/{answer.json()['id']}", headers={"Accept": "text/html"}).text]
-    assert not any(SECRET in shown for shown in texts)
+    assert not any(SECRET in answer_text for answer_text in texts)
 
 
 def test_deliveries_come_a_page_at_a_time(engine: Engine, client: TestClient) -> None:
@@ -339,10 +340,10 @@ def test_a_killed_server_s_word_is_kept(engine: Engine, database_url: str, tmp_p
             first.process.wait()
         change(engine, sweep_id, "resume")
         receiver.hold.set()
-        assert [one.state for one in deliveries(engine, sweep_id)] == ["waiting", "waiting"]
+        assert [delivery.state for delivery in deliveries(engine, sweep_id)] == ["waiting", "waiting"]
         let_time_pass(engine)
         with up(tmp_path, "--workers", "0", **variables):
-            wait_until(lambda: all(one.state == "delivered" for one in deliveries(engine, sweep_id)), 30)
+            wait_until(lambda: all(delivery.state == "delivered" for delivery in deliveries(engine, sweep_id)), 30)
         once, again, after = receiver.received
     assert once[1] == again[1]
     assert once[0]["webhook-id"] == again[0]["webhook-id"] != after[0]["webhook-id"]
