@@ -13,7 +13,7 @@ from app import logs
 from app.config import Settings, load_settings
 from app.db.engine import connect, transaction
 from app.db.migrations import migrate
-from app.errors import PerceptuneError
+from app.errors import exit_on_error
 from app.service.database import database
 from app.service.up import Service, stop_on_signals
 
@@ -170,10 +170,5 @@ def _become(module: str, settings: Settings, *arguments: str) -> None:
 
 def main() -> None:
     """Errors that are meant for the user are one sentence and exit code 1."""
-    try:
+    with exit_on_error():
         app()
-    except PerceptuneError as error:
-        typer.echo(f"perceptune: {error.detail}", err=True)
-        for field in error.errors:
-            typer.echo(f"  {'.'.join(map(str, field.loc))} {field.msg}", err=True)
-        sys.exit(1)

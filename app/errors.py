@@ -1,11 +1,13 @@
-"""One base error: the status and the title stand on the class, the sentence comes with the instance."""
+"""The errors that are meant for the user, each class with its HTTP status, each error with one sentence."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 
 class FieldError(NamedTuple):
-    """What is wrong with one field of a body: its path and what would be right."""
+    """What is wrong with one field of a body: its path, and what would be right."""
 
     loc: tuple[str | int, ...]
     msg: str
@@ -24,11 +26,15 @@ class PerceptuneError(Exception):
 
 
 class NotFoundError(PerceptuneError):
+    """Nothing has this number or name."""
+
     status = 404
     title = "Not found"
 
 
 class ConflictError(PerceptuneError):
+    """The request is right, but not in the present state of what it is about."""
+
     status = 409
     title = "Conflict"
 
@@ -41,21 +47,29 @@ class InvalidError(PerceptuneError):
 
 
 class TooLargeError(PerceptuneError):
+    """A body of more bytes than are accepted."""
+
     status = 413
     title = "Too large"
 
 
 class UnauthorizedError(PerceptuneError):
+    """A call without the API key, where one is set."""
+
     status = 401
     title = "API key required"
 
 
 class ForbiddenError(PerceptuneError):
+    """A call that a browser sends for a foreign page, or under a foreign host name."""
+
     status = 403
     title = "Refused"
 
 
 class UnavailableError(PerceptuneError):
+    """Something that the answer needs, such as the database, is not there at the moment."""
+
     status = 503
     title = "Not available"
 
@@ -64,3 +78,23 @@ class StartError(PerceptuneError):
     """The program can't start; the sentence says what to do. Shown by the command line without a traceback."""
 
     title = "Can't start"
+
+
+@contextmanager
+def exit_on_error(worker_packages: Collection[str] = ()) -> Iterator[None]:
+    """Ends a program with one sentence and exit code 1 where an error that is meant for the user is raised.
+
+    worker_packages: packages of the extra `worker` that may not be installed; then the sentence says how they are.
+    """
+    try:
+        yield
+    except PerceptuneError as error:
+        print(f"perceptune: {error.detail}", file=sys.stderr)
+        for field in error.errors:
+            print(f"  {'.'.join(map(str, field.loc))} {field.msg}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in worker_packages:
+            raise
+        print(f"perceptune: {error.name} is missing: pip install 'perceptune[worker]'", file=sys.stderr)
+        sys.exit(1)

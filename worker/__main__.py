@@ -1,4 +1,4 @@
-"""`python -m worker`: one worker, or with --fetch-data the data set alone. `perceptune worker` comes here."""
+"""The program `python -m worker`: runs one worker, or with --fetch-data fetches the data set alone."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import sys
 
 from app import logs
 from app.config import load_settings
-from app.errors import PerceptuneError
+from app.errors import exit_on_error
 
 
 def main() -> None:
@@ -19,19 +19,11 @@ def main() -> None:
     parser.add_argument("--siblings", type=int, default=1, help="workers that start together with this one")
     parser.add_argument("--fetch-data", action="store_true", help="only make the data set be there")
     arguments = parser.parse_args()
-    try:
+    with exit_on_error({"torch", "safetensors", "sklearn"}):
         if arguments.fetch_data:
             _fetch_data()
         else:
             _work(arguments.parent, arguments.siblings)
-    except PerceptuneError as error:
-        print(f"perceptune: {error.detail}", file=sys.stderr)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if error.name not in {"torch", "safetensors", "sklearn"}:
-            raise
-        print(f"perceptune: {error.name} is missing: pip install 'perceptune[worker]'", file=sys.stderr)
-        sys.exit(1)
 
 
 def _work(parent: int | None, siblings: int) -> None:
@@ -41,9 +33,9 @@ def _work(parent: int | None, siblings: int) -> None:
     from worker.loop import run
 
     logs.configure(f"worker {os.getpid()}")
-    given = load_settings()
-    with database(given) as settings:
-        if given.database_url is None:
+    configured = load_settings()
+    with database(configured) as settings:
+        if configured.database_url is None:
             assert settings.database_url is not None
             migrate(connect(settings.database_url))  # the embedded one is ours
         run(settings, parent=parent, siblings=siblings)

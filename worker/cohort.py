@@ -1,4 +1,4 @@
-"""Which runs train together, and how many fit in a device's memory."""
+"""The cohort: the runs that train together, and how many of them fit in a device's memory."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Key = tuple[int, int]  # trial id, index of the seed
 
 
 def cohort(sweep: Sweep, trials: Sequence[ClaimedTrial]) -> list[Run]:
-    """One run a trial and seed; runs of one seed index see the same mini-batches."""
+    """The runs of the trials, one a trial and seed; runs of one seed index see the same mini-batches."""
     return [
         Run((trial.lease.trial_id, index), MLPConfig.from_params(trial.params or {}), run_seed(sweep.seed, index))
         for trial in trials
@@ -29,7 +29,7 @@ def cohort(sweep: Sweep, trials: Sequence[ClaimedTrial]) -> list[Run]:
 
 
 def seed_indices(sweep: Sweep, trial: ClaimedTrial) -> range:
-    """Of the trial's runs: a configuration that was tried before goes on where that ended."""
+    """The seed indices of the trial's runs: those of a configuration that was tried before go on where they ended."""
     return range(trial.first_seed, trial.first_seed + sweep.seeds)
 
 
@@ -55,7 +55,7 @@ def split_by_memory(
 
 
 def trial_bytes(sweep: Sweep, trial: ClaimedTrial, shape: tuple[int, int]) -> int:
-    """The most memory that a trial takes while it trains, all its seeds together. `shape`: features and classes."""
+    """The most bytes that a trial takes while it trains, all its seeds together. `shape`: features and classes."""
     return sweep.seeds * run_bytes(MLPConfig.from_params(trial.params or {}), *shape)
 
 

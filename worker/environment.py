@@ -1,4 +1,4 @@
-"""What a worker computes with, kept with each sweep that it trains: it decides the last digits of a result."""
+"""The environment of a worker, versions and device, which decide the last digits of a result."""
 
 import platform
 from importlib.metadata import version
@@ -11,7 +11,7 @@ PACKAGES = ("perceptune", "torch", "optuna", "numpy")
 
 
 def environment(device: torch.device) -> dict[str, str]:
-    """Versions by package, the kind of numbers, and the device."""
+    """Versions by package, the type of numbers, and the device, as they are stored with each sweep that it trains."""
     versions = {name: version(name) for name in PACKAGES}
-    kind = str(torch.get_default_dtype()).removeprefix("torch.")
-    return {"python": platform.python_version(), **versions, "dtype": kind, "device": device_name(device)}
+    dtype = str(torch.get_default_dtype()).removeprefix("torch.")
+    return {"python": platform.python_version(), **versions, "dtype": dtype, "device": device_name(device)}

@@ -1,4 +1,4 @@
-"""Waits for news from the database, with a slow poll behind it."""
+"""A worker that has nothing to do waits for notifications of the database, with a slow poll behind."""
 
 import logging
 import threading
@@ -16,10 +16,11 @@ from app.db.notifications import CHANNEL
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 0.25  # how long a stop may go unnoticed
+RECONNECT_SECONDS = 1.0
 
 
 class Listener:
-    """One connection that listens. It is opened again when it was lost; until then the poll alone wakes."""
+    """A connection that listens for notifications. A lost one is opened again; until then the poll alone wakes."""
 
     def __init__(self, engine: Engine) -> None:
         self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -35,19 +36,19 @@ class Listener:
 
     def wait(self, seconds: float, stopping: threading.Event) -> None:
         """Returns at a notification, after `seconds`, or when told to stop."""
-        until = time.monotonic() + seconds
-        while not stopping.is_set() and time.monotonic() < until:
+        deadline = time.monotonic() + seconds
+        while not stopping.is_set() and time.monotonic() < deadline:
             try:
-                if any(True for _ in self._listening().notifies(timeout=SLICE_SECONDS, stop_after=1)):
+                if any(True for _ in self._open_connection().notifies(timeout=SLICE_SECONDS, stop_after=1)):
                     # a training cohort notifies often; what it says is seldom for us
                     stopping.wait(SLICE_SECONDS)
                     return
             except psycopg.Error as error:
                 logger.debug("not listening: %s", error)
                 self._close()
-                stopping.wait(1)
+                stopping.wait(RECONNECT_SECONDS)
 
-    def _listening(self) -> psycopg.Connection:
+    def _open_connection(self) -> psycopg.Connection:
         if self._connection is None:
             self._connection = psycopg.connect(self._url, autocommit=True, **PATIENCE)
             self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))

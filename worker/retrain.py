@@ -1,4 +1,4 @@
-"""Trains complete trials again for weights that were not kept."""
+"""Trains complete trials again whose weights were not kept and are now wanted."""
 
 import logging
 import threading
@@ -15,100 +15,102 @@ from app.queue import retraining
 from app.queue.retraining import Retraining
 from app.queue.workers import set_worker_state
 from worker.cohort import run_seed
-from worker.context import Context, Stopped
+from worker.context import Context
 from worker.data.datasets import Dataset
 from worker.mlp import weights
 from worker.mlp.initializers import Parameters
 from worker.mlp.training import Split, train
+from worker.retry import retry_while_disconnected
+from worker.signals import Stopped
 
 logger = logging.getLogger(__name__)
 
-AGAIN_SECONDS = 60.0  # until a trial that could not be trained here is tried again, here or elsewhere
-SAME = 1e-6  # values that differ by less are the same
+RETRY_SECONDS = 60.0  # until a trial that could not be trained here is tried again, here or elsewhere
+VALUE_TOLERANCE = 1e-6  # values that differ by less are the same
 
 
-def retrain_one(context: Context, dataset: Callable[[str, str], Dataset]) -> bool:
+def retrain_one(context: Context, load_dataset: Callable[[str, str], Dataset]) -> bool:
     """Trains one trial that waits for it; False when none does. Raises DBAPIError.
 
     Nothing is locked meanwhile. A trial that this worker leaves, because it is told to stop or killed, is taken by
     another one when the lease ends; one that can't be trained here waits, and the log says why.
     """
     with transaction(context.engine) as session:
-        found = retraining.claim(session, context.settings.lease_seconds)
-        if found is None:
+        trial = retraining.claim(session, context.settings.lease_seconds)
+        if trial is None:
             return False
         set_worker_state(session, context.worker_id, WorkerState.training)
-    logger.info("sweep %d: training trial %d again for its weights", found.sweep.id, found.number)
+    logger.info("sweep %d: training trial %d again for its weights", trial.sweep.id, trial.number)
     try:
-        with _held(context, found):
-            kept = _train(context, found, dataset(found.sweep.dataset, found.sweep.split))
+        with _lease_extended(context, trial):
+            run_weights = _train(context, trial, load_dataset(trial.sweep.dataset, trial.sweep.split))
     except (Stopped, DBAPIError):
         raise
     except Exception:
-        logger.exception("sweep %d: trial %d could not be trained again here", found.sweep.id, found.number)
-        _put_off(context, found, AGAIN_SECONDS)
+        logger.exception("sweep %d: trial %d could not be trained again here", trial.sweep.id, trial.number)
+        _put_off(context, trial, RETRY_SECONDS)
         return True
-    if kept is not None:
-        context.retry_while_disconnected(lambda: _store(context, found, kept))
+    if run_weights is not None:
+        retry_while_disconnected(lambda: _store(context, trial, run_weights), context.stopping)
     return True
 
 
-def _train(context: Context, found: Retraining, data: Dataset) -> dict[int, bytes] | None:
+def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, bytes] | None:
     """The weights of each run, by the index of its seed; None when told to stop."""
-    config, metric = MLPConfig.from_params(found.params), found.sweep.metric
-    runs = [Run(index, config, run_seed(found.sweep.seed, index)) for index in found.values]
+    config, metric = MLPConfig.from_params(trial.params), trial.sweep.metric
+    runs = [Run(index, config, run_seed(trial.sweep.seed, index)) for index in trial.values]
     split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
-    keep: dict[Hashable, Parameters] = {}
-    last: dict[Hashable, EpochResult] = {}
-    with closing(train(runs, split, keep=keep)) as training:
+    parameters: dict[Hashable, Parameters] = {}
+    last_results: dict[Hashable, EpochResult] = {}
+    with closing(train(runs, split, keep=parameters)) as training:
         for results in training:
-            last |= {result.key: result for result in results}
+            last_results |= {result.key: result for result in results}
             if context.stopping.is_set():
                 return None
-    if diverged := [index for index in found.values if index not in keep]:
+    if diverged := [index for index in trial.values if index not in parameters]:
         raise ArithmeticError(
             f"runs {', '.join(map(str, diverged))} diverge on this device, where they were complete before"
         )
-    values = {index: float(getattr(last[index], metric)) for index in found.values}
-    _compare(found, values)
-    return {index: weights.to_bytes(keep[index], value) for index, value in values.items()}
+    values = {index: float(getattr(last_results[index], metric)) for index in trial.values}
+    _log_differences(trial, values)
+    return {index: weights.to_bytes(parameters[index], value) for index, value in values.items()}
 
 
 @contextmanager
-def _held(context: Context, found: Retraining) -> Iterator[None]:
-    """Keeps other workers away, also while the data are loaded and in a long epoch."""
-    seconds, done = context.settings.lease_seconds, threading.Event()
+def _lease_extended(context: Context, trial: Retraining) -> Iterator[None]:
+    """Keeps other workers away from the trial, also while the data are loaded and in a long epoch."""
+    seconds, finished = context.settings.lease_seconds, threading.Event()
 
-    def put_off() -> None:
-        while not done.wait(seconds / 3):
-            _put_off(context, found, seconds)
+    def extend() -> None:
+        while not finished.wait(seconds / 3):
+            _put_off(context, trial, seconds)
 
-    thread = threading.Thread(target=put_off, name="retraining", daemon=True)
+    thread = threading.Thread(target=extend, name="retraining", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        done.set()
+        finished.set()
         thread.join(timeout=1)
 
 
-def _compare(found: Retraining, values: dict[int, float]) -> None:
-    """The file says both values; the recorded one stays what the trial is judged by."""
+def _log_differences(trial: Retraining, values: dict[int, float]) -> None:
+    """Warns of values that are not those of the first training; they go by those, and model files have both."""
     for index, value in values.items():
-        if not abs(value - found.values[index]) <= SAME:
-            where = (found.sweep.id, found.number, index)
-            logger.warning("sweep %d: trial %d, run %d: %.9g where it was %.9g", *where, value, found.values[index])
+        if not abs(value - trial.values[index]) <= VALUE_TOLERANCE:
+            where = (trial.sweep.id, trial.number, index)
+            logger.warning("sweep %d: trial %d, run %d: %.9g where it was %.9g", *where, value, trial.values[index])
 
 
-def _put_off(context: Context, found: Retraining, seconds: float) -> None:
-    """Without a database two may train it, which does no harm."""
+def _put_off(context: Context, trial: Retraining, seconds: float) -> None:
+    """Moves the time when another worker may begin; without a database two may train it, which does no harm."""
     try:
         with transaction(context.engine) as session:
-            retraining.put_off(session, found.trial_id, seconds)
+            retraining.put_off(session, trial.trial_id, seconds)
     except DBAPIError as error:
         logger.warning("the database is gone, training goes on: %s", first_line(error))
 
 
-def _store(context: Context, found: Retraining, kept: dict[int, bytes]) -> None:
+def _store(context: Context, trial: Retraining, run_weights: dict[int, bytes]) -> None:
     with transaction(context.engine) as session:
-        retraining.store(session, found, kept)
+        retraining.store(session, trial, run_weights)

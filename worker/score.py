@@ -15,37 +15,40 @@ from worker.mlp.weights import from_bytes
 logger = logging.getLogger(__name__)
 
 
-def score_one(context: Context, dataset: Callable[[str, str], Dataset], unscorable: set[int]) -> bool:
-    """Scores one sweep that waits for it; False when none does. `unscorable` are those that failed here before.
+def score_one(context: Context, load_dataset: Callable[[str, str], Dataset], unscorable: set[int]) -> bool:
+    """Scores one sweep that waits for it; False when none does. Raises DBAPIError.
 
-    Nothing is locked while it scores: two workers that score one sweep write the same numbers. A chosen trial whose
-    weights were not kept is asked for first, and scored later. Raises DBAPIError.
+    `unscorable`: ids of sweeps that could not be scored here before; they are passed over, and added to.
+
+    Nothing is locked while it scores: two workers that score one sweep write the same numbers. A chosen trial without
+    weights is trained again first, and scored later.
     """
     with transaction(context.engine) as session:
-        found = scoring.next_unscored(session, sorted(unscorable))
-    if found is None:
+        unscored = scoring.next_unscored(session, sorted(unscorable))
+    if unscored is None:
         return False
-    if found.lacking:
+    if unscored.lacking:
         with transaction(context.engine) as session:
-            scoring.ask_for_weights(session, found)
+            scoring.ask_for_weights(session, unscored)
         return True
     try:
-        accuracies = _accuracies(found, dataset, context)
+        accuracies = _accuracies(unscored, load_dataset, context)
     except Exception:
-        logger.exception("sweep %d: its chosen trial could not be scored here", found.sweep_id)
-        unscorable.add(found.sweep_id)
+        logger.exception("sweep %d: its chosen trial could not be scored here", unscored.sweep_id)
+        unscorable.add(unscored.sweep_id)
         return True
     with transaction(context.engine) as session:
-        scoring.write(session, found, accuracies)
+        scoring.write(session, unscored, accuracies)
     return True
 
 
-def _accuracies(found: Unscored, dataset: Callable[[str, str], Dataset], context: Context) -> dict[int, float]:
-    """By seed; none for `book`, which has validated on the test images already."""
-    if found.split == "book" or not found.weights:
+def _accuracies(unscored: Unscored, load_dataset: Callable[[str, str], Dataset], context: Context) -> dict[int, float]:
+    """Test accuracies by seed; none for `book`, which has validated on the test images already."""
+    if unscored.split == "book" or not unscored.weights:
         return {}
-    data, config = dataset(found.dataset, found.split), MLPConfig.from_params(found.params)
+    data = load_dataset(unscored.dataset, unscored.split)
+    config = MLPConfig.from_params(unscored.params)
     return {
         seed: score(config, from_bytes(weights, context.device), data.test_x, data.test_y).accuracy
-        for seed, weights in found.weights.items()
+        for seed, weights in unscored.weights.items()
     }

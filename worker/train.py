@@ -24,6 +24,7 @@ from worker.context import Context
 from worker.mlp import weights
 from worker.mlp.initializers import Parameters
 from worker.mlp.training import Split, train
+from worker.retry import retry_while_disconnected
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,9 @@ class TrainMLP:
         """Records the curves when it is time, and the trials whose runs have all ended."""
         done = self._done()
         if done:
-            self.context.retry_while_disconnected(self._record)  # the curves first: a finished trial has whole ones
+            retry_while_disconnected(
+                self._record, self.context.stopping
+            )  # the curves first: a finished trial has whole ones
             self._finish(done)
         elif time.monotonic() - self._recorded_at >= RECORD_SECONDS:
             try:
@@ -136,7 +139,7 @@ class TrainMLP:
             with transaction(self.context.engine) as session:
                 return queue.finish(session, self.sweep.id, self.context.worker_id, results, self._weights)
 
-        accepted = self.context.retry_while_disconnected(write)
+        accepted = retry_while_disconnected(write, self.context.stopping)
         logger.info("sweep %d: %d trials finished", self.sweep.id, len(accepted))
         for result in results:
             self._pruning.finished(result)

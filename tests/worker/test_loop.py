@@ -289,7 +289,7 @@ def test_a_newer_lease_is_not_forgotten_with_an_older_one() -> None:
     old, new, other = (Lease(trial_id, uuid4()) for trial_id in (1, 1, 2))
     held_leases = HeldLeases()
     held_leases.take([new, other])
-    held_leases.keep_only([old, other], held=set())
+    held_leases.keep_only([old, other], held_ids=set())
     assert held_leases.leases() == [new]
 
 

@@ -1,4 +1,4 @@
-"""The device that a worker trains on."""
+"""The device that a worker trains on: which one, its name, and how it computes."""
 
 import torch
 
@@ -14,10 +14,10 @@ def choose_device(name: str = "auto") -> torch.device:
     present[:0] = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if name == "auto":
         return torch.device(present[0])
-    wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in present:
+    device = "cuda:0" if name == "cuda" else name
+    if device not in present:
         raise ValueError(f"no device {name!r} here; there is {', '.join(present)}")
-    return torch.device(wanted)
+    return torch.device(device)
 
 
 def use_threads(threads: int = 1) -> None:
@@ -29,15 +29,15 @@ def use_threads(threads: int = 1) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """What a person calls it: the GPU's model, or "cpu"."""
+    """The name that people know: the GPU's model, or "cpu"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return device.type
 
 
-def use_tf32(wanted: bool) -> None:
+def use_tf32(enabled: bool) -> None:
     """Lets CUDA round the factors of float32 products to 10 bits of mantissa in place of 23; sums stay float32.
 
     Quicker on tensor cores, and on a CPU nothing. The results then depend on the card.
     """
-    torch.backends.cuda.matmul.allow_tf32 = wanted
+    torch.backends.cuda.matmul.allow_tf32 = enabled

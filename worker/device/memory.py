@@ -1,4 +1,4 @@
-"""How much memory a device has left, and whether an error says that it has none."""
+"""The memory of a device: how much is free, and whether an error says that none is."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`perceptune predict`: what a trained model says about images or rows."""
+"""The program behind `perceptune predict`: classes and probabilities of images or rows by a trained model."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ import typer
 from numpy.typing import NDArray
 
 from app.config import load_settings
-from app.errors import InvalidError, PerceptuneError
+from app.errors import InvalidError, exit_on_error
 from app.files.model_file import ModelFileError, ModelInfo
 from worker.predict.model_source import read_model
 
@@ -23,7 +23,7 @@ INPUTS = "Images, CSV or .npy files; - reads CSV from standard input, one exampl
 
 
 class Guess(NamedTuple):
-    """One class and how probable it is."""
+    """A class and how probable it is."""
 
     label: str
     number: int
@@ -51,51 +51,47 @@ def predict(
         network = Network(read_model(model, load_settings()))
     except ModelFileError as error:
         raise InvalidError(f"{model} can't be used as a model: {error}.") from None
-    _note(network.info)
+    _note_difference(network.info)
     for path in inputs:
         names, x = read_inputs(path, network.info.features, scale=scale, invert=invert)
-        guesses = [_best(row, network.info.classes, top) for row in network.probabilities(x)]
-        shown = _as_json(names, guesses) if as_json else _as_text(names, guesses, network.info)
-        sys.stdout.writelines(f"{line}\n" for line in shown)
+        guesses = [_most_probable(row, network.info.classes, top) for row in network.probabilities(x)]
+        lines = _as_json(names, guesses) if as_json else _as_text(names, guesses, network.info)
+        sys.stdout.writelines(f"{line}\n" for line in lines)
         sys.stdout.flush()
 
 
-def _best(probabilities: NDArray[np.float64], classes: list[str], top: int) -> list[Guess]:
+def _most_probable(probabilities: NDArray[np.float64], classes: list[str], top: int) -> list[Guess]:
     order = np.argsort(-probabilities, kind="stable")[:top]
     return [Guess(classes[index], int(index), float(probabilities[index])) for index in order]
 
 
 def _as_json(names: list[str], guesses: list[list[Guess]]) -> Iterator[str]:
-    for name, found in zip(names, guesses, strict=True):
-        said = [{"class": one.label, "index": one.number, "probability": one.probability} for one in found]
-        yield json.dumps({"input": name, "predictions": said})
+    for name, input_guesses in zip(names, guesses, strict=True):
+        predictions = [
+            {"class": guess.label, "index": guess.number, "probability": guess.probability} for guess in input_guesses
+        ]
+        yield json.dumps({"input": name, "predictions": predictions})
 
 
 def _as_text(names: list[str], guesses: list[list[Guess]], info: ModelInfo) -> Iterator[str]:
     """Columns: the input, then class and probability."""
-    wide, label = max(map(len, names)), max(map(len, info.classes))
-    for name, found in zip(names, guesses, strict=True):
-        yield f"{name:{wide}}  " + "  ".join(f"{one.label:{label}} {one.probability:.3f}" for one in found)
+    name_width, label_width = max(map(len, names)), max(map(len, info.classes))
+    for name, input_guesses in zip(names, guesses, strict=True):
+        cells = (f"{guess.label:{label_width}} {guess.probability:.3f}" for guess in input_guesses)
+        yield f"{name:{name_width}}  " + "  ".join(cells)
 
 
-def _note(info: ModelInfo) -> None:
+def _note_difference(info: ModelInfo) -> None:
+    """Says on standard error where a network that was trained again has another value than the first one."""
     if abs(info.value - info.recorded_value) > 1e-6:
-        said = f"trained again, this network has {info.metric} {info.value:.6g}, where {info.recorded_value:.6g}"
-        print(f"perceptune: {said} was recorded", file=sys.stderr)
+        values = f"{info.metric} {info.value:.6g}, where {info.recorded_value:.6g} was recorded"
+        print(f"perceptune: trained again, this network has {values}", file=sys.stderr)
 
 
 def main() -> None:
     """Errors that are meant for the user are one sentence and exit code 1."""
-    try:
+    with exit_on_error({"torch", "safetensors", "PIL"}):
         command(prog_name="perceptune predict")
-    except PerceptuneError as error:
-        print(f"perceptune: {error.detail}", file=sys.stderr)
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if error.name not in {"torch", "safetensors", "PIL"}:
-            raise
-        print(f"perceptune: {error.name} is missing: pip install 'perceptune[worker]'", file=sys.stderr)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a model is asked about: images and rows of numbers, as the network saw its training data, in [0, 1]."""
+"""The inputs of a prediction: images and rows of numbers, scaled to [0, 1] as the training data were."""
 
 import math
 import sys
@@ -14,7 +14,7 @@ from app.errors import InvalidError
 
 
 class Inputs(NamedTuple):
-    """Examples with the name that each is shown under; x is [n, features] in [0, 1]."""
+    """Examples with a name each; `x` is [n, features] in [0, 1]."""
 
     names: list[str]
     x: NDArray[np.float32]
@@ -29,13 +29,13 @@ def read_inputs(path: str, features: int, *, scale: float = 1, invert: bool = Fa
     kind = Path(path).suffix.lower()
     try:
         if path == "-":
-            return _rows("stdin", _parsed("stdin", sys.stdin, features), scale)
+            return _from_rows("stdin", _parse_rows("stdin", sys.stdin, features), scale)
         if kind == ".csv":
             with Path(path).open(encoding="utf-8-sig") as lines:
-                return _rows(path, _parsed(path, lines, features), scale)
+                return _from_rows(path, _parse_rows(path, lines, features), scale)
         if kind == ".npy":
-            return _rows(path, _array(path, features), scale)
-        return Inputs([path], _image(path, features, invert).reshape(1, features))
+            return _from_rows(path, _load_array(path, features), scale)
+        return Inputs([path], _load_image(path, features, invert).reshape(1, features))
     except OSError as error:
         why = error.strerror or "it is neither an image that can be read nor a .csv or .npy file"
         raise InvalidError(f"{path} can't be read: {why}.") from None
@@ -43,7 +43,7 @@ def read_inputs(path: str, features: int, *, scale: float = 1, invert: bool = Fa
         raise InvalidError(f"{path} can't be read: it is no text.") from None
 
 
-def _parsed(name: str, lines: Iterable[str], features: int) -> NDArray[np.float64]:
+def _parse_rows(name: str, lines: Iterable[str], features: int) -> NDArray[np.float64]:
     """[n, features] of comma-separated numbers; a first line without any number is a heading."""
     rows = []
     for number, line in enumerate(lines, 1):
@@ -66,7 +66,7 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _array(path: str, features: int) -> NDArray[np.float64]:
+def _load_array(path: str, features: int) -> NDArray[np.float64]:
     """[n, features] of an array with one example, or with one in each first index, such as [n, 28, 28]."""
     try:
         array = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
@@ -80,22 +80,23 @@ def _array(path: str, features: int) -> NDArray[np.float64]:
     return array.reshape(len(array), features)
 
 
-def _rows(name: str, rows: NDArray[np.float64], scale: float) -> Inputs:
+def _from_rows(name: str, rows: NDArray[np.float64], scale: float) -> Inputs:
     if not len(rows):
         raise InvalidError(f"{name} has no rows.")
     x = rows / scale
-    wrong = np.flatnonzero(~((x >= 0) & (x <= 1)).all(1))  # also where one is not finite
-    if len(wrong):
-        row = x[wrong[0]]
+    bad_rows = np.flatnonzero(~((x >= 0) & (x <= 1)).all(1))  # also where one is not finite
+    if len(bad_rows):
+        row = x[bad_rows[0]]
         beyond = row[~((row >= 0) & (row <= 1))][0]
         raise InvalidError(
-            f"{name}, row {wrong[0] + 1}: {beyond:g} is beyond 0 to 1, which the network was trained on; "
+            f"{name}, row {bad_rows[0] + 1}: {beyond:g} is beyond 0 to 1, which the network was trained on; "
             "--scale 255 divides grey values of a byte."
         )
     return Inputs([f"{name}:{row}" for row in range(1, len(x) + 1)], x.astype(np.float32))
 
 
-def _image(path: str, features: int, invert: bool) -> NDArray[np.float32]:
+def _load_image(path: str, features: int, invert: bool) -> NDArray[np.float32]:
+    """[features] in [0, 1]: the image as a grey square. Raises InvalidError."""
     side = math.isqrt(features)
     if side**2 != features:
         raise InvalidError(f"The network takes {features} numbers, which is no square image: give rows.")

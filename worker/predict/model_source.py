@@ -1,4 +1,4 @@
-"""Where a model file comes from: this machine, an address, or the service by the numbers of sweep and trial."""
+"""The sources of a model file: a path, an http address, or the service by the numbers of sweep and trial."""
 
 import json
 import re
@@ -12,11 +12,11 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 from app.config import Settings, is_loopback
 from app.errors import InvalidError
 
-SECONDS = 30  # without an answer
+TIMEOUT_SECONDS = 30
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """So that the key is not sent on to another place."""
+    """Follows no redirect, so that the key is not sent on to another place."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -43,11 +43,12 @@ def read_model(model: str, settings: Settings) -> bytes:
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host
     host = f"[{host}]" if ":" in host else host
     address = f"http://{host}:{settings.port}/api/v1/sweeps/{sweep}"
-    trial = trial or _best(sweep, address, _get(address, settings))
+    trial = trial or _best_trial(sweep, address, _get(address, settings))
     return _get(f"{address}/trials/{trial}/model{f'?run={run}' if run else ''}", settings)
 
 
-def _best(sweep: str, address: str, answer: bytes) -> int:
+def _best_trial(sweep: str, address: str, answer: bytes) -> int:
+    """The number of the best trial in the service's answer about a sweep. Raises InvalidError."""
     try:
         best = json.loads(answer)["best"]
     except (ValueError, KeyError, TypeError):
@@ -60,11 +61,11 @@ def _best(sweep: str, address: str, answer: bytes) -> int:
 def _get(address: str, settings: Settings) -> bytes:
     try:
         parts = urlsplit(address)
-        here = is_loopback(parts.hostname or "") or parts.hostname == settings.host
-        ours = here and (parts.port or {"http": 80, "https": 443}[parts.scheme]) == settings.port
-        headers = {"Authorization": f"Bearer {settings.api_key}"} if ours and settings.api_key else {}
-        opener = build_opener(_NoRedirects, *([ProxyHandler({})] if here else []))
-        with opener.open(Request(address, headers=headers), timeout=SECONDS) as answer:
+        is_local = is_loopback(parts.hostname or "") or parts.hostname == settings.host
+        is_ours = is_local and (parts.port or {"http": 80, "https": 443}[parts.scheme]) == settings.port
+        headers = {"Authorization": f"Bearer {settings.api_key}"} if is_ours and settings.api_key else {}
+        opener = build_opener(_NoRedirects, *([ProxyHandler({})] if is_local else []))
+        with opener.open(Request(address, headers=headers), timeout=TIMEOUT_SECONDS) as answer:
             content: bytes = answer.read()
             return content
     except HTTPError as error:
@@ -75,7 +76,7 @@ def _get(address: str, settings: Settings) -> bytes:
 
 
 def _detail(error: HTTPError) -> str:
-    """The server's own sentence."""
+    """The sentence of the server's answer, or what HTTP calls its status."""
     try:
         return str(json.loads(error.read())["detail"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""A trained network out of a model file."""
+"""A trained network, read from a model file, that gives probabilities of classes."""
 
 import numpy as np
 import torch
@@ -11,13 +11,14 @@ from app.files.model_file import ModelFileError, ModelInfo, read_info
 from worker.mlp.activations import ACTIVATIONS
 from worker.mlp.weights import from_bytes
 
-BATCH = 1000
+BATCH_SIZE = 1000
 
 
 class Network:
-    """What a model file holds, ready to be asked; `info` says what it is. Raises ModelFileError."""
+    """A trained network; `info` is the description in its file."""
 
     def __init__(self, content: bytes) -> None:
+        """Reads the bytes of a model file. Raises ModelFileError."""
         self.info: ModelInfo = read_info(content)
         try:
             config = MLPConfig(tuple(self.info.hidden_layers), activation=self.info.activation)
@@ -36,11 +37,12 @@ class Network:
     @torch.no_grad()
     def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """[n, classes] for x [n, features]; each row adds up to 1."""
-        logits = [self._logits(part) for part in torch.split(torch.from_numpy(x), BATCH)]
-        found: NDArray[np.float64] = torch.cat(logits).double().softmax(1).numpy()
-        return found
+        logits = [self._logits(batch) for batch in torch.split(torch.from_numpy(x), BATCH_SIZE)]
+        probabilities: NDArray[np.float64] = torch.cat(logits).double().softmax(1).numpy()
+        return probabilities
 
     def _logits(self, x: Tensor) -> Tensor:
+        """[n, classes] for x [n, features]."""
         for weight, bias in self._hidden:
             x = torch.addmm(bias, x, weight.T)
             self._activation.forward(x, x)

@@ -1,0 +1,30 @@
+"""The heartbeat of a worker: it extends the leases, however long an epoch takes."""
+
+import logging
+
+from sqlalchemy.exc import DBAPIError
+
+from app import queue
+from app.db.engine import first_line, transaction
+from worker.context import Context
+
+logger = logging.getLogger(__name__)
+
+MAX_PAUSE_SECONDS = 15.0
+
+
+def keep_alive(context: Context) -> None:
+    """Says that the worker lives and extends its leases, three times a lease, until the worker is told to stop.
+
+    Runs in a thread of its own. Leases that the database does not confirm are lost.
+    """
+    lease_seconds = context.settings.lease_seconds
+    while not context.stopping.wait(min(lease_seconds / 3, MAX_PAUSE_SECONDS)):
+        leases = context.held_leases.leases()
+        try:
+            with transaction(context.engine) as session:
+                held_ids = queue.heartbeat(session, context.worker_id, leases, lease_seconds)
+        except DBAPIError as error:
+            logger.warning("no heartbeat, the database is gone: %s", first_line(error))
+            continue
+        context.held_leases.keep_only(leases, held_ids)
