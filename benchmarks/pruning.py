@@ -19,6 +19,7 @@ from app.config import Settings
 from app.db.engine import connect, transaction
 from app.db.migrations import migrate
 from app.db.tables import Sweep
+from app.domain.pruning import rules
 from app.domain.states import WorkerState
 from app.schemas import SweepCreate
 from app.search.assignment import fill_in
@@ -90,15 +91,17 @@ def measure(engine: Engine, home: Path, pruner: Any, dataset: str, size: tuple[i
     curves = CurveCache(engine)
     task = TrainMLP(context, sweep, trials, split, curves)
     start = time.perf_counter()
-    if pruner is not None:
-        curves.of(sweep, keep_runs=False).read({trial.lease.trial_id for trial in trials})
+    if chosen is not None:
+        curves.curves_of(sweep, keep_runs=rules.compares_runs(chosen)).refresh(
+            {trial.lease.trial_id for trial in trials}
+        )
     first_read, start = time.perf_counter() - start, time.perf_counter()
     task.run()
     seconds = time.perf_counter() - start
     with transaction(engine) as session:
         queue.set_worker_state(session, worker, WorkerState.stopped)
         session.execute(text("DELETE FROM sweeps"))
-    return Measured(seconds, task._pruning.seconds, first_read, len(task._pruned))
+    return Measured(seconds, task.pruner.seconds, first_read, len(task.verdicts))
 
 
 def main() -> None:

@@ -25,6 +25,10 @@ class Objective:
         """`maximize` or `minimize`, as the API and Optuna call it."""
         return "maximize" if self.maximize else "minimize"
 
+    def value_of(self, result: EpochResult) -> float:
+        """The metric's value in one epoch of a run."""
+        return float(getattr(result, self.metric))
+
     def is_better(self, value: float, than: float) -> bool:
         """Whether the value is better than another one; equal ones are not."""
         return value > than if self.maximize else value < than

@@ -15,8 +15,8 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep, Trial
-from app.domain.pruning.options import OneEpochPruner
-from app.domain.pruning.rules import complete_trials_needed, stored_pruner
+from app.domain.pruning.options import OneEpochPruner, stored_pruner
+from app.domain.pruning.rules import complete_trials_needed
 from app.domain.sampling import first_batch, traits_of
 from app.domain.states import SweepState, TrialState, WorkerState
 from app.lifecycle import sweep_row

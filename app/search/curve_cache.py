@@ -1,77 +1,114 @@
-"""What a worker knows of a sweep's learning curves: read from the tables piece by piece, and kept between cohorts."""
+"""The learning curves of a sweep in a worker's memory, read from the tables piece by piece as they grow."""
 
 import logging
 import math
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from app.db.engine import first_line, is_gone, transaction
-from app.db.tables import Sweep
+from app.db.tables import Sweep, Trial
 from app.domain.configuration import MLPConfig
-from app.domain.pruning.curves import CurveTable
+from app.domain.pruning.curve_table import CurveTable
 from app.domain.space import parse_space
 from app.domain.states import TrialState
-from app.search import curve_rows
 
 logger = logging.getLogger(__name__)
 
-READ_SECONDS = 0.5  # as often as other workers write
-READ_SHARE = 0.02  # of the time; where reading takes long it is done more seldom
+REFRESH_SECONDS = 0.5  # as often as other workers write
+REFRESH_SHARE = 0.02  # of the time; where reading takes long it is done more seldom
+
+_TRIED_STATES = (TrialState.running, TrialState.complete, TrialState.pruned, TrialState.failed)
+
+# A run diverges by its losses, when its accuracy may still be a number. A run has every epoch up to its last one. The
+# metric is a column's name, checked when the sweep was posted.
+_VALUES_AFTER = """
+    SELECT e.trial_id, e.seed, array_agg(
+        CASE WHEN e.train_loss IS NOT NULL AND e.val_loss IS NOT NULL THEN e.{metric} END ORDER BY e.epoch)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:epochs AS bigint[])) AS known(trial_id, epoch)
+    JOIN epochs e ON e.trial_id = known.trial_id AND e.epoch > known.epoch
+    GROUP BY e.trial_id, e.seed
+"""
+
+
+class TrialSnapshot(NamedTuple):
+    """A trial that trains or has trained, as its row says at one moment."""
+
+    trial_id: int
+    number: int
+    state: TrialState
+    value: float | None
+    started_at: datetime | None  # tells a training from the one before it
 
 
 class SweepCurves:
-    """The curves of a sweep's trials, whoever trains or trained them, on a board."""
+    """The curves of a sweep's trials, whichever worker trains or trained them."""
 
     def __init__(self, engine: Engine, sweep: Sweep, *, keep_runs: bool) -> None:
         self._engine, self._sweep = engine, sweep
-        self.board = CurveTable(sweep.direction == "maximize", sweep.seeds, _longest(sweep), sweep.seed, keep_runs)
-        self._seen: dict[int, curve_rows.TrialSnapshot] = {}
-        self._read_at = -math.inf
+        self.table = CurveTable(sweep.first_objective, sweep.seeds, _max_epochs(sweep), sweep.seed, keep_runs)
+        self._snapshots: dict[int, TrialSnapshot] = {}  # by trial id, as of the last refresh
+        self._next_refresh_at = -math.inf  # by time.monotonic
 
-    def begin(self, sweep: Sweep, numbers: Collection[int]) -> None:
-        """Forgets trials that begin anew here, and reads at the next call; the space may have grown meanwhile."""
-        self.board.longest = _longest(sweep)
+    def start_cohort(self, sweep: Sweep, numbers: Collection[int]) -> None:
+        """Forgets trials that begin anew here and lets the next refresh read; the space may have grown meanwhile."""
+        self.table.max_epochs = _max_epochs(sweep)
         for number in numbers:
-            self.board.forget(number)
-        self._read_at = -math.inf
+            self.table.forget(number)
+        self._next_refresh_at = -math.inf
 
-    def read(self, own: Collection[int]) -> None:
-        """Learns what is new of all trials but one's `own`, by id; without the database nothing is."""
+    def refresh(self, own_ids: Collection[int]) -> None:
+        """Reads what is new of all trials but the worker's own, if it is time.
+
+        Nothing changes while the database is gone. `own_ids` are ids of trials, whose curves come from the training.
+        """
         start = time.monotonic()
-        if start < self._read_at:
+        if start < self._next_refresh_at:
             return
         try:
-            self._read(own)
+            self._read_changes(own_ids)
         except DBAPIError as error:
             if not is_gone(error):
                 raise
             logger.warning("no other trial's curve, the database is gone: %s", first_line(error))
-        took = time.monotonic() - start
-        self._read_at = start + max(READ_SECONDS, took / READ_SHARE)
+        elapsed = time.monotonic() - start
+        self._next_refresh_at = start + max(REFRESH_SECONDS, elapsed / REFRESH_SHARE)
 
-    def _read(self, own: Collection[int]) -> None:
+    def _read_changes(self, own_ids: Collection[int]) -> None:
         with transaction(self._engine) as session:
-            found = {one.trial_id: one for one in curve_rows.snapshots(session, self._sweep) if one.trial_id not in own}
-            for trial_id, before in self._seen.items():
-                if trial_id not in own and _began(found.get(trial_id)) != before.started_at:
-                    self.board.forget(before.number)  # it was given back, excluded, or trains anew
-            new = [one for one in found.values() if self._seen.get(one.trial_id) != one or _trains(one)]
-            epochs = {one.trial_id: self._last_epoch(one) for one in new}
-            for trial_id, runs in curve_rows.figures_after(session, self._sweep, epochs).items():
-                self.board.add(found[trial_id].number, runs)
-        for one in new:
-            if one.state == TrialState.complete and one.value is not None:
-                self.board.complete[one.number] = one.value
-        self._seen = found
+            snapshots = {
+                row.trial_id: row for row in _read_snapshots(session, self._sweep) if row.trial_id not in own_ids
+            }
+            self._forget_ended_trainings(snapshots, own_ids)
+            changed = [row for row in snapshots.values() if self._may_have_changed(row)]
+            known_epochs = {row.trial_id: self._known_epoch(row) for row in changed}
+            for trial_id, runs in _read_values_after(session, self._sweep, known_epochs).items():
+                self.table.add(snapshots[trial_id].number, runs)
+        for row in changed:
+            if row.state == TrialState.complete and row.value is not None:
+                self.table.complete_values[row.number] = row.value
+        self._snapshots = snapshots
 
-    def _last_epoch(self, one: curve_rows.TrialSnapshot) -> int:
-        if one.trial_id not in self._seen:  # one's own before: read again as it was recorded
-            self.board.forget(one.number)
-        curve = self.board.curves.get(one.number)
+    def _forget_ended_trainings(self, snapshots: Mapping[int, TrialSnapshot], own_ids: Collection[int]) -> None:
+        """Drops curves of trials that were given back, were excluded, or train anew."""
+        for trial_id, earlier in self._snapshots.items():
+            started_at = snapshots[trial_id].started_at if trial_id in snapshots else None
+            if trial_id not in own_ids and started_at != earlier.started_at:
+                self.table.forget(earlier.number)
+
+    def _may_have_changed(self, snapshot: TrialSnapshot) -> bool:
+        return snapshot.state == TrialState.running or self._snapshots.get(snapshot.trial_id) != snapshot
+
+    def _known_epoch(self, snapshot: TrialSnapshot) -> int:
+        """The last epoch that the table has of a trial."""
+        if snapshot.trial_id not in self._snapshots:  # the worker's own before: read again as it was recorded
+            self.table.forget(snapshot.number)
+        curve = self.table.curves.get(snapshot.number)
         return 0 if curve is None else curve.last_epoch
 
 
@@ -82,21 +119,34 @@ class CurveCache:
         self._engine = engine
         self._curves: dict[int, SweepCurves] = {}
 
-    def of(self, sweep: Sweep, *, keep_runs: bool) -> SweepCurves:
-        """The sweep's curves, as far as they were read; with `keep_runs` those of single runs too."""
+    def curves_of(self, sweep: Sweep, *, keep_runs: bool) -> SweepCurves:
+        """The sweep's curves, as far as they were read; with `keep_runs` also the values of single runs."""
         if sweep.id not in self._curves:
             self._curves = {sweep.id: SweepCurves(self._engine, sweep, keep_runs=keep_runs)}
         return self._curves[sweep.id]
 
 
-def _longest(sweep: Sweep) -> int:
-    """Epochs of the longest training that its space holds."""
+def _max_epochs(sweep: Sweep) -> int:
+    """Epochs of the longest training that the sweep's space holds."""
     return MLPConfig.from_params(parse_space(sweep.space).largest()).epochs
 
 
-def _began(one: curve_rows.TrialSnapshot | None) -> datetime | None:
-    return None if one is None else one.started_at
+def _read_snapshots(session: Session, sweep: Sweep) -> list[TrialSnapshot]:
+    """The sweep's trials that train or have trained, without those that are excluded."""
+    columns = (Trial.id, Trial.number, Trial.state, Trial.value, Trial.started_at)
+    query = select(*columns).where(Trial.sweep_id == sweep.id, Trial.state.in_(_TRIED_STATES), ~Trial.excluded)
+    return [TrialSnapshot(*row) for row in session.execute(query)]
 
 
-def _trains(one: curve_rows.TrialSnapshot) -> bool:
-    return one.state == TrialState.running
+def _read_values_after(
+    session: Session, sweep: Sweep, known_epochs: Mapping[int, int]
+) -> dict[int, dict[int, Sequence[float | None]]]:
+    """The sweep's metric in each later epoch than the known one of its trial, by trial id and seed.
+
+    It is None where the run diverged.
+    """
+    bound = {"ids": list(known_epochs), "epochs": list(known_epochs.values())}
+    values_by_trial: dict[int, dict[int, Sequence[float | None]]] = {}
+    for trial_id, seed, values in session.execute(text(_VALUES_AFTER.format(metric=sweep.metric)), bound):
+        values_by_trial.setdefault(trial_id, {})[seed] = values
+    return values_by_trial

@@ -1,68 +1,70 @@
-"""Asks a sweep's pruner about the trials of one cohort, with the curves of all other trials beside theirs."""
+"""The pruner of one cohort: judges its trials after each epoch, beside the curves of all other trials."""
 
 import time
 from collections.abc import Iterable, Sequence
 
 from app.db.tables import Sweep
 from app.domain.pruning import rules
-from app.domain.pruning.options import PrunerOptions
+from app.domain.pruning.options import PrunerOptions, stored_pruner
+from app.domain.pruning.verdicts import Verdict
 from app.domain.runs import EpochResult
 from app.queue.claims import ClaimedTrial
 from app.queue.progress import TrialResult
 from app.search.curve_cache import CurveCache
 
 
-class Pruning:
-    """The pruner of one cohort.
+class CohortPruner:
+    """The sweep's pruner for the trials of one cohort; without a pruner nothing is ever stopped.
 
     Curves of its own trials come from the training, those of all others from the tables. So what it decides is a
-    function of the rows: several workers agree, and one that starts again knows what was known before.
+    function of the rows: several workers agree, and a worker that starts again knows what was known before.
     """
 
     def __init__(self, curves: CurveCache, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
-        self._sweep = sweep
-        self._pruner = None if sweep.pruner is None else rules.stored_pruner(sweep.pruner)
+        self._objective = sweep.first_objective
+        self._pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
         self._numbers = {trial.lease.trial_id: trial.number for trial in trials}
         # further seeds of a configuration that has run are there to know its mean better
-        self._spared = {trial.lease.trial_id for trial in trials if trial.first_seed > 0}
+        self._exempt_ids = {trial.lease.trial_id for trial in trials if trial.first_seed > 0}
         self._epoch = 0
-        self.seconds = 0.0  # spent here, so that it can be told
+        self.seconds = 0.0  # spent in `prune`, for the log
         if self._pruner is not None:
-            self._curves = curves.of(sweep, keep_runs=rules.compares_runs(self._pruner))
-            self._curves.begin(sweep, list(self._numbers.values()))
+            self._curves = curves.curves_of(sweep, keep_runs=rules.compares_runs(self._pruner))
+            self._curves.start_cohort(sweep, list(self._numbers.values()))
 
-    def ask(self, results: Iterable[EpochResult], asked: Sequence[int]) -> dict[int, str]:
-        """Why trials are to be pruned now, by id, of those `asked` about, which have more epochs to come.
+    def prune(self, results: Iterable[EpochResult], candidate_ids: Sequence[int]) -> dict[int, Verdict]:
+        """The verdicts on the trials that are to be stopped now, by trial id.
 
-        `results` are those of one epoch of all runs of the cohort, whose keys are (trial id, seed).
+        `results` are those of one epoch of all runs of the cohort, whose keys are (trial id, seed). `candidate_ids` are
+        the trials that have more epochs to come.
         """
         if self._pruner is None:
             return {}
         start = time.monotonic()
-        self._note(results)
-        found = self._reasons(self._pruner, asked) if asked else {}
+        self._add_results(results)
+        verdicts = self._judge(self._pruner, candidate_ids) if candidate_ids else {}
         self.seconds += time.monotonic() - start
-        return found
+        return verdicts
 
-    def finished(self, result: TrialResult) -> None:
-        """Takes how a trial of the cohort ended."""
+    def add_trial_result(self, result: TrialResult) -> None:
+        """Takes how a trial of the cohort ended: pruners compare with complete ones."""
         if self._pruner is not None and result.value is not None and result.pruned is None:
-            self._curves.board.complete[self._numbers[result.lease.trial_id]] = result.value
+            self._curves.table.complete_values[self._numbers[result.lease.trial_id]] = result.value
 
-    def _note(self, results: Iterable[EpochResult]) -> None:
-        figures: dict[int, dict[int, list[float | None]]] = {}
+    def _add_results(self, results: Iterable[EpochResult]) -> None:
+        values: dict[int, dict[int, list[float | None]]] = {}
         for result in results:
             assert isinstance(result.key, tuple)
             trial_id, seed = result.key
-            figure = float(getattr(result, self._sweep.metric))
-            figures.setdefault(trial_id, {})[seed] = [None if result.diverged else figure]
+            value = None if result.diverged else self._objective.value_of(result)
+            values.setdefault(trial_id, {})[seed] = [value]
             self._epoch = result.epoch
-        for trial_id, by_seed in figures.items():
-            self._curves.board.add(self._numbers[trial_id], by_seed)
+        for trial_id, runs in values.items():
+            self._curves.table.add(self._numbers[trial_id], runs)
 
-    def _reasons(self, pruner: PrunerOptions, asked: Sequence[int]) -> dict[int, str]:
-        if rules.needs_others(pruner):
-            self._curves.read(self._numbers)
-        ids = {self._numbers[trial_id]: trial_id for trial_id in asked if trial_id not in self._spared}
-        found = rules.reasons(pruner, self._curves.board, self._epoch, list(ids))
-        return {ids[number]: words for number, words in found.items()}
+    def _judge(self, pruner: PrunerOptions, candidate_ids: Sequence[int]) -> dict[int, Verdict]:
+        if rules.compares_trials(pruner):
+            self._curves.refresh(self._numbers)
+        ids = {self._numbers[trial_id]: trial_id for trial_id in candidate_ids if trial_id not in self._exempt_ids}
+        verdicts = rules.prune(pruner, self._curves.table, self._epoch, ids)
+        return {ids[number]: verdict for number, verdict in verdicts.items()}

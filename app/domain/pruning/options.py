@@ -1,8 +1,9 @@
-"""How poor trials are stopped early, and the options of each way. An epoch is Optuna's step, counted from 1."""
+"""The pruners that a sweep can choose, with their options. An epoch is Optuna's step, counted from 1."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from app.domain.body import Body
 
@@ -110,9 +111,9 @@ class PatientPruner(Body):
     min_delta: _Finite = Field(0.0, ge=0, description="What counts as better is better by more than this.")
 
 
-def with_options(given: object) -> object:
-    """A bare name means its default options."""
-    return {"name": given} if isinstance(given, str) else given
+def with_options(value: object) -> object:
+    """Options as an object: a bare name means the defaults."""
+    return {"name": value} if isinstance(value, str) else value
 
 
 PrunerName = Literal["median", "percentile", "successive_halving", "hyperband", "wilcoxon", "patient"]
@@ -122,3 +123,10 @@ _Wrappable = (
 PrunerOptions = Annotated[_Wrappable | OneEpochPruner | PatientPruner, Field(discriminator="name")]
 WrappedPruner = Annotated[Annotated[_Wrappable, Field(discriminator="name")], BeforeValidator(with_options)]
 Pruner = Annotated[PrunerOptions, BeforeValidator(with_options, json_schema_input_type=PrunerName | PrunerOptions)]
+
+_PRUNER_ADAPTER: TypeAdapter[PrunerOptions] = TypeAdapter(Pruner)
+
+
+def stored_pruner(options: Mapping[str, Any]) -> PrunerOptions:
+    """The pruner whose options stand in a sweep's row."""
+    return _PRUNER_ADAPTER.validate_python(dict(options))

@@ -10,8 +10,11 @@ from sqlalchemy import Engine, select
 
 from app.db.engine import transaction
 from app.db.tables import Epoch, Trial
-from app.domain.pruning import rules
-from app.domain.pruning.curves import CurveTable
+from app.domain.objectives import Objective
+from app.domain.pruning.curve_table import CurveTable
+from app.domain.pruning.options import stored_pruner
+from app.domain.pruning.rules import prune
+from app.domain.pruning.wording import sentence
 from app.domain.states import RunState, SweepState, TrialState
 from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
 from tests.support.waiting import wait_until
@@ -40,7 +43,7 @@ def trained(engine: Engine, **body: Any) -> list[Trial]:
 
 
 def accuracies(engine: Engine, trial: Trial) -> dict[int, dict[int, float | None]]:
-    """By epoch and seed."""
+    """The recorded accuracies by epoch and seed."""
     curve: dict[int, dict[int, float | None]] = {}
     with transaction(engine) as session:
         points = session.scalars(select(Epoch).where(Epoch.trial_id == trial.id).order_by(Epoch.epoch, Epoch.seed))
@@ -49,15 +52,15 @@ def accuracies(engine: Engine, trial: Trial) -> dict[int, dict[int, float | None
     return curve
 
 
-def board_of(engine: Engine, trials: list[Trial], seeds: int) -> CurveTable:
-    """What the rows say, all of it."""
-    board = CurveTable(True, seeds, 8, 0)
+def table_of(engine: Engine, trials: list[Trial], seeds: int) -> CurveTable:
+    """A table of all curves that are recorded for these trials."""
+    table = CurveTable(Objective("val_accuracy"), seeds, max_epochs=8, sweep_seed=0)
     for trial in trials:
-        for figures in accuracies(engine, trial).values():
-            board.add(trial.number, {seed: [figure] for seed, figure in figures.items()})
+        for values in accuracies(engine, trial).values():
+            table.add(trial.number, {seed: [value] for seed, value in values.items()})
         if trial.state == TrialState.complete and trial.value is not None:
-            board.complete[trial.number] = trial.value
-    return board
+            table.complete_values[trial.number] = trial.value
+    return table
 
 
 @pytest.mark.usefixtures("worker")
@@ -66,15 +69,15 @@ def test_halving_prunes_a_cohort_at_its_rungs(engine: Engine) -> None:
     trials = trained(engine, n_trials=16, seeds=2, pruner="successive_halving")
     ends = sorted((trial.state, trial.epochs_done) for trial in trials)
     assert ends == [(TrialState.complete, 16)] + [(TrialState.pruned, 2)] * 12 + [(TrialState.pruned, 8)] * 3
-    board = board_of(engine, trials, 2)
+    table = table_of(engine, trials, 2)
     for trial in trials:
         curve, runs = accuracies(engine, trial), runs_of(engine, trial.sweep_id)
-        mine = [run for run in runs if run.trial_id == trial.id]
+        trial_runs = [run for run in runs if run.trial_id == trial.id]
         last = max(curve)
-        assert trial.value == pytest.approx(board.curves[trial.number].means[last])
-        assert [run.value for run in mine] == [curve[last][0], curve[last][1]]
+        assert trial.value == pytest.approx(table.curves[trial.number].means[last])
+        assert [run.value for run in trial_runs] == [curve[last][0], curve[last][1]]
         if trial.state == TrialState.pruned:
-            assert {run.state for run in mine} == {RunState.pruned}
+            assert {run.state for run in trial_runs} == {RunState.pruned}
             rung = {1: 0, 4: 1}[last]
             reached = {1: 16, 4: 4}[last]
             assert trial.reason is not None
@@ -86,8 +89,8 @@ def test_halving_prunes_a_cohort_at_its_rungs(engine: Engine) -> None:
 def test_one_epoch_keeps_the_best_k_exactly(engine: Engine) -> None:
     """Ten trials train one epoch; the three with the best mean go on to the end."""
     trials = trained(engine, n_trials=10, seeds=2, pruner={"name": "one_epoch", "keep": 3})
-    board = board_of(engine, trials, 2)
-    best = sorted(range(10), key=lambda number: (-board.curves[number].means[1], number))[:3]
+    table = table_of(engine, trials, 2)
+    best = sorted(range(10), key=lambda number: (-table.curves[number].means[1], number))[:3]
     assert {trial.number for trial in trials if trial.state == TrialState.complete} == set(best)
     assert [trial.epochs_done for trial in trials if trial.state == TrialState.pruned] == [2] * 7
 
@@ -100,15 +103,16 @@ def test_the_median_compares_with_trials_of_earlier_cohorts(engine: Engine) -> N
     assert {trial.state for trial in first} == {TrialState.complete}
     pruned = [trial for trial in later if trial.state == TrialState.pruned]
     assert len(pruned) >= 3
-    board = board_of(engine, first, 2)
+    table = table_of(engine, first, 2)
     second = [trial for trial in trials[10:20] if trial.state == TrialState.pruned]
     assert second
     for trial in second:
-        for figures in accuracies(engine, trial).values():
-            board.add(trial.number, {seed: [figure] for seed, figure in figures.items()})
-        last = max(board.curves[trial.number].means)
-        pruner = rules.stored_pruner({"name": "median", "n_startup_trials": 4})
-        assert rules.reasons(pruner, board, last, [trial.number]) == {trial.number: trial.reason}
+        for values in accuracies(engine, trial).values():
+            table.add(trial.number, {seed: [value] for seed, value in values.items()})
+        last = max(table.curves[trial.number].means)
+        pruner = stored_pruner({"name": "median", "n_startup_trials": 4})
+        verdicts = prune(pruner, table, last, [trial.number])
+        assert {number: sentence(verdict) for number, verdict in verdicts.items()} == {trial.number: trial.reason}
 
 
 @pytest.mark.usefixtures("worker")
@@ -137,11 +141,11 @@ def test_two_workers_judge_by_all_curves_also_when_one_is_killed(
     trials = trials_of(engine, sweep)
     assert {trial.state for trial in trials} == {TrialState.complete, TrialState.pruned}
     assert len(runs_of(engine, sweep)) == 64
-    board = board_of(engine, trials, 2)
+    table = table_of(engine, trials, 2)
     for trial in trials:
-        curve = board.curves[trial.number]
+        curve = table.curves[trial.number]
         assert sorted(curve.means) == list(range(1, trial.epochs_done // 2 + 1))
         if trial.state == TrialState.pruned:
             last = trial.epochs_done // 2
             assert last in {4, 8, 16, 32}
-            assert sum(mean > curve.means[last] for mean in board.at(last).values()) >= 1
+            assert sum(mean > curve.means[last] for mean in table.means_at(last).values()) >= 1

@@ -9,8 +9,11 @@ import optuna
 import pytest
 from numpy.typing import NDArray
 
-from app.domain.pruning.curves import CurveTable
-from app.domain.pruning.rules import complete_trials_needed, needs_others, reasons, stored_pruner
+from app.domain.objectives import Objective
+from app.domain.pruning.curve_table import CurveTable
+from app.domain.pruning.options import stored_pruner
+from app.domain.pruning.rules import compares_trials, complete_trials_needed, prune
+from app.domain.pruning.wording import sentence
 
 Curves = NDArray[np.float64]  # [trials, seeds, epochs]
 Pruners = optuna.pruners
@@ -63,30 +66,32 @@ def noisy_curves(trials: int = 60, seeds: int = 2, epochs: int = 9, noise: float
     return curves
 
 
-def board_of(curves: Curves, maximize: bool) -> CurveTable:
-    return CurveTable(maximize, runs=curves.shape[1], longest=curves.shape[2], seed=SEED, keep_runs=True)
+def table_of(curves: Curves, maximize: bool) -> CurveTable:
+    """An empty table for these curves."""
+    objective = Objective("val_accuracy", maximize)
+    return CurveTable(objective, curves.shape[1], max_epochs=curves.shape[2], sweep_seed=SEED, keep_runs=True)
 
 
-def ours(options: dict[str, Any], curves: Curves, maximize: bool) -> list[tuple[int, int]]:
+def pruned_here(options: dict[str, Any], curves: Curves, maximize: bool) -> list[tuple[int, int]]:
     """(trial, epoch) of each that is pruned, one trial after the other; none after its last epoch."""
-    pruner, board, pruned = stored_pruner(options), board_of(curves, maximize), []
+    pruner, table, pruned = stored_pruner(options), table_of(curves, maximize), []
     for number, runs in enumerate(curves):
-        for epoch, figures in enumerate(runs.T, start=1):
-            board.add(number, {seed: [figure] for seed, figure in enumerate(figures.tolist())})
-            if epoch < runs.shape[1] and reasons(pruner, board, epoch, [number]):
+        for epoch, values in enumerate(runs.T, start=1):
+            table.add(number, {seed: [value] for seed, value in enumerate(values.tolist())})
+            if epoch < runs.shape[1] and prune(pruner, table, epoch, [number]):
                 pruned.append((number, epoch))
                 break
         else:
-            board.complete[number] = board.curves[number].means[runs.shape[1]]
+            table.complete_values[number] = table.curves[number].means[runs.shape[1]]
     return pruned
 
 
-def optunas(pruner: optuna.pruners.BasePruner, curves: Curves, maximize: bool) -> list[tuple[int, int]]:
+def pruned_by_optuna(pruner: optuna.pruners.BasePruner, curves: Curves, maximize: bool) -> list[tuple[int, int]]:
     """The same, as Optuna decides in its own loop."""
     pruned = []
 
     def objective(trial: optuna.Trial) -> float:
-        means = [float(figures.mean()) for figures in curves[trial.number].T]
+        means = [float(values.mean()) for values in curves[trial.number].T]
         for epoch, mean in enumerate(means, start=1):
             trial.report(mean, epoch)
             if epoch < len(means) and trial.should_prune():
@@ -106,8 +111,8 @@ def test_decides_as_optuna_does(
 ) -> None:
     """Sixty trials one after the other: the same ones are pruned, in the same epochs, and some go on."""
     curves = noisy_curves() if maximize else 1 - noisy_curves()
-    pruned = ours(options, curves, maximize)
-    assert pruned == optunas(make(), curves, maximize)
+    pruned = pruned_here(options, curves, maximize)
+    assert pruned == pruned_by_optuna(make(), curves, maximize)
     assert 0 < len(pruned) < len(curves)
 
 
@@ -115,12 +120,12 @@ def test_decides_as_optuna_does(
 def test_halving_judges_a_cohort_as_optuna_judges_each_after_all_others(maximize: bool) -> None:
     """Trials that reach a rung together: each as if Optuna had heard of all others before."""
     curves = noisy_curves(trials=40, epochs=4)
-    board = board_of(curves, maximize)
+    table = table_of(curves, maximize)
     for number, runs in enumerate(curves):
-        board.add(number, dict(enumerate(runs[:, :1].tolist())))
+        table.add(number, dict(enumerate(runs[:, :1].tolist())))
     pruner = stored_pruner({"name": "successive_halving", "min_resource": 1, "reduction_factor": 3})
-    pruned = set(reasons(pruner, board, 1, range(40)))
-    means = {number: curve.means[1] for number, curve in board.curves.items()}
+    pruned = set(prune(pruner, table, 1, range(40)))
+    means = {number: curve.means[1] for number, curve in table.curves.items()}
     assert pruned == {n for n in means if optuna_prunes_after(means, n, maximize)}
     assert len(pruned) == 40 - 13
 
@@ -129,8 +134,8 @@ def optuna_prunes_after(means: dict[int, float], number: int, maximize: bool) ->
     halving = Pruners.SuccessiveHalvingPruner(1, 3)
     study = optuna.create_study(direction="maximize" if maximize else "minimize", pruner=halving)
     state = optuna.trial.TrialState.RUNNING
-    for other, mean in means.items():
-        if other != number:
+    for competitor, mean in means.items():
+        if competitor != number:
             attrs = {"completed_rung_0": mean}
             study.add_trial(optuna.trial.create_trial(state=state, system_attrs=attrs, intermediate_values={1: mean}))
     trial = study.ask()
@@ -142,21 +147,21 @@ def optuna_prunes_after(means: dict[int, float], number: int, maximize: bool) ->
 def test_wilcoxon_pairs_the_seeds_of_one_epoch_as_optuna_pairs_instances(maximize: bool) -> None:
     """Each trial against the best one before it: pruned where Optuna prunes it with the seeds as instances."""
     curves = noisy_curves(trials=40, seeds=5, noise=0.15)
-    pruned = ours({"name": "wilcoxon"}, curves, maximize)
-    assert pruned == optunas_by_seed(curves, maximize)
+    pruned = pruned_here({"name": "wilcoxon"}, curves, maximize)
+    assert pruned == pruned_by_optuna_seed_by_seed(curves, maximize)
     assert 0 < len(pruned) < len(curves)
 
 
-def optunas_by_seed(curves: Curves, maximize: bool) -> list[tuple[int, int]]:
+def pruned_by_optuna_seed_by_seed(curves: Curves, maximize: bool) -> list[tuple[int, int]]:
     pruned: list[tuple[int, int]] = []
     complete: list[int] = []
     for number, runs in enumerate(curves):
         epochs = range(1, runs.shape[1])
-        at = next((epoch for epoch in epochs if seeds_prune(curves, complete, number, epoch, maximize)), None)
-        if at is None:
+        last_epoch = next((epoch for epoch in epochs if seeds_prune(curves, complete, number, epoch, maximize)), None)
+        if last_epoch is None:
             complete.append(number)
         else:
-            pruned.append((number, at))
+            pruned.append((number, last_epoch))
     return pruned
 
 
@@ -164,29 +169,39 @@ def seeds_prune(curves: Curves, complete: Sequence[int], number: int, epoch: int
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
         pruner = Pruners.WilcoxonPruner()
     study = optuna.create_study(direction="maximize" if maximize else "minimize", pruner=pruner)
-    for other in complete:
-        values = dict(enumerate(curves[other, :, epoch - 1].tolist()))
-        study.add_trial(optuna.trial.create_trial(value=curves[other, :, -1].mean(), intermediate_values=values))
+    for complete_number in complete:
+        values = dict(enumerate(curves[complete_number, :, epoch - 1].tolist()))
+        study.add_trial(
+            optuna.trial.create_trial(value=curves[complete_number, :, -1].mean(), intermediate_values=values)
+        )
     trial = study.ask()
     for seed, value in enumerate(curves[number, :, epoch - 1].tolist()):
         trial.report(value, seed)
     return trial.should_prune()
 
 
-def told(
-    options: dict[str, Any], before: Sequence[Sequence[float]], trial: Sequence[float], **board: Any
+def reason(
+    options: dict[str, Any],
+    complete_curves: Sequence[Sequence[float]],
+    curve: Sequence[float],
+    *,
+    maximize: bool = True,
+    seeds: int = 3,
+    max_epochs: int = 100,
 ) -> str | None:
-    """What is said of a trial at its last epoch here, after complete trials; every run has the same figures."""
-    facts = CurveTable(**{"maximize": True, "runs": 3, "longest": 100, "seed": SEED, "keep_runs": True} | board)
-    for number, means in enumerate([*before, trial]):
-        facts.add(number, dict.fromkeys(range(facts.runs), means))
-        if number < len(before):
-            facts.complete[number] = means[-1]
-    return reasons(stored_pruner(options), facts, len(trial), [len(before)]).get(len(before))
+    """What is said of a trial at its last epoch here, after complete trials; every run has the same values."""
+    table = CurveTable(Objective("val_accuracy", maximize), seeds, max_epochs, SEED, keep_runs=True)
+    for number, means in enumerate([*complete_curves, curve]):
+        table.add(number, dict.fromkeys(range(seeds), means))
+        if number < len(complete_curves):
+            table.complete_values[number] = means[-1]
+    number = len(complete_curves)
+    verdict = prune(stored_pruner(options), table, len(curve), [number]).get(number)
+    return None if verdict is None else sentence(verdict)
 
 
 @pytest.mark.parametrize(
-    ("options", "before", "trial", "words"),
+    ("options", "complete_curves", "curve", "words"),
     [
         (
             {"name": "median", "n_startup_trials": 3},
@@ -258,58 +273,58 @@ def told(
     ],
 )
 def test_the_comparison_is_told_in_words_and_numbers(
-    options: dict[str, Any], before: list[list[float]], trial: list[float], words: str
+    options: dict[str, Any], complete_curves: list[list[float]], curve: list[float], words: str
 ) -> None:
     """Epoch, mean, seeds, and what it was compared with; as many digits as tell the numbers apart."""
-    assert told(options, before, trial) == words
+    assert reason(options, complete_curves, curve) == words
 
 
 def test_to_minimize_the_words_turn_round() -> None:
     """A loss above the median is the worse one."""
-    words = told({"name": "median", "n_startup_trials": 0}, [[0.5]], [0.7], maximize=False, runs=1)
+    words = reason({"name": "median", "n_startup_trials": 0}, [[0.5]], [0.7], maximize=False, seeds=1)
     assert words == "epoch 1: mean 0.7 over 1 seed is above the median 0.5 of 1 trial"
 
 
 def test_wilcoxon_tells_the_p_and_the_pairs() -> None:
     """Five seeds, all worse than the best trial's: p is 1/32."""
-    words = told({"name": "wilcoxon"}, [[0.6], [0.75]], [0.5], runs=5)
+    words = reason({"name": "wilcoxon"}, [[0.6], [0.75]], [0.5], seeds=5)
     assert (
         words
         == "epoch 1: mean 0.5 over 5 seeds is below 0.75 of trial 1, the best (p = 0.0312 over 5 pairs, below 0.1)"
     )
-    assert told({"name": "wilcoxon"}, [[0.75]], [0.75], runs=5) is None
+    assert reason({"name": "wilcoxon"}, [[0.75]], [0.75], seeds=5) is None
 
 
 def test_the_best_k_of_one_epoch_are_exactly_k() -> None:
     """Of equal ones the earlier go on."""
-    board = CurveTable(True, runs=1, longest=5, seed=0)
+    table = CurveTable(Objective("val_accuracy"), seeds=1, max_epochs=5, sweep_seed=0)
     for number, mean in enumerate([0.5, 0.9, 0.5, 0.5, 0.1]):
-        board.add(number, {0: [mean]})
-    assert set(reasons(stored_pruner({"name": "one_epoch", "keep": 3}), board, 1, range(5))) == {3, 4}
+        table.add(number, {0: [mean]})
+    assert set(prune(stored_pruner({"name": "one_epoch", "keep": 3}), table, 1, range(5))) == {3, 4}
 
 
-def test_a_run_that_stopped_early_counts_with_its_last_figure_and_a_diverged_one_ends_the_means() -> None:
+def test_a_run_that_stopped_early_counts_with_its_last_value_and_a_diverged_one_ends_the_means() -> None:
     """Seed 1 stops after the first epoch, then seed 0 diverges: no mean from there on, and nothing is pruned."""
-    board = CurveTable(True, runs=2, longest=5, seed=0)
-    board.add(0, {0: [0.2, 0.4], 1: [0.4]})
-    board.add(0, {0: [None]})
-    assert board.curves[0].means == pytest.approx({1: 0.3, 2: 0.4})
+    table = CurveTable(Objective("val_accuracy"), seeds=2, max_epochs=5, sweep_seed=0)
+    table.add(0, {0: [0.2, 0.4], 1: [0.4]})
+    table.add(0, {0: [None]})
+    assert table.curves[0].means == pytest.approx({1: 0.3, 2: 0.4})
     pruner = stored_pruner({"name": "threshold", "lower": 0.9})
-    assert set(reasons(pruner, board, 2, [0])) == {0}
-    assert reasons(pruner, board, 3, [0]) == {}
+    assert set(prune(pruner, table, 2, [0])) == {0}
+    assert prune(pruner, table, 3, [0]) == {}
 
 
 def test_rungs_begin_at_a_hundredth_of_the_longest_training() -> None:
     """With auto and 300 epochs the first rung is epoch 3, as Optuna finds once a trial is complete."""
     for epoch, judged in [(1, False), (2, False), (3, True), (4, False), (12, True)]:
-        words = told({"name": "successive_halving"}, [[0.9] * epoch], [0.1] * epoch, longest=300)
+        words = reason({"name": "successive_halving"}, [[0.9] * epoch], [0.1] * epoch, max_epochs=300)
         assert (words is not None) == judged
 
 
 def test_which_pruners_wait_for_complete_trials() -> None:
     """The median does, also inside another; rungs compare trials that still train; a threshold needs nobody."""
     wrapped = {"name": "patient", "wrapped": "median"}
-    stored = [stored_pruner({"name": name}) for name in ("median", "wilcoxon", "hyperband", "patient")]
-    stored.insert(3, stored_pruner(wrapped))
-    assert [complete_trials_needed(one) for one in stored] == [5, 1, None, 5, None]
-    assert [needs_others(one) for one in stored] == [True, True, True, True, False]
+    pruners = [stored_pruner({"name": name}) for name in ("median", "wilcoxon", "hyperband", "patient")]
+    pruners.insert(3, stored_pruner(wrapped))
+    assert [complete_trials_needed(pruner) for pruner in pruners] == [5, 1, None, 5, None]
+    assert [compares_trials(pruner) for pruner in pruners] == [True, True, True, True, False]
