@@ -12,6 +12,7 @@ _Warmup = Annotated[int, Field(ge=0, le=1_000_000, description="The first epoch 
 _Interval = Annotated[int, Field(ge=1, le=1_000_000, description="Epochs between two looks, from the warm-up on.")]
 _Startup = Annotated[int, Field(ge=0, le=100_000, description="Complete trials before any is pruned.")]
 _MinTrials = Annotated[int, Field(ge=1, le=100_000, description="Complete trials that must have reached the epoch.")]
+_Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 _Bootstrap = Annotated[int, Field(ge=0, le=100_000, description="Trials that must reach a rung before one goes on.")]
 
 
@@ -40,10 +41,8 @@ class SuccessiveHalvingPruner(Body):
     """Asynchronous successive halving: of those that reach a rung, one in `reduction_factor` goes on."""
 
     name: Literal["successive_halving"]
-    min_resource: int | Literal["auto"] = Field(
+    min_resource: _Epochs | Literal["auto"] = Field(
         "auto",
-        ge=1,
-        le=1_000_000,
         description="Epochs to the first rung; auto is a hundredth of the longest training that the space holds.",
     )
     reduction_factor: int = Field(4, ge=2, le=1000, description="One in so many goes on at a rung.")
@@ -56,8 +55,8 @@ class HyperbandPruner(Body):
 
     name: Literal["hyperband"]
     min_resource: int = Field(1, ge=1, le=1_000_000, description="Epochs to the first rung of the first bracket.")
-    max_resource: int | Literal["auto"] = Field(
-        "auto", ge=1, le=1_000_000, description="Epochs of a whole training; auto is the longest that the space holds."
+    max_resource: _Epochs | Literal["auto"] = Field(
+        "auto", description="Epochs of a whole training; auto is the longest that the space holds."
     )
     reduction_factor: int = Field(3, ge=2, le=1000, description="One in so many goes on at a rung.")
     bootstrap_count: _Bootstrap = 0
