@@ -10,9 +10,6 @@ from app.domain.memory import run_bytes
 from app.domain.runs import Run
 from app.queue.claims import ClaimedTrial
 
-# Bounds what is lost with a worker, not what it trains at once: trained in smaller cohorts the same runs took no less
-# time, whether the parameters of all fit in the cache or not (`python -m benchmarks.cohorts`).
-MAX_TRIALS = {"cpu": 64, "mps": 256, "cuda": 512}  # a claim's most; the share of a worker is often less
 MEMORY_SHARE = 0.5  # of what is free: the data set, the library's own buffers and other workers need theirs
 ESTIMATE_SLACK = 3  # what a run really takes is more than a third of its `run_bytes`
 

@@ -97,7 +97,7 @@ class Loop:
             queue.expire(session)
         fill_next(context.engine, context.stopping)
         with transaction(context.engine) as session:
-            limit = cohort.MAX_TRIALS[context.device.type]
+            limit = queue.MAX_CLAIMED_TRIALS[context.device.type]
             claim = queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
             if claim is not None:
                 queue.note_environment(claim[0], self._environment)

@@ -106,7 +106,7 @@ def _put_off(context: Context, trial: Retraining, seconds: float) -> None:
     """Moves the time when another worker may begin; without a database two may train it, which does no harm."""
     try:
         with transaction(context.engine) as session:
-            retraining.put_off(session, trial.trial_id, seconds)
+            retraining.postpone(session, trial.trial_id, seconds)
     except DBAPIError as error:
         logger.warning("the database is gone, training goes on: %s", first_line(error))
 

@@ -27,9 +27,9 @@ def score_one(context: Context, load_dataset: Callable[[str, str], Dataset], uns
         unscored = scoring.next_unscored(session, sorted(unscorable))
     if unscored is None:
         return False
-    if unscored.lacking:
+    if unscored.weights_missing:
         with transaction(context.engine) as session:
-            scoring.ask_for_weights(session, unscored)
+            scoring.request_weights(session, unscored)
         return True
     try:
         accuracies = _accuracies(unscored, load_dataset, context)

@@ -1,0 +1,1 @@
+"""The database: engine and transaction, tables, migrations, rows of trials, notifications."""

@@ -53,7 +53,7 @@ def want(session: Session, sweep_id: int, number: int) -> bool:
     trial.model_wanted = True
     missing = session.scalar(select(func.count()).where(Run.trial_id == trial.id, Run.weights.is_(None)))
     if missing:
-        retraining.ask(session, trial)
+        retraining.request(session, trial)
     return not missing
 
 

@@ -1,6 +1,6 @@
-"""When a sweep stops before its budget is used up, and how that is told.
+"""Rules that stop a sweep before its budget is used up.
 
-Rules are looked at where trials end, in that transaction, and by the server's slow poll for the time. They sleep while
+They are looked at where trials end, in that transaction, and by the server's slow poll for the time. They sleep while
 trials that somebody asked for by hand wait or run: those are trained whatever the rules say.
 """
 
@@ -8,9 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Sweep, Trial
 from app.domain.formatting import plural
@@ -23,25 +24,26 @@ STOPPABLE = (SweepState.queued, SweepState.running, SweepState.paused)
 
 def apply(session: Session, sweep: Sweep) -> None:
     """Stops a sweep of which a rule holds: running trials finish, waiting ones are cancelled. The sweep is locked."""
-    if not sweep.stop_rules or sweep.state not in STOPPABLE or _asked_for(session, sweep):
+    if not sweep.stop_rules or sweep.state not in STOPPABLE or _has_live_enqueued(session, sweep):
         return
     rules = StopRules.model_validate(sweep.stop_rules)
-    found = next((words for rule in _RULES if (words := rule(session, sweep, rules)) is not None), None)
-    if found is not None:
-        sweep.stop_reason = found
+    reason = next((words for rule in _RULES if (words := rule(session, sweep, rules)) is not None), None)
+    if reason is not None:
+        sweep.stop_reason = reason
         session.flush()
         sweep_row.change_state(session, sweep.id, "stop")
 
 
-def stop_late(session: Session) -> None:
-    """Stops the sweeps whose time is over, one transaction's worth of them."""
-    for sweep_id in session.scalars(_LATE).all():
+def stop_overdue(session: Session) -> None:
+    """Stops the sweeps whose seconds have passed, all in this transaction."""
+    for sweep_id in session.scalars(_LOCK_OVERDUE_SWEEPS).all():
         apply(session, sweep_row.get(session, sweep_id, lock=True))
 
 
-def _asked_for(session: Session, sweep: Sweep) -> bool:
-    asked = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.state.in_(LIVE_TRIALS), Trial.enqueued)
-    return session.scalar(asked.limit(1)) is not None
+def _has_live_enqueued(session: Session, sweep: Sweep) -> bool:
+    """Whether a trial that somebody asked for by hand waits or runs."""
+    enqueued = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.state.in_(LIVE_TRIALS), Trial.enqueued)
+    return session.scalar(enqueued.limit(1)) is not None
 
 
 def _seconds(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
@@ -52,16 +54,19 @@ def _seconds(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
 
 
 def _target(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
-    best = _best(session, sweep)
+    best = _best_trial(session, sweep, Trial.number) if rules.target is not None else None
     if rules.target is None or best is None or best.value is None:
         return None
-    reached = best.value >= rules.target if sweep.direction == "maximize" else best.value <= rules.target
-    return f"target: trial {best.number} reached {best.value:.4g}" if reached else None
+    if sweep.first_objective.is_better(rules.target, than=best.value):
+        return None
+    return f"target: trial {best.number} reached {best.value:.4g}"
 
 
 def _no_improvement(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
-    """Trials that end in one transaction have the same time, and then the number decides which was first."""
-    best = _best(session, sweep) if rules.no_improvement is not None else None
+    # An equal value later is no improvement, so the first trial to reach the best one counts. Trials that end in one
+    # transaction have the same time, and then the number decides which was first.
+    first_ended = (Trial.finished_at, Trial.number)
+    best = _best_trial(session, sweep, *first_ended) if rules.no_improvement is not None else None
     if rules.no_improvement is None or best is None:
         return None
     ended = (TrialState.complete, TrialState.pruned, TrialState.failed)
@@ -75,7 +80,7 @@ def _no_improvement(session: Session, sweep: Sweep, rules: StopRules) -> str | N
 
 
 def _failures(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
-    """By number, not by time: trials that fail do so early, while those beside them still train."""
+    # a row by number, not by time: trials that fail do so early, while those beside them still train
     if rules.failures is None:
         return None
     counted = (TrialState.running, TrialState.complete, TrialState.pruned, TrialState.failed)
@@ -84,36 +89,36 @@ def _failures(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
         .where(Trial.sweep_id == sweep.id, Trial.state.in_(counted))
         .order_by(Trial.number)
     )
-    islands = [list(island) for failed, island in groupby(rows, lambda row: row.error is not None) if failed]
-    longest = max(islands, key=len, default=[])
+    streaks = [list(streak) for failed, streak in groupby(rows, lambda row: row.error is not None) if failed]
+    longest = max(streaks, key=len, default=[])
     if len(longest) < rules.failures:
         return None
     numbers = (
         f"trials {longest[0].number} to {longest[-1].number}" if len(longest) > 1 else f"trial {longest[0].number}"
     )
-    return f"failures: {numbers} failed, {_common([row.error for row in longest])}"
+    return f"failures: {numbers} failed, {_most_common([row.error for row in longest])}"
 
 
-def _common(errors: Sequence[str]) -> str:
-    """The reason that most of them share, whatever the numbers in it."""
-    kinds = Counter(re.sub(r"\d+", "…", error) for error in errors)
-    kind, count = kinds.most_common(1)[0]
-    alike = {error for error in errors if re.sub(r"\d+", "…", error) == kind}
-    words = alike.pop() if len(alike) == 1 else kind
+def _most_common(errors: Sequence[str]) -> str:
+    """Says which error most of the trials share, whatever the numbers in it: `2 of them with: diverged at epoch …`."""
+    patterns = [re.sub(r"\d+", "…", error) for error in errors]
+    pattern, count = Counter(patterns).most_common(1)[0]
+    texts = {error for error, its_pattern in zip(errors, patterns, strict=True) if its_pattern == pattern}
+    words = texts.pop() if len(texts) == 1 else pattern
     return f"all with: {words}" if count == len(errors) else f"{count} of them with: {words}"
 
 
-def _best(session: Session, sweep: Sweep) -> Trial | None:
-    """The trial with the best value; of equal ones the first to end."""
-    order = Trial.value.desc() if sweep.direction == "maximize" else Trial.value.asc()
+def _best_trial(session: Session, sweep: Sweep, *ties: InstrumentedAttribute[Any]) -> Trial | None:
+    """The trial with the best value; of equal ones the first by these columns."""
+    value = Trial.value.desc() if sweep.first_objective.maximize else Trial.value.asc()
     complete = select(Trial).where(Trial.sweep_id == sweep.id, Trial.state == TrialState.complete, ~Trial.excluded)
-    return session.scalar(complete.order_by(order, Trial.finished_at, Trial.number).limit(1))
+    return session.scalar(complete.order_by(value, *ties).limit(1))
 
 
 _RULES: tuple[Callable[[Session, Sweep, StopRules], str | None], ...] = (_target, _failures, _no_improvement, _seconds)
 
-# locked by id, before anything else of this transaction
-_LATE = text("""
+# Locked by id, before anything else of this transaction.
+_LOCK_OVERDUE_SWEEPS = text("""
     SELECT id FROM sweeps
     WHERE state IN ('queued', 'running', 'paused')
       AND clock_timestamp() >= started_at + make_interval(secs => CAST(stop_rules ->> 'seconds' AS float8))

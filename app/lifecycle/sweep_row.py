@@ -1,8 +1,11 @@
-"""The row of a sweep: how every writer finds, locks, changes and closes it."""
+"""The row of a sweep: how every writer finds, locks, changes and closes it.
+
+A writer locks the sweep's row before it writes to the sweep or its trials, and ends with `touch` or `mark_changed`.
+"""
 
 from collections.abc import Iterable
 
-from sqlalchemy import Exists, Select, case, cast, func, select, update
+from sqlalchemy import Exists, case, cast, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.db.notifications import notify
@@ -10,13 +13,14 @@ from app.db.tables import Sweep, Trial
 from app.domain import transitions
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState, TrialState
 from app.errors import ConflictError, NotFoundError
-from app.lifecycle import best, weight_retention
+from app.lifecycle import weight_retention
+from app.lifecycle.trial_changes import CANCELLED
 
 MAX_TRIALS = 100_000  # of a sweep
 
 
 def get(session: Session, sweep_id: int, *, lock: bool = False) -> Sweep:
-    """The sweep. Raises NotFoundError."""
+    """The sweep, its row locked if asked. Raises NotFoundError."""
     sweep = session.get(Sweep, sweep_id, with_for_update=lock, populate_existing=lock)
     if sweep is None:
         raise NotFoundError(f"There is no sweep {sweep_id}.")
@@ -24,30 +28,34 @@ def get(session: Session, sweep_id: int, *, lock: bool = False) -> Sweep:
 
 
 def lock(session: Session, sweep_id: int) -> Sweep | None:
-    """The sweep, locked; None when it was deleted, and all its trials with it, while a worker trained."""
+    """The sweep, its row locked; None when it was deleted, and all its trials with it, while a worker trained."""
     return session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
 
 
 def get_trial(session: Session, sweep_id: int, number: int) -> Trial:
     """The trial of that number. Raises NotFoundError."""
     get(session, sweep_id)
-    found = select(Trial).where(Trial.sweep_id == sweep_id, Trial.number == number)
-    trial = session.scalar(found.execution_options(populate_existing=True))
+    query = select(Trial).where(Trial.sweep_id == sweep_id, Trial.number == number)
+    trial = session.scalar(query.execution_options(populate_existing=True))
     if trial is None:
         raise NotFoundError(f"Sweep {sweep_id} has no trial {number}.")
     return trial
 
 
 def change_state(session: Session, sweep_id: int, call: str) -> Sweep:
-    """Pause, resume, stop or cancel. Raises ConflictError, naming both states, where the state does not allow it."""
+    """Pauses, resumes, stops or cancels the sweep, as `call` says.
+
+    Raises ConflictError, naming both states, where the state does not allow it.
+    """
     sweep = get(session, sweep_id, lock=True)
     target = transitions.SWEEPS.target(call, sweep.state, f"Sweep {sweep_id}")
     if target is None:
         return sweep
-    if call in {"stop", "cancel"}:
-        _cancel_trials(session, sweep_id, [TrialState.waiting] if call == "stop" else list(LIVE_TRIALS))
+    if call == "stop":
+        _cancel_trials(session, sweep_id, [TrialState.waiting])
     if call == "cancel":
-        weight_retention.drop_passing(session, sweep, best_trial_id(sweep))
+        _cancel_trials(session, sweep_id, LIVE_TRIALS)
+        weight_retention.drop_superseded(session, sweep)
         sweep.finished_at = func.clock_timestamp()
     if call == "resume" and sweep.started_at is None:
         target = SweepState.queued
@@ -69,28 +77,17 @@ def reopen(session: Session, sweep: Sweep) -> None:
 
 
 def touch(session: Session, sweep: Sweep) -> None:
-    """Ends a change of a sweep that is locked: its revision grows, it closes if nothing is left, readers are woken."""
-    sweep.revision += 1
+    """Ends a change of a sweep that is locked: closes it if nothing is left to do, and marks it changed."""
     session.flush()
     close_if_done(session, [sweep.id])
-    notify(session, sweep.id)
+    mark_changed(session, sweep.id)
     session.refresh(sweep)
 
 
-def next_number(session: Session, sweep: Sweep, more: int = 1) -> int:
-    """That of the first of so many further trials of a sweep that is locked. Raises ConflictError where it is full."""
-    trials = select(func.count(), func.coalesce(func.max(Trial.number) + 1, 0)).where(Trial.sweep_id == sweep.id)
-    count, number = session.execute(trials).one()
-    if count + more > MAX_TRIALS:
-        raise ConflictError(
-            f"Sweep {sweep.id} has {count:,} trials; with {more:,} more it would have over {MAX_TRIALS:,}."
-        )
-    return int(number)
-
-
-def best_trial_id(sweep: Sweep) -> Select[int]:
-    """The id of the best configuration's first trial; excluded trials don't count."""
-    return best.best_trial_id(sweep)
+def mark_changed(session: Session, sweep_id: int) -> None:
+    """Raises the revision of a sweep that is locked, and wakes those who read it."""
+    session.execute(update(Sweep).where(Sweep.id == sweep_id).values(revision=Sweep.revision + 1))
+    notify(session, sweep_id)
 
 
 def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
@@ -112,16 +109,22 @@ def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
     )
 
 
-def _cancel_trials(session: Session, sweep_id: int, states: list[TrialState]) -> None:
-    session.execute(
-        update(Trial)
-        .where(Trial.sweep_id == sweep_id, Trial.state.in_(states))
-        .values(state=TrialState.cancelled, lease_token=None, lease_until=None, finished_at=func.clock_timestamp())
-        .execution_options(synchronize_session=False)
-    )
+def next_number(session: Session, sweep: Sweep, count: int = 1) -> int:
+    """The number of the first of `count` further trials of a locked sweep. Raises ConflictError where it is full."""
+    columns = (func.count(), func.coalesce(func.max(Trial.number) + 1, 0))
+    n_trials, number = session.execute(select(*columns).where(Trial.sweep_id == sweep.id)).one()
+    if n_trials + count > MAX_TRIALS:
+        raise ConflictError(
+            f"Sweep {sweep.id} has {n_trials:,} trials; with {count:,} more it would have over {MAX_TRIALS:,}."
+        )
+    return int(number)
 
 
-def mark_changed(session: Session, sweep_id: int) -> None:
-    """Raises the sweep's revision and wakes readers; the sweep's row is locked or is the only one written."""
-    session.execute(update(Sweep).where(Sweep.id == sweep_id).values(revision=Sweep.revision + 1))
-    notify(session, sweep_id)
+def _cancel_trials(session: Session, sweep_id: int, states: Iterable[TrialState]) -> None:
+    session.execute(_CANCEL_TRIALS, {"sweep": sweep_id, "states": list(states)})
+
+
+_CANCEL_TRIALS = text(f"""
+    UPDATE trials SET {CANCELLED}
+    WHERE sweep_id = :sweep AND state = ANY(CAST(CAST(:states AS text[]) AS trial_state[]))
+""")

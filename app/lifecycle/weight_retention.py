@@ -1,30 +1,32 @@
-"""The parameters of networks, as the rows of runs hold them: which ones stay."""
+"""Which runs keep the parameters of their networks."""
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Select, or_, select, true, update
+from sqlalchemy import ColumnElement, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import Run, Sweep, Trial
 from app.domain.states import TrialState
+from app.lifecycle.best import best_trial_id
 
 
-def kept_of(session: Session, sweep: Sweep, ended: Collection[int], best: Select[int]) -> set[int]:
-    """Those of the trials that just ended whose weights are to be kept: all, or the best and those asked for."""
-    complete = select(Trial.id).where(Trial.id.in_(list(ended)), Trial.state == TrialState.complete)
-    return set(session.scalars(complete.where(_stays(sweep, best))))
+def trials_to_keep(session: Session, sweep: Sweep, ended_ids: Collection[int]) -> set[int]:
+    """The ids of those trials that just ended whose weights are to be stored."""
+    complete = select(Trial.id).where(Trial.id.in_(list(ended_ids)), Trial.state == TrialState.complete)
+    return set(session.scalars(complete.where(_keeps_weights(sweep))))
 
 
-def drop_passing(session: Session, sweep: Sweep, best: Select[int]) -> None:
-    """Lets go of the weights of trials that were the best only for a while."""
-    passing = select(Trial.id).where(Trial.sweep_id == sweep.id, ~_stays(sweep, best))
+def drop_superseded(session: Session, sweep: Sweep) -> None:
+    """Removes the weights of trials that were the best only for a while."""
+    superseded = select(Trial.id).where(Trial.sweep_id == sweep.id, ~_keeps_weights(sweep))
     session.execute(
-        update(Run).where(Run.trial_id.in_(passing), Run.weights.is_not(None)).values(weights=None),
+        update(Run).where(Run.trial_id.in_(superseded), Run.weights.is_not(None)).values(weights=None),
         execution_options={"synchronize_session": False},
     )
 
 
-def _stays(sweep: Sweep, best: Select[int]) -> ColumnElement[bool]:
+def _keeps_weights(sweep: Sweep) -> ColumnElement[bool]:
+    """Whether a trial's weights stay: all, or those of the best trial and of trials whose model somebody asked for."""
     if sweep.keep_models == "all":
         return true()
-    return or_(Trial.model_wanted, Trial.id.in_(best))
+    return or_(Trial.model_wanted, Trial.id.in_(best_trial_id(sweep)))

@@ -1,18 +1,16 @@
-"""The workers that were heard of in the last day."""
+"""Lists the workers that were heard of in the last day."""
 
-from sqlalchemy import case, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app import schemas
 from app.db.tables import Worker
-from app.domain.states import WorkerState
-from app.queue.workers import SILENT_SECONDS
+from app.queue.workers import IS_LIVE
 
 
 def list_workers(session: Session) -> list[schemas.WorkerOut]:
-    """Workers heard of in the last day, the living first."""
-    silent = func.clock_timestamp() - text(f"interval '{SILENT_SECONDS:g} seconds'")
-    alive = case((Worker.state == WorkerState.stopped, False), else_=Worker.last_seen > silent).label("alive")
+    """Workers heard of in the last day, live ones first."""
+    alive = IS_LIVE.label("alive")
     recent = Worker.last_seen > func.clock_timestamp() - text("interval '1 day'")
     query = select(Worker, alive).where(recent).order_by(alive.desc(), Worker.started_at.desc()).limit(200)
     return [

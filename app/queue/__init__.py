@@ -1,13 +1,13 @@
-"""Every write of a worker, under leases: claiming trials, recording epochs, finishing, giving back."""
+"""What workers write: claims of trials, their epochs and results, each under a lease, and what comes after."""
 
-from app.queue.claims import ClaimedTrial, claim, note_environment
+from app.queue.claims import MAX_CLAIMED_TRIALS, ClaimedTrial, claim, note_environment
 from app.queue.leases import MAX_ATTEMPTS, Lease, drop, expire, give_back, heartbeat
 from app.queue.progress import EpochPoint, RunResult, TrialResult, finish, record
-from app.queue.workers import SILENT_SECONDS, forget_workers, live_workers, register, set_worker_state
+from app.queue.workers import forget_workers, live_workers, register, set_worker_state
 
 __all__ = [
     "MAX_ATTEMPTS",
-    "SILENT_SECONDS",
+    "MAX_CLAIMED_TRIALS",
     "ClaimedTrial",
     "EpochPoint",
     "Lease",

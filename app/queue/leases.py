@@ -1,4 +1,12 @@
-"""Leases: a worker's time-limited right to a trial, and how a trial comes back to the queue."""
+"""Leases: a worker's time-limited right to a trial, and how a trial comes back to the queue.
+
+A lease is the trial's `lease_token`, made anew by each claim, and `lease_until`. It ends by the database's clock, so a
+worker's clock may be wrong. Every write of a worker names the token: where it is no longer the trial's, the statement
+changes nothing, and its answer leaves the trial out. That is how a worker learns that it lost the trial.
+
+Lock order, which keeps two transactions from waiting for each other: every transaction locks one sweep's row, then rows
+of its trials, then the worker's row. One that must lock several sweeps locks them by id, before anything else.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,19 +25,24 @@ MAX_ATTEMPTS = 3  # a trial whose workers died so often fails, so that a poisono
 
 @dataclass(frozen=True)
 class Lease:
-    """A worker's time-limited right to a trial."""
+    """A trial and the token under which a worker may write to it."""
 
     trial_id: int
     token: UUID
 
 
+def lease_arrays(leases: Sequence[Lease]) -> dict[str, list[Any]]:
+    """The parameters `ids` and `tokens` of the queue's statements."""
+    return {"ids": [lease.trial_id for lease in leases], "tokens": [lease.token for lease in leases]}
+
+
 def heartbeat(session: Session, worker_id: UUID, leases: Sequence[Lease], lease_seconds: float) -> set[int]:
     """Says that the worker lives and extends its leases; returns the ids of the trials that are still held."""
-    given = lease_arrays(leases)
-    session.execute(statements.LOCK_THEIR_SWEEPS, {"ids": given["ids"]})
-    held = {row.id for row in session.execute(statements.HEARTBEAT, given | {"lease": lease_seconds})}
+    arrays = lease_arrays(leases)
+    session.execute(statements.LOCK_SWEEPS_OF_TRIALS, {"ids": arrays["ids"]})
+    held_ids = {row.id for row in session.execute(statements.HEARTBEAT, arrays | {"lease": lease_seconds})}
     session.execute(update(Worker).where(Worker.id == worker_id).values(last_seen=func.clock_timestamp()))
-    return held
+    return held_ids
 
 
 def give_back(session: Session, sweep_id: int, leases: Sequence[Lease]) -> None:
@@ -37,8 +50,7 @@ def give_back(session: Session, sweep_id: int, leases: Sequence[Lease]) -> None:
     if sweep_row.lock(session, sweep_id) is None:
         return
     session.execute(statements.GIVE_BACK, lease_arrays(leases))
-    close_stopped(session, [sweep_id])
-    sweep_row.mark_changed(session, sweep_id)
+    _end_take_back(session, [sweep_id])
 
 
 def drop(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) -> None:
@@ -46,28 +58,26 @@ def drop(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) 
     if sweep_row.lock(session, sweep_id) is None:
         return
     session.execute(statements.DROP, lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
-    close_stopped(session, [sweep_id])
-    sweep_row.mark_changed(session, sweep_id)
+    _end_take_back(session, [sweep_id])
 
 
 def expire(session: Session) -> None:
     """Takes back trials whose lease has run out: to the queue again, or failed after MAX_ATTEMPTS."""
-    lapsed = session.scalars(statements.LAPSED_SWEEPS).all()
-    if not lapsed:
-        return
-    session.execute(statements.EXPIRE, {"sweeps": list(lapsed), "attempts": MAX_ATTEMPTS})
-    close_stopped(session, lapsed)
-    for sweep_id in lapsed:
-        sweep_row.mark_changed(session, sweep_id)
+    sweep_ids = session.scalars(statements.LOCK_LAPSED_SWEEPS).all()
+    if sweep_ids:
+        session.execute(statements.EXPIRE, {"sweeps": list(sweep_ids), "attempts": MAX_ATTEMPTS})
+        _end_take_back(session, sweep_ids)
 
 
-def lease_arrays(leases: Sequence[Lease]) -> dict[str, list[Any]]:
-    return {"ids": [lease.trial_id for lease in leases], "tokens": [lease.token for lease in leases]}
+def _end_take_back(session: Session, sweep_ids: Sequence[int]) -> None:
+    """Ends a transaction in which trials came back to these sweeps, which are locked.
 
-
-def close_stopped(session: Session, sweep_ids: Sequence[int]) -> None:
-    """A trial that came back to a stopping sweep is cancelled, as its waiting ones were; a failed one may stop it."""
+    A trial that came back to a stopping sweep is cancelled, as its waiting ones were. One that failed may stop its
+    sweep.
+    """
     for sweep_id in sweep_ids:
         stop_rules.apply(session, sweep_row.get(session, sweep_id))
     session.execute(statements.CANCEL_IN_STOPPING, {"sweeps": list(sweep_ids)})
     sweep_row.close_if_done(session, sweep_ids)
+    for sweep_id in sweep_ids:
+        sweep_row.mark_changed(session, sweep_id)

@@ -1,4 +1,4 @@
-"""What a worker writes of its trials: the epochs of their runs, and how they ended."""
+"""Progress of trials: a worker records the epochs of their runs, and how they ended."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.db.notifications import notify
 from app.db.tables import Run, Worker
 from app.domain.states import RunState, TrialState
 from app.lifecycle import stop_rules, sweep_row
-from app.lifecycle.weight_retention import kept_of
+from app.lifecycle.weight_retention import trials_to_keep
 from app.queue import statements
 from app.queue.leases import Lease, lease_arrays
 
@@ -22,7 +22,7 @@ class EpochPoint:
     """One point of a run's learning curve; None where a figure was not finite."""
 
     trial_id: int
-    seed: int
+    seed: int  # index of the run's seed
     epoch: int
     train_loss: float | None
     train_accuracy: float | None
@@ -35,7 +35,7 @@ class EpochPoint:
 class RunResult:
     """How one run ended: with a value, or with an error."""
 
-    seed: int
+    seed: int  # index of the run's seed
     value: float | None
     error: str | None
     seconds: float
@@ -43,39 +43,38 @@ class RunResult:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a trial ended: a value (mean over its runs) or the reason why there is none.
-
-    With `pruned`, the pruner's words, the value is that of its last epoch. `other_values` are those of the sweep's
-    further objectives.
-    """
+    """How a trial ended: with a value, or with an error."""
 
     lease: Lease
-    value: float | None
+    value: float | None  # mean over its runs; of a pruned trial that of its last epoch
     std: float | None
     error: str | None
     runs: Sequence[RunResult]
-    pruned: str | None = None
-    other_values: Sequence[float] | None = None
+    pruned: str | None = None  # the pruner's words
+    other_values: Sequence[float] | None = None  # of the sweep's further objectives
 
     @property
     def state(self) -> TrialState:
+        """The state in which the trial ended."""
         if self.value is None:
             return TrialState.failed
         return TrialState.complete if self.pruned is None else TrialState.pruned
 
 
 def record(
-    session: Session, sweep_id: int, done: Mapping[Lease, int], points: Sequence[EpochPoint], lease_seconds: float
+    session: Session,
+    sweep_id: int,
+    epochs_done: Mapping[Lease, int],
+    points: Sequence[EpochPoint],
+    lease_seconds: float,
 ) -> set[int]:
     """Writes points of learning curves and extends the leases; returns the ids of the trials that are still held.
 
-    `done` says for each held trial how many epochs of its runs are recorded by now.
+    `epochs_done` says for each held trial how many epochs of its runs are recorded by now.
     """
+    parameters = {"sweep": sweep_id, "lease": lease_seconds, "epochs_done": list(epochs_done.values())}
     columns = {name: [getattr(point, name) for point in points] for name in EpochPoint.__dataclass_fields__}
-    rows = session.execute(
-        statements.RECORD,
-        lease_arrays(list(done)) | {"dones": list(done.values()), "sweep": sweep_id, "lease": lease_seconds} | columns,
-    ).all()
+    rows = session.execute(statements.RECORD, lease_arrays(list(epochs_done)) | parameters | columns).all()
     if rows and points:
         notify(session, sweep_id)
     return {row.id for row in rows}
@@ -90,33 +89,35 @@ def finish(
 ) -> set[int]:
     """Writes how trials ended, under their leases; returns the ids of those that were accepted.
 
-    `weights` gives the parameters of a trial's runs by seed. They are kept of a trial that is the best of its sweep at
-    this moment, so the best of all has them, and of those that the sweep or somebody asked for.
+    `weights` gives the parameters of a trial's runs by seed. They are stored of a trial that is the best of its sweep
+    at this moment, so the best of all has them, and of those that the sweep or somebody asked for.
     """
     sweep = sweep_row.lock(session, sweep_id)
     if sweep is None:
         return set()
-    given = lease_arrays([result.lease for result in results]) | {
+    arrays = lease_arrays([result.lease for result in results]) | {
         "states": [result.state for result in results],
         "values": [result.value for result in results],
         "stds": [result.std for result in results],
         "errors": [result.error for result in results],
         "reasons": [result.pruned for result in results],
-        "others": [_array(result.other_values) for result in results],
+        "others": [_postgres_array(result.other_values) for result in results],
     }
-    accepted = {row.id for row in session.execute(statements.FINISH, given)}
-    if not accepted:
-        return accepted
-    kept = {one: weights(one) for one in kept_of(session, sweep, accepted, sweep_row.best_trial_id(sweep))}
-    _insert_runs(session, [result for result in results if result.lease.trial_id in accepted], kept)
+    accepted_ids = {row.id for row in session.execute(statements.FINISH, arrays)}
+    if not accepted_ids:
+        return accepted_ids
+    stored_weights = {trial_id: weights(trial_id) for trial_id in trials_to_keep(session, sweep, accepted_ids)}
+    _insert_runs(session, [result for result in results if result.lease.trial_id in accepted_ids], stored_weights)
     stop_rules.apply(session, sweep)
-    sweep_row.mark_changed(session, sweep_id)
     sweep_row.close_if_done(session, [sweep_id])
-    session.execute(update(Worker).where(Worker.id == worker_id).values(trials_done=Worker.trials_done + len(accepted)))
-    return accepted
+    sweep_row.mark_changed(session, sweep_id)
+    trials_done = Worker.trials_done + len(accepted_ids)
+    session.execute(update(Worker).where(Worker.id == worker_id).values(trials_done=trials_done))
+    return accepted_ids
 
 
-def _insert_runs(session: Session, results: Sequence[TrialResult], kept: Mapping[int, Mapping[int, bytes]]) -> None:
+def _insert_runs(session: Session, results: Sequence[TrialResult], weights: Mapping[int, Mapping[int, bytes]]) -> None:
+    """Adds the runs of these results; `weights` by trial id and seed, of the trials that keep them."""
     rows = [
         {
             "trial_id": result.lease.trial_id,
@@ -125,7 +126,7 @@ def _insert_runs(session: Session, results: Sequence[TrialResult], kept: Mapping
             "value": run.value,
             "error": run.error,
             "seconds": run.seconds,
-            "weights": kept.get(result.lease.trial_id, {}).get(run.seed),
+            "weights": weights.get(result.lease.trial_id, {}).get(run.seed),
         }
         for result in results
         for run in result.runs
@@ -140,6 +141,6 @@ def _run_state(result: TrialResult, run: RunResult) -> RunState:
     return RunState.complete if result.pruned is None else RunState.pruned
 
 
-def _array(values: Sequence[float] | None) -> str | None:
-    """As Postgres writes an array: arrays of arrays can't be taken apart."""
+def _postgres_array(values: Sequence[float] | None) -> str | None:
+    """The values as Postgres writes an array: `unnest` would take an array of arrays apart to its numbers."""
     return None if values is None else "{" + ",".join(map(repr, values)) + "}"

@@ -1,4 +1,4 @@
-"""Training complete trials again for their weights: who waits for it, and what came out.
+"""Retraining: complete trials are trained again for weights that were not stored.
 
 `retrain_at` is both queue and lease: null where nothing is to do, else when a worker may begin. One that begins sets it
 ahead, and goes on doing so; if it is killed, the time comes and another one begins. Nothing is locked meanwhile, and
@@ -20,16 +20,16 @@ from app.lifecycle import sweep_row
 
 @dataclass(frozen=True)
 class Retraining:
-    """A complete trial whose weights are missing; `values`: of its runs, by the index of their seed."""
+    """A complete trial whose weights are missing."""
 
     sweep: Sweep
     trial_id: int
     number: int
     params: dict[str, Any]
-    values: Mapping[int, float]
+    values: Mapping[int, float]  # of its runs, by the index of their seed
 
 
-def ask(session: Session, trial: Trial) -> None:
+def request(session: Session, trial: Trial) -> None:
     """Has a trial trained again, as soon as a worker comes to it; one that waits for it already keeps its place."""
     trial.retrain_at = trial.retrain_at or session.scalar(select(func.clock_timestamp()))
     session.flush()
@@ -38,42 +38,39 @@ def ask(session: Session, trial: Trial) -> None:
 
 def claim(session: Session, lease_seconds: float) -> Retraining | None:
     """Begins with the trial that has waited longest; None where none does."""
-    missing = select(Run).where(Run.trial_id == Trial.id, Run.weights.is_(None)).exists()
+    weights_missing = select(Run).where(Run.trial_id == Trial.id, Run.weights.is_(None)).exists()
     due = (
         select(Trial)
-        .where(Trial.retrain_at <= func.clock_timestamp(), Trial.state == TrialState.complete, missing)
+        .where(Trial.retrain_at <= func.clock_timestamp(), Trial.state == TrialState.complete, weights_missing)
         .order_by(Trial.retrain_at)
         .limit(1)
     )
     trial = session.scalar(due.with_for_update(skip_locked=True))
     if trial is None:
         return None
-    put_off(session, trial.id, lease_seconds)
+    postpone(session, trial.id, lease_seconds)
     runs = session.scalars(select(Run).where(Run.trial_id == trial.id).order_by(Run.seed))
     values = {run.seed: run.value for run in runs if run.value is not None}
     return Retraining(sweep_row.get(session, trial.sweep_id), trial.id, trial.number, trial.params or {}, values)
 
 
-def put_off(session: Session, trial_id: int, seconds: float) -> None:
-    """Nobody else begins with this trial for so long: who trains it goes on, or has found that it can't."""
-    later = func.clock_timestamp() + text(f"interval '{seconds:g} seconds'")
-    _update(session, trial_id, later)
+def postpone(session: Session, trial_id: int, seconds: float) -> None:
+    """Lets no other worker begin with this trial for so long: one trains it, or has found that it can't."""
+    _set_retrain_at(session, trial_id, func.clock_timestamp() + text(f"interval '{seconds:g} seconds'"))
 
 
-def store(session: Session, done: Retraining, weights: Mapping[int, bytes]) -> None:
-    """Keeps the weights, by the index of the seed, and ends the waiting."""
-    sweep = session.get(Sweep, done.sweep.id, with_for_update=True, populate_existing=True)
-    if sweep is None:  # deleted meanwhile
+def store(session: Session, retraining: Retraining, weights: Mapping[int, bytes]) -> None:
+    """Stores the weights, by the index of the seed, and takes the trial out of the queue."""
+    if sweep_row.lock(session, retraining.sweep.id) is None:
         return
-    for seed, kept in weights.items():
-        run = update(Run).where(Run.trial_id == done.trial_id, Run.seed == seed).values(weights=kept)
+    for seed, content in weights.items():
+        run = update(Run).where(Run.trial_id == retraining.trial_id, Run.seed == seed).values(weights=content)
         session.execute(run, execution_options={"synchronize_session": False})
-    _update(session, done.trial_id, None)
-    sweep.revision += 1
-    session.flush()
-    notifications.notify(session, sweep.id)
+    _set_retrain_at(session, retraining.trial_id, None)
+    sweep_row.mark_changed(session, retraining.sweep.id)
 
 
-def _update(session: Session, trial_id: int, when: ColumnElement[Any] | None) -> None:
-    waiting = update(Trial).where(Trial.id == trial_id, Trial.retrain_at.is_not(None)).values(retrain_at=when)
-    session.execute(waiting, execution_options={"synchronize_session": False})
+def _set_retrain_at(session: Session, trial_id: int, time: ColumnElement[Any] | None) -> None:
+    """Changes when a worker may begin; a trial that nobody waits for any more stays so."""
+    requested = update(Trial).where(Trial.id == trial_id, Trial.retrain_at.is_not(None)).values(retrain_at=time)
+    session.execute(requested, execution_options={"synchronize_session": False})

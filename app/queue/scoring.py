@@ -1,4 +1,4 @@
-"""Scoring the chosen trial of a completed sweep: which one waits for it, and what came out."""
+"""Scoring: the best trial of a completed sweep is measured on the test images, once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,69 +7,66 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, undefer
 
-from app.db import notifications
 from app.db.tables import Run, Sweep, Trial
 from app.domain.states import SweepState
-from app.lifecycle import sweep_row
-from app.lifecycle.weight_retention import drop_passing
+from app.lifecycle import sweep_row, weight_retention
+from app.lifecycle.best import best_trial_id
 from app.queue import retraining
 
 
 @dataclass(frozen=True)
 class Unscored:
-    """The chosen trial of a completed sweep, with the weights of its runs by seed, as safetensors.
-
-    `lacking`: they were not kept, so it has to be trained again first.
-    """
+    """A completed sweep that has not been scored, with its best trial."""
 
     sweep_id: int
-    trial_id: int | None
+    trial_id: int | None  # None where no trial is complete
     dataset: str
     split: str
     params: Mapping[str, Any]
-    weights: Mapping[int, bytes]
-    lacking: bool = False
+    weights: Mapping[int, bytes]  # of the trial's runs by seed, as safetensors
+    weights_missing: bool = False  # they were not stored, so the trial has to be trained again first
 
 
-def next_unscored(session: Session, but: Sequence[int] = ()) -> Unscored | None:
-    """A completed sweep that has not been scored, None where there is none; one being trained again is passed over."""
-    waiting = select(Sweep).where(Sweep.state == SweepState.completed, ~Sweep.scored, Sweep.id.not_in(but))
+def next_unscored(session: Session, leave_out: Sequence[int] = ()) -> Unscored | None:
+    """The first sweep that waits to be scored, None where none does.
+
+    Passed over are sweeps of which `leave_out` has the id, and one whose best trial is being trained again.
+    """
+    waiting = select(Sweep).where(Sweep.state == SweepState.completed, ~Sweep.scored, Sweep.id.not_in(leave_out))
     for sweep in session.scalars(waiting.order_by(Sweep.id)):
-        trial = session.scalar(select(Trial).where(Trial.id == sweep_row.best_trial_id(sweep).scalar_subquery()))
-        found = _unscored(session, sweep, trial)
-        if trial is None or trial.retrain_at is None or not found.lacking:
-            return found
+        trial = session.scalar(select(Trial).where(Trial.id == best_trial_id(sweep).scalar_subquery()))
+        unscored = _unscored(session, sweep, trial)
+        if trial is None or trial.retrain_at is None or not unscored.weights_missing:
+            return unscored
     return None
 
 
-def ask_for_weights(session: Session, found: Unscored) -> None:
-    """Has the chosen trial trained again; it is scored after that."""
-    if session.get(Sweep, found.sweep_id, with_for_update=True) is None:
+def request_weights(session: Session, unscored: Unscored) -> None:
+    """Has the best trial trained again; it is scored after that."""
+    if sweep_row.lock(session, unscored.sweep_id) is None:
         return
-    trial = session.get(Trial, found.trial_id)
+    trial = session.get(Trial, unscored.trial_id)
     if trial is not None:
-        retraining.ask(session, trial)
+        retraining.request(session, trial)
 
 
-def write(session: Session, scored: Unscored, accuracies: Mapping[int, float]) -> None:
-    """Ends the scoring; weights of trials that were the best only for a while are let go. `accuracies`: by seed.
+def write(session: Session, unscored: Unscored, accuracies: Mapping[int, float]) -> None:
+    """Stores the test accuracies, by seed, and removes weights of trials that were the best only for a while.
 
     Nothing is written where another trial is the best by now.
     """
-    sweep = session.get(Sweep, scored.sweep_id, with_for_update=True)
+    sweep = sweep_row.lock(session, unscored.sweep_id)
     if sweep is None or sweep.scored or sweep.state != SweepState.completed:
         return
-    best = sweep_row.best_trial_id(sweep)
-    if session.scalar(best) != scored.trial_id:
+    if session.scalar(best_trial_id(sweep)) != unscored.trial_id:
         return
     for seed, accuracy in accuracies.items():
-        run = update(Run).where(Run.trial_id == scored.trial_id, Run.seed == seed)
+        run = update(Run).where(Run.trial_id == unscored.trial_id, Run.seed == seed)
         session.execute(run.values(test_accuracy=accuracy), execution_options={"synchronize_session": False})
-    drop_passing(session, sweep, best)
+    weight_retention.drop_superseded(session, sweep)
     sweep.scored = True
-    sweep.revision += 1
     session.flush()
-    notifications.notify(session, sweep.id)
+    sweep_row.mark_changed(session, sweep.id)
 
 
 def _unscored(session: Session, sweep: Sweep, trial: Trial | None) -> Unscored:
@@ -83,5 +80,5 @@ def _unscored(session: Session, sweep: Sweep, trial: Trial | None) -> Unscored:
         split=sweep.split,
         params=(trial.params or {}) if trial else {},
         weights={run.seed: run.weights for run in runs if run.weights is not None},
-        lacking=sweep.split != "book" and any(run.weights is None for run in runs),
+        weights_missing=sweep.split != "book" and any(run.weights is None for run in runs),
     )

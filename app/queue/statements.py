@@ -1,9 +1,12 @@
-"""The SQL of the queue. A statement that writes to a trial names the lease under which it may."""
+"""The SQL of the queue, in which a statement that writes to a trial names the lease under which it may."""
 
 from sqlalchemy import text
 
+from app.lifecycle.trial_changes import CANCELLED, GIVEN_BACK, WITHOUT_LEASE
+from app.queue.workers import IS_LIVE_SQL
+
 # Where results are reused, a trial waits for one in training that has its configuration.
-_TWIN = """t.first_seed = 0 AND EXISTS (
+_TWIN_RUNS = """t.first_seed = 0 AND EXISTS (
     SELECT FROM trials o WHERE o.sweep_id = t.sweep_id AND o.configuration = t.configuration AND o.state = 'running'
 )"""
 
@@ -11,27 +14,28 @@ PICK_SWEEP = text(f"""
     SELECT s.id FROM sweeps s
     WHERE s.state IN ('queued', 'running') AND EXISTS (
         SELECT FROM trials t
-        WHERE t.sweep_id = s.id AND t.state = 'waiting' AND NOT (s.repeats = 'reuse' AND {_TWIN})
+        WHERE t.sweep_id = s.id AND t.state = 'waiting' AND NOT (s.repeats = 'reuse' AND {_TWIN_RUNS})
     )
     ORDER BY s.priority DESC, (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'), s.id
     LIMIT 1 FOR UPDATE OF s
 """)
 
-_POISONOUS = "attempt >= 2"  # has lost all workers but the last that it may: as in an index, so a literal
+# It has lost all workers but the last that it may. A literal, as in the index ix_trials_waiting.
+_POISONOUS = "attempt >= 2"
 
 CLAIM = text(f"""
     WITH live AS (
-        SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS known,
+        SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS total_cost,
                count(cost) AS costed
         FROM trials WHERE sweep_id = :sweep AND state IN ('waiting', 'running')
     ), share AS (
-        SELECT mean_cost, (known + (trials - costed) * mean_cost) / greatest(1, (
-            SELECT count(*) FROM workers
-            WHERE state <> 'stopped' AND last_seen > clock_timestamp() - make_interval(secs => :silent)
-        )) AS cost FROM live
+        SELECT mean_cost,
+               (total_cost + (trials - costed) * mean_cost)
+               / greatest(1, (SELECT count(*) FROM workers WHERE {IS_LIVE_SQL})) AS cost
+        FROM live
     ), waiting AS MATERIALIZED (
         SELECT id, number, attempt, cost, enqueued FROM trials t
-        WHERE sweep_id = :sweep AND state = 'waiting' AND NOT (:reuse AND {_TWIN})
+        WHERE sweep_id = :sweep AND state = 'waiting' AND NOT (:reuse AND {_TWIN_RUNS})
         ORDER BY {_POISONOUS} DESC, enqueued DESC, cost DESC NULLS LAST, number
         LIMIT :limit FOR UPDATE SKIP LOCKED
     ), ranked AS (
@@ -54,7 +58,7 @@ CLAIM = text(f"""
     RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed
 """)
 
-_HELD = """
+_UNDER_LEASE = """
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)
     WHERE t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
 """
@@ -64,9 +68,9 @@ RECORD = text("""
         SELECT id FROM sweeps WHERE id = :sweep FOR UPDATE
     ), held AS (
         UPDATE trials t
-        SET lease_until = clock_timestamp() + make_interval(secs => :lease), epochs_done = lease.done
-        FROM sweep, unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:dones AS int[]))
-             AS lease(id, token, done)
+        SET lease_until = clock_timestamp() + make_interval(secs => :lease), epochs_done = lease.epochs_done
+        FROM sweep, unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:epochs_done AS int[]))
+             AS lease(id, token, epochs_done)
         WHERE t.sweep_id = sweep.id AND t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
         RETURNING t.id
     ), written AS (
@@ -84,19 +88,19 @@ RECORD = text("""
     SELECT id FROM held
 """)
 
-LOCK_THEIR_SWEEPS = text("""
+LOCK_SWEEPS_OF_TRIALS = text("""
     SELECT id FROM sweeps WHERE id IN (SELECT sweep_id FROM trials WHERE id = ANY(:ids)) ORDER BY id FOR UPDATE
 """)
 
-HEARTBEAT = text(
-    "UPDATE trials t SET lease_until = clock_timestamp() + make_interval(secs => :lease)" + _HELD + "RETURNING t.id"
-)
+HEARTBEAT = text(f"""
+    UPDATE trials t SET lease_until = clock_timestamp() + make_interval(secs => :lease) {_UNDER_LEASE} RETURNING t.id
+""")
 
-FINISH = text("""
+FINISH = text(f"""
     UPDATE trials t
     SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
         reason = result.reason, other_values = CAST(result.others AS float8[]),
-        lease_token = NULL, lease_until = NULL, finished_at = statement_timestamp()  -- the same for all of them
+        {WITHOUT_LEASE}, finished_at = statement_timestamp()  -- the same for all of them
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:values AS float8[]),
                 CAST(:stds AS float8[]), CAST(:errors AS text[]), CAST(:reasons AS text[]), CAST(:others AS text[]))
          AS result(id, token, state, value, std, error, reason, others)
@@ -104,48 +108,39 @@ FINISH = text("""
     RETURNING t.id
 """)
 
-GIVE_BACK = text(
-    "UPDATE trials t SET state = 'waiting', lease_token = NULL, lease_until = NULL, started_at = NULL, "
-    "epochs_done = 0, attempt = t.attempt - 1" + _HELD
-)
+GIVE_BACK = text(f"UPDATE trials t SET {GIVEN_BACK} {_UNDER_LEASE}")
 
 
-def _taken_back(error: str, reason: str) -> str:
-    """A lost attempt is noted, and the trial waits again; after the last one it fails with the error."""
+def _lost(error: str, reason: str) -> str:
+    """The SET clause of a lost attempt: it is noted, and the trial waits again; after the last one it fails."""
     return f"""
         state = CAST(CASE WHEN t.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
         finished_at = CASE WHEN t.attempt >= :attempts THEN clock_timestamp() END,
         error = CASE WHEN t.attempt >= :attempts THEN {error} END,
         history = t.history || jsonb_build_array(jsonb_build_object(
             'worker', t.worker_id, 'started_at', t.started_at, 'ended_at', clock_timestamp(), 'reason', {reason})),
-        lease_token = NULL, lease_until = NULL,
+        {WITHOUT_LEASE},
         epochs_done = CASE WHEN t.attempt >= :attempts THEN t.epochs_done ELSE 0 END
     """
 
 
-DROP = text(f"UPDATE trials t SET {_taken_back('CAST(:reason AS text)', 'CAST(:reason AS text)')}{_HELD}")
+DROP = text(f"UPDATE trials t SET {_lost('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE}")
 
-LAPSED_SWEEPS = text("""
+LOCK_LAPSED_SWEEPS = text("""
     SELECT id FROM sweeps WHERE id IN (
         SELECT sweep_id FROM trials WHERE state = 'running' AND lease_until < clock_timestamp()
     ) ORDER BY id FOR UPDATE
 """)
 
-_LOST = "'its worker was lost ' || t.attempt || ' times'"
+_LOST_TOO_OFTEN = "'its worker was lost ' || t.attempt || ' times'"
+_LOST_ONCE = "'its worker was lost: it was not heard of while its lease ran'"
 
 EXPIRE = text(f"""
-    UPDATE trials t SET {_taken_back(_LOST, "'its worker was lost: it was not heard of while its lease ran'")}
+    UPDATE trials t SET {_lost(_LOST_TOO_OFTEN, _LOST_ONCE)}
     WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp()
 """)
 
-CANCEL_IN_STOPPING = text("""
-    UPDATE trials t SET state = 'cancelled', finished_at = clock_timestamp()
-    FROM sweeps s
+CANCEL_IN_STOPPING = text(f"""
+    UPDATE trials t SET {CANCELLED} FROM sweeps s
     WHERE s.id = t.sweep_id AND s.id = ANY(:sweeps) AND s.state = 'stopping' AND t.state = 'waiting'
-""")
-
-FORGET_WORKERS = text("""
-    DELETE FROM workers w
-    WHERE w.last_seen < clock_timestamp() - interval '7 days'
-      AND NOT EXISTS (SELECT FROM trials t WHERE t.worker_id = w.id)
 """)

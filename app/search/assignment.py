@@ -21,6 +21,7 @@ from app.db.tables import Sweep, Trial
 from app.domain.sampling import ASKED_AT_ONCE
 from app.domain.states import ENDED_SWEEPS, SweepState, TrialState
 from app.lifecycle import sweep_row
+from app.lifecycle.trial_changes import CANCELLED, GIVEN_BACK, WITHOUT_LEASE
 from app.queue import statements
 from app.queue.claims import ClaimedTrial
 from app.search.history import known_rows
@@ -70,7 +71,7 @@ def write(
     session: Session, sweep_id: int, draws: Sequence[Suggestion], infeasible: Sequence[Infeasible] = ()
 ) -> Assigned:
     """Settles the draws in their order; what was infeasible becomes a row of its own, so it costs no budget."""
-    sweep = session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
+    sweep = sweep_row.lock(session, sweep_id)
     written = Assigned()
     mine = _open(session, draws) if sweep is not None else {}
     if sweep is None or not (mine or (infeasible and sweep.state not in ENDED_SWEEPS)):
@@ -97,7 +98,7 @@ def write(
 
 def end_search(session: Session, sweep_id: int, draws_for: Sequence[tuple[int, UUID | None]], reason: str) -> None:
     """Ends a sweep whose space holds nothing more to try: what waits is cancelled, what runs ends as it would."""
-    sweep = session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
+    sweep = sweep_row.lock(session, sweep_id)
     if sweep is None or sweep.state in ENDED_SWEEPS:
         return
     tokens = {trial_id: token for trial_id, token in draws_for if token is not None}
@@ -235,24 +236,20 @@ _WRITE = text("""
     WHERE t.id = given.id
 """)
 
-_WAIT = text("""
-    UPDATE trials SET state = 'waiting', lease_token = NULL, lease_until = NULL, started_at = NULL,
-        epochs_done = 0, attempt = attempt - 1
-    WHERE id = :id AND lease_token = :token
-""")
+_WAIT = text(f"UPDATE trials SET {GIVEN_BACK} WHERE id = :id AND lease_token = :token")
 
-_REFUSE = text("""
+_REFUSE = text(f"""
     UPDATE trials
-    SET state = 'infeasible', cost = 0, epochs_total = 0, lease_token = NULL, lease_until = NULL,
-        finished_at = clock_timestamp(), reason = :reason
+    SET state = 'infeasible', cost = 0, epochs_total = 0, {WITHOUT_LEASE}, finished_at = clock_timestamp(),
+        reason = :reason
     WHERE id = :id AND lease_token IS NOT DISTINCT FROM :token
 """)
 
-_TAKE_OVER = text("""
+_TAKE_OVER = text(f"""
     UPDATE trials t
     SET state = 'complete', params = o.params, cost = o.cost, epochs_total = o.epochs_total,
         epochs_done = o.epochs_done, configuration = o.configuration, first_seed = o.first_seed, value = o.value,
-        std = o.std, other_values = o.other_values, reason = :reason, lease_token = NULL, lease_until = NULL,
+        std = o.std, other_values = o.other_values, reason = :reason, {WITHOUT_LEASE},
         finished_at = clock_timestamp()
     FROM trials o WHERE t.id = :id AND t.lease_token = :token AND o.id = :other
 """)
@@ -269,8 +266,8 @@ _COPY = [
     """),
 ]
 
-_CANCEL = text("""
-    UPDATE trials SET state = 'cancelled', lease_token = NULL, lease_until = NULL, finished_at = clock_timestamp()
+_CANCEL = text(f"""
+    UPDATE trials SET {CANCELLED}
     WHERE sweep_id = :sweep AND (state = 'waiting' OR (state = 'running' AND (id, lease_token) IN (
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])))))
 """)

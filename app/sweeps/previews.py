@@ -10,7 +10,7 @@ from app.domain.configuration import MLPConfig
 from app.domain.datasets import DATASETS, SPLITS
 from app.domain.formatting import plural
 from app.domain.space import Space, largest_trial, parse_constraints
-from app.queue.workers import SILENT_SECONDS
+from app.queue.workers import IS_LIVE_SQL
 from app.schemas import SweepCreate, SweepPreview
 from app.search.samplers import AskSeed
 from app.search.search import Search
@@ -53,7 +53,6 @@ def measured_speed(session: Session) -> Speed:
     """
     kinds = [(dataset, split) for dataset in DATASETS.values() for split in SPLITS]
     given = {
-        "silent": SILENT_SECONDS,
         "datasets": [dataset.name for dataset, _ in kinds],
         "splits": [split for _, split in kinds],
         "examples": [dataset.train_examples(split) for dataset, split in kinds],
@@ -81,10 +80,9 @@ def _from_what(speed: Speed) -> str:
     return f"By the speed of {of}, on {plural(speed.workers, 'connected worker')} with no other sweep beside it."
 
 
-_SPEED = text("""
+_SPEED = text(f"""
     WITH live AS (
-        SELECT host, device FROM workers
-        WHERE state <> 'stopped' AND last_seen > clock_timestamp() - make_interval(secs => :silent)
+        SELECT host, device FROM workers WHERE {IS_LIVE_SQL}
     ), past AS (
         SELECT w.id, w.host, w.device, tstzrange(t.started_at, t.finished_at) AS period,
                t.cost * least(1, t.epochs_done / CAST(t.epochs_total AS float8)) * size.examples AS work

@@ -1,4 +1,4 @@
-"""Training the best configurations of a sweep again, with further seeds, to see which of them are better than lucky."""
+"""Reruns train a sweep's best configurations again with further seeds, to see which are better than lucky."""
 
 import math
 
@@ -11,24 +11,24 @@ from app.lifecycle import best, sweep_row
 from app.schemas import RerunTop
 
 
-def rerun_top(session: Session, sweep_id: int, wanted: RerunTop) -> Sweep:
+def rerun_top(session: Session, sweep_id: int, body: RerunTop) -> Sweep:
     """Queues new trials of the best configurations, ahead of the sampler's, with seeds that no trial of theirs has had.
 
     Each trial has as many runs as every trial of the sweep, so there are as many trials a configuration as it takes.
     Raises ConflictError where no trial is complete, or for a sweep that is stopping or full.
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
-    chosen = session.scalars(best.TOP, {"sweep": sweep_id, "k": wanted.k}).all()
-    if not chosen:
+    best_ids = session.scalars(best.TOP, {"sweep": sweep_id, "count": body.k}).all()
+    if not best_ids:
         raise ConflictError(f"Sweep {sweep_id} is {sweep.state} and has no complete trial yet that could run again.")
-    times = math.ceil(wanted.seeds / sweep.seeds)
-    number = sweep_row.next_number(session, sweep, len(chosen) * times)
+    times = math.ceil(body.seeds / sweep.seeds)
+    number = sweep_row.next_number(session, sweep, len(best_ids) * times)
     sweep_row.reopen(session, sweep)
-    for trial_id in chosen:
+    for trial_id in best_ids:
         trial = session.get_one(Trial, trial_id)
-        beyond = _seeds_used(session, trial) + sweep.seeds
+        next_seed = _last_first_seed(session, trial) + sweep.seeds
         session.add_all(
-            _again(trial, number + index, first_seed=beyond + index * sweep.seeds) for index in range(times)
+            _copy(trial, number + index, first_seed=next_seed + index * sweep.seeds) for index in range(times)
         )
         number += times
     session.flush()
@@ -36,8 +36,8 @@ def rerun_top(session: Session, sweep_id: int, wanted: RerunTop) -> Sweep:
     return sweep
 
 
-def _seeds_used(session: Session, trial: Trial) -> int:
-    """The highest first seed of the configuration's trials, whatever became of them."""
+def _last_first_seed(session: Session, trial: Trial) -> int:
+    """The highest first seed of the trials of this one's configuration, whatever became of them."""
     trial.configuration = trial.configuration or f"trial {trial.number}"  # of an imported sweep it may not be known
     session.flush()
     same = select(func.max(Trial.first_seed)).where(
@@ -46,7 +46,7 @@ def _seeds_used(session: Session, trial: Trial) -> int:
     return session.scalars(same).one() or 0
 
 
-def _again(trial: Trial, number: int, first_seed: int) -> Trial:
+def _copy(trial: Trial, number: int, first_seed: int) -> Trial:
     return Trial(
         sweep_id=trial.sweep_id,
         number=number,

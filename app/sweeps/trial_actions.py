@@ -1,12 +1,12 @@
-"""What can be done with single trials: queue one's own, try again, cancel, leave out of the results.
+"""What users do with single trials: enqueue their own, retry, cancel, exclude and include them.
 
-Each use case locks the sweep's row first, as every writer does, and takes a session; the caller's transaction commits.
+Each function locks the sweep's row first, as every writer does; the caller's transaction commits.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.db import trial_rows
@@ -16,6 +16,8 @@ from app.domain.space import growth, parse_space
 from app.domain.states import SweepState, TrialState
 from app.errors import ConflictError, FieldError, InvalidError
 from app.lifecycle import sweep_row
+from app.lifecycle.best import best_trial_id
+from app.lifecycle.trial_changes import CANCELLED
 
 
 def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempotency_key: str | None = None) -> Trial:
@@ -29,8 +31,8 @@ def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempote
     full = growth.placed(space, params)
     _refuse_infeasible(sweep, full)
     if idempotency_key is not None:
-        known = select(Trial).where(Trial.sweep_id == sweep_id, Trial.idempotency_key == idempotency_key)
-        if (earlier := session.scalar(known)) is not None:
+        same_key = select(Trial).where(Trial.sweep_id == sweep_id, Trial.idempotency_key == idempotency_key)
+        if (earlier := session.scalar(same_key)) is not None:
             if earlier.params != full:
                 raise ConflictError(
                     f"This Idempotency-Key belongs to trial {earlier.number}, which has other parameters."
@@ -58,8 +60,8 @@ def retry(session: Session, sweep_id: int, number: int) -> Trial:
     """Puts a trial back into the queue, with the same parameters. Raises ConflictError where its state forbids it."""
     sweep = sweep_row.get(session, sweep_id, lock=True)
     trial = sweep_row.get_trial(session, sweep.id, number)
-    if transitions.TRIALS.target("retry", trial.state, _named(trial)) is not None:
-        _put_back(session, sweep, [trial.id])
+    if transitions.TRIALS.target("retry", trial.state, _subject(trial)) is not None:
+        _requeue(session, sweep, [trial.id])
         session.refresh(trial)
     return trial
 
@@ -69,7 +71,7 @@ def retry_failed(session: Session, sweep_id: int) -> Sweep:
     sweep = sweep_row.get(session, sweep_id, lock=True)
     failed = select(Trial.id).where(Trial.sweep_id == sweep_id, Trial.state == TrialState.failed)
     if ids := session.scalars(failed).all():
-        _put_back(session, sweep, ids)
+        _requeue(session, sweep, ids)
     return sweep
 
 
@@ -77,11 +79,10 @@ def cancel(session: Session, sweep_id: int, number: int) -> Trial:
     """Ends a trial that waits or runs; its worker hears of it at its next epoch. Raises ConflictError."""
     sweep = sweep_row.get(session, sweep_id, lock=True)
     trial = sweep_row.get_trial(session, sweep.id, number)
-    target = transitions.TRIALS.target("cancel", trial.state, _named(trial))
-    if target is not None:
-        trial.finished_at = func.clock_timestamp()
-        trial.state, trial.lease_token, trial.lease_until = target, None, None
+    if transitions.TRIALS.target("cancel", trial.state, _subject(trial)) is not None:
+        session.execute(_CANCEL, {"id": trial.id})
         sweep_row.touch(session, sweep)
+        session.refresh(trial)
     return trial
 
 
@@ -94,24 +95,25 @@ def set_excluded(session: Session, sweep_id: int, number: int, excluded: bool) -
     trial = sweep_row.get_trial(session, sweep.id, number)
     if trial.excluded == excluded:
         return trial
-    best = session.scalar(sweep_row.best_trial_id(sweep))
+    best_id = session.scalar(best_trial_id(sweep))
     trial.excluded = excluded
     session.flush()
-    if session.scalar(sweep_row.best_trial_id(sweep)) != best and sweep.state == SweepState.completed:
+    if session.scalar(best_trial_id(sweep)) != best_id and sweep.state == SweepState.completed:
         sweep.scored = False
     sweep_row.touch(session, sweep)
     return trial
 
 
-def _named(trial: Trial) -> str:
+def _subject(trial: Trial) -> str:
+    """The trial, as error sentences call it."""
     return f"Trial {trial.number} of sweep {trial.sweep_id}"
 
 
-def _put_back(session: Session, sweep: Sweep, ids: Sequence[int]) -> None:
+def _requeue(session: Session, sweep: Sweep, ids: Sequence[int]) -> None:
+    """Lets ended trials wait again, without their runs and learning curves; an ended sweep goes on."""
     sweep_row.reopen(session, sweep)
-    for statement in ("DELETE FROM runs WHERE trial_id = ANY(:ids)", "DELETE FROM epochs WHERE trial_id = ANY(:ids)"):
-        session.execute(text(statement), {"ids": list(ids)})
-    session.execute(_PUT_BACK, {"ids": list(ids)})
+    for statement in (*_DELETE_RUNS, _REQUEUE):
+        session.execute(statement, {"ids": list(ids)})
     sweep_row.touch(session, sweep)
 
 
@@ -121,11 +123,11 @@ def _refuse_repeated(session: Session, sweep: Sweep, params: Mapping[str, Any]) 
         return
     same = select(Trial).where(Trial.sweep_id == sweep.id, Trial.configuration == trial_rows.configuration(params))
     if (trial := session.scalar(same.order_by(Trial.number).limit(1))) is not None:
-        one = "a grid has every cell once" if sweep.sampler["name"] == "grid" else "this sweep forbids repeats"
-        retried = "retry that trial, or " if trial.state in transitions.TRIALS.sources("retry") else ""
+        reason = "a grid has every cell once" if sweep.sampler["name"] == "grid" else "this sweep forbids repeats"
+        retry_hint = "retry that trial, or " if trial.state in transitions.TRIALS.sources("retry") else ""
         raise ConflictError(
-            f"{_named(trial)} has these parameters already and is {trial.state}: they can't become waiting a second "
-            f"time, for {one}; {retried}clone the sweep."
+            f"{_subject(trial)} has these parameters already and is {trial.state}: they can't become waiting a second "
+            f"time, for {reason}; {retry_hint}clone the sweep."
         )
 
 
@@ -136,8 +138,15 @@ def _refuse_infeasible(sweep: Sweep, params: Mapping[str, Any]) -> None:
         )
 
 
+_CANCEL = text(f"UPDATE trials SET {CANCELLED} WHERE id = :id")
+
+_DELETE_RUNS = (
+    text("DELETE FROM runs WHERE trial_id = ANY(:ids)"),
+    text("DELETE FROM epochs WHERE trial_id = ANY(:ids)"),
+)
+
 # An attempt that was lost is in the history already; another one that ended without a value is added.
-_PUT_BACK = text("""
+_REQUEUE = text("""
     UPDATE trials
     SET state = 'waiting', value = NULL, std = NULL, other_values = NULL, error = NULL, reason = NULL, attempt = 0,
         epochs_done = 0, started_at = NULL, finished_at = NULL, retrain_at = NULL,

@@ -7,12 +7,12 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep, Trial, Worker
 from app.domain.states import SweepState, TrialState, WorkerState
-from app.queue.workers import SILENT_SECONDS
+from app.queue.workers import IS_LIVE
 
 
 def exposition(session: Session) -> bytes:
@@ -45,8 +45,7 @@ class _RowCounts(Collector):
         return self._by_state("perceptune_trials", "Trials by state.", TrialState, counts)
 
     def _workers(self) -> Metric:
-        lately = func.clock_timestamp() - text(f"interval '{SILENT_SECONDS:g} seconds'")
-        counts = select(Worker.state, func.count()).where(Worker.last_seen > lately).group_by(Worker.state)
+        counts = select(Worker.state, func.count()).where(IS_LIVE).group_by(Worker.state)
         states = (WorkerState.idle, WorkerState.training)
         return self._by_state("perceptune_workers", "Living workers by state.", states, counts)
 

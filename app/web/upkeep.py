@@ -23,7 +23,7 @@ class Upkeep:
     def run(self) -> None:
         """One round."""
         with transaction(self._engine) as session:
-            stop_rules.stop_late(session)
+            stop_rules.stop_overdue(session)
         with transaction(self._engine) as session:
             if time.monotonic() - self._forgot_at >= DAY_SECONDS:
                 forget_workers(session)

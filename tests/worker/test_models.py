@@ -19,7 +19,7 @@ from app.db.engine import transaction
 from app.db.tables import Run, Sweep, Trial
 from app.domain.configuration import MLPConfig
 from app.files.model_file import read_info
-from app.lifecycle import sweep_row
+from app.lifecycle.best import best_trial_id
 from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment, worker_process, worker_row
@@ -73,7 +73,7 @@ def address(sweep: int, number: int) -> str:
 
 def best_number(engine: Engine, sweep: int) -> int:
     with transaction(engine) as session:
-        best = session.scalar(sweep_row.best_trial_id(session.get_one(Sweep, sweep)))
+        best = session.scalar(best_trial_id(session.get_one(Sweep, sweep)))
         return session.get_one(Trial, best).number
 
 

@@ -13,6 +13,7 @@ from app.db.engine import transaction
 from app.db.tables import Trial
 from app.domain.states import WorkerState
 from app.lifecycle import sweep_row
+from app.lifecycle.best import best_trial_id
 from app.queue.progress import RunResult, TrialResult
 from app.schemas import Best
 from tests.support.queue_examples import claim, create_grid, finish, new_worker, trials_of
@@ -73,7 +74,7 @@ def again(engine: Engine, sweep: int, number: int, first_seed: int) -> None:
 def best_of(engine: Engine, sweep: int) -> Best:
     with transaction(engine) as session:
         found = queries.summary(session, sweep).best
-        trial = session.scalar(sweep_row.best_trial_id(sweep_row.get(session, sweep)))
+        trial = session.scalar(best_trial_id(sweep_row.get(session, sweep)))
         assert found is not None
         assert trial is not None
         assert session.get_one(Trial, trial).number == found.number

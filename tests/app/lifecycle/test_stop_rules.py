@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from app import queue
+from app import queries, queue
 from app.db.engine import transaction
 from app.db.tables import Trial
 from app.domain.states import SweepState
@@ -136,7 +136,7 @@ def test_the_time_is_looked_at_when_a_trial_ends_and_by_the_poll(engine: Engine)
 
 def poll(engine: Engine) -> None:
     with transaction(engine) as session:
-        stop_rules.stop_late(session)
+        stop_rules.stop_overdue(session)
 
 
 def test_a_trial_that_comes_back_to_a_stopped_sweep_is_cancelled(engine: Engine) -> None:
@@ -159,6 +159,22 @@ def test_rules_sleep_while_one_s_own_trials_wait(engine: Engine) -> None:
     (own,) = claim(engine, sweep.worker)
     finish(engine, sweep.sweep, sweep.worker, [success(own.lease, 0.1)])
     assert (sweep.state, sweep.reason()) == (SweepState.stopping, "target: trial 9 reached 0.95")
+
+
+def test_of_equal_values_the_target_names_the_trial_that_pages_call_the_best(engine: Engine) -> None:
+    """That of the lowest number, also where it was the last to end."""
+    sweep = Running(engine, 9, stop={"target": 0.9})
+    (waiting,) = [trial for trial in trials_of(engine, sweep.sweep) if trial.state == "waiting"]
+    with transaction(engine) as session:
+        session.get_one(Trial, waiting.id).enqueued = True  # the rules sleep until it has ended
+    sweep.completes({9: 0.95})
+    sweep.completes({7: 0.95})
+    (own,) = claim(engine, sweep.worker)
+    finish(engine, sweep.sweep, sweep.worker, [success(own.lease, 0.1)])
+    with transaction(engine) as session:
+        best = queries.summary(session, sweep.sweep).best
+    assert best is not None
+    assert (best.number, sweep.reason()) == (7, "target: trial 7 reached 0.95")
 
 
 def test_rules_and_reason_are_shown(client: TestClient, engine: Engine) -> None:
