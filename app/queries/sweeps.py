@@ -1,4 +1,4 @@
-"""Sweeps as they stand: their counts, progress and best configuration."""
+"""Sweeps as the API shows them, with their counts, progress and best configuration."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,25 +16,25 @@ from app.queries import objective_values, statements
 
 def summary(session: Session, sweep_id: int) -> schemas.SweepOut:
     """One sweep as it stands. Raises NotFoundError."""
-    found = summaries(session, [sweep_row.get(session, sweep_id)])
-    if not found:  # deleted between two statements
+    sweep = next(iter(summaries(session, [sweep_row.get(session, sweep_id)])), None)
+    if sweep is None:  # deleted between two statements
         raise NotFoundError(f"There is no sweep {sweep_id}.")
-    return found[0]
+    return sweep
 
 
-def summaries(session: Session, chosen: Sequence[Sweep]) -> list[schemas.SweepOut]:
+def summaries(session: Session, sweeps: Sequence[Sweep]) -> list[schemas.SweepOut]:
     """These sweeps as they stand, in a number of statements that does not grow with theirs.
 
     One that is deleted meanwhile is left out.
     """
-    ids = [sweep.id for sweep in chosen]
+    ids = [sweep.id for sweep in sweeps]
     totals = {row.sweep_id: row for row in session.execute(statements.TOTALS, {"ids": ids})}
-    going = [sweep.id for sweep in chosen if sweep.state in {SweepState.running, SweepState.stopping}]
-    trained = {row.sweep_id: row.seconds for row in session.execute(statements.TRAINED, {"ids": going})}
-    found, front = _best(session, ids), objective_values.fronts(session, chosen)
+    running_ids = [sweep.id for sweep in sweeps if sweep.state in {SweepState.running, SweepState.stopping}]
+    seconds = {row.sweep_id: row.seconds for row in session.execute(statements.TRAINED, {"ids": running_ids})}
+    bests, fronts = _best(session, ids), objective_values.fronts(session, sweeps)
     return [
-        _summary(sweep, totals[sweep.id], found.get(sweep.id), trained.get(sweep.id), front.get(sweep.id))
-        for sweep in chosen
+        _summary(sweep, totals[sweep.id], bests.get(sweep.id), seconds.get(sweep.id), fronts.get(sweep.id))
+        for sweep in sweeps
         if sweep.id in totals
     ]
 
@@ -47,7 +47,7 @@ def list_sweeps(
     limit: int = 50,
     after: int | None = None,
 ) -> schemas.Page[schemas.SweepOut]:
-    """Newest first."""
+    """Sweeps in this state and with this tag, the newest first."""
     query = select(Sweep).order_by(Sweep.id.desc()).limit(limit + 1)
     if state is not None:
         query = query.where(Sweep.state == state)
@@ -55,16 +55,16 @@ def list_sweeps(
         query = query.where(Sweep.tags.contains([tag]))
     if after is not None:
         query = query.where(Sweep.id < after)
-    found = session.scalars(query).all()
-    following = str(found[limit - 1].id) if len(found) > limit else None
-    return schemas.Page(items=summaries(session, found[:limit]), next=following)
+    sweeps = session.scalars(query).all()
+    next_cursor = str(sweeps[limit - 1].id) if len(sweeps) > limit else None
+    return schemas.Page(items=summaries(session, sweeps[:limit]), next=next_cursor)
 
 
 def tags(session: Session, limit: int = 30) -> list[str]:
     """The tags that sweeps have, those of most sweeps first."""
-    each = select(func.unnest(Sweep.tags).label("tag")).subquery()
-    counted = select(each.c.tag).group_by(each.c.tag).order_by(func.count().desc(), each.c.tag)
-    return list(session.scalars(counted.limit(limit)))
+    rows = select(func.unnest(Sweep.tags).label("tag")).subquery()
+    by_count = select(rows.c.tag).group_by(rows.c.tag).order_by(func.count().desc(), rows.c.tag)
+    return list(session.scalars(by_count.limit(limit)))
 
 
 def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
@@ -79,38 +79,43 @@ def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]
     }
 
 
+_SAME_AS_ROW = (
+    *("id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision", "keep_models", "notes"),
+    *("tags", "priority", "best_by", "stop_reason", "imported_from", "constraints", "repeats", "environment"),
+    *("created_at", "started_at", "finished_at"),
+)
+
+
 def _summary(
-    sweep: Sweep, totals: Row[Any], best: schemas.Best | None, trained: float | None, pareto: list[int] | None
+    sweep: Sweep, totals: Row[Any], best: schemas.Best | None, seconds: float | None, pareto: list[int] | None
 ) -> schemas.SweepOut:
+    """`totals` is the sweep's row of TOTALS, `seconds` are those that it was in training, `pareto` the front."""
     counts = {state.value: getattr(totals, state.value) for state in TrialState}
-    n_trials = sum(counts.values()) - counts["infeasible"]
-    eta = None
-    if trained and 0 < totals.progress < 1:
-        eta = float(trained) * (1 - totals.progress) / totals.progress
-    copied = {"id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision"}
-    copied |= {"keep_models", "notes", "tags", "priority", "best_by", "stop_reason", "imported_from"}
-    copied |= {"constraints", "repeats", "environment"}
-    first = {"metric": sweep.metric, "direction": sweep.direction}
-    several = [first, *sweep.objectives]
-    times = {"created_at", "started_at", "finished_at"}
+    objective = {"metric": sweep.metric, "direction": sweep.direction}
+    objectives = [objective, *sweep.objectives] if sweep.objectives else []
     return schemas.SweepOut(
-        **{name: getattr(sweep, name) for name in copied | times},
+        **{name: getattr(sweep, name) for name in _SAME_AS_ROW},
         counts=schemas.Counts(**counts),
         epochs=schemas.EpochCounts(done=totals.epochs_done, total=totals.epochs_total),
         progress=1.0 if sweep.state == SweepState.completed else totals.progress,
-        eta_seconds=eta,
+        eta_seconds=_eta_seconds(totals.progress, seconds),
         best=best,
-        sampler=_named(sweep.sampler) or "",
-        pruner=_named(sweep.pruner),
-        n_trials=n_trials,
+        sampler=_as_posted(sweep.sampler) or "",
+        pruner=_as_posted(sweep.pruner),
+        n_trials=sum(counts.values()) - counts["infeasible"],
         webhook=schemas.WebhookOut(url=sweep.webhook["url"]) if sweep.webhook else None,
-        objective=schemas.Objective.model_validate(first),
-        objectives=[schemas.OneObjective.model_validate(one) for one in several] if sweep.objectives else None,
+        objective=schemas.Objective.model_validate(objective),
+        objectives=[schemas.OneObjective.model_validate(pair) for pair in objectives] or None,
         pareto=pareto,
         stop=schemas.StopRules.model_validate(sweep.stop_rules) if sweep.stop_rules else None,
     )
 
 
-def _named(options: dict[str, Any] | None) -> str | dict[str, Any] | None:
+def _eta_seconds(progress: float, seconds: float | None) -> float | None:
+    """Seconds of training still to come, if the rest goes as fast as the part that is done."""
+    return float(seconds) * (1 - progress) / progress if seconds and 0 < progress < 1 else None
+
+
+def _as_posted(options: dict[str, Any] | None) -> str | dict[str, Any] | None:
     """A sampler or pruner as it was posted: its bare name where it has no options."""
     return options["name"] if options and len(options) == 1 else options

@@ -1,4 +1,4 @@
-"""Trials of a sweep with their runs, and their learning curves."""
+"""Trials as the API shows them, with their runs and learning curves."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -24,10 +24,11 @@ def list_trials(
     after: int | None = None,
     skip: int = 0,
 ) -> schemas.Page[schemas.TrialOut]:
-    """Trials of a sweep. `order_by`: a column, `-` before it turns it round.
+    """One page of a sweep's trials.
 
-    `after` is the `next` of the page before: by number that is the last trial's, so that a page costs the same wherever
-    it is, else how many came before. `skip` leaves out so many in any order.
+    `order_by` is a column; `-` before it turns the order round. `after` is the `next` of the page before: by number
+    the last trial's number, so that every page costs the same, else how many trials came before. `skip` leaves out so
+    many trials in any order. Raises NotFoundError, and InvalidError for an unknown column.
     """
     sweep_row.get(session, sweep_id)
     query = select(Trial).where(Trial.sweep_id == sweep_id)
@@ -38,10 +39,11 @@ def list_trials(
         query = query.where(Trial.number < after if order_by.startswith("-") else Trial.number > after)
     elif after is not None:
         skip += after
-    found = session.scalars(query.order_by(*_order(order_by)).offset(skip).limit(limit + 1)).all()
-    last = found[limit - 1].number if by_number and len(found) > limit else skip + limit
-    following = str(last) if len(found) > limit else None
-    return schemas.Page(items=_trials_out(session, found[:limit]), next=following)
+    trials = session.scalars(query.order_by(*_order(order_by)).offset(skip).limit(limit + 1)).all()
+    next_cursor = None
+    if len(trials) > limit:
+        next_cursor = str(trials[limit - 1].number if by_number else skip + limit)
+    return schemas.Page(items=_trials_out(session, trials[:limit]), next=next_cursor)
 
 
 def get_trial(session: Session, sweep_id: int, number: int) -> schemas.TrialOut:
@@ -56,8 +58,8 @@ def list_epochs(
     trial = sweep_row.get_trial(session, sweep_id, number)
     query = select(Epoch).where(Epoch.trial_id == trial.id).order_by(Epoch.seed, Epoch.epoch)
     points = session.scalars(query.offset(after).limit(limit + 1)).all()
-    following = str(after + limit) if len(points) > limit else None
-    return schemas.Page(items=[schemas.EpochOut.model_validate(point) for point in points[:limit]], next=following)
+    next_cursor = str(after + limit) if len(points) > limit else None
+    return schemas.Page(items=[schemas.EpochOut.model_validate(point) for point in points[:limit]], next=next_cursor)
 
 
 _SORTABLE = {
@@ -72,13 +74,14 @@ _SORTABLE = {
 def _order(order_by: str) -> list[Any]:
     column = _SORTABLE.get(order_by.removeprefix("-"))
     if column is None:
-        known = FieldError(("query", "order_by"), f"must be one of {', '.join(_SORTABLE)}, perhaps with - before it")
-        raise InvalidError(f"Trials can't be ordered by {order_by!r}.", [known])
+        error = FieldError(("query", "order_by"), f"must be one of {', '.join(_SORTABLE)}, perhaps with - before it")
+        raise InvalidError(f"Trials can't be ordered by {order_by!r}.", [error])
     ordered = column.desc() if order_by.startswith("-") else column.asc()
     return [ordered.nulls_last(), Trial.number]
 
 
 def _trials_out(session: Session, trials: Sequence[Trial]) -> list[schemas.TrialOut]:
+    """The trials with their runs and the metrics of their last epochs, in two statements for all."""
     ids = [trial.id for trial in trials]
     runs: dict[int, list[Run]] = {}
     for run in session.scalars(select(Run).where(Run.trial_id.in_(ids)).order_by(Run.trial_id, Run.seed)):
@@ -88,7 +91,8 @@ def _trials_out(session: Session, trials: Sequence[Trial]) -> list[schemas.Trial
 
 
 def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> schemas.TrialOut:
-    ended, started = trial.finished_at, trial.started_at
+    started, finished = trial.started_at, trial.finished_at
+    metric_names = schemas.Metrics.model_fields
     return schemas.TrialOut(
         number=trial.number,
         state=trial.state,
@@ -97,12 +101,10 @@ def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> s
         std=trial.std,
         values=None if trial.value is None else [trial.value, *(trial.other_values or [])],
         runs=[schemas.RunOut.model_validate(run) for run in runs],
-        metrics=schemas.Metrics(
-            **({name: getattr(metrics, name) for name in schemas.Metrics.model_fields} if metrics else {})
-        ),
+        metrics=schemas.Metrics(**({name: getattr(metrics, name) for name in metric_names} if metrics else {})),
         attempt=trial.attempt,
         history=[schemas.AttemptOut.model_validate(attempt) for attempt in trial.history],
-        seconds=(ended - started).total_seconds() if ended and started else None,
+        seconds=(finished - started).total_seconds() if finished and started else None,
         worker=trial.worker_id,
         error=trial.error,
         reason=trial.reason,
