@@ -1,4 +1,4 @@
-"""How the values of one hyperparameter lie on an axis: evenly, by their logarithm, or side by side by name."""
+"""Places the values of one hyperparameter on an axis: evenly, by their logarithm, or side by side by name."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple
 
 import plotly.graph_objects as go
 
+from app.charts.labels import label
 from app.charts.rows import Axis
 from app.charts.select import thinned
-from app.charts.words import label, number
+from app.domain.formatting import number
 
 Scale = Literal["linear", "log", "category"]
 Place = float | str  # where a value lies on the axis
@@ -20,17 +21,17 @@ WHOLE_TICKS = 8  # the same for the whole numbers of a range
 
 
 class AxisPlan(NamedTuple):
-    """`places` are the choices and the values that were tried, in order; `ticks` those to label, None: plotly's own."""
+    """Where the values of a hyperparameter lie on an axis."""
 
     name: str
     scale: Scale
-    places: list[Place]
-    ticks: list[Place] | None
+    places: list[Place]  # of the choices and the values that trials have, in order
+    ticks: list[Place] | None  # the places to label; None leaves it to plotly
 
 
-def axis_plan(axis: Axis, tried: Iterable[object]) -> AxisPlan:
-    """A ladder of choices such as 1, 2, 4 ... 1024 gets a log axis, as does what the space calls log."""
-    values = [*(axis.choices or ()), *tried]
+def axis_plan(axis: Axis, trial_values: Iterable[object]) -> AxisPlan:
+    """Plans an axis; a ladder of choices such as 1, 2, 4 ... 1024 is a log one, as is what the space calls log."""
+    values = [*(axis.choices or ()), *trial_values]
     if not all(map(is_number, values)):
         names: list[Place] = [*dict.fromkeys(map(label, values))]
         return AxisPlan(axis.name, "category", names, names)
@@ -48,9 +49,9 @@ def places(plan: AxisPlan, values: Iterable[object]) -> list[Place]:
     return [*map(label, values)] if plan.scale == "category" else [*map(_float, values)]
 
 
-def place_name(where: Place) -> str:
+def place_name(place: Place) -> str:
     """0.1, 256, relu: what a tick says."""
-    return number(where) if isinstance(where, float) else where
+    return number(place) if isinstance(place, float) else place
 
 
 def draw_x_axis(figure: go.Figure, plan: AxisPlan) -> None:
@@ -66,12 +67,12 @@ def draw_x_axis(figure: go.Figure, plan: AxisPlan) -> None:
 
 def color_bar(plan: AxisPlan) -> dict[str, object]:
     """The same plan for colours: a bar with a handful of its values as ticks, evenly or by their logarithm."""
-    shown = thinned(plan.places, BAR_TICKS)
+    ticks = thinned(plan.places, BAR_TICKS)
     return {
         "title": {"text": plan.name, "side": "right"},
         "thickness": 12,
-        "tickvals": [color_value(plan, where) for where in shown],
-        "ticktext": [place_name(where) for where in shown],
+        "tickvals": [color_value(plan, place) for place in ticks],
+        "ticktext": [place_name(place) for place in ticks],
     }
 
 
@@ -95,7 +96,7 @@ def is_number(value: object) -> bool:
 
 
 def _spreads_out(numbers: Sequence[float]) -> bool:
-    """Two decades or more, or each number the same multiple of the one before, as in 8, 16, 32?"""
+    """Whether they span two decades, or each is the same multiple of the one before, as in 8, 16, 32."""
     ratios = [b / a for a, b in pairwise(numbers)]
     geometric = len(ratios) >= 2 and max(ratios) - min(ratios) < 1e-6 * max(ratios)
     return geometric or numbers[-1] >= 100 * numbers[0]

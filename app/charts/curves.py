@@ -1,4 +1,4 @@
-"""Learning curves: is it still learning, and does it overfit?"""
+"""The chart of learning curves: whether a network still learns, and whether it overfits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 
 from app.charts.axis import is_number
 from app.charts.empty import empty_figure
+from app.charts.labels import label, varying
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, Scored, finished, ranked, thinned
-from app.charts.theme import Trace, colors, faded, figure, scatter
-from app.charts.words import label, subtitle, varying
+from app.charts.theme import Trace, colors, faded, new_figure, scatter
+from app.charts.titles import curves_title, drawn_note, subtitle
 
-NAMED = 3  # with more parameters that differ, a curve is named by its trial
+NAMED_BY = 3  # with more parameters that differ, a curve is named by its trial
 
 Measure = Literal["accuracy", "loss"]
 
@@ -28,31 +29,31 @@ class CurvesOptions:
 
 
 class Line(NamedTuple):
-    """Means over seeds for each epoch that has one, and the sample standard deviation, 0 for a single seed."""
+    """A figure over the epochs that have one, averaged over the seeds."""
 
     epochs: list[int]
     means: list[float]
-    stds: list[float]
+    stds: list[float]  # sample standard deviations, 0 for a single seed
 
 
 class Curve(NamedTuple):
-    """One trial's two lines; `order` is the value of the one parameter that tells the trials apart, if a number."""
+    """One trial's two lines."""
 
     trial: int
     name: str
-    order: float | None
+    order: float | None  # the value of the one parameter that tells the trials apart, if that is a number
     train: Line
     val: Line
 
 
 class CurvesData(NamedTuple):
-    """The curves to draw, by `order` or else best first; `by` says which parameters their names are values of."""
+    """What the chart shows."""
 
     title: str
     subtitle: str
     measure: Measure
-    by: str
-    curves: list[Curve]
+    by: str  # the parameters that the curves' names are values of
+    curves: list[Curve]  # by `order`, or else best first
 
 
 def curves_data(
@@ -67,24 +68,24 @@ def curves_data(
     for row in epochs:
         by_trial.setdefault(row.trial, []).append(row)
     ordered = _by_value(sweep, [trial for trial in trials if trial.number in by_trial], by_trial)
-    shown = ordered if len(ordered) <= CURVES else ordered[: CURVES // 2] + ordered[-CURVES // 2 :]
-    differing = varying(shown)
-    names = differing if len(differing) <= NAMED else []
-    curves = [_curve(trial, names, by_trial[trial.number], measure) for trial in shown]
+    drawn = ordered if len(ordered) <= CURVES else ordered[: CURVES // 2] + ordered[-CURVES // 2 :]
+    varying_names = varying(drawn)
+    names = varying_names if len(varying_names) <= NAMED_BY else []
+    curves = [_curve(trial, names, by_trial[trial.number], measure) for trial in drawn]
     if all(curve.order is not None for curve in curves):
         curves.sort(key=lambda curve: curve.order or 0.0)
     with_curves = max(sweep.curves, len(ordered), sum(trial.epochs > 0 for trial in trials))
     left_out = f"the {CURVES // 2} best and {CURVES // 2} worst of {with_curves} trials"
     return CurvesData(
-        title=f"Learning curves: {measure}",
+        title=curves_title(measure),
         subtitle=subtitle(
             sweep,
             "solid: validation (band: ± std), dashed: training",
-            left_out if len(shown) < with_curves else "",
-            _epochs_left_out([by_trial[trial.number] for trial in shown]),
+            left_out if len(drawn) < with_curves else "",
+            _epochs_left_out([by_trial[trial.number] for trial in drawn]),
         ),
         measure=measure,
-        by=" · ".join(names) if shown else "",
+        by=" · ".join(names) if drawn else "",
         curves=[curve for curve in curves if curve.train.epochs or curve.val.epochs],
     )
 
@@ -93,25 +94,24 @@ def curves_figure(data: CurvesData) -> go.Figure:
     """Validation solid in a band of one standard deviation, training dashed, one colour a trial."""
     if not data.curves:
         return empty_figure("No finished epoch yet", data.title, data.subtitle)
-    made = figure(data.title, data.subtitle)
+    figure = new_figure(data.title, data.subtitle)
     ordered = all(curve.order is not None for curve in data.curves)
     for curve, color in zip(data.curves, colors(len(data.curves), ordered=ordered), strict=True):
         if any(curve.val.stds):
-            made.add_trace(_band(curve, color))
-        made.add_trace(_line(curve, "train", color))
-        made.add_trace(_line(curve, "validation", color))
-    made.update_xaxes(title_text="epoch", tickformat="d")
-    made.update_yaxes(title_text=data.measure)
-    made.update_layout(legend_title_text=data.by)
-    return made
+            figure.add_trace(_band(curve, color))
+        figure.add_trace(_line(curve, "train", color))
+        figure.add_trace(_line(curve, "validation", color))
+    figure.update_xaxes(title_text="epoch", tickformat="d")
+    figure.update_yaxes(title_text=data.measure)
+    figure.update_layout(legend_title_text=data.by)
+    return figure
 
 
 def _epochs_left_out(curves: Sequence[Sequence[EpochRow]]) -> str:
     """How many epochs of the longest curve are drawn, where it is not all of them."""
     longest = max(curves, key=lambda rows: max(row.epoch for row in rows), default=())
-    known = {row.epoch for row in longest}
-    drawn = min(len(known), EPOCHS)
-    return f"{drawn} of {max(known)} epochs drawn" if known and drawn < max(known) else ""
+    epochs = {row.epoch for row in longest}
+    return drawn_note(min(len(epochs), EPOCHS), max(epochs, default=0), "epochs")
 
 
 def _by_value(sweep: SweepRow, trials: Sequence[TrialRow], epochs: Mapping[int, Sequence[EpochRow]]) -> list[TrialRow]:
@@ -126,8 +126,11 @@ def _by_value(sweep: SweepRow, trials: Sequence[TrialRow], epochs: Mapping[int, 
 
 def _latest(sweep: SweepRow, rows: Sequence[EpochRow]) -> float:
     """The sweep's metric in the last epoch that has it; the worst there can be before there is one."""
-    known = [(row.epoch, value) for row in rows if (value := getattr(row, sweep.metric, None)) is not None]
-    return float(max(known)[1]) if known else -math.inf if sweep.maximize else math.inf
+    metric, worst = sweep.objective.metric, -math.inf if sweep.objective.maximize else math.inf
+    latest = max(
+        ((row.epoch, value) for row in rows if (value := getattr(row, metric, None)) is not None), default=None
+    )
+    return worst if latest is None else float(latest[1])
 
 
 def _curve(trial: TrialRow, names: Sequence[str], rows: Sequence[EpochRow], measure: Measure) -> Curve:
@@ -148,13 +151,13 @@ def _value(row: EpochRow, part: Literal["train", "val"], measure: Measure) -> fl
 
 
 def _mean_line(points: Sequence[tuple[int, float | None]]) -> Line:
-    at: dict[int, list[float]] = {}
+    values_at: dict[int, list[float]] = {}
     for epoch, value in points:
         if value is not None and math.isfinite(value):
-            at.setdefault(epoch, []).append(value)
-    epochs = thinned(sorted(at), EPOCHS)
-    means = [fmean(at[epoch]) for epoch in epochs]
-    stds = [_std(at[epoch], mean) for epoch, mean in zip(epochs, means, strict=True)]
+            values_at.setdefault(epoch, []).append(value)
+    epochs = thinned(sorted(values_at), EPOCHS)
+    means = [fmean(values_at[epoch]) for epoch in epochs]
+    stds = [_std(values_at[epoch], mean) for epoch, mean in zip(epochs, means, strict=True)]
     return Line(epochs, [round(mean, 5) for mean in means], [round(std, 5) for std in stds])
 
 

@@ -1,4 +1,4 @@
-"""A metric against one hyperparameter, with the spread over seeds: which value is best, and by how much?"""
+"""The chart of a metric against one hyperparameter: which value is best, and by how much beyond the seeds' spread."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,11 @@ from app.charts.axis import (
     places,
 )
 from app.charts.empty import empty_figure
+from app.charts.labels import label, params_text, varying
 from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
 from app.charts.select import Scored, best_of, failed, finished, ranked, thinned
-from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, Trace, colors, figure, scatter
-from app.charts.words import failed_note, label, metric_name, params_text, subtitle, varying
+from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, Trace, colors, new_figure, scatter
+from app.charts.titles import drawn_note, effect_title, failed_note, metric_name, subtitle
 
 POINTS = 2_000  # runs drawn
 LEVELS = 24  # with more distinct numbers on the axis, neighbours are noise and get no line
@@ -32,23 +33,23 @@ GROUPS = 8  # with more distinct colour numbers, a colour scale stands in for a 
 
 @dataclass(frozen=True)
 class EffectOptions:
-    """The hyperparameter on the x axis and the one that colours, if any. `close` cuts the y axis to the better half."""
+    """What is drawn."""
 
-    x: str
-    color: str | None = None
-    close: bool = False
+    x: str  # the hyperparameter on the x axis
+    color: str | None = None  # the one that colours, if any
+    close: bool = False  # whether the y axis is cut to the better half
 
 
 class Point(NamedTuple):
-    """One run; `hue` is the colouring parameter's value."""
+    """One run."""
 
     x: Place
     y: float
-    hue: object
+    hue: object  # the colouring parameter's value
     text: str
 
 
-class _Tried(NamedTuple):
+class _PlacedTrial(NamedTuple):
     """A trial's runs as they are averaged; the few that are drawn become points, with texts."""
 
     x: Place
@@ -57,56 +58,56 @@ class _Tried(NamedTuple):
 
 
 class Level(NamedTuple):
-    """All `n` runs at one value of x: their mean and sample standard deviation (None for a single run)."""
+    """All runs at one value of x."""
 
     x: Place
     mean: float
-    std: float | None
-    n: int
+    std: float | None  # sample standard deviation, None for a single run
+    n: int  # runs
 
 
 class Group(NamedTuple):
-    """The runs of one colour; `name` is empty when no legend tells groups apart."""
+    """The runs of one colour."""
 
-    name: str
+    name: str  # empty when no legend tells groups apart
     points: list[Point]
     levels: list[Level]
 
 
 class EffectData(NamedTuple):
-    """`best` is the best trial; `hues` is set when the colour is a scale over the points, not a legend of groups."""
+    """What the chart shows."""
 
     title: str
     subtitle: str
     metric: str
-    color: str | None
+    color: str | None  # the hyperparameter that colours
     axis: AxisPlan
-    hues: AxisPlan | None
+    hues: AxisPlan | None  # where the colour is a scale over the points, not a legend of groups
     groups: list[Group]
-    best: Point | None
+    best: Point | None  # the best trial
     y_range: tuple[float, float] | None
 
 
 def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOptions) -> EffectData:
     """What the chart shows. Trials without a value (unfinished, a run diverged) and trials without `x` are left out."""
     scored = [item for item in finished(trials) if options.x in item.trial.params]
-    tried = [trial.params[options.x] for trial, _ in scored]
-    plan = axis_plan(sweep.axes.get(options.x, Axis(options.x)), tried)
+    x_values = [trial.params[options.x] for trial, _ in scored]
+    plan = axis_plan(sweep.axes.get(options.x, Axis(options.x)), x_values)
     hues = _hue_plan(sweep, options.color, [trial for trial, _ in scored])
     names = varying([trial for trial, _ in scored]) or [options.x]
-    members = _by_hue(sweep, scored, None if hues else options.color, _tried(scored, places(plan, tried)))
+    members = _by_hue(sweep, None if hues else options.color, _placed(scored, places(plan, x_values)))
     groups = _groups(members, plan, options.color, names)
-    shown = sum(len(group.points) for group in groups)
-    runs = sum(len(one.runs) for group in members.values() for one in group)
+    drawn = sum(len(group.points) for group in groups)
+    runs = sum(len(trial.runs) for group in members.values() for trial in group)
     return EffectData(
-        title=f"{metric_name(sweep.metric)} by {options.x}",
+        title=effect_title(sweep.objective.metric, options.x),
         subtitle=subtitle(
             sweep,
             failed_note(failed(trials)),
-            f"{shown} of {runs} runs drawn" if shown < runs else "",
+            drawn_note(drawn, runs, "runs"),
             "close-up: the y axis shows the better half" if options.close else "",
         ),
-        metric=metric_name(sweep.metric),
+        metric=metric_name(sweep.objective.metric),
         color=options.color,
         axis=plan,
         hues=hues,
@@ -120,22 +121,22 @@ def effect_figure(data: EffectData) -> go.Figure:
     """Faint points for runs, a line with error bars for their mean and spread, a star for the best trial."""
     if data.best is None:
         return empty_figure(title=data.title, subtitle=data.subtitle)
-    made = figure(data.title, data.subtitle)
+    figure = new_figure(data.title, data.subtitle)
     hues = [point.hue for group in data.groups for point in group.points]
     shades = colors(len(data.groups), ordered=len(data.groups) > 2 and all(map(is_number, hues)))
     for i, (group, shade) in enumerate(zip(data.groups, shades, strict=True)):
         marker: dict[str, object] = {"color": shade, "symbol": SYMBOLS[i % len(SYMBOLS)]}
-        made.add_trace(_runs_trace(data, group, marker))
+        figure.add_trace(_runs_trace(data, group, marker))
         if group.levels:
-            made.add_trace(_means_trace(data, group, marker))
-    made.add_trace(_best_trace(data.best, data.color is not None and data.hues is None))
-    made.update_yaxes(title_text=data.metric, range=data.y_range)
-    draw_x_axis(made, data.axis)
+            figure.add_trace(_means_trace(data, group, marker))
+    figure.add_trace(_best_trace(data.best, data.color is not None and data.hues is None))
+    figure.update_yaxes(title_text=data.metric, range=data.y_range)
+    draw_x_axis(figure, data.axis)
     if data.color is not None and data.hues is None:
-        made.update_layout(legend_title_text=data.color)
+        figure.update_layout(legend_title_text=data.color)
         if data.axis.scale == "category":
-            made.update_layout(scattermode="group")  # side by side, or the error bars would hide each other
-    return made
+            figure.update_layout(scattermode="group")  # side by side, or the error bars would hide each other
+    return figure
 
 
 def _hue_plan(sweep: SweepRow, color: str | None, trials: Sequence[TrialRow]) -> AxisPlan | None:
@@ -146,39 +147,41 @@ def _hue_plan(sweep: SweepRow, color: str | None, trials: Sequence[TrialRow]) ->
     return axis_plan(Axis(color, sweep.axes.get(color, Axis(color)).log), hues)
 
 
-def _tried(scored: Sequence[Scored], where: Sequence[Place]) -> list[_Tried]:
+def _placed(scored: Sequence[Scored], x_places: Sequence[Place]) -> list[_PlacedTrial]:
     """All runs of a finished trial have values. Where they are not known, the trial's own value counts as one."""
     return [
-        _Tried(x, trial, trial.runs or (RunRow(NO_SEED, value),))
-        for x, (trial, value) in zip(where, scored, strict=True)
+        _PlacedTrial(x, trial, trial.runs or (RunRow(NO_SEED, value),))
+        for x, (trial, value) in zip(x_places, scored, strict=True)
     ]
 
 
-def _by_hue(
-    sweep: SweepRow, scored: Sequence[Scored], color: str | None, tried: Sequence[_Tried]
-) -> dict[str, list[_Tried]]:
+def _by_hue(sweep: SweepRow, color: str | None, trials: Sequence[_PlacedTrial]) -> dict[str, list[_PlacedTrial]]:
     """By the colours' names in their order: numbers by size, names as in the space. One without a name, no legend."""
     if color is None:
-        return {"": list(tried)}
-    hues = [trial.params.get(color) for trial, _ in scored]
+        return {"": list(trials)}
+    hues = [placed.trial.params.get(color) for placed in trials]
     names = list(map(label, hues))
-    seen = dict(zip(names, hues, strict=True))
-    if all(map(is_number, seen.values())):
-        ordered = sorted(seen, key=lambda name: float(str(seen[name])))
-    else:
-        known = [label(choice) for choice in sweep.axes.get(color, Axis(color)).choices or ()]
-        ordered = [name for name in dict.fromkeys([*known, *seen]) if name in seen]
-    members: dict[str, list[_Tried]] = {name: [] for name in ordered}
-    for name, one in zip(names, tried, strict=True):
-        members[name].append(one)
+    members: dict[str, list[_PlacedTrial]] = {
+        name: [] for name in _ordered_hues(sweep, color, dict(zip(names, hues, strict=True)))
+    }
+    for name, placed in zip(names, trials, strict=True):
+        members[name].append(placed)
     return members
 
 
+def _ordered_hues(sweep: SweepRow, color: str, hues: Mapping[str, object]) -> list[str]:
+    """The names of the hues: numbers by size, others as in the space."""
+    if all(map(is_number, hues.values())):
+        return sorted(hues, key=lambda name: float(str(hues[name])))
+    choices = map(label, sweep.axes.get(color, Axis(color)).choices or ())
+    return [name for name in dict.fromkeys([*choices, *hues]) if name in hues]
+
+
 def _groups(
-    members: Mapping[str, Sequence[_Tried]], plan: AxisPlan, color: str | None, names: Sequence[str]
+    members: Mapping[str, Sequence[_PlacedTrial]], plan: AxisPlan, color: str | None, names: Sequence[str]
 ) -> list[Group]:
     """The runs by colour. What is drawn is thinned to POINTS in all, what is averaged is not."""
-    runs = {hue: [(one, run) for one in group for run in one.runs] for hue, group in members.items()}
+    runs = {hue: [(trial, run) for trial in group for run in trial.runs] for hue, group in members.items()}
     share = min(1.0, POINTS / max(sum(map(len, runs.values())), 1))
     return [
         Group(
@@ -190,23 +193,23 @@ def _groups(
     ]
 
 
-def _point(one: _Tried, run: RunRow, color: str | None, names: Sequence[str]) -> Point:
-    which = "" if run.seed == NO_SEED else f", seed {run.seed}"
-    text = f"trial {one.trial.number}{which}<br>{params_text(one.trial.params, names)}"
-    return Point(one.x, float(run.value or 0.0), one.trial.params.get(color) if color else None, text)
+def _point(placed: _PlacedTrial, run: RunRow, color: str | None, names: Sequence[str]) -> Point:
+    seed = "" if run.seed == NO_SEED else f", seed {run.seed}"
+    text = f"trial {placed.trial.number}{seed}<br>{params_text(placed.trial.params, names)}"
+    return Point(placed.x, float(run.value or 0.0), placed.trial.params.get(color) if color else None, text)
 
 
-def _levels(tried: Sequence[_Tried], plan: AxisPlan) -> list[Level]:
-    if len({one.x for one in tried}) > LEVELS:
+def _levels(trials: Sequence[_PlacedTrial], plan: AxisPlan) -> list[Level]:
+    if len({trial.x for trial in trials}) > LEVELS:
         return []
-    at: dict[Place, list[float]] = {}
-    for one in tried:
-        at.setdefault(one.x, []).extend([run.value for run in one.runs if run.value is not None])
-    return [_level(x, np.array(at[x])) for x in plan.places if x in at]
+    values: dict[Place, list[float]] = {}
+    for trial in trials:
+        values.setdefault(trial.x, []).extend([run.value for run in trial.runs if run.value is not None])
+    return [_level(x, np.array(values[x])) for x in plan.places if x in values]
 
 
-def _level(x: Place, ys: np.ndarray) -> Level:
-    return Level(x, float(ys.mean()), float(ys.std(ddof=1)) if len(ys) > 1 else None, len(ys))
+def _level(x: Place, values: np.ndarray) -> Level:
+    return Level(x, float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else None, len(values))
 
 
 def _best(
@@ -223,9 +226,9 @@ def _best(
 
 def _better_half(sweep: SweepRow, scored: Sequence[Scored]) -> tuple[float, float]:
     """From a little under the median trial to a little beyond the best, with room for the spread over seeds."""
-    values = [item.value for item in ranked(sweep, scored)]
-    best, middle = values[0], values[len(values) // 2]
-    room = max(0.15 * abs(best - middle), 2 * (ranked(sweep, scored)[0].trial.std or 0.0), 1e-3)
+    by_rank = ranked(sweep, scored)
+    best, middle = by_rank[0].value, by_rank[len(by_rank) // 2].value
+    room = max(0.15 * abs(best - middle), 2 * (by_rank[0].trial.std or 0.0), 1e-3)
     return min(best, middle) - room, max(best, middle) + room
 
 

@@ -1,13 +1,13 @@
-"""A chart that has nothing to show yet says why."""
+"""The figure of a chart that has nothing to show yet, which says why."""
 
 import plotly.graph_objects as go
 
-from app.charts.theme import figure
+from app.charts.theme import new_figure
 
 
 def empty_figure(reason: str = "No finished trial yet", title: str = "", subtitle: str = "") -> go.Figure:
     """A valid figure without data: the reason stands where the data would be."""
-    made = figure(title, subtitle)
-    made.update_xaxes(visible=False).update_yaxes(visible=False)
+    figure = new_figure(title, subtitle)
+    figure.update_xaxes(visible=False).update_yaxes(visible=False)
     middle = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
-    return made.add_annotation(text=reason, showarrow=False, font_size=16, **middle)
+    return figure.add_annotation(text=reason, showarrow=False, font_size=16, **middle)

@@ -1,4 +1,4 @@
-"""Values by trial number, with the best so far: is the search still getting anywhere?"""
+"""The chart of values by trial number, with the best so far: whether the search still gets anywhere."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -7,41 +7,41 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from app.charts.empty import empty_figure
+from app.charts.labels import params_text, varying
 from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import failed, finished, thinned
-from app.charts.theme import BEST, PALETTE, figure, scatter
-from app.charts.words import failed_note, metric_name, params_text, subtitle, varying
+from app.charts.theme import BEST, PALETTE, new_figure, scatter
+from app.charts.titles import drawn_note, failed_note, history_title, metric_name, subtitle
 
-LIMIT = 2_000  # points
+POINTS = 2_000  # trials drawn
 
 
 class HistoryData(NamedTuple):
-    """`numbers`, `values`, `best` and `texts` have one entry a finished trial that is drawn, by number."""
+    """What the chart shows. The lists have one entry for each finished trial that is drawn, by number."""
 
     title: str
     subtitle: str
     metric: str
     numbers: list[int]
     values: list[float]
-    best: list[float]
-    texts: list[str]
+    best: list[float]  # up to that trial
+    texts: list[str]  # its parameters
 
 
 def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
     """What the chart shows. The best so far counts every finished trial, also those that are thinned out."""
     scored = finished(trials)
-    running_best = accumulate((value for _, value in scored), max if sweep.maximize else min)
-    shown = thinned(list(zip(scored, running_best, strict=True)), LIMIT)
+    running_best = accumulate((value for _, value in scored), max if sweep.objective.maximize else min)
+    drawn = thinned(list(zip(scored, running_best, strict=True)), POINTS)
     names = varying([trial for trial, _ in scored])
-    note = f"{len(shown)} of {len(scored)} trials drawn" if len(shown) < len(scored) else ""
     return HistoryData(
-        title=f"{metric_name(sweep.metric)} by trial",
-        subtitle=subtitle(sweep, failed_note(failed(trials)), note),
-        metric=metric_name(sweep.metric),
-        numbers=[trial.number for (trial, _), _ in shown],
-        values=[value for (_, value), _ in shown],
-        best=[best for _, best in shown],
-        texts=[params_text(trial.params, names) for (trial, _), _ in shown],
+        title=history_title(sweep.objective.metric),
+        subtitle=subtitle(sweep, failed_note(failed(trials)), drawn_note(len(drawn), len(scored), "trials")),
+        metric=metric_name(sweep.objective.metric),
+        numbers=[trial.number for (trial, _), _ in drawn],
+        values=[value for (_, value), _ in drawn],
+        best=[best for _, best in drawn],
+        texts=[params_text(trial.params, names) for (trial, _), _ in drawn],
     )
 
 
@@ -49,8 +49,8 @@ def history_figure(data: HistoryData) -> go.Figure:
     """Points for the trials, a step line for the best so far."""
     if not data.numbers:
         return empty_figure(title=data.title, subtitle=data.subtitle)
-    made = figure(data.title, data.subtitle)
-    made.add_trace(
+    figure = new_figure(data.title, data.subtitle)
+    figure.add_trace(
         scatter(
             x=data.numbers,
             y=data.values,
@@ -61,7 +61,7 @@ def history_figure(data: HistoryData) -> go.Figure:
             hovertemplate="trial %{x}: <b>%{y:.4f}</b><br>%{text}<extra></extra>",
         )
     )
-    made.add_trace(
+    figure.add_trace(
         scatter(
             x=data.numbers,
             y=data.best,
@@ -71,5 +71,5 @@ def history_figure(data: HistoryData) -> go.Figure:
             hovertemplate="best up to trial %{x}: <b>%{y:.4f}</b><extra></extra>",
         )
     )
-    made.update_xaxes(title_text="trial", tickformat="d").update_yaxes(title_text=data.metric)
-    return made
+    figure.update_xaxes(title_text="trial", tickformat="d").update_yaxes(title_text=data.metric)
+    return figure

@@ -1,4 +1,4 @@
-"""Two objectives against each other: which trials does no other beat in every objective?"""
+"""The chart of two objectives against each other, with the trials that no other beats in every objective."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ import plotly.graph_objects as go
 
 from app.charts.axis import axis_plan
 from app.charts.empty import empty_figure
+from app.charts.labels import params_text, varying
 from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import failed, finished, thinned
-from app.charts.theme import BEST, PALETTE, Trace, figure, scatter
-from app.charts.words import failed_note, metric_name, params_text, subtitle, varying
+from app.charts.theme import BEST, PALETTE, Trace, new_figure, scatter
+from app.charts.titles import drawn_note, failed_note, metric_name, pareto_title, subtitle
 from app.domain.pareto import front
 
 POINTS = 2_000  # trials drawn that are not on the front
@@ -32,53 +33,53 @@ class ParetoOptions:
 
 
 class Point(NamedTuple):
-    """One trial: the mean over its runs in both objectives, and their sample standard deviations."""
+    """One trial in both objectives."""
 
-    x: float
+    x: float  # mean over its runs
     y: float
-    x_std: float | None
+    x_std: float | None  # their sample standard deviation
     y_std: float | None
     text: str
 
 
 class ParetoData(NamedTuple):
-    """`front` is in the order of x; `joined` where it is a line, which it is for two objectives."""
+    """What the chart shows."""
 
     title: str
     subtitle: str
     x: str
     y: str
-    log: tuple[bool, bool]
-    front: list[Point]
-    others: list[Point]
-    joined: bool
+    log: tuple[bool, bool]  # of the x and the y axis
+    front: list[Point]  # by x
+    dominated: list[Point]
+    joined: bool  # whether the front is a line, which it is for two objectives
 
 
 def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOptions) -> ParetoData:
     """What the chart shows. The front is that of all objectives, also of those that are on no axis."""
-    names = [metric for metric, _ in sweep.objectives]
-    known = [trial for trial, _ in finished(trials) if len(trial.values) == len(names)]
-    best = set(front([trial.values for trial in known], [maximize for _, maximize in sweep.objectives]))
-    at = names.index(options.x), names.index(options.y)
-    varied = varying(known)
-    points = [_point(trial, at, params_text(trial.params, varied)) for trial in known]
-    others = [point for index, point in enumerate(points) if index not in best]
-    shown = thinned(others, POINTS)
-    more = ", ".join(f"{_title(name)} {'up' if maximize else 'down'}" for name, maximize in sweep.objectives)
+    metrics = [objective.metric for objective in sweep.objectives]
+    measured = [trial for trial, _ in finished(trials) if len(trial.values) == len(metrics)]
+    best = set(front([trial.values for trial in measured], [objective.maximize for objective in sweep.objectives]))
+    axes = metrics.index(options.x), metrics.index(options.y)
+    names = varying(measured)
+    points = [_point(trial, axes, params_text(trial.params, names)) for trial in measured]
+    dominated = [point for index, point in enumerate(points) if index not in best]
+    drawn = thinned(dominated, POINTS)
+    goals = ", ".join(f"{_axis_title(goal.metric)} {'up' if goal.maximize else 'down'}" for goal in sweep.objectives)
     return ParetoData(
-        title=f"{metric_name(options.y)} against {metric_name(options.x).lower()}",
+        title=pareto_title(options.x, options.y),
         subtitle=subtitle(
             sweep,
-            f"objectives: {more}; bars: ± std over seeds",
+            f"objectives: {goals}; bars: ± std over seeds",
             failed_note(failed(trials)),
-            f"{len(shown)} of {len(others)} trials off the front drawn" if len(shown) < len(others) else "",
+            drawn_note(len(drawn), len(dominated), "trials off the front"),
         ),
-        x=_title(options.x),
-        y=_title(options.y),
+        x=_axis_title(options.x),
+        y=_axis_title(options.y),
         log=(_is_log([point.x for point in points]), _is_log([point.y for point in points])),
         front=sorted((points[index] for index in best), key=lambda point: (point.x, point.y)),
-        others=shown,
-        joined=len(names) == 2,
+        dominated=drawn,
+        joined=len(metrics) == 2,
     )
 
 
@@ -86,32 +87,31 @@ def pareto_figure(data: ParetoData) -> go.Figure:
     """Faint points for the trials, larger ones with error bars for the front, joined where it is a line."""
     if not data.front:
         return empty_figure(title=data.title, subtitle=data.subtitle)
-    made = figure(data.title, data.subtitle)
-    if data.others:
-        made.add_trace(_trace(data.others, "trial", {"size": 7, "opacity": 0.5, "color": PALETTE[0]}))
+    figure = new_figure(data.title, data.subtitle)
+    if data.dominated:
+        figure.add_trace(_trace(data.dominated, "trial", {"size": 7, "opacity": 0.5, "color": PALETTE[0]}))
     bars = {
         "error_x": {"array": [point.x_std or 0.0 for point in data.front], "thickness": 1.2, "width": 3},
         "error_y": {"array": [point.y_std or 0.0 for point in data.front], "thickness": 1.2, "width": 3},
         "mode": "lines+markers" if data.joined else "markers",
         "line": {"width": 2, "color": BEST},
     }
-    made.add_trace(_trace(data.front, "Pareto front", {"size": 10, "color": BEST, "symbol": "diamond"}, **bars))
-    made.update_xaxes(title_text=data.x, type="log" if data.log[0] else "linear")
-    made.update_yaxes(title_text=data.y, type="log" if data.log[1] else "linear")
-    return made
+    figure.add_trace(_trace(data.front, "Pareto front", {"size": 10, "color": BEST, "symbol": "diamond"}, **bars))
+    figure.update_xaxes(title_text=data.x, type="log" if data.log[0] else "linear")
+    figure.update_yaxes(title_text=data.y, type="log" if data.log[1] else "linear")
+    return figure
 
 
-def _point(trial: TrialRow, at: tuple[int, int], params: str) -> Point:
+def _point(trial: TrialRow, axes: tuple[int, int], params: str) -> Point:
     stds = trial.stds or (None,) * len(trial.values)
-    return Point(
-        trial.values[at[0]], trial.values[at[1]], stds[at[0]], stds[at[1]], f"trial {trial.number}<br>{params}"
-    )
+    x, y = axes
+    return Point(trial.values[x], trial.values[y], stds[x], stds[y], f"trial {trial.number}<br>{params}")
 
 
-def _trace(points: Sequence[Point], name: str, marker: dict[str, object], **more: object) -> Trace:
+def _trace(points: Sequence[Point], name: str, marker: dict[str, object], **properties: object) -> Trace:
     spreads = [(_spread(point.x_std), _spread(point.y_std)) for point in points]
     return scatter(
-        **{"mode": "markers"} | more,
+        **{"mode": "markers"} | properties,
         x=[point.x for point in points],
         y=[point.y for point in points],
         name=name,
@@ -126,7 +126,7 @@ def _spread(std: float | None) -> str:
     return "" if std is None else f" ± {std:.2g}"
 
 
-def _title(metric: str) -> str:
+def _axis_title(metric: str) -> str:
     return UNITS.get(metric, metric_name(metric))
 
 

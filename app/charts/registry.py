@@ -10,10 +10,10 @@ from app.charts.curves import CurvesOptions, Measure, curves_data, curves_figure
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.empty import empty_figure
 from app.charts.history import history_data, history_figure
+from app.charts.labels import varying
 from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import finished
-from app.charts.words import varying
 from app.errors import FieldError, InvalidError, NotFoundError
 
 Query = Mapping[str, str]
@@ -22,15 +22,22 @@ Needs = Literal["trials", "runs", "epochs", "objectives"]  # runs and objectives
 
 @dataclass(frozen=True)
 class Chart:
-    """`needs` says which rows to read. `draw` takes sweep, trials, epochs (empty where not needed) and the options."""
+    """One kind of chart."""
 
     name: str
+    """What addresses call it."""
     title: str
+    """What pages call it."""
     description: str
+    """What it shows, in a sentence."""
     needs: Needs
+    """Which rows to read."""
     options: tuple[str, ...]
+    """The parameters that its query string may have."""
     parse: Callable[[SweepRow, Query], Any]
+    """Gives the chart's options of a query string. Raises InvalidError."""
     draw: Callable[[SweepRow, Sequence[TrialRow], Sequence[EpochRow], Any], go.Figure]
+    """Draws the rows with these options; the epochs are empty where it does not need them."""
 
     def suits(self, sweep: SweepRow) -> bool:
         """Whether the chart says something about this sweep."""
@@ -43,14 +50,14 @@ class Chart:
         query = query or {}
         for option in query:
             if option not in self.options:
-                _refuse(option, f"the chart {self.name} has {_listed(self.options) or 'no options'}")
+                _refuse(option, f"the chart {self.name} has {_joined(self.options) or 'no options'}")
         return self.draw(sweep, trials, epochs, self.parse(sweep, query))
 
 
 def chart(name: str) -> Chart:
     """The chart of that name. Raises NotFoundError, which names those that exist."""
     if name not in CHARTS:
-        raise NotFoundError(f"There is no chart {name!r}; there are {_listed(CHARTS)}.")
+        raise NotFoundError(f"There is no chart {name!r}; there are {_joined(CHARTS)}.")
     return CHARTS[name]
 
 
@@ -58,13 +65,13 @@ def _refuse(option: str, msg: str) -> NoReturn:
     raise InvalidError(f"The chart's option {option} can't be used: {msg}.", [FieldError(("query", option), msg)])
 
 
-def _listed(names: Sequence[str] | Mapping[str, object]) -> str:
+def _joined(names: Sequence[str] | Mapping[str, object]) -> str:
     return ", ".join(names)
 
 
 def _axis_name(sweep: SweepRow, option: str, name: str) -> str:
     if name not in sweep.axes:
-        _refuse(option, f"{name!r} is not a hyperparameter of this sweep; there are {_listed(sweep.axes)}")
+        _refuse(option, f"{name!r} is not a hyperparameter of this sweep; there are {_joined(sweep.axes)}")
     return name
 
 
@@ -85,12 +92,12 @@ def _curves_options(_: SweepRow, query: Query) -> CurvesOptions:
 
 
 def _pareto_options(sweep: SweepRow, query: Query) -> ParetoOptions:
-    names = [metric for metric, _ in sweep.objectives] or [sweep.metric] * 2
-    chosen = {"x": query.get("x") or names[1], "y": query.get("y") or names[0]}
-    for option, name in chosen.items():
+    names = [objective.metric for objective in sweep.objectives] or [sweep.objective.metric] * 2
+    axes = {"x": query.get("x") or names[1], "y": query.get("y") or names[0]}
+    for option, name in axes.items():
         if name not in names:
-            _refuse(option, f"{name!r} is no objective of this sweep; there are {_listed(names)}")
-    return ParetoOptions(**chosen)
+            _refuse(option, f"{name!r} is no objective of this sweep; there are {_joined(names)}")
+    return ParetoOptions(**axes)
 
 
 def _draw_pareto(
@@ -115,8 +122,8 @@ def _first_x(sweep: SweepRow, trials: Sequence[TrialRow]) -> str:
     compared = [name for name, axis in sweep.axes.items() if axis.choices is not None and len(axis.choices) > 1]
     if compared:
         return compared[0]
-    differing = [name for name in varying([item.trial for item in finished(trials)]) if name in sweep.axes]
-    return next(iter([*differing, *sweep.axes]), "")
+    varying_names = [name for name in varying([item.trial for item in finished(trials)]) if name in sweep.axes]
+    return next(iter([*varying_names, *sweep.axes]), "")
 
 
 CHARTS: dict[str, Chart] = {

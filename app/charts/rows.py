@@ -1,9 +1,11 @@
-"""What every chart is drawn from: plain values, read from the database elsewhere."""
+"""The rows that charts are drawn from, as plain values: sweep, trials, runs and epochs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from app.domain.objectives import Objective
 
 
 @dataclass(frozen=True)
@@ -11,61 +13,53 @@ class Axis:
     """How one hyperparameter of the search space is to be drawn."""
 
     name: str
-    log: bool = False
+    log: bool = False  # whether the space calls it log
     choices: tuple[object, ...] | None = None  # in the order of the space; None for a range or a constant
 
 
 @dataclass(frozen=True)
 class SweepRow:
-    """What a chart needs to know of a sweep. `metric` is e.g. `val_accuracy`; `maximize` is its direction.
-
-    `curves` is how many trials have learning curves, where only those that are drawn are read.
-    """
+    """What a chart needs to know of a sweep."""
 
     name: str
     dataset: str
     split: str
-    metric: str
-    maximize: bool
-    seeds: int
-    axes: Mapping[str, Axis]
-    objectives: Sequence[tuple[str, bool]] = ()  # metric and whether more is better, where there are several
-    curves: int = 0
+    objective: Objective  # what a trial's value is; the first of several
+    seeds: int  # runs of a trial
+    axes: Mapping[str, Axis]  # by hyperparameter
+    objectives: Sequence[Objective] = ()  # all of them, where there are several
+    curves: int = 0  # trials that have learning curves, where only those that are drawn are read
 
 
 class RunRow(NamedTuple):
-    """One training with one seed: its value, None when it diverged or has not finished."""
+    """One training with one seed."""
 
-    seed: int
-    value: float | None
+    seed: int  # its index among the trial's
+    value: float | None  # None when it diverged or has not finished
     error: str | None = None
 
 
 class TrialRow(NamedTuple):
-    """One configuration: `value` is the mean over its runs, `std` their sample standard deviation.
-
-    `epochs` are those that are recorded, summed over its runs. `values` and `stds` are those of each of several
-    objectives. A tuple, as there are tens of thousands of them.
-    """
+    """One configuration. A tuple, as there are tens of thousands of them."""
 
     number: int
     state: str
     params: Mapping[str, object]
-    value: float | None
-    std: float | None
+    value: float | None  # mean over its runs
+    std: float | None  # their sample standard deviation
     runs: Sequence[RunRow] = ()
     finished_at: datetime | None = None
-    epochs: int = 0
-    values: Sequence[float] = ()
-    stds: Sequence[float | None] = ()
+    epochs: int = 0  # those that are recorded, summed over its runs
+    values: Sequence[float] = ()  # one for each of several objectives
+    stds: Sequence[float | None] = ()  # their sample standard deviations
 
 
 class EpochRow(NamedTuple):
-    """One point of a run's learning curve. Accuracies are fractions, `epoch` counts from 1."""
+    """One point of a run's learning curve. Accuracies are fractions in [0, 1], losses are in nats."""
 
-    trial: int
-    seed: int
-    epoch: int
+    trial: int  # its number
+    seed: int  # index of the run's
+    epoch: int  # from 1
     train_loss: float | None
     train_accuracy: float | None
     val_loss: float | None

@@ -35,15 +35,13 @@ def failed(trials: Sequence[TrialRow]) -> int:
 
 
 def ranked(sweep: SweepRow, scored: Sequence[Scored]) -> list[Scored]:
-    """Best first, by the sweep's direction; of equals the earlier trial."""
-    sign = -1 if sweep.maximize else 1
-    return sorted(scored, key=lambda item: (sign * item.value, item.trial.number))
+    """Best first; of equals the earlier trial."""
+    return sorted(scored, key=lambda item: sweep.objective.rank(item.value, item.trial.number))
 
 
 def best_of(sweep: SweepRow, scored: Sequence[Scored]) -> Scored:
-    """The first of those that are ranked."""
-    sign = -1 if sweep.maximize else 1
-    return min(scored, key=lambda item: (sign * item.value, item.trial.number))
+    """The best of them, by the order of `ranked`."""
+    return min(scored, key=lambda item: sweep.objective.rank(item.value, item.trial.number))
 
 
 def thinned(items: Sequence[T], limit: int) -> list[T]:

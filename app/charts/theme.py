@@ -72,10 +72,10 @@ TEMPLATE = go.layout.Template(
 )
 
 
-def figure(title: str, subtitle: str = "") -> go.Figure:
+def new_figure(title: str, subtitle: str = "") -> go.Figure:
     """An empty figure in our look; both texts may use plotly's tags, the subtitle several lines."""
-    made = go.Figure(layout={"template": TEMPLATE, "title": {"text": title, "subtitle": {"text": subtitle}}})
-    return made.update_layout(margin_t=66 + 16 * (subtitle.count("<br>") + 1))
+    figure = go.Figure(layout={"template": TEMPLATE, "title": {"text": title, "subtitle": {"text": subtitle}}})
+    return figure.update_layout(margin_t=66 + 16 * (subtitle.count("<br>") + 1))
 
 
 def scatter(**properties: object) -> Trace:

@@ -1,4 +1,4 @@
-"""Times, durations, values and counts as people read them. Pure: text out of plain values."""
+"""Times, durations, numbers, settings and counts as text for people; nothing else turns values into text."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,13 +14,12 @@ def ago(time: datetime, now: datetime | None = None) -> str:
     seconds = ((now or datetime.now(UTC)) - time).total_seconds()
     if seconds < 5:
         return "just now"
-    amount, unit = seconds, "year"
-    for size, name in _STEPS:
+    amount = seconds
+    for size, unit in _STEPS:
         if amount < size:
-            unit = name
-            break
+            return f"{plural(int(amount), unit)} ago"
         amount /= size
-    return f"{plural(int(amount), unit)} ago"
+    return f"{plural(int(amount), 'year')} ago"
 
 
 def utc(time: datetime) -> str:
@@ -66,13 +65,20 @@ def memory(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
+def number(value: float) -> str:
+    """Four digits, but whole numbers in full: `0.08356`, `65536`."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e9 else f"{value:.4g}"
+
+
 def setting(value: object) -> str:
-    """A hyperparameter's value: `0.1`, `relu`, `256-64` for a list of widths."""
-    if isinstance(value, list):
-        return "-".join(map(str, value)) or "no hidden layer"
+    """A hyperparameter's value: `0.1`, `relu`, `true`, `256-64` for a list of widths, `none`."""
+    if value is None:
+        return "none"
+    if isinstance(value, list | tuple):
+        return "-".join(map(setting, value)) or "no hidden layer"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def settings(params: Mapping[str, object]) -> str:
@@ -80,24 +86,24 @@ def settings(params: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {setting(value)}" for name, value in params.items())
 
 
-def domain(tried: Domain) -> str:
+def domain(values: Domain) -> str:
     """What a search space says of one hyperparameter: `0.001 to 1, on a log scale`."""
-    if isinstance(tried, Range):
-        text = f"{setting(tried.low)} to {setting(tried.high)}"
-        text += f" in steps of {setting(tried.step)}" if tried.step is not None else ""
-        return text + (", on a log scale" if tried.log else "")
-    return ", ".join(map(setting, tried.values)) if isinstance(tried, Choice) else setting(tried.value)
+    if isinstance(values, Range):
+        text = f"{setting(values.low)} to {setting(values.high)}"
+        text += f" in steps of {setting(values.step)}" if values.step is not None else ""
+        return text + (", on a log scale" if values.log else "")
+    return ", ".join(map(setting, values.values)) if isinstance(values, Choice) else setting(values.value)
 
 
 def split(name: str, dataset: str) -> str:
     """What is trained on and what is measured on, in a sentence or two."""
-    facts = DATASETS[dataset]
+    info = DATASETS[dataset]
     if name == "book":
         return (
-            f"As in the book: trained on all {facts.train:,} training images, and the {facts.test:,} test images "
+            f"As in the book: trained on all {info.train:,} training images, and the {info.test:,} test images "
             "were used to validate. So the best value is a little too good to be true of new images."
         )
     return (
-        f"Trained on {facts.train - facts.held_out:,} images and validated on {facts.held_out:,} held out of the "
-        f"training set. The {facts.test:,} test images are scored once, for the best trial, at the end."
+        f"Trained on {info.train_examples(name):,} images and validated on {info.held_out:,} held out of the "
+        f"training set. The {info.test:,} test images are scored once, for the best trial, at the end."
     )

@@ -1,4 +1,4 @@
-"""The Pareto front: what no other beats in every objective. Pure."""
+"""The Pareto front: the points that no other beats in every objective."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,14 @@ def front(values: Sequence[Sequence[float]], maximize: Sequence[bool]) -> list[i
     `values`: a point's value for each objective; `maximize`: whether more of it is better. One dominates another that
     is at least as good in every objective and better in one; so equal ones are on the front together.
     """
-    costs = [[-value if more else value for value, more in zip(point, maximize, strict=True)] for point in values]
-    found: list[int] = []
-    # who is dominated is so by one that comes before, and among those by one on the front
+    costs = [[-value if larger else value for value, larger in zip(point, maximize, strict=True)] for point in values]
+    best: list[int] = []
+    # what is dominated at all is dominated by a point that comes before it, and by one on the front
     for index in sorted(range(len(costs)), key=lambda index: costs[index]):
-        mine = costs[index]
-        if not any(_dominates(costs[other], mine) for other in found):
-            found.append(index)
-    return sorted(found)
+        if not any(_dominates(costs[rival], costs[index]) for rival in best):
+            best.append(index)
+    return sorted(best)
 
 
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
+def _dominates(costs: Sequence[float], rival_costs: Sequence[float]) -> bool:
+    return costs != rival_costs and all(cost <= rival for cost, rival in zip(costs, rival_costs, strict=True))

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 from app.charts.rows import RunRow, SweepRow, TrialRow
-from app.charts.words import metric_name
+from app.charts.titles import metric_name
 from app.domain.datasets import DATASETS
 from app.exercises.exercise import Answer, Exercise, ExerciseChart, Preset
 
@@ -128,7 +128,7 @@ def _progress(trials: Sequence[TrialRow], open_trials: int) -> str:
 
 
 def _best(sweep: SweepRow, found: Finding) -> str:
-    name = metric_name(sweep.metric).lower()
+    name = metric_name(sweep.objective.metric).lower()
     text = f"The best mean {name} is {_spread(found.best)}, with {_units(found.best.width)}"
     if found.best.std is None:
         return f"{text}. That is one run: without more seeds nobody can say how much of it is luck."

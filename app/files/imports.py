@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db import notifications
 from app.db.tables import Base, Epoch, Run, Sweep, Trial, Worker
+from app.domain.limits import MAX_TRIALS
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
 from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, Field, read, wrong
@@ -21,7 +22,7 @@ from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import body_checks
 
-MAX_TRIALS = 200_000
+MAX_IMPORTED_TRIALS = 2 * MAX_TRIALS  # rows of a file, infeasible trials included
 
 
 def parsed(file: IO[bytes]) -> Any:
@@ -44,8 +45,8 @@ def restore(session: Session, document: Any) -> Sweep:
     """
     facts, origin = _sweep_facts(document)
     trials = document.get("trials")
-    if not isinstance(trials, list) or not 1 <= len(trials) <= MAX_TRIALS:
-        raise wrong(("trials",), f"must be a list of 1 to {MAX_TRIALS:,} trials")
+    if not isinstance(trials, list) or not 1 <= len(trials) <= MAX_IMPORTED_TRIALS:
+        raise wrong(("trials",), f"must be a list of 1 to {MAX_IMPORTED_TRIALS:,} trials")
     workers = set(session.scalars(select(Worker.id)))
     checked = [CheckedTrial(trial, place, facts, workers) for place, trial in enumerate(trials)]
     _check_counts(document, checked)

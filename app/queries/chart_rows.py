@@ -18,7 +18,7 @@ from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS
 from app.db.tables import Sweep
 from app.domain.space import Choice, Range, parse_space
-from app.queries.objective_values import objectives, with_objectives
+from app.queries.objective_values import with_objectives
 
 
 def sweep_row(sweep: Sweep) -> SweepRow:
@@ -36,11 +36,10 @@ def sweep_row(sweep: Sweep) -> SweepRow:
         name=sweep.name,
         dataset=sweep.dataset,
         split=sweep.split,
-        metric=sweep.metric,
-        maximize=sweep.direction == "maximize",
+        objective=sweep.first_objective,
         seeds=sweep.seeds,
         axes=axes,
-        objectives=objectives(sweep),
+        objectives=sweep.all_objectives if sweep.objectives else (),
     )
 
 

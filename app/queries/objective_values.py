@@ -30,12 +30,6 @@ def fronts(session: Session, sweeps: Sequence[Sweep]) -> dict[int, list[int]]:
     return {sweep_id: _front(several[sweep_id], of_it) for sweep_id, of_it in rows.items()}
 
 
-def objectives(sweep: Sweep) -> list[tuple[str, bool]]:
-    """The metric of each of several objectives, and whether more of it is better; none where there is one."""
-    several = [{"metric": sweep.metric, "direction": sweep.direction}, *sweep.objectives]
-    return [(one["metric"], one["direction"] == "maximize") for one in several] if sweep.objectives else []
-
-
 def with_objectives(session: Session, sweep: Sweep, trials: Sequence[TrialRow]) -> list[TrialRow]:
     """The trials with what they came to in every objective, and with the spread over their runs."""
     rows = {row.number: row for row in session.execute(_SPREAD, {"sweep": sweep.id})}
@@ -53,7 +47,7 @@ def with_objectives(session: Session, sweep: Sweep, trials: Sequence[TrialRow]) 
 
 def _front(sweep: Sweep, rows: Sequence[Row[Any]]) -> list[int]:
     values = [[row.value, *row.other_values] for row in rows]
-    return [rows[index].number for index in front(values, [more for _, more in objectives(sweep)])]
+    return [rows[index].number for index in front(values, [objective.maximize for objective in sweep.all_objectives])]
 
 
 # The last epoch of each run is one step in the primary key's index.

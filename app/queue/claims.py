@@ -12,6 +12,7 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep, Trial
+from app.domain.limits import MAX_TRIALS
 from app.domain.pruning.options import OneEpochPruner, stored_pruner
 from app.domain.pruning.rules import complete_trials_needed
 from app.domain.sampling import first_batch, traits_of
@@ -82,7 +83,7 @@ def _claim_limit(session: Session, sweep: Sweep, max_trials: int) -> int:
     """
     pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
     if isinstance(pruner, OneEpochPruner):
-        return sweep_row.MAX_TRIALS
+        return MAX_TRIALS
     complete_trials = None if pruner is None else complete_trials_needed(pruner)
     if complete_trials is None and not traits_of(sweep.sampler).learns:
         return max_trials

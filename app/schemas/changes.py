@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.body import Body
+from app.domain.limits import MAX_TRIALS
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import KeepModels, Name, Notes, Priority, Tags
 
@@ -22,7 +23,7 @@ class SweepPatch(Body):
     n_trials: int = Field(
         default_factory=int,
         ge=1,
-        le=100_000,
+        le=MAX_TRIALS,
         description="All trials, those so far included. More of them let an ended sweep go on; fewer drop trials that "
         "have not started. A grid has its own number.",
     )

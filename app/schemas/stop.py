@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.domain.body import Body
+from app.domain.limits import MAX_TRIALS
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -15,8 +16,8 @@ class StopRules(Body):
     seconds: _Finite | None = Field(None, gt=0, le=1e9, description="Since the first trial started, pauses included.")
     target: _Finite | None = Field(None, description="A value of the (first) objective that is good enough.")
     no_improvement: int | None = Field(
-        None, ge=1, le=100_000, description="Trials that have ended since the best one without being better."
+        None, ge=1, le=MAX_TRIALS, description="Trials that have ended since the best one without being better."
     )
     failures: int | None = Field(
-        None, ge=1, le=100_000, description="Trials with consecutive numbers that have failed, whatever the reason."
+        None, ge=1, le=MAX_TRIALS, description="Trials with consecutive numbers that have failed, whatever the reason."
     )

@@ -7,6 +7,19 @@ from pydantic.config import JsonDict
 
 from app.domain.body import Body
 from app.domain.datasets import DatasetName, Split
+from app.domain.limits import (
+    MAX_CONSTRAINT_LENGTH,
+    MAX_CONSTRAINTS,
+    MAX_NAME_LENGTH,
+    MAX_NOTES_LENGTH,
+    MAX_OBJECTIVES,
+    MAX_PRIORITY,
+    MAX_SEEDS,
+    MAX_TAG_LENGTH,
+    MAX_TAGS,
+    MAX_TRIALS,
+    SEED_LIMIT,
+)
 from app.domain.pruning.options import Pruner
 from app.domain.states import SweepState
 from app.schemas.base import UtcTime
@@ -18,13 +31,16 @@ Task = Literal["train_mlp"]
 Metric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
 Direction = Literal["maximize", "minimize"]
 KeepModels = Literal["best", "all"]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00,]+$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Notes = Annotated[str, Field(max_length=10_000, description="Words of your own.")]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TAG_LENGTH, pattern=r"^[^\x00,]+$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH)]
+Notes = Annotated[str, Field(max_length=MAX_NOTES_LENGTH, description="Words of your own.")]
 Priority = Annotated[
-    int, Field(ge=-100, le=100, description="Waiting trials of a sweep with a higher one are trained first.")
+    int,
+    Field(
+        ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Waiting trials of a sweep with a higher one are trained first."
+    ),
 ]
-Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(lambda tags: sorted(set(tags)))]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(lambda tags: sorted(set(tags)))]
 
 
 class Objective(Body):
@@ -41,8 +57,8 @@ class OneObjective(Body):
     direction: Direction
 
 
-Objectives = Annotated[list[OneObjective], Field(min_length=2, max_length=5)]
-Constraint = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Objectives = Annotated[list[OneObjective], Field(min_length=2, max_length=MAX_OBJECTIVES)]
+Constraint = Annotated[str, StringConstraints(max_length=MAX_CONSTRAINT_LENGTH, pattern=r"^[^\x00]*$")]
 Repeats = Literal["reuse", "new_seeds", "forbid"]
 BestBy = Literal["mean", "lower_bound"]
 
@@ -70,7 +86,7 @@ class SweepCreate(Body):
     )
     constraints: list[Constraint] = Field(
         default_factory=list,
-        max_length=20,
+        max_length=MAX_CONSTRAINTS,
         description="What a configuration has to satisfy, e.g. `parameters <= 500000` or `hidden_units_1 >= "
         "hidden_units_2`: names of hyperparameters, `parameters`, numbers, + - * / ( ) and one comparison.",
     )
@@ -79,15 +95,15 @@ class SweepCreate(Body):
     )
     pruner: Pruner | None = Field(None, description="What stops poor trials early; null trains every trial to its end.")
     n_trials: int | None = Field(
-        None, ge=1, le=100_000, description="Configurations to try; a grid has its own number."
+        None, ge=1, le=MAX_TRIALS, description="Configurations to try; a grid has its own number."
     )
-    seeds: int = Field(1, ge=1, le=100, description="Runs a trial, each with a seed of its own.")
+    seeds: int = Field(1, ge=1, le=MAX_SEEDS, description="Runs a trial, each with a seed of its own.")
     repeats: Repeats = Field(
         "new_seeds",
         description="What a configuration becomes that the sweep has tried before: `reuse` takes over the earlier "
         "result, `new_seeds` trains it with further seeds, `forbid` asks for another one.",
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="What all seeds of this sweep derive from.")
+    seed: int = Field(0, ge=0, lt=SEED_LIMIT, description="What all seeds of this sweep derive from.")
     split: Split = Field(
         "holdout",
         description="`holdout` validates on examples held out of the training set and scores the test images for "

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
 from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
+from app.domain.objectives import Objective
 
 
 def sweep(*axes: Axis, split: str = "holdout", metric: str = "val_accuracy", maximize: bool = True) -> SweepRow:
-    return SweepRow("example", "digits", split, metric, maximize, 2, {axis.name: axis for axis in axes})
+    return SweepRow("example", "digits", split, Objective(metric, maximize), 2, {axis.name: axis for axis in axes})
 
 
 def complete(number: int, params: Mapping[str, object], *values: float) -> TrialRow:

@@ -6,14 +6,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from app.domain.body import Body
+from app.domain.limits import MAX_TRIALS
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Warmup = Annotated[int, Field(ge=0, le=1_000_000, description="The first epoch in which a trial may be pruned.")]
 _Interval = Annotated[int, Field(ge=1, le=1_000_000, description="Epochs between two looks, from the warm-up on.")]
-_Startup = Annotated[int, Field(ge=0, le=100_000, description="Complete trials before any is pruned.")]
-_MinTrials = Annotated[int, Field(ge=1, le=100_000, description="Complete trials that must have reached the epoch.")]
+_Startup = Annotated[int, Field(ge=0, le=MAX_TRIALS, description="Complete trials before any is pruned.")]
+_MinTrials = Annotated[int, Field(ge=1, le=MAX_TRIALS, description="Complete trials that must have reached the epoch.")]
 _Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
-_Bootstrap = Annotated[int, Field(ge=0, le=100_000, description="Trials that must reach a rung before one goes on.")]
+_Bootstrap = Annotated[int, Field(ge=0, le=MAX_TRIALS, description="Trials that must reach a rung before one goes on.")]
 
 
 class MedianPruner(Body):
@@ -98,7 +99,7 @@ class OneEpochPruner(Body):
     """A baseline: every trial trains for one epoch, and the best `keep` go on."""
 
     name: Literal["one_epoch"]
-    keep: int = Field(ge=1, le=100_000, description="Trials that go on.")
+    keep: int = Field(ge=1, le=MAX_TRIALS, description="Trials that go on.")
 
 
 class PatientPruner(Body):

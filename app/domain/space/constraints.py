@@ -18,8 +18,6 @@ from app.domain.hyperparameters import HYPERPARAMETERS, Number
 from app.domain.space.search_space import Space
 from app.errors import FieldError, InvalidError
 
-MAX_CONSTRAINTS = 20
-MAX_LENGTH = 200
 PARAMETERS = "parameters"  # weights and biases of the model
 
 Numbers = Mapping[str, float]

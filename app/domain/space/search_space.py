@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from app.domain.limits import MAX_GRID_CELLS
 from app.domain.space.conditions import Condition, in_order
 from app.domain.space.domains import Choice, Constant, Domain, Range, largest, size, values
 from app.errors import FieldError, InvalidError
-
-MAX_GRID_CELLS = 100_000
 
 
 @dataclass(frozen=True)

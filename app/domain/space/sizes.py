@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.domain.configuration import MLPConfig
+from app.domain.limits import MAX_MODEL_PARAMETERS, MAX_TRIAL_BYTES
 from app.domain.memory import parameter_copies, run_bytes
 from app.domain.space.domains import Choice, values
 from app.domain.space.search_space import Space
 from app.errors import FieldError, InvalidError
-
-MAX_TRIAL_BYTES = 8 * 2**30  # the runs of a trial train together
-MAX_MODEL_PARAMETERS = 50_000_000  # 200 MB of float32 a run, and as much again for its gradient
 
 
 def check_model_fits(space: Space, features: int, classes: int, seeds: int, most_parameters: float = math.inf) -> None:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
 from app.charts.registry import CHARTS, chart
 from app.charts.rows import TrialRow
+from app.domain.objectives import Objective
 from tests.support.chart_examples import diverged, sweep, waiting
 
-TWO = replace(sweep(), objectives=(("val_accuracy", True), ("parameters", False)))
-THREE = replace(sweep(), objectives=(*TWO.objectives, ("seconds", False)))
+TWO = replace(sweep(), objectives=(Objective("val_accuracy"), Objective("parameters", maximize=False)))
+THREE = replace(sweep(), objectives=(*TWO.objectives, Objective("seconds", maximize=False)))
 AXES = ParetoOptions(x="parameters", y="val_accuracy")
 
 
@@ -24,7 +25,7 @@ def test_the_front_is_marked_and_joined_in_the_order_of_x() -> None:
     """Trial 2 is beaten by trial 1 in both; sizes that lie far apart get a log axis."""
     data = pareto_data(TWO, [*TRIALS, diverged(4, {}), waiting(5, {})], AXES)
     assert [(point.x, point.y) for point in data.front] == [(100, 0.8), (1000, 0.9), (90_000, 0.95)]
-    assert [(point.x, point.y) for point in data.others] == [(200, 0.7)]
+    assert [(point.x, point.y) for point in data.dominated] == [(200, 0.7)]
     assert (data.log, data.joined) == ((True, False), True)
     assert "1 failed trial left out" in data.subtitle
     others, front = pareto_figure(data).data

@@ -50,6 +50,27 @@ def test_score_has_its_spread_where_there_is_one() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.083561, "0.08356"),
+        (1.0, "1"),
+        (65_536.0, "65536"),
+        (1e-6, "1e-06"),
+        (1e12, "1e+12"),
+        (256, "256"),
+        ([256, 64], "256-64"),
+        ([], "no hidden layer"),
+        (True, "true"),
+        ("relu", "relu"),
+        (None, "none"),
+    ],
+)
+def test_settings_have_four_digits_but_whole_numbers_all_of_theirs(value: object, text: str) -> None:
+    """A setting reads the same on pages and charts."""
+    assert formatting.setting(value) == text
+
+
 def test_domains_are_words() -> None:
     """Ranges, choices and constants are told apart."""
     space = parse_space(
@@ -60,7 +81,7 @@ def test_domains_are_words() -> None:
             "epochs": 10,
         }
     )
-    assert [formatting.domain(tried) for tried in space.domains.values()] == [
+    assert [formatting.domain(values) for values in space.domains.values()] == [
         "0.001 to 1, on a log scale",
         "1 to 7 in steps of 2",
         "8, 64",

@@ -4,6 +4,7 @@ import pytest
 
 from app.charts.registry import CHARTS
 from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
+from app.domain.objectives import Objective
 from app.domain.space import parse_space
 from app.errors import NotFoundError
 from app.exercises.hidden_units import answer, finding, sweeps, width_rows
@@ -11,7 +12,7 @@ from app.exercises.registry import EXERCISES, exercise
 from app.schemas import SweepCreate
 
 AXES = {"hidden_units": Axis("hidden_units", choices=(1, 2, 4, 8, 16))}
-SWEEP = SweepRow("width", "fashion_mnist", "holdout", "val_accuracy", True, 3, AXES)
+SWEEP = SweepRow("width", "fashion_mnist", "holdout", Objective("val_accuracy"), 3, AXES)
 
 
 def trial(number: int, width: int, *values: float | None) -> TrialRow:
@@ -131,7 +132,7 @@ def test_one_seed_knows_no_spread() -> None:
 
 def test_the_book_split_is_owned_up_to() -> None:
     """The test images chose, so the number is a little too good."""
-    book = SweepRow("width", "fashion_mnist", "book", "val_accuracy", True, 3, AXES)
+    book = SweepRow("width", "fashion_mnist", "book", Objective("val_accuracy"), 3, AXES)
     assert "The test images were used to choose, as in the book" in answer(book, LADDER).text
 
 

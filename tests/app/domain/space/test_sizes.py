@@ -3,8 +3,9 @@
 import pytest
 
 from app.domain.configuration import MLPConfig
+from app.domain.limits import MAX_TRIAL_BYTES
 from app.domain.memory import run_bytes
-from app.domain.space import MAX_TRIAL_BYTES, check_model_fits, largest_trial, parse_space
+from app.domain.space import check_model_fits, largest_trial, parse_space
 from app.errors import InvalidError
 
 FASHION = (784, 10)

@@ -1,0 +1,55 @@
+"""What is said above a chart: its title, and a subtitle with the data set, the seeds and notes."""
+
+from app.charts.labels import escape
+from app.charts.rows import SweepRow
+from app.domain.formatting import plural
+
+METRICS = {
+    "val_accuracy": "Validation accuracy",
+    "val_loss": "Validation loss",
+    "train_accuracy": "Training accuracy",
+    "train_loss": "Training loss",
+    "test_accuracy": "Test accuracy",
+}
+
+
+def metric_name(metric: str) -> str:
+    """`val_accuracy` -> `Validation accuracy`; a metric we have no name for keeps its own."""
+    return METRICS.get(metric, metric.replace("_", " ").capitalize())
+
+
+def effect_title(metric: str, hyperparameter: str) -> str:
+    """`Validation accuracy by hidden_units`."""
+    return f"{metric_name(metric)} by {hyperparameter}"
+
+
+def curves_title(measure: str) -> str:
+    """`Learning curves: accuracy`."""
+    return f"Learning curves: {measure}"
+
+
+def history_title(metric: str) -> str:
+    """`Validation accuracy by trial`."""
+    return f"{metric_name(metric)} by trial"
+
+
+def pareto_title(x: str, y: str) -> str:
+    """`Validation accuracy against parameters`."""
+    return f"{metric_name(y)} against {metric_name(x).lower()}"
+
+
+def subtitle(sweep: SweepRow, *notes: str) -> str:
+    """Data set, split, seeds and the notes that are not empty; it always says when test images validated."""
+    facts = " · ".join([escape(sweep.dataset), f"{escape(sweep.split)} split", plural(sweep.seeds, "seed")])
+    book = ["The test images were used for validation, as in the book"] if sweep.split == "book" else []
+    return "<br>".join([facts, *book, *filter(None, notes)])
+
+
+def failed_note(count: int) -> str:
+    """`2 failed trials left out`, or nothing."""
+    return f"{plural(count, 'failed trial')} left out" if count else ""
+
+
+def drawn_note(drawn: int, total: int, things: str) -> str:
+    """`2000 of 30000 runs drawn`, or nothing where all of them are."""
+    return f"{drawn} of {total} {things} drawn" if drawn < total else ""
