@@ -21,7 +21,8 @@ from worker.mlp.fused.layout import fusion_order
 from worker.mlp.initializers import initial_parameters
 from worker.mlp.reference.concise import ACTIVATIONS
 from worker.mlp.seeds import epoch_order
-from worker.mlp.training import Split, train
+from worker.mlp.split import Split
+from worker.mlp.training import train
 
 MEAN, STD = 0.2860, 0.3530  # of Fashion-MNIST's pixels
 

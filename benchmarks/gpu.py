@@ -23,7 +23,7 @@ from benchmarks.gpu_arms import EagerProcesses, GraphedEager, GraphedProducts, d
 from benchmarks.products import wait
 from benchmarks.workloads import WORKLOADS, Workload
 from worker.device.devices import device_name, use_tf32
-from worker.mlp.training import Split
+from worker.mlp.split import Split
 
 EPOCHS = 10  # of a trial, where trials an hour are counted
 PROCESSES = 8

@@ -15,10 +15,10 @@ from app.domain.runs import Run
 from benchmarks.arms import Eager, Model, validation_loss
 from benchmarks.products import Products, wait
 from worker.data import datasets
-from worker.device.cuda_graph import Recorder, Replayed, Step, recorder_for
-from worker.mlp.fused.step_table import Planned
+from worker.device.cuda_graph import Recorder, ReplayedStep, Step, recorder_for
+from worker.mlp.fused.step_table import StepTable
 from worker.mlp.seeds import epoch_order
-from worker.mlp.training import Split
+from worker.mlp.split import Split
 
 SPLIT_SIZES = 50_000, 10_000  # of Fashion-MNIST with its validation images held out
 
@@ -47,16 +47,16 @@ class _GraphedRun:
             if "capturable" in group:
                 group["capturable"] = True
         batch, count = run.config.batch_size, len(split.train_y)
-        self._picked = Planned(batch, split.train_y, count // batch)
+        self._picked = StepTable(batch, split.train_y, count // batch)
         self._cursor = torch.zeros(1, dtype=torch.int64, device=split.train_x.device)
         self._loss, self._hits = split.train_x.new_zeros(()), split.train_y.new_zeros(())
-        self._step: Step = Replayed(self._whole_batch, recorder) if recorder else self._whole_batch
+        self._step: Step = ReplayedStep(self._whole_batch, recorder) if recorder else self._whole_batch
 
     def epoch(self, number: int) -> float:
         order = epoch_order(self.model.run.seed, number, len(self._split.train_y)).to(self._cursor.device)
         batch = self.model.run.config.batch_size
         whole = len(order) // batch
-        self._picked.plan(order[: whole * batch].view(whole, batch))
+        self._picked.load(order[: whole * batch].view(whole, batch))
         self._cursor.zero_()
         self._loss.zero_()
         self._hits.zero_()
@@ -67,7 +67,7 @@ class _GraphedRun:
         return validation_loss(self.model, self._split)
 
     def _whole_batch(self) -> None:
-        self._learn(self._picked.take(self._cursor)[0])
+        self._learn(self._picked.select(self._cursor)[0])
         self._cursor.add_(1)
 
     def _learn(self, picked: Tensor) -> None:
@@ -101,7 +101,7 @@ def _all(calls: Sequence[Callable[[], object]], recorder: Recorder | None) -> St
         for call in calls:
             call()
 
-    return Replayed(step, recorder) if recorder else step
+    return ReplayedStep(step, recorder) if recorder else step
 
 
 class EagerProcesses:

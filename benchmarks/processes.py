@@ -19,7 +19,8 @@ from benchmarks.arms import Arm, Eager, Fused, Loader
 from benchmarks.book_loader import BookLoader
 from benchmarks.products import Products
 from worker.data import datasets
-from worker.mlp.training import Split, train
+from worker.mlp.split import Split
+from worker.mlp.training import train
 
 ARMS: dict[str, Callable[[Sequence[Run], Split], Arm]] = {
     "loader": BookLoader,
@@ -142,7 +143,7 @@ class _Member:
         return process_time() - busy, perf_counter() - start, losses
 
     def train(self, runs: Sequence[Run]) -> None:
-        for _ in train(runs, self._data, keep={}):
+        for _ in train(runs, self._data, final_parameters={}):
             pass
 
     def drop(self) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from app.domain.memory import EVALUATION_BATCH, update_rule
 from app.domain.runs import Run
 from worker.mlp.fused.layout import Layout, fusion_order
-from worker.mlp.training import Split
+from worker.mlp.split import Split
 
 TRIALS = 5  # of each way to store the factors; the quickest is kept
 

@@ -29,7 +29,7 @@ from app.sweeps import creation
 from tests.support.queue_examples import new_worker
 from worker.context import Context
 from worker.data import datasets
-from worker.mlp.training import Split
+from worker.mlp.split import Split
 from worker.train import TrainMLP
 
 TRIALS, SEEDS = 64, 3

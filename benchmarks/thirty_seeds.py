@@ -13,7 +13,8 @@ from app.domain.runs import Run
 from benchmarks.report import machine
 from worker.data import datasets
 from worker.mlp.reference.concise import train_concise
-from worker.mlp.training import Split, train
+from worker.mlp.split import Split
+from worker.mlp.training import train
 
 GOAL = 0.001  # a tenth of a point
 

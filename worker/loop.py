@@ -23,7 +23,7 @@ from worker.data import datasets
 from worker.data.datasets import DatasetError
 from worker.device import devices, memory
 from worker.environment import environment
-from worker.mlp.training import Split
+from worker.mlp.split import Split
 from worker.notifications import Listener
 from worker.retry import retry_while_disconnected
 from worker.signals import Stopped

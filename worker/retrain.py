@@ -19,7 +19,8 @@ from worker.context import Context
 from worker.data.datasets import Dataset
 from worker.mlp import weights
 from worker.mlp.initializers import Parameters
-from worker.mlp.training import Split, train
+from worker.mlp.split import Split
+from worker.mlp.training import train
 from worker.retry import retry_while_disconnected
 from worker.signals import Stopped
 
@@ -62,7 +63,7 @@ def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, byte
     split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
     parameters: dict[Hashable, Parameters] = {}
     last_results: dict[Hashable, EpochResult] = {}
-    with closing(train(runs, split, keep=parameters)) as training:
+    with closing(train(runs, split, final_parameters=parameters)) as training:
         for results in training:
             last_results |= {result.key: result for result in results}
             if context.stopping.is_set():

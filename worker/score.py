@@ -9,7 +9,7 @@ from app.queue import scoring
 from app.queue.scoring import Unscored
 from worker.context import Context
 from worker.data.datasets import Dataset
-from worker.mlp.training import score
+from worker.mlp.evaluation import score
 from worker.mlp.weights import from_bytes
 
 logger = logging.getLogger(__name__)

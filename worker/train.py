@@ -25,7 +25,8 @@ from worker.cohort import Key, cohort, seed_indices
 from worker.context import Context
 from worker.mlp import weights
 from worker.mlp.initializers import Parameters
-from worker.mlp.training import Split, train
+from worker.mlp.split import Split
+from worker.mlp.training import train
 from worker.retry import retry_while_disconnected
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,9 @@ class TrainMLP:
         stopping = self._context.stopping
         if stopping.is_set():
             return
-        training = train([progress.run for progress in self._progress.values()], self._split, keep=self._parameters)
+        training = train(
+            [progress.run for progress in self._progress.values()], self._split, final_parameters=self._parameters
+        )
         try:
             results = next(training)
             while True:

@@ -3,7 +3,7 @@
 import torch
 from sklearn.datasets import load_digits
 
-from worker.mlp.training import Split
+from worker.mlp.split import Split
 
 
 def digits(train: int = 1400, dtype: torch.dtype = torch.float64) -> Split:

@@ -12,13 +12,16 @@ from torch import Tensor
 from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, MLPConfig
 from app.domain.runs import Run
 from worker.mlp.fused.layout import fusion_order
-from worker.mlp.fused.network import FusedMLP, Kind, Member, Tally
+from worker.mlp.fused.member import Member
+from worker.mlp.fused.network import FusedMLP
+from worker.mlp.fused.step_kind import StepKind
 from worker.mlp.initializers import Parameters, initial_parameters
 from worker.mlp.reference.concise import MLPConcise
-from worker.mlp.reference.plain_training import noise_of, step
+from worker.mlp.reference.plain_training import batch_noise, step
 from worker.mlp.reference.scratch import MLPScratch
 from worker.mlp.schedules import learning_rates
-from worker.mlp.training import Split
+from worker.mlp.scores import RunningSums
+from worker.mlp.split import Split
 
 Reference = Callable[[MLPConfig, Parameters], MLPScratch | MLPConcise]
 FEATURES, CLASSES, BATCH = 20, 10, 32
@@ -106,7 +109,7 @@ def fused_after(runs: list[Run], dtype: torch.dtype, steps: int) -> list[Paramet
     """The parameters of runs that took their steps together."""
     kinds: dict[Hashable, list[Run]] = {}
     for run in sorted(runs, key=lambda run: fusion_order(run.config)):
-        kinds.setdefault(Kind.of(run.config), []).append(run)
+        kinds.setdefault(StepKind.of(run.config), []).append(run)
     found = {run.key: parameters for same in kinds.values() for run, parameters in _fused(same, dtype, steps)}
     return [found[run.key] for run in runs]
 
@@ -115,9 +118,9 @@ def _fused(runs: list[Run], dtype: torch.dtype, steps: int) -> Iterator[tuple[Ru
     members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES, dtype)) for run in runs]
     model = FusedMLP(members, like=torch.empty(0, dtype=dtype))
     space = model.workspace(BATCH)
-    model.plan(_rates([run.config for run in runs], steps), 0, 1)
+    model.load_steps(_rates([run.config for run in runs], steps), 0, 1)
     for x, y in batches(dtype, steps):
-        model.step(space, x, y, Tally.zero(len(runs), x))
+        model.step(space, x, y, RunningSums.zeros(len(runs), x))
     return ((run, model.parameters(position)) for position, run in enumerate(runs))
 
 
@@ -133,7 +136,7 @@ def plain_after(kind: Reference, run: Run, dtype: torch.dtype, steps: int) -> Pa
     model = kind(run.config, initial_parameters(run, FEATURES, CLASSES, dtype))
     rates = _rates([run.config], steps)[:, 0].tolist()
     for k, (rate, (x, y)) in enumerate(zip(rates, batches(dtype, steps), strict=True)):
-        step(model, x, y, rate, noise_of(replace(run, seed=0), 1, k, y))
+        step(model, x, y, rate, batch_noise(replace(run, seed=0), 1, k, y))
     return model.parameters()
 
 

@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment, worker_process, worker_row
 from worker.data.datasets import Dataset
 from worker.data.datasets import load as load_dataset
-from worker.mlp.training import score
+from worker.mlp.evaluation import score
 from worker.mlp.weights import from_bytes
 
 CPU = torch.device("cpu")

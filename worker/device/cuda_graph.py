@@ -1,4 +1,4 @@
-"""One step as one CUDA graph: a launch in place of dozens, each of which would cost more than what it computes."""
+"""One step as one CUDA graph: a single launch in place of dozens that cost more than what they compute."""
 
 from collections.abc import Callable
 from functools import cache
@@ -14,25 +14,28 @@ class Recorder(Protocol):
     """Turns a step into its replay."""
 
     def warm_up(self, step: Step) -> None:
-        """Takes the step as it is."""
+        """Calls the step as it is, in the surroundings in which it is recorded later."""
         ...
 
     def record(self, step: Step) -> Step:
-        """The operations of the step, on the same memory, to be done again; they are not done by recording them."""
+        """What does the operations of the step again, on the same memory; recording alone does not do them."""
         ...
 
 
-class Replayed:
-    """A step that is recorded after its first calls and then replayed; every call takes it once."""
+class ReplayedStep:
+    """A step that is called as it is for the first times, then recorded, and replayed from there on.
+
+    Every call takes the step once.
+    """
 
     def __init__(self, step: Step, recorder: Recorder) -> None:
         self._step, self._recorder = step, recorder
-        self._warm = 0
+        self._warm_up_calls = 0
         self._replay: Step | None = None
 
     def __call__(self) -> None:
-        if self._warm < WARM_UP:
-            self._warm += 1
+        if self._warm_up_calls < WARM_UP:
+            self._warm_up_calls += 1
             self._recorder.warm_up(self._step)
             return
         if self._replay is None:
@@ -41,7 +44,7 @@ class Replayed:
 
 
 class CudaGraphs:
-    """Records on a CUDA device.
+    """Records on a CUDA device, after torch's "CUDA semantics", section "CUDA Graphs".
 
     Each graph has working memory of its own: a pool that is shared must not be left by its last graph before the next
     one comes, and runs that leave a cohort do just that. Warm-up and capture are on one stream beside the usual one, as
@@ -54,11 +57,13 @@ class CudaGraphs:
 
     def warm_up(self, step: Step) -> None:
         with torch.cuda.device(self._device):
-            usual = torch.cuda.current_stream()
-            self._stream.wait_stream(usual)
+            usual_stream = torch.cuda.current_stream()
+            # Streams know nothing of each other: without waiting, the step would read what is not yet written, and
+            # what comes after it would read the step's memory too early.
+            self._stream.wait_stream(usual_stream)
             with torch.cuda.stream(self._stream):
                 step()
-            usual.wait_stream(self._stream)
+            usual_stream.wait_stream(self._stream)
 
     def record(self, step: Step) -> Step:
         graph = torch.cuda.CUDAGraph()
@@ -78,5 +83,5 @@ def _side_stream(device: torch.device) -> torch.cuda.Stream:
 
 
 def recorder_for(device: torch.device) -> Recorder | None:
-    """What records steps on this device; None where every operation is called by itself."""
+    """The recorder of steps on this device; None where every operation is called by itself."""
     return CudaGraphs(device) if device.type == "cuda" else None

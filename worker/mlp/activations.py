@@ -6,56 +6,58 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_aten = torch.ops.aten
+_aten = torch.ops.aten  # torch's own kernels: its public functions do not all write into memory that is there
 
 
 class Activation(NamedTuple):
-    """h = forward(z) and dL/dz from dL/dh, elementwise on tensors of any shape.
+    """h = forward(z) and dL/dz from dL/dh, elementwise on tensors of any shape."""
 
-    `forward(z, out)` writes h into `out`. `backward(grad, saved)` turns dL/dh into dL/dz in place. `saved` is h where
-    the derivative can be told from it: then `in_place` holds and `out` may be z itself. Otherwise it is z.
-    """
-
-    forward: Callable[[Tensor, Tensor], object]
-    backward: Callable[[Tensor, Tensor], object]
-    in_place: bool = True
+    forward: Callable[[Tensor, Tensor], object]  # (z, out): writes h into `out`
+    backward: Callable[[Tensor, Tensor], object]  # (grad, saved): turns dL/dh into dL/dz in place
+    in_place: bool = True  # `out` may be z itself, and `saved` is h, which tells the derivative; otherwise it is z
 
 
-def _nothing(_first: Tensor, _second: Tensor) -> None:
-    """The identity leaves both values and gradients where they are."""
+def _unchanged(_values: Tensor, _saved: Tensor) -> None:
+    """The identity leaves both values and grads where they are."""
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    # the derivative at 0 is 0, as in torch.nn.ReLU
+    # The derivative at 0 is 0, as in torch.nn.ReLU: h > 0 says the same as z > 0.
     "relu": Activation(
         lambda z, out: torch.clamp_min(z, 0, out=out),
         lambda grad, h: _aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad),
     ),
+    # h * (1 - h)
     "sigmoid": Activation(
         lambda z, out: torch.sigmoid(z, out=out),
         lambda grad, h: _aten.sigmoid_backward.grad_input(grad, h, grad_input=grad),
     ),
+    # 1 - h²
     "tanh": Activation(
         lambda z, out: torch.tanh(z, out=out),
         lambda grad, h: _aten.tanh_backward.grad_input(grad, h, grad_input=grad),
     ),
+    # Hendrycks and Gimpel 2016, the exact form with erf. It is not monotonic: h does not tell z, which stays beside it.
     "gelu": Activation(
         lambda z, out: _aten.gelu.out(z, out=out),
         lambda grad, z: _aten.gelu_backward.grad_input(grad, z, grad_input=grad),
         in_place=False,
     ),
+    # torch.nn.LeakyReLU; the True says that the sign is read from h.
     "leaky_relu": Activation(
         lambda z, out: _aten.leaky_relu.out(z, 0.01, out=out),
         lambda grad, h: _aten.leaky_relu_backward.grad_input(grad, h, 0.01, True, grad_input=grad),
     ),
+    # Clevert et al. 2016. Below 0 the derivative is h + 1; True as above, and the ones are alpha and two scales.
     "elu": Activation(
         lambda z, out: _aten.elu.out(z, out=out),
         lambda grad, h: _aten.elu_backward.grad_input(grad, 1, 1, 1, True, h, grad_input=grad),
     ),
+    # Ramachandran et al. 2017, "swish"; like GELU it needs z.
     "silu": Activation(
         lambda z, out: _aten.silu.out(z, out=out),
         lambda grad, z: _aten.silu_backward.grad_input(grad, z, grad_input=grad),
         in_place=False,
     ),
-    "identity": Activation(_nothing, _nothing),
+    "identity": Activation(_unchanged, _unchanged),
 }

@@ -7,58 +7,78 @@ from torch import Tensor
 
 from worker.mlp.initializers import Layer
 
-EPSILON, MOMENTUM = 1e-5, 0.1
+EPSILON, MOMENTUM = 1e-5, 0.1  # torch's defaults; the momentum is the share of the new batch
 _aten = torch.ops.aten
 
 
-class Normalization(NamedTuple):
-    """Units normalized over a mini-batch: y = gain * (z - mean) / sqrt(var + 1e-5) + shift. Ioffe and Szegedy 2015.
+class BatchNorm(NamedTuple):
+    """The buffers of y = gain * (z - mean) / sqrt(variance + 1e-5) + shift, over the mini-batch, for each unit.
 
-    Each is [units, batch], contiguous; `mean` and `inverse` are those of the batch. A batch of a single example has no
-    variance: it is normalized with the running statistics, as in validation, and does not change them.
+    Ioffe and Szegedy 2015; D2L 8.5. A batch of a single example has no variance: it is normalized with the running
+    statistics, as in validation, and does not change them.
     """
 
-    before: Tensor  # z
-    after: Tensor  # y
-    gradient: Tensor  # of the loss, first with respect to y, then to z
-    mean: Tensor  # [units]
-    inverse: Tensor  # [units], 1 / standard deviation
+    z: Tensor  # [units, batch] pre-activations, contiguous
+    y: Tensor  # [units, batch] what the activation begins with
+    grad: Tensor  # [units, batch] dL/dy before `backward`, dL/dz after it
+    mean: Tensor  # [units] of this batch's z
+    inverse_std: Tensor  # [units] 1 / sqrt(variance + EPSILON) of this batch's z
 
     @classmethod
-    def of(cls, before: Tensor, gradient: Tensor) -> "Normalization":
-        """The buffers for pre-activations [..., units, batch]."""
-        flat, flat_gradient = (tensor.view(-1, tensor.shape[-1]) for tensor in (before, gradient))
+    def of(
+        cls,
+        z: Tensor,  # [..., units, batch]
+        grad: Tensor,  # [..., units, batch]
+    ) -> "BatchNorm":
+        """The buffers for pre-activations and their grad; both are shared, not copied."""
+        flat, flat_grad = (tensor.view(-1, tensor.shape[-1]) for tensor in (z, grad))  # [units, batch]
         units = len(flat)
-        return cls(flat, torch.empty_like(flat), flat_gradient, before.new_empty(units), before.new_empty(units))
+        return cls(flat, torch.empty_like(flat), flat_grad, z.new_empty(units), z.new_empty(units))
 
-    def normalize(self, affine: Layer, statistics: Layer) -> None:
-        """Computes `after`, and moves the running statistics by a tenth towards those of the batch."""
-        tensors = self.before.unsqueeze(0), *_flat(affine), *_flat(statistics)
-        if self._single:
-            self.after.copy_(_aten.native_batch_norm(*tensors, False, MOMENTUM, EPSILON)[0][0])
+    def forward(
+        self,
+        affine: Layer,  # gain and shift, [..., units, 1] each
+        running: Layer,  # running mean and variance, [..., units, 1] each; moved a tenth towards the batch's
+    ) -> None:
+        """Computes `y`."""
+        # Torch normalizes [N, C, L] over N and L. As [1, units, batch] a unit's numbers lie side by side, and no
+        # transposed copy is made.
+        tensors = self.z.unsqueeze(0), *_flat(affine), *_flat(running)  # [1, units, batch], then [units] four times
+        if self._single_example:
+            self.y.copy_(_aten.native_batch_norm(*tensors, False, MOMENTUM, EPSILON)[0][0])  # [units, batch]
         else:
-            out = {"out": self.after.unsqueeze(0), "save_mean": self.mean, "save_invstd": self.inverse}
+            out = {"out": self.y.unsqueeze(0), "save_mean": self.mean, "save_invstd": self.inverse_std}
             _aten.native_batch_norm.out(*tensors, True, MOMENTUM, EPSILON, **out)
 
-    def denormalize(self, affine: Layer, statistics: Layer) -> Layer:
-        """Takes the gradient back through the normalization; gives back those of gain and shift, [units] each."""
-        gain, _ = _flat(affine)
-        tensors = self.gradient.unsqueeze(0), self.before.unsqueeze(0), gain, *_flat(statistics)
-        batch = self.mean, self.inverse, not self._single, EPSILON, [True, True, True]
-        gradient, of_gain, of_shift = _aten.native_batch_norm_backward(*tensors, *batch)
-        self.gradient.copy_(gradient[0])
-        return Layer(of_gain, of_shift)
+    def backward(
+        self,
+        affine: Layer,  # gain and shift, [..., units, 1] each
+        running: Layer,  # running mean and variance, [..., units, 1] each
+    ) -> Layer:  # grads of gain and shift, [units] each
+        """Turns dL/dy into dL/dz in `grad`, in place."""
+        gain, _ = _flat(affine)  # [units]
+        tensors = self.grad.unsqueeze(0), self.z.unsqueeze(0), gain, *_flat(running)
+        batch_stats = self.mean, self.inverse_std, not self._single_example, EPSILON, [True, True, True]
+        z_grad, gain_grad, shift_grad = _aten.native_batch_norm_backward(*tensors, *batch_stats)
+        self.grad.copy_(z_grad[0])  # [units, batch]; the kernel has no variant that writes into given memory
+        return Layer(gain_grad, shift_grad)
 
     @property
-    def _single(self) -> bool:
-        return self.before.shape[1] == 1
+    def _single_example(self) -> bool:
+        return self.z.shape[1] == 1
 
 
-def fold(layer: Layer, affine: Layer, statistics: Layer) -> Layer:
+def fold(
+    layer: Layer,  # weight [units, inputs], bias [units]
+    affine: Layer,  # gain and shift, [units] each
+    running: Layer,  # running mean and variance, [units] each
+) -> Layer:  # weight [units, inputs], bias [units]
     """One linear layer that gives what a linear layer and its normalization give in validation."""
-    scale = affine.weight / torch.sqrt(statistics.bias + EPSILON)
-    return Layer(scale.unsqueeze(1) * layer.weight, scale * (layer.bias - statistics.weight) + affine.bias)
+    scale = affine.weight / torch.sqrt(running.bias + EPSILON)  # [units]
+    return Layer(scale.unsqueeze(1) * layer.weight, scale * (layer.bias - running.weight) + affine.bias)
 
 
-def _flat(pair: Layer) -> tuple[Tensor, Tensor]:
+def _flat(
+    pair: Layer,  # [..., units, 1] each
+) -> tuple[Tensor, Tensor]:  # [units] each, views
     return pair.weight.view(-1), pair.bias.view(-1)

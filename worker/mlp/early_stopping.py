@@ -1,4 +1,4 @@
-"""When a run has waited long enough for a better validation loss."""
+"""Patience: a run ends when it has waited long enough for a better validation loss."""
 
 import math
 
@@ -6,18 +6,19 @@ from app.domain.configuration import MLPConfig
 
 
 class EarlyStopping:
-    """Watches one run; `patience` 0 never stops it.
+    """Watches one run and ends it after `patience` epochs in a row without a new lowest validation loss; 0 never does.
 
-    It stops after `patience` epochs in a row without a validation loss below the lowest one so far. What the run gives
-    is its last epoch, not its best one: its value is measured as that of a run which goes to its end. Prechelt 1998.
+    What the run gives is its last epoch, not its best one: its value is measured as that of a run which goes to its
+    end. Prechelt 1998; D2L 5.5.3.
     """
 
     def __init__(self, config: MLPConfig) -> None:
         self._patience = config.patience
-        self._lowest, self._waited = math.inf, 0
+        self._lowest_loss, self._epochs_without_improvement = math.inf, 0
 
     def stops(self, val_loss: float) -> bool:
         """Whether the run ends with the epoch that has this validation loss, in nats; called once an epoch."""
-        self._waited = 0 if val_loss < self._lowest else self._waited + 1
-        self._lowest = min(val_loss, self._lowest)
-        return 0 < self._patience <= self._waited
+        improved = val_loss < self._lowest_loss
+        self._epochs_without_improvement = 0 if improved else self._epochs_without_improvement + 1
+        self._lowest_loss = min(val_loss, self._lowest_loss)
+        return 0 < self._patience <= self._epochs_without_improvement

@@ -13,8 +13,12 @@ def is_constant(config: MLPConfig) -> bool:
     return config.lr_schedule == "constant" and config.warmup_epochs == 0
 
 
-def learning_rates(configs: Sequence[MLPConfig], epoch: int, steps: int) -> Tensor:
-    """The learning rates [steps, runs] float64, on the CPU, of an epoch (from 1) of so many steps.
+def learning_rates(
+    configs: Sequence[MLPConfig],  # one a run
+    epoch: int,  # from 1
+    steps: int,  # of each epoch
+) -> Tensor:  # [steps, runs] float64, on the CPU
+    """The learning rates of an epoch.
 
     With k the number of steps taken before, w = warmup_epochs * steps and u = max(k - w, 0), the learning rate is
     multiplied with (k + 1) / w while that is below 1, and then with
@@ -22,22 +26,26 @@ def learning_rates(configs: Sequence[MLPConfig], epoch: int, steps: int) -> Tens
         constant  1
         step      lr_gamma ** floor(u / (lr_step_epochs * steps))    torch.optim.lr_scheduler.StepLR
         cosine    (1 + cos(pi * u / (epochs * steps - w))) / 2       SGDR, Loshchilov and Hutter 2017, without restarts
+
+    D2L 12.11.
     """
 
-    def each(values: Sequence[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64)
+    def row(values: Sequence[float]) -> Tensor:
+        # float64: the rates are made on the host, and rounded once, when they are loaded onto the device
+        return torch.tensor(values, dtype=torch.float64)  # [runs]
 
-    taken = torch.arange((epoch - 1) * steps, epoch * steps, dtype=torch.float64).unsqueeze(1)
-    warmup = each([config.warmup_epochs * steps for config in configs])
-    after = (taken - warmup).clamp_min(0)
-    left = each([config.epochs * steps for config in configs]).sub(warmup).clamp_min(1)
-    drops = torch.floor(after / each([config.lr_step_epochs * steps for config in configs]))
-    factors = {
-        "constant": torch.ones_like(after),
-        "step": each([config.lr_gamma for config in configs]) ** drops,
-        "cosine": (1 + torch.cos(torch.pi * after / left)) / 2,
+    k = torch.arange((epoch - 1) * steps, epoch * steps, dtype=torch.float64).unsqueeze(1)  # [steps, 1]
+    warmup = row([config.warmup_epochs * steps for config in configs])  # [runs] w, in steps
+    after_warmup = (k - warmup).clamp_min(0)  # [steps, runs] u
+    # at least 1 where the warm-up takes the whole training: what is divided by it is then 0
+    decay_steps = row([config.epochs * steps for config in configs]).sub(warmup).clamp_min(1)  # [runs]
+    drops = torch.floor(after_warmup / row([config.lr_step_epochs * steps for config in configs]))  # [steps, runs]
+    factors = {  # [steps, runs] each
+        "constant": torch.ones_like(after_warmup),
+        "step": row([config.lr_gamma for config in configs]) ** drops,
+        "cosine": (1 + torch.cos(torch.pi * after_warmup / decay_steps)) / 2,
     }
-    chosen = torch.stack([factors[config.lr_schedule][:, i] for i, config in enumerate(configs)], 1)
-    rates = each([config.learning_rate for config in configs])
-    rising = (taken + 1) < warmup
-    return rates * torch.where(rising, (taken + 1) / warmup, chosen)
+    scheduled = torch.stack([factors[config.lr_schedule][:, i] for i, config in enumerate(configs)], 1)  # [steps, runs]
+    rates = row([config.learning_rate for config in configs])  # [runs]
+    rising = (k + 1) < warmup  # [steps, runs]
+    return rates * torch.where(rising, (k + 1) / warmup, scheduled)

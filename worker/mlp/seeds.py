@@ -16,9 +16,13 @@ def number_for(*names: str | int) -> int:
 
 def generator_for(*names: str | int) -> Generator:
     """A CPU generator of its own for each tuple of names, the same on every machine."""
-    return Generator().manual_seed(number_for(*names) >> 1)
+    return Generator().manual_seed(number_for(*names) >> 1)  # seeds are signed: 63 bits
 
 
-def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
-    """The order [count] int64, on the CPU, in which every run of this seed sees the examples in this epoch."""
+def epoch_order(
+    seed: int,  # of the runs
+    epoch: int,  # from 1
+    count: int,  # examples
+) -> Tensor:  # [count] int64, on the CPU
+    """The order in which every run of this seed sees the examples in this epoch."""
     return torch.randperm(count, generator=generator_for("order", seed, epoch))

@@ -12,8 +12,11 @@ from worker.mlp.initializers import Layer, Parameters
 _COPIES = 3  # at most while tensors become bytes: each tensor's, all of them, and those that are given back
 
 
-def to_bytes(layers: Parameters, value: float) -> bytes:
-    """Layers as `0.weight` [outputs, inputs], `0.bias` [outputs], `1.weight` ...; `value`: the run's, as metadata.
+def to_bytes(
+    layers: Parameters,  # stored as `0.weight` [outputs, inputs], `0.bias` [outputs], `1.weight` ...
+    value: float,  # what the run is judged by; stored as metadata
+) -> bytes:
+    """A network's layers in the format of safetensors.
 
     Raises MemoryError where there is no room to make them.
     """

@@ -15,7 +15,8 @@ from worker.device.cuda_graph import CudaGraphs, Step
 from worker.device.devices import choose_device, use_tf32
 from worker.device.memory import free_memory, is_out_of_memory
 from worker.mlp import dropout
-from worker.mlp.training import Split, train
+from worker.mlp.split import Split
+from worker.mlp.training import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU and a torch built for CUDA")
 RUNS = recipes(48)

@@ -14,12 +14,15 @@ from app.domain.runs import Run
 from tests.support.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
 from tests.support.recorded_steps import RecordedSteps
 from tests.worker.mlp.test_training import Curves, numbers
-from worker.device.cuda_graph import WARM_UP, Recorder, Replayed, recorder_for
+from worker.device.cuda_graph import WARM_UP, Recorder, ReplayedStep, recorder_for
 from worker.mlp.fused.layout import fusion_order
-from worker.mlp.fused.network import FusedMLP, Kind, Member, Tally
-from worker.mlp.fused.step_table import Planned
+from worker.mlp.fused.member import Member
+from worker.mlp.fused.network import FusedMLP
+from worker.mlp.fused.step_kind import StepKind
+from worker.mlp.fused.step_table import StepTable
 from worker.mlp.fused.steps import TrainingStep
 from worker.mlp.initializers import initial_parameters
+from worker.mlp.scores import RunningSums
 from worker.mlp.training import train
 
 
@@ -105,20 +108,20 @@ def test_a_step_knows_no_other_device() -> None:
     evaluation, also after some runs have left."""
     split, runs = small_split(torch.float32), recipes(48)
     x, y = split.train_x.to("meta"), split.train_y.to("meta")
-    kinds: dict[tuple[int, Kind], list[Run]] = {}
+    kinds: dict[tuple[int, StepKind], list[Run]] = {}
     for run in sorted(runs, key=lambda run: fusion_order(run.config)):
-        kinds.setdefault((run.seed, Kind.of(run.config)), []).append(run)
+        kinds.setdefault((run.seed, StepKind.of(run.config)), []).append(run)
     for same in kinds.values():
         members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES)) for run in same]
         model = FusedMLP(members, x)
         for _ in range(2):
-            plain, tally = model.evaluated(), Tally.zero(model.layout.runs, x)
-            step = TrainingStep(model, x, y, tally, Planned(BATCH, y), model.workspace(BATCH))
-            model.plan(torch.ones(1, model.layout.runs), 0, 1)
+            plain, sums = model.for_evaluation(), RunningSums.zeros(model.layout.runs, x)
+            step = TrainingStep(model, x, y, sums, StepTable(BATCH, y), model.workspace(BATCH))
+            model.load_steps(torch.ones(1, model.layout.runs), 0, 1)
             space = plain.workspace(len(y), training=False)
             with OnTheDevice():
                 step()
-                plain.evaluate(space, x, y, tally)
+                plain.evaluate(space, x, y, sums)
             model = FusedMLP([model.member(i) for i in range(0, model.layout.runs, 2)], x)
 
 
@@ -141,7 +144,7 @@ def test_the_recorder_keeps_what_the_host_burnt_in() -> None:
     def add() -> None:
         total.add_(next(added))
 
-    step = Replayed(add, RecordedSteps())
+    step = ReplayedStep(add, RecordedSteps())
     for _ in range(10):
         step()
     assert total.item() == 0 + 1 + 2 + 7 * 3

@@ -17,10 +17,12 @@ from tests.support.mlp_examples import (
     mixed_runs,
     plain_after,
 )
-from worker.mlp.fused.network import FusedMLP, Member, Tally
+from worker.mlp.fused.member import Member
+from worker.mlp.fused.network import FusedMLP
 from worker.mlp.initializers import initial_parameters
 from worker.mlp.reference.concise import MLPConcise
 from worker.mlp.reference.scratch import MLPScratch
+from worker.mlp.scores import RunningSums
 
 REFERENCES = [MLPScratch, MLPConcise]
 
@@ -85,9 +87,9 @@ def test_equal_scores_count_as_the_first_class() -> None:
     run = Run(0, MLPConfig((), initialization="zeros"), 0)
     model = FusedMLP([Member(run.config, initial_parameters(run, FEATURES, CLASSES))], like=torch.empty(0))
     (x, y), *_ = batches(torch.float32, 1)
-    tally = Tally.zero(1, x)
-    model.evaluate(model.workspace(BATCH, training=False), x, y, tally)
-    assert tally.correct.tolist() == [(y == 0).sum().item()]
+    sums = RunningSums.zeros(1, x)
+    model.evaluate(model.workspace(BATCH, training=False), x, y, sums)
+    assert sums.correct.tolist() == [(y == 0).sum().item()]
 
 
 def test_refuses_networks_out_of_order() -> None:

@@ -23,11 +23,13 @@ from tests.support.mlp_examples import (
     small_split,
 )
 from tests.worker.mlp.test_training import curves, losses, numbers
-from worker.mlp.fused.network import FusedMLP, Member
+from worker.mlp.evaluation import score
+from worker.mlp.fused.member import Member
+from worker.mlp.fused.network import FusedMLP
 from worker.mlp.initializers import Parameters, initial_parameters
 from worker.mlp.reference.concise import MLPConcise, train_concise
 from worker.mlp.reference.scratch import MLPScratch
-from worker.mlp.training import score, train
+from worker.mlp.training import train
 
 RECIPES = recipes(96)
 
@@ -164,10 +166,10 @@ def test_a_last_batch_of_one_example_is_normalized_as_in_validation() -> None:
 def test_kept_parameters_of_a_normalized_run_are_plain_layers() -> None:
     """They score as the last validation did: the normalization is folded into them."""
     config = MLPConfig((6, 4), epochs=2, batch_size=32, batch_norm=True, dropout=0.2)
-    keep: dict[Hashable, Parameters] = {}
-    *_, (last,) = train([Run("a", config, 0)], small_split(), dtype=torch.float64, keep=keep)
-    assert [tuple(layer.weight.shape) for layer in keep["a"]] == [(6, FEATURES), (4, 6), (CLASSES, 4)]
-    got = score(config, keep["a"], small_split().val_x, small_split().val_y)
+    final_parameters: dict[Hashable, Parameters] = {}
+    *_, (last,) = train([Run("a", config, 0)], small_split(), dtype=torch.float64, final_parameters=final_parameters)
+    assert [tuple(layer.weight.shape) for layer in final_parameters["a"]] == [(6, FEATURES), (4, 6), (CLASSES, 4)]
+    got = score(config, final_parameters["a"], small_split().val_x, small_split().val_y)
     assert got == pytest.approx((last.val_loss, last.val_accuracy), rel=1e-12)
 
 

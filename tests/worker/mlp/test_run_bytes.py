@@ -9,7 +9,8 @@ import torch
 from app.domain.configuration import MLPConfig
 from app.domain.memory import EVALUATION_BATCH, STATE_PER_PARAMETER, run_bytes
 from app.domain.runs import Run
-from worker.mlp.fused.network import FusedMLP, Member
+from worker.mlp.fused.member import Member
+from worker.mlp.fused.network import FusedMLP
 from worker.mlp.fused.optimizers import OPTIMIZERS
 from worker.mlp.initializers import initial_parameters
 
@@ -31,9 +32,9 @@ def test_training_takes_no_more_memory_than_was_told(shapes: list[tuple[int, ...
     members = [Member(run.config, initial_parameters(run, 784, 10)) for run in runs]
     model, again = (FusedMLP(members, like=torch.empty(0)) for _ in range(2))
     spaces = [model.workspace(100), model.workspace(99), model.workspace(EVALUATION_BATCH, training=False)]
-    copy = model.evaluated()
+    copy = model.for_evaluation()
     for space in spaces:
-        space.data = space.data[:0].clone()  # of the seed, not of its runs
+        space.x = space.x[:0].clone()  # of the seed, not of its runs
     kept = [model.parameters(position) for position in range(len(runs))]
     held = held_bytes(model, copy, *spaces) + held_bytes(again) + 4 * sum(t.numel() for p in kept for t in chain(*p))
     assert held <= sum(run_bytes(config, 784, 10) for config in configs) < 3 * held
@@ -62,4 +63,4 @@ def held_bytes(*things: object) -> int:
 
 def test_each_rule_keeps_as_many_numbers_as_was_told() -> None:
     """The table, which needs no torch, names the rules that there are, with the numbers that they keep."""
-    assert {name: getattr(rule, "memories", 0) for name, rule in OPTIMIZERS.items()} == STATE_PER_PARAMETER
+    assert {name: rule.state_count for name, rule in OPTIMIZERS.items()} == STATE_PER_PARAMETER

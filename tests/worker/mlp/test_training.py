@@ -11,10 +11,12 @@ from sklearn.datasets import load_digits
 from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from tests.support.mlp_examples import CLASSES, FEATURES, distance, mixed_runs, small_split
+from worker.mlp.evaluation import score
 from worker.mlp.initializers import Parameters
 from worker.mlp.reference.concise import train_concise
 from worker.mlp.reference.scratch import train_scratch
-from worker.mlp.training import Split, score, train
+from worker.mlp.split import Split
+from worker.mlp.training import train
 
 Curves = dict[Hashable, list[EpochResult]]
 SPLIT = small_split()
@@ -123,13 +125,13 @@ def test_finished_runs_leave_their_parameters() -> None:
     """They are there with the last result, score as the last validation did, and dropped or diverged ones are not."""
     config = MLPConfig((6, 4), epochs=2, batch_size=32)
     runs = [Run("a", config, 0), Run("dropped", config, 1), Run("wild", replace(config, learning_rate=1e300), 0)]
-    keep: dict[Hashable, Parameters] = {}
-    training = train(runs, SPLIT, dtype=torch.float64, keep=keep)
+    final_parameters: dict[Hashable, Parameters] = {}
+    training = train(runs, SPLIT, dtype=torch.float64, final_parameters=final_parameters)
     next(training)
-    assert keep == {}
+    assert final_parameters == {}
     (last,) = training.send(["dropped"])
-    assert list(keep) == ["a"]
-    got = score(config, keep["a"], SPLIT.val_x, SPLIT.val_y)
+    assert list(final_parameters) == ["a"]
+    got = score(config, final_parameters["a"], SPLIT.val_x, SPLIT.val_y)
     assert got == pytest.approx((last.val_loss, last.val_accuracy), rel=1e-12)
 
 
@@ -184,7 +186,7 @@ def test_parameters_do_not_change_when_neighbours_leave() -> None:
     runs = [Run(n, MLPConfig((6, 3), epochs=n, batch_size=32), 2) for n in (1, 2, 3)]
     together: dict[Hashable, Parameters] = {}
     alone: dict[Hashable, Parameters] = {}
-    list(train(runs, SPLIT, dtype=torch.float64, keep=together))
-    list(train(runs[2:], SPLIT, dtype=torch.float64, keep=alone))
+    list(train(runs, SPLIT, dtype=torch.float64, final_parameters=together))
+    list(train(runs[2:], SPLIT, dtype=torch.float64, final_parameters=alone))
     assert distance(together[3], alone[3]) <= 1e-9
     assert [tuple(layer.weight.shape) for layer in alone[3]] == [(6, FEATURES), (3, 6), (CLASSES, 3)]

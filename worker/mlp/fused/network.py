@@ -1,263 +1,251 @@
 """Many multilayer perceptrons trained at once on the same mini-batches.
 
-The first layer of all runs is one matrix product, weight [sum of widths, features] @ data [features, batch], and its
+The first layer of all runs is one matrix product, weight [first rows, features] @ data [features, batch], and its
 gradient another; later layers are batched products over runs of one shape. No run's numbers enter another's: rows are
-independent in every product, and the loss is summed over the runs. The gradients are written out by hand, so that each
-result goes into memory made beforehand. Nothing in a step waits for the device or asks anything of the host: what
-changes from step to step is planned for many steps ahead, so that a step can be captured once and replayed.
+independent in every product, and the loss is summed over the runs. The gradients are written out by hand (D2L 5.3), so
+that each result goes into memory made beforehand. Nothing in a step waits for the device or asks anything of the host:
+what changes from step to step is loaded for many steps ahead, so that a step can be captured once and replayed.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
-from app.domain.memory import update_rule
 from worker.mlp import dropout
-from worker.mlp.batch_norm import Normalization, fold
+from worker.mlp.batch_norm import BatchNorm, fold
 from worker.mlp.fused.layout import Layout, fusion_order
+from worker.mlp.fused.member import Member, TrainingState
 from worker.mlp.fused.optimizers import OPTIMIZERS, Optimizer
-from worker.mlp.fused.parameters import Bank, Norms, PerRun, load
-from worker.mlp.fused.step_table import Planned
-from worker.mlp.fused.workspace import Extras, Workspace
+from worker.mlp.fused.parameters import RunFactors, StackedNorms, StackedParameters, copy_layers
+from worker.mlp.fused.step_kind import StepKind
+from worker.mlp.fused.step_table import StepTable
+from worker.mlp.fused.workspace import Workspace
 from worker.mlp.initializers import Parameters
-
-
-class Tally(NamedTuple):
-    """Sums over examples, for each run."""
-
-    loss: Tensor  # [runs], nats
-    correct: Tensor  # [runs], int64
-
-    @classmethod
-    def zero(cls, runs: int, like: Tensor) -> "Tally":
-        """Nothing seen yet."""
-        return cls(like.new_zeros(runs), torch.zeros(runs, dtype=torch.int64, device=like.device))
-
-    def clear(self) -> None:
-        """Forgets what was seen."""
-        self.loss.zero_()
-        self.correct.zero_()
-
-    def means(self, examples: int) -> list[tuple[float, float]]:
-        """Mean loss and accuracy of each run; here the host waits for all steps of the device."""
-        losses, hits = self.loss.tolist(), self.correct.tolist()
-        return [(loss / examples, correct / examples) for loss, correct in zip(losses, hits, strict=True)]
-
-
-class State(NamedTuple):
-    """What training has left beside a network's parameters."""
-
-    memory: list[Parameters]  # what its optimizer keeps of each parameter
-    statistics: Parameters  # running mean and variance of each hidden layer, where it is normalized
-    steps: int
-
-
-class Member(NamedTuple):
-    """One network of a group.
-
-    Its parameters are its linear layers, behind them gain and shift of the normalized ones; without a state it has
-    taken no step yet, and begins with linear layers alone.
-    """
-
-    config: MLPConfig
-    parameters: Parameters
-    state: State | None = None
-
-
-class Kind(NamedTuple):
-    """What a training step consists of; the members of a fused network agree in it."""
-
-    rule: str
-    smooths: bool
-    extras: Extras
-
-    @classmethod
-    def of(cls, config: MLPConfig) -> "Kind":
-        """The kind of step that a configuration takes."""
-        hidden = bool(config.hidden_layers)
-        extras = Extras(hidden and config.dropout > 0, hidden and config.batch_norm)
-        return cls(update_rule(config), config.label_smoothing > 0, extras)
+from worker.mlp.scores import RunningSums
 
 
 class FusedMLP:
-    """The networks of `members`, at least one and in `fusion_order`, as few tensors of the dtype and device of `like`.
+    """The networks of some members as few tensors; parameters and states are copied.
 
-    Parameters and states are copied. Raises ValueError when the order is another, or the members are of two kinds.
+    Raises ValueError when the members come in another order than `fusion_order`, or are of two kinds of step.
     """
 
-    def __init__(self, members: Sequence[Member], like: Tensor) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],  # at least one, in `fusion_order`
+        like: Tensor,  # any shape: gives dtype and device
+    ) -> None:
         configs = [member.config for member in members]
         if sorted(configs, key=fusion_order) != configs:
             raise ValueError("the members of a fused network come in fusion_order")
-        self._kind, *others = {Kind.of(config) for config in configs}
-        if others:
+        self._kind, *other_kinds = {StepKind.of(config) for config in configs}
+        if other_kinds:
             raise ValueError("the members of a fused network are of one kind")
-        features, classes = members[0].parameters[0].weight.shape[1], _classes(members[0])
-        self.layout = Layout.of(configs, features, classes)
+        self.layout = Layout.of(configs, members[0].features, members[0].classes)
         self._configs, self._like = configs, like.new_empty(0)
-        normalizes = self._kind.extras.normalizes
-        self._bank = Bank(self.layout, self._like, gain=1 if normalizes else None)
-        self._statistics = Norms(self.layout, self._like, 0, 1) if normalizes else None
-        self.cursor = torch.zeros(1, dtype=torch.int64, device=self._like.device)  # planned steps that were taken
-        self.optimizer: Optimizer = OPTIMIZERS[self._kind.rule](configs, self._bank, self._like)
+        self._parameters = StackedParameters(self.layout, self._like, gain=1 if self._kind.batch_norm else None)
+        self._running_stats = StackedNorms(self.layout, self._like, 0, 1) if self._kind.batch_norm else None
+        # [1], how many of the loaded steps were taken: a tensor, so that a captured step moves it on by itself
+        self.cursor = torch.zeros(1, dtype=torch.int64, device=self._like.device)
+        self.optimizer: Optimizer = OPTIMIZERS[self._kind.rule](configs, self._parameters, self._like)
         for position, member in enumerate(members):
-            self._load(position, member)
-        self._prepare(configs)
+            self._copy_member(position, member)
+        self._make_loss_coefficients()
+        if self._kind.dropout:
+            self._make_dropout_coefficients()
 
-    def _prepare(self, configs: Sequence[MLPConfig]) -> None:
-        """Makes the coefficients of loss and dropout."""
-        smoothing = self._like.new_tensor([config.label_smoothing for config in configs]).view(-1, 1, 1)
-        self._hit = smoothing - 1  # minus the probability that a target has beside the share of every class
-        self._spread = smoothing / self.layout.classes if self._kind.smooths else None
-        if self._kind.extras.drops:
-            dropouts = [config.dropout for config in configs]
-            thresholds = torch.tensor([dropout.threshold(share) for share in dropouts], dtype=torch.int32)
-            self._threshold = PerRun(thresholds.to(self._like.device), self._bank)
-            self._keys = Planned(2 * len(self.layout.widest()), thresholds.to(self._like.device))
-            self._kept = PerRun(self._like.new_tensor([1 / (1 - share) for share in dropouts]), self._bank)
+    def _make_loss_coefficients(self) -> None:
+        smoothing = self._like.new_tensor([config.label_smoothing for config in self._configs]).view(-1, 1, 1)
+        # Smoothed targets are smoothing / classes for every class and 1 - smoothing more for the example's own; the
+        # gradient of the cross-entropy has both with a minus. Szegedy et al. 2016.
+        self._target_grad = smoothing - 1  # [runs, 1, 1]
+        self._smoothing = smoothing / self.layout.classes if self._kind.label_smoothing else None  # [runs, 1, 1]
 
-    def _load(self, position: int, member: Member) -> None:
-        load(self._bank.of(position), member.parameters)
+    def _make_dropout_coefficients(self) -> None:
+        shares = [config.dropout for config in self._configs]
+        thresholds = torch.tensor([dropout.threshold(share) for share in shares], dtype=torch.int32)
+        thresholds = thresholds.to(self._like.device)  # [runs]
+        self._dropout_thresholds = RunFactors(thresholds, self._parameters)
+        self._dropout_keys = StepTable(2 * len(self.layout.max_widths()), thresholds)  # [1, 2 * hidden layers] int32
+        survivor_scales = self._like.new_tensor([1 / (1 - share) for share in shares])  # [runs], keeps the mean
+        self._survivor_scales = RunFactors(survivor_scales, self._parameters)
+
+    def _copy_member(self, position: int, member: Member) -> None:
+        copy_layers(self._parameters.of_run(position), member.parameters)
         if member.state is None:
             return
         self.optimizer.steps = member.state.steps
-        for bank, kept in zip(self.optimizer.memory, member.state.memory, strict=True):
-            load(bank.of(position), kept)
-        if self._statistics:
-            load(self._statistics.of(position), member.state.statistics)
+        for stacked, layers in zip(self.optimizer.state, member.state.optimizer, strict=True):
+            copy_layers(stacked.of_run(position), layers)
+        if self._running_stats:
+            copy_layers(self._running_stats.of_run(position), member.state.running_stats)
 
     def member(self, position: int) -> Member:
         """One network as it is now: views of its parameters and its state."""
-        statistics = self._statistics.of(position) if self._statistics else []
-        state = State([bank.of(position) for bank in self.optimizer.memory], statistics, self.optimizer.steps)
-        return Member(self._configs[position], self._bank.of(position), state)
+        running_stats = self._running_stats.of_run(position) if self._running_stats else []
+        optimizer_state = [stacked.of_run(position) for stacked in self.optimizer.state]
+        state = TrainingState(optimizer_state, running_stats, self.optimizer.steps)
+        return Member(self._configs[position], self._parameters.of_run(position), state)
 
     def parameters(self, position: int) -> Parameters:
         """One network's layers as it is evaluated, weight [outputs, inputs] and bias [outputs].
 
         They are views, but for layers into which a batch normalization is folded.
         """
-        linear = self._bank.linear_of(position)
-        if not self._bank.norms or not self._statistics:
+        linear = self._parameters.linear_of_run(position)
+        if not self._parameters.norms or not self._running_stats:
             return linear
-        norms = zip(self._bank.norms.of(position), self._statistics.of(position), strict=True)
+        norms = zip(self._parameters.norms.of_run(position), self._running_stats.of_run(position), strict=True)
         folded = [fold(layer, *norm) for layer, norm in zip(linear, norms, strict=False)]
         return folded + linear[len(folded) :]
 
-    def evaluated(self) -> "FusedMLP":
-        """The networks to `evaluate`: these themselves, or with batch normalization copies without it."""
-        if not self._statistics:
+    def for_evaluation(self) -> "FusedMLP":
+        """The networks to `evaluate`: these themselves, or with batch normalization copies into which it is folded."""
+        if not self._running_stats:
             return self
         plain = [MLPConfig(config.hidden_layers, activation=config.activation) for config in self._configs]
         return FusedMLP([Member(config, self.parameters(i)) for i, config in enumerate(plain)], self._like)
 
     def workspace(self, batch: int, training: bool = True) -> Workspace:
         """Buffers for `step`, or without `training` only for `evaluate`, on batches of exactly this size."""
-        return Workspace(self.layout, batch, self._like, training, self._kind.extras)
+        return Workspace(self.layout, batch, self._like, self._kind if training else None)
 
-    def plan(self, rates: Tensor, seed: int, epoch: int, first: int = 0) -> None:
-        """Prepares the next steps, all of which must be taken, at learning rates [steps, runs] float64.
-
-        There are at most `STEPS_AHEAD`, from step `first` of an epoch on; `seed` is that of the runs.
-        """
+    def load_steps(
+        self,
+        rates: Tensor,  # [steps, runs] float64, the learning rates of at most STEPS_AHEAD steps
+        seed: int,  # of the runs
+        epoch: int,  # from 1
+        first: int = 0,  # the first of the steps, within the epoch
+    ) -> None:
+        """Prepares the next steps, all of which must be taken."""
         self.cursor.zero_()
-        self.optimizer.plan(rates)
-        if self._kind.extras.drops:
+        self.optimizer.load_rates(rates)
+        if self._kind.dropout:
             steps = range(first, first + len(rates))
-            self._keys.plan(dropout.keys(seed, epoch, steps, len(self.layout.widest())).flatten(1))
+            keys = dropout.keys(seed, epoch, steps, len(self.layout.max_widths()))  # [steps, hidden layers, 2]
+            self._dropout_keys.load(keys.flatten(1))
 
-    def step(self, space: Workspace, x: Tensor, y: Tensor, tally: Tally) -> None:
-        """The next planned step, on x [batch, features] and y [batch]; adds the batch, as it was before, to the tally.
-
-        The same operations on the same memory, whichever step it is.
-        """
-        self.optimizer.begin(space.batch, self.cursor)
+    def step(
+        self,
+        space: Workspace,  # for training, on batches of this size
+        x: Tensor,  # [batch, features]
+        y: Tensor,  # [batch] int64
+        sums: RunningSums,  # the batch is added as it was before the step
+    ) -> None:
+        """Takes the next loaded step: the same operations on the same memory, whichever step it is."""
+        self.optimizer.begin_step(space.batch, self.cursor)
         if space.masks:
-            self._draw(space)
-        self.evaluate(space, x, y, tally)
-        if self._spread is not None:
-            self._smooth(space, y, tally, self._spread)
-        signal = space.logits_gradient.exp_()  # softmax minus one-hot is the gradient of the cross-entropy
-        if self._spread is not None:
-            signal.sub_(self._spread)
+            self._draw_masks(space)
+        self.evaluate(space, x, y, sums)  # leaves log(softmax(z)) in space.logits_grad
+        if self._smoothing is not None:
+            self._add_smoothing_loss(space, y, sums, self._smoothing)
+        # dL/dz of the cross-entropy is softmax(z) minus the target probabilities: D2L 4.1.2.2. It is made in the memory
+        # of the log-probabilities, which nothing needs any more.
+        logits_grad = space.logits_grad.exp_()  # [runs, classes, batch]
+        if self._smoothing is not None:
+            logits_grad.sub_(self._smoothing)  # [runs, 1, 1]
         targets = self._targets(y)
-        signal.scatter_add_(1, targets, self._hit.expand(targets.shape))
-        signal.mul_(self.optimizer.signal_scale())
+        logits_grad.scatter_add_(1, targets, self._target_grad.expand(targets.shape))
+        # here, where there are few numbers, and not at the parameters, where there are many
+        logits_grad.mul_(self.optimizer.logits_grad_scale())  # [runs, 1, 1]
         self._backward(space, x)
         self.cursor.add_(1)
 
-    def _draw(self, space: Workspace) -> None:
-        """Draws the masks of a step."""
-        keys = self._keys.take(self.cursor).view(-1, 2)
-        noise = [layer.draw(key) for layer, key in zip(space.noise, keys, strict=True)]
+    def _draw_masks(self, space: Workspace) -> None:
+        """Draws the masks of a step; blocks of narrower layers read the first rows of the widest layer's noise."""
+        keys = self._dropout_keys.select(self.cursor).view(-1, 2)  # [hidden layers, 2] int32
+        noise = [layer.draw(key) for layer, key in zip(space.noise, keys, strict=True)]  # [max width, batch] each
         for block, mask in space.masks:
             _, outputs, _ = mask.shape
-            kept = noise[self.layout.blocks[block].depth][:outputs] >= self._threshold.of(block)
-            torch.mul(kept, self._kept.of(block), out=mask)
+            survives = noise[self.layout.blocks[block].depth][:outputs] >= self._dropout_thresholds.of_block(block)
+            torch.mul(survives, self._survivor_scales.of_block(block), out=mask)  # [runs, outputs, batch]
 
-    def evaluate(self, space: Workspace, x: Tensor, y: Tensor, tally: Tally) -> None:
-        """Adds x [batch, features] and y [batch] to the tally; leaves log-probabilities in `logits_gradient`.
+    def evaluate(
+        self,
+        space: Workspace,  # on batches of this size
+        x: Tensor,  # [batch, features]
+        y: Tensor,  # [batch] int64
+        sums: RunningSums,  # the batch is added
+    ) -> None:
+        """Adds a batch's losses and correct answers to the sums; leaves log-probabilities in `space.logits_grad`.
 
-        Networks with batch normalization are evaluated as their `evaluated()`.
+        Networks with batch normalization are evaluated as their `for_evaluation()`.
         """
         self._forward(space, x)
-        torch.log_softmax(space.logits, 1, out=space.logits_gradient)
-        tally.loss.sub_(space.logits_gradient.gather(1, self._targets(y)).sum((1, 2)))
+        torch.log_softmax(space.logits, 1, out=space.logits_grad)  # [runs, classes, batch]
+        sums.loss.sub_(space.logits_grad.gather(1, self._targets(y)).sum((1, 2)))  # [runs]
         # on a CPU max(1) takes a fifth of argmax(1) here, and both give the first of equals
-        tally.correct.add_((space.logits.max(1).indices == y).sum(1))
+        sums.correct.add_((space.logits.max(1).indices == y).sum(1))  # [runs]
 
-    def _smooth(self, space: Workspace, y: Tensor, tally: Tally, spread: Tensor) -> None:
-        """Turns the loss that was tallied into that of smoothed labels."""
-        logs = space.logits_gradient
-        of_targets = logs.gather(1, self._targets(y)).sum(1, keepdim=True)
-        tally.loss.add_((spread * (self.layout.classes * of_targets - logs.sum(1, keepdim=True))).sum((1, 2)))
+    def _add_smoothing_loss(
+        self,
+        space: Workspace,  # with log-probabilities in logits_grad
+        y: Tensor,  # [batch] int64
+        sums: RunningSums,
+        smoothing: Tensor,  # [runs, 1, 1] probability of each class, beside the target's own
+    ) -> None:
+        """Turns the loss of the labels, which was added, into that of smoothed labels, as torch's cross_entropy."""
+        logs = space.logits_grad  # [runs, classes, batch]
+        target_logs = logs.gather(1, self._targets(y)).sum(1, keepdim=True)  # [runs, 1, batch]
+        differences = smoothing * (self.layout.classes * target_logs - logs.sum(1, keepdim=True))  # [runs, 1, batch]
+        sums.loss.add_(differences.sum((1, 2)))  # [runs]
 
-    def _targets(self, y: Tensor) -> Tensor:
+    def _targets(
+        self,
+        y: Tensor,  # [batch] int64
+    ) -> Tensor:  # [runs, 1, batch] int64, a view: the index along the classes
         return y.expand(self.layout.runs, 1, -1)
 
-    def _forward(self, space: Workspace, x: Tensor) -> None:
-        torch.addmm(self._bank.first.bias, self._bank.first.weight, x.T, out=space.first)
+    def _forward(
+        self,
+        space: Workspace,
+        x: Tensor,  # [batch, features]
+    ) -> None:
+        first = self._parameters.first
+        torch.addmm(first.bias, first.weight, x.T, out=space.first_out)  # [first rows, batch]
         if space.norm:
-            self._normalize(None, space.norm)
+            self._norm_forward(None, space.norm)  # [hidden rows, batch]
         for section in space.sections:
-            section.activate()
+            section.forward()  # [rows of one activation, batch]
         for stage in space.stages:
-            weight, bias = self._bank.layers[stage.block]
-            torch.baddbmm(bias, weight, stage.inputs, out=stage.out)
+            weight, bias = self._parameters.layers[stage.block]
+            torch.baddbmm(bias, weight, stage.inputs, out=stage.out)  # [runs, outputs, batch]
             if stage.hidden:
                 if stage.norm:
-                    self._normalize(stage.block, stage.norm)
-                stage.hidden.activate()
+                    self._norm_forward(stage.block, stage.norm)
+                stage.hidden.forward()  # [runs, outputs, batch]
 
-    def _backward(self, space: Workspace, x: Tensor) -> None:
+    def _backward(
+        self,
+        space: Workspace,  # with dL/dlogits in logits_grad
+        x: Tensor,  # [batch, features]
+    ) -> None:
         for stage in reversed(space.stages):
             if stage.hidden:
-                stage.hidden.deactivate()
+                stage.hidden.backward()  # [runs, outputs, batch]
                 if stage.norm:
-                    self._denormalize(stage.block, stage.norm)
-            weight = self._bank.layers[stage.block].weight
-            torch.bmm(weight.mT, stage.out_gradient, out=stage.inputs_gradient)  # before the weights change
-            self.optimizer.update(stage.block, stage.out_gradient, stage.inputs.mT)
+                    self._norm_backward(stage.block, stage.norm)
+            weight = self._parameters.layers[stage.block].weight
+            # before the weights change: the grad is that of the weights which the forward pass had
+            torch.bmm(weight.mT, stage.out_grad, out=stage.inputs_grad)  # [runs, inputs, batch]
+            self.optimizer.update(stage.block, stage.out_grad, stage.inputs.mT)  # at once, while both are in the cache
+        # the stages have filled in the grads of the sections, whose views they read
         for section in space.sections:
-            section.deactivate()
+            section.backward()  # [rows of one activation, batch]
         if space.norm:
-            self._denormalize(None, space.norm)
-        self.optimizer.update(None, space.first_gradient, x)
+            self._norm_backward(None, space.norm)  # [hidden rows, batch]
+        # the logits of runs without hidden layers end first_out_grad, so that one product serves all runs
+        self.optimizer.update(None, space.first_out_grad, x)
 
-    def _normalize(self, block: int | None, norm: Normalization) -> None:
-        assert self._bank.norms
-        assert self._statistics
-        norm.normalize(self._bank.norms.layer(block), self._statistics.layer(block))
+    def _norm_forward(self, block: int | None, norm: BatchNorm) -> None:
+        assert self._parameters.norms
+        assert self._running_stats
+        norm.forward(self._parameters.norms.layer(block), self._running_stats.layer(block))
 
-    def _denormalize(self, block: int | None, norm: Normalization) -> None:
-        assert self._bank.norms
-        assert self._statistics
-        gradients = norm.denormalize(self._bank.norms.layer(block), self._statistics.layer(block))
-        self.optimizer.update_norm(block, gradients)
-
-
-def _classes(member: Member) -> int:
-    return len(member.parameters[len(member.config.hidden_layers)].bias)
+    def _norm_backward(self, block: int | None, norm: BatchNorm) -> None:
+        assert self._parameters.norms
+        assert self._running_stats
+        grads = norm.backward(self._parameters.norms.layer(block), self._running_stats.layer(block))
+        self.optimizer.update_norm(block, grads)

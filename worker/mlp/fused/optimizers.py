@@ -7,101 +7,139 @@ import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
-from worker.mlp.fused.parameters import Bank, PerStep
-from worker.mlp.fused.step_table import Planned
-from worker.mlp.fused.update_rules import Adam, ByGradient, Momentum, Nesterov, RMSprop, RMSpropMomentum
+from worker.mlp.fused.gradient_optimizer import GradientOptimizer
+from worker.mlp.fused.parameters import StackedParameters, StepFactors
+from worker.mlp.fused.step_table import StepTable
+from worker.mlp.fused.update_rules import Adam, Momentum, Nesterov, RMSprop, RMSpropMomentum
 from worker.mlp.initializers import Layer
 
 
 class Optimizer(Protocol):
-    """Takes the gradients of a group's layers as the two factors of which they are products.
+    """Takes the grads of a group's layers as the two factors of which they are products.
 
-    The network multiplies the gradient of the summed losses with `signal_scale` before it goes backward, so that a
-    rule which is linear in the gradient, such as plain SGD, costs nothing beyond the product itself. `memory` is what
-    the rule keeps of each parameter, `steps` how many steps were planned, all of which are taken; both go with the runs
-    when a group shrinks. What changes from step to step is planned on the host and read on the device.
+    The network multiplies the grad of the summed losses with `logits_grad_scale` before it goes backward, so that a
+    rule which is linear in the grad, such as plain SGD, costs nothing beyond the product itself. What changes from step
+    to step is loaded by the host and read on the device.
     """
 
-    memory: list[Bank]
-    steps: int
+    state: list[StackedParameters]  # what the rule remembers of each parameter; goes with the runs to a smaller group
+    steps: int  # how many were loaded, all of which are taken
 
-    def plan(self, rates: Tensor) -> None:
-        """Prepares the next steps, at most `STEPS_AHEAD`, at learning rates [steps, runs] float64."""
+    def load_rates(
+        self,
+        rates: Tensor,  # [steps, runs] float64, at most STEPS_AHEAD steps
+    ) -> None:
+        """Prepares the next steps."""
         ...
 
-    def begin(self, batch: int, cursor: Tensor) -> None:
-        """Starts the planned step at the cursor [1] int64, on a mini-batch of this size."""
+    def begin_step(
+        self,
+        batch: int,  # examples of its mini-batch
+        cursor: Tensor,  # [1] int64, how many of the loaded steps were taken
+    ) -> None:
+        """Starts the step at the cursor."""
         ...
 
-    def signal_scale(self) -> Tensor | float:
-        """The factor, [runs, 1, 1] or one for all, of each run's gradient with respect to its logits."""
+    def logits_grad_scale(self) -> Tensor | float:  # [runs, 1, 1], or one for all
+        """What each run's grad of the summed losses with respect to its logits is to be multiplied with."""
         ...
 
-    def update(self, block: int | None, delta: Tensor, inputs: Tensor) -> None:
-        """Changes the weight and bias of a block, or without one of the first layer of all runs, in place.
+    def update(
+        self,
+        block: int | None,  # None: the first layer of all runs
+        outputs_grad: Tensor,  # [(runs,) outputs, batch] dL/dz, scaled by logits_grad_scale()
+        inputs: Tensor,  # [(runs,) batch, inputs]
+    ) -> None:
+        """Changes the weight and bias of a block in place.
 
-        Their gradients are `delta` [(n,) outputs, batch] @ `inputs` [(n,) batch, inputs] and the row sums of `delta`.
+        Their grads are `outputs_grad` @ `inputs` and the sums of `outputs_grad` over the batch.
         """
         ...
 
-    def update_norm(self, block: int | None, gradients: Layer) -> None:
-        """Changes gain and shift of a hidden block, or without one of the first layer of all runs, in place.
-
-        Their gradients are the weight and the bias [units] that are given.
-        """
+    def update_norm(
+        self,
+        block: int | None,  # None: the first layer of all runs
+        grads: Layer,  # dL/dgain and dL/dshift, [units] each, scaled as above
+    ) -> None:
+        """Changes gain and shift of a hidden block in place."""
         ...
 
 
 class SGD:
-    """Plain stochastic gradient descent: p <- p - rate * (dL/dp + weight_decay * p).
+    """Plain stochastic gradient descent: p <- p - rate * (dL/dp + weight_decay * p), as torch.optim.SGD. D2L 12.5.
 
-    The gradient arrives multiplied with minus the rate: the product that computes it adds it.
+    The grad arrives multiplied with minus the rate: the product that computes it adds it to the parameters, and it is
+    never stored.
     """
 
-    def __init__(self, configs: Sequence[MLPConfig], bank: Bank, like: Tensor) -> None:
-        self.memory: list[Bank] = []
+    state_count = 0  # it remembers nothing of a parameter
+
+    def __init__(
+        self,
+        configs: Sequence[MLPConfig],  # one a run
+        parameters: StackedParameters,  # changed in place
+        like: Tensor,  # any shape: gives dtype and device
+    ) -> None:
+        self.state: list[StackedParameters] = []
         self.steps = 0
-        self._bank = bank
-        self._negative_rates = Planned(len(configs), like)
-        self._decay = torch.tensor([config.weight_decay for config in configs], dtype=torch.float64)
-        self._kept = PerStep(bank, like) if self._decay.any() else None
+        self._parameters = parameters
+        self._negative_rates = StepTable(len(configs), like)
+        self._weight_decay = torch.tensor([config.weight_decay for config in configs], dtype=torch.float64)  # [runs]
+        self._shrinkage = StepFactors(parameters, like) if self._weight_decay.any() else None  # 1 - rate * decay
 
-    def plan(self, rates: Tensor) -> None:
+    def load_rates(
+        self,
+        rates: Tensor,  # [steps, runs] float64
+    ) -> None:
         self.steps += len(rates)
-        self._negative_rates.plan(-rates)
-        if self._kept:
-            self._kept.plan(1 - rates * self._decay)
+        self._negative_rates.load(-rates)
+        if self._shrinkage:
+            self._shrinkage.load(1 - rates * self._weight_decay)
 
-    def begin(self, batch: int, cursor: Tensor) -> None:
+    def begin_step(
+        self,
+        batch: int,
+        cursor: Tensor,  # [1] int64, how many of the loaded steps were taken
+    ) -> None:
         self._batch = batch
-        self._negative_rates.take(cursor)
-        if self._kept:
-            self._kept.take(cursor)
+        self._negative_rates.select(cursor)
+        if self._shrinkage:
+            self._shrinkage.select(cursor)
 
-    def signal_scale(self) -> Tensor:
-        return self._negative_rates.now.view(-1, 1, 1) / self._batch
+    def logits_grad_scale(self) -> Tensor:  # [runs, 1, 1] -rate / batch
+        return self._negative_rates.current.view(-1, 1, 1) / self._batch
 
-    def update(self, block: int | None, delta: Tensor, inputs: Tensor) -> None:
-        weight, bias = self._bank.layer(block)
-        if self._kept:
-            weight.mul_(self._kept.of(block))
-            bias.mul_(self._kept.of(block))  # where it is not trained it is 0
+    def update(
+        self,
+        block: int | None,  # None: the first layer of all runs
+        outputs_grad: Tensor,  # [(runs,) outputs, batch] -rate * dL/dz of the mean loss
+        inputs: Tensor,  # [(runs,) batch, inputs]
+    ) -> None:
+        weight, bias = self._parameters.layer(block)
+        if self._shrinkage:  # first: the decay is of the parameters as they were before the step
+            weight.mul_(self._shrinkage.of_block(block))
+            bias.mul_(self._shrinkage.of_block(block))  # where it is not trained it is 0
         if block is None:
-            weight.addmm_(delta, inputs)
+            weight.addmm_(outputs_grad, inputs)  # [first rows, features]
         else:
-            weight.baddbmm_(delta, inputs)
-        if self._bank.biased(block):
-            bias.add_(torch.sum(delta, -1, keepdim=True))
+            weight.baddbmm_(outputs_grad, inputs)  # [runs, outputs, inputs]
+        if self._parameters.trains_bias(block):
+            bias.add_(torch.sum(outputs_grad, -1, keepdim=True))  # [(runs,) outputs, 1]
 
-    def update_norm(self, block: int | None, gradients: Layer) -> None:
-        assert self._bank.norms
-        for mine, change in zip(self._bank.norms.layer(block), gradients, strict=True):
-            if self._kept:
-                mine.mul_(self._kept.of(block)[: len(mine)])  # the first layer ends with rows of logits
-            mine.add_(change.view(mine.shape))
+    def update_norm(
+        self,
+        block: int | None,  # None: the first layer of all runs
+        grads: Layer,  # -rate * dL/dgain and -rate * dL/dshift, [units] each
+    ) -> None:
+        assert self._parameters.norms
+        for target, change in zip(self._parameters.norms.layer(block), grads, strict=True):
+            if self._shrinkage:
+                target.mul_(self._shrinkage.of_block(block)[: len(target)])  # the first layer ends with rows of logits
+            target.add_(change.view(target.shape))
 
 
-OPTIMIZERS: dict[str, type[SGD | ByGradient]] = {
+# by the names that app.domain.memory.update_rule gives back
+OPTIMIZERS: dict[str, type[SGD | GradientOptimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,
     "nesterov": Nesterov,

@@ -1,4 +1,4 @@
-"""The training steps of an epoch: what changes from one to the next waits on the device, and a cursor moves over it."""
+"""The training steps of an epoch: what changes between them waits on the device, and a cursor moves over it."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.domain.memory import STEPS_AHEAD
-from worker.device.cuda_graph import Recorder, Replayed, Step
-from worker.mlp.fused.network import FusedMLP, Tally
-from worker.mlp.fused.step_table import Planned
+from worker.device.cuda_graph import Recorder, ReplayedStep, Step
+from worker.mlp.fused.network import FusedMLP
+from worker.mlp.fused.step_table import StepTable
 from worker.mlp.fused.workspace import Workspace
+from worker.mlp.scores import RunningSums, Score
 
 
 @dataclass(frozen=True)
@@ -18,47 +19,61 @@ class TrainingStep:
     """One step on a mini-batch of the workspace's size: the same operations on the same memory in every call."""
 
     model: FusedMLP
-    x: Tensor
-    y: Tensor
-    tally: Tally
-    picked: Planned  # the examples of each step
+    x: Tensor  # [n, features], all examples
+    y: Tensor  # [n] int64
+    sums: RunningSums  # of the epoch
+    examples: StepTable  # [1, batch] int64: which examples a step takes; a smaller batch takes the first of them
     space: Workspace
 
     def __call__(self) -> None:
-        picked = self.picked.take(self.model.cursor)[0, : self.space.batch]
-        torch.index_select(self.x, 0, picked, out=self.space.data)
-        torch.index_select(self.y, 0, picked, out=self.space.targets)
-        self.model.step(self.space, self.space.data, self.space.targets, self.tally)
+        indices = self.examples.select(self.model.cursor)[0, : self.space.batch]  # [batch] int64
+        torch.index_select(self.x, 0, indices, out=self.space.x)  # [batch, features]
+        torch.index_select(self.y, 0, indices, out=self.space.y)  # [batch]
+        self.model.step(self.space, self.space.x, self.space.y, self.sums)
 
 
-class Steps:
-    """The steps of a fused network on x [n, features] and y [n] in mini-batches, the last of which may be smaller.
+class EpochSteps:
+    """The steps of a fused network over all examples in mini-batches, the last of which may be smaller.
 
     With a recorder they are captured and replayed.
     """
 
-    def __init__(self, model: FusedMLP, x: Tensor, y: Tensor, batch: int, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self,
+        model: FusedMLP,
+        x: Tensor,  # [n, features]
+        y: Tensor,  # [n] int64
+        batch: int,  # examples a step; all of them where there are fewer
+        recorder: Recorder | None = None,  # None: each operation is called by itself
+    ) -> None:
         self._model, self._batch = model, min(batch, len(y))
-        self.count = -(-len(y) // self._batch)
-        self._picked = Planned(self._batch, y, min(self.count, STEPS_AHEAD))
-        self._tally = Tally.zero(model.layout.runs, x)
+        self.count = -(-len(y) // self._batch)  # steps of an epoch
+        self._examples = StepTable(self._batch, y, min(self.count, STEPS_AHEAD))
+        self._sums = RunningSums.zeros(model.layout.runs, x)
 
         def step(size: int) -> Step:
-            plain = TrainingStep(model, x, y, self._tally, self._picked, model.workspace(size))
-            return Replayed(plain, recorder) if recorder else plain
+            plain = TrainingStep(model, x, y, self._sums, self._examples, model.workspace(size))
+            return ReplayedStep(plain, recorder) if recorder else plain
 
-        last = len(y) - (self.count - 1) * self._batch
+        last_size = len(y) - (self.count - 1) * self._batch
         whole = step(self._batch)
-        self._steps = [whole] * (self.count - 1) + [whole if last == self._batch else step(last)]
+        self._steps = [whole] * (self.count - 1) + [whole if last_size == self._batch else step(last_size)]
 
-    def epoch(self, order: Tensor, rates: Tensor, seed: int, epoch: int) -> list[tuple[float, float]]:
-        """Takes every step in the order [n] of the examples, at rates [steps, runs]; mean loss and accuracy by run."""
-        rows = functional.pad(order, (0, self.count * self._batch - len(order))).view(self.count, self._batch)
-        self._tally.clear()
+    def take_all(
+        self,
+        order: Tensor,  # [n] int64, the examples in the order of this epoch
+        rates: Tensor,  # [steps, runs] float64
+        seed: int,  # of the runs
+        epoch: int,  # from 1
+    ) -> list[Score]:  # by run, over the mini-batches as they were before their steps
+        """Takes every step of an epoch."""
+        padding = self.count * self._batch - len(order)  # to whole rows; the smaller last batch leaves it unread
+        rows = functional.pad(order, (0, padding)).view(self.count, self._batch)  # [steps, batch]
+        self._sums.zero_()
         for first in range(0, self.count, STEPS_AHEAD):
             part = slice(first, first + STEPS_AHEAD)
-            self._picked.plan(rows[part])
-            self._model.plan(rates[part], seed, epoch, first)
+            self._examples.load(rows[part])
+            self._model.load_steps(rates[part], seed, epoch, first)
             for step in self._steps[part]:
                 step()
-        return self._tally.means(len(order))
+        return self._sums.means(len(order))

@@ -7,76 +7,77 @@ import torch
 from torch import Tensor
 
 from worker.mlp.activations import Activation
-from worker.mlp.batch_norm import Normalization
+from worker.mlp.batch_norm import BatchNorm
 from worker.mlp.dropout import Noise
 from worker.mlp.fused.layout import Layout
+from worker.mlp.fused.step_kind import StepKind
 
 
-class Extras(NamedTuple):
-    """What a training step of a group has beside linear layers and activations."""
+class DroppedValues(NamedTuple):
+    """Hidden values of which some are dropped. Srivastava et al. 2014."""
 
-    drops: bool = False
-    normalizes: bool = False
-
-
-class Dropped(NamedTuple):
-    """Hidden values times a mask of zeros and 1 / (1 - dropout)."""
-
-    mask: Tensor
-    after: Tensor
+    mask: Tensor  # as the hidden values: 0, or 1 / (1 - dropout)
+    h: Tensor  # hidden values times the mask
 
 
-class Values(NamedTuple):
-    """A hidden layer's outputs for a batch; `before` and `after` are one where the activation works in place."""
+class HiddenValues(NamedTuple):
+    """A hidden layer's values for a batch: [rows, batch] of the first layer, [runs, outputs, batch] of a block.
+
+    `z` and `h` are one memory where the activation works in place.
+    """
 
     activation: Activation
-    before: Tensor  # pre-activations
-    after: Tensor  # hidden values
-    gradient: Tensor  # of the loss, first with respect to `outputs`, then to `before`
-    dropped: Dropped | None = None
+    z: Tensor  # pre-activations, normalized where there is normalization
+    h: Tensor  # hidden values
+    grad: Tensor  # dL/d`outputs` before `backward`, dL/dz after it
+    dropped: DroppedValues | None = None  # None: nothing is dropped
 
     @property
     def outputs(self) -> Tensor:
         """What the next layer reads."""
-        return self.dropped.after if self.dropped else self.after
+        return self.dropped.h if self.dropped else self.h
 
-    def activate(self) -> None:
-        """Computes `outputs`."""
-        self.activation.forward(self.before, self.after)
+    def forward(self) -> None:
+        """Computes `outputs` from `z`."""
+        self.activation.forward(self.z, self.h)
+        if self.dropped:  # not in place: the activation's backward pass needs h as it was
+            torch.mul(self.h, self.dropped.mask, out=self.dropped.h)
+
+    def backward(self) -> None:
+        """Takes `grad` back through mask and activation, in place."""
         if self.dropped:
-            torch.mul(self.after, self.dropped.mask, out=self.dropped.after)
+            self.grad.mul_(self.dropped.mask)
+        self.activation.backward(self.grad, self.h if self.activation.in_place else self.z)
 
-    def deactivate(self) -> None:
-        """Takes the gradient back through mask and activation."""
-        if self.dropped:
-            self.gradient.mul_(self.dropped.mask)
-        self.activation.backward(self.gradient, self.after if self.activation.in_place else self.before)
-
-    def part(self, rows: slice, outputs: int) -> "Values":
-        """Views of some rows, as [runs, outputs, batch]."""
-        shape = (-1, outputs, self.before.shape[-1])
-        before, after, gradient = (tensor[rows].view(shape) for tensor in (self.before, self.after, self.gradient))
-        dropped = Dropped(*(tensor[rows].view(shape) for tensor in self.dropped)) if self.dropped else None
-        return Values(self.activation, before, after, gradient, dropped)
+    def block_view(
+        self,
+        rows: slice,  # of the block, within these values
+        outputs: int,  # of each of its runs
+    ) -> "HiddenValues":  # [runs, outputs, batch] each
+        """Views of a block that reads the data."""
+        shape = (-1, outputs, self.z.shape[-1])
+        z, h, grad = (tensor[rows].view(shape) for tensor in (self.z, self.h, self.grad))
+        dropped = DroppedValues(*(tensor[rows].view(shape) for tensor in self.dropped)) if self.dropped else None
+        return HiddenValues(self.activation, z, h, grad, dropped)
 
 
 class Stage(NamedTuple):
-    """One batched product behind the first layer: where a block reads and writes, [runs, width, batch] each."""
+    """One batched product behind the first layer: where a block reads and writes."""
 
-    block: int
-    inputs: Tensor
-    inputs_gradient: Tensor
-    out: Tensor
-    out_gradient: Tensor
-    hidden: Values | None  # None: `out` is logits
-    norm: Normalization | None  # from `out` to what `hidden` begins with
+    block: int  # its index in the layout
+    inputs: Tensor  # [runs, inputs, batch]
+    inputs_grad: Tensor  # [runs, inputs, batch]
+    out: Tensor  # [runs, outputs, batch]
+    out_grad: Tensor  # [runs, outputs, batch]
+    hidden: HiddenValues | None  # [runs, outputs, batch] each; None: `out` is logits
+    norm: BatchNorm | None  # from `out` to what `hidden` begins with
 
 
 class Mask(NamedTuple):
-    """Where a block's mask [runs, outputs, batch] is, to be drawn in each step."""
+    """Where a block's mask is, to be drawn in each step."""
 
-    block: int
-    mask: Tensor
+    block: int  # its index in the layout
+    mask: Tensor  # [runs, outputs, batch]
 
 
 class Workspace:
@@ -84,77 +85,104 @@ class Workspace:
 
     Everything is [..., outputs, batch]: a run's rows are contiguous, and aligned whatever the widths beside it. The
     logits of runs without hidden layers end the first layer's output and begin the logits: both are one memory.
-    When only evaluating, the gradients share the memory of the values, and there are no extras.
     """
 
-    def __init__(self, layout: Layout, batch: int, like: Tensor, training: bool, extras: Extras) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        batch: int,  # examples, exactly so many
+        like: Tensor,  # any shape: gives dtype and device
+        kind: StepKind | None,  # None: only to evaluate; the grads then share the memory of the values
+    ) -> None:
         self.batch = batch
-        self._training, self._extras = training, extras if training else Extras()
-        self.data = like.new_empty(batch if training else 0, layout.features)  # for the examples of a mini-batch
-        self.targets = torch.empty(batch if training else 0, dtype=torch.int64, device=like.device)
-        self.first, self.logits = self._joined(layout, like)
-        if training:
-            self.first_gradient, self.logits_gradient = self._joined(layout, like)
+        self._training = kind is not None
+        self._dropout, self._batch_norm = (kind.dropout, kind.batch_norm) if kind else (False, False)
+        # a captured step reads the same memory in every replay, so that each mini-batch is copied to one place
+        self.x = like.new_empty(batch if kind else 0, layout.features)  # [batch, features]
+        self.y = torch.empty(batch if kind else 0, dtype=torch.int64, device=like.device)  # [batch]
+        self.first_out, self.logits = self._outputs_and_logits(layout, like)
+        if kind:
+            self.first_out_grad, self.logits_grad = self._outputs_and_logits(layout, like)
         else:
-            self.first_gradient, self.logits_gradient = self.first, torch.empty_like(self.logits)
-        self.norm: Normalization | None = None  # of the whole first layer
-        self.sections: list[Values] = []  # the first layer, by activation
-        self.stages: list[Stage] = []
-        hidden = self._first_layer(layout)
+            self.first_out_grad, self.logits_grad = self.first_out, torch.empty_like(self.logits)
+        self.norm: BatchNorm | None = None  # of the hidden rows of the first layer
+        self.sections: list[HiddenValues] = []  # the hidden rows of the first layer, a section for each activation
+        self.stages: list[Stage] = []  # in the order of the forward pass
+        hidden = self._make_sections(layout)
         for index, block in enumerate(layout.blocks):
             if block.source is not None:
-                self.stages.append(self._stage(layout, index, hidden, like))
+                self.stages.append(self._make_stage(layout, index, hidden, like))
         self.masks = [Mask(index, values.dropped.mask) for index, values in hidden.items() if values.dropped]
-        widths = layout.widest() if self._extras.drops else []
-        self.noise = [Noise(width, batch, like.device) for width in widths]  # by hidden layer
+        widths = layout.max_widths() if self._dropout else []
+        self.noise = [Noise(width, batch, like.device) for width in widths]  # by hidden layer, for all its blocks
 
-    def _joined(self, layout: Layout, like: Tensor) -> tuple[Tensor, Tensor]:
-        """[first rows, batch] and [runs, classes, batch], overlapping in the runs without hidden layers."""
-        hidden = layout.hidden_rows * self.batch
-        memory = like.new_empty(hidden + layout.runs * layout.classes * self.batch)
-        first = memory[: layout.first_rows * self.batch].view(layout.first_rows, self.batch)
-        return first, memory[hidden:].view(layout.runs, layout.classes, self.batch)
+    def _outputs_and_logits(
+        self,
+        layout: Layout,
+        like: Tensor,  # any shape: gives dtype and device
+    ) -> tuple[Tensor, Tensor]:  # [first rows, batch] and [runs, classes, batch]
+        """The first layer's output and the logits, overlapping in the runs without hidden layers."""
+        hidden_size = layout.hidden_rows * self.batch
+        memory = like.new_empty(hidden_size + layout.runs * layout.classes * self.batch)
+        first_out = memory[: layout.first_rows * self.batch].view(layout.first_rows, self.batch)
+        return first_out, memory[hidden_size:].view(layout.runs, layout.classes, self.batch)
 
-    def _first_layer(self, layout: Layout) -> dict[int, Values]:
-        """Makes a section for each activation; gives back the blocks' values, which are views of their sections."""
-        rows_of = list(layout.first_slices())
-        hidden: dict[int, Values] = {}
-        source = self.first
-        if self._extras.normalizes:
-            self.norm = Normalization.of(self.first[: layout.hidden_rows], self.first_gradient[: layout.hidden_rows])
-            source = self.norm.after
-        for activation, same in groupby(rows_of, lambda pair: layout.blocks[pair[0]].activation):
+    def _make_sections(self, layout: Layout) -> dict[int, HiddenValues]:
+        """Makes a section for each activation; gives back the blocks' values, which are views of their sections.
+
+        One kernel then does an activation for all runs that have it, whatever their widths.
+        """
+        hidden: dict[int, HiddenValues] = {}
+        z = self.first_out  # [first rows, batch]
+        if self._batch_norm:
+            hidden_rows = slice(0, layout.hidden_rows)
+            self.norm = BatchNorm.of(self.first_out[hidden_rows], self.first_out_grad[hidden_rows])
+            z = self.norm.y  # [hidden rows, batch]
+        for activation, group in groupby(layout.first_slices(), lambda pair: layout.blocks[pair[0]].activation):
             if activation is None:
                 continue
-            members = list(same)
-            start, stop = members[0][1].start, members[-1][1].stop
-            section = self._values(activation, source[start:stop], self.first_gradient[start:stop])
+            slices = list(group)
+            start, stop = slices[0][1].start, slices[-1][1].stop
+            section = self._hidden_values(activation, z[start:stop], self.first_out_grad[start:stop])
             self.sections.append(section)
-            for index, rows in members:
-                local = slice(rows.start - start, rows.stop - start)
-                hidden[index] = section.part(local, layout.blocks[index].outputs)
+            for index, rows in slices:
+                local_rows = slice(rows.start - start, rows.stop - start)
+                hidden[index] = section.block_view(local_rows, layout.blocks[index].outputs)
         return hidden
 
-    def _stage(self, layout: Layout, index: int, hidden: dict[int, Values], like: Tensor) -> Stage:
-        """Makes the stage of a block, and the block's values where it is a hidden layer."""
+    def _make_stage(
+        self,
+        layout: Layout,
+        index: int,  # of the block
+        hidden: dict[int, HiddenValues],  # of the blocks before it; a hidden block adds its own
+        like: Tensor,  # any shape: gives dtype and device
+    ) -> Stage:
         block = layout.blocks[index]
         assert block.source is not None
         norm = None
         if block.activation is None:
-            out, gradient = self.logits[block.runs], self.logits_gradient[block.runs]
+            out, out_grad = self.logits[block.runs], self.logits_grad[block.runs]  # [runs, classes, batch]
         else:
-            out = before = like.new_empty(block.size, block.outputs, self.batch)
-            gradient = torch.empty_like(out) if self._training else out
-            if self._extras.normalizes:
-                norm = Normalization.of(out, gradient)
-                before = norm.after.view(out.shape)
-            hidden[index] = self._values(block.activation, before, gradient)
+            out = z = like.new_empty(block.size, block.outputs, self.batch)
+            out_grad = torch.empty_like(out) if self._training else out
+            if self._batch_norm:
+                norm = BatchNorm.of(out, out_grad)
+                z = norm.y.view(out.shape)  # [runs, outputs, batch]
+            hidden[index] = self._hidden_values(block.activation, z, out_grad)
         start = layout.blocks[block.source].runs.start
-        local = slice(block.runs.start - start, block.runs.stop - start)
+        local_runs = slice(block.runs.start - start, block.runs.stop - start)
+        # Each run of the source is read by one block alone, which therefore writes its grad: nothing is zeroed before a
+        # backward pass, and nothing added up.
         source = hidden[block.source]
-        return Stage(index, source.outputs[local], source.gradient[local], out, gradient, hidden.get(index), norm)
+        inputs, inputs_grad = source.outputs[local_runs], source.grad[local_runs]  # [runs, inputs, batch]
+        return Stage(index, inputs, inputs_grad, out, out_grad, hidden.get(index), norm)
 
-    def _values(self, activation: Activation, before: Tensor, gradient: Tensor) -> Values:
-        after = before if activation.in_place else torch.empty_like(before)
-        dropped = Dropped(torch.empty_like(before), torch.empty_like(before)) if self._extras.drops else None
-        return Values(activation, before, after, gradient, dropped)
+    def _hidden_values(
+        self,
+        activation: Activation,
+        z: Tensor,  # [..., outputs, batch]
+        grad: Tensor,  # [..., outputs, batch]
+    ) -> HiddenValues:
+        h = z if activation.in_place else torch.empty_like(z)
+        dropped = DroppedValues(torch.empty_like(z), torch.empty_like(z)) if self._dropout else None
+        return HiddenValues(activation, z, h, grad, dropped)

@@ -10,9 +10,9 @@ from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from worker.mlp.batch_norm import fold
 from worker.mlp.dropout import mask
-from worker.mlp.initializers import Layer, Parameters, initial_parameters
+from worker.mlp.initializers import Layer, Parameters
 from worker.mlp.reference.plain_training import train_alone
-from worker.mlp.training import Split
+from worker.mlp.split import Split
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -48,22 +48,30 @@ def _sgd(parameters: Iterator[nn.Parameter], config: MLPConfig, nesterov: bool) 
 
 
 class Dropout(nn.Module):
-    """nn.Dropout with a noise [batch, units] that is given, none in validation."""
+    """nn.Dropout with the noise of the fused networks in place of its own; without noise nothing is dropped."""
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
-        self.noise: Tensor | None = None
+        self.noise: Tensor | None = None  # [batch, units] int32; None in validation
         self._dropout = dropout
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,  # [batch, units]
+    ) -> Tensor:  # [batch, units]
         return x if self.noise is None else x * mask(self.noise, self._dropout).to(x.dtype)
 
 
 class MLPConcise:
     """Linear layers, normalization, activations and dropout between them, from the framework's own parts."""
 
-    def __init__(self, config: MLPConfig, parameters: Parameters) -> None:
+    def __init__(
+        self,
+        config: MLPConfig,
+        parameters: Parameters,  # weight [outputs, inputs] and bias [outputs] of each layer; copied
+    ) -> None:
         self.config = config
+        # a normalization takes the mean away, bias and all, and has a shift of its own
         self._linear = [_linear(layer, bias=not config.batch_norm) for layer in parameters[:-1]]
         self._linear.append(_linear(parameters[-1]))
         like = parameters[0].weight
@@ -78,15 +86,23 @@ class MLPConcise:
         self._net = nn.Sequential(*filter(None, chain.from_iterable(layers)), self._linear[-1])
         self._optimizer = OPTIMIZERS[config.optimizer](self._net.parameters(), config)
 
-    def logits(self, x: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """[batch, classes] for x [batch, features]; with noise as in training, without as in validation."""
+    def logits(
+        self,
+        x: Tensor,  # [batch, features]
+        noise: Sequence[Tensor] | None = None,  # [batch, units] int32 a hidden layer; None: as in validation
+    ) -> Tensor:  # [batch, classes]
+        """The network's scores of each class."""
         self._net.train(noise is not None and len(x) > 1)  # a single example has no variance
-        for dropout, drawn in zip_longest(self._dropouts, noise or ()):
-            dropout.noise = drawn
+        for dropout, layer_noise in zip_longest(self._dropouts, noise or ()):
+            dropout.noise = layer_noise
         logits: Tensor = self._net(x)
         return logits
 
-    def descend(self, loss: Tensor, learning_rate: float) -> None:
+    def descend(
+        self,
+        loss: Tensor,  # () nats, the mean over a mini-batch
+        learning_rate: float,
+    ) -> None:
         """One step of its optimizer."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
@@ -100,12 +116,15 @@ class MLPConcise:
         for index, norm in enumerate(self._norms):
             assert norm.running_mean is not None
             assert norm.running_var is not None
-            affine = Layer(norm.weight.detach(), norm.bias.detach())
+            affine = Layer(norm.weight.detach(), norm.bias.detach())  # [units] each
             layers[index] = fold(layers[index], affine, Layer(norm.running_mean, norm.running_var))
         return layers
 
 
-def _linear(layer: Layer, bias: bool = True) -> nn.Linear:
+def _linear(
+    layer: Layer,  # weight [outputs, inputs], bias [outputs]
+    bias: bool = True,
+) -> nn.Linear:
     outputs, inputs = layer.weight.shape
     linear = nn.Linear(inputs, outputs, bias, device=layer.weight.device, dtype=layer.weight.dtype)
     with torch.no_grad():
@@ -115,14 +134,11 @@ def _linear(layer: Layer, bias: bool = True) -> nn.Linear:
     return linear
 
 
-def _layer(linear: nn.Linear) -> Layer:
+def _layer(linear: nn.Linear) -> Layer:  # weight [outputs, inputs], bias [outputs], copies
     weight, bias = linear.weight.detach(), linear.bias
     return Layer(weight.clone(), weight.new_zeros(len(weight)) if bias is None else bias.detach().clone())
 
 
 def train_concise(run: Run, split: Split, dtype: torch.dtype = torch.float32) -> Iterator[EpochResult]:
     """Trains a run alone with the framework; the same data order and initial weights as in a cohort."""
-    x = split.train_x.to(dtype)
-    initial = initial_parameters(run, x.shape[1], split.classes, dtype)
-    model = MLPConcise(run.config, [Layer(*(tensor.to(x.device) for tensor in layer)) for layer in initial])
-    return train_alone(model, run, split._replace(train_x=x, val_x=split.val_x.to(dtype)))
+    return train_alone(MLPConcise, run, split, dtype)

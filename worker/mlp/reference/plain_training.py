@@ -1,7 +1,7 @@
 """The epoch loop for one network at a time, as a book writes it: what the fused one is proven and timed against."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -13,10 +13,11 @@ from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from worker.mlp import dropout
 from worker.mlp.early_stopping import EarlyStopping
-from worker.mlp.initializers import Parameters
+from worker.mlp.initializers import Parameters, initial_parameters
 from worker.mlp.schedules import learning_rates
+from worker.mlp.scores import Score
 from worker.mlp.seeds import epoch_order
-from worker.mlp.training import Score, Split
+from worker.mlp.split import Split
 
 
 class PlainMLP(Protocol):
@@ -24,47 +25,65 @@ class PlainMLP(Protocol):
 
     config: MLPConfig
 
-    def logits(self, x: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """[batch, classes] for x [batch, features].
-
-        With noise, one [batch, units] for each hidden layer where there is dropout, as in training; without as in
-        validation.
-        """
+    def logits(
+        self,
+        x: Tensor,  # [batch, features]
+        noise: Sequence[Tensor] | None = None,  # [batch, units] int32 a hidden layer; none of them without dropout
+    ) -> Tensor:  # [batch, classes]
+        """The network's scores of each class; with noise as in training, with None as in validation."""
         ...
 
-    def descend(self, loss: Tensor, learning_rate: float) -> None:
-        """One step of its optimizer down a loss, a scalar."""
+    def descend(
+        self,
+        loss: Tensor,  # () nats, the mean over a mini-batch
+        learning_rate: float,
+    ) -> None:
+        """One step of its optimizer down a loss."""
         ...
 
     def parameters(self) -> Parameters:
-        """Copies of its layers."""
+        """Copies of its layers, weight [outputs, inputs] and bias [outputs]."""
         ...
 
 
 def step(
-    model: PlainMLP, x: Tensor, y: Tensor, learning_rate: float | None = None, noise: Sequence[Tensor] = ()
+    model: PlainMLP,
+    x: Tensor,  # [batch, features]
+    y: Tensor,  # [batch] int64
+    learning_rate: float | None = None,  # None: the configuration's
+    noise: Sequence[Tensor] = (),  # [batch, units] int32 a hidden layer
 ) -> Score:
-    """One step on x [batch, features] and y [batch]; the batch's mean loss and accuracy before it.
-
-    Without a learning rate it takes the configuration's.
-    """
-    logits = model.logits(x, noise)
+    """One step on a mini-batch; gives back the batch's mean loss and accuracy before it."""
+    logits = model.logits(x, noise)  # [batch, classes]
     loss = functional.cross_entropy(logits, y, label_smoothing=model.config.label_smoothing)
     model.descend(loss, model.config.learning_rate if learning_rate is None else learning_rate)
     return Score(loss.item(), (logits.argmax(1) == y).double().mean().item())
 
 
-def noise_of(run: Run, epoch: int, step: int, batch: Tensor) -> list[Tensor]:
-    """The noise [batch, units] of each hidden layer that a fused run with this seed sees; none without dropout."""
+def batch_noise(
+    run: Run,
+    epoch: int,  # from 1
+    step: int,  # of the epoch, from 0
+    indices: Tensor,  # [batch], whose length and device the noise has
+) -> list[Tensor]:  # [batch, units] int32 a hidden layer; empty without dropout
+    """The noise that a fused run with this seed sees in a step."""
     if run.config.dropout == 0:
         return []
     widths = run.config.hidden_layers
-    keys = dropout.keys(run.seed, epoch, [step], len(widths))[0].to(batch.device)
-    return [dropout.draw(width, len(batch), key).T for width, key in zip(widths, keys, strict=True)]
+    keys = dropout.keys(run.seed, epoch, [step], len(widths))[0].to(indices.device)  # [hidden layers, 2]
+    return [dropout.draw(width, len(indices), key).T for width, key in zip(widths, keys, strict=True)]
 
 
-def train_alone(model: PlainMLP, run: Run, split: Split) -> Iterator[EpochResult]:
+def train_alone(
+    make_model: Callable[[MLPConfig, Parameters], PlainMLP],
+    run: Run,
+    split: Split,
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[EpochResult]:
     """Trains one network on the mini-batches that a fused run with this seed sees; ends early as a fused run does."""
+    split = split.with_dtype(dtype)
+    initial = initial_parameters(run, split.train_x.shape[1], split.classes, dtype)
+    model = make_model(run.config, [layer.to(split.train_x.device) for layer in initial])
     stopping = EarlyStopping(run.config)
     for epoch in range(1, run.config.epochs + 1):
         start = perf_counter()
@@ -77,19 +96,20 @@ def train_alone(model: PlainMLP, run: Run, split: Split) -> Iterator[EpochResult
 
 
 def _train_epoch(model: PlainMLP, run: Run, split: Split, epoch: int) -> Score:
-    order = epoch_order(run.seed, epoch, len(split.train_y)).to(split.train_x.device)
-    batches = torch.split(order, run.config.batch_size)
+    order = epoch_order(run.seed, epoch, len(split.train_y)).to(split.train_x.device)  # [n] int64
+    batches = torch.split(order, run.config.batch_size)  # [batch] int64 each
     rates = learning_rates([run.config], epoch, len(batches))[:, 0].tolist()
-    scores = [
-        (len(picked), step(model, split.train_x[picked], split.train_y[picked], rate, noise_of(run, epoch, k, picked)))
-        for k, (picked, rate) in enumerate(zip(batches, rates, strict=True))
-    ]
+    scores = []
+    for k, (indices, rate) in enumerate(zip(batches, rates, strict=True)):
+        x, y = split.train_x[indices], split.train_y[indices]  # [batch, features] and [batch]
+        scores.append((len(indices), step(model, x, y, rate, batch_noise(run, epoch, k, indices))))
+    # weighted: the last batch may be smaller
     loss, accuracy = (sum(n * score[i] for n, score in scores) / len(order) for i in (0, 1))
     return Score(loss, accuracy)
 
 
 @torch.no_grad()
 def _validate(model: PlainMLP, split: Split) -> Score:
-    logits = model.logits(split.val_x)
+    logits = model.logits(split.val_x)  # [n, classes]
     accuracy = (logits.argmax(1) == split.val_y).double().mean()
     return Score(functional.cross_entropy(logits, split.val_y).item(), accuracy.item())

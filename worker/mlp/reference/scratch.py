@@ -11,47 +11,47 @@ from torch import Tensor
 from app.domain.configuration import MLPConfig
 from app.domain.memory import update_rule
 from app.domain.runs import EpochResult, Run
-from worker.mlp.initializers import Layer, Parameters, initial_parameters
+from worker.mlp.initializers import Layer, Parameters
 from worker.mlp.reference.plain_training import train_alone
-from worker.mlp.training import Split
+from worker.mlp.split import Split
 
 
-def relu(x: Tensor) -> Tensor:
+def relu(x: Tensor) -> Tensor:  # any shape
     """max(x, 0). Its derivative at 0 is 0, as everywhere else; torch.max would share it out by halves."""
     return x.masked_fill(x <= 0, 0)
 
 
-def sigmoid(x: Tensor) -> Tensor:
+def sigmoid(x: Tensor) -> Tensor:  # any shape
     """1 / (1 + exp(-x)); beyond -80, where float32 would overflow, it is 0 anyway."""
     return 1 / (1 + torch.exp(-x.clamp(min=-80)))
 
 
-def tanh(x: Tensor) -> Tensor:
+def tanh(x: Tensor) -> Tensor:  # any shape
     """(1 - exp(-2x)) / (1 + exp(-2x))."""
     return 2 * sigmoid(2 * x) - 1
 
 
-def gelu(x: Tensor) -> Tensor:
+def gelu(x: Tensor) -> Tensor:  # any shape
     """x times the standard normal distribution function at x."""
     return x * (1 + torch.erf(x / 2**0.5)) / 2
 
 
-def leaky_relu(x: Tensor) -> Tensor:
+def leaky_relu(x: Tensor) -> Tensor:  # any shape
     """x above 0, x / 100 below."""
     return torch.where(x > 0, x, 0.01 * x)
 
 
-def elu(x: Tensor) -> Tensor:
+def elu(x: Tensor) -> Tensor:  # any shape
     """x above 0, exp(x) - 1 below."""
     return torch.where(x > 0, x, torch.expm1(x.clamp(max=0)))
 
 
-def silu(x: Tensor) -> Tensor:
+def silu(x: Tensor) -> Tensor:  # any shape
     """x times its sigmoid."""
     return x * sigmoid(x)
 
 
-def identity(x: Tensor) -> Tensor:
+def identity(x: Tensor) -> Tensor:  # any shape
     """x: the network stays linear, however deep."""
     return x
 
@@ -67,28 +67,40 @@ class MLPScratch:
     Raises ValueError for what is not in that chapter: optimizers other than plain descent, dropout, normalization.
     """
 
-    def __init__(self, config: MLPConfig, parameters: Parameters) -> None:
+    def __init__(
+        self,
+        config: MLPConfig,
+        parameters: Parameters,  # weight [outputs, inputs] and bias [outputs] of each layer; copied
+    ) -> None:
         if update_rule(config) != "sgd" or config.dropout or config.batch_norm:
             raise ValueError(f"from scratch there is plain sgd alone, without dropout or batch_norm, not {config}")
         self.config = config
         self._activation = ACTIVATIONS[config.activation]
-        self._layers = [
+        self._layers = [  # weight [inputs, outputs] and bias [outputs]
             (weight.T.contiguous().requires_grad_(), bias.clone().requires_grad_()) for weight, bias in parameters
         ]
 
-    def logits(self, x: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:  # noqa: ARG002  # nothing is dropped
-        """[batch, classes] for x [batch, features]."""
+    def logits(
+        self,
+        x: Tensor,  # [batch, features]
+        noise: Sequence[Tensor] | None = None,  # noqa: ARG002  # nothing is dropped
+    ) -> Tensor:  # [batch, classes]
+        """The network's scores of each class."""
         *hidden, (weight, bias) = self._layers
         for W, b in hidden:
-            x = self._activation(x @ W + b)
+            x = self._activation(x @ W + b)  # [batch, outputs]
         return x @ weight + bias
 
     @torch.no_grad()
-    def descend(self, loss: Tensor, learning_rate: float) -> None:
+    def descend(
+        self,
+        loss: Tensor,  # () nats, the mean over a mini-batch
+        learning_rate: float,
+    ) -> None:
         """One step of gradient descent, p <- p - learning rate * (dL/dp + weight decay * p)."""
         tensors = [tensor for layer in self._layers for tensor in layer]
-        for tensor, gradient in zip(tensors, torch.autograd.grad(loss, tensors), strict=True):
-            tensor -= learning_rate * (gradient + self.config.weight_decay * tensor)
+        for tensor, grad in zip(tensors, torch.autograd.grad(loss, tensors), strict=True):
+            tensor -= learning_rate * (grad + self.config.weight_decay * tensor)
 
     def parameters(self) -> Parameters:
         """Copies of its layers, weight [outputs, inputs] and bias [outputs]."""
@@ -97,7 +109,4 @@ class MLPScratch:
 
 def train_scratch(run: Run, split: Split, dtype: torch.dtype = torch.float32) -> Iterator[EpochResult]:
     """Trains a run alone, from scratch; the same data order and initial weights as in a cohort."""
-    x = split.train_x.to(dtype)
-    initial = initial_parameters(run, x.shape[1], split.classes, dtype)
-    model = MLPScratch(run.config, [Layer(*(tensor.to(x.device) for tensor in layer)) for layer in initial])
-    return train_alone(model, run, split._replace(train_x=x, val_x=split.val_x.to(dtype)))
+    return train_alone(MLPScratch, run, split, dtype)

@@ -1,0 +1,96 @@
+"""A group of runs that train as one network: they see the same mini-batches and take the same kind of step."""
+
+import math
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from app.domain.runs import EpochResult, Run
+from worker.device.cuda_graph import Recorder
+from worker.mlp.evaluation import evaluate
+from worker.mlp.fused.layout import fusion_order
+from worker.mlp.fused.member import Member
+from worker.mlp.fused.network import FusedMLP
+from worker.mlp.fused.step_kind import StepKind
+from worker.mlp.fused.steps import EpochSteps
+from worker.mlp.initializers import Parameters, initial_parameters
+from worker.mlp.schedules import is_constant, learning_rates
+from worker.mlp.scores import Score
+from worker.mlp.seeds import epoch_order
+from worker.mlp.split import Split
+
+
+def group_runs(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    """The runs that can train as one network, each group in fusion order."""
+    groups: dict[Hashable, list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.seed, run.config.batch_size, StepKind.of(run.config)), []).append(run)
+    for members in groups.values():
+        yield sorted(members, key=lambda run: fusion_order(run.config))
+
+
+class RunGroup:
+    """Runs of one seed, batch size and kind of step, trained as one network; runs may leave, but none may join."""
+
+    def __init__(
+        self,
+        runs: list[Run],  # at least one, in fusion order
+        split: Split,
+        recorder: Recorder | None,  # None: each operation is called by itself
+    ) -> None:
+        self.runs = runs
+        self._split, self._recorder = split, recorder
+        features, dtype = split.train_x.shape[1], split.train_x.dtype
+        self._fuse([Member(r.config, initial_parameters(r, features, split.classes, dtype)) for r in runs])
+
+    def _fuse(self, members: list[Member]) -> None:
+        # The workspaces of a former network, and its graphs, go before the new one comes: both would not always fit.
+        # Its parameters stay until they are copied, because the members are views of them.
+        self._steps: EpochSteps | None = None
+        self._model = FusedMLP(members, like=self._split.train_x)
+        x, y, batch = self._split.train_x, self._split.train_y, self.runs[0].config.batch_size
+        self._steps = EpochSteps(self._model, x, y, batch, self._recorder)
+        counts = [run.config.parameter_count(self._split.train_x.shape[1], self._split.classes) for run in self.runs]
+        self._time_shares = [count / sum(counts) for count in counts]
+
+    def epoch(self, epoch: int) -> list[EpochResult]:
+        """Trains every run for one epoch and validates it."""
+        start = perf_counter()
+        train_scores = self._train_epoch(epoch)
+        val_scores = evaluate(self._model, self._split.val_x, self._split.val_y)
+        seconds = perf_counter() - start  # the scores have made the host wait for the device
+        return [
+            EpochResult(run.key, epoch, *train, *val, seconds * share, not math.isfinite(train.loss + val.loss))
+            for run, train, val, share in zip(self.runs, train_scores, val_scores, self._time_shares, strict=True)
+        ]
+
+    def _train_epoch(self, epoch: int) -> list[Score]:
+        assert self._steps
+        seed = self.runs[0].seed
+        order = epoch_order(seed, epoch, len(self._split.train_y))  # [n] int64
+        return self._steps.take_all(order, self._rates(epoch, self._steps.count), seed, epoch)
+
+    def _rates(self, epoch: int, steps: int) -> Tensor:  # [steps, runs] float64
+        """The learning rates of an epoch."""
+        configs = [run.config for run in self.runs]
+        if all(is_constant(config) for config in configs):
+            return torch.tensor([config.learning_rate for config in configs], dtype=torch.float64).expand(steps, -1)
+        return learning_rates(configs, epoch, steps)
+
+    def parameters_of(self, keys: Collection[Hashable]) -> Iterator[tuple[Hashable, Parameters]]:
+        """Copies, on the CPU, of the parameters of those of its runs that are among `keys`."""
+        cpu = torch.device("cpu")
+        for position, run in enumerate(self.runs):
+            if run.key in keys:
+                yield run.key, [layer.to(cpu, copy=True) for layer in self._model.parameters(position)]
+
+    def leave(self, keys: Collection[Hashable]) -> bool:
+        """Goes on without these runs, in less memory; False when no run stays."""
+        staying = [position for position, run in enumerate(self.runs) if run.key not in keys]
+        if staying and len(staying) < len(self.runs):
+            members = [self._model.member(position) for position in staying]
+            self.runs = [self.runs[position] for position in staying]
+            self._fuse(members)
+        return bool(staying)

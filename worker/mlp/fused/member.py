@@ -1,0 +1,32 @@
+"""One network of a fused group: what it takes to put it into a group, and to take it out again."""
+
+from typing import NamedTuple
+
+from app.domain.configuration import MLPConfig
+from worker.mlp.initializers import Parameters
+
+
+class TrainingState(NamedTuple):
+    """What training has made of a network beside its parameters."""
+
+    optimizer: list[Parameters]  # the optimizer's state, such as velocities, each shaped as all of the parameters
+    running_stats: Parameters  # running mean and variance [outputs] of each hidden layer; empty without normalization
+    steps: int  # that were taken
+
+
+class Member(NamedTuple):
+    """One network of a group."""
+
+    config: MLPConfig
+    parameters: Parameters  # its linear layers; behind them, once it has a state, gain and shift of the normalized ones
+    state: TrainingState | None = None  # None: it begins
+
+    @property
+    def features(self) -> int:
+        """Numbers of an example."""
+        return self.parameters[0].weight.shape[1]
+
+    @property
+    def classes(self) -> int:
+        """Outputs of its last linear layer."""
+        return len(self.parameters[len(self.config.hidden_layers)].bias)
