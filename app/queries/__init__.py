@@ -1,4 +1,4 @@
-"""What is read from the tables: sweeps as they stand, trials, learning curves, workers, the rows of charts."""
+"""Reads from the tables: sweeps, trials, learning curves, workers, webhook deliveries, the rows of charts."""
 
 from app.queries.deliveries import list_deliveries
 from app.queries.sweeps import list_sweeps, summaries, summary, tags

@@ -68,6 +68,7 @@ def tags(session: Session, limit: int = 30) -> list[str]:
 
 
 def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
+    """The best configuration of each sweep that has one."""
     fields = ("number", "value", "std", "runs", "bound", "params", "test_accuracy")
     rows = session.execute(best.BEST, {"ids": sweep_ids})
     return {

@@ -82,6 +82,7 @@ def _client_path(finding: Mapping[str, Any]) -> tuple[str | int, ...]:
 
 
 def _what_is_right(finding: Mapping[str, Any]) -> str:
+    """A sentence whose subject is the field, e.g. `must be 'a' or 'b', not "c"`."""
     context, value = finding.get("ctx", {}), json.dumps(finding["input"], default=str)
     sentences: dict[str, str] = {
         "missing": "is missing",
@@ -123,6 +124,7 @@ def _http_error(request: Request, error: HTTPException) -> Response:
 
 
 def _database_gone(request: Request, error: Exception) -> Response:
+    """503, in words that are for whoever calls; the log has the database's own."""
     cause = getattr(error, "orig", None)
     logger.warning("the database is gone: %s", str(cause or error).strip().splitlines()[:1])
     if (getattr(cause, "sqlstate", None) or "").startswith("53"):  # insufficient resources

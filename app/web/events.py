@@ -82,6 +82,7 @@ class Broadcaster:
             tasks.create_task(self._send())
 
     async def _send(self) -> None:
+        """Sends what has changed after each notification, and at least every POLL_SECONDS."""
         while True:
             await self._listener.wait(POLL_SECONDS)
             await asyncio.sleep(GATHER_SECONDS)
@@ -95,7 +96,7 @@ class Broadcaster:
                 self._polled_at = -math.inf
 
     async def _changes(self, sweep_ids: set[int]) -> list[SweepEvent]:
-        """How these sweeps stand; when it is time for a poll, how all stand that have not ended."""
+        """How these sweeps stand, and when a poll is due all others that have not ended."""
         now = time.monotonic()
         if not self._listener.may_have_missed and now - self._polled_at < POLL_SECONDS:
             return await _in_thread(self._read, sweep_ids)
@@ -105,6 +106,7 @@ class Broadcaster:
         return events
 
     def _poll(self, sweep_ids: set[int]) -> list[SweepEvent]:
+        """How these sweeps and all that have not ended stand, after a round of upkeep."""
         self._upkeep.run()
         with transaction(self._engine) as session:
             going = select(Sweep.id).where(Sweep.state.not_in(ENDED_SWEEPS))
@@ -112,6 +114,7 @@ class Broadcaster:
         return self._read(sweep_ids)
 
     def _read(self, sweep_ids: set[int]) -> list[SweepEvent]:
+        """How these sweeps stand; a number that is no sweep's is that of a deleted one."""
         with transaction(self._engine) as session:
             sweeps = session.scalars(select(Sweep).where(Sweep.id.in_(sweep_ids))).all()
             events = [

@@ -58,6 +58,7 @@ class _RowCounts(Collector):
         return family
 
     def _oldest_waiting(self) -> Metric:
+        """How long the queue is behind: what an alert looks at."""
         oldest = (
             select(func.extract("epoch", func.clock_timestamp() - func.min(Sweep.created_at)))
             .join(Trial)

@@ -52,12 +52,14 @@ class Gate:
         return hmac.new((self._key or "").encode(), b"perceptune dashboard", hashlib.sha256).hexdigest()
 
     def _has_key(self, request: Request) -> bool:
+        """Whether the request brings the key as a Bearer token, or the cookie of the login page."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self.accepts(token.strip())
         return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.cookie_value().encode())
 
     def _is_own_host(self, host: str) -> bool:
+        """Whether the Host header, with or without a port, names this server."""
         try:
             name = (urlsplit(f"//{host}").hostname or "").lower()
         except ValueError:

@@ -1,4 +1,4 @@
-"""The trained model of a trial: its download, and the wish to have it."""
+"""The trained model of a trial: download it, or have the trial trained again for it."""
 
 from typing import Annotated
 
@@ -30,9 +30,8 @@ def download_model(
 ) -> Response:
     """The weights as safetensors, with all that says what they are as metadata; 409 where they were not kept."""
     model = trained_models.download(session, sweep_id, number, run)
-    return Response(
-        model.content, media_type=MEDIA_TYPE, headers={"Content-Disposition": f'attachment; filename="{model.name}"'}
-    )
+    headers = {"Content-Disposition": f'attachment; filename="{model.name}"'}
+    return Response(model.content, media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.post(

@@ -62,6 +62,7 @@ def sending(engine: Engine, *, allow_private: bool) -> Iterator[None]:
 
 
 def _run(engine: Engine, allow_private: bool, stop: threading.Event) -> None:
+    """One sender: makes all attempts that are due, and looks again after POLL_SECONDS."""
     while not stop.wait(POLL_SECONDS):
         try:
             while not stop.is_set() and send_next(engine, allow_private=allow_private):

@@ -210,6 +210,25 @@ def test_a_body_that_is_no_json_is_refused(client: TestClient) -> None:
     assert (answer.status_code, answer.json()["title"]) == (422, "Invalid request")
 
 
+def test_an_exercise_shows_its_latest_run(client: TestClient) -> None:
+    """Null before the first one; a run has the sweeps that it posted, and an answer that is not final."""
+    assert client.get("/api/v1/exercises/1").json()["latest_run"] is None
+    assert client.get("/api/v1/exercises/1/report.html").status_code == 404
+    answer = client.post("/api/v1/exercises/1/runs", json={"preset": "quick"})
+    run = answer.json()
+    assert (answer.status_code, answer.headers["Location"]) == (201, f"/api/v1/exercises/1/runs/{run['id']}")
+    assert set(run) == {"id", "preset", "state", "progress", "sweeps", "answer"}
+    assert (run["preset"], run["state"], run["progress"], run["answer"]["final"]) == ("quick", "queued", 0, False)
+    assert run["sweeps"] == client.get("/api/v1/sweeps").json()["items"][::-1]
+    assert client.get(answer.headers["Location"]).json() == run
+    exercise = client.get("/api/v1/exercises/1").json()
+    assert exercise["latest_run"] == run
+    for chart in exercise["charts"]:
+        figure = client.get(chart["url"])
+        assert {"data", "layout"} <= set(figure.json())
+        assert client.get(chart["url"], headers={"If-None-Match": figure.headers["ETag"]}).status_code == 304
+
+
 def test_probes_and_lists_answer(client: TestClient) -> None:
     """Probes, data sets, workers, exercises."""
     assert client.get("/healthz").json() == {"status": "ok"}
