@@ -100,10 +100,8 @@ class TrainMLP:
 
     def _log_pruning(self) -> None:
         if self._sweep.pruner is not None:
-            counts = len(self.verdicts), len(self._leases)
-            logger.info(
-                "sweep %d: %d of %d trials pruned, asking took %.2f s", self._sweep.id, *counts, self.pruner.seconds
-            )
+            values = self._sweep.id, len(self.verdicts), len(self._leases), self.pruner.seconds
+            logger.info("sweep %d: %d of %d trials pruned, asking took %.2f s", *values)
 
     def _add_results(self, results: Sequence[EpochResult]) -> None:
         for result in results:

@@ -11,17 +11,15 @@ from app.domain.objectives import Objective
 class Curve:
     """One trial's learning curve."""
 
-    #: The mean over the trial's runs by epoch. A run that stopped early counts with its last value; a run that
-    #: diverged ends the means.
     means: dict[int, float] = field(default_factory=dict)
-    #: The epoch of the best mean, None while there is no mean.
-    best_epoch: int | None = None
-    #: The values of the single runs by epoch, then by seed; filled only where the table keeps runs.
+    """The mean over the trial's runs by epoch. A run that stopped early counts with its last value; a run that diverged
+    ends the means."""
+    best_epoch: int | None = None  # of the best mean; None while there is none
     run_values: dict[int, dict[int, float]] = field(default_factory=dict)
-    #: The last epoch whose values are known, 0 before the first one.
-    last_epoch: int = 0
-    #: The last value of each run by seed, None where the run diverged.
+    """The values of the single runs by epoch, then by seed. Empty unless the table keeps runs."""
+    last_epoch: int = 0  # 0 before the first one
     last_values: dict[int, float | None] = field(default_factory=dict)
+    """The last value of each run by seed, None where the run diverged."""
 
     @property
     def best_mean(self) -> float:
@@ -46,20 +44,13 @@ class Curve:
 class CurveTable:
     """The curves of a sweep's trials by the trials' numbers, as far as they are known at this moment."""
 
-    #: The metric of the curves and its direction.
-    objective: Objective
-    #: Runs of a trial, one a seed. A mean needs a value of each.
-    seeds: int
-    #: Epochs of the longest training that the search space holds.
-    max_epochs: int
-    #: The seed of the sweep, by which hyperband deals trials to its brackets.
-    sweep_seed: int
-    #: Whether the values of single runs are kept beside the means.
-    keep_runs: bool = False
-    #: Curves by trial number.
+    objective: Objective  # the metric of the curves and its direction
+    seeds: int  # runs of a trial; a mean needs a value of each
+    max_epochs: int  # of the longest training that the search space holds
+    sweep_seed: int  # by which hyperband deals trials to its brackets
+    keep_runs: bool = False  # whether the values of single runs are kept beside the means
     curves: dict[int, Curve] = field(default_factory=dict)
-    #: The values of complete trials by number.
-    complete_values: dict[int, float] = field(default_factory=dict)
+    complete_values: dict[int, float] = field(default_factory=dict)  # the values of complete trials
 
     def add(self, number: int, runs: Mapping[int, Sequence[float | None]]) -> None:
         """Adds the next values of a trial's runs by seed, None where one was not finite."""

@@ -10,7 +10,11 @@ from app.domain.pruning.verdicts import PatienceVerdict
 def find_stale(
     pruner: PatientPruner, table: CurveTable, epoch: int, candidates: Sequence[int]
 ) -> dict[int, PatienceVerdict]:
-    """Trials that have not improved for more than `patience` epochs."""
+    """Trials that have not improved for more than `patience` epochs.
+
+    As in Optuna these are the trials whose best mean in the last `patience + 1` epochs is worse than their best mean
+    before, by more than `min_delta`.
+    """
     best = max if table.objective.maximize else min
     margin = -pruner.min_delta if table.objective.maximize else pruner.min_delta
     stale_epochs = pruner.patience + 1

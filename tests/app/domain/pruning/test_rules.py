@@ -13,6 +13,7 @@ from app.domain.objectives import Objective
 from app.domain.pruning.curve_table import CurveTable
 from app.domain.pruning.options import stored_pruner
 from app.domain.pruning.rules import compares_trials, complete_trials_needed, prune
+from app.domain.pruning.verdicts import RungVerdict
 from app.domain.pruning.wording import sentence
 
 Curves = NDArray[np.float64]  # [trials, seeds, epochs]
@@ -240,10 +241,22 @@ def reason(
             "epoch 1: mean 0.55 over 3 seeds is below 0.7, which the best of 3 trials reached at rung 0 of bracket 0",
         ),
         (
+            {"name": "hyperband", "max_resource": 1, "bootstrap_count": 5},
+            [[0.1], [0.7]],
+            [0.55],
+            "epoch 1: mean 0.55 over 3 seeds is one of 3 trials, and more than 5 must reach rung 0 of bracket 0",
+        ),
+        (
             {"name": "patient", "patience": 1},
             [],
             [0.5, 0.75, 0.7, 0.6],
             "epoch 4: best mean 0.7 over 3 seeds in the last 2 epochs is below the best before, 0.75",
+        ),
+        (
+            {"name": "patient", "patience": 0, "min_delta": 0.01},
+            [],
+            [0.5, 0.25],
+            "epoch 2: best mean 0.25 over 3 seeds in the last 1 epoch is more than 0.01 below the best before, 0.5",
         ),
         (
             {"name": "patient", "patience": 1, "wrapped": {"name": "median", "n_startup_trials": 0}},
@@ -270,6 +283,12 @@ def reason(
             [0.7],
             "epoch 1: mean 0.7 over 3 seeds is number 3 of 4 trials, and the best 2 go on",
         ),
+        (
+            {"name": "one_epoch", "keep": 1},
+            [[0.5], [0.9]],
+            [0.7],
+            "epoch 1: mean 0.7 over 3 seeds is number 2 of 3 trials, and only the best goes on",
+        ),
     ],
 )
 def test_the_comparison_is_told_in_words_and_numbers(
@@ -277,6 +296,26 @@ def test_the_comparison_is_told_in_words_and_numbers(
 ) -> None:
     """Epoch, mean, seeds, and what it was compared with; as many digits as tell the numbers apart."""
     assert reason(options, complete_curves, curve) == words
+
+
+def test_a_verdict_holds_the_numbers_that_decided() -> None:
+    """Two of five go on from the first rung, and the one that is pruned is told by how much it fell short."""
+    table = CurveTable(Objective("val_loss", maximize=False), seeds=1, max_epochs=9, sweep_seed=SEED)
+    for number, mean in enumerate([0.3, 0.1, 0.5, 0.2, 0.4]):
+        table.add(number, {0: [mean]})
+    pruner = stored_pruner({"name": "successive_halving", "min_resource": 1, "reduction_factor": 2})
+    expected = RungVerdict(
+        epoch=1,
+        seeds=1,
+        mean=0.5,
+        rung=0,
+        bracket=None,
+        compared_trials=5,
+        promoted_trials=2,
+        border=0.2,
+        bootstrap_count=0,
+    )
+    assert prune(pruner, table, 1, [1, 2, 3]) == {2: expected}
 
 
 def test_to_minimize_the_words_turn_round() -> None:
