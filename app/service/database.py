@@ -9,7 +9,7 @@ from app.service.postgres.server import running
 
 @contextlib.contextmanager
 def database(settings: Settings) -> Iterator[Settings]:
-    """The settings with the address of a database that runs: the one they name, else the embedded one."""
+    """The settings with the address of the database, which runs until the block ends. Raises StartError."""
     if settings.database_url is not None:
         yield settings
         return

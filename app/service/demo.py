@@ -1,4 +1,4 @@
-"""`perceptune demo`: exercise 1 on this machine, watched from the terminal."""
+"""The demo: trains exercise 1 on this machine, prints its progress and answer, and writes the report."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ REPORT = Path("exercise-1.html")
 
 
 def run_demo(settings: Settings, preset: Preset) -> None:
-    """Trains, prints and writes the report. Raises StartError with a sentence when it can't."""
+    """Runs the demo until it has its answer, on a terminal until Ctrl-C. Raises StartError when it can't."""
     if not os.access(REPORT if REPORT.exists() else Path.cwd(), os.W_OK):
         raise StartError(f"{REPORT.absolute()} can't be written: run it in a folder of yours.")
     console = Console(highlight=False, soft_wrap=True)
@@ -47,13 +47,13 @@ def run_demo(settings: Settings, preset: Preset) -> None:
         console.print(f"Perceptune serves on {service.url} with {service.workers.count} workers; the log is {log}")
         with transaction(service.engine) as session:
             run_id = _run_to_watch(session, preset)
-        asked = exercise(NUMBER)
-        console.print(f"[bold]Exercise {NUMBER}[/bold] ({asked.source}): {asked.question}\n")
+        demo_exercise = exercise(NUMBER)
+        console.print(f"[bold]Exercise {NUMBER}[/bold] ({demo_exercise.source}): {demo_exercise.question}\n")
         _watch(console, service, run_id, stop.is_set)
         if stop.is_set():
             console.print("Stopped; the same command, or `perceptune up`, goes on where it was.")
             return
-        _show(console, service, run_id)
+        _print_answer(console, service, run_id)
         console.print(f"\nThe chart is in {REPORT}; the dashboard is at {service.url}/exercises/{NUMBER}")
         if sys.stdout.isatty():
             console.print("Serving until Ctrl-C.")
@@ -62,59 +62,60 @@ def run_demo(settings: Settings, preset: Preset) -> None:
 
 def _fetch_data(settings: Settings) -> None:
     command = [sys.executable, "-m", "worker", "--fetch-data"]
-    done = subprocess.run(command, env=os.environ | {"PERCEPTUNE_HOME": str(settings.home)}, check=False)
-    if done.returncode:
-        sys.exit(1)  # it has said why
+    process = subprocess.run(command, env=os.environ | {"PERCEPTUNE_HOME": str(settings.home)}, check=False)
+    if process.returncode:
+        sys.exit(1)  # the process has printed why
 
 
 def _run_to_watch(session: Session, preset: Preset) -> int:
-    """A run that was left unfinished goes on; else a new one starts."""
+    """The id of the latest run if that has not ended, else of a new one."""
     latest = exercise_runs.latest(session, NUMBER)
     if latest is not None and latest.preset == preset:
-        shown = exercise_runs.view(session, latest)
-        if shown.state in {"queued", "running"}:
-            return shown.id
+        run = exercise_runs.view(session, latest)
+        if run.state in {"queued", "running"}:
+            return run.id
     return exercise_runs.start(session, NUMBER, preset).id
 
 
 def _watch(console: Console, service: Service, run_id: int, stopped: Callable[[], bool]) -> None:
-    """Shows how far the run is until it is over. Raises StartError when no worker can be started."""
+    """Prints the run's progress until it is over. Raises StartError when no worker can be started."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         bar = bars.add_task("starting", total=1.0)
         line_at, over_at = 0.0, 0.0
         while not stopped():
-            if service.workers.failed:
-                raise StartError(f"No worker runs: {service.workers.failed}. Its log says why.")
-            shown, sweep, best = _read(service, run_id)
-            words = _progress_words(sweep, best)
-            bars.update(bar, completed=shown.progress, description=words)
+            if service.workers.failure:
+                raise StartError(f"No worker runs: {service.workers.failure}. Its log says why.")
+            run, sweep, best = _read(service, run_id)
+            text = _progress_text(sweep, best)
+            bars.update(bar, completed=run.progress, description=text)
             if not console.is_terminal and time.monotonic() >= line_at:
-                console.print(f"{shown.progress:4.0%}  {words}")
+                console.print(f"{run.progress:4.0%}  {text}")
                 line_at = time.monotonic() + LINE_SECONDS
-            if exercise_runs.is_over(shown):
+            if exercise_runs.is_over(run):
                 over_at = over_at or time.monotonic()
-                if shown.state != "completed" or _is_scored(sweep) or time.monotonic() - over_at > SCORING_SECONDS:
+                if run.state != "completed" or _is_scored(sweep) or time.monotonic() - over_at > SCORING_SECONDS:
                     return
             time.sleep(POLL_SECONDS)
 
 
 def _read(service: Service, run_id: int) -> tuple[RunView, SweepOut, str]:
+    """The run, its sweep, and its best width so far in words."""
     with transaction(service.engine) as session:
-        shown = exercise_runs.view(session, exercise_runs.get(session, NUMBER, run_id))
-        sweep = shown.sweeps[0]
+        run = exercise_runs.view(session, exercise_runs.get(session, NUMBER, run_id))
+        sweep = run.sweeps[0]
         best = _best_so_far(chart_rows.trial_rows(session, sweep.id), chart_rows.epoch_rows(session, sweep.id))
-    return shown, sweep, best
+    return run, sweep, best
 
 
 def _is_scored(sweep: SweepOut) -> bool:
     return sweep.best is None or sweep.best.test_accuracy is not None
 
 
-def _progress_words(sweep: SweepOut, best: str) -> str:
+def _progress_text(sweep: SweepOut, best: str) -> str:
     ended = sum((sweep.counts.complete, sweep.counts.failed, sweep.counts.pruned, sweep.counts.cancelled))
-    left = "" if sweep.eta_seconds is None else f", {sweep.eta_seconds:.0f} s left"
-    return f"{ended}/{sweep.n_trials} trials, {sweep.epochs.done}/{sweep.epochs.total} epochs, best {best}{left}"
+    remaining = "" if sweep.eta_seconds is None else f", {sweep.eta_seconds:.0f} s left"
+    return f"{ended}/{sweep.n_trials} trials, {sweep.epochs.done}/{sweep.epochs.total} epochs, best {best}{remaining}"
 
 
 def _best_so_far(trials: Sequence[TrialRow], epochs: Sequence[EpochRow]) -> str:
@@ -122,32 +123,32 @@ def _best_so_far(trials: Sequence[TrialRow], epochs: Sequence[EpochRow]) -> str:
     curves: dict[tuple[int, int], list[float]] = defaultdict(list)
     for point in epochs:
         curves[point.trial, point.epoch].append(point.val_accuracy or 0.0)
-    last: dict[int, float] = {}
+    mean_accuracy: dict[int, float] = {}
     for (trial, _), accuracies in sorted(curves.items()):
         if len(accuracies) == max(len(curves[trial, 1]), 1):
-            last[trial] = fmean(accuracies)
-    if not last:
+            mean_accuracy[trial] = fmean(accuracies)
+    if not mean_accuracy:
         return "not known yet"
-    best = max(last, key=lambda trial: last[trial])
+    best = max(mean_accuracy, key=lambda trial: mean_accuracy[trial])
     width = next(row.params["hidden_units"] for row in trials if row.number == best)
-    return f"{last[best]:.4f} with {width} units"
+    return f"{mean_accuracy[best]:.4f} with {width} units"
 
 
-def _show(console: Console, service: Service, run_id: int) -> None:
+def _print_answer(console: Console, service: Service, run_id: int) -> None:
     """Prints the table and the answer, and writes the report."""
     with transaction(service.engine) as session:
         run = exercise_runs.get(session, NUMBER, run_id)
-        shown = exercise_runs.view(session, run)
+        view = exercise_runs.view(session, run)
         report = exercise_runs.report(session, run)
-        trials = queries.list_trials(session, shown.sweeps[0].id).items
-    if shown.state != "completed":
+        trials = queries.list_trials(session, view.sweeps[0].id).items
+    if view.state != "completed":
         reason = next((row.error for row in trials if row.error), "no trial has a result")
-        raise StartError(f"The exercise ended {shown.state}: {reason}.")
+        raise StartError(f"The exercise ended {view.state}: {reason}.")
     table = Table(show_edge=False)
-    for name in shown.answer.header:
+    for name in view.answer.header:
         table.add_column(name, justify="right")
-    for row in shown.answer.rows:
+    for row in view.answer.rows:
         table.add_row(*row)
     console.print(table)
-    console.print(f"\n{shown.answer.text}")
+    console.print(f"\n{view.answer.text}")
     REPORT.write_text(report, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Everything that `perceptune up` starts, in the order in which it is needed: database, tables, server, workers."""
+"""The service that `perceptune up` starts: database, tables, web server and workers, in this order."""
 
 import contextlib
 import errno
@@ -28,7 +28,10 @@ BACKLOG = 2048
 
 
 class Service:
-    """A running server with its workers. `url` is where it serves."""
+    """A web server with its database and its workers, which run while the context is open.
+
+    Inside it `url` is the address that it serves on, `engine` its database and `workers` its worker processes.
+    """
 
     def __init__(self, settings: Settings, log: Path | None = None) -> None:
         self._settings = settings
@@ -74,22 +77,24 @@ def _listener(settings: Settings) -> Iterator[socket.socket]:
             listener.bind((host, settings.port))
             listener.listen(BACKLOG)  # now: two servers can bind one port at the same time, and only one can listen
         except OSError as error:
-            raise StartError(_no_port(settings, error)) from None
+            raise StartError(_listen_error(settings, error)) from None
         yield listener
 
 
-def _no_port(settings: Settings, error: OSError) -> str:
-    other = "choose another port with --port or PERCEPTUNE_PORT"
+def _listen_error(settings: Settings, error: OSError) -> str:
+    """Why the port can't be had, and what to do."""
+    other_port = "choose another port with --port or PERCEPTUNE_PORT"
     if error.errno == errno.EADDRINUSE:
-        return f"Port {settings.port} on {settings.host} is in use: end the program that has it, or {other}."
+        return f"Port {settings.port} on {settings.host} is in use: end the program that has it, or {other_port}."
     if error.errno == errno.EACCES:
-        return f"Port {settings.port} is not for ordinary users: {other}, above 1023."
-    other = "choose another address with --host or PERCEPTUNE_HOST"
-    return f"Can't serve on {settings.host} ({error.strerror}): {other}."
+        return f"Port {settings.port} is not for ordinary users: {other_port}, above 1023."
+    other_host = "choose another address with --host or PERCEPTUNE_HOST"
+    return f"Can't serve on {settings.host} ({error.strerror}): {other_host}."
 
 
 @contextlib.contextmanager
 def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
+    """The web server runs, in a thread, until the block ends. Raises StartError when it does not start."""
     # a chart of a large sweep is tens of thousands of small objects: looking through them for each 700 new ones, as
     # Python does, takes as long as all the rest
     gc.set_threshold(100_000, 20, 100)
@@ -112,5 +117,5 @@ def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
 
 def _url(host: str, listener: socket.socket) -> str:
     port = listener.getsockname()[1]
-    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}"
+    url_host = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host
+    return f"http://{url_host}:{port}"

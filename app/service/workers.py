@@ -1,4 +1,4 @@
-"""The worker processes that a server starts and watches."""
+"""The worker processes that the service starts, watches, and starts again when they end."""
 
 import contextlib
 import logging
@@ -16,6 +16,8 @@ from app.config import Settings
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 10.0
+EARLY_SECONDS = 10.0  # a worker that ends before has not really started
+MAX_DELAY_SECONDS = 30
 MAX_EARLY_ENDS = 5  # a worker that ends so often right after its start won't ever start
 
 
@@ -30,11 +32,13 @@ class Workers:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._devices = worker_devices(settings)
         self.count = len(self._devices)
-        self.failed: str | None = None  # why none can be started
+        self.failure: str | None = None  # why no more workers are started
 
     def __enter__(self) -> Self:
         for index, device in enumerate(self._devices):
-            thread = threading.Thread(target=self._keep, args=(index, device), name=f"worker-{index}", daemon=True)
+            thread = threading.Thread(
+                target=self._keep_running, args=(index, device), name=f"worker-{index}", daemon=True
+            )
             thread.start()
             self._threads.append(thread)
         return self
@@ -52,23 +56,24 @@ class Workers:
                 process.kill()
                 process.wait()
 
-    def _keep(self, index: int, device: str | None) -> None:
+    def _keep_running(self, index: int, device: str | None) -> None:
+        """Starts a worker, and starts it again whenever it ends, ever later; gives up on one that never starts."""
         early_ends = 0
         while not self._leaving.is_set():
-            started = time.monotonic()
+            started_at = time.monotonic()
             process = self._processes[index] = self._start(device)
             if self._leaving.is_set():
                 process.terminate()
             code = process.wait()
             if self._leaving.is_set():
                 return
-            early_ends = early_ends + 1 if time.monotonic() - started < 10 else 0
+            early_ends = early_ends + 1 if time.monotonic() - started_at < EARLY_SECONDS else 0
             logger.warning("worker %d ended with exit code %d", process.pid, code)
             if early_ends == MAX_EARLY_ENDS:
-                self.failed = f"a worker ended {early_ends} times right after its start, exit code {code}"
-                logger.error(self.failed)
+                self.failure = f"a worker ended {early_ends} times right after its start, exit code {code}"
+                logger.error(self.failure)
                 return
-            self._leaving.wait(min(2**early_ends, 30))
+            self._leaving.wait(min(2**early_ends, MAX_DELAY_SECONDS))
 
     def _start(self, device: str | None) -> subprocess.Popen[bytes]:
         environment = os.environ | {
@@ -88,7 +93,7 @@ class Workers:
 
 
 def worker_devices(settings: Settings) -> list[str | None]:
-    """The device of each worker to start; None leaves the choice to it."""
+    """The device of each worker to start; None where the worker chooses."""
     if settings.workers is not None:
         return [settings.device] * settings.workers
     if settings.device is not None and settings.device != "cpu":
@@ -98,9 +103,9 @@ def worker_devices(settings: Settings) -> list[str | None]:
 
 
 def _gpu_count() -> int:
-    """NVIDIA's GPUs here; asked without torch, which the server does not import."""
+    """The number of NVIDIA GPUs, by nvidia-smi: the server does not import torch."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return 0
-    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
-    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    process = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
+    return sum(line.startswith("GPU ") for line in process.stdout.splitlines())
