@@ -1,8 +1,6 @@
 """A real Postgres for all tests, a database of its own for each, and a real server with a real worker."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -17,6 +15,7 @@ from app.db.migrations import migrate
 from app.service.postgres.server import running
 from app.service.up import Service
 from app.web.app import create_app
+from tests.support.data_folders import open_folder
 
 os.environ["OMP_NUM_THREADS"] = "1"
 for name in [*os.environ]:
@@ -29,11 +28,9 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a server that forgets on a power cut, for speed."""
-    # pytest's own folders are closed to the user that the server runs as where the tests run as root
-    home = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
-    with running(home, {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}) as url:
+    options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    with open_folder() as home, running(home, options) as url:
         yield url
-    shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +57,13 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = connect(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A data folder that the embedded Postgres' own user can enter."""
+    with open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

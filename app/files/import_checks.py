@@ -1,4 +1,4 @@
-"""One trial of a file that is imported, with all checks that its rows in the database would have to pass."""
+"""The checks of a trial that is imported, with all that its rows in the database would have to pass."""
 
 import math
 import re
@@ -11,29 +11,30 @@ from app.domain.datasets import DATASETS
 from app.domain.hyperparameters import HYPERPARAMETERS
 from app.domain.space import Constant, Space, check_model_fits
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
-from app.files.exports.fields import EPOCH, MOST_FLOAT, RUN, TRIAL, Field, read, wrong
+from app.files.exports.fields import EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
 from app.schemas import AttemptOut
 
-ALMOST = 1e-9  # relative; a mean that was added up in another order
+MEAN_TOLERANCE = 1e-9  # relative; a mean that was added up in another order
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](0\d|1[0-4]):?[0-5]\d)"
 )  # as Postgres reads it too
 
 
-class CheckedTrial:
-    """A trial as it is stored: rows of three tables, in the order of their columns. Raises InvalidError."""
+class ImportedTrial:
+    """A trial of a file, as the database takes it: `facts`, `runs` and `epochs` are rows of three tables."""
 
-    def __init__(self, given: Any, place: int, sweep: Mapping[str, Any], workers: set[Any]) -> None:
+    def __init__(self, document: Any, place: int, sweep: Mapping[str, Any], workers: set[Any]) -> None:
+        """Raises InvalidError, with `place`, the trial's index in the file, where the trial could not be stored."""
         loc = ("trials", place)
-        if not isinstance(given, dict):
-            raise wrong(loc, "must be an object")
-        own = {name: value for name, value in given.items() if name not in {"runs", "epochs"}}
-        self.facts = read(TRIAL, own, loc)
-        runs = given.get("runs")
+        if not isinstance(document, dict):
+            raise import_error(loc, "must be an object")
+        columns = {name: value for name, value in document.items() if name not in {"runs", "epochs"}}
+        self.facts = parse_row(TRIAL, columns, loc)
+        runs = document.get("runs")
         if not isinstance(runs, list):
-            raise wrong((*loc, "runs"), "must be a list")
-        self.runs = [read(RUN, run, (*loc, "runs", index)) for index, run in enumerate(runs)]
-        self.epochs = _curves(given.get("epochs"), (*loc, "epochs"))
+            raise import_error((*loc, "runs"), "must be a list")
+        self.runs = [parse_row(RUN, run, (*loc, "runs", index)) for index, run in enumerate(runs)]
+        self.epochs = _curves(document.get("epochs"), (*loc, "epochs"))
         self.n_epochs = len(self.epochs[0])
         _check_history(self.facts.get("history", []), loc)
         _check_trial(self.facts, self.runs, loc)
@@ -45,7 +46,7 @@ class CheckedTrial:
             self.facts["worker_id"] = None  # of another installation
 
     def _queue_again(self) -> None:
-        """What was under way starts anew: its curves would be written once more."""
+        """A trial that was running starts anew, without curves: they are written once more."""
         self.facts |= {"state": TrialState.waiting, "epochs_done": 0, "started_at": None, "worker_id": None}
         self.epochs = _NO_CURVES
 
@@ -53,39 +54,40 @@ class CheckedTrial:
 _NO_CURVES: list[list[Any]] = [[] for _ in EPOCH]
 
 
-def _curves(given: Any, loc: tuple[str | int, ...]) -> list[list[Any]]:
+def _curves(epochs: Any, loc: tuple[str | int, ...]) -> list[list[Any]]:
     """The points of a trial's curves, a list a column."""
-    if given is None:
+    if epochs is None:
         return _NO_CURVES
-    if not isinstance(given, dict) or given.keys() != EPOCH.keys():
-        raise wrong(loc, f"must be an object with the lists {', '.join(EPOCH)}")
-    if not all(isinstance(column, list) for column in given.values()) or len({*map(len, given.values())}) != 1:
-        raise wrong(loc, "must hold lists of the same length")
-    curves = [_column(field, given[name], loc) for name, field in EPOCH.items()]
+    if not isinstance(epochs, dict) or epochs.keys() != EPOCH.keys():
+        raise import_error(loc, f"must be an object with the lists {', '.join(EPOCH)}")
+    if not all(isinstance(column, list) for column in epochs.values()) or len({*map(len, epochs.values())}) != 1:
+        raise import_error(loc, "must hold lists of the same length")
+    curves = [_column(field, epochs[name], loc) for name, field in EPOCH.items()]
     if len({*zip(curves[0], curves[1], strict=True)}) != len(curves[0]):
-        raise wrong(loc, "hold an epoch of a run twice")
+        raise import_error(loc, "hold an epoch of a run twice")
     return curves
 
 
 def _column(field: Field, values: list[Any], loc: tuple[str | int, ...]) -> list[Any]:
-    """The values of one figure. A million of them pass here, so what is plainly right is not looked at one by one."""
+    """The values of one column. There may be a million, so what is plainly right is not looked at one by one."""
     kinds = set(map(type, values))
     if field.kind == "integer" and kinds <= {int}:
         if values and not 0 <= min(values) <= max(values) < 2**31:
-            raise wrong((*loc, field.name), "must be whole numbers that are not negative")
+            raise import_error((*loc, field.name), "must be whole numbers that are not negative")
         return values
     if kinds <= ({float, type(None)} if field.optional else {float}) and all(
-        abs(value) <= MOST_FLOAT for value in values if value is not None
+        abs(value) <= MAX_FLOAT for value in values if value is not None
     ):
         return values
     return [
-        read({field.name: field}, {field.name: value}, (*loc, index))[field.name] for index, value in enumerate(values)
+        parse_row({field.name: field}, {field.name: value}, (*loc, index))[field.name]
+        for index, value in enumerate(values)
     ]
 
 
-Rule = tuple[Callable[[Mapping[str, Any]], bool], str, str]
+Rule = tuple[Callable[[Mapping[str, Any]], bool], str, str]  # whether a trial is right, the field, the message
 
-# As the CHECK constraints of the table, with the field and what would be right.
+# As the CHECK constraints of the table say.
 _RULES: list[Rule] = [
     (lambda t: 0 <= t["number"] < 2**31, "number", "must be 0 or more"),
     (
@@ -123,16 +125,16 @@ _RULES: list[Rule] = [
 def _check_trial(trial: Mapping[str, Any], runs: list[dict[str, Any]], loc: tuple[str | int, ...]) -> None:
     for is_right, field, msg in _RULES:
         if not is_right(trial):
-            raise wrong((*loc, field), msg)
+            raise import_error((*loc, field), msg)
     if any(run["seconds"] < 0 for run in runs):
-        raise wrong((*loc, "runs"), "must have seconds of 0 or more")
+        raise import_error((*loc, "runs"), "must have seconds of 0 or more")
     if len({run["seed"] for run in runs}) != len(runs) or any(run["seed"] < 0 for run in runs):
-        raise wrong((*loc, "runs"), "must have a seed of their own each")
+        raise import_error((*loc, "runs"), "must have a seed of their own each")
     for index, run in enumerate(runs):
         if (run["state"] == RunState.diverged) != (run.get("value") is None):
-            raise wrong((*loc, "runs", index, "value"), "must be null if and only if the run diverged")
+            raise import_error((*loc, "runs", index, "value"), "must be null if and only if the run diverged")
         if (run["state"] == RunState.diverged) != (run.get("error") is not None):
-            raise wrong((*loc, "runs", index, "error"), "must be set if and only if the run diverged")
+            raise import_error((*loc, "runs", index, "error"), "must be set if and only if the run diverged")
     _check_mean(trial, [run["value"] for run in runs if run.get("value") is not None], loc)
 
 
@@ -141,42 +143,43 @@ def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:
         try:
             AttemptOut.model_validate(attempt)
         except ValidationError as error:
-            found = error.errors(include_url=False)[0]
-            raise wrong((*loc, "history", index, *found["loc"]), str(found["msg"])) from None
+            first_error = error.errors(include_url=False)[0]
+            raise import_error((*loc, "history", index, *first_error["loc"]), str(first_error["msg"])) from None
         for name in ("started_at", "ended_at"):
             if attempt[name] is not None and not _TIME.fullmatch(str(attempt[name])):
-                raise wrong((*loc, "history", index, name), "must be a time like 2026-01-31T12:00:00+00:00")
+                raise import_error((*loc, "history", index, name), "must be a time like 2026-01-31T12:00:00+00:00")
 
 
 def _check_objectives(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
-    """A complete trial of a sweep with several objectives has a value for each."""
-    further, others = len(sweep.get("objectives", [])), trial.get("other_values")
-    if others is None and (further == 0 or trial["state"] != TrialState.complete):
+    """Raises InvalidError where a complete trial lacks a value for one of the sweep's objectives."""
+    count, values = len(sweep.get("objectives", [])), trial.get("other_values")
+    if values is None and (count == 0 or trial["state"] != TrialState.complete):
         return
-    if others is None or len(others) != further or not all(isinstance(other, float) for other in others):
-        raise wrong((*loc, "other_values"), f"must hold {further}: one value for each further objective")
+    if values is None or len(values) != count or not all(isinstance(value, float) for value in values):
+        raise import_error((*loc, "other_values"), f"must hold {count}: one value for each further objective")
 
 
 def _check_mean(trial: Mapping[str, Any], values: list[float], loc: tuple[str | int, ...]) -> None:
-    """A trial's value is the mean over its runs."""
+    """Raises InvalidError where a trial's value is not the mean over its runs."""
     if trial["state"] != TrialState.complete or not values:
         return
     mean = math.fsum(values) / len(values)
-    if abs(trial["value"] - mean) > ALMOST * max(abs(mean), 1e-6):
-        raise wrong((*loc, "value"), f"is {trial['value']!r}, but the mean over its runs is {mean!r}")
+    if abs(trial["value"] - mean) > MEAN_TOLERANCE * max(abs(mean), 1e-6):
+        raise import_error((*loc, "value"), f"is {trial['value']!r}, but the mean over its runs is {mean!r}")
 
 
 def _check_params(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
-    """Each hyperparameter is known and has a value that it can have; a model that is to be trained fits."""
+    """Raises InvalidError for an unknown hyperparameter, an impossible value, or a waiting model that is too large."""
     params = trial.get("params")
     if params is None:
         return
     if not isinstance(params, dict):
-        raise wrong((*loc, "params"), "must be an object")
+        raise import_error((*loc, "params"), "must be an object")
     for name, value in params.items():
-        known = HYPERPARAMETERS.get(name)
-        if found := "is no hyperparameter" if known is None else _problem(known.kind, value):
-            raise wrong((*loc, "params", name), found)
+        hyperparameter = HYPERPARAMETERS.get(name)
+        problem = "is no hyperparameter" if hyperparameter is None else _problem(hyperparameter.kind, value)
+        if problem:
+            raise import_error((*loc, "params", name), problem)
     if trial["state"] in LIVE_TRIALS:
         facts = DATASETS[sweep["dataset"]]
         space = Space({name: Constant(value) for name, value in params.items()})

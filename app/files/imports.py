@@ -1,4 +1,4 @@
-"""An exported sweep as a new one: all of it with all checks applied, or nothing."""
+"""The import of an exported sweep as a new one: all of it, with all checks applied, or nothing."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,9 +15,9 @@ from app.db.tables import Base, Epoch, Run, Sweep, Trial, Worker
 from app.domain.limits import MAX_TRIALS
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
 from app.files.exports import csv_format, json_format, parquet_format
-from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, Field, read, wrong
+from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
 from app.files.exports.records import FORMAT, VERSION
-from app.files.import_checks import CheckedTrial
+from app.files.import_checks import ImportedTrial
 from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import body_checks
@@ -25,7 +25,7 @@ from app.sweeps import body_checks
 MAX_IMPORTED_TRIALS = 2 * MAX_TRIALS  # rows of a file, infeasible trials included
 
 
-def parsed(file: IO[bytes]) -> Any:
+def parse(file: IO[bytes]) -> Any:
     """The document of an export in any of its formats, told apart by how they begin. Raises InvalidError."""
     begin = file.read(64)
     file.seek(0)
@@ -34,7 +34,7 @@ def parsed(file: IO[bytes]) -> Any:
     if begin.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return json_format.read(file)
     if not begin:
-        raise wrong((), "is empty: send a sweep that was exported as JSON, CSV or Parquet")
+        raise import_error((), "is empty: send a sweep that was exported as JSON, CSV or Parquet")
     return csv_format.read(file)
 
 
@@ -46,15 +46,15 @@ def restore(session: Session, document: Any) -> Sweep:
     facts, origin = _sweep_facts(document)
     trials = document.get("trials")
     if not isinstance(trials, list) or not 1 <= len(trials) <= MAX_IMPORTED_TRIALS:
-        raise wrong(("trials",), f"must be a list of 1 to {MAX_IMPORTED_TRIALS:,} trials")
+        raise import_error(("trials",), f"must be a list of 1 to {MAX_IMPORTED_TRIALS:,} trials")
     workers = set(session.scalars(select(Worker.id)))
-    checked = [CheckedTrial(trial, place, facts, workers) for place, trial in enumerate(trials)]
-    _check_counts(document, checked)
-    _check_together(facts, checked)
+    imported_trials = [ImportedTrial(trial, place, facts, workers) for place, trial in enumerate(trials)]
+    _check_counts(document, imported_trials)
+    _check_together(facts, imported_trials)
     sweep = Sweep(**facts, imported_from=origin)
     session.add(sweep)
     session.flush()
-    _insert(session, sweep.id, checked)
+    _insert(session, sweep.id, imported_trials)
     sweep_row.close_if_done(session, [sweep.id])
     notifications.notify(session, sweep.id)
     session.refresh(sweep)
@@ -64,75 +64,81 @@ def restore(session: Session, document: Any) -> Sweep:
 def _sweep_facts(document: Any) -> tuple[dict[str, Any], int | None]:
     """The columns of the new sweep, and the number of the exported one."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise wrong(("format",), f"must be {FORMAT!r}: only a sweep that Perceptune exported can be imported")
+        raise import_error(("format",), f"must be {FORMAT!r}: only a sweep that Perceptune exported can be imported")
     if document.get("version") != VERSION:
-        raise wrong(("version",), f"must be {VERSION}: the file is of another version of Perceptune")
-    given = document.get("sweep")
-    if not isinstance(given, dict):
-        raise wrong(("sweep",), "must be an object with the sweep's facts")
-    origin = given.get("id")
+        raise import_error(("version",), f"must be {VERSION}: the file is of another version of Perceptune")
+    values = document.get("sweep")
+    if not isinstance(values, dict):
+        raise import_error(("sweep",), "must be an object with the sweep's facts")
+    origin = values.get("id")
     if origin is not None and not (type(origin) is int and 0 < origin < 2**62):
-        raise wrong(("sweep", "id"), f"must be a whole number, not {str(origin)[:80]!r}")
-    facts = read(SWEEP, {name: value for name, value in given.items() if name != "id"}, ("sweep",))
-    _check_body(given, facts)
+        raise import_error(("sweep", "id"), f"must be a whole number, not {str(origin)[:80]!r}")
+    facts = parse_row(SWEEP, {name: value for name, value in values.items() if name != "id"}, ("sweep",))
+    _check_body(values, facts)
     _check_environment(facts.get("environment", {}))
     if facts["state"] not in ENDED_SWEEPS:
         facts["state"] = SweepState.paused
     if (facts["state"] in ENDED_SWEEPS) != (facts.get("finished_at") is not None):
-        raise wrong(("sweep", "finished_at"), f"must be set if and only if the sweep has ended; it is {given['state']}")
+        raise import_error(
+            ("sweep", "finished_at"), f"must be set if and only if the sweep has ended; it is {values['state']}"
+        )
     return facts, origin
 
 
-def _check_body(given: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """A sweep that could not be posted can't be imported either."""
-    body = {name: given[name] for name in SweepCreate.model_fields if name in given}
-    first = {"metric": given.get("metric"), "direction": given.get("direction")}
-    others = body.pop("objectives", None)
-    body |= {"objectives": [first, *others]} if others else {"objective": first}
-    body["stop"] = given.get("stop_rules") or None
+def _check_body(values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Raises InvalidError for a sweep that could not be posted either.
+
+    values: of the sweep, as the file has them; facts: the same, as the database takes them.
+    """
+    body = {name: values[name] for name in SweepCreate.model_fields if name in values}
+    first = {"metric": values.get("metric"), "direction": values.get("direction")}
+    further = body.pop("objectives", None)
+    body |= {"objectives": [first, *further]} if further else {"objective": first}
+    body["stop"] = values.get("stop_rules") or None
     if facts["sampler"].get("name") != "grid":
         body["n_trials"] = 1
     try:
         body_checks.checked(SweepCreate.model_validate(body))
     except ValidationError as error:
-        found = error.errors(include_url=False)[0]
-        raise wrong(("sweep", *found["loc"]), str(found["msg"])) from None
+        first_error = error.errors(include_url=False)[0]
+        raise import_error(("sweep", *first_error["loc"]), str(first_error["msg"])) from None
 
 
 def _check_environment(environment: Mapping[str, Any]) -> None:
-    for name, one in environment.items():
-        right = list if name == "devices" else str
-        if not isinstance(one, right) or not all(isinstance(part, str) for part in one):
-            words = "must be a list of texts" if name == "devices" else "must be text"
-            raise wrong(("sweep", "environment", name), words)
+    for name, value in environment.items():
+        right_type = list if name == "devices" else str
+        if not isinstance(value, right_type) or not all(isinstance(part, str) for part in value):
+            msg = "must be a list of texts" if name == "devices" else "must be text"
+            raise import_error(("sweep", "environment", name), msg)
 
 
-def _check_counts(document: Mapping[str, Any], trials: list[CheckedTrial]) -> None:
-    """A file that says how much it holds, and holds something else, has lost it."""
+def _check_counts(document: Mapping[str, Any], trials: list[ImportedTrial]) -> None:
+    """Raises InvalidError where the file holds other numbers of rows than it says."""
     counts = document.get("counts")
     if not isinstance(counts, dict):
-        raise wrong(("counts",), "is missing: it says how many trials, runs and epochs there are")
-    found = {
+        raise import_error(("counts",), "is missing: it says how many trials, runs and epochs there are")
+    actual_counts = {
         "trials": len(trials),
         "runs": sum(len(trial.runs) for trial in trials),
         "epochs": sum(trial.n_epochs for trial in trials),
     }
-    for name, number in found.items():
+    for name, number in actual_counts.items():
         if counts.get(name) != number and not (name == "epochs" and counts.get(name) is None and not number):
-            raise wrong(
+            raise import_error(
                 ("counts", name), f"is {counts.get(name)}, but the file holds {number}: rows were lost or added"
             )
 
 
-def _check_together(sweep: Mapping[str, Any], trials: list[CheckedTrial]) -> None:
+def _check_together(sweep: Mapping[str, Any], trials: list[ImportedTrial]) -> None:
+    """Raises InvalidError where trials have one number, or a sweep that has ended has trials that have not."""
     if len({trial.facts["number"] for trial in trials}) != len(trials):
-        raise wrong(("trials",), "must have a number of their own each")
+        raise import_error(("trials",), "must have a number of their own each")
     if sweep["state"] in ENDED_SWEEPS and any(trial.facts["state"] in LIVE_TRIALS for trial in trials):
-        raise wrong(("sweep", "state"), f"can't be {sweep['state']}: some of its trials have not ended")
+        raise import_error(("sweep", "state"), f"can't be {sweep['state']}: some of its trials have not ended")
 
 
-def _insert(session: Session, sweep_id: int, trials: list[CheckedTrial]) -> None:
-    """All rows of the three tables, through COPY, which is ten times as fast as INSERT."""
+def _insert(session: Session, sweep_id: int, trials: list[ImportedTrial]) -> None:
+    """Writes all rows of the three tables by COPY, which is ten times as fast as INSERT."""
     try:
         names = [name for name in TRIAL if any(name in trial.facts for trial in trials)]
         rows = ([sweep_id, *_cells(TRIAL, names, trial.facts)] for trial in trials)
@@ -144,7 +150,7 @@ def _insert(session: Session, sweep_id: int, trials: list[CheckedTrial]) -> None
         points = ((ids[trial.facts["number"]], *point) for trial in trials for point in zip(*trial.epochs, strict=True))
         _copy(session, Epoch, ["trial_id", *EPOCH], points)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
-        raise wrong((), f"does not fit the tables: {str(error).splitlines()[0]}") from None
+        raise import_error((), f"does not fit the tables: {str(error).splitlines()[0]}") from None
 
 
 def _cells(fields: Mapping[str, Field], names: Iterable[str], row: Mapping[str, Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Model files: safetensors whose metadata says what the network is. Pure, and without torch.
+"""Model files: safetensors whose metadata says what the network is. Needs no torch.
 
 A safetensors file is the length of its header (8 bytes, little-endian), the header as JSON, and the numbers. The
 header's `__metadata__` maps text to text; here text stands as it is, and everything else as JSON.
@@ -18,12 +18,7 @@ class ModelFileError(ValueError):
 
 
 class ModelInfo(BaseModel):
-    """What a model file says of itself.
-
-    `hidden_layers` are widths, `classes` names in the order of the outputs. `params` are the trial's, completed.
-    `value` is the run's metric with exactly these weights; `recorded_value` that of the trial's own training, another
-    one only where training it again did not give the same number.
-    """
+    """The description in a model file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -32,28 +27,28 @@ class ModelInfo(BaseModel):
     dataset: str
     split: str
     features: int
-    classes: list[str]
-    hidden_layers: list[int]
+    classes: list[str]  # names in the order of the outputs
+    hidden_layers: list[int]  # widths
     activation: str
-    params: dict[str, Any]
+    params: dict[str, Any]  # the trial's, with the defaults of those that it did not set
     sweep: int
     sweep_name: str
     trial: int
     run: int
     sweep_seed: int
     metric: str
-    value: float
-    recorded_value: float
+    value: float  # the run's metric with exactly these weights
+    recorded_value: float  # that of the first training; another one where training it again gave another number
 
 
 def with_info(weights: bytes, info: ModelInfo) -> bytes:
-    """The safetensors with the description as metadata; what its metadata says already stays, its `value` above all."""
+    """The safetensors with the description added to its metadata, whose own entries stay, the `value` above all."""
     header, numbers = _split(weights)
-    described = {name: value if isinstance(value, str) else json.dumps(value) for name, value in info}
-    header["__metadata__"] = {"format": "pt"} | described | header.get("__metadata__", {})
-    written = json.dumps(header).encode()
-    written += b" " * (-len(written) % 8)  # so that the numbers lie aligned
-    return len(written).to_bytes(8, "little") + written + numbers
+    description = {name: value if isinstance(value, str) else json.dumps(value) for name, value in info}
+    header["__metadata__"] = {"format": "pt"} | description | header.get("__metadata__", {})
+    header_bytes = json.dumps(header).encode()
+    header_bytes += b" " * (-len(header_bytes) % 8)  # so that the numbers lie aligned
+    return len(header_bytes).to_bytes(8, "little") + header_bytes + numbers
 
 
 def read_info(content: bytes) -> ModelInfo:
@@ -86,5 +81,6 @@ def _split(content: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _decoded(name: str, text: str) -> Any:
+    """The value of an entry of the metadata: a text itself, anything else from its JSON."""
     field = ModelInfo.model_fields.get(name)
     return text if field is None or field.annotation is str else json.loads(text)

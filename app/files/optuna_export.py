@@ -1,7 +1,7 @@
 """A sweep as a study in one of Optuna's own storages, which optuna-dashboard opens."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,14 +14,15 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from app.db.engine import normalised_url
+from app.domain.objectives import Objective
 from app.domain.space import parse_space
 from app.errors import ConflictError, InvalidError
-from app.files.exports import SweepRecord, opened
-from app.files.exports.fields import EPOCH, plain
+from app.files.exports import SweepRecord, open_sweep
+from app.files.exports.fields import EPOCH, to_json
 from app.files.exports.records import TrialRecord
 from app.search.search import distributions, encoded
 
-KEPT = "perceptune"  # the system attribute that holds what Optuna has no place for
+RECORD_ATTRIBUTE = "perceptune"  # the system attribute that holds what Optuna has no place for
 _STATES = {
     "waiting": TrialState.WAITING,
     "running": TrialState.RUNNING,
@@ -37,7 +38,7 @@ def export(engine: Engine, sweep_id: int, url: str) -> str:
     can't be used.
     """
     storage = InMemoryStorage()
-    with opened(engine, sweep_id, epochs=True) as record:
+    with open_sweep(engine, sweep_id, epochs=True) as record:
         name = f"sweep {sweep_id}: {record.name}"
         _study(record, name, storage)
     try:
@@ -60,40 +61,45 @@ def storage_url(url: str) -> str:
 
 def _study(record: SweepRecord, name: str, storage: InMemoryStorage) -> None:
     sweep = record.header["sweep"]
-    objectives = [{"metric": sweep["metric"], "direction": sweep["direction"]}, *sweep["objectives"]]
+    objectives = [Objective.of(sweep), *map(Objective.of, sweep["objectives"])]
     study = optuna.create_study(
-        study_name=name, storage=storage, directions=[objective["direction"] for objective in objectives]
+        study_name=name, storage=storage, directions=[objective.direction for objective in objectives]
     )
-    study.set_metric_names([objective["metric"] for objective in objectives])
+    study.set_metric_names([objective.metric for objective in objectives])
     for key in ("dataset", "split", "space", "sampler", "seeds", "notes", "tags"):
         study.set_user_attr(key, sweep[key])
-    storage.set_study_system_attr(study._study_id, KEPT, record.header)
-    free = distributions(parse_space(sweep["space"]))
-    study.add_trials([_trial(trial, free, sweep["metric"], len(objectives)) for trial in record.trials])
+    storage.set_study_system_attr(study._study_id, RECORD_ATTRIBUTE, record.header)
+    searched = distributions(parse_space(sweep["space"]))
+    study.add_trials([_trial(trial, searched, objectives) for trial in record.trials])
 
 
-def _trial(trial: TrialRecord, free: Mapping[str, BaseDistribution], metric: str, objectives: int) -> FrozenTrial:
+def _trial(
+    trial: TrialRecord, searched: Mapping[str, BaseDistribution], objectives: Sequence[Objective]
+) -> FrozenTrial:
+    """The trial as Optuna stores it; `searched`: the distributions of the hyperparameters that are not constant."""
     facts = trial.facts
     state = _STATES.get(facts["state"], TrialState.FAIL)
-    values = [facts["value"], *(facts["other_values"] or [])][:objectives]
-    if state == TrialState.COMPLETE and len(values) != objectives:
+    values = [facts["value"], *(facts["other_values"] or [])][: len(objectives)]
+    if state == TrialState.COMPLETE and len(values) != len(objectives):
         state = TrialState.FAIL  # of a time before the sweep had its further objectives
     params = {name: encoded(value) for name, value in (facts["params"] or {}).items()}
-    known = {name: value for name, value in params.items() if name in free and _holds(free[name], value)}
+    suggested = {name: value for name, value in params.items() if name in searched and _holds(searched[name], value)}
+    outside = {name: value for name, value in params.items() if name in searched and name not in suggested}
     frozen = create_trial(
         state=state,
         values=values if state == TrialState.COMPLETE else None,
-        params=known,
-        distributions={name: free[name] for name in known},
-        intermediate_values=_means(trial, metric),
-        user_attrs=_shown(facts)
-        | {name: value for name, value in params.items() if name in free and name not in known},
-        system_attrs={KEPT: _kept(trial)},
+        params=suggested,
+        distributions={name: searched[name] for name in suggested},
+        intermediate_values=_means(trial, objectives[0].metric),
+        user_attrs=_user_attributes(facts) | outside,
+        system_attrs={RECORD_ATTRIBUTE: _record(trial)},
     )
     if state != TrialState.WAITING:
-        frozen.datetime_start = _local(facts["started_at"]) or _local(facts["finished_at"]) or frozen.datetime_start
+        frozen.datetime_start = (
+            _local_time(facts["started_at"]) or _local_time(facts["finished_at"]) or frozen.datetime_start
+        )
     if state.is_finished():
-        frozen.datetime_complete = _local(facts["finished_at"])
+        frozen.datetime_complete = _local_time(facts["finished_at"])
     return frozen
 
 
@@ -111,27 +117,28 @@ def _means(trial: TrialRecord, metric: str) -> dict[int, float]:
         return {}
     names = list(EPOCH)
     epoch, column = names.index("epoch"), names.index(metric)
-    figures: dict[int, list[Any]] = {}
+    values: dict[int, list[Any]] = {}
     for point in trial.epochs or ():
-        figures.setdefault(point[epoch], []).append(point[column])
-    runs = max(map(len, figures.values()), default=0)
-    complete = {at: found for at, found in figures.items() if len(found) == runs and None not in found}
-    means = {at: math.fsum(found) / runs for at, found in sorted(complete.items())}
+        values.setdefault(point[epoch], []).append(point[column])
+    runs = max(map(len, values.values()), default=0)
+    complete = {at: numbers for at, numbers in values.items() if len(numbers) == runs and None not in numbers}
+    means = {at: math.fsum(numbers) / runs for at, numbers in sorted(complete.items())}
     return {at: mean for at, mean in means.items() if math.isfinite(mean)}
 
 
-def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the dashboard is to show beside the value."""
-    shown = {name: facts[name] for name in ("number", "state", "std", "error", "reason", "excluded")}
-    return {name: value for name, value in shown.items() if value is not None and value is not False}
+def _user_attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The user attributes, which optuna-dashboard shows beside the value."""
+    attributes = {name: facts[name] for name in ("number", "state", "std", "error", "reason", "excluded")}
+    return {name: value for name, value in attributes.items() if value is not None and value is not False}
 
 
-def _kept(trial: TrialRecord) -> dict[str, Any]:
+def _record(trial: TrialRecord) -> dict[str, Any]:
+    """The whole trial with its runs and curves, as JSON can hold it."""
     columns = zip(*trial.epochs, strict=True) if trial.epochs else [()] * len(EPOCH)
-    epochs = {name: plain(list(column)) for name, column in zip(EPOCH, columns, strict=True)}
+    epochs = {name: to_json(list(column)) for name, column in zip(EPOCH, columns, strict=True)}
     return {**trial.facts, "runs": trial.runs, "epochs": epochs}
 
 
-def _local(time: str | None) -> datetime | None:
-    """As Optuna keeps times: this machine's, without a zone."""
+def _local_time(time: str | None) -> datetime | None:
+    """The time as Optuna stores it: this machine's, without a zone."""
     return datetime.fromisoformat(time).astimezone().replace(tzinfo=None) if time else None

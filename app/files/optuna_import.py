@@ -1,4 +1,4 @@
-"""A study of Optuna's as a sweep: distributions become the space, trials become trials, reported values epochs."""
+"""The import of an Optuna study: its distributions become the space, its reported values the epochs."""
 
 import json
 import math
@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 from app.db.tables import Sweep
 from app.db.trial_rows import trial_size
 from app.domain.hyperparameters import HYPERPARAMETERS
+from app.domain.objectives import Objective
 from app.errors import InvalidError, NotFoundError
 from app.files import imports
 from app.files.exports.fields import EPOCH
 from app.files.exports.records import FORMAT, VERSION
-from app.files.optuna_export import KEPT, storage_url
+from app.files.optuna_export import RECORD_ATTRIBUTE, storage_url
 
 _STATES = {
     TrialState.COMPLETE: "complete",
@@ -38,11 +39,14 @@ def restore(session: Session, url: str, name: str | None = None, *, dataset: str
     """
     study = _study(url, name)
     trials = study.get_trials(deepcopy=False)
-    kept = study._storage.get_study_system_attrs(study._study_id).get(KEPT)
-    header = kept if isinstance(kept, dict) else _header(study, trials, dataset)
+    record = study._storage.get_study_system_attrs(study._study_id).get(RECORD_ATTRIBUTE)
+    header = record if isinstance(record, dict) else _header(study, trials, dataset)
     foreign = Sweep(dataset=header["sweep"]["dataset"], seeds=1)
-    constants = _constants(trials) if kept is None else {}
-    documents = [trial.system_attrs.get(KEPT) or _trial(trial, header["sweep"], foreign, constants) for trial in trials]
+    constants = _constants(trials) if record is None else {}
+    documents = [
+        trial.system_attrs.get(RECORD_ATTRIBUTE) or _trial(trial, header["sweep"], foreign, constants)
+        for trial in trials
+    ]
     return imports.restore(session, {**header, "counts": _counts(documents), "trials": documents})
 
 
@@ -57,9 +61,8 @@ def _study(url: str, name: str | None) -> optuna.Study:
         if name is None and len(names) == 1:
             name = names[0]
         if name not in names:
-            listed = ", ".join(map(repr, names)) or "none"
-            asked = "Say which study" if name is None else f"There is no study {name!r}"
-            raise NotFoundError(f"{asked}: the storage has {listed}.")
+            problem = "Say which study" if name is None else f"There is no study {name!r}"
+            raise NotFoundError(f"{problem}: the storage has {', '.join(map(repr, names)) or 'none'}.")
         return optuna.load_study(study_name=name, storage=storage)
     except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
         raise InvalidError(f"The storage can't be used: {str(error).splitlines()[0]}") from None
@@ -69,6 +72,7 @@ def _header(study: optuna.Study, trials: Sequence[FrozenTrial], dataset: str) ->
     if len(study.directions) != 1:
         raise InvalidError("The study has several objectives: only one that Perceptune exported can be imported then.")
     maximize = study.direction == optuna.study.StudyDirection.MAXIMIZE
+    objective = Objective("val_accuracy" if maximize else "val_loss", maximize)
     sweep = {
         "name": study.study_name[:200],
         "state": "paused",
@@ -79,34 +83,34 @@ def _header(study: optuna.Study, trials: Sequence[FrozenTrial], dataset: str) ->
         "sampler": {"name": "tpe"},
         "seeds": 1,
         "seed": 0,
-        "metric": "val_accuracy" if maximize else "val_loss",
-        "direction": "maximize" if maximize else "minimize",
+        "metric": objective.metric,
+        "direction": objective.direction,
     }
     return {"format": FORMAT, "version": VERSION, "sweep": sweep}
 
 
 def _space(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
     """The hyperparameters with all values that the trials' distributions hold."""
-    found: dict[str, BaseDistribution] = {}
+    widest: dict[str, BaseDistribution] = {}
     for trial in trials:
         for name, distribution in trial.distributions.items():
-            found[name] = _wider(found[name], distribution) if name in found else distribution
-    unknown = [name for name in found if name not in HYPERPARAMETERS]
+            widest[name] = _wider(widest[name], distribution) if name in widest else distribution
+    unknown = [name for name in widest if name not in HYPERPARAMETERS]
     if unknown:
-        known = ", ".join(HYPERPARAMETERS)
-        raise InvalidError(f"Perceptune has no hyperparameters {', '.join(unknown)}; it has {known}.")
-    if not found:
+        ours = ", ".join(HYPERPARAMETERS)
+        raise InvalidError(f"Perceptune has no hyperparameters {', '.join(unknown)}; it has {ours}.")
+    if not widest:
         raise InvalidError("The study has no trial with parameters.")
-    return {name: _domain(distribution) for name, distribution in found.items()}
+    return {name: _domain(distribution) for name, distribution in widest.items()}
 
 
-def _wider(one: BaseDistribution, other: BaseDistribution) -> BaseDistribution:
+def _wider(first: BaseDistribution, second: BaseDistribution) -> BaseDistribution:
     """Both ranges in one; Optuna itself sees to it that they are of one kind."""
-    if isinstance(one, FloatDistribution) and isinstance(other, FloatDistribution):
-        return FloatDistribution(min(one.low, other.low), max(one.high, other.high), one.log, one.step)
-    if isinstance(one, IntDistribution) and isinstance(other, IntDistribution):
-        return IntDistribution(min(one.low, other.low), max(one.high, other.high), one.log, one.step)
-    return one
+    if isinstance(first, FloatDistribution) and isinstance(second, FloatDistribution):
+        return FloatDistribution(min(first.low, second.low), max(first.high, second.high), first.log, first.step)
+    if isinstance(first, IntDistribution) and isinstance(second, IntDistribution):
+        return IntDistribution(min(first.low, second.low), max(first.high, second.high), first.log, first.step)
+    return first
 
 
 def _domain(distribution: BaseDistribution) -> Any:
@@ -122,7 +126,7 @@ def _domain(distribution: BaseDistribution) -> Any:
 
 
 def _decoded(choice: Any) -> Any:
-    """A list of widths is its JSON, for Optuna's choices are scalars."""
+    """A hyperparameter's value of Optuna's choice, where lists of widths stand as JSON: choices are scalars."""
     return json.loads(choice) if isinstance(choice, str) and choice.startswith("[") else choice
 
 
@@ -152,7 +156,7 @@ def _trial(trial: FrozenTrial, sweep: Mapping[str, Any], owner: Sweep, constants
         "state": state,
         "params": params,
         **size,
-        "value": _last(trial) if state == "pruned" else run["value"] if state == "complete" else None,
+        "value": _last_value(trial) if state == "pruned" else run["value"] if state == "complete" else None,
         "error": "failed in Optuna" if state == "failed" else None,
         "epochs_done": len(curve),
         "started_at": _utc(trial.datetime_start) if state != "waiting" else None,
@@ -162,16 +166,16 @@ def _trial(trial: FrozenTrial, sweep: Mapping[str, Any], owner: Sweep, constants
     }
 
 
-def _last(trial: FrozenTrial) -> float | None:
-    """A pruned trial's last word, where it is a figure."""
+def _last_value(trial: FrozenTrial) -> float | None:
+    """A pruned trial's last reported value, where that is finite."""
     return trial.value if trial.value is not None and math.isfinite(trial.value) else None
 
 
 def _column(name: str, metric: str, curve: Mapping[int, float]) -> list[Any]:
     if name == metric:
         return [value if math.isfinite(value) else None for value in curve.values()]
-    known: dict[str, list[Any]] = {"seed": [0] * len(curve), "epoch": list(curve), "seconds": [0.0] * len(curve)}
-    return known.get(name, [None] * len(curve))
+    constants: dict[str, list[Any]] = {"seed": [0] * len(curve), "epoch": list(curve), "seconds": [0.0] * len(curve)}
+    return constants.get(name, [None] * len(curve))
 
 
 def _counts(trials: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -183,5 +187,5 @@ def _counts(trials: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _utc(time: datetime | None) -> str | None:
-    """Of this machine's time, as Optuna keeps it."""
+    """The time in UTC, of this machine's time without a zone, as Optuna stores it."""
     return time.astimezone(UTC).isoformat() if time else None

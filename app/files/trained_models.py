@@ -1,4 +1,4 @@
-"""Models to download: a run's weights with all that says what they are, and asking for those that were not kept."""
+"""Trained models to download; those whose weights were not kept are trained again on request."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -31,20 +31,20 @@ def download(session: Session, sweep_id: int, number: int, run: int | None = Non
     Raises NotFoundError, and ConflictError where there is no model, or none at the moment.
     """
     sweep, trial, runs = _complete(session, sweep_id, number)
-    chosen = _run(sweep, trial, runs, run)
-    weights = session.scalar(select(Run.weights).where(Run.trial_id == trial.id, Run.seed == chosen.seed))
+    chosen_run = _run(sweep, trial, runs, run)
+    weights = session.scalar(select(Run.weights).where(Run.trial_id == trial.id, Run.seed == chosen_run.seed))
     if weights is None and trial.retrain_at is not None:
         raise ConflictError(f"{_name(trial)} is being trained again for its model; ask again in a while.")
     if weights is None:
         raise ConflictError(
             f"The model of {_name(trial, 'trial')} was not kept; POST to this address, and it is trained again."
         )
-    content = model_file.with_info(weights, _info(sweep, trial, chosen))
-    return Download(f"sweep-{sweep.id}-trial-{trial.number}-run-{chosen.seed}.safetensors", content)
+    content = model_file.with_info(weights, _info(sweep, trial, chosen_run))
+    return Download(f"sweep-{sweep.id}-trial-{trial.number}-run-{chosen_run.seed}.safetensors", content)
 
 
-def want(session: Session, sweep_id: int, number: int) -> bool:
-    """Keeps the model of a trial from now on; True where it is there, False where the trial has to be trained again.
+def keep_model(session: Session, sweep_id: int, number: int) -> bool:
+    """Keeps the model of a trial from now on. False where the trial has to be trained again for it, else True.
 
     Raises NotFoundError, and ConflictError for a trial that has no model.
     """
@@ -58,7 +58,7 @@ def want(session: Session, sweep_id: int, number: int) -> bool:
 
 
 def _complete(session: Session, sweep_id: int, number: int) -> tuple[Sweep, Trial, Sequence[Run]]:
-    """A complete trial with its runs."""
+    """A complete trial with its sweep and its runs. Raises NotFoundError and ConflictError."""
     sweep = sweep_row.get(session, sweep_id)
     trial = sweep_row.get_trial(session, sweep_id, number)
     if sweep.task != "train_mlp":
@@ -71,15 +71,15 @@ def _complete(session: Session, sweep_id: int, number: int) -> tuple[Sweep, Tria
     return sweep, trial, runs
 
 
-def _run(sweep: Sweep, trial: Trial, runs: Sequence[Run], run: int | None) -> Run:
+def _run(sweep: Sweep, trial: Trial, runs: Sequence[Run], seed: int | None) -> Run:
+    """The run of this seed index, the best one where none is named. Raises NotFoundError."""
+    if seed is None:
+        return min(runs, key=lambda run: sweep.first_objective.rank(run.value or 0, run.seed))
+    run = next((run for run in runs if run.seed == seed), None)
     if run is None:
-        sign = 1 if sweep.direction == "maximize" else -1
-        return max(runs, key=lambda one: sign * (one.value or 0))
-    found = next((one for one in runs if one.seed == run), None)
-    if found is None:
-        there = ", ".join(str(one.seed) for one in runs)
-        raise NotFoundError(f"{_name(trial)} has no run {run}; there are {there}.")
-    return found
+        seeds = ", ".join(str(run.seed) for run in runs)
+        raise NotFoundError(f"{_name(trial)} has no run {seed}; there are {seeds}.")
+    return run
 
 
 def _info(sweep: Sweep, trial: Trial, run: Run) -> ModelInfo:

@@ -12,15 +12,15 @@ import httpx2
 import pytest
 
 from app.config import Settings
-from tests.app.service.postgres.test_server import AS_ROOT, python_for
+from tests.support.other_users import AS_ROOT, python_for
 from tests.support.up_process import COMMAND, say, up
 from tests.support.waiting import wait_until
 
 
-def assert_one_sentence(done: "subprocess.CompletedProcess[str]", *parts: str) -> None:
+def assert_one_sentence(result: "subprocess.CompletedProcess[str]", *parts: str) -> None:
     """Exit code 1, nothing on standard output, and on standard error the sentence alone."""
-    assert (done.returncode, done.stdout) == (1, ""), done.stderr
-    (line,) = done.stderr.splitlines()
+    assert (result.returncode, result.stdout) == (1, ""), result.stderr
+    (line,) = result.stderr.splitlines()
     assert line.startswith("perceptune: ")
     assert line.endswith((".", ")"))
     for part in parts:
@@ -29,10 +29,10 @@ def assert_one_sentence(done: "subprocess.CompletedProcess[str]", *parts: str) -
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        yield int(taken.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -43,25 +43,25 @@ def test_up_serves_and_ends_with_exit_code_0(database_url: str, tmp_path: Path, 
         with httpx2.stream("GET", f"{server.url}/api/v1/events") as stream:
             assert next(stream.iter_lines()).startswith(":")
             assert server.end(number, 5) == 0
-    said = server.log.read_text()
-    assert f"Perceptune serves on {server.url} until Ctrl-C; the API is documented at {server.url}/api/docs" in said
-    assert "Traceback" not in said
+    log = server.log.read_text()
+    assert f"Perceptune serves on {server.url} until Ctrl-C; the API is documented at {server.url}/api/docs" in log
+    assert "Traceback" not in log
 
 
 def test_up_help_names_flags_and_variables() -> None:
     """Every flag with its variable, and the variables that have no flag."""
-    said = say("up", "--help").stdout
+    help_text = say("up", "--help").stdout
     for field in Settings.model_fields:
         variable = "DATABASE_URL" if field == "database_url" else f"PERCEPTUNE_{field.upper()}"
-        assert variable in said
+        assert variable in help_text
     for flag in ("--home", "--host", "--port", "--workers", "--device", "--database-url"):
-        assert flag in said
+        assert flag in help_text
 
 
 def test_a_port_in_use_is_a_sentence(tmp_path: Path, taken_port: int) -> None:
     """Before anything else is started: nothing is left in the data folder."""
-    done = say("up", PERCEPTUNE_PORT=taken_port, PERCEPTUNE_HOME=tmp_path / "home")
-    assert_one_sentence(done, f"Port {taken_port} on 127.0.0.1 is in use: end the program that has it, or choose")
+    result = say("up", PERCEPTUNE_PORT=taken_port, PERCEPTUNE_HOME=tmp_path / "home")
+    assert_one_sentence(result, f"Port {taken_port} on 127.0.0.1 is in use: end the program that has it, or choose")
     assert not (tmp_path / "home").exists()
 
 
@@ -83,8 +83,8 @@ def test_what_can_not_be_used_is_a_sentence(tmp_path: Path, arguments: list[str]
 def test_an_address_that_is_not_ours_is_a_sentence(tmp_path: Path) -> None:
     """With a key it is allowed, and then the system has the word."""
     arguments = ("up", "--host", "192.0.2.1", "--port", "0")
-    done = say(*arguments, PERCEPTUNE_API_KEY="long enough", PERCEPTUNE_HOME=tmp_path)
-    assert_one_sentence(done, "Can't serve on 192.0.2.1 (Cannot assign requested address): choose another address")
+    result = say(*arguments, PERCEPTUNE_API_KEY="long enough", PERCEPTUNE_HOME=tmp_path)
+    assert_one_sentence(result, "Can't serve on 192.0.2.1 (Cannot assign requested address): choose another address")
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root can become an ordinary user")
@@ -92,8 +92,8 @@ def test_a_home_without_write_permission_is_a_sentence() -> None:
     """An ordinary user and a folder of root's."""
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     command = [*python_for(nobody), *COMMAND[1:]]
-    done = say("up", "--port", "0", command=command, PERCEPTUNE_HOME="/etc/perceptune")
-    assert_one_sentence(done, "can't be kept in /etc/perceptune/postgres (Permission denied): choose another folder")
+    result = say("up", "--port", "0", command=command, PERCEPTUNE_HOME="/etc/perceptune")
+    assert_one_sentence(result, "can't be kept in /etc/perceptune/postgres (Permission denied): choose another folder")
 
 
 def test_no_data_set_and_no_network_is_a_sentence(tmp_path: Path) -> None:
@@ -105,10 +105,10 @@ def test_no_data_set_and_no_network_is_a_sentence(tmp_path: Path) -> None:
     )
     nowhere = "http://127.0.0.1:1"
     variables = {"PERCEPTUNE_HOME": tmp_path, "http_proxy": nowhere, "https_proxy": nowhere}
-    done = say("--fetch-data", command=[sys.executable, "-c", hidden], **variables)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    line = done.stderr.splitlines()[-1]
+    result = say("--fetch-data", command=[sys.executable, "-c", hidden], **variables)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    line = result.stderr.splitlines()[-1]
     assert line.startswith("perceptune: ")
     for way in ("dataset-fashion-mnist", str(tmp_path / "datasets/fashion-mnist"), "perceptune data"):
         assert way in line
@@ -116,8 +116,8 @@ def test_no_data_set_and_no_network_is_a_sentence(tmp_path: Path) -> None:
 
 def test_db_upgrade_says_what_it_did(database_url: str, tmp_path: Path) -> None:
     """One line, exit code 0."""
-    done = say("db", "upgrade", DATABASE_URL=database_url, PERCEPTUNE_HOME=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "The tables are those of this version.\n"), done.stderr
+    result = say("db", "upgrade", DATABASE_URL=database_url, PERCEPTUNE_HOME=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "The tables are those of this version.\n"), result.stderr
 
 
 def test_a_worker_of_a_database_that_is_gone_says_so_and_can_be_stopped(tmp_path: Path) -> None:

@@ -1,8 +1,5 @@
 """The short form of `make chaos`, with each kind of fault at least once."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +7,6 @@ import pytest
 from tests.chaos.faults import KINDS
 from tests.chaos.storm import storm
 from tests.chaos.world import faketime
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A data folder that the embedded Postgres' own user can enter."""
-    folder = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def test_nothing_is_lost_and_nothing_is_there_twice(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

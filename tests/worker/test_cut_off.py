@@ -1,7 +1,5 @@
 """A worker loses the database for a while: it goes on training, and writes if its leases still hold."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +12,12 @@ from app.db.tables import Trial
 from app.service.postgres.server import running
 from tests.chaos.proxy import Proxy
 from tests.support.queue_examples import create_grid, expire, runs_of, trials_of
+from tests.support.trained_sweeps import are_done, assert_whole, training
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment
-from tests.worker.test_kill import are_done, assert_whole, training
 
 EPOCHS = 300
 LONG_SPACE = {"hidden_units": [32, 64], "epochs": EPOCHS}
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as nursery:
-        yield nursery
 
 
 class Place:
@@ -47,17 +39,14 @@ class Place:
 
 
 @pytest.fixture
-def place(nursery: Nursery) -> Iterator[Place]:
-    home = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
-    home.chmod(0o755)
+def place(home: Path, nursery: Nursery) -> Iterator[Place]:
     with running(home, {"fsync": "off", "synchronous_commit": "off"}) as url:
-        found = Place(url, home, nursery)
-        yield found
+        place = Place(url, home, nursery)
+        yield place
         nursery.kill_all()
-        found.proxy.close()
-        found.engine.dispose()
-    assert "Traceback" not in found.log.read_text()
-    shutil.rmtree(home)
+        place.proxy.close()
+        place.engine.dispose()
+    assert "Traceback" not in place.log.read_text()
 
 
 def is_held(place: Place, sweep: int) -> bool:
@@ -66,7 +55,7 @@ def is_held(place: Place, sweep: int) -> bool:
     return any(trial.lease_token for trial in place.trials(sweep))
 
 
-def said(place: Place, words: str) -> bool:
+def is_logged(place: Place, words: str) -> bool:
     return words in place.log.read_text()
 
 
@@ -76,11 +65,11 @@ def test_a_worker_cut_off_for_less_than_its_lease_finishes_the_same_attempt(plac
     worker = place.worker_through_proxy(lease_seconds=60)
     wait_until(lambda: training(place.engine, [sweep]).get(worker))
     with place.proxy.down():
-        wait_until(lambda: said(place, "training goes on"))
-        wait_until(lambda: said(place, "trying again") or place.log.read_text().count("training goes on") > 2)
+        wait_until(lambda: is_logged(place, "training goes on"))
+        wait_until(lambda: is_logged(place, "trying again") or place.log.read_text().count("training goes on") > 2)
     wait_until(lambda: are_done(place.engine, [sweep]))
     assert [trial.attempt for trial in place.trials(sweep)] == [1, 1]
-    assert_whole(place.engine, sweep, epochs=EPOCHS)
+    assert_whole(place.engine, sweep, seeds=2, epochs=EPOCHS)
 
 
 def test_a_worker_cut_off_for_longer_than_its_lease_writes_nothing(place: Place) -> None:
@@ -88,16 +77,16 @@ def test_a_worker_cut_off_for_longer_than_its_lease_writes_nothing(place: Place)
     sweep = create_grid(place.engine, 32, 64, space=LONG_SPACE, seeds=2)
     first = place.worker_through_proxy(lease_seconds=2)
     wait_until(lambda: training(place.engine, [sweep]).get(first))
-    held = {trial.id for trial in training(place.engine, [sweep]).get(first, [])}
+    first_ids = {trial.id for trial in training(place.engine, [sweep]).get(first, [])}
     with place.proxy.down():
-        wait_until(lambda: said(place, "training goes on"))
+        wait_until(lambda: is_logged(place, "training goes on"))
         wait_until(lambda: not is_held(place, sweep))
-        other = place.nursery.worker(environment(place.url, place.home, 30), place.log)
+        second = place.nursery.worker(environment(place.url, place.home, 30), place.log)
         wait_until(lambda: are_done(place.engine, [sweep]))
-        place.nursery.kill(other)
+        place.nursery.kill(second)
         results = [(run.trial_id, run.seed, run.value, run.seconds) for run in runs_of(place.engine, sweep)]
     following = create_grid(place.engine, 8)  # which only the first can train
     wait_until(lambda: are_done(place.engine, [following]))
-    assert {trial.id for trial in place.trials(sweep) if trial.attempt >= 2} >= held
+    assert {trial.id for trial in place.trials(sweep) if trial.attempt >= 2} >= first_ids
     assert [(run.trial_id, run.seed, run.value, run.seconds) for run in runs_of(place.engine, sweep)] == results
-    assert_whole(place.engine, sweep, epochs=EPOCHS)
+    assert_whole(place.engine, sweep, seeds=2, epochs=EPOCHS)

@@ -1,25 +1,21 @@
 """kill -9 and SIGSTOP on workers, on Postgres and on the server: nothing is lost, nothing is there twice."""
 
 import os
-import shutil
 import signal
-import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from app.config import Settings
-from app.db.engine import connect, transaction
-from app.db.tables import Epoch, Trial, Worker
-from app.domain.states import ENDED_SWEEPS, SweepState, TrialState
+from app.db.engine import connect
 from app.service.postgres.server import running
 from app.service.up import Service
 from tests.support.queue_examples import BODY, create_sweep, runs_of, sweep_of, trials_of
+from tests.support.trained_sweeps import are_done, assert_whole, training
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment, open_transactions
 
@@ -34,12 +30,6 @@ SMALL_COHORTS = {"name": "tpe", "n_startup_trials": 4, "n_ei_candidates": 1}
 Start = Callable[..., int]
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as nursery:
-        yield nursery
-
-
 @pytest.fixture
 def start(nursery: Nursery, tmp_path: Path) -> Iterator[Start]:
     """Starts a worker on a database and gives its process id; afterwards none is left, and none had a traceback."""
@@ -51,49 +41,6 @@ def start(nursery: Nursery, tmp_path: Path) -> Iterator[Start]:
     yield start
     nursery.kill_all()
     assert "Traceback" not in log.read_text()
-
-
-@pytest.fixture
-def open_home() -> Iterator[Path]:
-    """A data folder that the embedded Postgres' own user can enter."""
-    folder = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def are_done(engine: Engine, sweeps: list[int]) -> bool:
-    return all(sweep_of(engine, sweep).state in ENDED_SWEEPS for sweep in sweeps)
-
-
-def assert_whole(engine: Engine, sweep: int, seeds: int = SEEDS, epochs: int = EPOCHS) -> None:
-    """Every trial is complete with one result: each run once, each epoch of each run once."""
-    assert sweep_of(engine, sweep).state == SweepState.completed
-    trials = trials_of(engine, sweep)
-    assert [(trial.state, trial.error) for trial in trials] == [(TrialState.complete, None)] * len(trials)
-    assert Counter(run.trial_id for run in runs_of(engine, sweep)) == {trial.id: seeds for trial in trials}
-    with transaction(engine) as session:
-        points = session.execute(
-            select(Epoch.trial_id, Epoch.seed, Epoch.epoch).join(Trial).where(Trial.sweep_id == sweep)
-        )
-        wanted = {
-            (t.id, t.first_seed + seed, epoch)
-            for t in trials
-            for seed in range(seeds)
-            for epoch in range(1, epochs + 1)
-        }
-        assert {tuple(point) for point in points} == wanted
-
-
-def training(engine: Engine, sweeps: list[int]) -> dict[int, list[Trial]]:
-    """The running trials by the process id of the worker that has recorded epochs of them."""
-    with transaction(engine) as session:
-        found = select(Worker.pid, Trial).join(Trial, Trial.worker_id == Worker.id)
-        rows = session.execute(found.where(Trial.sweep_id.in_(sweeps), Trial.state == TrialState.running)).all()
-    by_worker: dict[int, list[Trial]] = {}
-    for pid, trial in rows:
-        by_worker.setdefault(pid, []).append(trial)
-    return {pid: trials for pid, trials in by_worker.items() if any(trial.epochs_done for trial in trials)}
 
 
 def test_ten_killed_workers_lose_nothing(engine: Engine, database_url: str, nursery: Nursery, start: Start) -> None:
@@ -121,7 +68,7 @@ def test_ten_killed_workers_lose_nothing(engine: Engine, database_url: str, nurs
     again = {trial.id for sweep in sweeps for trial in trials_of(engine, sweep) if trial.attempt > 1}
     assert len(again & hurt) >= KILLS  # not all: some were finished between the look and the kill
     for sweep in sweeps:
-        assert_whole(engine, sweep)
+        assert_whole(engine, sweep, seeds=SEEDS, epochs=EPOCHS)
 
 
 def test_a_worker_that_was_frozen_past_its_lease_writes_nothing(
@@ -143,22 +90,24 @@ def test_a_worker_that_was_frozen_past_its_lease_writes_nothing(
         return False
 
     wait_until(is_frozen)
-    held = training(engine, [sweep])[frozen]
-    other = start(database_url)
+    frozen_trials = training(engine, [sweep])[frozen]
+    other_worker = start(database_url)
     wait_until(lambda: are_done(engine, [sweep]))
     before = [(trial.id, trial.value, trial.attempt) for trial in trials_of(engine, sweep)]
     runs = [(run.trial_id, run.seed, run.value, run.seconds) for run in runs_of(engine, sweep)]
     wait_until(lambda: sweep_of(engine, sweep).scored)
     revision = sweep_of(engine, sweep).revision
     os.kill(frozen, signal.SIGCONT)
-    nursery.kill(other)
+    nursery.kill(other_worker)
     following = create_sweep(engine, n_trials=2)  # which the other one can't do: it is dead
     wait_until(lambda: are_done(engine, [following]))
-    assert {trial.id for trial in held} <= {trial.id for trial in trials_of(engine, sweep) if trial.attempt >= 2}
+    assert {trial.id for trial in frozen_trials} <= {
+        trial.id for trial in trials_of(engine, sweep) if trial.attempt >= 2
+    }
     assert [(trial.id, trial.value, trial.attempt) for trial in trials_of(engine, sweep)] == before
     assert [(run.trial_id, run.seed, run.value, run.seconds) for run in runs_of(engine, sweep)] == runs
     assert sweep_of(engine, sweep).revision == revision
-    assert_whole(engine, sweep, epochs=epochs)
+    assert_whole(engine, sweep, seeds=SEEDS, epochs=epochs)
     assert_whole(engine, following, seeds=1, epochs=2)
 
 
@@ -205,10 +154,10 @@ class Poster(threading.Thread):
         assert not self.is_alive()
 
 
-def test_nothing_answered_is_lost_with_a_killed_postgres(open_home: Path, start: Start) -> None:
+def test_nothing_answered_is_lost_with_a_killed_postgres(home: Path, start: Start) -> None:
     """kill -9 on every process of Postgres while sweeps are posted and trained: it is back, and so is all."""
-    with running(open_home) as url:
-        settings = Settings(home=open_home, DATABASE_URL=url, port=0, workers=0, device="cpu", lease_seconds=5)
+    with running(home) as url:
+        settings = Settings(home=home, DATABASE_URL=url, port=0, workers=0, device="cpu", lease_seconds=5)
         with Service(settings) as service:
             engine = connect(url)
             sweep = create_sweep(engine, space=LONG, sampler=SMALL_COHORTS, n_trials=12, seeds=SEEDS)
@@ -217,7 +166,7 @@ def test_nothing_answered_is_lost_with_a_killed_postgres(open_home: Path, start:
             poster.start()
             wait_until(lambda: training(engine, [sweep]) and len(poster.answered) > 5)
             engine.dispose()
-            killed = int((open_home / "postgres/data/postmaster.pid").read_text().partition("\n")[0])
+            killed = int((home / "postgres/data/postmaster.pid").read_text().partition("\n")[0])
             for pid in family(killed):
                 os.kill(pid, signal.SIGKILL)
             before = len(poster.answered)
@@ -225,7 +174,7 @@ def test_nothing_answered_is_lost_with_a_killed_postgres(open_home: Path, start:
             poster.stop()
             assert poster.refused
             wait_until(lambda: are_done(engine, [sweep]), 60)
-            assert_whole(engine, sweep)
+            assert_whole(engine, sweep, seeds=SEEDS, epochs=EPOCHS)
             for answered in poster.answered:
                 assert len(trials_of(engine, answered)) == 1
             engine.dispose()

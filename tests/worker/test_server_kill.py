@@ -1,29 +1,16 @@
 """kill -9 on `perceptune up`: its workers end, and the next start has all that was answered."""
 
 import os
-import shutil
 import signal
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 
 from tests.support.queue_examples import BODY
 from tests.support.up_process import up
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import is_alive
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A data folder that the embedded Postgres' own user can enter."""
-    folder = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def test_nothing_answered_is_lost_with_a_killed_server(home: Path, tmp_path: Path) -> None:

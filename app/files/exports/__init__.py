@@ -1,8 +1,8 @@
-"""A sweep as a file: one record of it, and three formats to write and read it in."""
+"""A sweep as a file: the record of a sweep, and three formats that write and read it."""
 
 from app.files.exports import csv_format, json_format, parquet_format
-from app.files.exports.records import SweepRecord, opened
+from app.files.exports.records import SweepRecord, open_sweep
 
 FORMATS = {"json": json_format, "csv": csv_format, "parquet": parquet_format}
 
-__all__ = ["FORMATS", "SweepRecord", "opened"]
+__all__ = ["FORMATS", "SweepRecord", "open_sweep"]

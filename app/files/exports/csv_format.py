@@ -1,4 +1,4 @@
-"""A sweep as CSV. The last column, `sweep`, holds what stands once, in the first row."""
+"""The CSV format: a table whose last column, `sweep`, holds the sweep's facts in its first row."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 from app.files.exports import table
-from app.files.exports.fields import Field, wrong
+from app.files.exports.fields import Field, import_error
 from app.files.exports.records import SweepRecord
 
 MEDIA_TYPE = "text/csv"
@@ -22,27 +22,27 @@ _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 def write(record: SweepRecord) -> Iterator[bytes]:
     """The table, piece by piece."""
     columns = table.columns(record)
-    changed = [(index, _CHANGES[column.kind]) for index, column in enumerate(columns) if column.kind in _CHANGES]
+    to_text = [(index, _TO_TEXT[column.kind]) for index, column in enumerate(columns) if column.kind in _TO_TEXT]
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow([*(column.name for column in columns), HEADER])
-    once = json.dumps(record.header)
+    header = json.dumps(record.header)  # in the first row alone
     for count, row in enumerate(table.rows(record), 1):
-        for index, change in changed:
+        for index, convert in to_text:
             if row[index] is not None:
-                row[index] = change(row[index])
-        writer.writerow([*row, once])
-        once = ""
+                row[index] = convert(row[index])
+        writer.writerow([*row, header])
+        header = ""
         if count % ROWS_A_PIECE == 0:
             yield buffer.getvalue().encode()
             buffer.seek(0)
             buffer.truncate()
-    if once:  # no trial at all
-        writer.writerow([""] * len(columns) + [once])
+    if header:  # no trial at all
+        writer.writerow([""] * len(columns) + [header])
     yield buffer.getvalue().encode()
 
 
-_CHANGES: dict[str, Callable[[Any], str]] = {
+_TO_TEXT: dict[str, Callable[[Any], str]] = {
     "text": lambda text: f"'{text}" if text == "" or text.startswith(_GUARDED) else text,
     "boolean": lambda value: str(value).lower(),
 }
@@ -55,39 +55,44 @@ def read(file: IO[bytes]) -> dict[str, Any]:
     try:
         names = next(lines, [])
         if HEADER not in names:
-            raise wrong((HEADER,), "is missing: the file is no export as CSV, or has lost this column")
-        columns = table.complete(name for name in names if name != HEADER)
-        once: list[str] = []
-        rows = table.document({}, _rows(lines, names, {column.name: column for column in columns}, once))
+            raise import_error((HEADER,), "is missing: the file is no export as CSV, or has lost this column")
+        columns = table.checked_columns(name for name in names if name != HEADER)
+        headers: list[str] = []
+        document = table.document({}, _rows(lines, names, {column.name: column for column in columns}, headers))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise wrong((), f"is no CSV in UTF-8: {error}") from None
-    return {**_header(once), **rows}
+        raise import_error((), f"is no CSV in UTF-8: {error}") from None
+    return {**_header(headers), **document}
 
 
-def _header(once: list[str]) -> dict[str, Any]:
-    if len(once) != 1:
-        raise wrong((HEADER,), f"must be filled in one row, not in {len(once)}: the first one holds the sweep's facts")
+def _header(headers: list[str]) -> dict[str, Any]:
+    if len(headers) != 1:
+        raise import_error(
+            (HEADER,), f"must be filled in one row, not in {len(headers)}: the first one holds the sweep's facts"
+        )
     try:
-        header = json.loads(once[0])
+        header = json.loads(headers[0])
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
-        raise wrong((HEADER,), "must hold the sweep's facts as JSON")
+        raise import_error((HEADER,), "must hold the sweep's facts as JSON")
     return header
 
 
 def _rows(
-    lines: Iterator[list[str]], names: list[str], columns: Mapping[str, Field], once: list[str]
+    lines: Iterator[list[str]], names: list[str], columns: Mapping[str, Field], headers: list[str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows with their place in the file, the first below the names being 2, as a spreadsheet counts them."""
+    """Rows with their place in the file: the first below the names is 2, as a spreadsheet counts them.
+
+    What stands in the column `sweep` goes to `headers`.
+    """
     if len(set(names)) != len(names):
-        raise wrong(("rows", 1), "names a column twice")
+        raise import_error(("rows", 1), "names a column twice")
     for place, cells in enumerate(lines, 2):
         if len(cells) != len(names):
-            raise wrong(("rows", place), f"has {len(cells)} cells for {len(names)} columns")
+            raise import_error(("rows", place), f"has {len(cells)} cells for {len(names)} columns")
         row = dict(zip(names, cells, strict=True))
         if header := row.pop(HEADER):
-            once.append(header)
+            headers.append(header)
         if any(row.values()):
             yield place, {name: _value(columns[name], cell, place) if cell else None for name, cell in row.items()}
 
@@ -104,7 +109,7 @@ def _value(column: Field, cell: str, place: int) -> Any:
             case "text":
                 return cell.removeprefix("'")
     except (ValueError, KeyError):
-        raise wrong(("rows", place, column.name), f"can't be {cell[:80]!r}") from None
+        raise import_error(("rows", place, column.name), f"can't be {cell[:80]!r}") from None
     return cell
 
 

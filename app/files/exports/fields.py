@@ -1,4 +1,4 @@
-"""Which columns travel in an export, and what a value may be; read off the tables, so a new one travels by itself."""
+"""The columns of an export, read off the database's tables, and the values that each may hold."""
 
 import json
 import math
@@ -16,23 +16,20 @@ from app.db.tables import Base, Epoch, Run, Sweep, Trial
 from app.errors import FieldError, InvalidError
 
 Kind = Literal["integer", "float", "boolean", "text", "name", "time", "uuid", "array", "json"]
-MOST = 2**63 - 1
-MOST_FLOAT = 1e150  # what is added up and squared must stay finite
+MAX_INTEGER = 2**63 - 1
+MAX_FLOAT = 1e150  # what is added up and squared must stay finite
 
 
 @dataclass(frozen=True)
 class Field:
-    """A column: what it holds, whether it may be null, and whether a file of an older version may lack it.
-
-    `names` are those of an enum, `holds` is what the JSON of a column is.
-    """
+    """A column of an export."""
 
     name: str
     kind: Kind
-    optional: bool
-    has_default: bool = False
-    names: tuple[str, ...] = ()
-    holds: type[Any] = object
+    optional: bool  # it may be null
+    has_default: bool = False  # a file of an older version may lack it
+    enum_names: tuple[str, ...] = ()
+    json_type: type[Any] = object  # of a column of JSON
 
 
 def _kind(column: Any) -> Kind:
@@ -46,22 +43,22 @@ def _kind(column: Any) -> Kind:
         (DateTime, "time"),
         (Uuid, "uuid"),
     ]
-    return next((kind for of, kind in kinds if isinstance(column.type, of)), "text")
+    return next((kind for column_type, kind in kinds if isinstance(column.type, column_type)), "text")
 
 
-def _fields(table: type[Base], *left_out: str) -> dict[str, Field]:
-    return {column.name: _field(column) for column in table.__table__.columns if column.name not in left_out}
+def _fields(table: type[Base], *omitted: str) -> dict[str, Field]:
+    return {column.name: _field(column) for column in table.__table__.columns if column.name not in omitted}
 
 
 def _field(column: Any) -> Field:
     names = tuple(column.type.enums) if isinstance(column.type, Enum) else ()
     default = column.server_default and str(column.server_default.arg)
     has_default = column.nullable or (default is not None and not names)
-    holds = list if default == "'[]'" else dict
-    return Field(column.name, _kind(column), column.nullable, has_default, names, holds)
+    json_type = list if default == "'[]'" else dict
+    return Field(column.name, _kind(column), column.nullable, has_default, names, json_type)
 
 
-# left out: numbers of this database, what holds a secret, and what the server keeps for itself
+# omitted: numbers of this database, what holds a secret, and what the server keeps for itself
 SWEEP = _fields(
     Sweep, "id", "webhook", "exercise_run_id", "idempotency_key", "request_hash", "revision", "imported_from"
 )
@@ -70,50 +67,51 @@ RUN = _fields(Run, "trial_id", "weights")
 EPOCH = _fields(Epoch, "trial_id")
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """A column's value as JSON can hold it: times in UTC, a figure that is not finite as its name."""
-    change = _PLAIN.get(type(value))
-    return change(value) if change else value
+    convert = _TO_JSON.get(type(value))
+    return convert(value) if convert else value
 
 
-_PLAIN: dict[type, Callable[[Any], Any]] = {
+_TO_JSON: dict[type, Callable[[Any], Any]] = {
     datetime: lambda time: time.astimezone(UTC).isoformat(),
     float: lambda number: number if math.isfinite(number) else str(number),
-    list: lambda items: [plain(item) for item in items],
+    list: lambda items: [to_json(item) for item in items],
     UUID: str,
 }
 
 
-def read(fields: Mapping[str, Field], given: Any, loc: tuple[str | int, ...]) -> dict[str, Any]:
-    """The columns that `given` holds, as the database takes them. Raises InvalidError that names a wrong one."""
-    if not isinstance(given, dict):
-        raise wrong(loc, "must be an object")
-    for name in given:
+def parse_row(fields: Mapping[str, Field], row: Any, loc: tuple[str | int, ...]) -> dict[str, Any]:
+    """The row of a file with its values as the database takes them. Raises InvalidError that names a wrong one."""
+    if not isinstance(row, dict):
+        raise import_error(loc, "must be an object")
+    for name in row:
         if name not in fields:
-            raise wrong((*loc, name), "is unknown; leave it out")
+            raise import_error((*loc, name), "is unknown; leave it out")
     for name, field in fields.items():
-        if name not in given and not field.has_default:
-            raise wrong((*loc, name), "is missing")
-    return {name: _read(fields[name], value, (*loc, name)) for name, value in given.items()}
+        if name not in row and not field.has_default:
+            raise import_error((*loc, name), "is missing")
+    return {name: _parse_value(fields[name], value, (*loc, name)) for name, value in row.items()}
 
 
-def wrong(loc: tuple[str | int, ...], msg: str) -> InvalidError:
+def import_error(loc: tuple[str | int, ...], msg: str) -> InvalidError:
+    """An error about the file's value at this path; `msg` goes on from the path, as in "must be a list"."""
     return InvalidError("The file can't be imported.", [FieldError(loc, msg)])
 
 
-def _read(field: Field, value: Any, loc: tuple[str | int, ...]) -> Any:
+def _parse_value(field: Field, value: Any, loc: tuple[str | int, ...]) -> Any:
     if value is None:
         if not field.optional:
-            raise wrong(loc, "is missing")
+            raise import_error(loc, "is missing")
         return None
     try:
-        return _checked(field, value)
+        return _converted(field, value)
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
-        wanted = f"one of {', '.join(field.names)}" if field.names else _WANTED[field.kind]
-        raise wrong(loc, f"must be {wanted}, not {str(value)[:80]!r}") from None
+        expected = f"one of {', '.join(field.enum_names)}" if field.enum_names else _EXPECTED[field.kind]
+        raise import_error(loc, f"must be {expected}, not {str(value)[:80]!r}") from None
 
 
-_WANTED: dict[str, str] = {
+_EXPECTED: dict[str, str] = {
     "integer": "a whole number",
     "float": "a number between -1e150 and 1e150",
     "boolean": "true or false",
@@ -126,41 +124,42 @@ _WANTED: dict[str, str] = {
 }
 
 
-def _checked(field: Field, value: Any) -> Any:
+def _converted(field: Field, value: Any) -> Any:
     """The value for the database. Raises ValueError or TypeError where it can't be one."""
     match field.kind:
         case "integer":
-            return _when(type(value) is int and -MOST <= value <= MOST, value)
+            return _require(type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER, value)
         case "float":
-            return float(_when(type(value) in {int, float} and abs(value) <= MOST_FLOAT, value))
+            return float(_require(type(value) in {int, float} and abs(value) <= MAX_FLOAT, value))
         case "boolean":
-            return _when(type(value) is bool, value)
+            return _require(type(value) is bool, value)
         case "name":
-            return _when(value in field.names, value)
+            return _require(value in field.enum_names, value)
         case "time":
             return value if isinstance(value, datetime) else _time(value)
         case "uuid":
             return UUID(value)
         case "array":
-            return [_checked(_ITEM[type(item)], item) for item in _when(isinstance(value, list), value)]
+            return [_converted(_ITEM_FIELDS[type(item)], item) for item in _require(isinstance(value, list), value)]
         case "json":
-            _when(isinstance(value, field.holds), value)
+            _require(isinstance(value, field.json_type), value)
             dumped = json.dumps(value, allow_nan=False, ensure_ascii=False).replace("\\\\", "")
             dumped.encode()  # raises for half a surrogate pair
-            return _when("\\u0000" not in dumped, value)
+            return _require("\\u0000" not in dumped, value)
         case "text":
-            return _when("\0" not in value.encode().decode(), value)
+            return _require("\0" not in value.encode().decode(), value)
 
 
-_ITEM = {str: Field("", "text", False), float: Field("", "float", False), int: Field("", "float", False)}
+_ITEM_FIELDS = {str: Field("", "text", False), float: Field("", "float", False), int: Field("", "float", False)}
 
 
-def _when(right: bool, value: Any) -> Any:
-    if not right:
+def _require(condition: bool, value: Any) -> Any:
+    """The value. Raises ValueError where the condition does not hold."""
+    if not condition:
         raise ValueError
     return value
 
 
 def _time(value: str) -> datetime:
     time = datetime.fromisoformat(value)
-    return _when(time.tzinfo is not None, time).astimezone(UTC)  # type: ignore[no-any-return]
+    return _require(time.tzinfo is not None, time).astimezone(UTC)  # type: ignore[no-any-return]

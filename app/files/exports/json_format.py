@@ -1,10 +1,10 @@
-"""A sweep as one JSON document: its facts, then its trials, one a line, with their runs and curves."""
+"""The JSON format: one document with the sweep's facts and its trials, one a line, with runs and curves."""
 
 import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from app.files.exports.fields import EPOCH, plain, wrong
+from app.files.exports.fields import EPOCH, import_error, to_json
 from app.files.exports.records import SweepRecord, TrialRecord
 
 MEDIA_TYPE = "application/json"
@@ -13,10 +13,10 @@ MEDIA_TYPE = "application/json"
 def write(record: SweepRecord) -> Iterator[bytes]:
     """The document, piece by piece."""
     yield json.dumps(record.header)[:-1].encode() + b', "trials": ['
-    before = b"\n"
+    separator = b"\n"
     for trial in record.trials:
-        yield before + _line(trial)
-        before = b",\n"
+        yield separator + _line(trial)
+        separator = b",\n"
     yield b"\n]}\n"
 
 
@@ -25,7 +25,7 @@ def read(file: IO[bytes]) -> Any:
     try:
         return json.load(file)
     except (ValueError, RecursionError) as error:
-        raise wrong((), f"is no JSON: {error}") from None
+        raise import_error((), f"is no JSON: {error}") from None
 
 
 def _line(trial: TrialRecord) -> bytes:
@@ -38,5 +38,5 @@ def _line(trial: TrialRecord) -> bytes:
     try:
         return json.dumps(document, allow_nan=False).encode()
     except ValueError:  # seldom, so that a million figures need not be looked at one by one
-        document["epochs"] = {name: plain(column) for name, column in document["epochs"].items()}
+        document["epochs"] = {name: to_json(column) for name, column in document["epochs"].items()}
         return json.dumps(document).encode()

@@ -1,4 +1,4 @@
-"""A sweep as Parquet, in typed columns. What stands once is in the schema's metadata, under `perceptune.sweep`."""
+"""The Parquet format: typed columns, and the sweep's facts in the schema's metadata under `perceptune.sweep`."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from app.files.exports import table
-from app.files.exports.fields import Field, wrong
+from app.files.exports.fields import Field, import_error
 from app.files.exports.records import FORMAT, SweepRecord
 
 if TYPE_CHECKING:
@@ -30,19 +30,19 @@ def write(record: SweepRecord) -> Iterator[bytes]:
     schema = pyarrow.schema(
         [(column.name, _type(column)) for column in columns], metadata={FORMAT: json.dumps(record.header)}
     )
-    written = _Written()
+    output = _Output()
     rows = table.rows(record)
-    with parquet.ParquetWriter(pyarrow.PythonFile(written, mode="w"), schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(pyarrow.PythonFile(output, mode="w"), schema, compression="zstd") as writer:
         while group := list(islice(rows, ROWS_A_GROUP)):
             cells = zip(*group, strict=True)
             arrays = [_array(column, values) for column, values in zip(columns, cells, strict=True)]
             writer.write_batch(pyarrow.record_batch(arrays, schema=schema))
-            yield written.taken()
-    yield written.taken()
+            yield output.take()
+    yield output.take()
 
 
-class _Written:
-    """A file that gives away what was written to it."""
+class _Output:
+    """A file that hands on what is written to it."""
 
     closed = False
 
@@ -57,7 +57,8 @@ class _Written:
 
     def close(self) -> None: ...
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
+        """What was written since the last call."""
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
 
@@ -94,20 +95,23 @@ def read(file: IO[bytes]) -> dict[str, Any]:
         parquet_file = parquet.ParquetFile(file)
         header = json.loads((parquet_file.schema_arrow.metadata or {}).get(FORMAT.encode(), b"null"))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise wrong((), f"is no Parquet that can be read: {str(error).splitlines()[0]}") from None
+        raise import_error((), f"is no Parquet that can be read: {str(error).splitlines()[0]}") from None
     if not isinstance(header, dict):
-        raise wrong(("schema", FORMAT), "is missing: the file is no export, or was written anew without its metadata")
+        raise import_error(
+            ("schema", FORMAT), "is missing: the file is no export, or was written anew without its metadata"
+        )
     size = sum(parquet_file.metadata.row_group(index).total_byte_size for index in range(parquet_file.num_row_groups))
     if parquet_file.metadata.num_rows > MAX_ROWS or size > MAX_BYTES:
-        raise wrong((), f"may have at most {MAX_ROWS:,} rows and {MAX_BYTES // 2**30} GiB once it is unpacked")
+        raise import_error((), f"may have at most {MAX_ROWS:,} rows and {MAX_BYTES // 2**30} GiB once it is unpacked")
     names = parquet_file.schema_arrow.names
-    for column in table.complete(names):
-        if (found := parquet_file.schema_arrow.field(column.name).type) != (needed := _type(column)):
-            raise wrong((column.name,), f"must be a column of {needed}, not of {found}")
+    for column in table.checked_columns(names):
+        file_type, our_type = parquet_file.schema_arrow.field(column.name).type, _type(column)
+        if file_type != our_type:
+            raise import_error((column.name,), f"must be a column of {our_type}, not of {file_type}")
     try:
         return table.document(header, _rows(parquet_file, names))
     except (pyarrow.ArrowException, OSError) as error:
-        raise wrong((), f"is no Parquet that can be read: {str(error).splitlines()[0]}") from None
+        raise import_error((), f"is no Parquet that can be read: {str(error).splitlines()[0]}") from None
 
 
 def _rows(parquet_file: "pyarrow.parquet.ParquetFile", names: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""A sweep as it is read for an export: its own facts, and its trials one after the other, from one moment."""
+"""The record of a sweep for an export: its own facts, and its trials one by one, all from one moment."""
 
 import contextlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -12,69 +12,69 @@ from sqlalchemy import Engine, Row, Select, select, text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Epoch, Run, Sweep, Trial
-from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, plain
+from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, to_json
 from app.lifecycle import sweep_row
 
 FORMAT = "perceptune.sweep"
 VERSION = 1
-ROWS_AT_ONCE = 5_000
+ROWS_A_FETCH = 5_000
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial with its runs. `epochs`: its curves as rows of EPOCH's columns, None where they were not asked for."""
+    """A trial with its runs and their curves."""
 
-    facts: dict[str, Any]
-    runs: list[dict[str, Any]]
-    epochs: Sequence[Sequence[Any]] | None
+    facts: dict[str, Any]  # by TRIAL's columns
+    runs: list[dict[str, Any]]  # by RUN's columns
+    epochs: Sequence[Sequence[Any]] | None  # rows of EPOCH's columns; None in an export without epochs
 
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """`header` is what stands once; `hyperparameters` are all names in the trials' parameters."""
+    """A sweep with its trials, which can be read once, while the sweep is open."""
 
     name: str
-    header: dict[str, Any]
-    hyperparameters: list[str]
-    most_runs: int
+    header: dict[str, Any]  # what stands once in a file: format, version, counts and the sweep's columns
+    hyperparameters: list[str]  # all names in the trials' parameters
+    max_runs: int  # of a trial
     with_epochs: bool
     trials: Iterator[TrialRecord]
 
 
 @contextlib.contextmanager
-def opened(engine: Engine, sweep_id: int, *, epochs: bool) -> Iterator[SweepRecord]:
+def open_sweep(engine: Engine, sweep_id: int, *, epochs: bool) -> Iterator[SweepRecord]:
     """The sweep as it stands at this moment, read as it is used, a few thousand rows at a time.
 
     Raises NotFoundError.
     """
     with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session, session.begin():
         sweep = sweep_row.get(session, sweep_id)
-        shape = session.execute(_SHAPE, {"sweep": sweep_id}).one()
+        sizes = session.execute(_SIZES, {"sweep": sweep_id}).one()
         # closed before the session, whose connection goes to others: who reads may leave before the end
         with contextlib.closing(_trials(session, sweep_id, epochs)) as trials:
             yield SweepRecord(
                 name=sweep.name,
-                header=_header(sweep, shape, epochs),
-                hyperparameters=sorted(shape.names or [], key=_order(sweep)),
-                most_runs=shape.most_runs,
+                header=_header(sweep, sizes, epochs),
+                hyperparameters=sorted(sizes.names or [], key=_order(sweep)),
+                max_runs=sizes.max_runs,
                 with_epochs=epochs,
                 trials=trials,
             )
 
 
-def _header(sweep: Sweep, shape: Row[Any], epochs: bool) -> dict[str, Any]:
+def _header(sweep: Sweep, sizes: Row[Any], epochs: bool) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
         "perceptune": version("perceptune"),
         "exported_at": datetime.now(UTC).isoformat(),
-        "counts": {"trials": shape.trials, "runs": shape.runs, "epochs": shape.epochs if epochs else None},
-        "sweep": {"id": sweep.id} | {name: plain(getattr(sweep, name)) for name in SWEEP},
+        "counts": {"trials": sizes.trials, "runs": sizes.runs, "epochs": sizes.epochs if epochs else None},
+        "sweep": {"id": sweep.id} | {name: to_json(getattr(sweep, name)) for name in SWEEP},
     }
 
 
 def _order(sweep: Sweep) -> Any:
-    """As in the space, then the others by name."""
+    """A sort key for hyperparameters: in the order of the space, then the others by name."""
     place = {name: index for index, name in enumerate(sweep.space)}
     return lambda name: (place.get(name, len(place)), name)
 
@@ -89,21 +89,21 @@ def _trials(session: Session, sweep_id: int, epochs: bool) -> Generator[TrialRec
 
         def streamed(query: Select[Any]) -> Iterable[Sequence[Any]]:
             """Rows through a cursor of the server's. By the connection: a session looks for objects in each row."""
-            found = session.connection().execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
-            return cursors.enter_context(contextlib.closing(found))
+            rows = session.connection().execute(query, execution_options={"yield_per": ROWS_A_FETCH})
+            return cursors.enter_context(contextlib.closing(rows))
 
-        runs_of = _Groups(streamed(runs))
-        points_of = _Groups(streamed(points) if epochs else ())
+        runs_of = _GroupedRows(streamed(runs))
+        points_of = _GroupedRows(streamed(points) if epochs else ())
         for row in streamed(trials):
-            facts = dict(zip(TRIAL, map(plain, row), strict=True))
+            facts = dict(zip(TRIAL, map(to_json, row), strict=True))
             yield TrialRecord(
                 facts,
-                [dict(zip(RUN, map(plain, run), strict=True)) for run in runs_of.take(facts["number"])],
+                [dict(zip(RUN, map(to_json, run), strict=True)) for run in runs_of.take(facts["number"])],
                 points_of.take(facts["number"]) if epochs else None,
             )
 
 
-class _Groups:
+class _GroupedRows:
     """Rows in the order of their first column, taken group by group."""
 
     def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
@@ -111,7 +111,7 @@ class _Groups:
         self._next: tuple[int, Any] | None = next(self._groups, None)
 
     def take(self, number: int) -> list[Sequence[Any]]:
-        """The rows of this number without it; numbers are asked for in order."""
+        """The rows of this number, without that column; call it in the order of the numbers."""
         if self._next is None or self._next[0] != number:
             return []
         rows = [row[1:] for row in self._next[1]]
@@ -119,12 +119,14 @@ class _Groups:
         return rows
 
 
-_SHAPE = text("""
-    WITH mine AS MATERIALIZED (SELECT id, params FROM trials WHERE sweep_id = :sweep),
-         run_counts AS (SELECT count(*) AS runs FROM runs WHERE trial_id IN (SELECT id FROM mine) GROUP BY trial_id)
-    SELECT (SELECT count(*) FROM mine) AS trials,
+_SIZES = text("""
+    WITH sweep_trials AS MATERIALIZED (SELECT id, params FROM trials WHERE sweep_id = :sweep),
+         run_counts AS (
+             SELECT count(*) AS runs FROM runs WHERE trial_id IN (SELECT id FROM sweep_trials) GROUP BY trial_id
+         )
+    SELECT (SELECT count(*) FROM sweep_trials) AS trials,
            (SELECT CAST(coalesce(sum(runs), 0) AS bigint) FROM run_counts) AS runs,
-           (SELECT coalesce(max(runs), 0) FROM run_counts) AS most_runs,
-           (SELECT count(*) FROM epochs WHERE trial_id IN (SELECT id FROM mine)) AS epochs,
-           (SELECT array_agg(DISTINCT name) FROM mine, json_object_keys(params) AS name) AS names
+           (SELECT coalesce(max(runs), 0) FROM run_counts) AS max_runs,
+           (SELECT count(*) FROM epochs WHERE trial_id IN (SELECT id FROM sweep_trials)) AS epochs,
+           (SELECT array_agg(DISTINCT name) FROM sweep_trials, json_object_keys(params) AS name) AS names
 """)

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 
 from app.db.tables import Sweep
-from app.files.exports import FORMATS, opened
+from app.files.exports import FORMATS, open_sweep
 from app.lifecycle import sweep_row
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.error_handlers import problems
@@ -70,7 +70,7 @@ def _download(request: Request, sweep: Sweep, ending: str, epochs: bool) -> Resp
 
 def file_pieces(engine: Engine, sweep_id: int, ending: str, epochs: bool) -> Iterator[bytes]:
     """The file in pieces of at least PIECE_BYTES, so that each is worth a turn of the server's event loop."""
-    with opened(engine, sweep_id, epochs=epochs) as record:
+    with open_sweep(engine, sweep_id, epochs=epochs) as record:
         buffer, size = [], 0
         for piece in FORMATS[ending].write(record):
             buffer.append(piece)

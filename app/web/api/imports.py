@@ -75,7 +75,7 @@ def import_sweep(
 
     Trials that waited or ran wait again, and a sweep that had not ended is paused.
     """
-    sweep = imports.restore(session, imports.parsed(file))
+    sweep = imports.restore(session, imports.parse(file))
     response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
     return queries.summary(session, sweep.id)
 
@@ -83,5 +83,5 @@ def import_sweep(
 @form_router.post("/sweeps/import", max_body_size=_UNLIMITED)
 def import_from_form(file: Annotated[IO[bytes], Depends(_form_file)], session: DatabaseSession) -> Response:
     """Restores the file's sweep and goes to its page."""
-    sweep = imports.restore(session, imports.parsed(file))
+    sweep = imports.restore(session, imports.parse(file))
     return RedirectResponse(f"/sweeps/{sweep.id}", status_code=303)

@@ -43,6 +43,6 @@ def want_model(
     sweep_id: SweepId, number: TrialNumber, session: DatabaseSession, response: Response
 ) -> schemas.ModelOut:
     """Keeps the model of a complete trial: 200 where it is there, 202 where the trial is trained again for it."""
-    ready = trained_models.want(session, sweep_id, number)
+    ready = trained_models.keep_model(session, sweep_id, number)
     response.status_code = 200 if ready else 202
     return schemas.ModelOut(ready=ready, url=f"/api/v1/sweeps/{sweep_id}/trials/{number}/model")

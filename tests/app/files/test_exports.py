@@ -9,11 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from app.files.exports import FORMATS, opened
+from app.files.exports import FORMATS, open_sweep
 from app.files.exports.fields import EPOCH, TRIAL
 from app.web.api.exports import file_pieces
-from tests.app.files.test_round_trip import document, export
-from tests.support.export_examples import rich_sweep
+from tests.support.export_examples import document, export, rich_sweep
 from tests.support.queue_examples import create_grid, create_sweep
 
 OPEN = text("""
@@ -33,7 +32,7 @@ def test_csv_has_a_row_a_trial(client: TestClient, engine: Engine) -> None:
     rows = list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
     trials = document(client, sweep_id)["trials"]
     assert [int(row["number"]) for row in rows] == [trial["number"] for trial in trials]
-    best, trial = next((row, one) for row, one in zip(rows, trials, strict=True) if one["state"] == "complete")
+    best, trial = next((row, trial) for row, trial in zip(rows, trials, strict=True) if trial["state"] == "complete")
     assert best["params.hidden_layers"] == "[16, 1, 16]"
     assert best["params.batch_norm"] == "true"
     assert float(best["value"]) == trial["value"]
@@ -101,7 +100,7 @@ def test_an_unknown_sweep_is_404(client: TestClient, ending: str) -> None:
 def test_an_export_is_of_one_moment(engine: Engine, ending: str) -> None:
     """What is written meanwhile is not in it."""
     sweep_id = create_grid(engine, *range(1, 50))
-    with opened(engine, sweep_id, epochs=True) as record:
+    with open_sweep(engine, sweep_id, epochs=True) as record:
         with engine.begin() as connection:
             connection.execute(text("DELETE FROM sweeps"))
         content = b"".join(FORMATS[ending].write(record))

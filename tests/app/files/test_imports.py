@@ -13,8 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from app.web.api import imports as import_routes
-from tests.app.files.test_round_trip import export
-from tests.support.export_examples import rich_sweep
+from tests.support.export_examples import export, rich_sweep
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -22,11 +21,12 @@ Change = Callable[[dict[str, Any]], object]
 @pytest.fixture
 def whole(client: TestClient, engine: Engine) -> dict[str, Any]:
     """An export as JSON, of a database that is empty again."""
-    document: dict[str, Any] = json.loads(taken(client, engine, "json"))
+    document: dict[str, Any] = json.loads(exported(client, engine, "json"))
     return document
 
 
-def taken(client: TestClient, engine: Engine, ending: str) -> bytes:
+def exported(client: TestClient, engine: Engine, ending: str) -> bytes:
+    """An export of a sweep that is deleted afterwards."""
     content = export(client, rich_sweep(engine), ending).content
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM sweeps"))
@@ -47,8 +47,8 @@ def refusal(client: TestClient, body: bytes) -> tuple[list[Any], str]:
 
 
 def complete(whole: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = next(trial for trial in whole["trials"] if trial["state"] == "complete")
-    return found
+    trial: dict[str, Any] = next(trial for trial in whole["trials"] if trial["state"] == "complete")
+    return trial
 
 
 WRONG: list[tuple[str, Change, list[Any], str]] = [
@@ -109,8 +109,8 @@ def test_what_can_not_be_is_refused(
 ) -> None:
     """The field is named, and what would be right."""
     change(whole)
-    found, msg = refusal(client, json.dumps(whole).encode())
-    assert found == loc
+    error_loc, msg = refusal(client, json.dumps(whole).encode())
+    assert error_loc == loc
     assert words in msg
 
 
@@ -149,15 +149,15 @@ def test_a_csv_that_lost_something_is_refused(
     client: TestClient, engine: Engine, change: Callable[[bytes], bytes], loc: list[Any], words: str
 ) -> None:
     """A row, a column, a cell: what is missing, and where."""
-    content = taken(client, engine, "csv")
-    found, msg = refusal(client, change(content))
-    assert found == loc
+    content = exported(client, engine, "csv")
+    error_loc, msg = refusal(client, change(content))
+    assert error_loc == loc
     assert words in msg
 
 
 def test_a_csv_that_a_spreadsheet_saved_is_taken(client: TestClient, engine: Engine) -> None:
     """With a byte order mark and other ends of lines, and sorted differently."""
-    content = taken(client, engine, "csv").decode().replace("\r\n", "\n")
+    content = exported(client, engine, "csv").decode().replace("\r\n", "\n")
     first, *rows = content.splitlines(keepends=True)
     body = "\ufeff" + first + "".join(reversed(rows))
     assert post(client, body.encode()).status_code == 201
@@ -165,11 +165,11 @@ def test_a_csv_that_a_spreadsheet_saved_is_taken(client: TestClient, engine: Eng
 
 def test_a_parquet_without_its_metadata_is_refused(client: TestClient, engine: Engine) -> None:
     """As another program would write it, and one that was cut off."""
-    content = taken(client, engine, "parquet")
+    content = exported(client, engine, "parquet")
     table = pyarrow.parquet.read_table(io.BytesIO(content)).replace_schema_metadata({})
-    written = io.BytesIO()
-    pyarrow.parquet.write_table(table, written)
-    assert refusal(client, written.getvalue())[0] == ["schema", "perceptune.sweep"]
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(table, file)
+    assert refusal(client, file.getvalue())[0] == ["schema", "perceptune.sweep"]
     assert "is no Parquet that can be read" in refusal(client, content[:-9])[1]
 
 
@@ -192,7 +192,7 @@ def test_what_is_too_large_is_413(client: TestClient, monkeypatch: pytest.Monkey
 
 def test_a_form_imports_too(client: TestClient, engine: Engine) -> None:
     """As the page sends it: it leads to the sweep; without a file it is a sentence."""
-    content = taken(client, engine, "csv")
+    content = exported(client, engine, "csv")
     answer = client.post("/sweeps/import", files={"file": ("sweep.csv", content)}, follow_redirects=False)
     assert answer.status_code == 303
     assert client.get(answer.headers["location"]).status_code == 200

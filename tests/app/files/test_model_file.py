@@ -29,8 +29,8 @@ INFO = ModelInfo(
 def safetensors(metadata: object = None, numbers: bytes = bytes(8)) -> bytes:
     """A file with one tensor."""
     header = {"0.weight": {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]}}
-    written = json.dumps(header | ({"__metadata__": metadata} if metadata is not None else {})).encode()
-    return len(written).to_bytes(8, "little") + written + numbers
+    header_bytes = json.dumps(header | ({"__metadata__": metadata} if metadata is not None else {})).encode()
+    return len(header_bytes).to_bytes(8, "little") + header_bytes + numbers
 
 
 def test_what_is_written_is_read_again() -> None:

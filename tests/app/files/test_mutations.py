@@ -7,8 +7,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from tests.app.files.test_round_trip import export
-from tests.support.export_examples import rich_sweep
+from tests.support.export_examples import export, rich_sweep
 
 MUTATIONS = 250
 VALUES: list[Any] = [None, 0, -1, 1, 2**63, 10**400, 0.5, 1e308, "", "x", "nan", "2026-01-01T00:00:00Z", True, [], {}]
@@ -25,7 +24,7 @@ def test_every_change_is_taken_or_refused(client: TestClient, engine: Engine) ->
     """Never an error of the server's, neither at the import nor where the sweep is read, exported and shown."""
     content = export(client, rich_sweep(engine)).content
     chance = random.Random(5)
-    taken = 0
+    accepted = 0
     for _ in range(MUTATIONS):
         document = json.loads(content)
         for _ in range(chance.choice([1, 1, 2])):
@@ -37,7 +36,7 @@ def test_every_change_is_taken_or_refused(client: TestClient, engine: Engine) ->
         answer = client.post("/api/v1/sweeps/import", content=json.dumps(document).encode())
         assert answer.status_code in {201, 422}, answer.text
         if answer.status_code == 201:
-            taken += 1
+            accepted += 1
             sweep = answer.json()["id"]
             for path in (
                 "",
@@ -50,4 +49,4 @@ def test_every_change_is_taken_or_refused(client: TestClient, engine: Engine) ->
                 assert client.get(f"/api/v1/sweeps/{sweep}{path}").status_code == 200
             assert client.get(f"/sweeps/{sweep}", headers={"Accept": "text/html"}).status_code == 200
             client.delete(f"/api/v1/sweeps/{sweep}")
-    assert taken > MUTATIONS / 20
+    assert accepted > MUTATIONS / 20

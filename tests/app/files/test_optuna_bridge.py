@@ -15,8 +15,7 @@ from app import queries
 from app.db.engine import transaction
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.files import optuna_export, optuna_import
-from tests.app.files.test_round_trip import document, queued_again
-from tests.support.export_examples import rich_sweep
+from tests.support.export_examples import document, queued_again, rich_sweep
 from tests.support.queue_examples import create_sweep, trials_of
 from tests.support.up_process import say
 
@@ -39,19 +38,19 @@ def test_a_study_holds_what_the_sweep_holds(engine: Engine, client: TestClient, 
     study = optuna.load_study(study_name=name, storage=url)
     trials = document(client, sweep_id)["trials"]
     states = {"waiting": "WAITING", "running": "RUNNING", "complete": "COMPLETE", "pruned": "PRUNED"}
-    assert [trial.state.name for trial in study.trials] == [states.get(one["state"], "FAIL") for one in trials]
-    best = next(one for one in trials if one["state"] == "complete")
-    found = study.trials[best["number"]]
+    assert [trial.state.name for trial in study.trials] == [states.get(trial["state"], "FAIL") for trial in trials]
+    best = next(trial for trial in trials if trial["state"] == "complete")
+    frozen = study.trials[best["number"]]
     assert study.metric_names == ["val_accuracy", "parameters", "seconds"]
-    assert found.values == [best["value"], *best["other_values"]]
-    layers = json.loads(found.params["hidden_layers"])
-    assert found.params | {"hidden_layers": layers} == {
+    assert frozen.values == [best["value"], *best["other_values"]]
+    layers = json.loads(frozen.params["hidden_layers"])
+    assert frozen.params | {"hidden_layers": layers} == {
         name: value for name, value in best["params"].items() if name not in {"activation", "epochs"}
     }
-    assert found.intermediate_values == {1: pytest.approx(1 / 7), 2: pytest.approx(1 / 7)}
-    assert found.user_attrs == {"number": best["number"], "state": "complete", "std": 5e-324, "excluded": True}
-    assert found.datetime_complete is not None
-    assert found.datetime_complete.astimezone().timestamp() == pytest.approx(
+    assert frozen.intermediate_values == {1: pytest.approx(1 / 7), 2: pytest.approx(1 / 7)}
+    assert frozen.user_attrs == {"number": best["number"], "state": "complete", "std": 5e-324, "excluded": True}
+    assert frozen.datetime_complete is not None
+    assert frozen.datetime_complete.astimezone().timestamp() == pytest.approx(
         finished_at(engine, sweep_id, best["number"]), abs=1e-3
     )
 
@@ -105,11 +104,11 @@ def test_a_study_of_somebody_else_becomes_a_sweep(engine: Engine, client: TestCl
     assert [trial["state"] for trial in whole["trials"]] == [
         "complete", "complete", "pruned", "failed", "complete", "waiting",
     ]  # fmt: skip
-    for ours, theirs in zip(whole["trials"], study.trials, strict=True):
-        assert ours["value"] == (theirs.value if theirs.state == TrialState.COMPLETE else ours["value"])
-        if theirs.params:
-            assert ours["params"] == theirs.params | {"epochs": 3}
-        reported = {step + 1: value for step, value in theirs.intermediate_values.items()}
+    for ours, frozen in zip(whole["trials"], study.trials, strict=True):
+        assert ours["value"] == (frozen.value if frozen.state == TrialState.COMPLETE else ours["value"])
+        if frozen.params:
+            assert ours["params"] == frozen.params | {"epochs": 3}
+        reported = {step + 1: value for step, value in frozen.intermediate_values.items()}
         assert dict(zip(ours["epochs"]["epoch"], ours["epochs"]["val_loss"], strict=True)) == reported
     with transaction(engine) as session:
         best = queries.summary(session, sweep_id).best

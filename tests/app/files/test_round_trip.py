@@ -4,28 +4,14 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from tests.support.export_examples import SPACE, rich_sweep
+from tests.support.export_examples import SPACE, document, export, queued_again, rich_sweep
 from tests.support.queue_examples import claim, create_grid, finish, new_worker, success
 
 ENDINGS = ("json", "csv", "parquet")
-
-
-def export(client: TestClient, sweep_id: int, ending: str = "json", epochs: bool = True) -> httpx2.Response:
-    answer = client.get(f"/api/v1/sweeps/{sweep_id}/export.{ending}", params={"epochs": epochs})
-    assert answer.status_code == 200
-    return answer
-
-
-def document(client: TestClient, sweep_id: int) -> dict[str, Any]:
-    """All that an export holds, without what it says of its own making."""
-    whole: dict[str, Any] = export(client, sweep_id).json()
-    del whole["exported_at"], whole["sweep"]["id"]
-    return whole
 
 
 def restored(client: TestClient, body: bytes) -> dict[str, Any]:
@@ -34,18 +20,6 @@ def restored(client: TestClient, body: bytes) -> dict[str, Any]:
     assert answer.headers["location"] == f"/api/v1/sweeps/{answer.json()['id']}"
     sweep: dict[str, Any] = answer.json()
     return sweep
-
-
-def queued_again(whole: dict[str, Any]) -> dict[str, Any]:
-    """What an import makes of a sweep that had not ended."""
-    for trial in whole["trials"]:
-        if trial["state"] in {"waiting", "running"}:
-            points = len(trial["epochs"]["seed"])
-            whole["counts"]["epochs"] -= points
-            trial |= {"state": "waiting", "epochs_done": 0, "started_at": None, "worker_id": None}
-            trial["epochs"] = {name: [] for name in trial["epochs"]}
-    whole["sweep"]["state"] = "paused"
-    return whole
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -103,12 +77,12 @@ def test_without_epochs_the_trials_come_back(client: TestClient, engine: Engine,
 def test_the_copy_can_be_trained(client: TestClient, engine: Engine) -> None:
     """Resumed, its waiting trials are claimed with the parameters that they had."""
     sweep_id = rich_sweep(engine)
-    wanted = {trial["number"]: trial["params"] for trial in document(client, sweep_id)["trials"]}
+    params_by_number = {trial["number"]: trial["params"] for trial in document(client, sweep_id)["trials"]}
     copy = restored(client, export(client, sweep_id, "csv").content)["id"]
     for call in (f"{sweep_id}/cancel", f"{copy}/resume"):
         assert client.post(f"/api/v1/sweeps/{call}").status_code == 200
     worker_id = new_worker(engine)
     claimed = [trial for _ in range(20) for trial in claim(engine, worker_id)]
     assert len(claimed) == 8
-    assert {trial.number: trial.params for trial in claimed}.items() <= wanted.items()
+    assert {trial.number: trial.params for trial in claimed}.items() <= params_by_number.items()
     assert all(trial.params and trial.params.keys() == SPACE.keys() for trial in claimed)

@@ -20,9 +20,9 @@ def address(sweep: int, number: int) -> str:
 
 def with_weights(engine: Engine, sweep: int) -> set[int]:
     """Numbers of the trials that have some."""
-    found = select(Trial.number).join(Run).where(Trial.sweep_id == sweep, Run.weights.is_not(None))
+    numbers = select(Trial.number).join(Run).where(Trial.sweep_id == sweep, Run.weights.is_not(None))
     with transaction(engine) as session:
-        return set(session.scalars(found))
+        return set(session.scalars(numbers))
 
 
 def ended(engine: Engine, *values: float, **body: Any) -> tuple[int, UUID]:
@@ -60,9 +60,9 @@ def test_a_model_that_was_asked_for_stays(engine: Engine, client: TestClient) ->
     (trial,) = claim(engine, worker)
     finish(engine, sweep, worker, [success(trial.lease, 0.9)])
     with transaction(engine) as session:
-        found = scoring.next_unscored(session)
-        assert found is not None
-        scoring.write(session, found, {0: 0.8})
+        unscored = scoring.next_unscored(session)
+        assert unscored is not None
+        scoring.write(session, unscored, {0: 0.8})
     assert with_weights(engine, sweep) == {first, trial.number}
 
 

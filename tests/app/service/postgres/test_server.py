@@ -5,10 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,9 +15,11 @@ import sqlalchemy as sa
 
 from app.errors import StartError
 from app.service.postgres.server import running
+from tests.support.data_folders import open_folder
+from tests.support.other_users import AS_ROOT, python_for
 from tests.support.paths import ROOT
+from tests.support.waiting import wait_until
 
-AS_ROOT = os.geteuid() == 0
 # says the URL, then serves until its standard input ends
 USER = (
     "import sys; from pathlib import Path; from app.service.postgres.server import running\n"
@@ -28,23 +28,13 @@ USER = (
 SMALL = {"shared_buffers": "16MB"}
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A data folder whose parents are open: pytest's own are closed to other users."""
-    folder = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
 @pytest.fixture(scope="module")
 def used_home() -> Iterator[Path]:
     """A data folder that has been used: its cluster is made, and every test leaves its server stopped."""
-    folder = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
-    with running(folder, SMALL):
-        pass
-    yield folder
-    shutil.rmtree(folder)
+    with open_folder() as folder:
+        with running(folder, SMALL):
+            pass
+        yield folder
 
 
 @contextmanager
@@ -77,12 +67,6 @@ def answers(url: str) -> bool:
             return True
     except sa.exc.OperationalError:
         return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
 
 
 @contextmanager
@@ -122,13 +106,13 @@ def test_second_start_has_the_rows_of_the_first(used_home: Path) -> None:
 
 def test_two_processes_share_one_server_and_the_last_stops_it(used_home: Path) -> None:
     """A second process joins the server; it stays for whoever is left and stops with the last."""
-    with another_process(used_home) as (process, theirs):
+    with another_process(used_home) as (process, its_url):
         with running(used_home) as ours:
             write(ours, "shared")
-            assert (theirs, read(theirs)) == (ours, ["shared"])
-        assert answers(theirs)
+            assert (its_url, read(its_url)) == (ours, ["shared"])
+        assert answers(its_url)
         process.communicate("")
-        assert (process.returncode, answers(theirs)) == (0, False)
+        assert (process.returncode, answers(its_url)) == (0, False)
 
 
 def test_processes_that_start_at_once_make_one_cluster(home: Path) -> None:
@@ -199,12 +183,12 @@ def test_a_stale_process_id_that_lives_again_is_no_obstacle(used_home: Path) -> 
 
 def test_half_a_cluster_is_made_anew(home: Path) -> None:
     """What a killed initdb left behind is thrown away."""
-    left = home / "postgres/data.new/base"
-    left.mkdir(parents=True)
-    left.parent.chmod(0o700)
+    half_made = home / "postgres/data.new/base"
+    half_made.mkdir(parents=True)
+    half_made.parent.chmod(0o700)
     with running(home, SMALL) as url:
         assert answers(url)
-    assert not left.parent.exists()
+    assert not half_made.parent.exists()
 
 
 def test_a_deep_folder_with_odd_names_works(home: Path) -> None:
@@ -313,23 +297,6 @@ def ordinary_user() -> Iterator[str]:
     subprocess.run(["userdel", name], check=True, capture_output=True)
 
 
-def python_for(become: list[str]) -> list[str]:
-    """A Python of our version that the user can start, with our packages."""
-    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
-        command = [*become, "env", f"PYTHONPATH={ROOT}:{Path(sa.__file__).parents[1]}", python]
-        try:
-            if (
-                subprocess.run(
-                    [*command, "-c", "import app.service.postgres.server"], cwd="/", capture_output=True
-                ).returncode
-                == 0
-            ):
-                return command
-        except PermissionError:
-            continue
-    pytest.skip("no Python of this version that an ordinary user can start")
-
-
 def test_an_ordinary_user_runs_it_as_himself(home: Path, ordinary_user: str) -> None:
     """Without root the cluster belongs to the user alone; an unwritable home is a sentence."""
     become = ["setpriv", f"--reuid={ordinary_user}", "--regid=100", "--clear-groups"]
@@ -342,9 +309,9 @@ def test_an_ordinary_user_runs_it_as_himself(home: Path, ordinary_user: str) -> 
         "except StartError as error: print(error)"
     )
     command = [*python_for(become), "-c", code, str(home)]
-    said = subprocess.run(command, cwd="/", check=True, capture_output=True, text=True).stdout.splitlines()
-    assert said[0] == ordinary_user
-    assert said[1].startswith(
+    lines = subprocess.run(command, cwd="/", check=True, capture_output=True, text=True).stdout.splitlines()
+    assert lines[0] == ordinary_user
+    assert lines[1].startswith(
         "The embedded database can't be kept in /etc/perceptune/postgres (Permission denied): choose"
     )
 
@@ -364,5 +331,5 @@ def test_nobody_else_may_connect(used_home: Path) -> None:
             )
             nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
             command = [*python_for(nobody), "-c", code, str(sockets)]
-            said = subprocess.run(command, cwd="/", check=True, capture_output=True, text=True).stdout
-            assert "Peer authentication failed" in said
+            output = subprocess.run(command, cwd="/", check=True, capture_output=True, text=True).stdout
+            assert "Peer authentication failed" in output
