@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from app.domain.runs import EpochResult
 
@@ -21,7 +21,7 @@ class Objective:
         return cls(stored["metric"], stored["direction"] == "maximize")
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         """`maximize` or `minimize`, as the API and Optuna call it."""
         return "maximize" if self.maximize else "minimize"
 
