@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Engine, select
@@ -21,7 +21,7 @@ from app.domain.states import ENDED_SWEEPS
 from app.web.listener import Listener
 from app.web.upkeep import Upkeep
 
-Arguments = ParamSpec("Arguments")
+Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
@@ -138,11 +138,9 @@ class Broadcaster:
                 self._subscribers.discard(queue)
 
 
-async def _in_thread(
-    function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-) -> Result:
+async def _in_thread(function: Callable[[Argument], Result], argument: Argument) -> Result:
     """What the function returns; who is cancelled meanwhile waits for it, for a thread can't be stopped."""
-    task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    task = asyncio.ensure_future(asyncio.to_thread(function, argument))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
