@@ -34,7 +34,7 @@ from app.web.api import (
 from app.web.cache import LRUCache
 from app.web.dependencies import refuse_unknown_parameters
 from app.web.events import Broadcaster
-from app.web.pages import actions, login, pages
+from app.web.pages import routes as pages
 from app.web.webhooks import delivery
 
 _STATIC = Path(__file__).parent / "static"
@@ -98,7 +98,7 @@ def _include_api(app: FastAPI) -> None:
 
 def _include_pages(app: FastAPI) -> None:
     """The dashboard, the API's page, probes at the root, and static files."""
-    for router in (login.router, actions.router, pages.router, imports.form_router, docs.router):
+    for router in (*pages.ROUTERS, imports.form_router, docs.router):
         app.include_router(router)
     for router in (health.root_router, metrics.root_router):
         app.include_router(router)

@@ -31,7 +31,7 @@ def expect_state(page: Page, state: str) -> None:
 
 
 def expect_live(page: Page) -> None:
-    expect(page.locator("#mark")).to_have_text("live")
+    expect(page.locator("#connection")).to_have_text("live")
 
 
 def is_same_document(page: Page) -> bool:
@@ -58,7 +58,7 @@ def test_a_sweep_started_in_the_form_ends_live(page: Page) -> None:
     page.wait_for_url(re.compile(r"/sweeps/\d+$"))
     mark_document(page)
     expect_state(page, "completed")
-    expect(page.locator(".tiles .big").first).to_have_text(re.compile(r"0\.\d{4}"))
+    expect(page.locator(".figures .figure-large").first).to_have_text(re.compile(r"0\.\d{4}"))
     expect(page.locator("#effect .plot .trace").first).to_be_attached()
     expect(page.locator("#curves .plot .trace").first).to_be_attached()
     assert is_same_document(page)
@@ -120,9 +120,9 @@ def test_a_wrong_field_is_told_beside_it(page: Page, complaints: list[str]) -> N
     page.get_by_label("learning_rate", exact=True).fill("1 .. 0.1 log")
     expect(page.locator("#preview")).to_contain_text("low must be less than high")
     page.get_by_role("button", name="Start the sweep").click()
-    field = page.locator(".field.wrong")
+    field = page.locator(".field.invalid")
     expect(field).to_have_count(1)
-    expect(field.locator(".error")).to_have_text("Runs from 1 to 0.1: low must be less than high")
+    expect(field.locator(".error-text")).to_have_text("Runs from 1 to 0.1: low must be less than high")
     expect(page.get_by_label("learning_rate", exact=True)).to_have_value("1 .. 0.1 log")
     expect(page.get_by_label("learning_rate", exact=True)).to_be_focused()
     assert all("422" in text for text in complaints)  # the browser itself reports the status
@@ -134,7 +134,7 @@ def test_reading_is_not_disturbed_by_news(page: Page, server: str) -> None:
     page.goto(post(server, BODY))
     expect_state(page, "completed")
     expect(page.locator("#effect .plot .trace").first).to_be_attached()
-    more = page.locator("#more-3")
+    more = page.locator("#toggle-3")
     more.click()
     expect(page.locator("#runs-3")).to_be_visible()
     expect(page.locator("#runs-3")).to_contain_text("seed 1")
@@ -174,7 +174,7 @@ def test_trials_are_sorted_without_loading_the_page(page: Page, server: str) -> 
     mark_document(page)
     page.get_by_role("columnheader", name="Value").get_by_role("link").click()
     page.wait_for_url("**order_by=-value")
-    expect(page.locator(".trials tbody").first).to_have_class("best")
+    expect(page.locator(".trial-table tbody").first).to_have_class("best-row")
     assert is_same_document(page)
 
 
@@ -216,7 +216,7 @@ def test_the_mark_tells_when_the_connection_is_lost(page: Page, complaints: list
     page.context.set_offline(True)
     page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
-    expect(page.locator("#mark")).to_have_text("reconnecting")
+    expect(page.locator("#connection")).to_have_text("reconnecting")
     page.context.set_offline(False)
     expect_live(page)
     complaints.clear()  # the browser itself reports the lost connection

@@ -1,53 +1,47 @@
-"""What the buttons of a sweep's page do beside its four calls. Each goes back to the page that it was pressed on."""
+"""What the buttons of a sweep's page do, each going back to the page that it was pressed on."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app import queries
 from app.errors import FieldError, InvalidError
+from app.lifecycle import sweep_row
 from app.schemas import SweepPatch
-from app.sweeps import changes, copies, trial_actions
+from app.sweeps import changes, copies, deletion, trial_actions
 from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
+from app.web.pages.forms import PostedForm
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a posted form."""
-    return {name: str(value) for name, value in (await request.form()).items()}
-
-
-Form = Annotated[dict[str, str], Depends(_form)]
-
-
 @router.post("/edit")
-def edit_sweep(sweep_id: SweepId, form: Form, session: DatabaseSession) -> Response:
+def edit_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Changes the sweep's words, tags and priority."""
     tags = [tag.strip() for tag in form.get("tags", "").split(",") if tag.strip()]
-    changes.change(session, sweep_id, _patch({**form, "tags": tags, "priority": _whole(form, "priority")}))
+    changes.change(session, sweep_id, _patch({**form, "tags": tags, "priority": _whole_number(form, "priority")}))
     return _back(sweep_id, form)
 
 
 @router.post("/extend")
-def extend_sweep(sweep_id: SweepId, form: Form, session: DatabaseSession) -> Response:
+def extend_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Adds trials to the budget."""
-    n_trials = queries.summary(session, sweep_id).n_trials + _whole(form, "more")
+    n_trials = queries.summary(session, sweep_id).n_trials + _whole_number(form, "more")
     changes.change(session, sweep_id, _patch({"n_trials": n_trials}))
     return _back(sweep_id, form)
 
 
 @router.post("/retry")
-def retry_failed_trials(sweep_id: SweepId, form: Form, session: DatabaseSession) -> Response:
+def retry_failed_trials(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Trains all failed trials again."""
     trial_actions.retry_failed(session, sweep_id)
     return _back(sweep_id, form)
 
 
 @router.post("/clone")
-def clone_sweep(sweep_id: SweepId, form: Form, session: DatabaseSession) -> Response:
+def clone_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Starts the same sweep once more under another name, and goes to it."""
     name = form.get("name", "").strip()
     if not 1 <= len(name) <= 200:
@@ -61,7 +55,7 @@ def act_on_trial(
     sweep_id: SweepId,
     number: TrialNumber,
     call: Literal["retry", "cancel", "exclude", "include"],
-    form: Form,
+    form: PostedForm,
     session: DatabaseSession,
 ) -> Response:
     """Retries, cancels, excludes or includes one trial."""
@@ -72,24 +66,44 @@ def act_on_trial(
     return _back(sweep_id, form)
 
 
+@router.post("/delete")
+def delete_sweep(sweep_id: SweepId, session: DatabaseSession) -> Response:
+    """Deletes the sweep and goes to the list."""
+    deletion.delete(session, sweep_id)
+    return RedirectResponse("/", status_code=303)
+
+
+# the last one: its path would take those of the others
+@router.post("/{call}")
+def change_state(
+    sweep_id: SweepId, call: Literal["pause", "resume", "stop", "cancel"], session: DatabaseSession
+) -> Response:
+    """Pauses, resumes, stops or cancels, and goes back to the sweep."""
+    sweep_row.change_state(session, sweep_id, call)
+    return RedirectResponse(f"/sweeps/{sweep_id}", status_code=303)
+
+
 def _back(sweep_id: int, form: dict[str, str]) -> Response:
     """To the page as it was: `view` is its query string."""
-    view = form.get("view", "")
-    return RedirectResponse(f"/sweeps/{sweep_id}{view if view.startswith('?') else ''}", status_code=303)
+    query_string = form.get("view", "")
+    return RedirectResponse(
+        f"/sweeps/{sweep_id}{query_string if query_string.startswith('?') else ''}", status_code=303
+    )
 
 
-def _whole(form: dict[str, str], name: str) -> int:
+def _whole_number(form: dict[str, str], name: str) -> int:
+    text = form.get(name, "")
     try:
-        return int(form.get(name, ""))
+        return int(text)
     except ValueError:
-        given = form.get(name, "")
-        wrong = FieldError((name,), f"must be a whole number, not {given!r}")
-        raise InvalidError(f"The field {name} can't be used.", [wrong]) from None
+        error = FieldError((name,), f"must be a whole number, not {text!r}")
+        raise InvalidError(f"The field {name} can't be used.", [error]) from None
 
 
-def _patch(changes: dict[str, Any]) -> SweepPatch:
+def _patch(fields: dict[str, Any]) -> SweepPatch:
+    """The change that the form asks for. Raises InvalidError, which names the fields that can't be used."""
     try:
-        return SweepPatch.model_validate({name: changes[name] for name in SweepPatch.model_fields if name in changes})
+        return SweepPatch.model_validate({name: fields[name] for name in SweepPatch.model_fields if name in fields})
     except ValidationError as error:
-        wrong = [FieldError(one["loc"], str(one["msg"])) for one in error.errors()]
-        raise InvalidError("Some fields can't be used as they are.", wrong) from None
+        errors = [FieldError(finding["loc"], str(finding["msg"])) for finding in error.errors()]
+        raise InvalidError("Some fields can't be used as they are.", errors) from None

@@ -1,28 +1,39 @@
 """The page that asks for the API key and leaves a cookie."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.web.pages.rendering import render
 from app.web.security import COOKIE, Gate
-from app.web.templating import templates
 
 router = APIRouter(include_in_schema=False)
 
 
+@dataclass(frozen=True)
+class LoginView:
+    """The form for the key."""
+
+    next: str
+    """Where to go with the right key."""
+    error: str = ""
+
+
 @router.get("/login")
 def show_login(request: Request, next: str = "/") -> Response:
-    return templates.TemplateResponse(request, "login.html", {"next": next})
+    """Asks for the key."""
+    return render(request, "login.html", LoginView(next))
 
 
 @router.post("/login")
 def log_in(request: Request, key: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "/") -> Response:
+    """Leaves a cookie and goes on to the page that was asked for, or asks again."""
     gate: Gate = request.app.state.gate
     if not gate.accepts(key):
-        wrong = {"next": next, "error": "That is not this server's key."}
-        return templates.TemplateResponse(request, "login.html", wrong, status_code=401)
-    inside = next if next.startswith("/") and not next.startswith(("//", "/\\")) else "/"
-    answer = RedirectResponse(inside, status_code=303)
-    answer.set_cookie(COOKIE, gate.cookie_value(), httponly=True, samesite="strict", max_age=30 * 24 * 3600)
-    return answer
+        return render(request, "login.html", LoginView(next, "That is not this server's key."), status=401)
+    is_own_page = next.startswith("/") and not next.startswith(("//", "/\\"))
+    response = RedirectResponse(next if is_own_page else "/", status_code=303)
+    response.set_cookie(COOKIE, gate.cookie_value(), httponly=True, samesite="strict", max_age=30 * 24 * 3600)
+    return response

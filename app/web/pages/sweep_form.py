@@ -1,8 +1,6 @@
 """The dashboard's form for a sweep: what was typed becomes the body that the JSON API takes, and back. Pure."""
 
 import json
-import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,17 +11,20 @@ from app.domain.hyperparameters import HYPERPARAMETERS, Category, Hyperparameter
 from app.domain.space import parse_space
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
+from app.web.pages.labels import sentence
+from app.web.pages.space_text import domain_text, parse_domain, parse_scalar
 
 Form = Mapping[str, str]
 
 # those that can be other than the book's value
-FREE: dict[str, Hyperparameter] = {
+ADJUSTABLE: dict[str, Hyperparameter] = {
     name: parameter
     for name, parameter in HYPERPARAMETERS.items()
     if not isinstance(parameter.kind, Category) or len(parameter.kind.names) > 1
 }
 
-FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner", *FREE, "constraints")  # as in the form
+# in the order in which they stand in the form
+FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner", *ADJUSTABLE, "constraints")
 
 EXAMPLE: Form = {
     "name": "Width and learning rate",
@@ -37,9 +38,8 @@ EXAMPLE: Form = {
     "epochs": "5",
 }
 
-_RANGE = re.compile(r"(?P<low>\S+?)\s*\.\.\s*(?P<high>[^\s.]\S*|\.\d\S*)(?:\s+step\s+(?P<step>\S+))?(?P<log>\s+log)?")
-_RANGE_HELP = "must be LOW .. HIGH, perhaps with step 0.1 or log behind it, e.g. 0.001 .. 1 log"
-_PLAINER = {"string_too_short": "is missing", "int_type": "must be a whole number", "missing": "is missing"}
+# pydantic's types of errors for which the form has plainer words
+_PLAIN_WORDS = {"string_too_short": "is missing", "int_type": "must be a whole number", "missing": "is missing"}
 
 
 def sweep_from_form(form: Form) -> SweepCreate:
@@ -52,7 +52,9 @@ def sweep_from_form(form: Form) -> SweepCreate:
     try:
         sweep = SweepCreate.model_validate(body)
     except ValidationError as error:
-        errors += [FieldError(one["loc"], _PLAINER.get(one["type"], one["msg"])) for one in error.errors()]
+        errors += [
+            FieldError(finding["loc"], _PLAIN_WORDS.get(finding["type"], finding["msg"])) for finding in error.errors()
+        ]
     if errors:
         raise InvalidError("Some fields can't be used as they are.", errors)
     return sweep
@@ -60,27 +62,26 @@ def sweep_from_form(form: Form) -> SweepCreate:
 
 def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
     """The JSON body, and what is wrong with fields that can't be read; those are left out of it."""
-    body: dict[str, Any] = {"name": form.get("name", "").strip()}
-    for name in ("dataset", "split", "sampler", "n_trials", "seeds"):
-        if text := form.get(name, "").strip():
-            body[name] = _scalar(text) if name in {"n_trials", "seeds"} else text
+    texts = {name: text for name in FIELDS if (text := form.get(name, "").strip())}
+    body: dict[str, Any] = {"name": texts.get("name", "")}
+    body |= {name: texts[name] for name in ("dataset", "split", "sampler") if name in texts}
+    body |= {name: parse_scalar(texts[name]) for name in ("n_trials", "seeds") if name in texts}
     if body.get("sampler") == "grid":  # it has its own number of trials
         body.pop("n_trials", None)
-    if lines := [line.strip() for line in form.get("constraints", "").splitlines() if line.strip()]:
-        body["constraints"] = lines
+    if "constraints" in texts:
+        body["constraints"] = [line.strip() for line in texts["constraints"].splitlines() if line.strip()]
     space: dict[str, Any] = {}
     errors = []
-    if text := form.get("pruner", "").strip():
+    if "pruner" in texts:
         try:
-            body["pruner"] = json.loads(text) if text[0] == "{" else text
+            body["pruner"] = json.loads(texts["pruner"]) if texts["pruner"][0] == "{" else texts["pruner"]
         except ValueError:
             errors.append(FieldError(("pruner",), "is no JSON; a name such as median will do"))
-    for name in FREE:
-        if text := form.get(name, "").strip():
-            try:
-                space[name] = parse_domain(name, text)
-            except ValueError as error:
-                errors.append(FieldError(("space", name), str(error)))
+    for name in [name for name in ADJUSTABLE if name in texts]:
+        try:
+            space[name] = parse_domain(name, texts[name])
+        except ValueError as error:
+            errors.append(FieldError(("space", name), str(error)))
     return body | {"space": space}, errors
 
 
@@ -95,38 +96,7 @@ def form_from_body(body: Mapping[str, Any]) -> dict[str, str]:
         form["n_trials"] = str(body["n_trials"])
     if pruner := body.get("pruner"):
         form["pruner"] = pruner if isinstance(pruner, str) else json.dumps(pruner)
-    return form | {name: domain_text(name, domain) for name, domain in body["space"].items() if name in FREE}
-
-
-def parse_domain(name: str, text: str) -> Any:
-    """A constant `256`, choices `8, 64`, or a range `0.001 .. 1 log`; JSON works too. Raises ValueError."""
-    if text[0] in "[{":
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise ValueError("is no JSON; plain values such as 8, 64, 256 will do") from None
-    if ".." in text:
-        return _range(text)
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    read = _layers if name == "hidden_layers" else _scalar
-    values = [read(part) for part in parts]
-    return values[0] if len(values) == 1 and "," not in text else values
-
-
-def domain_text(name: str, domain: Any) -> str:
-    """What to type for a part of a search space: the inverse of `parse_domain`."""
-    if isinstance(domain, dict) and not domain.keys() <= {"low", "high", "step", "log"}:
-        return json.dumps(domain)
-    if isinstance(domain, dict):
-        step = f" step {domain['step']}" if domain.get("step") is not None else ""
-        return f"{domain['low']} .. {domain['high']}{step}{' log' if domain.get('log') else ''}"
-    if name == "hidden_layers":
-        choices = domain if domain and isinstance(domain[0], list) else [domain]
-        text = ", ".join("-".join(map(str, widths)) or "none" for widths in choices)
-        return f"{text}," if choices is domain and len(domain) == 1 else text
-    if isinstance(domain, list):
-        return ", ".join(map(_scalar_text, domain)) + ("," if len(domain) == 1 else "")
-    return _scalar_text(domain)
+    return form | {name: domain_text(name, domain) for name, domain in body["space"].items() if name in ADJUSTABLE}
 
 
 def errors_by_field(errors: Iterable[FieldError]) -> dict[str, list[str]]:
@@ -135,8 +105,7 @@ def errors_by_field(errors: Iterable[FieldError]) -> dict[str, list[str]]:
     for loc, msg in errors:
         depth = 2 if loc[0] == "space" and len(loc) > 1 else 1
         inner = [f"value {part + 1}" if isinstance(part, int) else part for part in loc[depth:]]
-        sentence = " ".join([*inner, msg])
-        sentences.setdefault(str(loc[depth - 1]), []).append(sentence[:1].upper() + sentence[1:])
+        sentences.setdefault(str(loc[depth - 1]), []).append(sentence(" ".join([*inner, msg])))
     return sentences
 
 
@@ -146,35 +115,3 @@ def budget(sweep: SweepCreate) -> str:
     if sweep.seeds == 1:
         return f"{plural(trials, 'trial')}, each trained once."
     return f"{plural(trials, 'trial')}, each with {sweep.seeds} seeds: {plural(trials * sweep.seeds, 'training')}."
-
-
-def _range(text: str) -> dict[str, Any]:
-    found = _RANGE.fullmatch(text)
-    if found is None:
-        raise ValueError(_RANGE_HELP)
-    numbers = {key: _scalar(found[key]) for key in ("low", "high", "step") if found[key] is not None}
-    if any(isinstance(number, bool | str) for number in numbers.values()):
-        raise ValueError(_RANGE_HELP)
-    return numbers | ({"log": True} if found["log"] else {})
-
-
-def _layers(text: str) -> list[Any]:
-    """`256-64` -> [256, 64]; `none` -> []."""
-    return [] if text == "none" else [_scalar(width.strip()) for width in text.split("-")]
-
-
-def _scalar(text: str) -> int | float | bool | str:
-    if text in {"true", "false"}:
-        return text == "true"
-    for read in (int, float):
-        try:
-            number = read(text)
-        except ValueError:
-            continue
-        if math.isfinite(number):
-            return number
-    return text
-
-
-def _scalar_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

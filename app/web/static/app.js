@@ -1,28 +1,28 @@
 // What htmx does not do by itself: server-sent events, charts, dialogs, and rows that open.
 "use strict";
 {
-  const POLL = 15000; // ms; behind the events, which are only hints
-  const REDRAW = 2000; // ms between two drawings of one chart
-  const mark = document.getElementById("mark");
+  const POLL_MS = 15000; // behind the events, which are only hints
+  const REDRAW_MS = 2000; // between two drawings of one chart
+  const connection = document.getElementById("connection");
   let source = null;
 
   // ---- live: one stream of events; each makes htmx fetch #live again
   const refresh = () => document.body.dispatchEvent(new Event("live"));
 
-  function show(state) {
-    mark.hidden = false;
-    if (mark.textContent === state) return;
-    mark.textContent = state;
-    mark.dataset.state = state;
+  function showConnection(state) {
+    connection.hidden = false;
+    if (connection.textContent === state) return;
+    connection.textContent = state;
+    connection.dataset.state = state;
   }
 
   function connect() {
     if (source || document.hidden || !document.body.dataset.events) return;
     source = new EventSource(document.body.dataset.events);
-    source.addEventListener("open", () => { show("live"); refresh(); });
+    source.addEventListener("open", () => { showConnection("live"); refresh(); });
     source.addEventListener("sweep", refresh);
     source.addEventListener("error", () => {
-      show("reconnecting");
+      showConnection("reconnecting");
       if (source?.readyState !== EventSource.CLOSED) return; // it tries again by itself
       source = null;
       setTimeout(connect, 3000);
@@ -40,23 +40,23 @@
   window.addEventListener("pageshow", (event) => event.persisted && connect());
   if (document.body.dataset.events) {
     connect();
-    setInterval(() => document.hidden || refresh(), POLL);
+    setInterval(() => document.hidden || refresh(), POLL_MS);
   }
 
   // ---- charts: drawn again when their address or their sweep's revision is another
-  const drawn = new WeakMap(); // chart -> {src, revision, at, timer}
+  const drawings = new WeakMap(); // chart -> {src, revision, at, timer}
 
   function drawAll() {
     if (!window.Plotly) return;
-    for (const chart of document.querySelectorAll(".chart[data-src]")) plan(chart);
+    for (const chart of document.querySelectorAll(".chart[data-src]")) scheduleDrawing(chart);
   }
 
-  function plan(chart) {
-    const last = drawn.get(chart) ?? { at: -Infinity };
+  function scheduleDrawing(chart) {
+    const last = drawings.get(chart) ?? { at: -Infinity };
     const { src, revision } = chart.dataset;
     if (last.timer || (last.src === src && last.revision === revision)) return;
-    const wait = last.src === src ? Math.max(0, last.at + REDRAW - performance.now()) : 0;
-    drawn.set(chart, { ...last, timer: setTimeout(() => draw(chart), wait) });
+    const wait = last.src === src ? Math.max(0, last.at + REDRAW_MS - performance.now()) : 0;
+    drawings.set(chart, { ...last, timer: setTimeout(() => draw(chart), wait) });
   }
 
   const touch = matchMedia("(pointer: coarse)").matches; // there a drag scrolls the page
@@ -69,21 +69,21 @@
 
   async function draw(chart) {
     const { src, revision } = chart.dataset;
-    drawn.set(chart, { src, revision, at: performance.now() });
-    const says = chart.querySelector(".chart-says");
+    drawings.set(chart, { src, revision, at: performance.now() });
+    const message = chart.querySelector(".chart-message");
     try {
-      const answer = await fetch(src, { headers: { Accept: "application/json" } });
-      const figure = await answer.json();
-      if (!answer.ok) throw new Error(figure.detail);
+      const response = await fetch(src, { headers: { Accept: "application/json" } });
+      const figure = await response.json();
+      if (!response.ok) throw new Error(figure.detail);
       if (chart.dataset.src !== src || !chart.isConnected) return;
       // uirevision: zoom and hidden traces stay until the chart shows something else
       const layout = { ...figure.layout, autosize: true, uirevision: src, ...(touch && { dragmode: false }) };
       await Plotly.react(chart.querySelector(".plot"), figure.data, layout, config);
-      says.hidden = true;
+      message.hidden = true;
     } catch (error) {
-      drawn.delete(chart); // so that the next refresh tries again
-      says.hidden = false;
-      says.textContent = `This chart can't be drawn right now: ${error.message}`;
+      drawings.delete(chart); // so that the next refresh tries again
+      message.hidden = false;
+      message.textContent = `This chart can't be drawn right now: ${error.message}`;
     }
   }
 
@@ -93,11 +93,11 @@
 
   // ---- dialogs, and rows that open
   document.addEventListener("click", (event) => {
-    const asks = event.target.closest("[data-dialog]");
-    if (asks) document.getElementById(asks.dataset.dialog).showModal();
+    const opener = event.target.closest("[data-dialog]");
+    if (opener) document.getElementById(opener.dataset.dialog).showModal();
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
-    const opens = event.target.closest("[aria-expanded]");
-    if (opens) opens.setAttribute("aria-expanded", String(opens.getAttribute("aria-expanded") !== "true"));
+    const toggle = event.target.closest("[aria-expanded]");
+    if (toggle) toggle.setAttribute("aria-expanded", String(toggle.getAttribute("aria-expanded") !== "true"));
   });
   document.addEventListener("submit", (event) => event.target.closest("dialog")?.close());
   document.body.addEventListener("htmx:config:request", (event) => {

@@ -7,6 +7,7 @@ from html import unescape
 import pytest
 from fastapi.testclient import TestClient
 
+from app.web.pages.space_text import parse_domain
 from app.web.pages.sweep_form import EXAMPLE, FIELDS
 
 FORM = {**EXAMPLE, "dataset": "digits", "epochs": "2"}
@@ -64,7 +65,7 @@ def test_wrong_fields_come_back_with_what_was_typed(client: TestClient) -> None:
     """The sentence stands beside its field, nothing typed is lost, nothing is stored."""
     answer = client.post("/sweeps/new", data={**FORM, "learning_rate": "1 .. 0.1 log", "seeds": "0"})
     assert answer.status_code == 422
-    fields = re.findall(r'<p class="error" id="e-(\w+)">([^<]+)', answer.text)
+    fields = re.findall(r'<p class="error-text" id="e-(\w+)">([^<]+)', answer.text)
     assert [(name, unescape(said)) for name, said in fields] == [
         ("seeds", "Input should be greater than or equal to 1"),
         ("learning_rate", "Runs from 1 to 0.1: low must be less than high"),
@@ -85,6 +86,18 @@ def test_the_form_has_every_hyperparameter(client: TestClient) -> None:
     """What the API can vary, the form can vary."""
     fields = re.findall(r'id="f-(\w+)" name="\1"', client.get("/sweeps/new").text)
     assert sorted(fields) == sorted(FIELDS)
+
+
+def test_the_form_offers_what_can_be_posted(client: TestClient) -> None:
+    """No pruner is chosen until somebody chooses one, and every name that is suggested can be read."""
+    page = client.get("/sweeps/new").text
+    pruners = re.search(r'<select id="f-pruner"(.*?)</select>', page, re.DOTALL)
+    suggestions = re.search(r'<datalist id="names-batch_norm">(.*?)</datalist>', page, re.DOTALL)
+    assert pruners
+    assert suggestions
+    assert re.findall(r'<option value="([^"]*)" selected>([^<]*)', pruners[1]) == [("", "none: every trial to its end")]
+    names = re.findall('value="([^"]+)"', suggestions[1])
+    assert [parse_domain("batch_norm", name) for name in names] == [False, True]
 
 
 def test_the_preview_is_what_would_be_posted(client: TestClient) -> None:

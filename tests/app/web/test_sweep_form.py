@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from app.domain.configuration import ACTIVATIONS
 from app.errors import InvalidError
+from app.web.pages.space_text import domain_text, parse_domain
 from app.web.pages.sweep_form import (
     EXAMPLE,
     body_from_form,
     budget,
-    domain_text,
     errors_by_field,
     form_from_body,
-    parse_domain,
     sweep_from_form,
 )
 

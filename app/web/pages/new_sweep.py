@@ -1,0 +1,182 @@
+"""The form for a new sweep, with the preview of what it would start."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from app.domain.formatting import setting
+from app.domain.hyperparameters import Category
+from app.errors import InvalidError
+from app.schemas import SweepPreview
+from app.sweeps import creation, previews
+from app.web.dependencies import DatabaseSession
+from app.web.pages import datasets, sweep_form
+from app.web.pages.forms import PostedForm
+from app.web.pages.labels import FIELD_HINTS, FIELD_LABELS, PRUNERS, SAMPLERS, SPLITS, Option
+from app.web.pages.rendering import render
+from app.web.pages.sweep_form import ADJUSTABLE, Form
+
+router = APIRouter(include_in_schema=False)
+
+_COMMON = ("hidden_units", "depth", "learning_rate", "epochs", "batch_size", "activation", "initialization")
+_RARE = tuple(name for name in ADJUSTABLE if name not in _COMMON)
+
+
+@dataclass(frozen=True)
+class FormField:
+    """A field of the form with what was typed into it."""
+
+    name: str
+    label: str
+    hint: str
+    value: str
+    errors: Sequence[str]
+    focused: bool
+    """Whether the cursor goes there: it is the first field that is wrong."""
+    placeholder: str = ""
+    suggestions: Sequence[str] = ()
+    """Names that can be typed."""
+
+
+@dataclass(frozen=True)
+class PreviewView:
+    """What the form would start, or why it can't."""
+
+    budget: str
+    """`12 trials, each trained once.`; empty where something is wrong."""
+    forecast: SweepPreview | None
+    errors: Mapping[str, Sequence[str]]
+    """Sentences by the field that is wrong."""
+    body: str
+    """What would be posted, as JSON."""
+    command: str
+    """The same as a command line."""
+
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """Each wrong field with a sentence that begins with it."""
+        return [(name, text[:1].lower() + text[1:]) for name, sentences in self.errors.items() for text in sentences]
+
+
+@dataclass(frozen=True)
+class NewSweepView:
+    """The form, filled with an example or with what was typed."""
+
+    form: Form
+    problem: str
+    """What is wrong with the form as a whole."""
+    errors: Mapping[str, Sequence[str]]
+    """Sentences by the field that is wrong; none before the form is posted."""
+    preview: PreviewView
+
+    def field(self, name: str) -> FormField:
+        """A field that is no hyperparameter."""
+        return FormField(name, FIELD_LABELS[name], FIELD_HINTS.get(name, ""), *self._state(name))
+
+    @property
+    def common(self) -> list[FormField]:
+        """The hyperparameters that are shown at once."""
+        return [self._parameter(name) for name in _COMMON]
+
+    @property
+    def rare(self) -> list[FormField]:
+        """Those that are shown on demand."""
+        return [self._parameter(name) for name in _RARE]
+
+    @property
+    def rare_used(self) -> bool:
+        """Whether something was typed into what is shown on demand, or is wrong in it."""
+        return any(self.form.get(name) or name in self.errors for name in (*_RARE, "constraints"))
+
+    @property
+    def datasets(self) -> list[Option]:
+        """The data sets to choose from."""
+        return [Option(panel.dataset.name, panel.name) for panel in datasets.panels()]
+
+    @property
+    def splits(self) -> Sequence[Option]:
+        """The splits to choose from."""
+        return SPLITS
+
+    @property
+    def samplers(self) -> Sequence[Option]:
+        """The samplers to choose from."""
+        return SAMPLERS
+
+    @property
+    def pruners(self) -> Sequence[Option]:
+        """The pruners to choose from, and the one of a sweep that is used as a template."""
+        pruner = self.form.get("pruner", "")
+        is_listed = pruner in {option.value for option in PRUNERS}
+        return PRUNERS if is_listed else (*PRUNERS, Option(pruner, pruner))
+
+    def _parameter(self, name: str) -> FormField:
+        """The field of a hyperparameter; what it is in the book stands there in grey."""
+        parameter = ADJUSTABLE[name]
+        placeholder = "" if parameter.default is None else setting(parameter.default)
+        suggestions = [setting(name) for name in parameter.kind.names] if isinstance(parameter.kind, Category) else []
+        return FormField(name, name, parameter.meaning, *self._state(name), placeholder, suggestions)
+
+    def _state(self, name: str) -> tuple[str, Sequence[str], bool]:
+        """What was typed into a field, what is wrong with it, and whether it has the focus."""
+        first_wrong = next((field for field in sweep_form.FIELDS if field in self.errors), "")
+        return self.form.get(name, ""), self.errors.get(name, ()), name == first_wrong
+
+
+@router.get("/sweeps/new")
+def show_form(request: Request, session: DatabaseSession) -> Response:
+    """The form, filled with an example, or with what the query string says."""
+    typed = dict(request.query_params)
+    form = typed if "name" in typed else {**sweep_form.EXAMPLE, **typed}
+    return _form_page(request, session, form)
+
+
+@router.post("/sweeps/new")
+def create_sweep(request: Request, form: PostedForm, session: DatabaseSession) -> Response:
+    """Queues the sweep and goes to its page, or shows the form again with what is wrong beside each field."""
+    try:
+        sweep = creation.create(session, sweep_form.sweep_from_form(form))
+    except InvalidError as error:
+        return _form_page(request, session, form, error)
+    return RedirectResponse(f"/sweeps/{sweep.id}", status_code=303)
+
+
+@router.post("/sweeps/new/preview")
+def preview_sweep(request: Request, form: PostedForm, session: DatabaseSession) -> Response:
+    """What the form would post, and how much training that is."""
+    return render(request, "_preview.html", _preview(request, session, form))
+
+
+def _form_page(request: Request, session: Session, form: Form, error: InvalidError | None = None) -> Response:
+    view = NewSweepView(
+        form=form,
+        problem=error.detail if error else "",
+        errors=sweep_form.errors_by_field(error.errors) if error else {},
+        preview=_preview(request, session, form),
+    )
+    return render(request, "new_sweep.html", view, status=422 if error else 200)
+
+
+def _preview(request: Request, session: Session, form: Form) -> PreviewView:
+    body, _ = sweep_form.body_from_form(form)
+    command = f"curl {request.base_url}api/v1/sweeps --json {shlex.quote(json.dumps(body))}"
+    try:
+        sweep = sweep_form.sweep_from_form(form)
+        budget, forecast = sweep_form.budget(sweep), previews.preview(session, sweep)
+    except InvalidError as error:
+        return PreviewView("", None, sweep_form.errors_by_field(error.errors), _indented(body), command)
+    return PreviewView(budget, forecast, {}, _indented(body), command)
+
+
+def _indented(body: Mapping[str, Any]) -> str:
+    """The body as JSON with a line for each field and each hyperparameter."""
+    lines = {name: json.dumps(value) for name, value in body.items()}
+    inner = ",\n".join(f"    {json.dumps(name)}: {json.dumps(value)}" for name, value in body["space"].items())
+    lines["space"] = f"{{\n{inner}\n  }}" if inner else "{}"
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {value}" for name, value in lines.items()) + "\n}"

@@ -1,0 +1,45 @@
+"""Fills a page's template with its view, and the values that the views of several pages hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+
+from app.web.templating import templates
+
+_USUAL = {
+    "",
+    "number",
+    None,
+}  # no filter, in the order of their numbers, from the first: not worth a word in an address
+
+
+@dataclass(frozen=True)
+class PageLink:
+    """A page's path, and what its query string says."""
+
+    path: str
+    query: Mapping[str, str]
+
+    def to(self, **changes: object) -> str:
+        """The address of the same page with these parts of its query changed."""
+        query = {name: str(value) for name, value in {**self.query, **changes}.items() if value not in _USUAL}
+        return f"{self.path}?{urlencode(query)}" if query else self.path
+
+
+@dataclass(frozen=True)
+class ChartPanel:
+    """A chart on a page, which the browser draws from the JSON at its address."""
+
+    id: str
+    """The id of its element."""
+    address: str
+    title: str
+    full_width: bool = False
+    """Whether it takes a row of its own."""
+
+
+def render(request: Request, template: str, view: object, status: int = 200) -> Response:
+    """The page that the template makes of its view."""
+    return templates.TemplateResponse(request, template, {"view": view}, status_code=status)

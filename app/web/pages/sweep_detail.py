@@ -1,0 +1,233 @@
+"""The page of one sweep: how it stands, its charts, its trials and its search space."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app import queries, schemas
+from app.domain import transitions
+from app.domain.formatting import domain, plural, setting
+from app.domain.hyperparameters import HYPERPARAMETERS
+from app.domain.limits import MAX_TRIALS
+from app.domain.sampling import SAMPLERS
+from app.domain.space import Space, parse_space
+from app.domain.states import SweepState
+from app.queue.workers import live_workers
+from app.web.dependencies import DatabaseSession, SweepId
+from app.web.pages import sweep_form
+from app.web.pages.labels import SWEEP_BUTTONS, Button, sentence
+from app.web.pages.rendering import ChartPanel, PageLink, render
+from app.web.pages.sweep_summary import SweepSummary
+from app.web.pages.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
+
+router = APIRouter(include_in_schema=False)
+
+# They say more about another hyperparameter, which is off or of another kind in the book.
+_DETAILS = {"hidden_layers", "init_std", "init_range", "init_gain", "init_slope", "lr_step_epochs", "lr_gamma"}
+
+
+@dataclass(frozen=True)
+class SpaceRow:
+    """A hyperparameter of the search space."""
+
+    name: str
+    values: str
+    conditions: Sequence[str]
+    """Where it has a value: `where depth is 2 or 3`, `and optimizer is sgd`."""
+    meaning: str
+
+
+@dataclass(frozen=True)
+class SweepView:
+    """A sweep as it stands, with the part of its trials that the query string asks for."""
+
+    summary: SweepSummary
+    trials: TrialTable
+    space: Space
+    no_worker: bool
+    """Whether something waits and nobody is there to train it."""
+
+    @property
+    def sweep(self) -> schemas.SweepOut:
+        """The sweep's fields."""
+        return self.summary.sweep
+
+    @property
+    def query(self) -> TrialQuery:
+        """What the query string says."""
+        return self.trials.query
+
+    @property
+    def link(self) -> PageLink:
+        """The page, from its first trial."""
+        return self.trials.link
+
+    @property
+    def address(self) -> str:
+        """The page as it is."""
+        return self.link.to(after=self.query.skip or "")
+
+    @property
+    def query_string(self) -> str:
+        """The page's address behind its path, to come back to."""
+        return self.address.removeprefix(self.link.path)
+
+    @property
+    def events(self) -> str:
+        """Where the browser hears of changes."""
+        return f"/api/v1{self.link.path}/events"
+
+    @property
+    def export_path(self) -> str:
+        """Where the files are, without their endings."""
+        return f"/api/v1{self.link.path}/export"
+
+    # what can be done
+
+    @property
+    def buttons(self) -> list[Button]:
+        """The calls that its state allows."""
+        return [SWEEP_BUTTONS[call] for call in transitions.SWEEPS.allowed(self.sweep.state, transitions.SWEEP_CALLS)]
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether failed trials can be trained again."""
+        return bool(self.sweep.counts.failed) and self.sweep.state != SweepState.stopping
+
+    @property
+    def can_extend(self) -> bool:
+        """Whether it can have further trials; a grid has its own number."""
+        return not SAMPLERS[self.summary.sampler].enumerates and self.sweep.state != SweepState.stopping
+
+    @property
+    def can_delete(self) -> bool:
+        """Whether nothing of it is being trained."""
+        return self.sweep.state not in {SweepState.running, SweepState.stopping}
+
+    @property
+    def max_further_trials(self) -> int:
+        """How many trials can be added."""
+        return MAX_TRIALS - self.sweep.n_trials
+
+    @property
+    def template_address(self) -> str:
+        """The form for a new sweep, filled with this one's values."""
+        form = sweep_form.form_from_body(self.sweep.model_dump())
+        return f"/sweeps/new?{urlencode(form | {'name': f'{self.sweep.name} (copy)'})}"
+
+    # how it stands
+
+    @property
+    def best_label(self) -> str:
+        """`Best validation accuracy`."""
+        return f"Best {self.sweep.objective.metric.replace('_', ' ').replace('val', 'validation')}"
+
+    @property
+    def best_address(self) -> str:
+        """The page with the best trial in sight."""
+        if self.sweep.best is None:
+            return self.address
+        order_by = "-value" if self.sweep.objective.direction == "maximize" else "value"
+        return f"{self.link.to(order_by=order_by, state='complete')}#trial-{self.sweep.best.number}"
+
+    @property
+    def procedure(self) -> str:
+        """`tpe, 3 seeds a trial, pruner median`."""
+        pruner = f", pruner {self.summary.pruner.replace('_', ' ')}" if self.summary.pruner else ""
+        return f"{self.summary.sampler}, {plural(self.sweep.seeds, 'seed')} a trial{pruner}"
+
+    @property
+    def stop_reason(self) -> str:
+        """Which rule has stopped it, or nothing."""
+        return f"{sentence(self.sweep.stop_reason)}." if self.sweep.stop_reason else ""
+
+    # charts
+
+    @property
+    def varied(self) -> list[str]:
+        """The hyperparameters against which values can be drawn."""
+        return list(self.space.free())
+
+    @property
+    def charts(self) -> list[ChartPanel]:
+        """The charts that have something to show."""
+        panels = []
+        if self.sweep.best:
+            panels.append(self._chart("effect", "Value against a hyperparameter", self._effect_query(), wide=True))
+        if self.sweep.best and self.sweep.pareto:
+            panels.append(self._chart("pareto", "Pareto front of the objectives", wide=True))
+        if self.sweep.best:
+            panels.append(self._chart("history", "Best value by trial"))
+        if self.sweep.epochs.done:
+            panels.append(self._chart("curves", "Learning curves"))
+        return panels
+
+    def _chart(self, name: str, title: str, query: str = "", *, wide: bool = False) -> ChartPanel:
+        return ChartPanel(name, f"/api/v1{self.link.path}/charts/{name}{query}", title, wide)
+
+    def _effect_query(self) -> str:
+        """What the chart of one hyperparameter's effect is asked for: by default the first that varies."""
+        options = {"x": self.query.x or next(iter(self.varied), ""), "color": self.query.color}
+        query = urlencode({name: value for name, value in options.items() if value})
+        return f"?{query}" if query else ""
+
+    # search space
+
+    @property
+    def space_rows(self) -> list[SpaceRow]:
+        """The hyperparameters that the sweep names."""
+        return [
+            SpaceRow(name, domain(values), _conditions(self.space, name), HYPERPARAMETERS[name].meaning)
+            for name, values in self.space.domains.items()
+        ]
+
+    @property
+    def book_settings(self) -> dict[str, object]:
+        """The hyperparameters that do something here and that the sweep does not name; 0 or false is off."""
+        unused = {*_DETAILS, *self.sweep.space}
+        if "hidden_layers" in self.sweep.space:
+            unused |= {"hidden_units", "depth"}
+        return {
+            name: parameter.default
+            for name, parameter in sweep_form.ADJUSTABLE.items()
+            if name not in unused and parameter.default
+        }
+
+    @property
+    def environment(self) -> list[str]:
+        """Versions and devices that trained it, and the seed: `torch 2.9`, `devices cpu`, `seed 0`."""
+        facts: Mapping[str, object] = self.sweep.environment
+        texts = [f"{name} {', '.join(fact) if isinstance(fact, list) else fact}" for name, fact in facts.items()]
+        return [*texts, f"seed {self.sweep.seed}"] if texts else []
+
+
+@router.get("/sweeps/{sweep_id}")
+def show_sweep(
+    request: Request, sweep_id: SweepId, session: DatabaseSession, query: Annotated[TrialQuery, Depends()]
+) -> Response:
+    """A sweep with its charts and trials."""
+    sweep = queries.summary(session, sweep_id)
+    page = queries.list_trials(
+        session, sweep_id, state=query.state or None, order_by=query.order_by, limit=TRIALS_A_PAGE, skip=query.skip
+    )
+    summary, space = SweepSummary(sweep), parse_space(sweep.space)
+    link = PageLink(request.url.path, {**asdict(query), "after": ""})
+    view = SweepView(
+        summary=summary,
+        trials=TrialTable(sweep, page, list(space.free()), query, link),
+        space=space,
+        no_worker=not summary.ended and not live_workers(session),
+    )
+    return render(request, "sweep_detail.html", view)
+
+
+def _conditions(space: Space, name: str) -> list[str]:
+    conditions = space.conditions.get(name, {}).items()
+    words = ("where", *["and"] * len(conditions))
+    return [
+        f"{word} {parent} is {' or '.join(map(setting, values))}"
+        for word, (parent, values) in zip(words, conditions, strict=False)
+    ]

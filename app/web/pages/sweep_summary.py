@@ -1,0 +1,53 @@
+"""How a sweep stands, as every page words it that names sweeps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app import schemas
+from app.domain.formatting import plural
+from app.domain.states import ENDED_SWEEPS
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """A sweep with what follows from its fields."""
+
+    sweep: schemas.SweepOut
+
+    @property
+    def sampler(self) -> str:
+        """The sampler's name, whatever options it has."""
+        return _name(self.sweep.sampler)
+
+    @property
+    def pruner(self) -> str:
+        """The pruner's name, or nothing."""
+        return _name(self.sweep.pruner) if self.sweep.pruner else ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.sweep.state in ENDED_SWEEPS
+
+    @property
+    def counts(self) -> list[tuple[str, int]]:
+        """Trials by state, where there are any."""
+        return [(state, count) for state, count in self.sweep.counts if count]
+
+    @property
+    def epochs(self) -> str:
+        """`248 of 300 epochs`; nothing while the sampler has parameters to choose."""
+        epochs = self.sweep.epochs
+        return f"{epochs.done:,} of {plural(epochs.total, 'epoch')}" if epochs.total else ""
+
+    @property
+    def seconds_taken(self) -> float | None:
+        """From the first trial's start to the sweep's end; None before that."""
+        if self.sweep.finished_at is None or self.sweep.started_at is None:
+            return None
+        return (self.sweep.finished_at - self.sweep.started_at).total_seconds()
+
+
+def _name(options: str | Mapping[str, Any]) -> str:
+    return options if isinstance(options, str) else str(options["name"])

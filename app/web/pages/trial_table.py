@@ -1,0 +1,178 @@
+"""The table of trials on a sweep's page: its columns, filters and rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Query
+
+from app import schemas
+from app.domain import transitions
+from app.domain.formatting import plural, score, setting
+from app.domain.states import TrialState
+from app.web.dependencies import Cursor
+from app.web.pages.labels import TRIAL_BUTTONS, Button, sentence
+from app.web.pages.rendering import PageLink
+
+TRIALS_A_PAGE = 25
+
+_FILTERS = ("complete", "running", "waiting", "pruned", "failed", "infeasible", "cancelled")
+
+
+@dataclass(frozen=True)
+class TrialQuery:
+    """What the query string of a sweep's page says: which trials, in which order, and how the values are drawn."""
+
+    x: str = ""
+    """The hyperparameter against which values are drawn; empty: the first that varies."""
+    color: str = ""
+    """The one that colours them."""
+    state: Annotated[TrialState | Literal[""], Query()] = ""
+    order_by: str = "number"
+    """A column; `-` before it turns it round."""
+    after: Cursor = None
+    """How many trials came on the pages before."""
+
+    @property
+    def skip(self) -> int:
+        """How many trials came on the pages before."""
+        return self.after or 0
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's head. Where it sorts, `sort_address` has the page in that order and `order` the present one."""
+
+    label: str
+    numeric: bool = False
+    sort_address: str = ""
+    order: str = "none"
+
+
+@dataclass(frozen=True)
+class StateFilter:
+    """A link to the trials in one state."""
+
+    label: str
+    count: int
+    address: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """A trial, and the row below it that is shown on demand."""
+
+    trial: schemas.TrialOut
+    settings: Sequence[tuple[str, str]]
+    """Name and value of each hyperparameter that varies."""
+    is_best: bool
+
+    @property
+    def style(self) -> str:
+        """The class of its element."""
+        return "best-row" if self.is_best else "excluded-row" if self.trial.excluded else ""
+
+    @property
+    def remark(self) -> str:
+        """What sets it apart from those that the sampler chose."""
+        return "excluded" if self.trial.excluded else "own" if self.trial.enqueued else ""
+
+    @property
+    def toggle(self) -> str:
+        """The label of the button that shows the row below."""
+        return plural(len(self.trial.runs), "run") if self.trial.runs else "more"
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, was pruned, or was not trained."""
+        return sentence(self.trial.error or self.trial.reason or "")
+
+    @property
+    def last_epoch(self) -> str:
+        """The metrics after the last epoch, as a sentence; nothing for a trial without a value."""
+        metrics = self.trial.metrics
+        if self.trial.value is None or metrics.val_accuracy is None:
+            return ""
+        text = f"validation accuracy {score(metrics.val_accuracy)}, loss {score(metrics.val_loss)}"
+        if metrics.train_accuracy is not None:
+            text += f"; training accuracy {score(metrics.train_accuracy)}, loss {score(metrics.train_loss)}"
+        return f"After the last epoch: {text}."
+
+    @property
+    def buttons(self) -> list[Button]:
+        """What can be done with it in its state."""
+        calls = transitions.TRIALS.allowed(self.trial.state, ("retry", "cancel"))
+        return [TRIAL_BUTTONS[call] for call in (*calls, "include" if self.trial.excluded else "exclude")]
+
+
+@dataclass(frozen=True)
+class TrialTable:
+    """One page of a sweep's trials."""
+
+    sweep: schemas.SweepOut
+    page: schemas.Page[schemas.TrialOut]
+    varied: Sequence[str]
+    """The hyperparameters that have a column."""
+    query: TrialQuery
+    link: PageLink
+
+    @property
+    def columns(self) -> list[Column]:
+        """The heads, from left to right, but for that of the buttons."""
+        return [
+            self._sorting(Column("Trial"), "number", first="number"),
+            Column("State"),
+            self._sorting(Column("Value", numeric=True), "value", first="-value"),
+            *(Column(name, numeric=True) for name in self.varied),
+            Column("Time", numeric=True),
+        ]
+
+    @property
+    def width(self) -> int:
+        """The number of columns, with that of the buttons."""
+        return len(self.columns) + 1
+
+    @property
+    def rows(self) -> list[TrialRow]:
+        """The trials."""
+        best = self.sweep.best.number if self.sweep.best else None
+        return [TrialRow(trial, self._settings(trial), trial.number == best) for trial in self.page.items]
+
+    @property
+    def filters(self) -> list[StateFilter]:
+        """Links to the states in which trials are, and to all trials."""
+        counts = {state: getattr(self.sweep.counts, state) for state in _FILTERS}
+        current = self.query.state
+        return [StateFilter("all", self.sweep.n_trials, self.link.to(state=""), not current)] + [
+            StateFilter(state, count, self.link.to(state=state), state == current)
+            for state, count in counts.items()
+            if count or state == current
+        ]
+
+    @property
+    def last(self) -> int:
+        """How many trials have been shown at the end of this page."""
+        return self.query.skip + len(self.page.items)
+
+    @property
+    def previous(self) -> str:
+        """The address of the page before, or nothing."""
+        return self.link.to(after=max(self.query.skip - TRIALS_A_PAGE, 0) or "") if self.query.skip else ""
+
+    @property
+    def next(self) -> str:
+        """The address of the next page, or nothing."""
+        return self.link.to(after=self.last) if self.page.next else ""
+
+    def _sorting(self, column: Column, name: str, *, first: str) -> Column:
+        """The column with a link: to the order `first`, and from there to the opposite one."""
+        down = f"-{name}"
+        opposite = name if first == down else down
+        order = {down: "descending", name: "ascending"}.get(self.query.order_by, "none")
+        target = opposite if self.query.order_by == first else first
+        return Column(column.label, column.numeric, self.link.to(order_by=target), order)
+
+    def _settings(self, trial: schemas.TrialOut) -> list[tuple[str, str]]:
+        params = trial.params or {}
+        return [(name, setting(params[name]) if name in params else "–") for name in self.varied]
