@@ -1,0 +1,1 @@
+"""The charts of a sweep: rows become data, data becomes plotly figures."""

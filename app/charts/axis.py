@@ -1,4 +1,4 @@
-"""Places the values of one hyperparameter on an axis: evenly, by their logarithm, or side by side by name."""
+"""Places the values of a hyperparameter on an axis: evenly, by their logarithm, or by name."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -68,10 +68,10 @@ def curves_data(
     for row in epochs:
         by_trial.setdefault(row.trial, []).append(row)
     ordered = _by_value(sweep, [trial for trial in trials if trial.number in by_trial], by_trial)
-    drawn = ordered if len(ordered) <= CURVES else ordered[: CURVES // 2] + ordered[-CURVES // 2 :]
-    varying_names = varying(drawn)
+    drawn_trials = ordered if len(ordered) <= CURVES else ordered[: CURVES // 2] + ordered[-CURVES // 2 :]
+    varying_names = varying(drawn_trials)
     names = varying_names if len(varying_names) <= NAMED_BY else []
-    curves = [_curve(trial, names, by_trial[trial.number], measure) for trial in drawn]
+    curves = [_curve(trial, names, by_trial[trial.number], measure) for trial in drawn_trials]
     if all(curve.order is not None for curve in curves):
         curves.sort(key=lambda curve: curve.order or 0.0)
     with_curves = max(sweep.curves, len(ordered), sum(trial.epochs > 0 for trial in trials))
@@ -81,11 +81,11 @@ def curves_data(
         subtitle=subtitle(
             sweep,
             "solid: validation (band: ± std), dashed: training",
-            left_out if len(drawn) < with_curves else "",
-            _epochs_left_out([by_trial[trial.number] for trial in drawn]),
+            left_out if len(drawn_trials) < with_curves else "",
+            _epochs_left_out([by_trial[trial.number] for trial in drawn_trials]),
         ),
         measure=measure,
-        by=" · ".join(names) if drawn else "",
+        by=" · ".join(names) if drawn_trials else "",
         curves=[curve for curve in curves if curve.train.epochs or curve.val.epochs],
     )
 

@@ -1,4 +1,4 @@
-"""The chart of a metric against one hyperparameter: which value is best, and by how much beyond the seeds' spread."""
+"""The chart of a metric against one hyperparameter: which value is best, and by how much."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -97,14 +97,14 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     names = varying([trial for trial, _ in scored]) or [options.x]
     members = _by_hue(sweep, None if hues else options.color, _placed(scored, places(plan, x_values)))
     groups = _groups(members, plan, options.color, names)
-    drawn = sum(len(group.points) for group in groups)
+    drawn_count = sum(len(group.points) for group in groups)
     runs = sum(len(trial.runs) for group in members.values() for trial in group)
     return EffectData(
         title=effect_title(sweep.objective.metric, options.x),
         subtitle=subtitle(
             sweep,
             failed_note(failed(trials)),
-            drawn_note(drawn, runs, "runs"),
+            drawn_note(drawn_count, runs, "runs"),
             "close-up: the y axis shows the better half" if options.close else "",
         ),
         metric=metric_name(sweep.objective.metric),

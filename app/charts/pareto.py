@@ -1,4 +1,4 @@
-"""The chart of two objectives against each other, with the trials that no other beats in every objective."""
+"""The chart of two objectives against each other, with the Pareto front."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
     names = varying(measured)
     points = [_point(trial, axes, params_text(trial.params, names)) for trial in measured]
     dominated = [point for index, point in enumerate(points) if index not in best]
-    drawn = thinned(dominated, POINTS)
+    drawn_points = thinned(dominated, POINTS)
     goals = ", ".join(f"{_axis_title(goal.metric)} {'up' if goal.maximize else 'down'}" for goal in sweep.objectives)
     return ParetoData(
         title=pareto_title(options.x, options.y),
@@ -72,13 +72,13 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
             sweep,
             f"objectives: {goals}; bars: ± std over seeds",
             failed_note(failed(trials)),
-            drawn_note(len(drawn), len(dominated), "trials off the front"),
+            drawn_note(len(drawn_points), len(dominated), "trials off the front"),
         ),
         x=_axis_title(options.x),
         y=_axis_title(options.y),
         log=(_is_log([point.x for point in points]), _is_log([point.y for point in points])),
         front=sorted((points[index] for index in best), key=lambda point: (point.x, point.y)),
-        dominated=drawn,
+        dominated=drawn_points,
         joined=len(metrics) == 2,
     )
 

@@ -1,4 +1,4 @@
-"""The charts by name: what each needs, its options, how it is drawn."""
+"""The charts by name: the rows that each needs, its options, and how it is drawn."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

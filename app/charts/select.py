@@ -1,4 +1,4 @@
-"""Which rows a chart shows: the finished ones, the best of them, and not too many."""
+"""The rows that a chart shows: the finished ones, the best of them, and not too many."""
 
 import math
 from collections.abc import Sequence

@@ -50,6 +50,6 @@ def failed_note(count: int) -> str:
     return f"{plural(count, 'failed trial')} left out" if count else ""
 
 
-def drawn_note(drawn: int, total: int, things: str) -> str:
+def drawn_note(count: int, total: int, noun: str) -> str:
     """`2000 of 30000 runs drawn`, or nothing where all of them are."""
-    return f"{drawn} of {total} {things} drawn" if drawn < total else ""
+    return f"{count} of {total} {noun} drawn" if count < total else ""

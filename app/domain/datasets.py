@@ -1,4 +1,4 @@
-"""The data sets that sweeps can name and how they can be split: shapes and sizes, never the data itself."""
+"""The data sets that sweeps can name, and their splits: shapes and sizes, never the data."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args

@@ -1,4 +1,4 @@
-"""Times, durations, numbers, settings and counts as text for people; nothing else turns values into text."""
+"""Times, durations, numbers, settings and counts as text for people."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

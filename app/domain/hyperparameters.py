@@ -1,4 +1,4 @@
-"""The hyperparameters by name: kind, bounds, the book's default, and what each one means."""
+"""The table of hyperparameters: their values, the book's defaults, meanings and sources."""
 
 import math
 from dataclasses import dataclass, replace
@@ -19,12 +19,14 @@ MAX_WIDTH = 65_536
 
 @dataclass(frozen=True)
 class Number:
-    """A number between `low` and `high`; `whole` ones are integers. `above` excludes `low` itself."""
+    """A number between two bounds."""
 
     low: float
     high: float
     whole: bool = False
+    """Whether it is an integer."""
     above: bool = False
+    """Whether `low` itself is excluded."""
 
     def problem(self, value: object) -> str | None:
         """Why the value can't be used, or None."""
@@ -37,6 +39,7 @@ class Number:
         return None
 
     def bounds(self) -> str:
+        """The bounds as text, e.g. `at least 0 and at most 1`."""
         return f"{'above' if self.above else 'at least'} {self.low:g} and at most {self.high:g}"
 
 
@@ -61,18 +64,26 @@ class Layers:
         """Why the value can't be used, or None."""
         if not isinstance(value, list) or len(value) > MAX_DEPTH:
             return f"must be a list of at most {MAX_DEPTH} widths, e.g. [256, 64], not {value!r}"
-        return next((found for width in value if (found := _WIDTH.problem(width))), None)
+        return next((problem for width in value if (problem := _WIDTH.problem(width))), None)
+
+
+Kind = Number | Category | Layers
 
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """`meaning` says in a few words what it is, `formula` what it does exactly, `source` where that comes from."""
+    """One row of the table: what a hyperparameter is, does and may be."""
 
-    kind: Number | Category | Layers
+    kind: Kind
+    """The values that it may have."""
     meaning: str
+    """What it is, in a few words."""
     formula: str = ""
+    """What it does exactly."""
     source: str = ""
+    """Where that comes from."""
     default: object = None
+    """The book's value; None where it follows from others."""
 
 
 _WIDTH = Number(1, MAX_WIDTH, whole=True)
@@ -247,7 +258,7 @@ def markdown_table() -> str:
     return "\n".join(rows)
 
 
-def _values(kind: Number | Category | Layers) -> str:
+def _values(kind: Kind) -> str:
     if isinstance(kind, Category):
         return " ".join(f"`{str(name).lower()}`" for name in kind.names)
     if isinstance(kind, Layers):

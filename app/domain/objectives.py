@@ -1,4 +1,4 @@
-"""What a sweep optimises: a metric and its direction, and which of two values is the better one."""
+"""Objectives: a metric with its direction, and which of two values is the better one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ class Objective:
     """A metric that is to become as large, or as small, as it can."""
 
     metric: str
+    """E.g. `val_accuracy`."""
     maximize: bool = True
+    """Whether more of it is better."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Objective":

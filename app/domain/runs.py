@@ -1,4 +1,4 @@
-"""What is trained and what comes of it: one run of a configuration, and one epoch of its learning curve."""
+"""One training of a configuration, and one epoch of its learning curve."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass

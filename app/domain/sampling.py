@@ -1,4 +1,4 @@
-"""What each sampler is like, for everybody who plans around one: the queue, the search and the dashboard."""
+"""The traits of each sampler, as a table: whether it learns, from what, and when it is asked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

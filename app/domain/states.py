@@ -4,6 +4,8 @@ import enum
 
 
 class SweepState(enum.StrEnum):
+    """The states of a sweep."""
+
     queued = "queued"
     running = "running"
     paused = "paused"
@@ -14,6 +16,8 @@ class SweepState(enum.StrEnum):
 
 
 class TrialState(enum.StrEnum):
+    """The states of a trial."""
+
     waiting = "waiting"
     running = "running"
     complete = "complete"
@@ -24,12 +28,16 @@ class TrialState(enum.StrEnum):
 
 
 class RunState(enum.StrEnum):
+    """How a run ended."""
+
     complete = "complete"
     diverged = "diverged"
     pruned = "pruned"
 
 
 class WorkerState(enum.StrEnum):
+    """What a worker does."""
+
     idle = "idle"
     training = "training"
     stopped = "stopped"

@@ -1,4 +1,6 @@
-"""Every change of state that there is, as two tables. docs/lifecycle.md prints them; whoever changes a state asks them.
+"""All changes of state of sweeps and trials, as two tables.
+
+docs/lifecycle.md prints them, and whatever changes a state asks them.
 
 The queue's own statements (app.queue.statements) make the changes of the workers, under their leases.
 """
@@ -16,13 +18,13 @@ State = TypeVar("State", bound=StrEnum)
 
 @dataclass(frozen=True)
 class Transition(Generic[State]):
-    """What a call changes. Several targets: `effect` says what decides. `already`: states in which it is so already."""
+    """What one call changes."""
 
     call: str
     sources: tuple[State, ...]
-    targets: tuple[State, ...]
+    targets: tuple[State, ...]  # where there are several, `effect` says what decides
     effect: str
-    already: tuple[State, ...] = ()
+    already: tuple[State, ...] = ()  # the states in which it is so already
 
 
 class Table(Generic[State]):
@@ -44,6 +46,7 @@ class Table(Generic[State]):
         raise ConflictError(f"{subject} is {state}: it can't become {transition.targets[0]}.")
 
     def sources(self, call: str) -> tuple[State, ...]:
+        """The states in which the call changes something."""
         return self.transitions[call].sources
 
     def allowed(self, state: State, calls: Iterable[str]) -> list[str]:
@@ -53,13 +56,19 @@ class Table(Generic[State]):
     def markdown(self) -> str:
         """The table of docs/lifecycle.md."""
         rows = ["| call | from | to | what happens | 200, nothing to do |", "|---|---|---|---|---|"]
-        for one in self.transitions.values():
-            cells = [one.call, _listed(one.sources), _listed(one.targets), one.effect, _listed(one.already)]
+        for transition in self.transitions.values():
+            cells = [
+                transition.call,
+                _joined(transition.sources),
+                _joined(transition.targets),
+                transition.effect,
+                _joined(transition.already),
+            ]
             rows.append(f"| {' | '.join(cells)} |")
         return "\n".join(rows)
 
 
-def _listed(states: Iterable[StrEnum]) -> str:
+def _joined(states: Iterable[StrEnum]) -> str:
     return ", ".join(states)
 
 

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from app.charts.rows import RunRow, SweepRow, TrialRow
 from app.charts.titles import metric_name
+from app.domain.configuration import MLPConfig
 from app.domain.datasets import DATASETS
+from app.domain.formatting import plural, score
 from app.exercises.exercise import Answer, Exercise, ExerciseChart, Preset
 
 WIDTHS = {"quick": (1, 4, 16, 64, 256), "full": tuple(2**k for k in range(11))}
@@ -18,27 +20,23 @@ OPEN_STATES = ("waiting", "running")
 
 
 class WidthRow(NamedTuple):
-    """All runs of one width: `mean` and sample standard deviation of those that have a value; `n` counts them.
-
-    `diverged` counts runs that ended without one, `at_chance` those that are no better than guessing, `parameters` the
-    weights and biases of the network.
-    """
+    """All runs of one width."""
 
     width: int
-    mean: float | None
-    std: float | None
-    n: int
-    diverged: int
-    at_chance: int
-    parameters: int
+    mean: float | None  # over the runs that have a value
+    std: float | None  # their sample standard deviation
+    n: int  # how many they are
+    diverged: int  # runs that ended without a value
+    at_chance: int  # runs that are no better than guessing
+    parameters: int  # weights and biases of the network
 
 
 class Finding(NamedTuple):
-    """The best of the widths none of whose runs diverged, and the smallest within its standard deviation of it."""
+    """What the widths none of whose runs diverged come to."""
 
     best: WidthRow
-    mean: float
-    smallest: WidthRow | None
+    mean: float  # of the best
+    smallest: WidthRow | None  # the smallest within the best one's standard deviation of it
 
 
 def sweeps(preset: Preset) -> list[dict[str, Any]]:
@@ -71,8 +69,11 @@ def width_rows(sweep: SweepRow, trials: Sequence[TrialRow]) -> list[WidthRow]:
     return [_width_row(sweep, width, runs[width]) for width in sorted(runs)]
 
 
-def finding(rows: Sequence[WidthRow]) -> Finding | None:
-    """None while no width has ended well. A single run has no spread: then nothing is within it."""
+def find_best(rows: Sequence[WidthRow]) -> Finding | None:
+    """The best width and the smallest as good; None while no width has ended well.
+
+    A single run has no spread: then no other width is within it.
+    """
     candidates = [(row.mean, row) for row in rows if row.mean is not None and row.diverged == 0]
     if not candidates:
         return None
@@ -86,20 +87,20 @@ def finding(rows: Sequence[WidthRow]) -> Finding | None:
 def answer(sweep: SweepRow, trials: Sequence[TrialRow]) -> Answer:
     """The answer as far as the trials go: also with none, with some, and where runs diverged."""
     rows = width_rows(sweep, trials)
-    found = finding(rows)
+    finding = find_best(rows)
     open_trials = sum(trial.state in OPEN_STATES for trial in trials)
     paragraphs = [_progress(trials, open_trials)]
-    if found is None:
+    if finding is None:
         paragraphs.append("There is no answer yet: no width has finished without a diverged run.")
     else:
-        paragraphs += [_best(sweep, found), _smallest(found, rows), _edge(found, rows)]
+        paragraphs += [_best(sweep, finding), _smallest(finding, rows), _edge(finding, rows)]
         paragraphs += [_gains(rows), _one_unit(sweep, rows), _recipe(sweep, trials)]
     paragraphs.append(_losses(rows, trials))
     return Answer(
         text="\n\n".join(paragraph for paragraph in paragraphs if paragraph),
         header=("hidden units", "mean", "std", "runs", "parameters"),
         rows=[_cells(row) for row in rows],
-        figures=_figures(found, rows, open_trials),
+        figures=_figures(finding, rows, open_trials),
         final=bool(trials) and open_trials == 0,
     )
 
@@ -115,7 +116,7 @@ def _width_row(sweep: SweepRow, width: int, runs: Sequence[RunRow]) -> WidthRow:
         n=len(values),
         diverged=len(runs) - len(values),
         at_chance=sum(value < chance for value in values),
-        parameters=(data.features + 1) * width + (width + 1) * data.classes,
+        parameters=MLPConfig((width,)).parameter_count(*data.shape),
     )
 
 
@@ -127,21 +128,21 @@ def _progress(trials: Sequence[TrialRow], open_trials: int) -> str:
     return f"{len(trials) - open_trials} of {len(trials)} widths have ended so far; what follows may still change."
 
 
-def _best(sweep: SweepRow, found: Finding) -> str:
+def _best(sweep: SweepRow, finding: Finding) -> str:
     name = metric_name(sweep.objective.metric).lower()
-    text = f"The best mean {name} is {_spread(found.best)}, with {_units(found.best.width)}"
-    if found.best.std is None:
+    text = f"The best mean {name} is {_spread(finding.best)}, with {_units(finding.best.width)}"
+    if finding.best.std is None:
         return f"{text}. That is one run: without more seeds nobody can say how much of it is luck."
-    return f"{text} (mean ± sample standard deviation over {found.best.n} runs)."
+    return f"{text} (mean ± sample standard deviation over {finding.best.n} runs)."
 
 
-def _smallest(found: Finding, rows: Sequence[WidthRow]) -> str:
-    best, smallest = found.best, found.smallest
+def _smallest(finding: Finding, rows: Sequence[WidthRow]) -> str:
+    best, smallest = finding.best, finding.smallest
     if smallest is None or best.std is None:
         return ""
     within = f"within one standard deviation of it ({best.std:.4f}, that of {_units(best.width)} itself)"
     if smallest.width == best.width:
-        return f"No smaller width has a mean {within}.{_rival(found, rows)}"
+        return f"No smaller width has a mean {within}.{_rival(finding, rows)}"
     times = f"with {best.parameters / smallest.parameters:.1f} times fewer parameters"
     rough = f" {best.n} runs give only a rough idea of that spread." if best.n < 10 else ""
     return (
@@ -151,29 +152,29 @@ def _smallest(found: Finding, rows: Sequence[WidthRow]) -> str:
     )
 
 
-def _rival(found: Finding, rows: Sequence[WidthRow]) -> str:
+def _rival(finding: Finding, rows: Sequence[WidthRow]) -> str:
     """The next best width, when its error bar reaches into the best one's."""
-    others = [(row.mean, row) for row in rows if row.mean is not None and row.diverged == 0 and row != found.best]
-    if not others:
+    rivals = [(row.mean, row) for row in rows if row.mean is not None and row.diverged == 0 and row != finding.best]
+    if not rivals:
         return ""
-    mean, rival = max(others, key=lambda item: item[0])
-    if mean + (rival.std or 0.0) < found.mean - (found.best.std or 0.0):
+    mean, rival = max(rivals, key=lambda item: item[0])
+    if mean + (rival.std or 0.0) < finding.mean - (finding.best.std or 0.0):
         return ""
     return f" The error bars of the next best, {rival.width} ({_spread(rival)}), still overlap with it."
 
 
-def _edge(found: Finding, rows: Sequence[WidthRow]) -> str:
-    if len(rows) < 2 or found.best.width != rows[-1].width:
+def _edge(finding: Finding, rows: Sequence[WidthRow]) -> str:
+    if len(rows) < 2 or finding.best.width != rows[-1].width:
         return ""
     return "The best is the largest width that was tried, so a larger one may be better still."
 
 
 def _gains(rows: Sequence[WidthRow]) -> str:
     """Diminishing returns: what each part of the ladder gains, split at about equal numbers of doublings."""
-    known = [(row.width, row.mean) for row in rows if row.mean is not None]
-    if len(known) < 4:
+    means = [(row.width, row.mean) for row in rows if row.mean is not None]
+    if len(means) < 4:
         return ""
-    stops = [known[round(i * (len(known) - 1) / 3)] for i in range(4)]
+    stops = [means[round(i * (len(means) - 1) / 3)] for i in range(4)]
     steps = [
         f"from {narrow} to {wide} {'gains' if after >= before else 'loses'} {100 * abs(after - before):.1f}"
         for (narrow, before), (wide, after) in pairwise(stops)
@@ -198,14 +199,15 @@ def _one_unit(sweep: SweepRow, rows: Sequence[WidthRow]) -> str:
 
 def _recipe(sweep: SweepRow, trials: Sequence[TrialRow]) -> str:
     params = trials[0].params
-    told = [f"{name.replace('_', ' ')} {params[name]}" for name in ("epochs", "learning_rate") if name in params]
-    recipe = f"All widths were trained alike ({', '.join(told)}); " if told else "All widths were trained alike; "
+    names = [name for name in ("epochs", "learning_rate") if name in params]
+    settings = ", ".join(f"{name.replace('_', ' ')} {params[name]}" for name in names)
+    recipe = f"All widths were trained alike{f' ({settings})' if settings else ''}; "
     data = DATASETS[sweep.dataset]
     if sweep.split == "book":
-        judged = "The test images were used to choose, as in the book, so the best value is a little too good."
+        judge = "The test images were used to choose, as in the book, so the best value is a little too good."
     else:
-        judged = f"The accuracy is that on {data.held_out:,} training images held out, not on the test images."
-    return f"{recipe}another recipe may prefer another width. {judged}"
+        judge = f"The accuracy is that on {data.held_out:,} training images held out, not on the test images."
+    return f"{recipe}another recipe may prefer another width. {judge}"
 
 
 def _losses(rows: Sequence[WidthRow], trials: Sequence[TrialRow]) -> str:
@@ -213,12 +215,14 @@ def _losses(rows: Sequence[WidthRow], trials: Sequence[TrialRow]) -> str:
     texts = []
     if diverged:
         texts.append(f"Diverged: {', '.join(diverged)}; such a width is not a candidate for the best.")
-    lost = sum(trial.state == "failed" and not trial.runs for trial in trials)
-    if lost:
-        texts.append(f"{lost} trial{'s' if lost > 1 else ''} failed before a run ended.")
-    stopped = sum(trial.state in ("cancelled", "pruned") for trial in trials)
-    if stopped:
-        texts.append(f"{stopped} trial{'s were' if stopped > 1 else ' was'} stopped before the end and not counted.")
+    failures = sum(trial.state == "failed" and not trial.runs for trial in trials)
+    if failures:
+        texts.append(f"{plural(failures, 'trial')} failed before a run ended.")
+    stops = sum(trial.state in ("cancelled", "pruned") for trial in trials)
+    if stops:
+        texts.append(
+            f"{plural(stops, 'trial')} {'were' if stops > 1 else 'was'} stopped before the end and not counted."
+        )
     return " ".join(texts)
 
 
@@ -227,7 +231,7 @@ def _units(width: int) -> str:
 
 
 def _spread(row: WidthRow) -> str:
-    return f"{row.mean:.4f}" + (f" ± {row.std:.4f}" if row.std is not None else "")
+    return score(row.mean, row.std)
 
 
 def _cells(row: WidthRow) -> tuple[str, ...]:
@@ -237,12 +241,12 @@ def _cells(row: WidthRow) -> tuple[str, ...]:
     return (str(row.width), mean, std, runs, f"{row.parameters:,}")
 
 
-def _figures(found: Finding | None, rows: Sequence[WidthRow], open_trials: int) -> dict[str, float | int | None]:
-    smallest = found.smallest if found else None
+def _figures(finding: Finding | None, rows: Sequence[WidthRow], open_trials: int) -> dict[str, float | int | None]:
+    smallest = finding.smallest if finding else None
     return {
-        "best_hidden_units": found.best.width if found else None,
-        "best_mean": found.mean if found else None,
-        "best_std": found.best.std if found else None,
+        "best_hidden_units": finding.best.width if finding else None,
+        "best_mean": finding.mean if finding else None,
+        "best_std": finding.best.std if finding else None,
         "smallest_within_one_std": smallest.width if smallest else None,
         "widths_ended": len(rows),
         "trials_open": open_trials,

@@ -1,4 +1,7 @@
-"""Request and response bodies. Accuracies are fractions in [0, 1], durations seconds, times ISO 8601 in UTC."""
+"""The bodies of requests and responses.
+
+Accuracies are fractions in [0, 1], durations seconds, times ISO 8601 in UTC.
+"""
 
 from app.schemas.base import Page, Problem
 from app.schemas.changes import SweepPatch, SweepPreview

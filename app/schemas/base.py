@@ -1,4 +1,4 @@
-"""What all bodies share."""
+"""Pages of a list, problems, and times in UTC, which all responses share."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar

@@ -1,4 +1,4 @@
-"""Changing, copying and previewing sweeps."""
+"""The body that changes a sweep, and the preview of one that is not made yet."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Training the best configurations again."""
+"""The body that asks for the best configurations to be trained again."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""How configurations are chosen, and the options of each way."""
+"""The samplers that a sweep can choose, with their options."""
 
 from typing import Annotated, Literal
 
@@ -78,9 +78,9 @@ SamplerOptions = Annotated[
 ]
 
 
-def _with_options(given: object) -> object:
+def _with_options(posted: object) -> object:
     """A sampler's bare name means its default options."""
-    return {"name": given} if isinstance(given, str) else given
+    return {"name": posted} if isinstance(posted, str) else posted
 
 
 Sampler = Annotated[SamplerOptions, BeforeValidator(_with_options, json_schema_input_type=SamplerName | SamplerOptions)]

@@ -1,4 +1,4 @@
-"""When a sweep stops before its budget is used up."""
+"""The rules by which a sweep stops before its budget is used up."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Sweeps: what is posted, and how they stand."""
+"""Sweeps: the body that makes one, and how one stands."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""Webhooks: where changes of a sweep's state are told, and how that went."""
+"""Webhooks: the address that changes of a sweep are sent to, and how its deliveries went."""
 
 import base64
 from typing import Annotated, Literal

@@ -50,7 +50,7 @@ def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
     old, new = parse_space(sweep.space), parse_space(raw)
     shape = DATASETS[sweep.dataset].shape
     constraints = parse_constraints(sweep.constraints, new, shape)
-    check_model_fits(new, *shape, sweep.seeds, constraints.most_parameters())
+    check_model_fits(new, *shape, sweep.seeds, constraints.max_parameters())
     growth.check_wider(old, new)
     if sweep.sampler["name"] == "grid":
         new.grid_size()
@@ -67,7 +67,7 @@ def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
 def _fill(session: Session, sweep: Sweep, space: Space) -> None:
     """Gives the trials so far what they lack in the new space; the configuration that they stand for is the same."""
     rows = session.execute(select(Trial.id, Trial.params).where(Trial.sweep_id == sweep.id, Trial.params.is_not(None)))
-    known = [(row.id, row.params, growth.filled(space, row.params)) for row in rows]
+    known = [(row.id, row.params, growth.fill_with_defaults(space, row.params)) for row in rows]
     changed = [(trial_id, json.dumps(after)) for trial_id, before, after in known if before != after]
     if changed:
         session.execute(_SET_PARAMS, {"ids": [one for one, _ in changed], "params": [params for _, params in changed]})

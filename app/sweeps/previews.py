@@ -31,7 +31,7 @@ def preview(session: Session, body: SweepCreate) -> SweepPreview:
     """Size, memory and time of the sweep that this body would make. Raises what `sweeps.create` raises for it."""
     space, n_trials = body_checks.checked(body)
     dataset = DATASETS[body.dataset]
-    most = parse_constraints(body.constraints, space, dataset.shape).most_parameters()
+    most = parse_constraints(body.constraints, space, dataset.shape).max_parameters()
     parameters, memory = largest_trial(space, dataset.shape, body.seeds, most)
     speed = measured_speed(session)
     work = _mean_cost(body, space, n_trials) * n_trials * dataset.train_examples(body.split)

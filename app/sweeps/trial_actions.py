@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.tables import Sweep, Trial
 from app.domain import transitions
-from app.domain.space import growth, parse_space
+from app.domain.space import membership, parse_space
 from app.domain.states import SweepState, TrialState
 from app.errors import ConflictError, FieldError, InvalidError
 from app.lifecycle import sweep_row
@@ -28,7 +28,7 @@ def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempote
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
     space = parse_space(sweep.space)
-    full = growth.placed(space, params)
+    full = membership.complete_params(space, params)
     _refuse_infeasible(sweep, full)
     if idempotency_key is not None:
         same_key = select(Trial).where(Trial.sweep_id == sweep_id, Trial.idempotency_key == idempotency_key)

@@ -1,7 +1,8 @@
-"""The search space: what a sweep may try. Pure: no database, no Optuna."""
+"""Search spaces: domains, conditions and constraints, sizes, and how a space may grow."""
 
 from app.domain.space.conditions import Condition
-from app.domain.space.constraints import Constraints, parse_constraints
+from app.domain.space.constraint_parsing import parse_constraints
+from app.domain.space.constraints import Constraints
 from app.domain.space.domains import Choice, Constant, Domain, Range
 from app.domain.space.parsing import parse_space
 from app.domain.space.search_space import Space

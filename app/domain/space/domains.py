@@ -1,4 +1,4 @@
-"""What one hyperparameter may be: a constant, one of a few choices, or a number of a range."""
+"""The domain of one hyperparameter: a constant, a few choices, or a range of numbers."""
 
 import math
 from dataclasses import dataclass
@@ -7,26 +7,31 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Constant:
+    """Always the same value."""
+
     value: Any
 
 
 @dataclass(frozen=True)
 class Choice:
+    """One of a few values."""
+
     values: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Range:
-    """From `low` to `high`, both included. `whole` ones hold integers; `step` None is continuous unless whole."""
+    """The numbers from `low` to `high`, both included."""
 
     low: float
     high: float
-    step: float | None = None
-    log: bool = False
-    whole: bool = False
+    step: float | None = None  # None: every number between, or every whole one
+    log: bool = False  # whether it is drawn from, and shown, by its logarithm
+    whole: bool = False  # whether it holds integers
 
     @property
     def continuous(self) -> bool:
+        """Whether it holds more numbers than can be counted."""
         return not self.whole and self.step is None
 
     @property
@@ -35,7 +40,10 @@ class Range:
         return int((self.high - self.low) / (self.step or 1) + 1e-9) + 1
 
     def value(self, index: int) -> float:
-        """A whole range's is an int; a float is rounded to what was meant, 0.3 rather than 0.30000000000000004."""
+        """The value at this index, an int in whole ranges.
+
+        A float is rounded to what was meant: 0.3 rather than 0.30000000000000004.
+        """
         exact = self.low + index * (self.step or 1)
         return int(exact) if self.whole else float(f"{exact:.12g}")
 
@@ -63,6 +71,7 @@ def values(domain: Domain) -> list[Any]:
 
 
 def largest(domain: Domain) -> Any:
+    """The largest value."""
     if isinstance(domain, Range):
         return domain.last
     if isinstance(domain, Constant):

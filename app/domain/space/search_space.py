@@ -1,4 +1,4 @@
-"""The search space: what a sweep may try."""
+"""The search space: a domain for each hyperparameter, its conditions, and the cells of its grid."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +43,7 @@ class Space:
     def is_active(self, name: str, params: Mapping[str, Any]) -> bool:
         """Whether the hyperparameter has a value beside these of the ones before it in `order`."""
         condition = self.conditions.get(name, {})
-        return all(parent in params and params[parent] in needed for parent, needed in condition.items())
+        return all(parent in params and params[parent] in parent_values for parent, parent_values in condition.items())
 
     def as_posted(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters in the order of the space."""
@@ -76,17 +76,18 @@ class Space:
         return {name: largest(domain) for name, domain in self.domains.items()}
 
     def _cells(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Every combination of values of these hyperparameters, the last one varying fastest."""
         cells: list[dict[str, Any]] = [{}]
         for name in names:
             domain = self.domains[name]
             active = [self.is_active(name, cell) for cell in cells]
             if sum(size(domain) if is_active else 1 for is_active in active) > MAX_GRID_CELLS:
                 raise _too_many(f"more than {MAX_GRID_CELLS:,}")
-            tried = values(domain)
+            domain_values = values(domain)
             cells = [
-                more
+                next_cell
                 for cell, is_active in zip(cells, active, strict=True)
-                for more in ([{**cell, name: value} for value in tried] if is_active else [cell])
+                for next_cell in ([{**cell, name: value} for value in domain_values] if is_active else [cell])
             ]
         return cells
 

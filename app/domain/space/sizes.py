@@ -1,4 +1,4 @@
-"""How large models are, and what they cost to train."""
+"""The largest model that a space holds, the memory that it takes, and whether it can be trained."""
 
 import math
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from app.domain.space.search_space import Space
 from app.errors import FieldError, InvalidError
 
 
-def check_model_fits(space: Space, features: int, classes: int, seeds: int, most_parameters: float = math.inf) -> None:
+def check_model_fits(space: Space, features: int, classes: int, seeds: int, max_parameters: float = math.inf) -> None:
     """Raises InvalidError when the space holds a trial that is too large to train.
 
-    `most_parameters`: models of more are not trained anyway, because of a constraint.
+    `max_parameters`: models of more are not trained anyway, because of a constraint.
     """
-    parameters, size = largest_trial(space, (features, classes), seeds, most_parameters)
+    parameters, size = largest_trial(space, (features, classes), seeds, max_parameters)
     if parameters > MAX_MODEL_PARAMETERS:
         too_large = (
             f"holds a model of {parameters:,.0f} parameters; the most is {MAX_MODEL_PARAMETERS:,}: use fewer units"
@@ -32,15 +32,15 @@ def check_model_fits(space: Space, features: int, classes: int, seeds: int, most
 
 
 def largest_trial(
-    space: Space, shape: tuple[int, int], seeds: int, most_parameters: float = math.inf
+    space: Space, shape: tuple[int, int], seeds: int, max_parameters: float = math.inf
 ) -> tuple[float, float]:
     """Parameters of the largest model that the space holds, and about the bytes that a trial's runs take at most.
 
     `shape`: features and classes.
     """
     largest = [MLPConfig.from_params(params) for params in _largest_params(space)]
-    parameters = min(most_parameters, max(config.parameter_count(*shape) for config in largest))
-    size = max(run_bytes(config, *shape, max_parameters=most_parameters) for config in largest)
+    parameters = min(max_parameters, max(config.parameter_count(*shape) for config in largest))
+    size = max(run_bytes(config, *shape, max_parameters=max_parameters) for config in largest)
     return parameters, seeds * size
 
 

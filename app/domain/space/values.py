@@ -1,22 +1,22 @@
-"""Values as they were posted: checked, and in their own type."""
+"""Checks a hyperparameter's value as it was posted, and gives it its own type."""
 
 from typing import Any
 
-from app.domain.hyperparameters import HYPERPARAMETERS, Category, Layers, Number
+from app.domain.hyperparameters import HYPERPARAMETERS, Kind, Layers, Number
 from app.errors import FieldError, InvalidError
 
 
-def checked(parameter: str, value: Any, *path: str | int, name: str | None = None) -> Any:
+def parse_value(parameter: str, value: Any, *path: str | int, name: str | None = None) -> Any:
     """The value in the hyperparameter's own type. Raises InvalidError at `path` below the field `name`."""
     kind = HYPERPARAMETERS[parameter].kind
-    if found := problem(kind, value):
-        raise wrong((name or parameter, *path), found)
+    if reason := problem(kind, value):
+        raise space_error((name or parameter, *path), reason)
     if isinstance(kind, Layers):
         return [int(width) for width in value]
     return int(value) if isinstance(kind, Number) and kind.whole else value
 
 
-def problem(kind: Number | Category | Layers, value: Any) -> str | None:
+def problem(kind: Kind, value: Any) -> str | None:
     """Why the value can't be used, or None."""
     try:
         return kind.problem(value)
@@ -24,5 +24,6 @@ def problem(kind: Number | Category | Layers, value: Any) -> str | None:
         return "is too large"
 
 
-def wrong(loc: tuple[str | int, ...], msg: str) -> InvalidError:
+def space_error(loc: tuple[str | int, ...], msg: str) -> InvalidError:
+    """The error of one field at this place within `space`."""
     return InvalidError("The search space has a field that can't be used.", [FieldError(("space", *loc), msg)])

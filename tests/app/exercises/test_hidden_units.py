@@ -7,7 +7,7 @@ from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
 from app.domain.objectives import Objective
 from app.domain.space import parse_space
 from app.errors import NotFoundError
-from app.exercises.hidden_units import answer, finding, sweeps, width_rows
+from app.exercises.hidden_units import answer, find_best, sweeps, width_rows
 from app.exercises.registry import EXERCISES, exercise
 from app.schemas import SweepCreate
 
@@ -40,7 +40,7 @@ LADDER = [
 
 def test_the_best_and_the_smallest_as_good_are_found() -> None:
     """16 units reach 0.82 ± 0.02, so 8 units with 0.81 are within one standard deviation and 4 are not."""
-    found = finding(width_rows(SWEEP, LADDER))
+    found = find_best(width_rows(SWEEP, LADDER))
     assert found is not None
     assert found.best.width == 16
     assert (found.mean, found.best.std) == pytest.approx((0.82, 0.02))

@@ -121,4 +121,4 @@ def test_a_constraint_lets_a_space_hold_models_that_would_not_fit() -> None:
     with pytest.raises(InvalidError, match="can't fit"):
         check_model_fits(space, *FASHION, seeds=1)
     bounded = constraints("parameters <= 1e6", "depth < 9")
-    check_model_fits(space, *FASHION, seeds=1, most_parameters=bounded.most_parameters())
+    check_model_fits(space, *FASHION, seeds=1, max_parameters=bounded.max_parameters())

@@ -41,6 +41,6 @@ def test_what_the_optimizer_keeps_decides_whether_a_trial_fits() -> None:
 def test_a_model_that_is_never_trained_does_not_count() -> None:
     """A constraint on `parameters` bounds the memory, too."""
     space = parse_space({"hidden_units": {"low": 1, "high": 65_536}, "depth": [1, 3]})
-    parameters, size = largest_trial(space, FASHION, seeds=2, most_parameters=1e6)
+    parameters, size = largest_trial(space, FASHION, seeds=2, max_parameters=1e6)
     assert parameters == 1e6
     assert size < largest_trial(space, FASHION, seeds=2)[1]
