@@ -11,6 +11,7 @@ from app.charts.labels import label
 from app.charts.rows import Axis
 from app.charts.select import thinned
 from app.domain.formatting import number
+from app.domain.hyperparameters import is_number
 
 Scale = Literal["linear", "log", "category"]
 Place = float | str  # where a value lies on the axis
@@ -88,11 +89,6 @@ def _decades(places: Sequence[Place]) -> float:
 def _float(value: object) -> float:
     assert isinstance(value, int | float)
     return float(value)
-
-
-def is_number(value: object) -> bool:
-    """A finite number that is not a truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _spreads_out(numbers: Sequence[float]) -> bool:

@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 
 import plotly.graph_objects as go
 
-from app.charts.axis import is_number
 from app.charts.empty import empty_figure
 from app.charts.labels import label, varying
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, Scored, finished, ranked, thinned
 from app.charts.theme import Trace, colors, faded, new_figure, scatter
 from app.charts.titles import curves_title, drawn_note, subtitle
+from app.domain.hyperparameters import is_number
 
 NAMED_BY = 3  # with more parameters that differ, a curve is named by its trial
 

@@ -14,7 +14,6 @@ from app.charts.axis import (
     color_bar,
     color_value,
     draw_x_axis,
-    is_number,
     place_name,
     places,
 )
@@ -24,6 +23,7 @@ from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
 from app.charts.select import Scored, best_of, failed, finished, ranked, thinned
 from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, Trace, colors, new_figure, scatter
 from app.charts.titles import drawn_note, effect_title, failed_note, metric_name, subtitle
+from app.domain.hyperparameters import is_number
 
 POINTS = 2_000  # runs drawn
 LEVELS = 24  # with more distinct numbers on the axis, neighbours are noise and get no line

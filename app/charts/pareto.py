@@ -12,16 +12,10 @@ from app.charts.labels import params_text, varying
 from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import failed, finished, thinned
 from app.charts.theme import BEST, PALETTE, Trace, new_figure, scatter
-from app.charts.titles import drawn_note, failed_note, metric_name, pareto_title, subtitle
+from app.charts.titles import axis_title, drawn_note, failed_note, pareto_title, subtitle
 from app.domain.pareto import front
 
 POINTS = 2_000  # trials drawn that are not on the front
-UNITS = {
-    "parameters": "Weights and biases",
-    "seconds": "Training time of a run (s)",
-    "val_loss": "Validation loss (nats)",
-    "train_loss": "Training loss (nats)",
-}
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
     points = [_point(trial, axes, params_text(trial.params, names)) for trial in measured]
     dominated = [point for index, point in enumerate(points) if index not in best]
     drawn_points = thinned(dominated, POINTS)
-    goals = ", ".join(f"{_axis_title(goal.metric)} {'up' if goal.maximize else 'down'}" for goal in sweep.objectives)
+    goals = ", ".join(f"{axis_title(goal.metric)} {'up' if goal.maximize else 'down'}" for goal in sweep.objectives)
     return ParetoData(
         title=pareto_title(options.x, options.y),
         subtitle=subtitle(
@@ -74,8 +68,8 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
             failed_note(failed(trials)),
             drawn_note(len(drawn_points), len(dominated), "trials off the front"),
         ),
-        x=_axis_title(options.x),
-        y=_axis_title(options.y),
+        x=axis_title(options.x),
+        y=axis_title(options.y),
         log=(_is_log([point.x for point in points]), _is_log([point.y for point in points])),
         front=sorted((points[index] for index in best), key=lambda point: (point.x, point.y)),
         dominated=drawn_points,
@@ -124,10 +118,6 @@ def _trace(points: Sequence[Point], name: str, marker: dict[str, object], **prop
 
 def _spread(std: float | None) -> str:
     return "" if std is None else f" ± {std:.2g}"
-
-
-def _axis_title(metric: str) -> str:
-    return UNITS.get(metric, metric_name(metric))
 
 
 def _is_log(values: Sequence[float]) -> bool:

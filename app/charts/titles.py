@@ -1,4 +1,4 @@
-"""What is said above a chart: its title, and a subtitle with the data set, the seeds and notes."""
+"""The titles and subtitles of charts, and the names of metrics on their axes."""
 
 from app.charts.labels import escape
 from app.charts.rows import SweepRow
@@ -11,11 +11,22 @@ METRICS = {
     "train_loss": "Training loss",
     "test_accuracy": "Test accuracy",
 }
+WITH_UNITS = {
+    "parameters": "Weights and biases",
+    "seconds": "Training time of a run (s)",
+    "val_loss": "Validation loss (nats)",
+    "train_loss": "Training loss (nats)",
+}
 
 
 def metric_name(metric: str) -> str:
     """`val_accuracy` -> `Validation accuracy`; a metric we have no name for keeps its own."""
     return METRICS.get(metric, metric.replace("_", " ").capitalize())
+
+
+def axis_title(metric: str) -> str:
+    """`Validation loss (nats)`: the metric with its unit."""
+    return WITH_UNITS.get(metric, metric_name(metric))
 
 
 def effect_title(metric: str, hyperparameter: str) -> str:

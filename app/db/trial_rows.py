@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep
-from app.domain.configuration import MLPConfig, completed
+from app.domain.configuration import MLPConfig, with_defaults
 from app.domain.datasets import DATASETS
 from app.domain.space import Constraints, parse_constraints, parse_space
 
@@ -61,7 +61,7 @@ def trial_size(sweep: Sweep, params: Mapping[str, Any]) -> dict[str, object]:
 
 def configuration(params: Mapping[str, Any]) -> str:
     """A hash that is equal for equal configurations: 1 and 1.0 are, and the book's value and one left out."""
-    full = completed(params) | {"hidden_layers": params.get("hidden_layers")}
+    full = with_defaults(params) | {"hidden_layers": params.get("hidden_layers")}
     plain = {name: float(value) if type(value) is int else value for name, value in full.items()}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:32]
 

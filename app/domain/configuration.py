@@ -109,7 +109,7 @@ class MLPConfig:
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> "MLPConfig":
         """The configuration that a trial's parameters mean; the book's value for what they leave out."""
-        complete_params = completed(params)
+        complete_params = with_defaults(params)
         values = {field.name: complete_params[field.name] for field in fields(cls)}
         return cls(**values | {"hidden_layers": tuple(values["hidden_layers"])})
 
@@ -138,7 +138,7 @@ DEFAULTS: Mapping[str, Any] = {
 """The book's value of every hyperparameter; None where it follows from others."""
 
 
-def completed(params: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters with the book's value for each one that is left out, and `hidden_layers` always filled in.
 
     A layer without a width of its own has `hidden_units`.

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from app.domain.configuration import (
     ACTIVATIONS,
@@ -17,6 +18,11 @@ from app.domain.configuration import (
 MAX_WIDTH = 65_536
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether the value is a finite number, and no truth value. Raises OverflowError where no float can hold it."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 @dataclass(frozen=True)
 class Number:
     """A number between two bounds."""
@@ -30,7 +36,7 @@ class Number:
 
     def problem(self, value: object) -> str | None:
         """Why the value can't be used, or None."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_number(value):
             return f"must be {'a whole number' if self.whole else 'a number'}, not {value!r}"
         if self.whole and value != int(value):
             return f"must be a whole number, not {value!r}"

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Run, Sweep, Trial
-from app.domain.configuration import completed
+from app.domain.configuration import with_defaults
 from app.domain.datasets import DATASETS
 from app.domain.states import TrialState
 from app.errors import ConflictError, NotFoundError
@@ -84,7 +84,7 @@ def _run(sweep: Sweep, trial: Trial, runs: Sequence[Run], seed: int | None) -> R
 
 def _info(sweep: Sweep, trial: Trial, run: Run) -> ModelInfo:
     facts, params = DATASETS[sweep.dataset], trial.params or {}
-    full = completed(params)
+    full = with_defaults(params)
     # where neither was tried, the layers say it all
     unused = {"hidden_units", "depth"} - set(params)
     assert run.value is not None

@@ -42,7 +42,7 @@ class SweepPreview(BaseModel):
     cells: int | None = Field(description="Of a grid; null for other samplers.")
     trainings: int = Field(description="Trials times seeds.")
     parameters: int = Field(description="Weights and biases of the largest model that the space holds.")
-    memory: int = Field(description="Bytes that the runs of its largest trial take together while they train, about.")
+    memory: int = Field(description="Bytes that the runs of its largest trial take together while they train, at most.")
     estimated_seconds: float | None = Field(
         description="On the workers that are connected now, each as quick as it has been, without other sweeps beside."
     )

@@ -9,7 +9,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from app.domain.configuration import completed
+from app.domain.configuration import with_defaults
 from app.domain.sampling import population_size, traits_of
 from app.domain.space import Choice, Constraints, Range, Space
 from app.search.history import truncate_history
@@ -140,7 +140,7 @@ def _suggested(trial: optuna.Trial, name: str, domain: Choice | Range) -> Any:
 
 def _frozen(about: SamplerSpace, params: Mapping[str, Any], **more: Any) -> FrozenTrial:
     """The trial of a study; a hyperparameter that the space got later has the book's value in it."""
-    book: Mapping[str, Any] = completed(params)
+    book: Mapping[str, Any] = with_defaults(params)
     given = [name for name in about.free if name in params or name not in about.conditional]
     return create_trial(
         params={name: encoded(params.get(name, book[name])) for name in given},

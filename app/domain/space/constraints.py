@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.configuration import LAYER_WIDTHS, MLPConfig, completed
+from app.domain.configuration import LAYER_WIDTHS, MLPConfig, with_defaults
 
 PARAMETERS = "parameters"  # weights and biases of the model
 
@@ -80,7 +80,7 @@ class Constraints:
         """
         if not self.items:
             return
-        config = completed(params)
+        config = with_defaults(params)
         widths: Any = config["hidden_layers"]
         named = dict(zip(LAYER_WIDTHS, widths, strict=False)) if "hidden_layers" not in params else {}
         numbers: dict[str, Any] = {**{name: config[name] for name in config if name not in LAYER_WIDTHS}, **named}

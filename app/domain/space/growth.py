@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain.configuration import completed
+from app.domain.configuration import with_defaults
 from app.domain.formatting import domain as domain_text
 from app.domain.formatting import setting
 from app.domain.hyperparameters import HYPERPARAMETERS
@@ -43,7 +43,7 @@ def fill_with_defaults(space: Space, params: Mapping[str, Any]) -> dict[str, Any
     complete = dict(params)
     for name in space.order:
         if name not in complete and space.is_active(name, complete):
-            complete[name] = completed(params)[name]
+            complete[name] = with_defaults(params)[name]
     return space.as_posted(complete)
 
 
@@ -53,7 +53,7 @@ def _problem_of_new_name(name: str, domain: Domain, old: Space) -> str | None:
         return "can't be named now: the trials so far leave it to other hyperparameters; clone the sweep"
     optimizer = old.domains.get("optimizer")  # the momentum that is left out depends on it
     choices = [{"optimizer": choice} for choice in values(optimizer)] if isinstance(optimizer, Choice) else [{}]
-    trained_values = [completed({**old.constants(), **params})[name] for params in choices]
+    trained_values = [with_defaults({**old.constants(), **params})[name] for params in choices]
     lacking_values = [value for value in trained_values if not contains(domain, value)]
     if not lacking_values:
         return None

@@ -1,11 +1,11 @@
 """Which values and which trials lie within a search space."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from app.domain import formatting
+from app.domain.hyperparameters import is_number
 from app.domain.space.domains import Constant, Domain, Range, takes, values
 from app.domain.space.search_space import Space
 from app.errors import FieldError, InvalidError
@@ -35,7 +35,7 @@ def contains(domain: Domain, value: Any) -> bool:
     """Whether the value is one of the domain's."""
     if not isinstance(domain, Range):
         return any(_is_same(value, choice) for choice in values(domain))
-    if not _is_number(value):
+    if not is_number(value):
         return False
     return domain.low <= value <= domain.high if domain.continuous else takes(domain, value)
 
@@ -57,10 +57,6 @@ def _problem(space: Space, name: str, params: Mapping[str, Any], complete: Mappi
 
 def _alternatives(parent_values: tuple[Any, ...]) -> str:
     return " or ".join(map(formatting.setting, parent_values))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_same(value: Any, choice: Any) -> bool:

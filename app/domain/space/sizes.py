@@ -25,7 +25,7 @@ def check_model_fits(space: Space, features: int, classes: int, seeds: int, max_
         raise InvalidError("A model can't fit.", [FieldError(("space",), too_large)])
     if size > MAX_TRIAL_BYTES:
         too_large = (
-            f"holds a trial whose {seeds} runs take about {size / 2**30:.1f} GiB together; the most is "
+            f"holds a trial whose {seeds} runs take up to {size / 2**30:.1f} GiB together; the most is "
             f"{MAX_TRIAL_BYTES / 2**30:.0f} GiB: use fewer seeds, fewer units or a smaller batch_size"
         )
         raise InvalidError("A trial can't fit.", [FieldError(("space",), too_large)])
@@ -34,7 +34,7 @@ def check_model_fits(space: Space, features: int, classes: int, seeds: int, max_
 def largest_trial(
     space: Space, shape: tuple[int, int], seeds: int, max_parameters: float = math.inf
 ) -> tuple[float, float]:
-    """Parameters of the largest model that the space holds, and about the bytes that a trial's runs take at most.
+    """Parameters of the largest model that the space holds, and the most bytes that a trial's runs take together.
 
     `shape`: features and classes.
     """

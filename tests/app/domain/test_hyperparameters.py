@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from app.domain import configuration, hyperparameters
-from app.domain.configuration import LAYER_WIDTHS, MLPConfig, completed
+from app.domain.configuration import LAYER_WIDTHS, MLPConfig, with_defaults
 from app.domain.hyperparameters import HYPERPARAMETERS, Category, Number, markdown_table
 from tests.support.paths import ROOT
 
@@ -63,4 +63,4 @@ def test_the_worker_takes_every_value_that_the_server_takes(name: str) -> None:
 )
 def test_momentum_is_there_where_the_optimizer_is_named_after_it(params: dict[str, object], momentum: float) -> None:
     """Left out it is 0.9 for those, and 0 for the others; what is given stays."""
-    assert completed(params)["momentum"] == momentum
+    assert with_defaults(params)["momentum"] == momentum

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.configuration import completed
+from app.domain.configuration import with_defaults
 from app.domain.space import Choice, Constant, Range, parse_space
 from app.errors import InvalidError
 
@@ -69,7 +69,7 @@ def test_conditions_run_in_chains() -> None:
 def test_widths_exist_where_the_depth_says_so() -> None:
     """hidden_units_2 is there at depth 2; a layer without a width of its own has hidden_units."""
     raw = {"depth": [0, 1, 2, 3], "hidden_units_1": [8, 16], "hidden_units_2": [4], "hidden_units": 5}
-    widths = [completed(cell)["hidden_layers"] for cell in cells(raw)]
+    widths = [with_defaults(cell)["hidden_layers"] for cell in cells(raw)]
     assert widths == [[], [8], [16], [8, 4], [16, 4], [8, 4, 5], [16, 4, 5]]
     assert parse_space({"hidden_units_1": [8, 16]}).conditions == {}
 
@@ -89,7 +89,7 @@ def test_a_grid_of_widths_is_each_network_once(depths: list[int], widths: list[i
     """As many cells as there are networks: the product of the widths up to each depth."""
     names = [f"hidden_units_{layer}" for layer in range(1, max(depths) + 1)]
     raw = {"depth": depths} | {name: list(range(1, most + 1)) for name, most in zip(names, widths, strict=False)}
-    found: list[Any] = [completed(cell)["hidden_layers"] for cell in cells(raw)]
+    found: list[Any] = [with_defaults(cell)["hidden_layers"] for cell in cells(raw)]
     expected = [
         list(layers) for depth in depths for layers in product(*(range(1, most + 1) for most in widths[:depth]))
     ]

@@ -34,7 +34,7 @@ def test_what_the_optimizer_keeps_decides_whether_a_trial_fits() -> None:
     check_model_fits(parse_space({**space, "optimizer": "sgd"}), *FASHION, seeds=9)
     with pytest.raises(InvalidError) as caught:
         check_model_fits(parse_space({**space, "optimizer": "adam"}), *FASHION, seeds=9)
-    assert "9 runs take about" in caught.value.errors[0].msg
+    assert "9 runs take up to" in caught.value.errors[0].msg
     assert f"the most is {MAX_TRIAL_BYTES / 2**30:.0f} GiB" in caught.value.errors[0].msg
 
 
