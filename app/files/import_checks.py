@@ -183,7 +183,7 @@ def _check_params(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple
     if trial["state"] in LIVE_TRIALS:
         facts = DATASETS[sweep["dataset"]]
         space = Space({name: Constant(value) for name, value in params.items()})
-        check_model_fits(space, facts.features, facts.classes, sweep["seeds"])
+        check_model_fits(space, facts.shape, sweep["seeds"])
 
 
 def _problem(kind: Any, value: Any) -> str | None:

@@ -16,7 +16,7 @@ def checked(body: SweepCreate) -> tuple[Space, int]:
     space = parse_space(body.space)
     shape = DATASETS[body.dataset].shape
     constraints = parse_constraints(body.constraints, space, shape)
-    check_model_fits(space, *shape, body.seeds, constraints.max_parameters())
+    check_model_fits(space, shape, body.seeds, constraints.max_parameters())
     if body.sampler.name != "grid":
         if body.n_trials is None:
             missing = FieldError(("n_trials",), "is missing: say how many trials, or use the sampler grid")

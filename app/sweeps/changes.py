@@ -50,7 +50,7 @@ def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
     old, new = parse_space(sweep.space), parse_space(raw)
     shape = DATASETS[sweep.dataset].shape
     constraints = parse_constraints(sweep.constraints, new, shape)
-    check_model_fits(new, *shape, sweep.seeds, constraints.max_parameters())
+    check_model_fits(new, shape, sweep.seeds, constraints.max_parameters())
     growth.check_wider(old, new)
     if sweep.sampler["name"] == "grid":
         new.grid_size()

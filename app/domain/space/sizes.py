@@ -12,12 +12,12 @@ from app.domain.space.search_space import Space
 from app.errors import FieldError, InvalidError
 
 
-def check_model_fits(space: Space, features: int, classes: int, seeds: int, max_parameters: float = math.inf) -> None:
+def check_model_fits(space: Space, shape: tuple[int, int], seeds: int, max_parameters: float = math.inf) -> None:
     """Raises InvalidError when the space holds a trial that is too large to train.
 
-    `max_parameters`: models of more are not trained anyway, because of a constraint.
+    `shape`: features and classes. `max_parameters`: models of more are not trained anyway, because of a constraint.
     """
-    parameters, size = largest_trial(space, (features, classes), seeds, max_parameters)
+    parameters, size = largest_trial(space, shape, seeds, max_parameters)
     if parameters > MAX_MODEL_PARAMETERS:
         too_large = (
             f"holds a model of {parameters:,.0f} parameters; the most is {MAX_MODEL_PARAMETERS:,}: use fewer units"

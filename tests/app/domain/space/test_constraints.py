@@ -119,6 +119,6 @@ def test_a_constraint_lets_a_space_hold_models_that_would_not_fit() -> None:
     """They are never trained."""
     space = parse_space({"hidden_units": {"low": 1, "high": 65536}, "depth": [1, 3]})
     with pytest.raises(InvalidError, match="can't fit"):
-        check_model_fits(space, *FASHION, seeds=1)
+        check_model_fits(space, FASHION, seeds=1)
     bounded = constraints("parameters <= 1e6", "depth < 9")
-    check_model_fits(space, *FASHION, seeds=1, max_parameters=bounded.max_parameters())
+    check_model_fits(space, FASHION, seeds=1, max_parameters=bounded.max_parameters())

@@ -31,9 +31,9 @@ def test_the_largest_trial_has_the_optimizer_that_keeps_the_most() -> None:
 def test_what_the_optimizer_keeps_decides_whether_a_trial_fits() -> None:
     """40 million parameters fit with plain descent and 9 seeds, and not with Adam."""
     space = {"hidden_layers": [[5_000, 5_000, 2_000]], "batch_size": 256}
-    check_model_fits(parse_space({**space, "optimizer": "sgd"}), *FASHION, seeds=9)
+    check_model_fits(parse_space({**space, "optimizer": "sgd"}), FASHION, seeds=9)
     with pytest.raises(InvalidError) as caught:
-        check_model_fits(parse_space({**space, "optimizer": "adam"}), *FASHION, seeds=9)
+        check_model_fits(parse_space({**space, "optimizer": "adam"}), FASHION, seeds=9)
     assert "9 runs take up to" in caught.value.errors[0].msg
     assert f"the most is {MAX_TRIAL_BYTES / 2**30:.0f} GiB" in caught.value.errors[0].msg
 
