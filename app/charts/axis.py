@@ -31,7 +31,7 @@ class AxisPlan(NamedTuple):
 
 
 def axis_plan(axis: Axis, trial_values: Iterable[object]) -> AxisPlan:
-    """Plans an axis; a ladder of choices such as 1, 2, 4 ... 1024 is a log one, as is what the space calls log."""
+    """Plans an axis. A ladder of choices such as 1, 2, 4 ... 1024 is a log one, as is what the space calls log."""
     values = [*(axis.choices or ()), *trial_values]
     if not all(map(is_number, values)):
         names: list[Place] = [*dict.fromkeys(map(label, values))]

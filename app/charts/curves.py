@@ -125,7 +125,7 @@ def _by_value(sweep: SweepRow, trials: Sequence[TrialRow], epochs: Mapping[int, 
 
 
 def _latest(sweep: SweepRow, rows: Sequence[EpochRow]) -> float:
-    """The sweep's metric in the last epoch that has it; the worst there can be before there is one."""
+    """The sweep's metric in the last epoch that has it, the worst there can be where none has."""
     metric, worst = sweep.objective.metric, -math.inf if sweep.objective.maximize else math.inf
     latest = max(
         ((row.epoch, value) for row in rows if (value := getattr(row, metric, None)) is not None), default=None
@@ -162,7 +162,7 @@ def _mean_line(points: Sequence[tuple[int, float | None]]) -> Line:
 
 
 def _std(values: Sequence[float], mean: float) -> float:
-    """The sample standard deviation, 0 of one value; statistics.stdev computes with fractions, ten times as long."""
+    """The sample standard deviation, 0 of one value. (`statistics.stdev` takes ten times as long.)"""
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1))
 
 

@@ -50,7 +50,7 @@ class Point(NamedTuple):
 
 
 class _PlacedTrial(NamedTuple):
-    """A trial's runs as they are averaged; the few that are drawn become points, with texts."""
+    """A trial's runs as they are averaged. The few that are drawn become points, with texts."""
 
     x: Place
     trial: TrialRow
@@ -253,7 +253,7 @@ def _runs_trace(data: EffectData, group: Group, marker: dict[str, object]) -> Tr
 
 
 def _means_trace(data: EffectData, group: Group, marker: dict[str, object]) -> Trace:
-    """Means over runs with error bars; grey where the points wear a colour scale."""
+    """Means over runs with error bars, grey where the points wear a colour scale."""
     spreads = ["" if level.std is None else f" ± {level.std:.4f}" for level in group.levels]
     color = PALETTE[-1] if data.hues else marker["color"]
     return scatter(

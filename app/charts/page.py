@@ -47,7 +47,7 @@ document.querySelectorAll(".chart").forEach((place) => {
 def page(
     title: str, description: str, figures: Sequence[go.Figure], *, answer: str = "", table: Table | None = None
 ) -> str:
-    """A whole HTML document, about 5 MB. All texts are plain; the answer's paragraphs are divided by empty lines."""
+    """A whole HTML document, about 5 MB. All texts are plain. The answer's paragraphs are divided by empty lines."""
     paragraphs = "".join(f"<p>{escape(part.strip())}</p>" for part in answer.split("\n\n") if part.strip())
     charts = "".join(map(_chart, figures))
     return f"""<!doctype html>

@@ -35,7 +35,7 @@ def failed(trials: Sequence[TrialRow]) -> int:
 
 
 def ranked(sweep: SweepRow, scored: Sequence[Scored]) -> list[Scored]:
-    """Best first; of equals the earlier trial."""
+    """The trials, best first, and of equals the earlier one first."""
     return sorted(scored, key=lambda item: sweep.objective.rank(item.value, item.trial.number))
 
 

@@ -73,7 +73,7 @@ TEMPLATE = go.layout.Template(
 
 
 def new_figure(title: str, subtitle: str = "") -> go.Figure:
-    """An empty figure in our look; both texts may use plotly's tags, the subtitle several lines."""
+    """An empty figure in our look. Both texts may use plotly's tags, the subtitle several lines."""
     figure = go.Figure(layout={"template": TEMPLATE, "title": {"text": title, "subtitle": {"text": subtitle}}})
     return figure.update_layout(margin_t=66 + 16 * (subtitle.count("<br>") + 1))
 

@@ -20,7 +20,7 @@ WITH_UNITS = {
 
 
 def metric_name(metric: str) -> str:
-    """`val_accuracy` -> `Validation accuracy`; a metric we have no name for keeps its own."""
+    """`Validation accuracy` for `val_accuracy`. A metric without a name for people keeps its own."""
     return METRICS.get(metric, metric.replace("_", " ").capitalize())
 
 
@@ -50,7 +50,7 @@ def pareto_title(x: str, y: str) -> str:
 
 
 def subtitle(sweep: SweepRow, *notes: str) -> str:
-    """Data set, split, seeds and the notes that are not empty; it always says when test images validated."""
+    """Data set, split, seeds and the notes that are not empty. It always says where test images validated."""
     facts = " · ".join([escape(sweep.dataset), f"{escape(sweep.split)} split", plural(sweep.seeds, "seed")])
     book = ["The test images were used for validation, as in the book"] if sweep.split == "book" else []
     return "<br>".join([facts, *book, *filter(None, notes)])

@@ -108,7 +108,7 @@ class MLPConfig:
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> "MLPConfig":
-        """The configuration that a trial's parameters mean; the book's value for what they leave out."""
+        """The configuration that a trial's parameters mean, with the book's values for what they leave out."""
         complete_params = with_defaults(params)
         values = {field.name: complete_params[field.name] for field in fields(cls)}
         return cls(**values | {"hidden_layers": tuple(values["hidden_layers"])})
@@ -118,7 +118,7 @@ class MLPConfig:
         return list(pairwise((features, *self.hidden_layers, classes)))
 
     def parameter_count(self, features: int, classes: int) -> int:
-        """Weights and biases of the whole network; a unit that is normalized has gain and shift in place of a bias."""
+        """Weights and biases of the whole network. A unit that is normalized has gain and shift in place of a bias."""
         linear = sum((inputs + 1) * outputs for inputs, outputs in self.layer_sizes(features, classes))
         return linear + sum(self.hidden_layers) * self.batch_norm
 

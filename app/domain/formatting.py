@@ -10,7 +10,7 @@ _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (365, "day"))
 
 
 def ago(time: datetime, now: datetime | None = None) -> str:
-    """`3 minutes ago`; what lies less than 5 seconds back is `just now`."""
+    """`3 minutes ago`. What lies less than 5 seconds back is `just now`."""
     seconds = ((now or datetime.now(UTC)) - time).total_seconds()
     if seconds < 5:
         return "just now"
@@ -44,14 +44,14 @@ def remaining(seconds: float) -> str:
 
 
 def score(value: float | None, std: float | None = None) -> str:
-    """`0.8893 ± 0.0021`; a dash where there is no value yet."""
+    """`0.8893 ± 0.0021`, or a dash where there is no value yet."""
     if value is None:
         return "–"
     return f"{value:.4f}" if std is None else f"{value:.4f} ± {std:.4f}"
 
 
 def percent(share: float) -> str:
-    """`42 %`; it says 100 only when all is done."""
+    """`42 %`. It says 100 only when all is done."""
     return f"{100 if share >= 1 else min(99, int(100 * share))} %"
 
 

@@ -64,7 +64,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Layers:
-    """A list of widths, one a hidden layer; the empty list is softmax regression."""
+    """A list of widths, one a hidden layer. The empty list is softmax regression."""
 
     def problem(self, value: object) -> str | None:
         """Why the value can't be used, or None."""

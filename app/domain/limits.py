@@ -1,4 +1,4 @@
-"""The most that a sweep may have of each thing; whatever checks a size takes its limit from here."""
+"""The limits of what a sweep may have. Whatever checks a size takes its limit from here."""
 
 MAX_TRIALS = 100_000  # of a sweep
 MAX_GRID_CELLS = MAX_TRIALS

@@ -14,7 +14,7 @@ STATE_PER_PARAMETER = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "rmspr
 def run_bytes(
     config: MLPConfig, features: int, classes: int, *, max_parameters: float = math.inf, itemsize: int = 4
 ) -> int:
-    """The most memory that a run takes on its device, beside the data and each seed's mini-batches; runs add up.
+    """The most bytes that a run takes on its device, beside the data and each seed's mini-batches. Runs add up.
 
     `itemsize`: bytes of a number. `max_parameters`: a network of more is counted as one of so many, which has no more
     units than that either.
@@ -42,7 +42,7 @@ def parameter_copies(config: MLPConfig) -> int:
 
 
 def update_rule(config: MLPConfig) -> str:
-    """The name of the rule by which a run's parameters change; runs of one rule can train together."""
+    """The name of the rule by which a run's parameters change. Runs of one rule can train together."""
     name = {"momentum": "sgd", "adamw": "adam"}.get(config.optimizer, config.optimizer)
     if config.momentum == 0:
         return "sgd" if name == "nesterov" else name

@@ -32,11 +32,11 @@ class Objective:
         return float(getattr(result, self.metric))
 
     def is_better(self, value: float, than: float) -> bool:
-        """Whether the value is better than another one; equal ones are not."""
+        """Whether the value is better than another one, which an equal one is not."""
         return value > than if self.maximize else value < than
 
     def rank(self, value: float, number: int) -> tuple[float, int]:
-        """A sort key, best first; of equal values that of the earlier trial. The best is always chosen by it."""
+        """A sort key that puts the best first, and of equal values the earlier trial. The best is always chosen by it."""
         return (-value if self.maximize else value), number
 
 

@@ -9,7 +9,7 @@ LEARNING_BATCH = 10  # trials asked at once of a sampler that learns; more once 
 
 @dataclass(frozen=True)
 class SamplerTraits:
-    """The traits of one sampler; the defaults are those of one that learns from single trials."""
+    """The traits of one sampler. The defaults are those of one that learns from single trials."""
 
     learns: bool = True
     """Whether what it chooses depends on results."""
@@ -53,7 +53,7 @@ def traits_of(options: Mapping[str, Any]) -> SamplerTraits:
 
 
 def population_size(options: Mapping[str, Any]) -> int | None:
-    """Trials a generation; None for a sampler that does not evolve."""
+    """Trials a generation, None for a sampler that does not evolve."""
     traits = traits_of(options)
     return int(options.get("population_size", traits.population)) if traits.evolves else None
 

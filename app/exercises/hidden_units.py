@@ -70,7 +70,7 @@ def width_rows(sweep: SweepRow, trials: Sequence[TrialRow]) -> list[WidthRow]:
 
 
 def find_best(rows: Sequence[WidthRow]) -> Finding | None:
-    """The best width and the smallest as good; None while no width has ended well.
+    """The best width and the smallest as good, None while no width has ended well.
 
     A single run has no spread: then no other width is within it.
     """

@@ -51,7 +51,7 @@ def load(
     dtype: torch.dtype = torch.float32,
     progress: Progress | None = None,
 ) -> Dataset:
-    """The data set on the device. Downloads it first if it must; `home` is the data folder.
+    """The data set on the device, downloaded first if it must be. `home` is the data folder.
 
     `holdout` validates on part of the training images, held out by a fixed seed; `book` trains on all of them and
     validates on the test images, as *Dive into Deep Learning* does. Raises DatasetError.
@@ -77,7 +77,7 @@ def load(
 
 
 def ensure(name: str, home: Path, mirrors: Sequence[str] = MIRRORS, progress: Progress | None = None) -> Path:
-    """The folder of the data set on this machine, whole and unaltered; downloads it if it must. Raises DatasetError."""
+    """The folder of the data set, whole and unaltered, downloaded first if it must be. Raises DatasetError."""
     _info(name)
     if name == "digits":
         return _digits_folder()
@@ -115,7 +115,7 @@ def _fashion_mnist(home: Path, progress: Progress | None) -> _Arrays:
 
 
 def _digits() -> _Arrays:
-    """The digits of scikit-learn (UCI, test set of Alpaydin and Kaynak); always the same fifth of them is the test."""
+    """The digits of scikit-learn (UCI, test set of Alpaydin and Kaynak). Always the same fifth of them is the test."""
     from sklearn.datasets import load_digits  # late: its import takes about a second
 
     x, y = cast(tuple[NDArray[np.float64], NDArray[np.int64]], load_digits(return_X_y=True))

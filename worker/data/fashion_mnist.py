@@ -60,7 +60,7 @@ def data_folder(home: Path) -> Path:
 
 
 def find(home: Path) -> Path | None:
-    """The first folder that holds all four files, raw or as .gz; the user's own comes before the system's."""
+    """The first folder that holds all four files, raw or as .gz. The user's own comes before the system's."""
     return idx_files.find_folder((data_folder(home), SYSTEM_FOLDER), FILES)
 
 

@@ -24,11 +24,11 @@ CHUNK = 1 << 18  # bytes
 
 
 class DatasetError(Exception):
-    """A data set that can't be used; the sentence says which file and what to do."""
+    """A data set that can't be used. The sentence says which file and what to do."""
 
 
 class DownloadError(Exception):
-    """No mirror has the real file; the message lists what each of them gave instead."""
+    """No mirror has the real file. The message lists what each of them gave instead."""
 
 
 class IdxFile(NamedTuple):
@@ -74,7 +74,7 @@ def download(folder: Path, files: Sequence[IdxFile], mirrors: Sequence[str], pro
 
 
 def decompress(data: bytes, file: IdxFile) -> bytes:
-    """The IDX bytes, at most one more than there should be; nothing for a broken gzip stream."""
+    """The IDX bytes, at most one more than there should be, and none of a broken gzip stream."""
     if not data.startswith(b"\x1f\x8b"):
         return data
     try:

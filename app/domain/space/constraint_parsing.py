@@ -1,4 +1,4 @@
-"""Reads the constraints of a body; their text is parsed and never run as code.
+"""Reads the constraints of a body, whose text is parsed and never run as code.
 
 constraint: sum ("<=" | "<" | ">=" | ">" | "==" | "!=") sum
 sum:        product (("+" | "-") product)*
@@ -46,7 +46,7 @@ def parse_constraints(texts: Sequence[str], space: Space, shape: tuple[int, int]
 
 
 class _Parser:
-    """Reads one constraint from left to right; raises ValueError with a sentence that says where."""
+    """Reads one constraint from left to right. Raises ValueError with a sentence that says where."""
 
     def __init__(self, text: str, has_hidden_layers: bool) -> None:
         self.text, self.has_hidden_layers = text, has_hidden_layers

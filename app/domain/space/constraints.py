@@ -35,7 +35,7 @@ class Constraint:
     sign: str
 
     def max_parameters(self) -> float:
-        """The most parameters that a model may have, where the constraint says just that; else infinity."""
+        """The most parameters that a model may have, infinity where the constraint does not say just that."""
         if re.match(rf"{PARAMETERS}\s*<", self.text) and self.literal[1]:
             return self.sides[1]({})
         return math.inf
@@ -50,7 +50,7 @@ class Constraints:
     classes: int = 0  # outputs
 
     def broken(self, params: Mapping[str, Any]) -> str | None:
-        """The first constraint that does not hold, with its numbers: `parameters <= 500000: 813,056`; else None."""
+        """The first constraint that does not hold, with its numbers: `parameters <= 500000: 813,056`, or None."""
         for constraint, left_side, right_side in self._sides(params):
             if not _holds(constraint, left_side, right_side):
                 sides = zip((left_side, right_side), constraint.literal, strict=True)
@@ -59,7 +59,7 @@ class Constraints:
         return None
 
     def violations(self, params: Mapping[str, Any]) -> dict[str, float]:
-        """By constraint how far it is from holding, above 0 where it does not; relative to its larger side."""
+        """By constraint how far it is from holding, relative to its larger side: above 0 where it does not hold."""
         violations = {constraint.text: 0.0 for constraint in self.items}
         for constraint, left_side, right_side in self._sides(params):
             gap = _relative_gap(left_side, right_side)
@@ -74,7 +74,7 @@ class Constraints:
         return min((constraint.max_parameters() for constraint in self.items), default=math.inf)
 
     def _sides(self, params: Mapping[str, Any]) -> Iterator[tuple[Constraint, float, float]]:
-        """Each constraint that applies, with both sides; one on a layer that the model lacks does not.
+        """Each constraint that applies, with both sides. One on a layer that the model lacks does not apply.
 
         A side that can't be computed, such as 1 / 0, is NaN, with which no comparison holds.
         """

@@ -36,7 +36,7 @@ class Range:
 
     @property
     def size(self) -> int:
-        """Number of values; of a continuous range it means nothing."""
+        """Number of values, which of a continuous range means nothing."""
         return int((self.high - self.low) / (self.step or 1) + 1e-9) + 1
 
     def value(self, index: int) -> float:
@@ -57,14 +57,14 @@ Domain = Constant | Choice | Range
 
 
 def size(domain: Domain) -> int:
-    """Number of values; of a continuous range it means nothing."""
+    """Number of values, which of a continuous range means nothing."""
     if isinstance(domain, Range):
         return domain.size
     return len(domain.values) if isinstance(domain, Choice) else 1
 
 
 def values(domain: Domain) -> list[Any]:
-    """All values; of a continuous range they mean nothing."""
+    """All values, which of a continuous range mean nothing."""
     if isinstance(domain, Range):
         return [domain.value(index) for index in range(domain.size)]
     return list(domain.values) if isinstance(domain, Choice) else [domain.value]

@@ -61,7 +61,7 @@ def _problem_of_new_name(name: str, domain: Domain, old: Space) -> str | None:
 
 
 def _condition_within(name: str, space: Space, old: Space) -> Condition | None:
-    """When the hyperparameter exists, as far as trials of the old space can tell; None where it never does."""
+    """When the hyperparameter exists, as far as trials of the old space can tell, or None where it never does."""
     condition: dict[str, tuple[Any, ...]] = {}
     for parent, parent_values in space.conditions.get(name, {}).items():
         before = old.domains.get(parent)

@@ -68,7 +68,7 @@ class Space:
         return cells
 
     def grid(self) -> Iterator[dict[str, Any]]:
-        """Every cell once, the last hyperparameter varying fastest; cells hold the active hyperparameters alone."""
+        """Every cell once, the last hyperparameter varying fastest. A cell holds the active hyperparameters alone."""
         return (self.as_posted(cell) for cell in self._cells(self.order))
 
     def largest(self) -> dict[str, Any]:
