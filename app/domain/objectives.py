@@ -36,7 +36,7 @@ class Objective:
         return value > than if self.maximize else value < than
 
     def rank(self, value: float, number: int) -> tuple[float, int]:
-        """A sort key that puts the best first, and of equal values the earlier trial. The best is always chosen by it."""
+        """A sort key that puts the best first, and of equal values the earlier trial; every choice goes by it."""
         return (-value if self.maximize else value), number
 
 
