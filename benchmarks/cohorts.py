@@ -29,11 +29,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="these workloads alone")
     arguments = parser.parse_args()
     print(table(["", ""], list(machine().items())) + "\n")
-    both = cores()[:2]
-    with Crew([[core] for core in both], load_settings().home) as crew:
+    used_cores = cores()[:2]
+    with Crew([[core] for core in used_cores], load_settings().home) as crew:
         for workload in (*WORKLOADS, *EXTRA):
             if not arguments.only or workload.name in arguments.only:
-                print(_curve(workload, crew, len(both), arguments.rounds) + "\n", flush=True)
+                print(_curve(workload, crew, len(used_cores), arguments.rounds) + "\n", flush=True)
 
 
 def _curve(workload: Workload, crew: Crew, processes: int, rounds: int) -> str:

@@ -67,18 +67,18 @@ def main() -> None:
     torch.set_num_threads(1)
     device, start = torch.device("cuda:0"), perf_counter()
     split, real = data(device, arguments.home)
-    found = []
+    comparisons = []
     for workload in workloads_here():
         if not arguments.only or workload.name in arguments.only:
-            found.append(compare(workload, split, arguments.home, arguments.rounds))
-            print(_table(found[-1]), file=sys.stderr, flush=True)  # what is measured is not lost with what is not
+            comparisons.append(compare(workload, split, arguments.home, arguments.rounds))
+            print(_table(comparisons[-1]), file=sys.stderr, flush=True)  # what is measured is not lost with what is not
     facts = machine(device) | {
         "command": f"`{' '.join(['python', '-m', 'benchmarks.gpu', *sys.argv[1:]])}`",
         "data": "Fashion-MNIST" if real else "noise of Fashion-MNIST's shape: the data set is not on this machine",
         "precision": "float32, TF32 products" if arguments.tf32 else "float32",
         "minutes": f"{(perf_counter() - start) / 60:.1f}",
     }
-    print(markdown(facts, found))
+    print(markdown(facts, comparisons))
 
 
 def workloads_here() -> list[Workload]:
@@ -90,9 +90,9 @@ def workloads_here() -> list[Workload]:
 def compare(workload: Workload, split: Split, home: Path, rounds: int) -> Comparison:
     """Times all arms in turn, `rounds` times, after an epoch of each that does not count."""
     print(f"{workload.name}: {workload.title}", file=sys.stderr)
-    runs, found = workload.runs(), Comparison(workload)
+    runs, comparison = workload.runs(), Comparison(workload)
     products = GraphedProducts(runs, split)
-    found.flops = products.flops
+    comparison.flops = products.flops
     with ExitStack() as stack:
         processes = min(PROCESSES, len(runs))
         many = stack.enter_context(EagerProcesses(picked(runs, PICKED["processes"]), split, processes, home))
@@ -110,8 +110,8 @@ def compare(workload: Workload, split: Split, home: Path, rounds: int) -> Compar
                     continue  # it takes seconds a run, and is far off
                 seconds = timed(arm.epoch, split.train_x.device) * times
                 if number:
-                    found.seconds.setdefault(name, []).append(seconds)
-    return found
+                    comparison.seconds.setdefault(name, []).append(seconds)
+    return comparison
 
 
 def part(
@@ -138,10 +138,10 @@ def timed(epoch: Callable[[], Mapping[Hashable, float]], device: torch.device) -
 
 def machine(device: torch.device) -> dict[str, str]:
     """What was measured on."""
-    asked = ["nvidia-smi", "--query-gpu=driver_version,memory.total", "--format=csv,noheader"]
+    query = ["nvidia-smi", "--query-gpu=driver_version,memory.total", "--format=csv,noheader"]
     try:
         driver, memory = (
-            subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split("\n")[0].split(", ")
+            subprocess.run(query, capture_output=True, text=True, check=True).stdout.split("\n")[0].split(", ")
         )
     except (OSError, subprocess.CalledProcessError, ValueError):
         driver, memory = "not told by nvidia-smi", "not told by nvidia-smi"
@@ -154,33 +154,35 @@ def machine(device: torch.device) -> dict[str, str]:
     }
 
 
-def markdown(facts: Mapping[str, str], found: Sequence[Comparison]) -> str:
+def markdown(facts: Mapping[str, str], comparisons: Sequence[Comparison]) -> str:
     """Facts, a table a workload, and the goals."""
     parts = ["\n".join(["| | |", "|---|---|", *(f"| {name} | {words} |" for name, words in facts.items())])]
-    for comparison in found:
+    for comparison in comparisons:
         parts += [f"**{comparison.workload.name}**, {comparison.workload.title}:", _table(comparison)]
-    return "\n\n".join([*parts, "Goals:", _goals(found)])
+    return "\n\n".join([*parts, "Goals:", _goals(comparisons)])
 
 
-def _table(found: Comparison) -> str:
-    trials = len(found.workload.runs()) / found.workload.seeds
+def _table(comparison: Comparison) -> str:
+    trials = len(comparison.workload.runs()) / comparison.workload.seeds
     lines = [
         f"| arm | seconds an epoch of all runs | trials of {EPOCHS} epochs an hour | times the fused one's |",
         "|---|---|---|---|",
     ]
-    for name, seconds in found.seconds.items():
+    for name, seconds in comparison.seconds.items():
         if name == "cuBLAS":
             continue
         middle = median(seconds)
-        lines.append(f"| {name} | {middle:.3g} | {trials * 3600 / (EPOCHS * middle):,.0f} | {found.ratio(name):.3g} |")
-    fused, products = (found.flops / median(found.seconds[name]) / 1e12 for name in ("fused", "cuBLAS"))
+        lines.append(
+            f"| {name} | {middle:.3g} | {trials * 3600 / (EPOCHS * middle):,.0f} | {comparison.ratio(name):.3g} |"
+        )
+    fused, products = (comparison.flops / median(comparison.seconds[name]) / 1e12 for name in ("fused", "cuBLAS"))
     share = f"{products:.3g} TFLOP/s in the matrix products alone, {fused:.3g} in training"
     return "\n".join([*lines, "", f"{share}: {fused / products:.0%} of cuBLAS"])
 
 
-def _goals(found: Sequence[Comparison]) -> str:
+def _goals(comparisons: Sequence[Comparison]) -> str:
     lines = ["| goal | at least | measured | |", "|---|---|---|---|"]
-    measured = {comparison.workload.name: comparison for comparison in found}
+    measured = {comparison.workload.name: comparison for comparison in comparisons}
     for (workload, arm), least in GOALS.items():
         if workload in measured:
             ratio = measured[workload].ratio(arm)

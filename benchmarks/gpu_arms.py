@@ -47,7 +47,7 @@ class _GraphedRun:
             if "capturable" in group:
                 group["capturable"] = True
         batch, count = run.config.batch_size, len(split.train_y)
-        self._picked = StepTable(batch, split.train_y, count // batch)
+        self._indices = StepTable(batch, split.train_y, count // batch)
         self._cursor = torch.zeros(1, dtype=torch.int64, device=split.train_x.device)
         self._loss, self._hits = split.train_x.new_zeros(()), split.train_y.new_zeros(())
         self._step: Step = ReplayedStep(self._whole_batch, recorder) if recorder else self._whole_batch
@@ -56,7 +56,7 @@ class _GraphedRun:
         order = epoch_order(self.model.run.seed, number, len(self._split.train_y)).to(self._cursor.device)
         batch = self.model.run.config.batch_size
         whole = len(order) // batch
-        self._picked.load(order[: whole * batch].view(whole, batch))
+        self._indices.load(order[: whole * batch].view(whole, batch))
         self._cursor.zero_()
         self._loss.zero_()
         self._hits.zero_()
@@ -67,11 +67,11 @@ class _GraphedRun:
         return validation_loss(self.model, self._split)
 
     def _whole_batch(self) -> None:
-        self._learn(self._picked.select(self._cursor)[0])
+        self._learn(self._indices.select(self._cursor)[0])
         self._cursor.add_(1)
 
-    def _learn(self, picked: Tensor) -> None:
-        x, y = self._split.train_x[picked], self._split.train_y[picked]
+    def _learn(self, indices: Tensor) -> None:
+        x, y = self._split.train_x[indices], self._split.train_y[indices]
         logits = self.model.net(x)
         loss = functional.cross_entropy(logits, y)
         self.model.optimizer.zero_grad()
@@ -112,15 +112,15 @@ class EagerProcesses:
         self._pipes: list[Connection] = []
         self._exit = ExitStack()
         for index in range(processes):
-            ours, theirs = context.Pipe()
+            pipe, child_pipe = context.Pipe()
             sizes = len(split.train_y), len(split.val_y)
-            given = theirs, list(runs[index::processes]), sizes, str(split.train_x.device), home
-            process = context.Process(target=_serve, args=given, daemon=True)
+            arguments = child_pipe, list(runs[index::processes]), sizes, str(split.train_x.device), home
+            process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
-            theirs.close()
+            child_pipe.close()
             self._exit.callback(process.join, 10)
-            self._exit.callback(ours.close)
-            self._pipes.append(ours)
+            self._exit.callback(pipe.close)
+            self._pipes.append(pipe)
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +154,7 @@ def data(device: torch.device, home: Path) -> tuple[Split, bool]:
     Which numbers are multiplied makes hardly a difference to the time.
     """
     if not datasets.available("fashion_mnist", home):
-        return made_up(device), False
+        return noise_split(device), False
     loaded = datasets.load("fashion_mnist", "holdout", home=home, device=device)
     return Split(loaded.train_x, loaded.train_y, loaded.val_x, loaded.val_y, loaded.classes), True
 
@@ -164,15 +164,15 @@ def first(split: Split, train: int, val: int) -> Split:
     return Split(split.train_x[:train], split.train_y[:train], split.val_x[:val], split.val_y[:val], split.classes)
 
 
-def made_up(device: torch.device) -> Split:
+def noise_split(device: torch.device) -> Split:
     """Noise of the shape of Fashion-MNIST with its validation images held out; one pixel tells the class."""
     generator = torch.Generator().manual_seed(0)
 
-    def made(count: int) -> tuple[Tensor, Tensor]:
+    def examples(count: int) -> tuple[Tensor, Tensor]:
         y = torch.randint(0, 10, (count,), generator=generator)
         x = torch.rand(count, 784, generator=generator)
         x[torch.arange(count), y * 70] = 3
         return x.to(device), y.to(device)
 
-    train, val = (made(count) for count in SPLIT_SIZES)
+    train, val = (examples(count) for count in SPLIT_SIZES)
     return Split(*train, *val, 10)

@@ -96,12 +96,12 @@ def _ways(shape: Shape, device: torch.device) -> Iterator[Callable[[], object]]:
     copies, m, k, n = shape
     for flip_a, flip_b, flip_out in product((False, True), repeat=3):
         sizes = ((m, k, flip_a), (k, n, flip_b), (m, n, flip_out))
-        a, b, out = (_made(copies, *size, device) for size in sizes)
+        a, b, out = (_random_matrices(copies, *size, device) for size in sizes)
         yield partial(torch.bmm, a, b, out=out)
         yield partial(_one_by_one, list(zip(a.unbind(), b.unbind(), out.unbind(), strict=True)))
 
 
-def _made(copies: int, rows: int, columns: int, column_major: bool, device: torch.device) -> Tensor:
+def _random_matrices(copies: int, rows: int, columns: int, column_major: bool, device: torch.device) -> Tensor:
     if column_major:
         return torch.rand(copies, columns, rows, device=device).mT
     return torch.rand(copies, rows, columns, device=device)

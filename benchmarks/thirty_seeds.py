@@ -34,10 +34,10 @@ def main() -> None:
     middle = perf_counter()
     alone = plain_accuracies(runs, split)
     end = perf_counter()
-    for name, found, seconds in (("fused", fused, middle - start), ("one by one", alone, end - middle)):
-        print(f"{name:11} mean {fmean(found):.3%}  standard deviation {stdev(found):.3%}  {seconds:.0f} s")
-    gap, most = abs(fmean(fused) - fmean(alone)), max(abs(a - b) for a, b in zip(fused, alone, strict=True))
-    print(f"the means differ by {gap:.4%}, a single seed by {most:.3%} at most; goal: below {GOAL:.1%}")
+    for name, accuracies, seconds in (("fused", fused, middle - start), ("one by one", alone, end - middle)):
+        print(f"{name:11} mean {fmean(accuracies):.3%}  standard deviation {stdev(accuracies):.3%}  {seconds:.0f} s")
+    gap, largest_gap = abs(fmean(fused) - fmean(alone)), max(abs(a - b) for a, b in zip(fused, alone, strict=True))
+    print(f"the means differ by {gap:.4%}, a single seed by {largest_gap:.3%} at most; goal: below {GOAL:.1%}")
     print("; ".join(f"{name}: {words}" for name, words in machine().items()))
 
 

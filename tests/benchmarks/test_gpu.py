@@ -11,7 +11,7 @@ from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from benchmarks import gpu
 from benchmarks.arms import Eager
-from benchmarks.gpu_arms import GraphedEager, data, first, made_up
+from benchmarks.gpu_arms import GraphedEager, data, first, noise_split
 from benchmarks.workloads import Workload
 from tests.support.mlp_examples import small_split
 from tests.support.paths import ROOT
@@ -58,7 +58,7 @@ def test_the_plain_loop_under_a_graph_is_the_plain_loop() -> None:
 
 def test_made_up_data_has_the_shape_of_the_real() -> None:
     """50,000 images of 784 pixels to train on and 10,000 to validate, in ten classes that can be learned."""
-    split = made_up(torch.device("cpu"))
+    split = noise_split(torch.device("cpu"))
     assert (split.train_x.shape, split.val_x.shape) == ((50_000, 784), (10_000, 784))
     assert set(split.train_y.tolist()) == set(range(10))
     arm = Eager([Run(0, MLPConfig((16,), 0.1, 3), 0)], first(split, 2000, 500))
@@ -68,8 +68,8 @@ def test_made_up_data_has_the_shape_of_the_real() -> None:
 def test_compares_all_arms_and_tells_the_goals(tmp_path: Path) -> None:
     """Every arm has its row, and each goal that was measured is met or missed."""
     split, _ = data(torch.device("cpu"), tmp_path)
-    found = gpu.compare(TINY, first(split, 512, 512), tmp_path, rounds=1)
-    assert set(found.seconds) == {
+    comparison = gpu.compare(TINY, first(split, 512, 512), tmp_path, rounds=1)
+    assert set(comparison.seconds) == {
         "fused",
         "eager",
         "eager + CUDA graph",
@@ -77,7 +77,7 @@ def test_compares_all_arms_and_tells_the_goals(tmp_path: Path) -> None:
         "cuBLAS",
         "loader",
     }
-    told = gpu.markdown(gpu.machine(torch.device("cpu")), [found])
-    assert "| eager, 2 processes |" in told
-    assert told.count("| G32: fused / eager") == 2
-    assert told.count("met |") + told.count("missed by") == 2
+    text = gpu.markdown(gpu.machine(torch.device("cpu")), [comparison])
+    assert "| eager, 2 processes |" in text
+    assert text.count("| G32: fused / eager") == 2
+    assert text.count("met |") + text.count("missed by") == 2

@@ -107,11 +107,13 @@ def batches(dtype: torch.dtype, steps: int) -> list[tuple[Tensor, Tensor]]:
 
 def fused_after(runs: list[Run], dtype: torch.dtype, steps: int) -> list[Parameters]:
     """The parameters of runs that took their steps together."""
-    kinds: dict[Hashable, list[Run]] = {}
+    runs_by_kind: dict[Hashable, list[Run]] = {}
     for run in sorted(runs, key=lambda run: fusion_order(run.config)):
-        kinds.setdefault(StepKind.of(run.config), []).append(run)
-    found = {run.key: parameters for same in kinds.values() for run, parameters in _fused(same, dtype, steps)}
-    return [found[run.key] for run in runs]
+        runs_by_kind.setdefault(StepKind.of(run.config), []).append(run)
+    fused_parameters = {
+        run.key: parameters for members in runs_by_kind.values() for run, parameters in _fused(members, dtype, steps)
+    }
+    return [fused_parameters[run.key] for run in runs]
 
 
 def _fused(runs: list[Run], dtype: torch.dtype, steps: int) -> Iterator[tuple[Run, Parameters]]:
@@ -140,7 +142,7 @@ def plain_after(kind: Reference, run: Run, dtype: torch.dtype, steps: int) -> Pa
     return model.parameters()
 
 
-def distance(one: Parameters, other: Parameters) -> float:
+def distance(first: Parameters, second: Parameters) -> float:
     """The largest difference between two networks' parameters; NaN when one of them holds a NaN."""
-    pairs = [(a, b) for left, right in zip(one, other, strict=True) for a, b in zip(left, right, strict=True)]
+    pairs = [(a, b) for layers in zip(first, second, strict=True) for a, b in zip(*layers, strict=True)]
     return torch.stack([(a - b).abs().max() for a, b in pairs]).max().item()

@@ -44,15 +44,15 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def replay(self) -> None:
         """Does the same operations on the same memory; what was allocated within is allocated anew."""
-        made: dict[int, Tensor] = {}
+        new_tensors: dict[int, Tensor] = {}
 
-        def now(value: Any) -> Any:
-            return made.get(id(value), value)
+        def current(value: Any) -> Any:
+            return new_tensors.get(id(value), value)
 
         for function, args, kwargs, before in self.operations:
-            out = function(*pytree.tree_map(now, args), **pytree.tree_map(now, kwargs))
+            out = function(*pytree.tree_map(current, args), **pytree.tree_map(current, kwargs))
             for old, new in zip(pytree.tree_leaves(before), pytree.tree_leaves(out), strict=True):
-                made[id(old)] = new
+                new_tensors[id(old)] = new
 
 
 class RecordedSteps:
@@ -73,11 +73,12 @@ class RecordedSteps:
         self.recorded += 1
         with Recording() as recording:
             step()
-        taken = [step]
+        first_replay = True
 
         def replay() -> None:
-            if taken:
-                taken.clear()
+            nonlocal first_replay
+            if first_replay:
+                first_replay = False
             else:
                 self.replayed += 1
                 recording.replay()

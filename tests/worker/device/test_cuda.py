@@ -44,11 +44,11 @@ def split_on(device: torch.device, dtype: torch.dtype) -> Split:
 
 
 def curves(runs: list[Run], split: Split, recorder: Plain | CudaGraphs | None = None) -> Curves:
-    found: Curves = {}
+    by_run: Curves = {}
     for results in train(runs, split, dtype=split.train_x.dtype, recorder=recorder):
         for result in results:
-            found.setdefault(result.key, []).append(result)
-    return found
+            by_run.setdefault(result.key, []).append(result)
+    return by_run
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

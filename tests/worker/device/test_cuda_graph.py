@@ -28,11 +28,11 @@ from worker.mlp.training import train
 
 def curves(runs: list[Run], recorder: Recorder | None, dtype: torch.dtype = torch.float64) -> Curves:
     """Every run's learning curve, each step by itself or as it was recorded."""
-    found: Curves = {}
+    by_run: Curves = {}
     for results in train(runs, small_split(), dtype=dtype, recorder=recorder):
         for result in results:
-            found.setdefault(result.key, []).append(result)
-    return found
+            by_run.setdefault(result.key, []).append(result)
+    return by_run
 
 
 def differing(runs: list[Run], recorder: Recorder, dtype: torch.dtype = torch.float64) -> list[object]:
@@ -108,11 +108,11 @@ def test_a_step_knows_no_other_device() -> None:
     evaluation, also after some runs have left."""
     split, runs = small_split(torch.float32), recipes(48)
     x, y = split.train_x.to("meta"), split.train_y.to("meta")
-    kinds: dict[tuple[int, StepKind], list[Run]] = {}
+    runs_by_kind: dict[tuple[int, StepKind], list[Run]] = {}
     for run in sorted(runs, key=lambda run: fusion_order(run.config)):
-        kinds.setdefault((run.seed, StepKind.of(run.config)), []).append(run)
-    for same in kinds.values():
-        members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES)) for run in same]
+        runs_by_kind.setdefault((run.seed, StepKind.of(run.config)), []).append(run)
+    for fusible_runs in runs_by_kind.values():
+        members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES)) for run in fusible_runs]
         model = FusedMLP(members, x)
         for _ in range(2):
             plain, sums = model.for_evaluation(), RunningSums.zeros(model.layout.runs, x)

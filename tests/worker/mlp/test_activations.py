@@ -52,8 +52,8 @@ def test_fused_activation_equals_torch(name: str) -> None:
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_scratch_activation_equals_torch(name: str) -> None:
     """The formulas written out have torch's values and derivatives, the kinks at 0 included."""
-    found = value_and_slope(scratch.ACTIVATIONS[name], POINTS)
-    torch.testing.assert_close(found, value_and_slope(TORCHS[name], POINTS), rtol=1e-12, atol=1e-12)
+    by_formula = value_and_slope(scratch.ACTIVATIONS[name], POINTS)
+    torch.testing.assert_close(by_formula, value_and_slope(TORCHS[name], POINTS), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -23,7 +23,7 @@ TORCHS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
 }
 
 
-def drawn(name: str, outputs: int, inputs: int, seed: int) -> Layer:
+def initialized(name: str, outputs: int, inputs: int, seed: int) -> Layer:
     """A layer initialized with a generator of this seed."""
     layer = Layer(torch.full((outputs, inputs), 9.0), torch.full((outputs,), 9.0))
     config = MLPConfig(initialization=name, init_std=0.02, init_range=0.3, init_gain=1.5, init_slope=0.2)
@@ -39,7 +39,7 @@ def test_every_name_has_an_initializer() -> None:
 @pytest.mark.parametrize("name", TORCHS)
 def test_draws_what_torch_draws(name: str) -> None:
     """From the same generator come the very weights of torch.nn.init, and biases of zero."""
-    layer = drawn(name, 50, 30, seed=3)
+    layer = initialized(name, 50, 30, seed=3)
     torch.testing.assert_close(layer.weight, TORCHS[name](torch.empty(50, 30), Generator().manual_seed(3)))
     assert not layer.bias.any()
 
@@ -49,21 +49,23 @@ def test_default_is_a_fresh_linear_layer() -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         linear = nn.Linear(30, 50)
-    layer = drawn("default", 50, 30, seed=5)
+    layer = initialized("default", 50, 30, seed=5)
     assert torch.equal(layer.weight, linear.weight)
     torch.testing.assert_close(layer.bias, linear.bias.detach(), rtol=1e-6, atol=0)
 
 
 def test_orthogonal_rows_are_orthonormal() -> None:
     """A wide layer's rows have length 1 and right angles."""
-    weight = drawn("orthogonal", 20, 40, seed=0).weight
+    weight = initialized("orthogonal", 20, 40, seed=0).weight
     torch.testing.assert_close(weight @ weight.T, torch.eye(20), rtol=0, atol=1e-5)
 
 
 def test_initial_parameters_depend_on_configuration_and_seed() -> None:
     """The same seed gives the same weights, another seed others; shapes are those of the layers."""
     config = MLPConfig((6, 4))
-    first, again, other = (initial_parameters(Run(key, config, seed), 20, 10) for key, seed in [(0, 7), (1, 7), (2, 8)])
+    first, again, other_seed = (
+        initial_parameters(Run(key, config, seed), 20, 10) for key, seed in [(0, 7), (1, 7), (2, 8)]
+    )
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(first, again, strict=True))
-    assert not torch.equal(first[0].weight, other[0].weight)
+    assert not torch.equal(first[0].weight, other_seed[0].weight)
     assert [(tuple(w.shape), tuple(b.shape)) for w, b in first] == [((6, 20), (6,)), ((4, 6), (4,)), ((10, 4), (10,))]

@@ -35,8 +35,8 @@ def test_equals_the_references_for_every_initialization_and_shape(activation: st
     fused = fused_after(runs, torch.float64, 20)
     far = {
         run.key: gap
-        for run, mine in zip(runs, fused, strict=True)
-        if not (gap := distance(mine, plain_after(reference, run, torch.float64, 20))) <= 1e-9
+        for run, parameters in zip(runs, fused, strict=True)
+        if not (gap := distance(parameters, plain_after(reference, run, torch.float64, 20))) <= 1e-9
     }
     assert far == {}
 
@@ -67,10 +67,10 @@ def test_equals_the_references_in_float32() -> None:
     """One step in single precision agrees to 1e-5."""
     runs = mixed_runs(64)
     fused = fused_after(runs, torch.float32, 1)
-    for run, mine in zip(runs, fused, strict=True):
+    for run, parameters in zip(runs, fused, strict=True):
         for reference in REFERENCES:
-            theirs = plain_after(reference, run, torch.float32, 1)
-            torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+            plain = plain_after(reference, run, torch.float32, 1)
+            torch.testing.assert_close(parameters, plain, rtol=1e-5, atol=1e-5)
 
 
 def test_many_runs_of_one_shape_take_as_few_operations_as_one() -> None:

@@ -54,11 +54,11 @@ def test_the_examples_hold_every_pair() -> None:
         "lr_schedule": LR_SCHEDULES,
         "hidden_layers": SHAPES,
     }
-    told = [{name: getattr(run.config, name) for name in choices} for run in RECIPES]
-    assert {(t["optimizer"], t["activation"]) for t in told} == set(product(OPTIMIZERS, ACTIVATIONS))
+    settings = [{name: getattr(run.config, name) for name in choices} for run in RECIPES]
+    assert {(run["optimizer"], run["activation"]) for run in settings} == set(product(OPTIMIZERS, ACTIVATIONS))
     for name, values in choices.items():
         extras = [(run.config.dropout > 0, run.config.batch_norm) for run in RECIPES]
-        pairs = {(t[name], extra) for t, extra in zip(told, extras, strict=True)}
+        pairs = {(run[name], extra) for run, extra in zip(settings, extras, strict=True)}
         assert pairs == set(product(values, product([False, True], repeat=2)))
 
 
@@ -120,13 +120,13 @@ def test_curves_are_those_of_the_plain_loop() -> None:
 
 def test_a_run_does_not_depend_on_its_cohort() -> None:
     """Alone, with 6 others, with 63 others and in another order its losses are the same."""
-    chosen = RECIPES[1:64:9]
+    runs = RECIPES[1:64:9]
     among_64, reverse = curves(RECIPES[:64]), curves(RECIPES[:64][::-1])
-    among_7 = curves(chosen)
-    for run in chosen:
+    among_7 = curves(runs)
+    for run in runs:
         alone = pytest.approx(losses(curves([run])[run.key]), rel=0, abs=1e-9)
-        for found in (among_7, among_64, reverse):
-            assert losses(found[run.key]) == alone
+        for by_run in (among_7, among_64, reverse):
+            assert losses(by_run[run.key]) == alone
 
 
 @pytest.mark.parametrize("extras", [{}, {"batch_norm": True, "dropout": 0.3}], ids=["bare", "extras"])
@@ -185,10 +185,10 @@ def test_refuses_networks_that_take_other_steps() -> None:
 def test_patience_ends_a_run_that_no_longer_improves(patience: int) -> None:
     """It stops after so many epochs without a new lowest validation loss, as the plain loop does; 0 never stops it."""
     run = Run(0, MLPConfig((32,), 0.5, 40, 32, patience=patience), 0)
-    found = curves([run, Run(1, replace(run.config, learning_rate=1e-4), 0)])
+    by_run = curves([run, Run(1, replace(run.config, learning_rate=1e-4), 0)])
     alone = list(train_concise(run, small_split(), torch.float64))
-    lowest = min(range(len(found[0])), key=lambda i: found[0][i].val_loss)
-    assert [r.stopped for r in found[0]] == [r.stopped for r in alone]
-    assert len(found[0]) == (lowest + 1 + patience if patience else 40)
-    assert found[0][-1].stopped == bool(patience)
-    assert len(found[1]) == 40
+    lowest = min(range(len(by_run[0])), key=lambda i: by_run[0][i].val_loss)
+    assert [r.stopped for r in by_run[0]] == [r.stopped for r in alone]
+    assert len(by_run[0]) == (lowest + 1 + patience if patience else 40)
+    assert by_run[0][-1].stopped == bool(patience)
+    assert len(by_run[1]) == 40

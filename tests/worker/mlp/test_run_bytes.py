@@ -35,29 +35,30 @@ def test_training_takes_no_more_memory_than_was_told(shapes: list[tuple[int, ...
     copy = model.for_evaluation()
     for space in spaces:
         space.x = space.x[:0].clone()  # of the seed, not of its runs
-    kept = [model.parameters(position) for position in range(len(runs))]
-    held = held_bytes(model, copy, *spaces) + held_bytes(again) + 4 * sum(t.numel() for p in kept for t in chain(*p))
-    assert held <= sum(run_bytes(config, 784, 10) for config in configs) < 3 * held
+    final_parameters = [model.parameters(position) for position in range(len(runs))]
+    copied_bytes = 4 * sum(tensor.numel() for layers in final_parameters for tensor in chain(*layers))
+    total_bytes = held_bytes(model, copy, *spaces) + held_bytes(again) + copied_bytes
+    assert total_bytes <= sum(run_bytes(config, 784, 10) for config in configs) < 3 * total_bytes
 
 
 def held_bytes(*things: object) -> int:
     """The memory behind all tensors that can be reached from here, each storage once."""
     storages: dict[int, int] = {}
-    seen: set[int] = set()
-    left = list(things)
-    while left:
-        thing = left.pop()
-        if id(thing) in seen:
+    visited_ids: set[int] = set()
+    queue = list(things)
+    while queue:
+        thing = queue.pop()
+        if id(thing) in visited_ids:
             continue
-        seen.add(id(thing))
+        visited_ids.add(id(thing))
         if isinstance(thing, torch.Tensor):
             storages[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
         elif isinstance(thing, dict):
-            left.extend(thing.values())
+            queue.extend(thing.values())
         elif isinstance(thing, list | tuple):
-            left.extend(thing)
+            queue.extend(thing)
         elif type(thing).__module__.startswith("worker."):
-            left.extend(vars(thing).values())
+            queue.extend(vars(thing).values())
     return sum(storages.values())
 
 

@@ -26,12 +26,12 @@ TORCHS: dict[str, Callable[[Optimizer, int], LRScheduler]] = {
 }
 
 
-def ours(config: MLPConfig) -> torch.Tensor:
+def learning_rates_of(config: MLPConfig) -> torch.Tensor:
     """A run's learning rate in every step of its training."""
     return torch.cat([learning_rates([config], epoch, STEPS)[:, 0] for epoch in range(1, config.epochs + 1)])
 
 
-def theirs(schedule: str, warmup: int) -> list[float]:
+def torch_rates(schedule: str, warmup: int) -> list[float]:
     """The same from torch's schedulers."""
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
     scheduler = TORCHS[schedule](optimizer, (EPOCHS - warmup) * STEPS)
@@ -53,14 +53,14 @@ def theirs(schedule: str, warmup: int) -> list[float]:
 def test_equals_torch(schedule: str, warmup: int) -> None:
     """Every step of the training has the learning rate of torch's schedulers, with warm-up and without."""
     config = MLPConfig((), 0.4, EPOCHS, lr_schedule=schedule, warmup_epochs=warmup, lr_step_epochs=2, lr_gamma=0.3)
-    assert ours(config).tolist() == pytest.approx(theirs(schedule, warmup), rel=1e-12, abs=1e-15)
+    assert learning_rates_of(config).tolist() == pytest.approx(torch_rates(schedule, warmup), rel=1e-12, abs=1e-15)
 
 
 def test_a_warm_up_may_be_part_of_an_epoch_or_longer_than_the_training() -> None:
     """It rises in equal steps, to the learning rate or to as much of it as there is time for."""
-    half = ours(MLPConfig((), 0.4, 2, warmup_epochs=0.5))
+    half = learning_rates_of(MLPConfig((), 0.4, 2, warmup_epochs=0.5))
     assert half[:5].tolist() == pytest.approx([0.4 / 3.5, 0.8 / 3.5, 1.2 / 3.5, 0.4, 0.4])
-    endless = ours(MLPConfig((), 0.4, 2, lr_schedule="cosine", warmup_epochs=4))
+    endless = learning_rates_of(MLPConfig((), 0.4, 2, lr_schedule="cosine", warmup_epochs=4))
     assert endless.tolist() == pytest.approx([0.4 * (k + 1) / 28 for k in range(14)])
 
 

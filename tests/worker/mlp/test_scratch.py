@@ -22,9 +22,9 @@ def test_scratch_equals_concise() -> None:
 def test_networks_copy_their_parameters() -> None:
     """Training one network leaves the given tensors, and so the next network's start, as they were."""
     run = Run(0, MLPConfig((4,)), 0)
-    given = initial_parameters(run, 20, 10)
+    initial = initial_parameters(run, 20, 10)
     for kind in (MLPScratch, MLPConcise):
-        model = kind(run.config, given)
+        model = kind(run.config, initial)
         model.descend(model.logits(torch.ones(3, 20)).square().sum(), 0.1)
-        assert distance(model.parameters(), given) > 0
-        assert distance(given, initial_parameters(run, 20, 10)) == 0
+        assert distance(model.parameters(), initial) > 0
+        assert distance(initial, initial_parameters(run, 20, 10)) == 0

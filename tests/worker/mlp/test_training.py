@@ -24,11 +24,11 @@ SPLIT = small_split()
 
 def curves(runs: list[Run], split: Split = SPLIT) -> Curves:
     """Every run's learning curve, trained together in double precision."""
-    found: Curves = {}
+    by_run: Curves = {}
     for results in train(runs, split, dtype=torch.float64):
         for result in results:
-            found.setdefault(result.key, []).append(result)
-    return found
+            by_run.setdefault(result.key, []).append(result)
+    return by_run
 
 
 def numbers(curve: list[EpochResult]) -> list[tuple[float, ...]]:
@@ -58,9 +58,9 @@ def test_accuracies_are_those_of_the_book() -> None:
     run = Run("a", MLPConfig((9,), epochs=3, batch_size=32), 4)
     alone = list(train_scratch(run, SPLIT, torch.float64))
     together = curves([run, *mixed_runs(5)])["a"]
-    for mine, theirs in zip(together, alone, strict=True):
-        assert mine.train_accuracy == pytest.approx(theirs.train_accuracy, rel=1e-12)
-        assert mine.val_accuracy == pytest.approx(theirs.val_accuracy, rel=1e-12)
+    for fused, plain in zip(together, alone, strict=True):
+        assert fused.train_accuracy == pytest.approx(plain.train_accuracy, rel=1e-12)
+        assert fused.val_accuracy == pytest.approx(plain.val_accuracy, rel=1e-12)
 
 
 def test_a_run_does_not_depend_on_its_cohort() -> None:
@@ -138,9 +138,9 @@ def test_finished_runs_leave_their_parameters() -> None:
 def test_equal_seeds_share_batches_and_other_seeds_do_not() -> None:
     """Runs that differ in their key alone have one curve, runs of another seed another."""
     config = MLPConfig((6,), epochs=2, batch_size=32)
-    found = curves([Run("a", config, 0), Run("b", config, 0), Run("c", config, 1)])
-    assert losses(found["a"]) == pytest.approx(losses(found["b"]), rel=0, abs=1e-9)
-    assert losses(found["a"]) != pytest.approx(losses(found["c"]), rel=1e-3)
+    by_run = curves([Run("a", config, 0), Run("b", config, 0), Run("c", config, 1)])
+    assert losses(by_run["a"]) == pytest.approx(losses(by_run["b"]), rel=0, abs=1e-9)
+    assert losses(by_run["a"]) != pytest.approx(losses(by_run["c"]), rel=1e-3)
 
 
 @pytest.mark.parametrize("batch_size", [1, 299, 300, 1000])
