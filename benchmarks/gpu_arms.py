@@ -156,7 +156,7 @@ def data(device: torch.device, home: Path) -> tuple[Split, bool]:
     if not datasets.available("fashion_mnist", home):
         return noise_split(device), False
     loaded = datasets.load("fashion_mnist", "holdout", home=home, device=device)
-    return Split(loaded.train_x, loaded.train_y, loaded.val_x, loaded.val_y, loaded.classes), True
+    return loaded.training_split(), True
 
 
 def first(split: Split, train: int, val: int) -> Split:

@@ -129,7 +129,7 @@ class _Member:
 
     def __init__(self, home: Path) -> None:
         data = datasets.load("fashion_mnist", "holdout", home=home, device=torch.device("cpu"))
-        self._data = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
+        self._data = data.training_split()
         self._arms: dict[str, Arm] = {}
 
     def make(self, name: str, runs: Sequence[Run], size: Size) -> int:

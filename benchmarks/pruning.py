@@ -30,7 +30,6 @@ from app.sweeps import creation
 from tests.support.queue_examples import new_worker
 from worker.context import Context
 from worker.data import datasets
-from worker.mlp.split import Split
 from worker.train import TrainMLP
 
 TRIALS, SEEDS = 64, 3
@@ -79,7 +78,7 @@ def measure(engine: Engine, home: Path, body: SweepCreate, history: int, epochs:
     add_history(engine, sweep_id, history, epochs)
     sweep, trials = claim_cohort(context, sweep_id, body)
     data = datasets.load(sweep.dataset, "holdout", home=home, device=CPU)
-    split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
+    split = data.training_split()
     curves = CurveCache(engine)
     task = TrainMLP(context, sweep, trials, split, curves)
     start = time.perf_counter()

@@ -27,7 +27,7 @@ def main() -> None:
     torch.set_num_threads(1)
     place = torch.device("cpu")
     data = datasets.load("fashion_mnist", "holdout", home=load_settings().home, device=place)
-    split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
+    split = data.training_split()
     runs = [Run(seed, MLPConfig((256,), 0.1, arguments.epochs), seed) for seed in range(arguments.seeds)]
     start = perf_counter()
     fused = fused_accuracies(runs, split)

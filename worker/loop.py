@@ -166,7 +166,7 @@ class Loop:
         self._release(sweep, only=rest)
         if fitting:
             retry_while_disconnected(lambda: self._ahead.start(sweep), context.stopping)
-        return fitting, Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
+        return fitting, data.training_split()
 
     def _dataset(self, name: str, split: str) -> datasets.Dataset:
         """Loaded once; only the last one stays in memory."""

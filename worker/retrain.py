@@ -19,7 +19,6 @@ from worker.context import Context
 from worker.data.datasets import Dataset
 from worker.mlp import weights
 from worker.mlp.initializers import Parameters
-from worker.mlp.split import Split
 from worker.mlp.training import train
 from worker.retry import retry_while_disconnected
 from worker.signals import Stopped
@@ -60,7 +59,7 @@ def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, byte
     """The weights of each run, by the index of its seed; None when told to stop."""
     config, metric = MLPConfig.from_params(trial.params), trial.sweep.metric
     runs = [Run(index, config, run_seed(trial.sweep.seed, index)) for index in trial.values]
-    split = Split(data.train_x, data.train_y, data.val_x, data.val_y, data.classes)
+    split = data.training_split()
     parameters: dict[Hashable, Parameters] = {}
     last_results: dict[Hashable, EpochResult] = {}
     with closing(train(runs, split, final_parameters=parameters)) as training:

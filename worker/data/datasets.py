@@ -13,6 +13,7 @@ from app.domain.datasets import DATASETS, SPLITS, DatasetInfo
 from worker.data import fashion_mnist
 from worker.data.fashion_mnist import MIRRORS
 from worker.data.idx_files import DatasetError, Progress
+from worker.mlp.split import Split
 
 __all__ = ["Dataset", "DatasetError", "available", "ensure", "load", "shuffled"]
 
@@ -30,6 +31,10 @@ class Dataset(NamedTuple):
     test_x: Tensor
     test_y: Tensor
     classes: int
+
+    def training_split(self) -> Split:
+        """The examples that a training reads: those to train on and those to validate with."""
+        return Split(self.train_x, self.train_y, self.val_x, self.val_y, self.classes)
 
 
 class _Arrays(NamedTuple):

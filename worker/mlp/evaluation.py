@@ -35,5 +35,4 @@ def score(
     y: Tensor,  # [n] int64
 ) -> Score:
     """How a trained network does on other data, such as the test images."""
-    plain_config = MLPConfig(config.hidden_layers, activation=config.activation)
-    return evaluate(FusedMLP([Member(plain_config, parameters)], like=x), x, y)[0]
+    return evaluate(FusedMLP([Member.for_evaluation(config, parameters)], like=x), x, y)[0]

@@ -12,7 +12,11 @@ from worker.mlp.seeds import generator_for
 
 
 class Layer(NamedTuple):
-    """A linear layer, y = weight @ x + bias, or two tensors that belong to one as weight and bias do."""
+    """A linear layer, y = weight @ x + bias.
+
+    The pairs of batch normalization have its form too: gain and shift, and running mean and running variance, stand as
+    weight and bias, both [outputs].
+    """
 
     weight: Tensor  # [outputs, inputs]
     bias: Tensor  # [outputs]

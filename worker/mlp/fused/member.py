@@ -21,6 +21,15 @@ class Member(NamedTuple):
     parameters: Parameters  # its linear layers; behind them, once it has a state, gain and shift of the normalized ones
     state: TrainingState | None = None  # None: it begins
 
+    @classmethod
+    def for_evaluation(
+        cls,
+        config: MLPConfig,
+        layers: Parameters,  # weight [outputs, inputs] and bias [outputs], into which a normalization is folded
+    ) -> "Member":
+        """A trained network without what only its training has, such as normalization and dropout."""
+        return cls(MLPConfig(config.hidden_layers, activation=config.activation), layers)
+
     @property
     def features(self) -> int:
         """Numbers of an example."""

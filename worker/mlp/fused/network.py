@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from app.domain.configuration import MLPConfig
 from worker.mlp import dropout
 from worker.mlp.batch_norm import BatchNorm, fold
 from worker.mlp.fused.layout import Layout, fusion_order
@@ -68,7 +67,8 @@ class FusedMLP:
         thresholds = torch.tensor([dropout.threshold(share) for share in shares], dtype=torch.int32)
         thresholds = thresholds.to(self._like.device)  # [runs]
         self._dropout_thresholds = RunFactors(thresholds, self._parameters)
-        self._dropout_keys = StepTable(2 * len(self.layout.max_widths()), thresholds)  # [1, 2 * hidden layers] int32
+        # [steps, 2 * hidden layers] int32, two for the key of each layer
+        self._dropout_keys = StepTable(2 * len(self.layout.max_widths()), thresholds)
         survivor_scales = self._like.new_tensor([1 / (1 - share) for share in shares])  # [runs], keeps the mean
         self._survivor_scales = RunFactors(survivor_scales, self._parameters)
 
@@ -105,8 +105,8 @@ class FusedMLP:
         """The networks to `evaluate`: these themselves, or with batch normalization copies into which it is folded."""
         if not self._running_stats:
             return self
-        plain = [MLPConfig(config.hidden_layers, activation=config.activation) for config in self._configs]
-        return FusedMLP([Member(config, self.parameters(i)) for i, config in enumerate(plain)], self._like)
+        members = [Member.for_evaluation(config, self.parameters(i)) for i, config in enumerate(self._configs)]
+        return FusedMLP(members, self._like)
 
     def workspace(self, batch: int, training: bool = True) -> Workspace:
         """Buffers for `step`, or without `training` only for `evaluate`, on batches of exactly this size."""
