@@ -1,4 +1,4 @@
-"""Sweeps as large as they get, written by SQL: what latency is measured on."""
+"""Fills a database with sweeps as large as they get, by SQL; on them latency is measured."""
 
 from typing import Any, NamedTuple
 
@@ -95,7 +95,6 @@ def _finished(engine: Engine, epochs: int, **changes: Any) -> int:
     sweep = _create(engine, epochs, **changes)
     with transaction(engine) as session:
         for statement in (_PARAMS, _RUNS, _EPOCHS, _END, _END_SWEEP):
-            wanted = statement.compile().params
-            known = {"sweep": sweep, "epochs": epochs, "seeds": SEEDS}
-            session.execute(statement, {name: known[name] for name in wanted})
+            parameters = {"sweep": sweep, "epochs": epochs, "seeds": SEEDS}
+            session.execute(statement, {name: parameters[name] for name in statement.compile().params})
     return sweep

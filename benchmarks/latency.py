@@ -32,7 +32,7 @@ from tests.support.up_process import Up, up
 CLIENTS = 8
 WORKERS = 3
 GOAL_MS, CLAIM_GOAL_MS = 200.0, 20.0
-COHORT = 64  # the most trials that a worker on a CPU claims at once
+COHORT = queue.MAX_CLAIMED_TRIALS["cpu"]
 
 
 class Measured(NamedTuple):
@@ -74,7 +74,7 @@ class Clock:
 
 
 class Reads:
-    """What is asked of a server, and how long it takes."""
+    """Asks a server for pages, rows and charts, and measures how long it takes."""
 
     def __init__(self, server: Up, engine: Engine, times: int) -> None:
         url, self._pid = server.url, server.process.pid
@@ -92,7 +92,7 @@ class Reads:
 
     def _paths(self, base: str) -> dict[str, str]:
         """What is asked of a sweep, by its name in the table."""
-        found = {
+        paths = {
             "sweep": base,
             "trials, first page": f"{base}/trials",
             "trials, best first": f"{base}/trials?order_by=-value",
@@ -102,7 +102,7 @@ class Reads:
             "chart effect of a range": f"{base}/charts/effect?x=learning_rate&color=activation",
         }
         charts = self._clients[0].get(f"{base}/charts").raise_for_status().json()["items"]
-        return found | {f"chart {chart['name']}": chart["url"] for chart in charts}
+        return paths | {f"chart {chart['name']}": chart["url"] for chart in charts}
 
     def _measure(self, name: str, sweep: int, path: str) -> Measured:
         alone, sizes = Clock(), []
@@ -124,7 +124,7 @@ class Reads:
             ask(self._clients[0], alone)
         cpu = (cpu_ms(self._pid) - begin) / (self._times + 1)
         with ThreadPoolExecutor(CLIENTS) as pool:
-            together = [one for some in pool.map(ask_often, self._clients) for one in some]
+            together = [ms for times in pool.map(ask_often, self._clients) for ms in times]
         return Measured(name, alone.spent[1:], together, max(sizes), GOAL_MS, cpu)
 
     def _measure_events(self, sweep: int) -> Measured:
@@ -151,11 +151,14 @@ class Writes:
         """By one worker, and by three at once."""
         alone = self._work()
         with ThreadPoolExecutor(WORKERS) as pool:
-            others = [future.result() for future in [pool.submit(self._work) for _ in range(WORKERS)]]
+            clocks = [future.result() for future in [pool.submit(self._work) for _ in range(WORKERS)]]
         goals = {"claim": CLAIM_GOAL_MS}
         return [
             Measured(
-                f"{name} of {COHORT} trials", spent, [t for one in others for t in one[name]], goal=goals.get(name)
+                f"{name} of {COHORT} trials",
+                spent,
+                [ms for clock in clocks for ms in clock[name]],
+                goal=goals.get(name),
             )
             for name, spent in alone.items()
         ]
@@ -182,34 +185,35 @@ class Writes:
         return {name: clock.spent[1:] for name, clock in clocks.items()}
 
 
-def row(one: Measured) -> str:
+def row(measured: Measured) -> str:
     """A row of the table; the goal is the 95th percentile of the one client's calls."""
-    figures = [quantile(some, share) for some in (one.alone, one.together) for share in (0.5, 0.95)]
-    figures.append(one.cpu)
-    shown = ["" if math.isnan(figure) else f"{figure:.0f}" for figure in figures]
-    goal = "" if one.goal is None else f"{one.goal:.0f} {'kept' if figures[1] <= one.goal else 'MISSED'}"
-    return "| " + " | ".join([one.name, *shown, f"{one.size / 1e3:,.0f}" if one.size else "", goal]) + " |"
+    figures = [quantile(times, share) for times in (measured.alone, measured.together) for share in (0.5, 0.95)]
+    figures.append(measured.cpu)
+    cells = ["" if math.isnan(figure) else f"{figure:.0f}" for figure in figures]
+    goal = "" if measured.goal is None else f"{measured.goal:.0f} {'kept' if figures[1] <= measured.goal else 'MISSED'}"
+    size = f"{measured.size / 1e3:,.0f}" if measured.size else ""
+    return "| " + " | ".join([measured.name, *cells, size, goal]) + " |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=40, help="calls a row by the one client")
     parser.add_argument("--keep", type=Path, help="a folder for the database, filled if it is empty")
-    given = parser.parse_args()
-    home = given.keep or Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
+    options = parser.parse_args()
+    home = options.keep or Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
     home.mkdir(exist_ok=True)
     home.chmod(0o755)
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}\n")
     print("| call, in milliseconds | alone: p50 | p95 | at once: p50 | p95 | server's CPU | answer, kB | goal of p95 |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     with running(home) as url:
-        for one in measured(url, home, given.times):
-            print(row(one), flush=True)
-    if given.keep is None:
+        for measured in measure(url, home, options.times):
+            print(row(measured), flush=True)
+    if options.keep is None:
         shutil.rmtree(home)
 
 
-def measured(url: str, home: Path, times: int) -> Iterator[Measured]:
+def measure(url: str, home: Path, times: int) -> Iterator[Measured]:
     """Every row of the table, on this database."""
     engine = connect(url)
     migrate(engine)

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine
 
-from app.db.engine import PATIENCE
+from app.db.engine import TIMEOUTS
 from app.db.notifications import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Listener:
 
     def _open_connection(self) -> psycopg.Connection:
         if self._connection is None:
-            self._connection = psycopg.connect(self._url, autocommit=True, **PATIENCE)
+            self._connection = psycopg.connect(self._url, autocommit=True, **TIMEOUTS)
             self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
         return self._connection
 

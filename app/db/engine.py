@@ -1,4 +1,4 @@
-"""The engine and the transaction. One request is one transaction, committed at its edge; nobody commits inside."""
+"""The engine and the transaction: a request is one transaction, committed at its edge, never inside."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.errors import StartError
 
 # A network that swallows what is sent says nothing: without these a connection would wait for its answer for ever.
-PATIENCE: dict[str, Any] = {
+TIMEOUTS: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -21,7 +21,7 @@ PATIENCE: dict[str, Any] = {
 
 
 def normalised_url(url: str) -> str:
-    """The URL with the driver that we use; plain `postgres://` and `postgresql://` are understood.
+    """The URL with the driver that is used here; `postgres://` and `postgresql://` are understood.
 
     Raises StartError for any other database.
     """
@@ -41,7 +41,7 @@ def connect(url: str, pool_size: int = 10) -> Engine:
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=30,
-        connect_args={"application_name": "perceptune", "client_encoding": "utf8", **PATIENCE},
+        connect_args={"application_name": "perceptune", "client_encoding": "utf8", **TIMEOUTS},
     )
 
 
@@ -53,12 +53,15 @@ def transaction(engine: Engine) -> Iterator[Session]:
 
 
 def first_line(error: DBAPIError) -> str:
-    """The database's own words, without SQLAlchemy's."""
-    words = str(error.orig).strip().removeprefix("connection failed: ")
-    return words.splitlines()[0] if words else type(error).__name__
+    """The first line of the database's own message, without SQLAlchemy's."""
+    message = str(error.orig).strip().removeprefix("connection failed: ")
+    return message.splitlines()[0] if message else type(error).__name__
 
 
 def is_gone(error: DBAPIError) -> bool:
-    """Whether the database could not be reached, or gave up for another's sake, rather than refused the statement."""
+    """Whether the statement may succeed when it is sent again: the database was out of reach, or gave it up.
+
+    By the class of the SQLSTATE: 08 connection, 40 rollback (e.g. deadlock), 53 resources, 57 operator (shutdown).
+    """
     state = getattr(error.orig, "sqlstate", None)
     return state is None or state[:2] in {"08", "40", "53", "57"}

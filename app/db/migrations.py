@@ -1,4 +1,4 @@
-"""Brings the tables to this version, and tells whether they are."""
+"""Migrations: bring the tables to this version, and tell whether they are at it."""
 
 from pathlib import Path
 
@@ -42,6 +42,7 @@ def migrate(engine: Engine) -> None:
 
 
 def _refuse_other_encoding(connection: Connection) -> None:
+    """Raises StartError unless the database holds texts as UTF-8."""
     encoding = connection.scalar(text("SHOW server_encoding"))
     if encoding != "UTF8":
         raise StartError(
@@ -51,5 +52,6 @@ def _refuse_other_encoding(connection: Connection) -> None:
 
 
 def is_migrated(session: Session) -> bool:
-    current = MigrationContext.configure(session.connection()).get_current_heads()
-    return set(current) == set(ScriptDirectory.from_config(_alembic_config()).get_heads())
+    """Whether the tables are those of this version."""
+    current_heads = MigrationContext.configure(session.connection()).get_current_heads()
+    return set(current_heads) == set(ScriptDirectory.from_config(_alembic_config()).get_heads())

@@ -1,4 +1,4 @@
-"""The notifications by which processes learn that a sweep has changed."""
+"""Notifications: how processes learn that a sweep has changed."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -7,5 +7,5 @@ CHANNEL = "perceptune"  # NOTIFY payload: the id of the sweep that changed
 
 
 def notify(session: Session, sweep_id: int) -> None:
-    """Wakes who listens, once this transaction commits. A hint: the reader reads the truth again."""
+    """Tells those who listen that the sweep has changed, once this transaction commits; they read it again."""
     session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": str(sweep_id)})

@@ -1,6 +1,6 @@
-"""The tables. States are enums; a state that must not be is a CHECK constraint.
+"""The tables; combinations of values that must not be are ruled out by CHECK constraints.
 
-Lock order everywhere: the sweep's row first, then rows of its trials.
+Lock order everywhere: the sweep's row first, then rows of its trials (app.queue.leases).
 """
 
 import enum
@@ -57,7 +57,7 @@ def _enum(kind: type[enum.StrEnum], name: str) -> Enum:
 
 
 class ExerciseRun(Base):
-    """One answer to an exercise of the book in the making: the sweeps that point here."""
+    """One run of an exercise of the book, whose sweeps point here."""
 
     __tablename__ = "exercise_runs"
 
@@ -149,7 +149,7 @@ class Worker(Base):
 
 
 class Trial(Base):
-    """One configuration of hyperparameters. The row is the queue entry; `params` is null until the sampler is asked."""
+    """One configuration of hyperparameters, and the entry of the queue under which it is trained."""
 
     __tablename__ = "trials"
     __table_args__ = (
@@ -168,7 +168,7 @@ class Trial(Base):
         Index("ix_trials_sweep_id_state", "sweep_id", "state"),
         Index("ix_trials_sweep_id_configuration", "sweep_id", "configuration"),
         Index("ix_trials_repeated", "sweep_id", postgresql_where=text("first_seed > 0")),
-        # the best one, and the next ones to claim, are the first entries: no sweep is read to its end for them
+        # the best trial and the next ones to claim are the first entries, so no sweep is read to its end for them
         Index("ix_trials_best", "sweep_id", "value", postgresql_where=text("state = 'complete'")),
         Index(
             "ix_trials_waiting",
@@ -194,7 +194,9 @@ class Trial(Base):
     sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
     number: Mapped[int]
     state: Mapped[TrialState] = mapped_column(_enum(TrialState, "trial_state"), server_default="waiting")
-    params: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    params: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), doc="Null until the sampler is asked."
+    )
     cost: Mapped[float | None] = mapped_column(doc="Multiply-adds of its whole training, per example of the data set.")
     value: Mapped[float | None]
     std: Mapped[float | None]

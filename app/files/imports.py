@@ -98,7 +98,7 @@ def _check_body(values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     if facts["sampler"].get("name") != "grid":
         body["n_trials"] = 1
     try:
-        body_checks.checked(SweepCreate.model_validate(body))
+        body_checks.check_body(SweepCreate.model_validate(body))
     except ValidationError as error:
         first_error = error.errors(include_url=False)[0]
         raise import_error(("sweep", *first_error["loc"]), str(first_error["msg"])) from None

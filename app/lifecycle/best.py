@@ -1,4 +1,4 @@
-"""Which configuration of a sweep is the best.
+"""The best configuration of a sweep: the one definition by which all pages and files choose it.
 
 A configuration's runs are those of all its trials: it may have been trained again with more seeds. Its mean and its
 sample standard deviation are over all of them, each run once. Of equal ones the best is that of the lowest number.

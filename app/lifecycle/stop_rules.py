@@ -14,17 +14,18 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Sweep, Trial
+from app.domain import transitions
 from app.domain.formatting import plural
-from app.domain.states import LIVE_TRIALS, SweepState, TrialState
+from app.domain.states import LIVE_TRIALS, TrialState
 from app.lifecycle import sweep_row
 from app.schemas import StopRules
 
-STOPPABLE = (SweepState.queued, SweepState.running, SweepState.paused)
+_STOPPABLE = transitions.SWEEPS.sources("stop")
 
 
 def apply(session: Session, sweep: Sweep) -> None:
     """Stops a sweep of which a rule holds: running trials finish, waiting ones are cancelled. The sweep is locked."""
-    if not sweep.stop_rules or sweep.state not in STOPPABLE or _has_live_enqueued(session, sweep):
+    if not sweep.stop_rules or sweep.state not in _STOPPABLE or _has_live_enqueued(session, sweep):
         return
     rules = StopRules.model_validate(sweep.stop_rules)
     reason = next((words for rule in _RULES if (words := rule(session, sweep, rules)) is not None), None)

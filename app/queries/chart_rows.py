@@ -1,4 +1,4 @@
-"""The rows that charts are drawn from: a sweep's trials with their runs, and the learning curves that are drawn.
+"""Reads the rows that charts are drawn from: a sweep's trials with their runs, and learning curves.
 
 A sweep may have 10,000 trials, 30,000 runs and a million epochs: no more is read than a chart shows.
 """
@@ -22,7 +22,7 @@ from app.queries.objective_values import with_objectives
 
 
 def sweep_row(sweep: Sweep) -> SweepRow:
-    """What charts need to know of a sweep."""
+    """The sweep as charts take it."""
     domains = parse_space(sweep.space).domains
     axes = {
         name: Axis(
@@ -49,9 +49,9 @@ def chart_rows(
     """What a chart of these needs is drawn from, and no more: runs and curves only where it shows them."""
     row = sweep_row(sweep)
     if needs == "epochs":
-        ids, known = _drawn_trials(session, sweep, include_excluded)
+        ids, n_curves = _drawn_trials(session, sweep, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
-        return replace(row, curves=known), trials, _epochs_of(session, ids)
+        return replace(row, curves=n_curves), trials, _epochs_of(session, ids)
     trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=needs == "runs")
     return row, with_objectives(session, sweep, trials) if needs == "objectives" else trials, []
 
@@ -64,19 +64,19 @@ def trial_rows(
     runs: bool = True,
     ids: Sequence[int] | None = None,
 ) -> list[TrialRow]:
-    """The trials of a sweep or those of these ids, by number, with their runs unless those are not wanted."""
-    given = {"sweep": sweep_id, "excluded": include_excluded, "ids": ids}
-    found = _read(session, _TRIALS if ids is None else _TRIALS_OF_IDS, given)
-    if not found:
+    """The trials of a sweep or those of these ids, by number, with their runs unless `runs` is false."""
+    parameters = {"sweep": sweep_id, "excluded": include_excluded, "ids": ids}
+    rows = _read(session, _TRIALS if ids is None else _TRIALS_OF_IDS, parameters)
+    if not rows:
         return []
-    keys, params, *columns = zip(*found, strict=True)
-    chosen = map(from_json, params)  # json.loads takes twice as long
-    of_trial: defaultdict[int, list[RunRow]] = defaultdict(list)
-    for key, seed, run_value, error in _read(session, _RUNS, given) if runs else ():
-        of_trial[key].append(RunRow(seed, run_value, error))
-    number, state, value, std, finished_at, epochs = columns
-    each = (tuple(of_trial.get(key, ())) for key in keys)
-    return list(map(TrialRow, number, state, chosen, value, std, each, finished_at, epochs))
+    runs_by_trial: defaultdict[int, list[RunRow]] = defaultdict(list)
+    for trial_id, seed, run_value, error in _read(session, _RUNS, parameters) if runs else ():
+        runs_by_trial[trial_id].append(RunRow(seed, run_value, error))
+    # a column at a time, without a loop in Python over each trial
+    trial_ids, params_texts, number, state, value, std, finished_at, epochs = zip(*rows, strict=True)
+    params = map(from_json, params_texts)  # json.loads takes twice as long
+    runs_of_trials = (tuple(runs_by_trial.get(trial_id, ())) for trial_id in trial_ids)
+    return list(map(TrialRow, number, state, params, value, std, runs_of_trials, finished_at, epochs))
 
 
 def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = False) -> list[EpochRow]:
@@ -86,7 +86,7 @@ def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = Fals
 
 
 def drawn_epoch_rows(session: Session, sweep: Sweep, *, include_excluded: bool = False) -> list[EpochRow]:
-    """The curves that a chart shows: of the best and the worst trials, and of long ones not every epoch.
+    """The learning curves that a chart shows: of the best and the worst trials, and of long ones not every epoch.
 
     A trial that has no value yet counts with its metric in its latest epoch; one that failed comes behind all others.
     """
@@ -95,10 +95,10 @@ def drawn_epoch_rows(session: Session, sweep: Sweep, *, include_excluded: bool =
 
 def _drawn_trials(session: Session, sweep: Sweep, include_excluded: bool) -> tuple[list[int], int]:
     """The ids of the trials whose curves are drawn, and how many trials have curves."""
-    given = {"sweep": sweep.id, "excluded": include_excluded, "half": CURVES // 2}
-    statement = text(_DRAWN.format(metric=sweep.metric, sign="-" if sweep.direction == "maximize" else "+"))
-    rows = session.execute(statement, given).all()
-    return [row.id for row in rows], rows[0].known if rows else 0
+    parameters = {"sweep": sweep.id, "excluded": include_excluded, "half": CURVES // 2}
+    statement = text(_DRAWN.format(metric=sweep.metric, sign="-" if sweep.first_objective.maximize else "+"))
+    rows = session.execute(statement, parameters).all()
+    return [row.id for row in rows], rows[0].curves if rows else 0
 
 
 def _epochs_of(session: Session, ids: Sequence[int]) -> list[EpochRow]:
@@ -106,10 +106,10 @@ def _epochs_of(session: Session, ids: Sequence[int]) -> list[EpochRow]:
     return [EpochRow(*row) for row in rows.all()]
 
 
-def _read(session: Session, statement: str, given: Mapping[str, object]) -> list[tuple[Any, ...]]:
+def _read(session: Session, statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
     """All rows, in Postgres's binary format: reading tens of thousands of numbers as text takes three times as long."""
     with closing(session.connection().connection.cursor(binary=True)) as cursor:
-        cursor.execute(statement, given)
+        cursor.execute(statement, parameters)
         return cast(list[tuple[Any, ...]], cursor.fetchall())
 
 
@@ -134,7 +134,8 @@ _EPOCHS = text(f"""
     WHERE t.sweep_id = :sweep AND (:excluded OR NOT t.excluded) ORDER BY t.number, e.seed, e.epoch
 """)
 
-# The metric is a column's name, checked when the sweep was posted.
+# The best and the worst trials that have curves, by their value or else the metric of their latest epoch; of equal ones
+# the lower number is the better. The metric is a column's name, checked when the sweep was posted.
 _DRAWN = """
     WITH scored AS MATERIALIZED (
         SELECT t.id, t.number, {sign} coalesce(t.value, (
@@ -144,17 +145,17 @@ _DRAWN = """
         )) AS score
         FROM trials t WHERE t.sweep_id = :sweep AND t.epochs_done > 0 AND (:excluded OR NOT t.excluded)
     ), counted AS (
-        SELECT count(*) AS known, CASE WHEN count(*) > 2 * :half THEN :half ELSE 2 * :half END AS best FROM scored
+        SELECT count(*) AS curves, CASE WHEN count(*) > 2 * :half THEN :half ELSE 2 * :half END AS best FROM scored
     ), best AS (
         SELECT id FROM scored ORDER BY score NULLS LAST, number LIMIT (SELECT best FROM counted)
     ), worst AS (
         SELECT id FROM scored ORDER BY score DESC NULLS LAST, number DESC LIMIT :half
     )
-    SELECT id, known FROM (SELECT id FROM best UNION SELECT id FROM worst) AS shown, counted
+    SELECT id, curves FROM (SELECT id FROM best UNION SELECT id FROM worst) AS drawn, counted
 """
 
-# Of ids that are given: as a part of the statement above, Postgres expects thousands and reads a million epochs.
-# The first and the last epoch are always drawn.
+# A statement of its own: as a part of the one above, Postgres would expect thousands of trials and read a million
+# epochs. The first and the last epoch are always drawn.
 _EPOCHS_OF_IDS = text(f"""
     WITH longest AS MATERIALIZED (
         SELECT max(epoch) AS epoch, greatest(1, (max(epoch) + :points - 1) / :points) AS step

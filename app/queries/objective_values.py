@@ -1,4 +1,4 @@
-"""Sweeps with several objectives: the values of their trials, their spread, and the Pareto front, from the tables."""
+"""Sweeps with several objectives: their trials' values, the spread over runs, and the Pareto front."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from app.domain.states import TrialState
 
 
 def fronts(session: Session, sweeps: Sequence[Sweep]) -> dict[int, list[int]]:
-    """Numbers of the trials on the front of each of these sweeps that has several objectives."""
+    """The numbers of the trials on the front, by sweep, of those of these sweeps that have several objectives."""
     several = {sweep.id: sweep for sweep in sweeps if sweep.objectives}
     if not several:
         return {}
@@ -27,13 +27,13 @@ def fronts(session: Session, sweeps: Sequence[Sweep]) -> dict[int, list[int]]:
     rows: dict[int, list[Any]] = {sweep_id: [] for sweep_id in several}
     for row in session.execute(complete.order_by(Trial.number)):
         rows[row.sweep_id].append(row)
-    return {sweep_id: _front(several[sweep_id], of_it) for sweep_id, of_it in rows.items()}
+    return {sweep_id: _front(several[sweep_id], its_rows) for sweep_id, its_rows in rows.items()}
 
 
 def with_objectives(session: Session, sweep: Sweep, trials: Sequence[TrialRow]) -> list[TrialRow]:
-    """The trials with what they came to in every objective, and with the spread over their runs."""
+    """The trials with their value in every objective, and with the standard deviations over their runs."""
     rows = {row.number: row for row in session.execute(_SPREAD, {"sweep": sweep.id})}
-    metrics = [one["metric"] for one in sweep.objectives]
+    metrics = [objective["metric"] for objective in sweep.objectives]
     return [
         trial._replace(
             values=(trial.value, *row.other_values),

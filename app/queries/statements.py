@@ -1,4 +1,4 @@
-"""The SQL of what can be read of sweeps, in statements that look at each trial once at most."""
+"""The SQL of what is read of sweeps and trials, each row once at most."""
 
 from sqlalchemy import text
 
@@ -41,10 +41,12 @@ TRAINED = text("""
         WHERE sweep_id = ANY(:ids) AND state NOT IN ('waiting', 'cancelled') AND started_at IS NOT NULL
         GROUP BY sweep_id
     )
-    SELECT sweep_id, (SELECT sum(extract(epoch FROM upper(one) - lower(one))) FROM unnest(trained) AS one) AS seconds
+    SELECT sweep_id,
+           (SELECT sum(extract(epoch FROM upper(period) - lower(period))) FROM unnest(trained) AS period) AS seconds
     FROM periods
 """)
 
+# Means over a trial's runs, each after its last epoch.
 LAST_METRICS = text("""
     SELECT trial_id, avg(train_loss) AS train_loss, avg(train_accuracy) AS train_accuracy,
            avg(val_loss) AS val_loss, avg(val_accuracy) AS val_accuracy

@@ -31,7 +31,7 @@ def summaries(session: Session, sweeps: Sequence[Sweep]) -> list[schemas.SweepOu
     totals = {row.sweep_id: row for row in session.execute(statements.TOTALS, {"ids": ids})}
     running_ids = [sweep.id for sweep in sweeps if sweep.state in {SweepState.running, SweepState.stopping}]
     seconds = {row.sweep_id: row.seconds for row in session.execute(statements.TRAINED, {"ids": running_ids})}
-    bests, fronts = _best(session, ids), objective_values.fronts(session, sweeps)
+    bests, fronts = _best_configurations(session, ids), objective_values.fronts(session, sweeps)
     return [
         _summary(sweep, totals[sweep.id], bests.get(sweep.id), seconds.get(sweep.id), fronts.get(sweep.id))
         for sweep in sweeps
@@ -67,7 +67,7 @@ def tags(session: Session, limit: int = 30) -> list[str]:
     return list(session.scalars(by_count.limit(limit)))
 
 
-def _best(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
+def _best_configurations(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
     """The best configuration of each sweep that has one."""
     fields = ("number", "value", "std", "runs", "bound", "params", "test_accuracy")
     rows = session.execute(best.BEST, {"ids": sweep_ids})

@@ -26,9 +26,10 @@ def list_trials(
 ) -> schemas.Page[schemas.TrialOut]:
     """One page of a sweep's trials.
 
-    `order_by` is a column; `-` before it turns the order round. `after` is the `next` of the page before: by number
-    the last trial's number, so that every page costs the same, else how many trials came before. `skip` leaves out so
-    many trials in any order. Raises NotFoundError, and InvalidError for an unknown column.
+    `order_by` is a column; `-` before it turns the order round, and of equal ones the lower number comes first.
+    `after` is the `next` of the page before: by number the last trial's number, so that every page costs the same, else
+    how many trials came before. `skip` leaves out so many trials in any order. Raises NotFoundError, and InvalidError
+    for an unknown column.
     """
     sweep_row.get(session, sweep_id)
     query = select(Trial).where(Trial.sweep_id == sweep_id)

@@ -1,4 +1,4 @@
-"""What workers write: claims of trials, their epochs and results, each under a lease, and what comes after."""
+"""What workers write: claims of trials, their epochs and results, scores, and weights asked for later."""
 
 from app.queue.claims import MAX_CLAIMED_TRIALS, ClaimedTrial, claim, note_environment
 from app.queue.leases import MAX_ATTEMPTS, Lease, drop, expire, give_back, heartbeat

@@ -101,7 +101,7 @@ def finish(
         "stds": [result.std for result in results],
         "errors": [result.error for result in results],
         "reasons": [result.pruned for result in results],
-        "others": [_postgres_array(result.other_values) for result in results],
+        "other_values": [_postgres_array(result.other_values) for result in results],
     }
     accepted_ids = {row.id for row in session.execute(statements.FINISH, arrays)}
     if not accepted_ids:

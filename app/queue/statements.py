@@ -1,4 +1,4 @@
-"""The SQL of the queue, in which a statement that writes to a trial names the lease under which it may."""
+"""The SQL of the queue: a statement that writes to a running trial names the lease under which it may."""
 
 from sqlalchemy import text
 
@@ -20,7 +20,7 @@ PICK_SWEEP = text(f"""
     LIMIT 1 FOR UPDATE OF s
 """)
 
-# It has lost all workers but the last that it may. A literal, as in the index ix_trials_waiting.
+# It has lost all workers but the last that it may. A literal, as in the index `ix_trials_waiting`.
 _POISONOUS = "attempt >= 2"
 
 CLAIM = text(f"""
@@ -99,11 +99,12 @@ HEARTBEAT = text(f"""
 FINISH = text(f"""
     UPDATE trials t
     SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
-        reason = result.reason, other_values = CAST(result.others AS float8[]),
+        reason = result.reason, other_values = CAST(result.other_values AS float8[]),
         {WITHOUT_LEASE}, finished_at = statement_timestamp()  -- the same for all of them
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:values AS float8[]),
-                CAST(:stds AS float8[]), CAST(:errors AS text[]), CAST(:reasons AS text[]), CAST(:others AS text[]))
-         AS result(id, token, state, value, std, error, reason, others)
+                CAST(:stds AS float8[]), CAST(:errors AS text[]), CAST(:reasons AS text[]),
+                CAST(:other_values AS text[]))
+         AS result(id, token, state, value, std, error, reason, other_values)
     WHERE t.id = result.id AND t.lease_token = result.token AND t.state = 'running'
     RETURNING t.id
 """)
@@ -111,7 +112,7 @@ FINISH = text(f"""
 GIVE_BACK = text(f"UPDATE trials t SET {GIVEN_BACK} {_UNDER_LEASE}")
 
 
-def _lost(error: str, reason: str) -> str:
+def _lose_attempt(error: str, reason: str) -> str:
     """The SET clause of a lost attempt: it is noted, and the trial waits again; after the last one it fails."""
     return f"""
         state = CAST(CASE WHEN t.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
@@ -124,7 +125,7 @@ def _lost(error: str, reason: str) -> str:
     """
 
 
-DROP = text(f"UPDATE trials t SET {_lost('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE}")
+DROP = text(f"UPDATE trials t SET {_lose_attempt('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE}")
 
 LOCK_LAPSED_SWEEPS = text("""
     SELECT id FROM sweeps WHERE id IN (
@@ -136,7 +137,7 @@ _LOST_TOO_OFTEN = "'its worker was lost ' || t.attempt || ' times'"
 _LOST_ONCE = "'its worker was lost: it was not heard of while its lease ran'"
 
 EXPIRE = text(f"""
-    UPDATE trials t SET {_lost(_LOST_TOO_OFTEN, _LOST_ONCE)}
+    UPDATE trials t SET {_lose_attempt(_LOST_TOO_OFTEN, _LOST_ONCE)}
     WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp()
 """)
 

@@ -1,42 +1,91 @@
-"""Checks of a sweep's body that need more than one of its fields."""
+"""Checks of a sweep's body: what its fields must be to each other, beside what each must be by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import get_args
 
 from app.domain.datasets import DATASETS
-from app.domain.space import Space, check_model_fits, parse_constraints, parse_space
+from app.domain.pruning.options import PatientPruner, WilcoxonPruner
+from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
-from app.sweeps.search_checks import check_search
+from app.schemas.sweeps import Metric
+
+_EPOCH_METRICS = get_args(Metric)  # what is measured after every epoch
 
 
-def checked(body: SweepCreate) -> tuple[Space, int]:
-    """The space and the number of trials, of a grid that of its feasible cells. Raises InvalidError."""
+def check_body(body: SweepCreate) -> tuple[Space, int]:
+    """The space and the number of trials of a body that makes a sweep. Raises InvalidError.
+
+    A grid has as many trials as feasible cells.
+    """
     check_text({"name": body.name, "notes": body.notes})
-    check_search(body)
+    if errors := [*_objective_errors(body), *_pruner_errors(body)]:
+        raise InvalidError("What is searched for can't be searched for in this way.", errors)
     space = parse_space(body.space)
     shape = DATASETS[body.dataset].shape
     constraints = parse_constraints(body.constraints, space, shape)
     check_model_fits(space, shape, body.seeds, constraints.max_parameters())
-    if body.sampler.name != "grid":
-        if body.n_trials is None:
-            missing = FieldError(("n_trials",), "is missing: say how many trials, or use the sampler grid")
-            raise InvalidError("The budget is missing.", [missing])
-        return space, body.n_trials
-    cells = space.grid_size()
-    if constraints.items:
-        cells = sum(constraints.broken(cell) is None for cell in space.grid())
-        if not cells:
-            raise InvalidError(
-                "The grid is empty.", [FieldError(("constraints",), "are satisfied by no cell of the grid")]
-            )
-    if body.n_trials not in {None, cells}:
-        other = FieldError(("n_trials",), f"must be {cells}, the number of cells, or be left out for a grid")
-        raise InvalidError("A grid is every cell once.", [other])
-    return space, cells
+    if body.sampler.name == "grid":
+        return space, _feasible_cells(body, space, constraints)
+    if body.n_trials is None:
+        missing = FieldError(("n_trials",), "is missing: say how many trials, or use the sampler grid")
+        raise InvalidError("The budget is missing.", [missing])
+    return space, body.n_trials
 
 
 def check_text(texts: Mapping[str, str]) -> None:
     """Raises InvalidError for what Postgres can't store, by the name of the field."""
-    errors = [FieldError((name,), "can't contain the character U+0000") for name, one in texts.items() if "\0" in one]
+    errors = [FieldError((name,), "can't contain the character U+0000") for name, text in texts.items() if "\0" in text]
     if errors:
         raise InvalidError("A text has a character that can't be stored.", errors)
+
+
+def _feasible_cells(body: SweepCreate, space: Space, constraints: Constraints) -> int:
+    cells = space.grid_size()
+    if constraints.items:
+        cells = sum(constraints.broken(cell) is None for cell in space.grid())
+        if not cells:
+            empty = FieldError(("constraints",), "are satisfied by no cell of the grid")
+            raise InvalidError("The grid is empty.", [empty])
+    if body.n_trials not in {None, cells}:
+        other_number = FieldError(("n_trials",), f"must be {cells}, the number of cells, or be left out for a grid")
+        raise InvalidError("A grid is every cell once.", [other_number])
+    return cells
+
+
+def _objective_errors(body: SweepCreate) -> Iterator[FieldError]:
+    if body.objectives is None:
+        return
+    metrics = [objective.metric for objective in body.objectives]
+    if metrics[0] not in _EPOCH_METRICS:
+        names = ", ".join(_EPOCH_METRICS)
+        yield FieldError(("objectives", 0, "metric"), f"must be one of {names}: the best trial goes by the first")
+    for index, metric in enumerate(metrics):
+        if metric in metrics[:index]:
+            yield FieldError(("objectives", index, "metric"), f"names {metric} a second time")
+    if body.sampler.name == "cmaes":
+        yield FieldError(("sampler",), "cmaes knows one objective only; tpe, gp and nsgaii take several")
+    objective = body.objective.model_dump()
+    if "objective" in body.model_fields_set and objective != body.objectives[0].model_dump():
+        yield FieldError(("objective",), "must be the first of the objectives, or be left out beside them")
+
+
+def _pruner_errors(body: SweepCreate) -> Iterator[FieldError]:
+    pruner = body.pruner
+    if pruner is not None and body.objectives is not None:
+        alone = "judges by one objective, and would prune trials that are good by another: leave it out"
+        yield FieldError(("pruner",), alone)
+    if isinstance(pruner, PatientPruner):
+        pruner = pruner.wrapped
+    if isinstance(pruner, WilcoxonPruner) and 0.5**body.seeds >= pruner.p_threshold:
+        yield FieldError(
+            ("seeds",),
+            f"must be at least {_wilcoxon_seeds(pruner.p_threshold)} for wilcoxon with p_threshold "
+            f"{pruner.p_threshold:g}: it compares seeds, and the smallest p of {body.seeds} is {0.5**body.seeds:g}",
+        )
+
+
+def _wilcoxon_seeds(p_threshold: float) -> int:
+    """The fewest seeds whose signed-rank test can have a p below the threshold: of n seeds the smallest is 0.5^n."""
+    return max(2, next(seeds for seeds in count(1) if 0.5**seeds < p_threshold))

@@ -1,4 +1,4 @@
-"""What can be changed of a sweep that exists: its words and priority, its budget, a wider space."""
+"""Changes of a sweep that exists: its words and priority, its budget, a wider space."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from app.lifecycle import sweep_row
 from app.schemas import SweepPatch
 from app.sweeps import body_checks
 
-_COPIED = ("name", "notes", "tags", "priority", "keep_models")
+_SAME_COLUMNS = {"name", "notes", "tags", "priority", "keep_models"}  # fields of a body that are columns
 
 
 def change(session: Session, sweep_id: int, body: SweepPatch) -> Sweep:
@@ -27,23 +27,23 @@ def change(session: Session, sweep_id: int, body: SweepPatch) -> Sweep:
     more to do in a sweep that is stopping.
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
-    given = body.model_fields_set
-    body_checks.check_text(body.model_dump(include={"name", "notes"} & given))
-    added = _widen(session, sweep, body.space) if "space" in given and body.space != sweep.space else 0
-    added += _resize(session, sweep, body.n_trials) if "n_trials" in given else 0
-    for name in given & {*_COPIED}:
+    fields = body.model_fields_set
+    body_checks.check_text(body.model_dump(include={"name", "notes"} & fields))
+    new_trials = _widen(session, sweep, body.space) if "space" in fields and body.space != sweep.space else 0
+    new_trials += _resize(session, sweep, body.n_trials) if "n_trials" in fields else 0
+    for name in fields & _SAME_COLUMNS:
         setattr(sweep, name, getattr(body, name))
-    if "stop" in given:
+    if "stop" in fields:
         sweep.stop_rules = {} if body.stop is None else body.stop.model_dump(exclude_none=True)
-    if added:
+    if new_trials:
         sweep_row.reopen(session, sweep)
-    if given:
+    if fields:
         sweep_row.touch(session, sweep)
     return sweep
 
 
 def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
-    """Sets the space, and gives the number of new cells.
+    """Sets the space and adds the new cells of a grid; returns how many of them are feasible.
 
     Trials so far get the values that they had of hyperparameters that it names anew.
     """
@@ -54,53 +54,54 @@ def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
     growth.check_wider(old, new)
     if sweep.sampler["name"] == "grid":
         new.grid_size()
-    _fill(session, sweep, new)
+    _fill_params(session, sweep, new)
     sweep.space = raw
     if sweep.sampler["name"] != "grid":
         return 0
-    had = set(session.scalars(select(Trial.configuration).where(Trial.sweep_id == sweep.id)))
-    cells = [cell for cell in new.grid() if trial_rows.configuration(cell) not in had]
-    _add(session, sweep, len(cells), cells)
+    configurations = set(session.scalars(select(Trial.configuration).where(Trial.sweep_id == sweep.id)))
+    cells = [cell for cell in new.grid() if trial_rows.configuration(cell) not in configurations]
+    _add_trials(session, sweep, len(cells), cells)
     return sum(constraints.broken(cell) is None for cell in cells)
 
 
-def _fill(session: Session, sweep: Sweep, space: Space) -> None:
+def _fill_params(session: Session, sweep: Sweep, space: Space) -> None:
     """Gives the trials so far what they lack in the new space; the configuration that they stand for is the same."""
     rows = session.execute(select(Trial.id, Trial.params).where(Trial.sweep_id == sweep.id, Trial.params.is_not(None)))
-    known = [(row.id, row.params, growth.fill_with_defaults(space, row.params)) for row in rows]
-    changed = [(trial_id, json.dumps(after)) for trial_id, before, after in known if before != after]
-    if changed:
-        session.execute(_SET_PARAMS, {"ids": [one for one, _ in changed], "params": [params for _, params in changed]})
+    filled = ((row, growth.fill_with_defaults(space, row.params)) for row in rows)
+    params_by_id = {row.id: params for row, params in filled if params != row.params}
+    if params_by_id:
+        texts = [json.dumps(params) for params in params_by_id.values()]
+        session.execute(_SET_PARAMS, {"ids": list(params_by_id), "params": texts})
 
 
 def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
-    """Adds trials and gives their number, or removes ones that have not started: the latest first, the user's own last.
+    """Adds trials and returns how many, or removes ones that have not started: the latest first, the user's own last.
 
     Raises InvalidError where fewer can't be.
     """
     counted = select(func.count()).where(Trial.sweep_id == sweep.id, Trial.state != TrialState.infeasible)
-    more = n_trials - session.scalars(counted).one()
-    if more and sweep.sampler["name"] == "grid":
-        said = f"is {n_trials - more} here, the number of cells: change the space to add cells, or clone the sweep"
-        raise _refused(said, "A grid is every cell once.")
-    if more >= 0:
-        _add(session, sweep, more, [])
-        return more
-    removed = len(session.execute(_REMOVE, {"sweep": sweep.id, "count": -more}).all())
-    if removed < -more:
-        least = n_trials - more - removed
-        raise _refused(f"must be at least {least}: so many trials have started", "Trials that have started stay.")
+    count = session.scalars(counted).one()
+    if n_trials != count and sweep.sampler["name"] == "grid":
+        message = f"is {count} here, the number of cells: change the space to add cells, or clone the sweep"
+        raise _budget_error(message, "A grid is every cell once.")
+    if n_trials >= count:
+        _add_trials(session, sweep, n_trials - count, [])
+        return n_trials - count
+    removed = len(session.execute(_REMOVE, {"sweep": sweep.id, "count": count - n_trials}).all())
+    if removed < count - n_trials:
+        message = f"must be at least {count - removed}: so many trials have started"
+        raise _budget_error(message, "Trials that have started stay.")
     return 0
 
 
-def _add(session: Session, sweep: Sweep, count: int, cells: Sequence[dict[str, Any]]) -> None:
+def _add_trials(session: Session, sweep: Sweep, count: int, cells: Sequence[dict[str, Any]]) -> None:
     if count:
         first = sweep_row.next_number(session, sweep, count)
         trial_rows.add_trials(session, sweep, range(first, first + count), cells)
 
 
-def _refused(said: str, detail: str) -> InvalidError:
-    return InvalidError(detail, [FieldError(("n_trials",), said)])
+def _budget_error(message: str, detail: str) -> InvalidError:
+    return InvalidError(detail, [FieldError(("n_trials",), message)])
 
 
 _SET_PARAMS = text("""

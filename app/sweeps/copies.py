@@ -1,4 +1,4 @@
-"""A sweep's body again: to post it once more with some fields changed."""
+"""Copies: a sweep's body as it could be posted again, and clones made from it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,8 @@ from app.sweeps import creation
 
 def body_of(session: Session, sweep: Sweep) -> dict[str, Any]:
     """What to post for the same sweep, as it is now. Trials of the user's own are no part of it."""
-    shown = queries.summary(session, sweep.id).model_dump(mode="json")
-    body = {name: shown[name] for name in SweepCreate.model_fields if name in shown}
+    summary = queries.summary(session, sweep.id).model_dump(mode="json")
+    body = {name: summary[name] for name in SweepCreate.model_fields if name in summary}
     return body | {"webhook": sweep.webhook}
 
 
@@ -29,7 +29,7 @@ def clone(session: Session, sweep_id: int, changes: Mapping[str, Any], idempoten
         body["objectives"] = None
     elif "objectives" in changes and "objective" not in changes:
         del body["objective"]
-    asked = SweepCreate.model_validate(body)
-    if asked.sampler.name == "grid" and "n_trials" not in changes:
-        asked = asked.model_copy(update={"n_trials": None})
-    return creation.create(session, asked, idempotency_key)
+    clone_body = SweepCreate.model_validate(body)
+    if clone_body.sampler.name == "grid" and "n_trials" not in changes:
+        clone_body = clone_body.model_copy(update={"n_trials": None})
+    return creation.create(session, clone_body, idempotency_key)

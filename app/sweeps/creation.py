@@ -1,4 +1,4 @@
-"""Creates a sweep with all of its trials."""
+"""Creation: stores a sweep and its trials, which then wait."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,11 +12,13 @@ from app.db.tables import Sweep
 from app.db.trial_rows import add_trials
 from app.errors import ConflictError
 from app.schemas import Objective, OneObjective, SweepCreate
-from app.sweeps.body_checks import checked
+from app.sweeps.body_checks import check_body
 
 # Fields of a body that are columns of the same name.
-_COPIED = {"name", "task", "dataset", "split", "space", "seeds", "seed", "keep_models", "notes", "tags", "priority"}
-_COPIED |= {"webhook", "constraints", "repeats"}
+_SAME_COLUMNS = {
+    *("name", "task", "dataset", "split", "space", "constraints", "seeds", "seed", "repeats", "keep_models"),
+    *("notes", "tags", "priority", "webhook"),
+}
 
 
 def create(
@@ -26,18 +28,14 @@ def create(
 
     Raises InvalidError for a space that can't be searched and ConflictError for a key used with another body.
     """
-    space, n_trials = checked(body)
+    space, n_trials = check_body(body)
     request_hash = hashlib.sha256(body.model_dump_json().encode()).hexdigest() if idempotency_key else None
-    if idempotency_key:
-        # two posts with one key at once: the second waits here until the first has committed
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(idempotency_key, 0))))
-        earlier = session.scalar(select(Sweep).where(Sweep.idempotency_key == idempotency_key))
-        if earlier is not None:
-            if earlier.request_hash != request_hash:
-                raise ConflictError(f"This Idempotency-Key belongs to sweep {earlier.id}, which has another body.")
-            return earlier
+    if idempotency_key and (earlier := _sweep_of_key(session, idempotency_key)) is not None:
+        if earlier.request_hash != request_hash:
+            raise ConflictError(f"This Idempotency-Key belongs to sweep {earlier.id}, which has another body.")
+        return earlier
     sweep = Sweep(
-        **body.model_dump(include=_COPIED),
+        **body.model_dump(include=_SAME_COLUMNS),
         sampler=body.sampler.model_dump(exclude_unset=True),
         **_search_columns(body),
         exercise_run_id=exercise_run_id,
@@ -53,14 +51,21 @@ def create(
     return sweep
 
 
+def _sweep_of_key(session: Session, idempotency_key: str) -> Sweep | None:
+    """The sweep that was posted with this key."""
+    # two posts with one key at once: the second waits here until the first has committed
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(idempotency_key, 0))))
+    return session.scalar(select(Sweep).where(Sweep.idempotency_key == idempotency_key))
+
+
 def _search_columns(body: SweepCreate) -> dict[str, Any]:
     """The columns of what is optimised, and when trials and the sweep stop."""
     objectives: Sequence[Objective | OneObjective] = body.objectives or [body.objective]
-    first, *others = objectives
+    first, *further = objectives
     return {
         "metric": first.metric,
         "direction": first.direction,
-        "objectives": [other.model_dump() for other in others],
+        "objectives": [objective.model_dump() for objective in further],
         "best_by": body.best_by,
         "pruner": None if body.pruner is None else body.pruner.model_dump(exclude_unset=True),
         "stop_rules": {} if body.stop is None else body.stop.model_dump(exclude_none=True),

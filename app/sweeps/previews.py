@@ -1,4 +1,4 @@
-"""What a sweep would be and take before it is posted. Nothing is stored."""
+"""Previews: how large a sweep would be and how long it would take, before it is posted."""
 
 from itertools import islice
 from typing import NamedTuple
@@ -16,23 +16,23 @@ from app.search.samplers import AskSeed
 from app.search.search import Search
 from app.sweeps import body_checks
 
-MOST_COSTED = 500  # trials whose costs are added up; of more, the mean of so many counts
+MAX_COSTED = 500  # cells of a grid whose costs are added up; of more, the mean of so many counts
 
 
 class Speed(NamedTuple):
-    """Multiply-adds a second of all workers that are connected, and from how many trials that is known."""
+    """How fast all live workers together train."""
 
     workers: int
-    trials: int
-    per_second: float | None
+    trials: int  # from which the speed is known
+    per_second: float | None  # multiply-adds; None where no trial of such workers has finished
 
 
 def preview(session: Session, body: SweepCreate) -> SweepPreview:
-    """Size, memory and time of the sweep that this body would make. Raises what `sweeps.create` raises for it."""
-    space, n_trials = body_checks.checked(body)
+    """Size, memory and time of the sweep that this body would make; nothing is stored. Raises InvalidError."""
+    space, n_trials = body_checks.check_body(body)
     dataset = DATASETS[body.dataset]
-    most = parse_constraints(body.constraints, space, dataset.shape).max_parameters()
-    parameters, memory = largest_trial(space, dataset.shape, body.seeds, most)
+    max_parameters = parse_constraints(body.constraints, space, dataset.shape).max_parameters()
+    parameters, memory = largest_trial(space, dataset.shape, body.seeds, max_parameters)
     speed = measured_speed(session)
     work = _mean_cost(body, space, n_trials) * n_trials * dataset.train_examples(body.split)
     return SweepPreview(
@@ -42,42 +42,45 @@ def preview(session: Session, body: SweepCreate) -> SweepPreview:
         parameters=int(parameters),
         memory=int(memory),
         estimated_seconds=None if speed.per_second is None else work / speed.per_second,
-        estimate=_from_what(speed),
+        estimate=_explanation(speed),
     )
 
 
 def measured_speed(session: Session) -> Speed:
-    """How quick the workers that are connected are by what they, or ones like them before, have trained.
+    """The speed of the live workers, by what they, or ones like them before, have trained.
 
     A worker trains many trials at once: its seconds are those in which any of them was in training.
     """
     kinds = [(dataset, split) for dataset in DATASETS.values() for split in SPLITS]
-    given = {
+    sizes = {
         "datasets": [dataset.name for dataset, _ in kinds],
         "splits": [split for _, split in kinds],
         "examples": [dataset.train_examples(split) for dataset, split in kinds],
     }
-    row = session.execute(_SPEED, given).one()
+    row = session.execute(_SPEED, sizes).one()
     return Speed(row.workers, row.trials, row.per_second)
 
 
 def _mean_cost(body: SweepCreate, space: Space, n_trials: int) -> float:
+    """Multiply-adds of a trial per example, all its seeds and epochs together, as the mean of a part of the trials."""
     if body.sampler.name == "grid":
-        chosen = list(islice(space.grid(), 0, None, -(-n_trials // MOST_COSTED)))
+        configurations = list(islice(space.grid(), 0, None, -(-n_trials // MAX_COSTED)))
     else:
         search = Search(space, {"name": "random"})
-        chosen = [search.ask(AskSeed(body.seed, number)) for number in range(min(n_trials, MOST_COSTED // 5))]
-    costs = [MLPConfig.from_params(params).training_cost(*DATASETS[body.dataset].shape) for params in chosen]
+        count = min(n_trials, MAX_COSTED // 5)
+        configurations = [search.ask(AskSeed(body.seed, number)) for number in range(count)]
+    costs = [MLPConfig.from_params(params).training_cost(*DATASETS[body.dataset].shape) for params in configurations]
     return body.seeds * sum(costs) / len(costs)
 
 
-def _from_what(speed: Speed) -> str:
+def _explanation(speed: Speed) -> str:
+    """Says from what the time is estimated, or why it is not."""
     if not speed.workers:
         return "No worker is connected, so nobody knows how long it takes."
     if speed.per_second is None:
         return "No worker like those that are connected has finished a trial yet, so nobody knows how long it takes."
-    of = f"{plural(speed.trials, 'trial')} that finished before"
-    return f"By the speed of {of}, on {plural(speed.workers, 'connected worker')} with no other sweep beside it."
+    trials, workers = plural(speed.trials, "trial"), plural(speed.workers, "connected worker")
+    return f"By the speed of {trials} that finished before, on {workers} with no other sweep beside it."
 
 
 _SPEED = text(f"""
@@ -93,14 +96,14 @@ _SPEED = text(f"""
              AS size(dataset, split, examples) ON size.dataset = s.dataset AND size.split = s.split
         WHERE t.state IN ('complete', 'pruned', 'failed') AND t.epochs_done > 0 AND t.finished_at > t.started_at
           AND (w.host, w.device) IN (SELECT host, device FROM live)
-    ), each AS (
+    ), past_workers AS (
         SELECT host, device, count(*) AS trials, sum(work) AS work,
-               (SELECT sum(extract(epoch FROM upper(one) - lower(one))) FROM unnest(range_agg(period)) AS one)
-                   AS seconds
+               (SELECT sum(extract(epoch FROM upper(period) - lower(period)))
+                FROM unnest(range_agg(past.period)) AS period) AS seconds
         FROM past GROUP BY id, host, device
     ), kinds AS (
         SELECT host, device, sum(trials) AS trials, CAST(sum(work) / sum(seconds) AS float8) AS speed
-        FROM each GROUP BY host, device
+        FROM past_workers GROUP BY host, device
     )
     SELECT (SELECT count(*) FROM live) AS workers,
            (SELECT CAST(coalesce(sum(trials), 0) AS bigint) FROM kinds) AS trials,

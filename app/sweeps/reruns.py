@@ -1,4 +1,4 @@
-"""Reruns train a sweep's best configurations again with further seeds, to see which are better than lucky."""
+"""Reruns: a sweep's best configurations are trained again with further seeds, to tell good from lucky."""
 
 import math
 

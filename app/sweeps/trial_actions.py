@@ -27,28 +27,22 @@ def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempote
     grid has already, for a sweep that is stopping or full, and for a key that was used with other parameters.
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
-    space = parse_space(sweep.space)
-    full = membership.complete_params(space, params)
+    full = membership.complete_params(parse_space(sweep.space), params)
     _refuse_infeasible(sweep, full)
-    if idempotency_key is not None:
-        same_key = select(Trial).where(Trial.sweep_id == sweep_id, Trial.idempotency_key == idempotency_key)
-        if (earlier := session.scalar(same_key)) is not None:
-            if earlier.params != full:
-                raise ConflictError(
-                    f"This Idempotency-Key belongs to trial {earlier.number}, which has other parameters."
-                )
-            return earlier
+    if idempotency_key is not None and (earlier := _trial_of_key(session, sweep, idempotency_key)) is not None:
+        if earlier.params != full:
+            raise ConflictError(f"This Idempotency-Key belongs to trial {earlier.number}, which has other parameters.")
+        return earlier
     _refuse_repeated(session, sweep, full)
-    number = sweep_row.next_number(session, sweep)
-    sweep_row.reopen(session, sweep)
     trial = Trial(
         sweep_id=sweep_id,
-        number=number,
+        number=sweep_row.next_number(session, sweep),
         params=full,
         enqueued=True,
         idempotency_key=idempotency_key,
         **trial_rows.trial_size(sweep, full),
     )
+    sweep_row.reopen(session, sweep)
     session.add(trial)
     session.flush()
     sweep_row.touch(session, sweep)
@@ -102,6 +96,12 @@ def set_excluded(session: Session, sweep_id: int, number: int, excluded: bool) -
         sweep.scored = False
     sweep_row.touch(session, sweep)
     return trial
+
+
+def _trial_of_key(session: Session, sweep: Sweep, idempotency_key: str) -> Trial | None:
+    """The trial that was queued with this key."""
+    query = select(Trial).where(Trial.sweep_id == sweep.id, Trial.idempotency_key == idempotency_key)
+    return session.scalar(query)
 
 
 def _subject(trial: Trial) -> str:

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine
 
-from app.db.engine import PATIENCE
+from app.db.engine import TIMEOUTS
 from app.db.notifications import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Listener:
 
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[psycopg.AsyncConnection]:
-        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, **PATIENCE) as connection:
+        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, **TIMEOUTS) as connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
             yield connection
 

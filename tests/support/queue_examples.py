@@ -62,10 +62,11 @@ def claim(
 def choose(engine: Engine, sweep_id: int, trials: Sequence[ClaimedTrial]) -> None:
     """Gives every claimed trial parameters, as a sampler would."""
     with transaction(engine) as session:
-        chosen = {trial.lease: {"hidden_units": trial.number + 1, "epochs": 2} for trial in trials}
-        assignment.write(
-            session, sweep_id, [Suggestion(one.trial_id, one.token, params) for one, params in chosen.items()]
-        )
+        suggestions = [
+            Suggestion(trial.lease.trial_id, trial.lease.token, {"hidden_units": trial.number + 1, "epochs": 2})
+            for trial in trials
+        ]
+        assignment.write(session, sweep_id, suggestions)
 
 
 def record(engine: Engine, sweep_id: int, leases: Sequence[Lease], epoch: int = 1) -> set[int]:

@@ -128,9 +128,9 @@ def test_a_database_of_another_encoding_is_told_what_to_do(database_url: str) ->
     name = f"ascii_{uuid4().hex}"
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'"))
-        other = connect(make_url(database_url).set(database=name).render_as_string(hide_password=False))
+        ascii_engine = connect(make_url(database_url).set(database=name).render_as_string(hide_password=False))
         with pytest.raises(StartError, match=r"encoded in SQL_ASCII.*ENCODING 'UTF8'"):
-            migrate(other)
-        other.dispose()
+            migrate(ascii_engine)
+        ascii_engine.dispose()
         connection.execute(text(f"DROP DATABASE {name}"))
     admin.dispose()

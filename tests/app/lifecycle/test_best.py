@@ -32,8 +32,8 @@ def end(engine: Engine, sweep: int, values: Sequence[Sequence[float | None]]) ->
     trials = claim(engine, worker)
     ended = []
     for trial, figures in zip(sorted(trials, key=lambda trial: trial.number), values, strict=True):
-        known = [figure for figure in figures if figure is not None]
-        whole = len(known) == len(figures)
+        finite = [figure for figure in figures if figure is not None]
+        whole = len(finite) == len(figures)
         runs = [
             RunResult(seed, figure, None if figure is not None else "diverged at epoch 1", 0.1)
             for seed, figure in enumerate(figures)
@@ -41,8 +41,8 @@ def end(engine: Engine, sweep: int, values: Sequence[Sequence[float | None]]) ->
         ended.append(
             TrialResult(
                 trial.lease,
-                fmean(known) if whole else None,
-                stdev(known) if whole and len(known) > 1 else None,
+                fmean(finite) if whole else None,
+                stdev(finite) if whole and len(finite) > 1 else None,
                 None if whole else "diverged at epoch 1",
                 runs,
             )
@@ -73,12 +73,12 @@ def again(engine: Engine, sweep: int, number: int, first_seed: int) -> None:
 
 def best_of(engine: Engine, sweep: int) -> Best:
     with transaction(engine) as session:
-        found = queries.summary(session, sweep).best
+        best = queries.summary(session, sweep).best
         trial = session.scalar(best_trial_id(sweep_row.get(session, sweep)))
-        assert found is not None
+        assert best is not None
         assert trial is not None
-        assert session.get_one(Trial, trial).number == found.number
-        return found
+        assert session.get_one(Trial, trial).number == best.number
+        return best
 
 
 @pytest.mark.parametrize(("direction", "number"), [("maximize", 1), ("minimize", 2)])

@@ -20,11 +20,11 @@ from tests.support.queue_examples import claim, create_grid, failure, finish, ne
 class Running:
     """A grid of ten with the rules, and a worker that holds some of its trials."""
 
-    def __init__(self, engine: Engine, held: int, **body: Any) -> None:
+    def __init__(self, engine: Engine, n_claimed: int, **body: Any) -> None:
         self.engine = engine
         self.sweep = create_grid(engine, *range(1, 11), **body)
         self.worker: UUID = new_worker(engine)
-        trials = claim(engine, self.worker, max_trials=held)
+        trials = claim(engine, self.worker, max_trials=n_claimed)
         self.trials: dict[int, ClaimedTrial] = {trial.number: trial for trial in trials}
 
     def end(self, *results: TrialResult) -> None:
@@ -84,11 +84,11 @@ def test_trials_without_improvement_stop_the_sweep(engine: Engine) -> None:
     sweep.fails({7: "diverged at epoch 1"})
     sweep.completes({6: 0.5})
     assert sweep.reason() is None
-    more = claim(engine, sweep.worker, max_trials=1)
-    finish(engine, sweep.sweep, sweep.worker, [success(more[0].lease, 0.4)])
+    trials = claim(engine, sweep.worker, max_trials=1)
+    finish(engine, sweep.sweep, sweep.worker, [success(trials[0].lease, 0.4)])
     assert sweep.reason() is None  # trial 8 ended together with trial 9, and has the smaller number
-    more = claim(engine, sweep.worker, max_trials=1)
-    finish(engine, sweep.sweep, sweep.worker, [success(more[0].lease, 0.4)])
+    trials = claim(engine, sweep.worker, max_trials=1)
+    finish(engine, sweep.sweep, sweep.worker, [success(trials[0].lease, 0.4)])
     assert sweep.reason() == "no_improvement: 4 trials since trial 9, the best with 0.5"
     assert sweep.state == SweepState.completed
 
@@ -122,16 +122,20 @@ def test_trials_that_still_train_interrupt_a_row_of_failures(engine: Engine) -> 
 
 def test_the_time_is_looked_at_when_a_trial_ends_and_by_the_poll(engine: Engine) -> None:
     """Also when no trial ends at all; the trials that run may finish."""
-    sweep, other = (Running(engine, 2, stop={"seconds": 60}) for _ in range(2))
+    sweep, idle_sweep = (Running(engine, 2, stop={"seconds": 60}) for _ in range(2))
     poll(engine)
-    assert (sweep.reason(), other.reason()) == (None, None)
+    assert (sweep.reason(), idle_sweep.reason()) == (None, None)
     with transaction(engine) as session:
         session.execute(text("UPDATE sweeps SET started_at = started_at - interval '61 s'"))
     sweep.completes({9: 0.5})
     assert (sweep.state, sweep.reason()) == (SweepState.stopping, "seconds: 60 have passed")
-    assert (other.state, other.reason()) == (SweepState.running, None)
+    assert (idle_sweep.state, idle_sweep.reason()) == (SweepState.running, None)
     poll(engine)
-    assert (other.state, other.reason(), other.count("running")) == (SweepState.stopping, "seconds: 60 have passed", 2)
+    assert (idle_sweep.state, idle_sweep.reason(), idle_sweep.count("running")) == (
+        SweepState.stopping,
+        "seconds: 60 have passed",
+        2,
+    )
 
 
 def poll(engine: Engine) -> None:
@@ -181,9 +185,9 @@ def test_rules_and_reason_are_shown(client: TestClient, engine: Engine) -> None:
     """As they were posted, and in words on the sweep's page."""
     rules = {"target": 0.9, "failures": 5}
     sweep = Running(engine, 2, stop=rules)
-    shown = client.get(f"/api/v1/sweeps/{sweep.sweep}").json()
-    assert {name: rule for name, rule in shown["stop"].items() if rule is not None} == rules
-    assert shown["stop_reason"] is None
+    answer = client.get(f"/api/v1/sweeps/{sweep.sweep}").json()
+    assert {name: rule for name, rule in answer["stop"].items() if rule is not None} == rules
+    assert answer["stop_reason"] is None
     sweep.completes({9: 0.95})
     assert client.get(f"/api/v1/sweeps/{sweep.sweep}").json()["stop_reason"] == "target: trial 9 reached 0.95"
     page = client.get(f"/sweeps/{sweep.sweep}", headers={"Accept": "text/html"}).text

@@ -38,14 +38,14 @@ def test_curves_are_read_of_the_best_and_the_worst_trials_alone(engine: Engine) 
     sweep_id = finished_sweep(engine)
     with transaction(engine) as session:
         row, trials, epochs = chart_rows.chart_rows(session, sweep_row.get(session, sweep_id), "epochs")
-    drawn = [trial.number for trial in trials]
+    drawn_trials = [trial.number for trial in trials]
     assert row.curves == 30
-    assert len(drawn) == 12
-    assert drawn[-6:] == [23, 24, 25, 26, 27, 28]
-    assert {epoch.trial for epoch in epochs} == set(drawn)
-    known = sorted({epoch.epoch for epoch in epochs})
-    assert (known[0], known[-1]) == (1, 300)
-    assert len(known) <= 200
+    assert len(drawn_trials) == 12
+    assert drawn_trials[-6:] == [23, 24, 25, 26, 27, 28]
+    assert {epoch.trial for epoch in epochs} == set(drawn_trials)
+    drawn_epochs = sorted({epoch.epoch for epoch in epochs})
+    assert (drawn_epochs[0], drawn_epochs[-1]) == (1, 300)
+    assert len(drawn_epochs) <= 200
 
 
 def test_runs_are_read_for_the_charts_that_show_them(engine: Engine) -> None:

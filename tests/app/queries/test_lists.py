@@ -32,11 +32,11 @@ def test_sweeps_are_found_by_tag_and_state(client: TestClient, engine: Engine) -
         create_sweep(engine, tags=tags)
     change(engine, 4, "cancel")
 
-    def found(query: str) -> list[int]:
+    def found_ids(query: str) -> list[int]:
         return [sweep["id"] for sweep in client.get(f"/api/v1/sweeps?{query}").json()["items"]]
 
-    assert (found("tag=a"), found("tag=b"), found("tag=c")) == ([4, 2, 1], [3, 2], [])
-    assert (found("tag=a&state=queued"), found("tag=a&limit=1&after=4")) == ([2, 1], [2])
+    assert (found_ids("tag=a"), found_ids("tag=b"), found_ids("tag=c")) == ([4, 2, 1], [3, 2], [])
+    assert (found_ids("tag=a&state=queued"), found_ids("tag=a&limit=1&after=4")) == ([2, 1], [2])
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_every_call_refuses_unknown_query_parameters(settings: Settings, engine:
     values = {"name": "history", "call": "pause", "run_id": "1", "number": "1"}
     with TestClient(app, base_url="http://localhost") as client:
         for path, calls in app.openapi()["paths"].items():
-            address = re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], "1"), path)
+            address = re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], "1"), path)
             for method in calls:
                 answer = client.request(method, f"{address}?no_such_parameter=1")
                 assert (answer.status_code, "no_such_parameter" in answer.text) == (422, True), (method, path)
@@ -83,17 +83,17 @@ def test_every_call_refuses_unknown_query_parameters(settings: Settings, engine:
 def test_pages_of_trials_show_each_once(client: TestClient, engine: Engine, order_by: str) -> None:
     """`next` leads through all of them in the order asked for."""
     sweep, worker = create_grid(engine, *range(1, 8)), new_worker(engine)
-    held = claim(engine, worker, max_trials=4)
-    finish(engine, sweep, worker, [success(trial.lease, trial.number / 10) for trial in held])
+    trials = claim(engine, worker, max_trials=4)
+    finish(engine, sweep, worker, [success(trial.lease, trial.number / 10) for trial in trials])
     whole = client.get(PAGES_OF_TRIALS, params={"order_by": order_by}).json()["items"]
-    seen, after = [], None
+    items, after = [], None
     while True:
         query = {"order_by": order_by, "limit": "3"} | ({} if after is None else {"after": str(after)})
         page = client.get(PAGES_OF_TRIALS, params=query).json()
-        seen += page["items"]
+        items += page["items"]
         if (after := page["next"]) is None:
             break
-    assert (len(seen), seen) == (7, whole)
+    assert (len(items), items) == (7, whole)
 
 
 def test_a_page_by_number_does_not_shift_when_trials_are_removed(client: TestClient, engine: Engine) -> None:
@@ -118,9 +118,9 @@ def test_the_time_left_does_not_count_pauses(client: TestClient, engine: Engine)
     complete(engine, sweep, worker, claimed)
     with transaction(engine) as session:
         session.execute(text("UPDATE trials SET finished_at = started_at + interval '5 s' WHERE state = 'complete'"))
-    shown = client.get(f"/api/v1/sweeps/{sweep}").json()
-    assert shown["progress"] == pytest.approx(0.5)
-    assert shown["eta_seconds"] == pytest.approx(10, rel=0.01)
+    answer = client.get(f"/api/v1/sweeps/{sweep}").json()
+    assert answer["progress"] == pytest.approx(0.5)
+    assert answer["eta_seconds"] == pytest.approx(10, rel=0.01)
     change(engine, sweep, "pause")
     assert client.get(f"/api/v1/sweeps/{sweep}").json()["eta_seconds"] is None
 
@@ -129,11 +129,11 @@ def test_workers_long_gone_are_removed_but_those_of_trials_that_are_kept(engine:
     """A week after its last word a worker without trials is forgotten; who trained what stays known."""
     sweep = create_grid(engine, 4)
     trained, idle, alive = (new_worker(engine) for _ in range(3))
-    held = claim(engine, trained)
-    record(engine, sweep, [trial.lease for trial in held])
+    trials = claim(engine, trained)
+    record(engine, sweep, [trial.lease for trial in trials])
     with transaction(engine) as session:
-        gone = text("UPDATE workers SET last_seen = last_seen - interval '8 days' WHERE id <> :alive")
-        session.execute(gone, {"alive": alive})
+        silence = text("UPDATE workers SET last_seen = last_seen - interval '8 days' WHERE id <> :alive")
+        session.execute(silence, {"alive": alive})
         queue.forget_workers(session)
-        left = set(session.execute(text("SELECT id FROM workers")).scalars())
-    assert (left, idle in left) == ({trained, alive}, False)
+        remaining_ids = set(session.execute(text("SELECT id FROM workers")).scalars())
+    assert (remaining_ids, idle in remaining_ids) == ({trained, alive}, False)

@@ -45,14 +45,14 @@ def test_every_trial_is_claimed_once_by_many_claimers(engine: Engine) -> None:
     workers = [new_worker(engine) for _ in range(8)]
 
     def greedily(worker: UUID) -> list[int]:
-        taken: list[int] = []
+        taken_ids: list[int] = []
         while bite := claim(engine, worker, max_trials=3):
-            taken += [trial.lease.trial_id for trial in bite]
-        return taken
+            taken_ids += [trial.lease.trial_id for trial in bite]
+        return taken_ids
 
-    taken = [trial for each in at_once([partial(greedily, worker) for worker in workers]) for trial in each]
-    taken += greedily(workers[0])  # a claimer that finds a sweep just emptied gives up; its next call goes on
-    assert len(taken) == len(set(taken)) == 120
+    taken_ids = [trial for ids in at_once([partial(greedily, worker) for worker in workers]) for trial in ids]
+    taken_ids += greedily(workers[0])  # a claimer that finds a sweep just emptied gives up; its next call goes on
+    assert len(taken_ids) == len(set(taken_ids)) == 120
 
 
 def test_a_short_sweep_is_not_starved_by_a_long_one(engine: Engine) -> None:
@@ -72,7 +72,7 @@ def test_a_higher_priority_is_served_first(engine: Engine) -> None:
     worker = new_worker(engine)
     claimed = [claim(engine, worker, max_trials=2) for _ in range(3)]
     owners = {trial.id: sweep for sweep in (low, high) for trial in trials_of(engine, sweep)}
-    assert [[owners[one.lease.trial_id] for one in bite] for bite in claimed] == [[high, high], [high], [low, low]]
+    assert [[owners[trial.lease.trial_id] for trial in bite] for bite in claimed] == [[high, high], [high], [low, low]]
 
 
 def test_sweeps_of_equal_priority_share_the_workers(engine: Engine) -> None:
@@ -88,8 +88,8 @@ def test_workers_share_a_sweep_by_what_its_trials_cost(engine: Engine) -> None:
     """Of two workers one takes the widest model and the other the many narrow ones, not half of the trials each."""
     sweep = create_grid(engine, *range(1, 17), 400)
     first, second = new_worker(engine), new_worker(engine)
-    dear, cheap = claim(engine, first), claim(engine, second)
-    assert [trial.params["hidden_units"] for trial in dear if trial.params] == [400]
+    expensive, cheap = claim(engine, first), claim(engine, second)
+    assert [trial.params["hidden_units"] for trial in expensive if trial.params] == [400]
     assert len(cheap) == 16
     assert states(engine, sweep) == ["running"] * 17
 
@@ -97,9 +97,9 @@ def test_workers_share_a_sweep_by_what_its_trials_cost(engine: Engine) -> None:
 def test_a_worker_that_is_silent_or_stopped_gets_no_share(engine: Engine) -> None:
     """With the only other worker signed off, the whole sweep is one worker's."""
     create_sweep(engine, n_trials=10)
-    worker, other = new_worker(engine), new_worker(engine)
+    worker, other_worker = new_worker(engine), new_worker(engine)
     with transaction(engine) as session:
-        queue.set_worker_state(session, other, WorkerState.stopped)
+        queue.set_worker_state(session, other_worker, WorkerState.stopped)
     assert len(claim(engine, worker)) == 10
 
 
@@ -124,17 +124,17 @@ def test_a_claim_starts_the_sweep_and_counts_the_attempt(engine: Engine) -> None
 def test_a_token_that_is_no_longer_the_trial_s_writes_nothing(engine: Engine) -> None:
     """Epochs, heartbeat, parameters and result of a former holder change nothing, and leave the trial out."""
     sweep, worker = create_sweep(engine), new_worker(engine)
-    held, lost = claim(engine, worker, max_trials=2)
-    stale = Lease(lost.lease.trial_id, uuid4())
-    choose(engine, sweep, [held, ClaimedTrial(stale, lost.number, None, 1)])
-    leases = [held.lease, stale]
-    assert record(engine, sweep, leases) == {held.lease.trial_id}
-    assert heartbeat(engine, worker, leases) == {held.lease.trial_id}
-    assert finish(engine, sweep, worker, [success(lease) for lease in leases]) == {held.lease.trial_id}
+    held_trial, lost_trial = claim(engine, worker, max_trials=2)
+    stale = Lease(lost_trial.lease.trial_id, uuid4())
+    choose(engine, sweep, [held_trial, ClaimedTrial(stale, lost_trial.number, None, 1)])
+    leases = [held_trial.lease, stale]
+    assert record(engine, sweep, leases) == {held_trial.lease.trial_id}
+    assert heartbeat(engine, worker, leases) == {held_trial.lease.trial_id}
+    assert finish(engine, sweep, worker, [success(lease) for lease in leases]) == {held_trial.lease.trial_id}
     with transaction(engine) as session:
         queue.give_back(session, sweep, [stale])
         queue.drop(session, sweep, [stale], "no reason")
-    after = trials_of(engine, sweep)[lost.number]
+    after = trials_of(engine, sweep)[lost_trial.number]
     assert (after.state, after.params, after.epochs_done, after.attempt) == (TrialState.running, None, 0, 1)
     assert (count_epochs(engine), len(runs_of(engine, sweep))) == (1, 1)
 
@@ -186,9 +186,9 @@ def test_three_lost_workers_fail_the_trial(engine: Engine) -> None:
         record(engine, sweep, [trial.lease])
         let_lapse(engine, trial.lease)
         expire(engine)
-    (lost,) = trials_of(engine, sweep)
-    assert lost.epochs_done == count_epochs(engine) == 1  # of its last attempt
-    assert (lost.state, lost.error) == (TrialState.failed, "its worker was lost 3 times")
+    (lost_trial,) = trials_of(engine, sweep)
+    assert lost_trial.epochs_done == count_epochs(engine) == 1  # of its last attempt
+    assert (lost_trial.state, lost_trial.error) == (TrialState.failed, "its worker was lost 3 times")
     assert sweep_of(engine, sweep).state == SweepState.failed
     assert claim(engine, worker) == []
 
@@ -251,8 +251,8 @@ def test_the_best_trial_s_weights_are_kept(engine: Engine, direction: str) -> No
         best = queries.summary(session, sweep).best
         assert best is not None
         assert best.test_accuracy == 0.625
-        held = select(func.count()).select_from(Trial).join(Run).where(Run.weights.is_not(None))
-        assert session.scalars(held).one() == 1
+        with_weights = select(func.count()).select_from(Trial).join(Run).where(Run.weights.is_not(None))
+        assert session.scalars(with_weights).one() == 1
 
 
 def test_a_result_that_is_sent_again_after_an_unknown_commit_is_harmless(engine: Engine) -> None:

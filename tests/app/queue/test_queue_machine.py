@@ -41,7 +41,7 @@ from tests.support.queue_examples import (
 
 LIVE, ENDED = {"waiting", "running"}, {"completed", "cancelled", "failed"}
 ATTEMPTS = 3
-MOST_TRIALS = 12  # of a sweep
+MAX_TRIALS = 12  # of a sweep
 
 
 @dataclass(eq=False)
@@ -137,36 +137,37 @@ class QueueMachine(RuleBasedStateMachine):
         }
         assert bool(claimed) == any(waiting.values())
         assert len(claimed) <= most
-        found = [by_id[one.lease.trial_id] for one in claimed]
-        assert len({sweep for sweep, _ in found}) <= 1, "a cohort is of one sweep"
-        for sweep, number in found:
+        places = [by_id[claimed_trial.lease.trial_id] for claimed_trial in claimed]
+        assert len({sweep for sweep, _ in places}) <= 1, "a cohort is of one sweep"
+        for sweep, number in places:
             trial = self.sweeps[sweep].trials[number]
             assert trial in waiting[sweep]
-            poisonous = [other for other in waiting[sweep] if other.attempt == ATTEMPTS - 1]
+            poisonous = [candidate for candidate in waiting[sweep] if candidate.attempt == ATTEMPTS - 1]
             assert not poisonous or (len(claimed) == 1 and trial in poisonous), "trained alone"
-        for one, (sweep, number) in zip(claimed, found, strict=True):
+        for claimed_trial, (sweep, number) in zip(claimed, places, strict=True):
             trial = self.sweeps[sweep].trials[number]
-            trial.state, trial.lease, trial.attempt, trial.epochs = "running", one.lease, trial.attempt + 1, set()
+            trial.state, trial.lease, trial.epochs = "running", claimed_trial.lease, set()
+            trial.attempt += 1
             self.sweeps[sweep].state, self.sweeps[sweep].started = "running", True
-            self.leases.append((sweep, number, one.lease))
-        for sweep in {sweep for sweep, _ in found}:
-            choose(self.engine, sweep, [one for one in claimed if one.params is None])
+            self.leases.append((sweep, number, claimed_trial.lease))
+        for sweep in {sweep for sweep, _ in places}:
+            choose(self.engine, sweep, [trial for trial in claimed if trial.params is None])
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), epoch=st.integers(1, 2))
     def record(self, data: Any, epoch: int) -> None:
-        sweep, chosen = self._some_leases(data)
-        held = record(self.engine, sweep, list(chosen), epoch)
-        assert held == self._held(chosen)
-        for lease in chosen:
-            if lease.trial_id in held:
-                chosen[lease].epochs.add(epoch)
+        sweep, trials = self._some_leases(data)
+        held_ids = record(self.engine, sweep, list(trials), epoch)
+        assert held_ids == self._held_ids(trials)
+        for lease in trials:
+            if lease.trial_id in held_ids:
+                trials[lease].epochs.add(epoch)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def heartbeat(self, data: Any) -> None:
-        _, chosen = self._some_leases(data)
-        assert heartbeat(self.engine, self.worker, list(chosen)) == self._held(chosen)
+        _, trials = self._some_leases(data)
+        assert heartbeat(self.engine, self.worker, list(trials)) == self._held_ids(trials)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), works=st.booleans())
@@ -175,19 +176,19 @@ class QueueMachine(RuleBasedStateMachine):
             trial.runs = 1
             trial.end("complete" if works else "failed")
 
-        sweep, chosen = self._some_leases(data)
-        held = self._held(chosen)
-        accepted = finish(self.engine, sweep, self.worker, [(success if works else failure)(lease) for lease in chosen])
-        assert accepted == held
-        self._end(sweep, chosen, end)
+        sweep, trials = self._some_leases(data)
+        held_ids = self._held_ids(trials)
+        accepted = finish(self.engine, sweep, self.worker, [(success if works else failure)(lease) for lease in trials])
+        assert accepted == held_ids
+        self._end(sweep, trials, end)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def expire(self, data: Any) -> None:
-        sweep, chosen = self._some_leases(data)
-        let_lapse(self.engine, *chosen)
+        sweep, trials = self._some_leases(data)
+        let_lapse(self.engine, *trials)
         expire(self.engine)
-        self._end(sweep, chosen, ModelTrial.lose)
+        self._end(sweep, trials, ModelTrial.lose)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
@@ -196,23 +197,23 @@ class QueueMachine(RuleBasedStateMachine):
             trial.attempt -= 1
             trial.end("waiting")
 
-        sweep, chosen = self._some_leases(data)
+        sweep, trials = self._some_leases(data)
         with transaction(self.engine) as session:
-            queue.give_back(session, sweep, list(chosen))
-        self._end(sweep, chosen, give)
+            queue.give_back(session, sweep, list(trials))
+        self._end(sweep, trials, give)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def drop(self, data: Any) -> None:
-        sweep, chosen = self._some_leases(data)
+        sweep, trials = self._some_leases(data)
         with transaction(self.engine) as session:
-            queue.drop(session, sweep, list(chosen), "an error")
-        self._end(sweep, chosen, ModelTrial.lose)
+            queue.drop(session, sweep, list(trials), "an error")
+        self._end(sweep, trials, ModelTrial.lose)
 
     @rule(data=st.data(), call=st.sampled_from(["pause", "resume", "stop", "cancel"]))
     def change(self, data: Any, call: str) -> None:
         sweep, model = self._some_sweep(data)
-        self._both(lambda: change(self.engine, sweep, call), lambda: model.call(call))
+        self._both_do(lambda: change(self.engine, sweep, call), lambda: model.call(call))
 
     @rule(data=st.data())
     def retry(self, data: Any) -> None:
@@ -226,7 +227,7 @@ class QueueMachine(RuleBasedStateMachine):
 
         sweep, model = self._some_sweep(data)
         number, trial = self._some_trial(data, model)
-        self._both(lambda: self._act(trial_actions.retry, sweep, number), expected)
+        self._both_do(lambda: self._act(trial_actions.retry, sweep, number), expected)
 
     @rule(data=st.data())
     def cancel_trial(self, data: Any) -> None:
@@ -239,7 +240,7 @@ class QueueMachine(RuleBasedStateMachine):
 
         sweep, model = self._some_sweep(data)
         number, trial = self._some_trial(data, model)
-        self._both(lambda: self._act(trial_actions.cancel, sweep, number), expected)
+        self._both_do(lambda: self._act(trial_actions.cancel, sweep, number), expected)
 
     @rule(data=st.data(), excluded=st.booleans())
     def exclude(self, data: Any, excluded: bool) -> None:
@@ -255,20 +256,20 @@ class QueueMachine(RuleBasedStateMachine):
             model.trials.append(ModelTrial())
 
         sweep, model = self._some_sweep(data)
-        if len(model.trials) < MOST_TRIALS:
+        if len(model.trials) < MAX_TRIALS:
             params = {"hidden_units": 40 + len(model.trials)}
-            self._both(lambda: self._act(trial_actions.enqueue, sweep, params), expected)
+            self._both_do(lambda: self._act(trial_actions.enqueue, sweep, params), expected)
 
-    @rule(data=st.data(), more=st.integers(1, 2))
-    def extend(self, data: Any, more: int) -> None:
+    @rule(data=st.data(), count=st.integers(1, 2))
+    def extend(self, data: Any, count: int) -> None:
         def expected() -> None:
             model.reopen()
-            model.trials += [ModelTrial() for _ in range(more)]
+            model.trials += [ModelTrial() for _ in range(count)]
 
         sweep, model = self._some_sweep(data)
-        if len(model.trials) < MOST_TRIALS:
-            body = SweepPatch.model_validate({"n_trials": len(model.trials) + more})
-            self._both(lambda: self._act(changes.change, sweep, body), expected)
+        if len(model.trials) < MAX_TRIALS:
+            body = SweepPatch.model_validate({"n_trials": len(model.trials) + count})
+            self._both_do(lambda: self._act(changes.change, sweep, body), expected)
 
     @invariant()
     def agree(self) -> None:
@@ -294,16 +295,18 @@ class QueueMachine(RuleBasedStateMachine):
     def _some_leases(self, data: Any) -> tuple[int, dict[Lease, ModelTrial]]:
         """Some leases of one sweep, also ones that are long lost, in any order."""
         sweep = data.draw(st.sampled_from(sorted({sweep for sweep, _, _ in self.leases})))
-        all_of_it = [(number, lease) for one, number, lease in self.leases if one == sweep]
-        chosen = data.draw(st.lists(st.sampled_from(all_of_it), min_size=1, max_size=4, unique_by=lambda one: one[0]))
-        return sweep, {lease: self.sweeps[sweep].trials[number] for number, lease in chosen}
+        leases = [(number, lease) for sweep_id, number, lease in self.leases if sweep_id == sweep]
+        drawn_leases = data.draw(
+            st.lists(st.sampled_from(leases), min_size=1, max_size=4, unique_by=lambda lease: lease[0])
+        )
+        return sweep, {lease: self.sweeps[sweep].trials[number] for number, lease in drawn_leases}
 
-    def _held(self, chosen: dict[Lease, ModelTrial]) -> set[int]:
-        return {lease.trial_id for lease, trial in chosen.items() if trial.lease == lease}
+    def _held_ids(self, trials: dict[Lease, ModelTrial]) -> set[int]:
+        return {lease.trial_id for lease, trial in trials.items() if trial.lease == lease}
 
-    def _end(self, sweep: int, chosen: dict[Lease, ModelTrial], how: Callable[[ModelTrial], None]) -> None:
+    def _end(self, sweep: int, trials: dict[Lease, ModelTrial], how: Callable[[ModelTrial], None]) -> None:
         """What the holder of these leases did to its trials; the lost ones stay as they are."""
-        for lease, trial in chosen.items():
+        for lease, trial in trials.items():
             if trial.lease == lease:
                 how(trial)
         self.sweeps[sweep].settle()
@@ -316,11 +319,11 @@ class QueueMachine(RuleBasedStateMachine):
         number = data.draw(st.integers(0, len(model.trials) - 1))
         return number, model.trials[number]
 
-    def _act(self, action: Callable[..., object], *given: object) -> None:
+    def _act(self, action: Callable[..., object], *arguments: object) -> None:
         with transaction(self.engine) as session:
-            action(session, *given)
+            action(session, *arguments)
 
-    def _both(self, real: Callable[[], object], model: Callable[[], object]) -> None:
+    def _both_do(self, real: Callable[[], object], model: Callable[[], object]) -> None:
         """Both do it, or both refuse."""
         assert _refused(real) == _refused(model)
 

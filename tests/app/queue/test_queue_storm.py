@@ -96,12 +96,12 @@ class Storm:
 
     def watch(self) -> None:
         """Sees no revision go back."""
-        seen = dict.fromkeys(self.sweeps, 0)
+        revisions = dict.fromkeys(self.sweeps, 0)
         while not self.over.is_set():
             for sweep in self.sweeps:
                 revision = sweep_of(self.engine, sweep).revision
-                assert revision >= seen[sweep]
-                seen[sweep] = revision
+                assert revision >= revisions[sweep]
+                revisions[sweep] = revision
 
 
 def test_a_storm_of_everything_at_once_loses_and_locks_nothing(engine: Engine) -> None:

@@ -98,8 +98,8 @@ def test_a_finished_sweep_goes_on_with_a_larger_budget(client: TestClient, engin
     status, after = patch(client, sweep, n_trials=2)
     assert (status, after["state"], after["finished_at"]) == (200, "running", None)
     assert 0 < after["progress"] < 1
-    (more,) = claim(engine, worker)
-    complete(engine, sweep, worker, [more])
+    (trial,) = claim(engine, worker)
+    complete(engine, sweep, worker, [trial])
     assert (sweep_of(engine, sweep).state, sweep_of(engine, sweep).scored) == ("completed", False)
 
 

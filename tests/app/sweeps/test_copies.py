@@ -47,8 +47,8 @@ def clone(client: TestClient, sweep: int, key: str | None = None, **changes: Any
 def preview(client: TestClient, **changes: Any) -> dict[str, Any]:
     answer = client.post("/api/v1/sweeps/preview", json=BODY | changes)
     assert answer.status_code == 200
-    found: dict[str, Any] = answer.json()
-    return found
+    answer_body: dict[str, Any] = answer.json()
+    return answer_body
 
 
 def test_whatever_can_be_posted_is_shown() -> None:
@@ -60,11 +60,11 @@ def test_a_clone_is_the_same_but_for_what_was_changed(client: TestClient) -> Non
     """Every field of the body is copied, the changes are made, and all its trials wait."""
     posted = client.post("/api/v1/sweeps", json=RICH)
     assert posted.status_code == 201, posted.text
-    status, made = clone(client, posted.json()["id"], name="another", seed=8)
+    status, copy = clone(client, posted.json()["id"], name="another", seed=8)
     assert status == 201
-    bodies = [{name: one[name] for name in SweepCreate.model_fields} for one in (posted.json(), made)]
+    bodies = [{name: body[name] for name in SweepCreate.model_fields} for body in (posted.json(), copy)]
     assert bodies[1] == bodies[0] | {"name": "another", "seed": 8}
-    assert (made["id"], made["state"], made["counts"]["waiting"]) == (2, "queued", 4)
+    assert (copy["id"], copy["state"], copy["counts"]["waiting"]) == (2, "queued", 4)
 
 
 def test_a_clone_of_a_grid_has_the_cells_of_its_own_space(client: TestClient, engine: Engine) -> None:
@@ -81,8 +81,8 @@ def test_a_clone_has_the_budget_and_space_that_the_sweep_has_now(client: TestCli
     sweep = create_sweep(engine)
     space = {"hidden_units": {"low": 1, "high": 128}, "epochs": 2}
     client.patch(f"/api/v1/sweeps/{sweep}", json={"n_trials": 6, "space": space})
-    made = clone(client, sweep)[1]
-    assert (made["n_trials"], made["space"]) == (6, space)
+    copy = clone(client, sweep)[1]
+    assert (copy["n_trials"], copy["space"]) == (6, space)
 
 
 @pytest.mark.parametrize(
@@ -116,15 +116,15 @@ def test_a_key_makes_one_clone(client: TestClient, engine: Engine) -> None:
 def test_a_preview_counts_and_stores_nothing(client: TestClient, engine: Engine) -> None:
     """Cells of a grid, trainings, the largest model's parameters and about its memory."""
     space = {"hidden_units": [4, 100], "depth": [1, 2], "epochs": 2}
-    found = preview(client, space=space, sampler="grid", n_trials=None, seeds=3)
+    estimate = preview(client, space=space, sampler="grid", n_trials=None, seeds=3)
     parameters = (64 * 100 + 100) + (100 * 100 + 100) + (100 * 10 + 10)  # digits: 64 inputs, 10 classes
-    assert {name: found[name] for name in ("n_trials", "cells", "trainings", "parameters")} == {
+    assert {name: estimate[name] for name in ("n_trials", "cells", "trainings", "parameters")} == {
         "n_trials": 4,
         "cells": 4,
         "trainings": 12,
         "parameters": parameters,
     }
-    assert found["memory"] >= 3 * 4 * 2 * parameters
+    assert estimate["memory"] >= 3 * 4 * 2 * parameters
     assert preview(client)["cells"] is None
     with transaction(engine) as session:
         assert session.scalars(select(func.count()).select_from(Sweep)).one() == 0
@@ -151,16 +151,16 @@ def test_a_preview_estimates_the_time_from_what_was_measured(client: TestClient,
     """The same sweep again takes as long as it took; with a second worker of the kind half of that."""
     sweep, worker = create_grid(engine, 8, 8 + 1), new_worker(engine)
     claimed = claim(engine, worker)
-    record(engine, sweep, [one.lease for one in claimed], epoch=2)
-    finish(engine, sweep, worker, [success(one.lease) for one in claimed])
+    record(engine, sweep, [trial.lease for trial in claimed], epoch=2)
+    finish(engine, sweep, worker, [success(trial.lease) for trial in claimed])
     assert states(engine, sweep) == ["complete", "complete"]
     with transaction(engine) as session:  # both in training for the same ten seconds
         session.execute(text("UPDATE trials SET started_at = finished_at - interval '10 s'"))
     same = {"space": {"hidden_units": [8, 9], "epochs": 2}, "sampler": "grid", "n_trials": None}
-    found = preview(client, **same)
-    assert found["estimated_seconds"] == pytest.approx(10, rel=0.01)
-    assert "2 trials" in found["estimate"]
+    estimate = preview(client, **same)
+    assert estimate["estimated_seconds"] == pytest.approx(10, rel=0.01)
+    assert "2 trials" in estimate["estimate"]
     new_worker(engine)
     assert preview(client, **same)["estimated_seconds"] == pytest.approx(5, rel=0.01)
-    more = preview(client, space={"hidden_units": [8, 9], "epochs": 20}, sampler="grid", n_trials=None)
-    assert more["estimated_seconds"] == pytest.approx(50, rel=0.01)
+    longer = preview(client, space={"hidden_units": [8, 9], "epochs": 20}, sampler="grid", n_trials=None)
+    assert longer["estimated_seconds"] == pytest.approx(50, rel=0.01)

@@ -146,10 +146,10 @@ def test_one_idempotency_key_posted_many_times_at_once_is_one_sweep(engine: Engi
 def test_the_revision_grows_with_every_change(engine: Engine) -> None:
     """Claim, epochs, result, pause, give back and expiry are each seen by a reader that compares revisions."""
     sweep, worker = create_sweep(engine), new_worker(engine)
-    seen = [sweep_of(engine, sweep).revision]
+    revisions = [sweep_of(engine, sweep).revision]
 
     def changed(_: object) -> None:
-        seen.append(sweep_of(engine, sweep).revision)
+        revisions.append(sweep_of(engine, sweep).revision)
 
     claimed = claim(engine, worker, max_trials=3)
     changed(claimed)
@@ -164,4 +164,4 @@ def test_the_revision_grows_with_every_change(engine: Engine) -> None:
     expire(engine)
     changed("expired")
     changed(change(engine, sweep, "cancel"))
-    assert all(later > earlier for earlier, later in pairwise(seen))
+    assert all(later > earlier for earlier, later in pairwise(revisions))

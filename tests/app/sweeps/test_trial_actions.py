@@ -29,21 +29,21 @@ from tests.support.queue_examples import (
 NOBODY = "2147483647"
 
 
-def trial(client: TestClient, sweep: int, number: int) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(f"/api/v1/sweeps/{sweep}/trials/{number}").json()
-    return found
+def get_trial(client: TestClient, sweep: int, number: int) -> dict[str, Any]:
+    body: dict[str, Any] = client.get(f"/api/v1/sweeps/{sweep}/trials/{number}").json()
+    return body
 
 
-def shown(client: TestClient, sweep: int) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(f"/api/v1/sweeps/{sweep}").json()
-    return found
+def get_sweep(client: TestClient, sweep: int) -> dict[str, Any]:
+    body: dict[str, Any] = client.get(f"/api/v1/sweeps/{sweep}").json()
+    return body
 
 
 def completed_grid(engine: Engine, *values: float) -> int:
     """A grid with one complete trial for each value, in their order."""
     sweep, worker = create_grid(engine, *range(1, len(values) + 1)), new_worker(engine)
     claimed = claim(engine, worker)
-    finish(engine, sweep, worker, [success(one.lease, value) for one, value in zip(claimed, values, strict=True)])
+    finish(engine, sweep, worker, [success(trial.lease, value) for trial, value in zip(claimed, values, strict=True)])
     return sweep
 
 
@@ -52,7 +52,7 @@ def test_a_failed_trial_is_retried_and_its_sweep_goes_on(client: TestClient, eng
     sweep, worker = create_grid(engine, 4, 8), new_worker(engine)
     first, second = claim(engine, worker)
     finish(engine, sweep, worker, [success(first.lease), failure(second.lease, "diverged at epoch 2")])
-    assert shown(client, sweep)["state"] == "completed"
+    assert get_sweep(client, sweep)["state"] == "completed"
     answer = client.post(f"/api/v1/sweeps/{sweep}/trials/1/retry")
     assert answer.status_code == 200
     (attempt,) = answer.json()["history"]
@@ -65,18 +65,18 @@ def test_a_failed_trial_is_retried_and_its_sweep_goes_on(client: TestClient, eng
         "runs": [],
         "params": second.params,
     }
-    assert (shown(client, sweep)["state"], shown(client, sweep)["finished_at"]) == ("running", None)
+    assert (get_sweep(client, sweep)["state"], get_sweep(client, sweep)["finished_at"]) == ("running", None)
     (again,) = claim(engine, worker)
     finish(engine, sweep, worker, [success(again.lease)])
-    assert (shown(client, sweep)["state"], sweep_of(engine, sweep).scored) == ("completed", False)
-    assert len(trial(client, sweep, 1)["history"]) == 1
+    assert (get_sweep(client, sweep)["state"], sweep_of(engine, sweep).scored) == ("completed", False)
+    assert len(get_trial(client, sweep, 1)["history"]) == 1
 
 
 def test_all_failed_trials_are_retried_at_once(client: TestClient, engine: Engine) -> None:
     """The failed ones wait again, the complete one stays, and a second call finds nothing to do."""
     sweep, worker = create_grid(engine, 4, 8, 16), new_worker(engine)
-    one, two, three = claim(engine, worker)
-    finish(engine, sweep, worker, [failure(one.lease), success(two.lease), failure(three.lease)])
+    first, second, third = claim(engine, worker)
+    finish(engine, sweep, worker, [failure(first.lease), success(second.lease), failure(third.lease)])
     answers = [client.post(f"/api/v1/sweeps/{sweep}/retry") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[1].json()["revision"] == answers[0].json()["revision"]
@@ -100,34 +100,34 @@ def test_a_call_that_the_trial_s_state_forbids_names_both_states(
     """409 says what the trial is and what it can't become; what is so already is 200."""
     sweep, worker = create_grid(engine, 4, 8), new_worker(engine)
     if state in {"complete", "failed"}:
-        (held,) = claim(engine, worker, max_trials=1)
-        finish(engine, sweep, worker, [success(held.lease) if state == "complete" else failure(held.lease)])
+        (trial,) = claim(engine, worker, max_trials=1)
+        finish(engine, sweep, worker, [success(trial.lease) if state == "complete" else failure(trial.lease)])
     elif state == "cancelled":
         client.post(f"/api/v1/sweeps/{sweep}/trials/0/cancel")
     number = states(engine, sweep).index(state)
     answer = client.post(f"/api/v1/sweeps/{sweep}/trials/{number}/{call}")
     assert answer.status_code == status
     if status == 409:
-        wanted = {"retry": "waiting", "cancel": "cancelled"}[call]
-        assert answer.json()["detail"] == f"Trial {number} of sweep {sweep} is {state}: it can't become {wanted}."
+        target = {"retry": "waiting", "cancel": "cancelled"}[call]
+        assert answer.json()["detail"] == f"Trial {number} of sweep {sweep} is {state}: it can't become {target}."
 
 
 def test_a_cancelled_trial_writes_nothing_more(client: TestClient, engine: Engine) -> None:
     """Its worker learns at its next write that it does not hold it any more; its neighbour goes on."""
     sweep, worker = create_grid(engine, 4, 8), new_worker(engine)
-    leases = [one.lease for one in claim(engine, worker)]
+    leases = [trial.lease for trial in claim(engine, worker)]
     assert client.post(f"/api/v1/sweeps/{sweep}/trials/0/cancel").json()["state"] == "cancelled"
     assert record(engine, sweep, leases) == heartbeat(engine, worker, leases) == {leases[1].trial_id}
     assert finish(engine, sweep, worker, [success(lease) for lease in leases]) == {leases[1].trial_id}
     assert states(engine, sweep) == ["cancelled", "complete"]
-    assert shown(client, sweep)["state"] == "completed"
+    assert get_sweep(client, sweep)["state"] == "completed"
 
 
 def test_cancelling_the_last_waiting_trial_ends_the_sweep(client: TestClient, engine: Engine) -> None:
     """With nothing left to do a sweep does not wait for a worker."""
     sweep = create_grid(engine, 4)
     client.post(f"/api/v1/sweeps/{sweep}/trials/0/cancel")
-    assert shown(client, sweep)["state"] == "cancelled"
+    assert get_sweep(client, sweep)["state"] == "cancelled"
 
 
 def test_excluding_the_best_makes_the_next_one_best_and_unscored(client: TestClient, engine: Engine) -> None:
@@ -137,14 +137,14 @@ def test_excluding_the_best_makes_the_next_one_best_and_unscored(client: TestCli
         unscored = scoring.next_unscored(session)
         assert unscored is not None
         scoring.write(session, unscored, dict.fromkeys(unscored.weights, 0.625))
-    assert shown(client, sweep)["best"]["test_accuracy"] == 0.625
+    assert get_sweep(client, sweep)["best"]["test_accuracy"] == 0.625
     answer = client.post(f"/api/v1/sweeps/{sweep}/trials/1/exclude")
     assert (answer.status_code, answer.json()["excluded"]) == (200, True)
-    assert (shown(client, sweep)["best"]["number"], shown(client, sweep)["best"]["test_accuracy"]) == (2, None)
+    assert (get_sweep(client, sweep)["best"]["number"], get_sweep(client, sweep)["best"]["test_accuracy"]) == (2, None)
     assert not sweep_of(engine, sweep).scored
     assert client.post(f"/api/v1/sweeps/{sweep}/trials/1/exclude").status_code == 200
     assert client.post(f"/api/v1/sweeps/{sweep}/trials/1/include").json()["excluded"] is False
-    best = shown(client, sweep)["best"]
+    best = get_sweep(client, sweep)["best"]
     assert (best["number"], best["test_accuracy"]) == (1, 0.625)
 
 
@@ -181,8 +181,8 @@ def test_a_trial_of_the_user_s_own_comes_first(client: TestClient, engine: Engin
     assert answer.headers["Location"] == f"/api/v1/sweeps/{sweep}/trials/4"
     own = answer.json()
     assert (own["state"], own["enqueued"], own["params"]) == ("waiting", True, {"hidden_units": 3, "epochs": 2})
-    assert (shown(client, sweep)["n_trials"], shown(client, sweep)["state"]) == (5, "queued")
-    assert [one.number for one in claim(engine, worker, max_trials=1)] == [4]
+    assert (get_sweep(client, sweep)["n_trials"], get_sweep(client, sweep)["state"]) == (5, "queued")
+    assert [trial.number for trial in claim(engine, worker, max_trials=1)] == [4]
 
 
 @pytest.mark.parametrize(
@@ -210,14 +210,14 @@ def test_parameters_outside_the_space_are_refused(
 
 def test_an_idempotency_key_queues_a_trial_once(client: TestClient, engine: Engine) -> None:
     """The same key gives the same trial; with other parameters it is 409; another sweep may use it too."""
-    sweep, other = create_sweep(engine), create_sweep(engine)
+    sweep, other_sweep = create_sweep(engine), create_sweep(engine)
     key = {"Idempotency-Key": "k"}
 
     def post(to: int, units: int) -> tuple[int, int | None]:
         answer = client.post(f"/api/v1/sweeps/{to}/trials", json={"params": {"hidden_units": units}}, headers=key)
         return answer.status_code, answer.json().get("number")
 
-    assert [post(sweep, 3), post(sweep, 3), post(sweep, 4), post(other, 4)] == [
+    assert [post(sweep, 3), post(sweep, 3), post(sweep, 4), post(other_sweep, 4)] == [
         (201, 4),
         (201, 4),
         (409, None),
@@ -230,12 +230,12 @@ def test_a_trial_that_is_added_to_a_finished_sweep_lets_it_go_on(client: TestCli
     """Completed becomes running, and completed again with the new trial's value."""
     sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
     complete(engine, sweep, worker, claim(engine, worker))
-    assert shown(client, sweep)["state"] == "completed"
+    assert get_sweep(client, sweep)["state"] == "completed"
     client.post(f"/api/v1/sweeps/{sweep}/trials", json={"params": {"hidden_units": 3}})
-    assert shown(client, sweep)["state"] == "running"
+    assert get_sweep(client, sweep)["state"] == "running"
     (own,) = claim(engine, worker)
     finish(engine, sweep, worker, [success(own.lease, 0.75)])
-    assert (shown(client, sweep)["state"], shown(client, sweep)["best"]["number"]) == ("completed", 1)
+    assert (get_sweep(client, sweep)["state"], get_sweep(client, sweep)["best"]["number"]) == ("completed", 1)
 
 
 def test_a_grid_has_no_cell_twice(client: TestClient, engine: Engine) -> None:
@@ -268,13 +268,13 @@ def test_lost_attempts_are_shown(client: TestClient, engine: Engine) -> None:
     sweep = create_grid(engine, 4)
     workers = [new_worker(engine) for _ in range(3)]
     for worker in workers:
-        (held,) = claim(engine, worker)
-        let_lapse(engine, held.lease)
+        (trial,) = claim(engine, worker)
+        let_lapse(engine, trial.lease)
         expire(engine)
-    lost = trial(client, sweep, 0)
-    assert (lost["state"], lost["error"]) == ("failed", "its worker was lost 3 times")
-    assert [attempt["worker"] for attempt in lost["history"]] == [str(worker) for worker in workers]
-    assert {attempt["reason"].split(":")[0] for attempt in lost["history"]} == {"its worker was lost"}
+    lost_trial = get_trial(client, sweep, 0)
+    assert (lost_trial["state"], lost_trial["error"]) == ("failed", "its worker was lost 3 times")
+    assert [attempt["worker"] for attempt in lost_trial["history"]] == [str(worker) for worker in workers]
+    assert {attempt["reason"].split(":")[0] for attempt in lost_trial["history"]} == {"its worker was lost"}
     assert len(client.post(f"/api/v1/sweeps/{sweep}/trials/0/retry").json()["history"]) == 3
 
 
