@@ -23,7 +23,7 @@ from app.domain.pruning import rules
 from app.domain.states import WorkerState
 from app.queue.claims import ClaimedTrial
 from app.schemas import SweepCreate
-from app.search.assignment import fill_in
+from app.search.assignment import assign_params
 from app.search.curve_cache import CurveCache
 from app.service.postgres.server import running
 from app.sweeps import creation
@@ -102,7 +102,7 @@ def claim_cohort(context: Context, sweep_id: int, body: SweepCreate) -> tuple[Sw
         assert claim is not None
     sweep, claimed_trials = claim
     sweep.pruner = None if body.pruner is None else body.pruner.model_dump(exclude_unset=True)
-    trials = fill_in(context.engine, sweep, claimed_trials)
+    trials = assign_params(context.engine, sweep, claimed_trials)
     context.held_leases.take(trial.lease for trial in trials)
     return sweep, trials
 

@@ -14,8 +14,8 @@ from app.domain.datasets import DATASETS
 from app.domain.states import WorkerState
 from app.errors import StartError
 from app.queue.claims import ClaimedTrial
-from app.search.ask_ahead import AskAhead, fill_next
-from app.search.assignment import fill_in
+from app.search.ask_ahead import AskAhead, ask_ahead_of_claims
+from app.search.assignment import assign_params
 from app.search.curve_cache import CurveCache
 from worker import cohort, heartbeat, registration, retrain, score, signals
 from worker.context import Context
@@ -95,7 +95,7 @@ class Loop:
         context = self._context
         with transaction(context.engine) as session:
             queue.expire(session)
-        fill_next(context.engine, context.stopping)
+        ask_ahead_of_claims(context.engine, context.stopping)
         with transaction(context.engine) as session:
             limit = queue.MAX_CLAIMED_TRIALS[context.device.type]
             claim = queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
@@ -158,7 +158,7 @@ class Loop:
     def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
         """The trials with their parameters, as many as fit, and their data."""
         context, shape = self._context, DATASETS[sweep.dataset].shape
-        ready = retry_while_disconnected(lambda: fill_in(context.engine, sweep, trials), context.stopping)
+        ready = retry_while_disconnected(lambda: assign_params(context.engine, sweep, trials), context.stopping)
         context.held_leases.release(_trial_ids(trials) - _trial_ids(ready))
         data = self._dataset(sweep.dataset, sweep.split)
         free_bytes = memory.free_memory(context.device)

@@ -17,14 +17,18 @@ class SamplerTraits:
     """Whether it is every cell of the space once."""
     several_objectives: bool = True
     """Whether it takes more than one objective."""
+    takes_constraints: bool = True
+    """Whether Optuna's class is told how far a trial breaks the constraints, and learns from it."""
     complete_only: bool = False
     """Whether Optuna's class looks at complete trials alone."""
+    reuses_model: bool = False
+    """Whether one instance answers a whole batch, because its model is expensive to fit and is kept between asks."""
     startup_option: str = "n_startup_trials"
     """The option that says how many trials it chooses before it learns."""
     population: int | None = None
     """Trials that it evolves together where no option says so; None: Optuna decides, or it learns from each trial."""
-    evolves: bool = False
-    """Whether it learns from whole generations that lie one behind the other by trial number."""
+    breeds: bool = False
+    """Whether it crosses the best of the generations before, by trial number; a child may equal another trial."""
     max_history: int | None = None
     """Ended trials that it is shown at most; None: all. docs/adr/0005-asking-ahead.md has the measurements."""
     ask_ahead_from: int | None = None
@@ -36,26 +40,28 @@ SAMPLERS: Mapping[str, SamplerTraits] = {
     "random": SamplerTraits(learns=False),
     "qmc": SamplerTraits(learns=False),
     # an ask of TPE costs 0.1 ms for each trial that it is shown, one of a Gaussian process far more; before the trials
-    # from which on they are asked ahead, a draw is cheap and each result still teaches much
+    # from which on they are asked ahead, an ask is cheap and each result still teaches much
     "tpe": SamplerTraits(max_history=256, ask_ahead_from=100),
-    "gp": SamplerTraits(complete_only=True, max_history=96, ask_ahead_from=30),
-    "cmaes": SamplerTraits(several_objectives=False, complete_only=True, startup_option="population_size"),
-    "nsgaii": SamplerTraits(complete_only=True, startup_option="population_size", population=50, evolves=True),
+    "gp": SamplerTraits(complete_only=True, reuses_model=True, max_history=96, ask_ahead_from=30),
+    "cmaes": SamplerTraits(
+        several_objectives=False, takes_constraints=False, complete_only=True, startup_option="population_size"
+    ),
+    "nsgaii": SamplerTraits(complete_only=True, startup_option="population_size", population=50, breeds=True),
 }
 
 # Samplers that are asked for all trials before any is claimed, so that workers can share them by cost.
 ASKED_AT_ONCE = tuple(name for name, traits in SAMPLERS.items() if not traits.learns and not traits.enumerates)
 
 
-def traits_of(options: Mapping[str, Any]) -> SamplerTraits:
-    """The traits of the sampler whose options stand in a sweep's row."""
-    return SAMPLERS[options["name"]]
+def traits_of(sampler: str | Mapping[str, Any]) -> SamplerTraits:
+    """The traits of a sampler, given by its name or by the options that stand in a sweep's row."""
+    return SAMPLERS[sampler if isinstance(sampler, str) else sampler["name"]]
 
 
 def population_size(options: Mapping[str, Any]) -> int | None:
-    """Trials a generation, None for a sampler that does not evolve."""
+    """Trials a generation, None for a sampler that does not breed."""
     traits = traits_of(options)
-    return int(options.get("population_size", traits.population)) if traits.evolves else None
+    return int(options.get("population_size", traits.population)) if traits.breeds else None
 
 
 def first_batch(options: Mapping[str, Any]) -> int:

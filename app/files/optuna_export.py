@@ -20,7 +20,7 @@ from app.errors import ConflictError, InvalidError
 from app.files.exports import SweepRecord, open_sweep
 from app.files.exports.fields import EPOCH, to_json
 from app.files.exports.records import TrialRecord
-from app.search.search import distributions, encoded
+from app.search.optuna_space import distributions, encoded
 
 RECORD_ATTRIBUTE = "perceptune"  # the system attribute that holds what Optuna has no place for
 _STATES = {

@@ -1,6 +1,6 @@
-"""Asks for trials before they are claimed: of samplers that learn nothing at once, of dear ones while a cohort trains.
+"""Asks for trials before they are claimed: where the sampler learns nothing at once, and where asking is expensive.
 
-Why, and from when on: docs/adr/0005-asking-ahead.md.
+The second happens while a cohort trains. Why, and from when on: docs/adr/0005-asking-ahead.md.
 """
 
 import logging
@@ -8,22 +8,32 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from app.db.engine import first_line, transaction
-from app.db.tables import Sweep
-from app.domain.sampling import traits_of
-from app.search import assignment, history
-from app.search.assignment import Suggestion
+from app.db.tables import Sweep, Trial
+from app.domain.sampling import ASKED_AT_ONCE, traits_of
+from app.domain.states import LIVE_TRIALS, TrialState
+from app.search import statements
+from app.search.assignment import Suggestion, apply_suggestions
+from app.search.history import Observation, observations
 from app.search.proposals import ExhaustedError, Proposer
-from app.search.samplers import Observation
 
 logger = logging.getLogger(__name__)
 
-ENOUGH_KNOWN = 256  # waiting trials with parameters; where there are fewer, twice as many are asked for
-OTHERS_SECONDS = 5.0  # in which another worker is done with them, or something is wrong with it
+MIN_COSTED = 256  # waiting trials with parameters; where there are fewer, twice as many are asked for
+MAX_WAIT_SECONDS = 5.0  # in which another worker has asked for them, or something is wrong with it
+
+
+class OpenTrial(NamedTuple):
+    """A waiting trial without parameters."""
+
+    id: int
+    number: int
 
 
 class AskAhead:
@@ -35,18 +45,19 @@ class AskAhead:
 
     def start(self, sweep: Sweep) -> None:
         """Begins to ask, where that is worth it. The cohort's own trials have their parameters by now."""
-        least = traits_of(sweep.sampler).ask_ahead_from
-        if least is None or self._thread is not None:
+        min_ended = traits_of(sweep.sampler).ask_ahead_from
+        if min_ended is None or self._thread is not None:
             return
         with transaction(self._engine) as session:
-            tried = history.known_rows(session, sweep.id)
-            running = sum(one.state == "running" for one in tried)
-            ended = sum(one.state not in {"running", "waiting", "infeasible"} for one in tried)
-            # as many as the next claim takes: see trial_queue.claim
-            trials = assignment.waiting(session, sweep.id, (ended + running) // 2) if ended >= least else []
+            history = observations(session, sweep.id)
+            running = sum(trial.state == "running" for trial in history)
+            ended = sum(trial.state not in {*LIVE_TRIALS, "infeasible"} for trial in history)
+            # as many as the next claim takes: see app.queue.claims
+            limit = (ended + running) // 2
+            trials = waiting_without_params(session, sweep.id, limit) if ended >= min_ended else []
         if trials:
-            given = (sweep, tried, trials)
-            self._thread = threading.Thread(target=self._run, args=given, name="asking ahead", daemon=True)
+            work = (sweep, history, trials)
+            self._thread = threading.Thread(target=self._run, args=work, name="asking ahead", daemon=True)
             self._thread.start()
 
     def join(self) -> None:
@@ -55,78 +66,94 @@ class AskAhead:
             self._thread.join(0.1)
         self._thread = None
 
-    def _run(self, sweep: Sweep, tried: Sequence[Observation], trials: Sequence[tuple[int, int]]) -> None:
+    def _run(self, sweep: Sweep, history: Sequence[Observation], trials: Sequence[OpenTrial]) -> None:
         try:
-            with _alone(self._engine, sweep.id) as alone:
-                if alone:
-                    _ask(self._engine, self._stopping, sweep, tried, trials)
+            with _sweep_lock(self._engine, sweep.id) as is_locked:
+                if is_locked:
+                    _ask(self._engine, self._stopping, sweep, history, trials)
         except DBAPIError as error:
             logger.warning("nothing was asked ahead, the database is gone: %s", first_line(error))
         except Exception:
             logger.exception("sweep %d: nothing was asked ahead", sweep.id)
 
 
-def fill_next(engine: Engine, stopping: threading.Event) -> None:
+def ask_ahead_of_claims(engine: Engine, stopping: threading.Event) -> None:
     """Asks at once for the next trials of a sampler that learns nothing, so that workers can share them by their cost.
 
     Where another worker is at it, this one waits for a moment: it would claim trials without a cost. Raises DBAPIError.
     """
-    until = time.monotonic() + OTHERS_SECONDS
+    until = time.monotonic() + MAX_WAIT_SECONDS
     while not stopping.is_set():
         with transaction(engine) as session:
-            sweep = assignment.without_costs(session, ENOUGH_KNOWN)
+            sweep = _sweep_without_costs(session)
         if sweep is None:
             return
-        with _alone(engine, sweep.id) as alone:
-            if alone:
-                _fill(engine, stopping, sweep)
+        with _sweep_lock(engine, sweep.id) as is_locked:
+            if is_locked:
+                _ask_at_once(engine, stopping, sweep)
                 return
         if time.monotonic() > until or stopping.wait(0.05):
             return
 
 
-def _fill(engine: Engine, stopping: threading.Event, sweep: Sweep) -> None:
+def waiting_without_params(session: Session, sweep_id: int, limit: int) -> list[OpenTrial]:
+    """The next trials of the sweep for which the sampler was not asked yet."""
+    waiting = select(Trial.id, Trial.number).where(
+        Trial.sweep_id == sweep_id, Trial.state == TrialState.waiting, Trial.params.is_(None)
+    )
+    return [OpenTrial(*row) for row in session.execute(waiting.order_by(Trial.number).limit(limit))]
+
+
+def _sweep_without_costs(session: Session) -> Sweep | None:
+    """A sweep whose sampler learns nothing, and that has fewer than MIN_COSTED waiting trials with parameters left."""
+    limits = {"enough": MIN_COSTED, "samplers": list(ASKED_AT_ONCE)}
+    sweep_id = session.scalar(statements.SWEEP_WITHOUT_COSTS, limits)
+    return None if sweep_id is None else session.get(Sweep, sweep_id)
+
+
+def _ask_at_once(engine: Engine, stopping: threading.Event, sweep: Sweep) -> None:
     with transaction(engine) as session:
-        tried = history.known_rows(session, sweep.id) if sweep.repeats == "forbid" else []
-        trials = assignment.waiting(session, sweep.id, 2 * ENOUGH_KNOWN)
-    _ask(engine, stopping, sweep, tried, trials)
+        history = observations(session, sweep.id) if sweep.repeats == "forbid" else []
+        trials = waiting_without_params(session, sweep.id, 2 * MIN_COSTED)
+    _ask(engine, stopping, sweep, history, trials)
 
 
 def _ask(
     engine: Engine,
     stopping: threading.Event,
     sweep: Sweep,
-    tried: Sequence[Observation],
-    trials: Sequence[tuple[int, int]],
+    history: Sequence[Observation],
+    trials: Sequence[OpenTrial],
 ) -> None:
+    """Asks for the trials in their order, and writes all at the end; nothing where the worker is told to stop."""
     started = time.monotonic()
-    asker = Proposer(sweep, tried)
-    chosen: list[Suggestion] = []
-    for trial_id, number in trials:
+    proposer = Proposer(sweep, history)
+    suggestions: list[Suggestion] = []
+    for trial in trials:
         if stopping.is_set():
             return
         try:
-            chosen.append(Suggestion(trial_id, None, asker.choose(number)))
+            suggestions.append(Suggestion(trial.id, None, proposer.propose(trial.number)))
         except ExhaustedError:
             break  # whoever claims the trial finds the same, and ends the sweep
-    if not chosen:
+    if not suggestions:
         return
     with transaction(engine) as session:
-        assignment.write(session, sweep.id, chosen, asker.infeasible)
-    logger.info("asked ahead for %d trials in %.3f s", len(chosen), time.monotonic() - started)
+        apply_suggestions(session, sweep.id, suggestions, proposer.infeasible)
+    logger.info("asked ahead for %d trials in %.3f s", len(suggestions), time.monotonic() - started)
 
 
 @contextmanager
-def _alone(engine: Engine, sweep_id: int) -> Iterator[bool]:
+def _sweep_lock(engine: Engine, sweep_id: int) -> Iterator[bool]:
     """Whether no other worker asks ahead for this sweep: they would ask for the same trials.
 
     The lock is the connection's, so a killed worker holds none.
     """
     name = {"name": f"asking ahead/{sweep_id}"}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        taken = connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), name)
+        is_locked = connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), name)
         try:
-            yield bool(taken)
+            yield bool(is_locked)
         finally:
-            if taken:
+            if is_locked:
                 connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)

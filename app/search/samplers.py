@@ -1,4 +1,4 @@
-"""Optuna's samplers as a sweep names them, made to know a study that is built anew from rows each time."""
+"""Optuna's samplers by name, made so that they know a study that is built anew from rows each time."""
 
 import hashlib
 import warnings
@@ -13,84 +13,62 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
+from app.search.optuna_space import SamplerSpace
+
 # some samplers and options are called experimental: what this project needs of them is tested
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
 class AskSeed(NamedTuple):
-    """Which draw of a sweep this is: for the trial of this number, after so many refused ones and copies of others."""
+    """Which ask of a sweep this is; its random stream depends on nothing else."""
 
     sweep_seed: int
     number: int
+    """Of the trial that is asked for."""
     refused: int = 0
+    """Configurations that were drawn for the trial before and are not trained."""
     copies: int = 0
+    """Configurations that were drawn for the trial since, and that equal another trial's."""
 
     @property
     def seed(self) -> int:
-        """The same for a turn whichever worker asks, and whatever else it asks for."""
-        again = [self.refused, self.copies] if self.refused or self.copies else []
-        return _hashed(self.sweep_seed, self.number, *again)
+        """The same whichever worker asks, and whatever else it asks for."""
+        redraws = [self.refused, self.copies] if self.refused or self.copies else []
+        return _hashed(self.sweep_seed, self.number, *redraws)
 
 
-class Observation(NamedTuple):
-    """A trial that a sampler learns from; `values` are those of the objectives, none where it has no value."""
-
-    number: int
-    state: str
-    params: Mapping[str, Any]
-    values: tuple[float, ...] = ()
-
-
-class SamplerSpace(NamedTuple):
-    """What a sampler is made for: the distributions in their order, and the names of those with a condition."""
-
-    free: Mapping[str, BaseDistribution]
-    conditional: frozenset[str] = frozenset()
-
-
-def sampler(options: Mapping[str, Any], turn: AskSeed, known: SamplerSpace) -> BaseSampler:
-    """The sampler of this name and with these options, for one turn."""
-    name, rest = options["name"], {key: value for key, value in options.items() if key != "name"}
-    if name == "qmc":
-        return _Sequence(turn, known, **rest)
-    if name == "cmaes":
-        return _Replayed(turn, **rest)
-    if name == "tpe" and known.conditional:
-        # in groups, what exists only under a condition is modelled together with what it depends on
-        rest |= {"group": True, "multivariate": True}
-    if name == "gp":
-        return _gaussian_process(turn, **rest)
-    makers: dict[str, Callable[..., BaseSampler]] = {
-        "random": optuna.samplers.RandomSampler,
-        "tpe": optuna.samplers.TPESampler,
-        "nsgaii": optuna.samplers.NSGAIISampler,
-    }
-    return makers[name](seed=turn.seed, **rest)
+def make_sampler(options: Mapping[str, Any], ask_seed: AskSeed, space: SamplerSpace) -> BaseSampler:
+    """The sampler of this name and with these options, for one ask."""
+    further_options = {key: value for key, value in options.items() if key != "name"}
+    return _MAKERS[options["name"]](ask_seed, space, **further_options)
 
 
 def generation(number: int, size: int) -> dict[str, int]:
-    """What marks the trial of this number among the finished ones as one of its generation."""
+    """The system attribute by which NSGA-II finds a trial in its generation; `number` counts complete trials."""
     return {optuna.samplers.NSGAIISampler._get_generation_key(): number // size}
 
 
 class _Sequence(optuna.samplers.QMCSampler):
-    """Gives each trial the point of the sequence that has its number, whatever is finished and whoever asks.
+    """A quasi-random sequence that gives each trial the point of its number, whatever is finished and whoever asks.
 
     Optuna counts the points in its storage, and learns the dimensions from the first finished trial.
     """
 
-    def __init__(self, turn: AskSeed, known: SamplerSpace, sequence: str = "sobol", scramble: bool = True) -> None:
-        # one that was refused comes from another scrambling, so that no trial's own point is taken from it
-        seed = _hashed(turn.sweep_seed, "sequence", turn.refused)
-        super().__init__(qmc_type=sequence, scramble=scramble or turn.refused > 0, seed=seed)
-        self._number, self._free = turn.number, {name: one for name, one in known.free.items() if not one.single()}
+    def __init__(self, ask_seed: AskSeed, space: SamplerSpace, sequence: str = "sobol", scramble: bool = True) -> None:
+        # a point in place of a refused one comes from another scrambling, so that it is no other trial's own
+        seed = _hashed(ask_seed.sweep_seed, "sequence", ask_seed.refused)
+        super().__init__(qmc_type=sequence, scramble=scramble or ask_seed.refused > 0, seed=seed)
+        self._number = ask_seed.number
+        self._search_space = {
+            name: distribution for name, distribution in space.distributions.items() if not distribution.single()
+        }
 
     def infer_relative_search_space(
         self,
         study: Study,  # noqa: ARG002
         trial: FrozenTrial,  # noqa: ARG002
     ) -> dict[str, BaseDistribution]:
-        return self._free
+        return self._search_space
 
     def _find_sample_id(
         self,
@@ -101,16 +79,21 @@ class _Sequence(optuna.samplers.QMCSampler):
 
 
 class _Replayed(optuna.samplers.CmaEsSampler):
-    """Evolves its distribution by all finished trials, a population at a time in the order of their numbers.
+    """CMA-ES that is told all finished trials anew, a population at a time in the order of their numbers.
 
     Optuna keeps the distribution in its storage, and drops trials that were asked of an earlier one.
     """
 
     def __init__(
-        self, turn: AskSeed, n_startup_trials: int = 1, population_size: int | None = None, separable: bool = False
+        self,
+        ask_seed: AskSeed,
+        _: SamplerSpace,
+        n_startup_trials: int = 1,
+        population_size: int | None = None,
+        separable: bool = False,
     ) -> None:
         super().__init__(
-            seed=turn.seed,
+            seed=ask_seed.seed,
             n_startup_trials=n_startup_trials,
             popsize=population_size,
             use_separable_cma=separable,
@@ -129,21 +112,48 @@ class _Replayed(optuna.samplers.CmaEsSampler):
     def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> Any:
         optimizer = self._init_optimizer(self._transform, self._direction)
         sign = -1.0 if self._direction == StudyDirection.MAXIMIZE else 1.0
-        told = [(self._transform.transform(trial.params), sign * float(trial.values[0])) for trial in completed_trials]
+        solutions = [
+            (self._transform.transform(trial.params), sign * float(trial.values[0])) for trial in completed_trials
+        ]
         size = optimizer.population_size
-        for start in range(0, len(told) - size + 1, size):
-            generation = told[start : start + size]
-            if len({value for _, value in generation}) > 1:  # equal ones, all failed, would lead anywhere
+        for start in range(0, len(solutions) - size + 1, size):
+            generation = solutions[start : start + size]
+            if len({value for _, value in generation}) > 1:  # equal values, all of failed trials, would lead anywhere
                 optimizer.tell(generation)
         return optimizer
 
 
-def _gaussian_process(turn: AskSeed, **options: Any) -> BaseSampler:
-    made = optuna.samplers.GPSampler(seed=turn.seed, warn_independent_sampling=False, **options)
-    # of 10, 128 and 2048: a draw as good in 0.15 s rather than 0.5 s, docs/adr/0005-asking-ahead.md
-    made._n_local_search, made._n_preliminary_samples = 2, 512
-    made._n_qmc_samples_qei = made._n_qmc_samples_ehvi = 32
-    return made
+def _random(ask_seed: AskSeed, _: SamplerSpace) -> BaseSampler:
+    return optuna.samplers.RandomSampler(seed=ask_seed.seed)
+
+
+def _tpe(ask_seed: AskSeed, space: SamplerSpace, **options: Any) -> BaseSampler:
+    if space.conditional:
+        # in groups, what exists only under a condition is modelled together with what it depends on
+        options |= {"group": True, "multivariate": True}
+    return optuna.samplers.TPESampler(seed=ask_seed.seed, **options)
+
+
+def _gaussian_process(ask_seed: AskSeed, _: SamplerSpace, **options: Any) -> BaseSampler:
+    sampler = optuna.samplers.GPSampler(seed=ask_seed.seed, warn_independent_sampling=False, **options)
+    # of 10, 128 and 2048: an ask as good in 0.15 s rather than 0.5 s, docs/adr/0005-asking-ahead.md
+    sampler._n_local_search, sampler._n_preliminary_samples = 2, 512
+    sampler._n_qmc_samples_qei = sampler._n_qmc_samples_ehvi = 32
+    return sampler
+
+
+def _genetic(ask_seed: AskSeed, _: SamplerSpace, **options: Any) -> BaseSampler:
+    return optuna.samplers.NSGAIISampler(seed=ask_seed.seed, **options)
+
+
+_MAKERS: Mapping[str, Callable[..., BaseSampler]] = {
+    "random": _random,
+    "qmc": _Sequence,
+    "tpe": _tpe,
+    "gp": _gaussian_process,
+    "cmaes": _Replayed,
+    "nsgaii": _genetic,
+}
 
 
 def _hashed(*parts: object) -> int:

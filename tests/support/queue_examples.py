@@ -16,8 +16,7 @@ from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease
 from app.queue.progress import EpochPoint, RunResult, TrialResult
 from app.schemas import SweepCreate
-from app.search import assignment
-from app.search.assignment import Suggestion
+from app.search.assignment import Suggestion, apply_suggestions
 from app.sweeps import creation
 
 Result = TypeVar("Result")
@@ -66,7 +65,7 @@ def choose(engine: Engine, sweep_id: int, trials: Sequence[ClaimedTrial]) -> Non
             Suggestion(trial.lease.trial_id, trial.lease.token, {"hidden_units": trial.number + 1, "epochs": 2})
             for trial in trials
         ]
-        assignment.write(session, sweep_id, suggestions)
+        apply_suggestions(session, sweep_id, suggestions)
 
 
 def record(engine: Engine, sweep_id: int, leases: Sequence[Lease], epoch: int = 1) -> set[int]:

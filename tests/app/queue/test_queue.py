@@ -13,8 +13,7 @@ from app.domain.states import SweepState, TrialState, WorkerState
 from app.queue import scoring
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import MAX_ATTEMPTS, Lease
-from app.search import assignment
-from app.search.assignment import Suggestion
+from app.search.assignment import Suggestion, apply_suggestions
 from app.sweeps import deletion
 from tests.support.queue_examples import (
     at_once,
@@ -284,7 +283,7 @@ def test_a_worker_s_writes_to_a_deleted_sweep_are_refused_quietly(engine: Engine
     with transaction(engine) as session:
         deletion.delete(session, sweep)
     with transaction(engine) as session:
-        assignment.write(
+        apply_suggestions(
             session, sweep, [Suggestion(lease.trial_id, lease.token, {"hidden_units": 1}) for lease in leases]
         )
         queue.give_back(session, sweep, leases)

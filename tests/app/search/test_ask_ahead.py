@@ -8,8 +8,8 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.db.tables import Trial
 from app.domain.states import TrialState
-from app.search.ask_ahead import AskAhead, fill_next
-from app.search.assignment import fill_in
+from app.search.ask_ahead import AskAhead, ask_ahead_of_claims
+from app.search.assignment import assign_params
 from tests.support.queue_examples import at_once, claim, create_sweep, finish, new_worker, success, sweep_of, trials_of
 from worker.context import Context
 
@@ -26,7 +26,7 @@ def test_workers_share_a_random_sweep_by_its_cost(context: Context, engine: Engi
     """Neither has more than half of the multiply-adds and one trial beside, though nobody knew the widths before."""
     create_sweep(engine, space=WIDE, sampler=name, n_trials=64)
     workers = [new_worker(engine), new_worker(engine)]
-    fill_next(context.engine, context.stopping)
+    ask_ahead_of_claims(context.engine, context.stopping)
     hands = [claim(engine, worker, 64) for worker in workers]
     assert sum(map(len, hands)) == 64
     with transaction(engine) as session:
@@ -41,18 +41,18 @@ def test_what_is_asked_early_is_what_would_have_been_asked_late(context: Context
     worker = new_worker(engine)
     with transaction(engine) as session:
         session.execute(text("UPDATE sweeps SET state = 'paused' WHERE id = :id"), {"id": late})
-    fill_next(context.engine, context.stopping)
+    ask_ahead_of_claims(context.engine, context.stopping)
     with transaction(engine) as session:
         session.execute(text("UPDATE sweeps SET state = 'paused' WHERE id = :id"), {"id": early})
         session.execute(text("UPDATE sweeps SET state = 'queued' WHERE id = :id"), {"id": late})
-    fill_in(engine, sweep_of(engine, late), claim(engine, worker, 8))
+    assign_params(engine, sweep_of(engine, late), claim(engine, worker, 8))
     assert [one.params for one in trials_of(engine, early)] == [one.params for one in trials_of(engine, late)]
 
 
 def test_two_workers_that_ask_at_once_ask_once(context: Context, engine: Engine) -> None:
     """Every trial has its parameters, and nothing was drawn for nothing."""
     sweep = create_sweep(engine, space=WIDE, sampler="random", n_trials=40, constraints=["parameters <= 200000"])
-    at_once([lambda: fill_next(context.engine, context.stopping)] * 3)
+    at_once([lambda: ask_ahead_of_claims(context.engine, context.stopping)] * 3)
     waiting = [one for one in trials_of(engine, sweep) if one.state == TrialState.waiting]
     infeasible = [one.configuration for one in trials_of(engine, sweep) if one.state == TrialState.infeasible]
     assert len(waiting) == 40
@@ -63,7 +63,7 @@ def test_two_workers_that_ask_at_once_ask_once(context: Context, engine: Engine)
 def test_a_sampler_that_learns_is_not_asked_before_it_has_learned(context: Context, engine: Engine) -> None:
     """Its trials stay without parameters until they are claimed."""
     create_sweep(engine, space=WIDE, sampler="tpe", n_trials=12)
-    fill_next(context.engine, context.stopping)
+    ask_ahead_of_claims(context.engine, context.stopping)
     with transaction(engine) as session:
         assert session.scalar(select(func.count()).where(Trial.params.is_not(None))) == 0
 
@@ -74,10 +74,10 @@ def test_a_learned_sampler_is_asked_while_the_cohort_trains(context: Context, en
     worker = new_worker(engine)
     ended = 0
     while ended < 100:
-        trials = fill_in(engine, sweep_of(engine, sweep), claim(engine, worker, 64))
+        trials = assign_params(engine, sweep_of(engine, sweep), claim(engine, worker, 64))
         finish(engine, sweep, worker, [success(one.lease, 0.5) for one in trials])
         ended += len(trials)
-    claimed = fill_in(engine, sweep_of(engine, sweep), claim(engine, worker, 20))
+    claimed = assign_params(engine, sweep_of(engine, sweep), claim(engine, worker, 20))
     ahead = AskAhead(context.engine, context.stopping)
     ahead.start(sweep_of(engine, sweep))
     ahead.join()

@@ -18,7 +18,9 @@ from app.domain.states import SweepState, TrialState
 from app.lifecycle import sweep_row
 from app.queue.claims import ClaimedTrial
 from app.search import assignment, history, proposals
-from app.search.assignment import fill_in
+from app.search.ask_ahead import waiting_without_params
+from app.search.assignment import assign_params
+from app.search.repeats import Train
 from tests.support.queue_examples import (
     at_once,
     claim,
@@ -39,7 +41,7 @@ SMALL = {"hidden_units": [4, 8], "activation": ["relu", "tanh"], "epochs": 1}
 
 
 def filled(engine: Engine, sweep: int, worker: UUID, max_trials: int = 1000) -> list[ClaimedTrial]:
-    return fill_in(engine, sweep_of(engine, sweep), claim(engine, worker, max_trials))
+    return assign_params(engine, sweep_of(engine, sweep), claim(engine, worker, max_trials))
 
 
 def trained(engine: Engine, sweep: int, worker: UUID, max_trials: int = 1000) -> list[ClaimedTrial]:
@@ -86,7 +88,7 @@ def test_a_space_without_a_feasible_point_ends_with_the_reason(engine: Engine) -
     assert ended.state == SweepState.cancelled
     assert ended.stop_reason is not None
     assert ended.stop_reason.startswith("200 configurations in a row were infeasible, the last one because of hidden")
-    assert Counter(states(engine, sweep)) == {"cancelled": 8, "infeasible": proposals.MOST_INFEASIBLE}
+    assert Counter(states(engine, sweep)) == {"cancelled": 8, "infeasible": proposals.MAX_INFEASIBLE}
 
 
 def test_a_grid_has_its_infeasible_cells_from_the_start(client: TestClient) -> None:
@@ -131,12 +133,13 @@ def test_seeds_that_are_asked_for_ahead_are_new_too(engine: Engine) -> None:
     trained(engine, sweep, worker, max_trials=10)
     for _ in range(2):
         with transaction(engine) as session:
-            asker = proposals.Proposer(sweep_of(engine, sweep), history.known_rows(session, sweep))
+            asker = proposals.Proposer(sweep_of(engine, sweep), history.observations(session, sweep))
             ahead = [
-                assignment.Suggestion(one, None, asker.choose(number))
-                for one, number in assignment.waiting(session, sweep, 8)
+                assignment.Suggestion(one, None, asker.propose(number))
+                for one, number in waiting_without_params(session, sweep, 8)
             ]
-            assert len(assignment.write(session, sweep, ahead).first_seeds) == 8
+            decisions = assignment.apply_suggestions(session, sweep, ahead)
+            assert [type(decision) for decision in decisions.values()] == [Train] * 8
     finish_all(engine, sweep)
     tried = Counter((trial.configuration, trial.first_seed) for trial in in_state(engine, sweep, TrialState.complete))
     assert (sum(tried.values()), set(tried.values())) == (30, {1})
@@ -149,7 +152,7 @@ def test_no_twin_waits_in_a_sweep_that_stops(engine: Engine) -> None:
     claimed = claim(engine, worker)
     with transaction(engine) as session:
         sweep_row.change_state(session, sweep, "stop")
-    held = fill_in(engine, sweep_of(engine, sweep), claimed)
+    held = assign_params(engine, sweep_of(engine, sweep), claimed)
     assert Counter(states(engine, sweep)) == {"running": 1, "cancelled": 2}
     finish(engine, sweep, worker, [success(one.lease) for one in held])
     assert sweep_of(engine, sweep).state == SweepState.completed
@@ -197,6 +200,18 @@ def test_the_result_of_an_excluded_trial_is_not_taken_over(engine: Engine) -> No
         session.execute(update(Trial).where(Trial.sweep_id == sweep, Trial.number == 0).values(excluded=True))
     (again,) = filled(engine, sweep, worker)
     assert (again.number, again.first_seed) == (1, 1)
+
+
+def test_an_excluded_trial_is_not_repeated_where_that_is_forbidden(engine: Engine) -> None:
+    """Its configuration has been tried, though the sampler is not shown it: only the other one is left."""
+    space = {"hidden_units": [4, 8], "epochs": 1}
+    sweep, worker = create_sweep(engine, space=space, n_trials=3, repeats="forbid"), new_worker(engine)
+    (first,) = trained(engine, sweep, worker, max_trials=1)
+    with transaction(engine) as session:
+        session.execute(update(Trial).where(Trial.sweep_id == sweep, Trial.number == 0).values(excluded=True))
+    (second,) = trained(engine, sweep, worker)
+    assert {(trial.params or {})["hidden_units"] for trial in (first, second)} == {4, 8}
+    assert sweep_of(engine, sweep).stop_reason == "every configuration of the space has been tried"
 
 
 @pytest.mark.parametrize("repeats", ["reuse", "new_seeds", "forbid"])
@@ -269,8 +284,8 @@ def test_what_a_worker_lost_is_not_written(engine: Engine) -> None:
     with transaction(engine) as session:
         wanted = [assignment.Suggestion(one.lease.trial_id, one.lease.token, {"hidden_units": 1}) for one in late]
         assert (
-            assignment.write(session, sweep, wanted, [proposals.Infeasible({"hidden_units": 9}, "why")])
-            == assignment.Assigned()
+            assignment.apply_suggestions(session, sweep, wanted, [proposals.Infeasible({"hidden_units": 9}, "why")])
+            == {}
         )
     assert [(trial.state, trial.params) for trial in trials_of(engine, sweep)] == [("cancelled", None)] * 2
 

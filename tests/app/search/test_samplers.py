@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from app.domain.objectives import Objective
 from app.domain.space import Constraints, Space, parse_constraints, parse_space
-from app.search.history import truncate_history
-from app.search.samplers import AskSeed, Observation
+from app.search.history import Observation, truncate_history
+from app.search.samplers import AskSeed
 from app.search.search import Search
 from tests.support.paths import ROOT
 
@@ -171,7 +172,9 @@ def test_several_objectives_are_searched_at_once() -> None:
     drawn = [search.ask(AskSeed(1, number)) for number in range(30)]
     tried = [Observation(at, "complete", one, (one["momentum"], one["momentum"] ** 2)) for at, one in enumerate(drawn)]
     for name in ("nsgaii", "tpe", "gp"):
-        both = Search(space, options(name), tried, maximize=[True, False])
+        both = Search(
+            space, options(name), tried, objectives=[Objective("val_accuracy"), Objective("parameters", maximize=False)]
+        )
         assert len({both.ask(AskSeed(0, 30 + number))["momentum"] for number in range(6)}) == 6
 
 
@@ -179,12 +182,12 @@ def test_a_long_history_is_remembered_by_its_best_and_newest() -> None:
     """A quarter the best, the rest the newest, and all that runs."""
     tried = [Observation(number, "complete", {}, (float(number % 100),)) for number in range(1000)]
     tried.append(Observation(1000, "running", {}))
-    kept = truncate_history(tried, 40, maximize=True)
+    kept = truncate_history(tried, 40, Objective("val_accuracy"))
     assert len(kept) == 41
     assert [one.number for one in kept] == sorted(one.number for one in kept)
     assert {one.values[0] for one in kept[:9]} == {99.0}
     assert [one.number for one in kept[-30:]] == list(range(971, 1001))
-    assert truncate_history(tried, None, maximize=True) == tried
+    assert truncate_history(tried, None, Objective("val_accuracy")) == tried
 
 
 def test_the_server_needs_none_of_what_samplers_compute_with() -> None:
@@ -193,6 +196,7 @@ def test_the_server_needs_none_of_what_samplers_compute_with() -> None:
 import sys
 sys.modules.update(dict.fromkeys(["torch", "scipy", "cmaes"]))
 from app.web.app import create_app
+from app.domain.objectives import Objective
 from app.domain.space import parse_space
 from app.search.samplers import AskSeed
 from app.search.search import Search

@@ -1,4 +1,4 @@
-"""The one bridge to Optuna: the same seeds give the same trials, and what was learnt is heeded."""
+"""A search: the same seeds give the same trials, and what was learnt is heeded."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,8 @@ import pytest
 
 from app.charts.rows import TrialRow
 from app.domain.space import Choice, Range, Space, parse_space
-from app.search.samplers import AskSeed, Observation
+from app.search.history import Observation
+from app.search.samplers import AskSeed
 from app.search.search import Search
 
 SPACE = {

@@ -1,0 +1,61 @@
+"""The SQL of the search: which sweep is asked ahead, and what becomes of suggestions."""
+
+from sqlalchemy import text
+
+from app.lifecycle.trial_changes import CANCELLED, WITHOUT_LEASE
+
+# Both counts read an index, and no more of it than they need.
+SWEEP_WITHOUT_COSTS = text("""
+    SELECT s.id FROM sweeps s
+    WHERE s.state IN ('queued', 'running') AND s.sampler ->> 'name' = ANY(:samplers)
+      AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting' AND t.params IS NULL)
+      AND (SELECT count(*) FROM (
+            SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting' AND t.params IS NOT NULL LIMIT :enough
+          ) AS known) < :enough
+    ORDER BY s.priority DESC, s.id LIMIT 1
+""")
+
+WRITE_PARAMS = text("""
+    UPDATE trials t
+    SET params = CAST(given.params AS json), cost = given.cost, epochs_total = given.epochs_total,
+        configuration = given.configuration, first_seed = given.first_seed
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:params AS text[]), CAST(:cost AS float8[]),
+                CAST(:epochs_total AS int[]), CAST(:configuration AS text[]), CAST(:first_seeds AS int[]))
+         AS given(id, params, cost, epochs_total, configuration, first_seed)
+    WHERE t.id = given.id
+""")
+
+REJECT = text(f"""
+    UPDATE trials t
+    SET state = 'infeasible', cost = 0, epochs_total = 0, {WITHOUT_LEASE}, finished_at = clock_timestamp(),
+        reason = rejected.reason
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[])) AS rejected(id, reason)
+    WHERE t.id = rejected.id
+""")
+
+COPY_RESULTS = text(f"""
+    WITH copies AS MATERIALIZED (
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:sources AS bigint[]), CAST(:reasons AS text[]))
+             AS copy(id, source, reason)
+    ), ended AS (
+        UPDATE trials t
+        SET state = 'complete', params = s.params, cost = s.cost, epochs_total = s.epochs_total,
+            epochs_done = s.epochs_done, configuration = s.configuration, first_seed = s.first_seed, value = s.value,
+            std = s.std, other_values = s.other_values, reason = copies.reason, {WITHOUT_LEASE},
+            finished_at = clock_timestamp()
+        FROM copies JOIN trials s ON s.id = copies.source WHERE t.id = copies.id
+    ), copied_runs AS (
+        INSERT INTO runs (trial_id, seed, state, value, error, seconds)
+        SELECT copies.id, r.seed, r.state, r.value, r.error, r.seconds
+        FROM copies JOIN runs r ON r.trial_id = copies.source
+    )
+    INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
+    SELECT copies.id, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, e.seconds
+    FROM copies JOIN epochs e ON e.trial_id = copies.source
+""")
+
+CANCEL_UNSUGGESTED = text(f"""
+    UPDATE trials SET {CANCELLED}
+    WHERE sweep_id = :sweep AND (state = 'waiting' OR (state = 'running' AND (id, lease_token) IN (
+        SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])))))
+""")
