@@ -6,6 +6,7 @@ from typing import get_args
 
 from app.domain.datasets import DATASETS
 from app.domain.pruning.options import PatientPruner, WilcoxonPruner
+from app.domain.sampling import traits_of
 from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
@@ -26,7 +27,7 @@ def check_body(body: SweepCreate) -> tuple[Space, int]:
     shape = DATASETS[body.dataset].shape
     constraints = parse_constraints(body.constraints, space, shape)
     check_model_fits(space, shape, body.seeds, constraints.max_parameters())
-    if body.sampler.name == "grid":
+    if traits_of(body.sampler.name).enumerates:
         return space, _feasible_cells(body, space, constraints)
     if body.n_trials is None:
         missing = FieldError(("n_trials",), "is missing: say how many trials, or use the sampler grid")
@@ -64,8 +65,8 @@ def _objective_errors(body: SweepCreate) -> Iterator[FieldError]:
     for index, metric in enumerate(metrics):
         if metric in metrics[:index]:
             yield FieldError(("objectives", index, "metric"), f"names {metric} a second time")
-    if body.sampler.name == "cmaes":
-        yield FieldError(("sampler",), "cmaes knows one objective only; tpe, gp and nsgaii take several")
+    if not traits_of(body.sampler.name).several_objectives:
+        yield FieldError(("sampler",), f"{body.sampler.name} knows one objective only; tpe, gp and nsgaii take several")
     objective = body.objective.model_dump()
     if "objective" in body.model_fields_set and objective != body.objectives[0].model_dump():
         yield FieldError(("objective",), "must be the first of the objectives, or be left out beside them")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.tables import Sweep, Trial
 from app.domain.datasets import DATASETS
+from app.domain.sampling import traits_of
 from app.domain.space import Space, check_model_fits, growth, parse_constraints, parse_space
 from app.domain.states import TrialState
 from app.errors import FieldError, InvalidError
@@ -52,11 +53,11 @@ def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
     constraints = parse_constraints(sweep.constraints, new, shape)
     check_model_fits(new, shape, sweep.seeds, constraints.max_parameters())
     growth.check_wider(old, new)
-    if sweep.sampler["name"] == "grid":
+    if traits_of(sweep.sampler).enumerates:
         new.grid_size()
     _fill_params(session, sweep, new)
     sweep.space = raw
-    if sweep.sampler["name"] != "grid":
+    if not traits_of(sweep.sampler).enumerates:
         return 0
     configurations = set(session.scalars(select(Trial.configuration).where(Trial.sweep_id == sweep.id)))
     cells = [cell for cell in new.grid() if trial_rows.configuration(cell) not in configurations]
@@ -81,7 +82,7 @@ def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
     """
     counted = select(func.count()).where(Trial.sweep_id == sweep.id, Trial.state != TrialState.infeasible)
     count = session.scalars(counted).one()
-    if n_trials != count and sweep.sampler["name"] == "grid":
+    if n_trials != count and traits_of(sweep.sampler).enumerates:
         message = f"is {count} here, the number of cells: change the space to add cells, or clone the sweep"
         raise _budget_error(message, "A grid is every cell once.")
     if n_trials >= count:

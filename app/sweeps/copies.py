@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app import queries
 from app.db.tables import Sweep
+from app.domain.sampling import traits_of
 from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import creation
@@ -30,6 +31,6 @@ def clone(session: Session, sweep_id: int, changes: Mapping[str, Any], idempoten
     elif "objectives" in changes and "objective" not in changes:
         del body["objective"]
     clone_body = SweepCreate.model_validate(body)
-    if clone_body.sampler.name == "grid" and "n_trials" not in changes:
+    if traits_of(clone_body.sampler.name).enumerates and "n_trials" not in changes:
         clone_body = clone_body.model_copy(update={"n_trials": None})
     return creation.create(session, clone_body, idempotency_key)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.db.notifications import notify
 from app.db.tables import Sweep
 from app.db.trial_rows import add_trials
+from app.domain.sampling import traits_of
 from app.errors import ConflictError
 from app.schemas import Objective, OneObjective, SweepCreate
 from app.sweeps.body_checks import check_body
@@ -45,7 +46,7 @@ def create(
     session.add(sweep)
     session.flush()
     session.refresh(sweep)
-    cells = list(space.grid()) if body.sampler.name == "grid" else []
+    cells = list(space.grid()) if traits_of(body.sampler.name).enumerates else []
     add_trials(session, sweep, range(len(cells) or n_trials), cells)
     notify(session, sweep.id)
     return sweep

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.domain.configuration import MLPConfig
 from app.domain.datasets import DATASETS, SPLITS
 from app.domain.formatting import plural
+from app.domain.sampling import traits_of
 from app.domain.space import Space, largest_trial, parse_constraints
 from app.queue.workers import IS_LIVE_SQL
 from app.schemas import SweepCreate, SweepPreview
@@ -37,7 +38,7 @@ def preview(session: Session, body: SweepCreate) -> SweepPreview:
     work = _mean_cost(body, space, n_trials) * n_trials * dataset.train_examples(body.split)
     return SweepPreview(
         n_trials=n_trials,
-        cells=n_trials if body.sampler.name == "grid" else None,
+        cells=n_trials if traits_of(body.sampler.name).enumerates else None,
         trainings=n_trials * body.seeds,
         parameters=int(parameters),
         memory=int(memory),
@@ -63,7 +64,7 @@ def measured_speed(session: Session) -> Speed:
 
 def _mean_cost(body: SweepCreate, space: Space, n_trials: int) -> float:
     """Multiply-adds of a trial per example, all its seeds and epochs together, as the mean of a part of the trials."""
-    if body.sampler.name == "grid":
+    if traits_of(body.sampler.name).enumerates:
         configurations = list(islice(space.grid(), 0, None, -(-n_trials // MAX_COSTED)))
     else:
         search = Search(space, {"name": "random"})

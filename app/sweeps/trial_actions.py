@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.tables import Sweep, Trial
 from app.domain import transitions
+from app.domain.sampling import traits_of
 from app.domain.space import membership, parse_space
 from app.domain.states import SweepState, TrialState
 from app.errors import ConflictError, FieldError, InvalidError
@@ -119,11 +120,11 @@ def _requeue(session: Session, sweep: Sweep, ids: Sequence[int]) -> None:
 
 def _refuse_repeated(session: Session, sweep: Sweep, params: Mapping[str, Any]) -> None:
     """A grid is every cell once, whoever asks for it, and a sweep may forbid repeats."""
-    if sweep.sampler["name"] != "grid" and sweep.repeats != "forbid":
+    if not traits_of(sweep.sampler).enumerates and sweep.repeats != "forbid":
         return
     same = select(Trial).where(Trial.sweep_id == sweep.id, Trial.configuration == trial_rows.configuration(params))
     if (trial := session.scalar(same.order_by(Trial.number).limit(1))) is not None:
-        reason = "a grid has every cell once" if sweep.sampler["name"] == "grid" else "this sweep forbids repeats"
+        reason = "a grid has every cell once" if traits_of(sweep.sampler).enumerates else "this sweep forbids repeats"
         retry_hint = "retry that trial, or " if trial.state in transitions.TRIALS.sources("retry") else ""
         raise ConflictError(
             f"{_subject(trial)} has these parameters already and is {trial.state}: they can't become waiting a second "

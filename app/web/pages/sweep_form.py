@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from app.domain.formatting import plural
 from app.domain.hyperparameters import HYPERPARAMETERS, Category, Hyperparameter
+from app.domain.sampling import traits_of
 from app.domain.space import parse_space
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
@@ -111,7 +112,7 @@ def errors_by_field(errors: Iterable[FieldError]) -> dict[str, list[str]]:
 
 def budget(sweep: SweepCreate) -> str:
     """`12 trials, each with 3 seeds: 36 trainings`. Raises InvalidError where a grid can't be counted."""
-    trials = parse_space(sweep.space).grid_size() if sweep.sampler.name == "grid" else sweep.n_trials or 0
+    trials = parse_space(sweep.space).grid_size() if traits_of(sweep.sampler.name).enumerates else sweep.n_trials or 0
     if sweep.seeds == 1:
         return f"{plural(trials, 'trial')}, each trained once."
     return f"{plural(trials, 'trial')}, each with {sweep.seeds} seeds: {plural(trials * sweep.seeds, 'training')}."
