@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app import queries
+from app.domain.limits import MAX_NAME_LENGTH
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.schemas import SweepPatch
@@ -44,8 +45,9 @@ def retry_failed_trials(sweep_id: SweepId, form: PostedForm, session: DatabaseSe
 def clone_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Starts the same sweep once more under another name, and goes to it."""
     name = form.get("name", "").strip()
-    if not 1 <= len(name) <= 200:
-        raise InvalidError("The name can't be used.", [FieldError(("name",), "must have between 1 and 200 characters")])
+    if not 1 <= len(name) <= MAX_NAME_LENGTH:
+        error = FieldError(("name",), f"must have between 1 and {MAX_NAME_LENGTH} characters")
+        raise InvalidError("The name can't be used.", [error])
     sweep = copies.clone(session, sweep_id, {"name": name})
     return RedirectResponse(f"/sweeps/{sweep.id}", status_code=303)
 

@@ -11,7 +11,7 @@ from app import queries, schemas
 from app.domain import transitions
 from app.domain.formatting import domain, plural, setting
 from app.domain.hyperparameters import HYPERPARAMETERS
-from app.domain.limits import MAX_TRIALS
+from app.domain.limits import MAX_NAME_LENGTH
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
 from app.domain.states import SweepState
@@ -108,9 +108,9 @@ class SweepView:
         return self.sweep.state not in {SweepState.running, SweepState.stopping}
 
     @property
-    def max_further_trials(self) -> int:
-        """How many trials can be added."""
-        return MAX_TRIALS - self.sweep.n_trials
+    def copy_name(self) -> str:
+        """What a clone is called if nobody says otherwise; a long name is cut off."""
+        return f"{self.sweep.name[: MAX_NAME_LENGTH - 10]} (copy)"
 
     @property
     def template_address(self) -> str:
