@@ -30,7 +30,7 @@ SPACE = {
     "activation": ["relu", "tanh"],
     "epochs": 5,
 }
-ASKED = re.compile(r"asked (ahead )?for (\d+) trials in ([\d.]+) s")
+LOG_LINE = re.compile(r"asked (ahead )?for (\d+) trials in ([\d.]+) s")
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--samplers", default="tpe,gp")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print(
         "| sampler | trials | training, s | asking before, s | asking beside, s | before / training | all / training |"
     )
@@ -49,8 +49,8 @@ def main() -> None:
         with running(home / "database") as url:
             engine = connect(url)
             migrate(engine)
-            for name in given.samplers.split(","):
-                print(row(engine, url, home, name, given.trials, given.device), flush=True)
+            for name in arguments.samplers.split(","):
+                print(row(engine, url, home, name, arguments.trials, arguments.device), flush=True)
             engine.dispose()
 
 
@@ -72,7 +72,7 @@ def row(engine: Engine, url: str, home: Path, name: str, trials: int, device: st
             worker.terminate()
             worker.wait()
     seconds = {"": 0.0, "ahead ": 0.0}
-    for ahead, _, spent in ASKED.findall(log.read_text()):
+    for ahead, _, spent in LOG_LINE.findall(log.read_text()):
         seconds[ahead] += float(spent)
     with transaction(engine) as session:
         training = session.scalars(select(func.sum(Run.seconds)).join(Trial).where(Trial.sweep_id == sweep)).one()

@@ -33,9 +33,9 @@ class Workload:
         if self.n_trials is None:
             values = [value if isinstance(value, list) else [value] for value in self.space.values()]
             return [dict(zip(self.space, cell, strict=True)) for cell in itertools.product(*values)]
-        from benchmarks.draws import drawn  # with Optuna, which a machine that only trains may lack
+        from benchmarks.random_params import random_params  # with Optuna, which a machine that only trains may lack
 
-        return drawn(self.space, self.n_trials)
+        return random_params(self.space, self.n_trials)
 
     def runs(self) -> list[Run]:
         """One run a trial and seed, keyed (number, seed index), as a worker makes them of a sweep with seed 0."""

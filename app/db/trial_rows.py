@@ -27,10 +27,10 @@ def add_trials(
     `reasons` that are given; all others wait. What is infeasible costs nothing.
     """
     constraints = constraints_of(sweep)
-    whys = reasons or [constraints.broken(cell) for cell in cells]
+    infeasible_reasons = reasons or [constraints.broken(cell) for cell in cells]
     sizes: list[dict[str, object]] = [
-        trial_size(sweep, cell) | ({} if why is None else {"cost": 0.0, "epochs_total": 0})
-        for cell, why in zip(cells, whys, strict=True)
+        trial_size(sweep, cell) | ({} if reason is None else {"cost": 0.0, "epochs_total": 0})
+        for cell, reason in zip(cells, infeasible_reasons, strict=True)
     ]
     session.execute(
         _INSERT,
@@ -38,7 +38,7 @@ def add_trials(
             "sweep": sweep.id,
             "numbers": list(numbers),
             "params": [json.dumps(cell) for cell in cells],
-            "reasons": whys,
+            "reasons": infeasible_reasons,
             **{name: [size[name] for size in sizes] for name in ("cost", "epochs_total", "configuration")},
         },
     )
@@ -61,9 +61,9 @@ def trial_size(sweep: Sweep, params: Mapping[str, Any]) -> dict[str, object]:
 
 def configuration(params: Mapping[str, Any]) -> str:
     """A hash that is equal for equal configurations: 1 and 1.0 are, and the book's value and one left out."""
-    full = with_defaults(params) | {"hidden_layers": params.get("hidden_layers")}
-    plain = {name: float(value) if type(value) is int else value for name, value in full.items()}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:32]
+    all_params = with_defaults(params) | {"hidden_layers": params.get("hidden_layers")}
+    comparable = {name: float(value) if type(value) is int else value for name, value in all_params.items()}
+    return hashlib.sha256(json.dumps(comparable, sort_keys=True).encode()).hexdigest()[:32]
 
 
 _INSERT = text("""

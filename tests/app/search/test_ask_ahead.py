@@ -30,7 +30,7 @@ def test_workers_share_a_random_sweep_by_its_cost(context: Context, engine: Engi
     hands = [claim(engine, worker, 64) for worker in workers]
     assert sum(map(len, hands)) == 64
     with transaction(engine) as session:
-        costs = {one.id: one.cost or 0 for one in session.scalars(select(Trial))}
+        costs = {trial.id: trial.cost or 0 for trial in session.scalars(select(Trial))}
     shares = [sum(costs[trial.lease.trial_id] for trial in hand) for hand in hands]
     assert max(shares) <= sum(costs.values()) / 2 + max(costs.values())
 
@@ -46,17 +46,17 @@ def test_what_is_asked_early_is_what_would_have_been_asked_late(context: Context
         session.execute(text("UPDATE sweeps SET state = 'paused' WHERE id = :id"), {"id": early})
         session.execute(text("UPDATE sweeps SET state = 'queued' WHERE id = :id"), {"id": late})
     assign_params(engine, sweep_of(engine, late), claim(engine, worker, 8))
-    assert [one.params for one in trials_of(engine, early)] == [one.params for one in trials_of(engine, late)]
+    assert [trial.params for trial in trials_of(engine, early)] == [trial.params for trial in trials_of(engine, late)]
 
 
 def test_two_workers_that_ask_at_once_ask_once(context: Context, engine: Engine) -> None:
     """Every trial has its parameters, and nothing was drawn for nothing."""
     sweep = create_sweep(engine, space=WIDE, sampler="random", n_trials=40, constraints=["parameters <= 200000"])
     at_once([lambda: ask_ahead_of_claims(context.engine, context.stopping)] * 3)
-    waiting = [one for one in trials_of(engine, sweep) if one.state == TrialState.waiting]
-    infeasible = [one.configuration for one in trials_of(engine, sweep) if one.state == TrialState.infeasible]
+    waiting = [trial for trial in trials_of(engine, sweep) if trial.state == TrialState.waiting]
+    infeasible = [trial.configuration for trial in trials_of(engine, sweep) if trial.state == TrialState.infeasible]
     assert len(waiting) == 40
-    assert all(one.params for one in waiting)
+    assert all(trial.params for trial in waiting)
     assert len(infeasible) == len(set(infeasible)) > 0
 
 
@@ -75,11 +75,11 @@ def test_a_learned_sampler_is_asked_while_the_cohort_trains(context: Context, en
     ended = 0
     while ended < 100:
         trials = assign_params(engine, sweep_of(engine, sweep), claim(engine, worker, 64))
-        finish(engine, sweep, worker, [success(one.lease, 0.5) for one in trials])
+        finish(engine, sweep, worker, [success(trial.lease, 0.5) for trial in trials])
         ended += len(trials)
     claimed = assign_params(engine, sweep_of(engine, sweep), claim(engine, worker, 20))
     ahead = AskAhead(context.engine, context.stopping)
     ahead.start(sweep_of(engine, sweep))
     ahead.join()
-    known = [one for one in trials_of(engine, sweep) if one.state == TrialState.waiting and one.params]
-    assert len(known) == min((ended + len(claimed)) // 2, 200 - ended - len(claimed))
+    waiting_trials = [trial for trial in trials_of(engine, sweep) if trial.state == TrialState.waiting and trial.params]
+    assert len(waiting_trials) == min((ended + len(claimed)) // 2, 200 - ended - len(claimed))

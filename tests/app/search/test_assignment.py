@@ -47,7 +47,9 @@ def filled(engine: Engine, sweep: int, worker: UUID, max_trials: int = 1000) -> 
 def trained(engine: Engine, sweep: int, worker: UUID, max_trials: int = 1000) -> list[ClaimedTrial]:
     """Claims, fills in and finishes trials; the value is the width's share of a thousand."""
     trials = filled(engine, sweep, worker, max_trials)
-    finish(engine, sweep, worker, [success(one.lease, (one.params or {})["hidden_units"] / 1000) for one in trials])
+    finish(
+        engine, sweep, worker, [success(trial.lease, (trial.params or {})["hidden_units"] / 1000) for trial in trials]
+    )
     return trials
 
 
@@ -101,11 +103,11 @@ def test_a_grid_has_its_infeasible_cells_from_the_start(client: TestClient) -> N
         "sampler": "grid",
         "constraints": ["parameters < 30000"],
     }
-    made = client.post("/api/v1/sweeps", json=body)
-    assert (made.status_code, made.json()["n_trials"]) == (201, 2)
-    assert made.json()["counts"] | {"waiting": 2, "infeasible": 4} == made.json()["counts"]
-    listed = client.get(f"{made.headers['Location']}/trials?state=infeasible").json()["items"]
-    assert listed[0]["reason"] == "parameters < 30000: 30,010"
+    response = client.post("/api/v1/sweeps", json=body)
+    assert (response.status_code, response.json()["n_trials"]) == (201, 2)
+    assert response.json()["counts"] | {"waiting": 2, "infeasible": 4} == response.json()["counts"]
+    infeasible_trials = client.get(f"{response.headers['Location']}/trials?state=infeasible").json()["items"]
+    assert infeasible_trials[0]["reason"] == "parameters < 30000: 30,010"
     refused = client.post("/api/v1/sweeps", json=body | {"constraints": ["parameters < 10"]})
     assert refused.status_code == 422
     assert refused.json()["errors"] == [{"loc": ["constraints"], "msg": "are satisfied by no cell of the grid"}]
@@ -133,16 +135,18 @@ def test_seeds_that_are_asked_for_ahead_are_new_too(engine: Engine) -> None:
     trained(engine, sweep, worker, max_trials=10)
     for _ in range(2):
         with transaction(engine) as session:
-            asker = proposals.Proposer(sweep_of(engine, sweep), history.observations(session, sweep))
+            proposer = proposals.Proposer(sweep_of(engine, sweep), history.observations(session, sweep))
             ahead = [
-                assignment.Suggestion(one, None, asker.propose(number))
-                for one, number in waiting_without_params(session, sweep, 8)
+                assignment.Suggestion(trial_id, None, proposer.propose(number))
+                for trial_id, number in waiting_without_params(session, sweep, 8)
             ]
             decisions = assignment.apply_suggestions(session, sweep, ahead)
             assert [type(decision) for decision in decisions.values()] == [Train] * 8
     finish_all(engine, sweep)
-    tried = Counter((trial.configuration, trial.first_seed) for trial in in_state(engine, sweep, TrialState.complete))
-    assert (sum(tried.values()), set(tried.values())) == (30, {1})
+    seed_counts = Counter(
+        (trial.configuration, trial.first_seed) for trial in in_state(engine, sweep, TrialState.complete)
+    )
+    assert (sum(seed_counts.values()), set(seed_counts.values())) == (30, {1})
 
 
 def test_no_twin_waits_in_a_sweep_that_stops(engine: Engine) -> None:
@@ -152,23 +156,28 @@ def test_no_twin_waits_in_a_sweep_that_stops(engine: Engine) -> None:
     claimed = claim(engine, worker)
     with transaction(engine) as session:
         sweep_row.change_state(session, sweep, "stop")
-    held = assign_params(engine, sweep_of(engine, sweep), claimed)
+    claimed_trials = assign_params(engine, sweep_of(engine, sweep), claimed)
     assert Counter(states(engine, sweep)) == {"running": 1, "cancelled": 2}
-    finish(engine, sweep, worker, [success(one.lease) for one in held])
+    finish(engine, sweep, worker, [success(trial.lease) for trial in claimed_trials])
     assert sweep_of(engine, sweep).state == SweepState.completed
 
 
 def test_repeats_take_over_results(engine: Engine) -> None:
     """No configuration is trained twice: the later ones have value, runs and curve of the first, and say whose."""
     sweep, worker = create_sweep(engine, space=SMALL, n_trials=14, repeats="reuse"), new_worker(engine)
-    held = filled(engine, sweep, worker)
-    assert 1 <= len(held) <= 4  # the twins of what trains wait for it
+    claimed_trials = filled(engine, sweep, worker)
+    assert 1 <= len(claimed_trials) <= 4  # the twins of what trains wait for it
     assert claim(engine, new_worker(engine)) == []
-    finish(engine, sweep, worker, [success(one.lease, (one.params or {})["hidden_units"] / 1000) for one in held])
+    finish(
+        engine,
+        sweep,
+        worker,
+        [success(trial.lease, (trial.params or {})["hidden_units"] / 1000) for trial in claimed_trials],
+    )
     finish_all(engine, sweep)
     trials = trials_of(engine, sweep)
     first = {}
-    for trial in sorted(trials, key=lambda one: one.reason is not None):
+    for trial in sorted(trials, key=lambda trial: trial.reason is not None):
         assert (trial.state, trial.first_seed) == (TrialState.complete, 0)
         if trial.reason is None:
             assert trial.configuration not in first
@@ -193,8 +202,8 @@ def test_repeats_are_forbidden(engine: Engine) -> None:
 
 def test_the_result_of_an_excluded_trial_is_not_taken_over(engine: Engine) -> None:
     """Its value would come back under another number; the configuration is trained again, with further seeds."""
-    one = {"hidden_units": [4], "epochs": 1}
-    sweep, worker = create_sweep(engine, space=one, sampler="random", n_trials=2, repeats="reuse"), new_worker(engine)
+    space = {"hidden_units": [4], "epochs": 1}
+    sweep, worker = create_sweep(engine, space=space, sampler="random", n_trials=2, repeats="reuse"), new_worker(engine)
     trained(engine, sweep, worker, max_trials=1)
     with transaction(engine) as session:
         session.execute(update(Trial).where(Trial.sweep_id == sweep, Trial.number == 0).values(excluded=True))
@@ -220,25 +229,29 @@ def test_three_workers_at_once_keep_to_the_policy(engine: Engine, repeats: str) 
     sweep = create_sweep(engine, space=SMALL | {"hidden_units": [2, 4, 8]}, n_trials=30, repeats=repeats)
 
     def work() -> list[tuple[object, int]]:
-        worker, done = new_worker(engine), []
+        worker, trials = new_worker(engine), list[ClaimedTrial]()
         while any(state in {"waiting", "running"} for state in states(engine, sweep)):
-            done += trained(engine, sweep, worker, max_trials=4)
-        return [(str(one.params), one.first_seed) for one in done]
+            trials += trained(engine, sweep, worker, max_trials=4)
+        return [(str(trial.params), trial.first_seed) for trial in trials]
 
-    done = [one for each in at_once([work] * 3) for one in each]
-    assert len(done) == len(set(done))
-    assert len(done) == (30 if repeats == "new_seeds" else 6)
+    results = [trained_trial for worker_trials in at_once([work] * 3) for trained_trial in worker_trials]
+    assert len(results) == len(set(results))
+    assert len(results) == (30 if repeats == "new_seeds" else 6)
 
 
 def test_a_second_attempt_keeps_its_seeds(engine: Engine) -> None:
     """A trial whose worker was killed has the seeds that it had, whatever was trained meanwhile."""
-    sweep, lost, other = create_sweep(engine, space={"epochs": 1}, n_trials=3), new_worker(engine), new_worker(engine)
-    (first, *_) = filled(engine, sweep, lost, max_trials=1)
-    second = filled(engine, sweep, other, max_trials=1)
+    sweep, lost_worker, other_worker = (
+        create_sweep(engine, space={"epochs": 1}, n_trials=3),
+        new_worker(engine),
+        new_worker(engine),
+    )
+    (first, *_) = filled(engine, sweep, lost_worker, max_trials=1)
+    second = filled(engine, sweep, other_worker, max_trials=1)
     assert [second[0].first_seed, first.first_seed] == [1, 0]
     let_lapse(engine, first.lease)
     expire(engine)
-    again = {one.number: one.first_seed for one in filled(engine, sweep, other)}
+    again = {trial.number: trial.first_seed for trial in filled(engine, sweep, other_worker)}
     assert again == {0: 0, 2: 2}
 
 
@@ -258,9 +271,9 @@ def test_a_grid_is_every_cell_once(engine: Engine, seed: int, depths: set[int], 
     workers = [new_worker(engine) for _ in range(3)]
     while any(state in {"waiting", "running"} for state in states(engine, sweep)):
         trials = filled(engine, sweep, chance.choice(workers), chance.randint(1, 3))
-        dying = [one for one in trials if chance.random() < 0.3 and one.attempt < 3]
-        finish(engine, sweep, workers[0], [success(one.lease) for one in trials if one not in dying])
-        let_lapse(engine, *(one.lease for one in dying))
+        dying = [trial for trial in trials if chance.random() < 0.3 and trial.attempt < 3]
+        finish(engine, sweep, workers[0], [success(trial.lease) for trial in trials if trial not in dying])
+        let_lapse(engine, *(trial.lease for trial in dying))
         expire(engine)
     cells = Counter(str(trial.params) for trial in in_state(engine, sweep, TrialState.complete))
     expected = [
@@ -277,14 +290,18 @@ def test_what_a_worker_lost_is_not_written(engine: Engine) -> None:
     """Parameters that come after the lease has ended change nothing, and no infeasible draw of theirs is kept."""
     sweep, worker = create_sweep(engine, space=WIDE, n_trials=2), new_worker(engine)
     late = claim(engine, worker)
-    let_lapse(engine, *(one.lease for one in late))
+    let_lapse(engine, *(trial.lease for trial in late))
     expire(engine)
     with transaction(engine) as session:
         sweep_row.change_state(session, sweep, "cancel")
     with transaction(engine) as session:
-        wanted = [assignment.Suggestion(one.lease.trial_id, one.lease.token, {"hidden_units": 1}) for one in late]
+        suggestions = [
+            assignment.Suggestion(trial.lease.trial_id, trial.lease.token, {"hidden_units": 1}) for trial in late
+        ]
         assert (
-            assignment.apply_suggestions(session, sweep, wanted, [proposals.Infeasible({"hidden_units": 9}, "why")])
+            assignment.apply_suggestions(
+                session, sweep, suggestions, [proposals.Infeasible({"hidden_units": 9}, "why")]
+            )
             == {}
         )
     assert [(trial.state, trial.params) for trial in trials_of(engine, sweep)] == [("cancelled", None)] * 2
@@ -294,7 +311,7 @@ def test_the_same_body_gives_the_same_parameters(engine: Engine) -> None:
     """With one worker, in the same order, infeasible draws and repeats included."""
     worker = new_worker(engine)
 
-    def drawn() -> list[Any]:
+    def assigned_params() -> list[Any]:
         body = {
             "space": WIDE | {"activation": ["relu", "tanh"]},
             "sampler": "tpe",
@@ -304,4 +321,4 @@ def test_the_same_body_gives_the_same_parameters(engine: Engine) -> None:
         finish_all(engine, sweep, worker)
         return [(trial.number, trial.params, trial.first_seed, trial.reason) for trial in trials_of(engine, sweep)]
 
-    assert drawn() == drawn()
+    assert assigned_params() == assigned_params()

@@ -48,25 +48,27 @@ def value(params: dict[str, Any]) -> float:
 def learnt(space: Space, count: int = 20) -> list[Observation]:
     """Random trials that have finished."""
     search = Search(space, {"name": "random"})
-    drawn = [search.ask(AskSeed(3, number)) for number in range(count)]
+    proposals = [search.ask(AskSeed(3, number)) for number in range(count)]
     return [
         Observation(
             number, "complete", params, (value(params) if CUBE.keys() <= params.keys() else params["learning_rate"],)
         )
-        for number, params in enumerate(drawn)
+        for number, params in enumerate(proposals)
     ]
 
 
-def asked(space: Space, name: str, tried: list[Observation], count: int, seed: int = 0) -> list[dict[str, Any]]:
+def ask_batch(
+    space: Space, name: str, observations: list[Observation], count: int, seed: int = 0
+) -> list[dict[str, Any]]:
     """What trials that are asked for at once are given."""
-    search = Search(space, options(name), tried)
-    return [search.ask(AskSeed(seed, len(tried) + number)) for number in range(count)]
+    search = Search(space, options(name), observations)
+    return [search.ask(AskSeed(seed, len(observations) + number)) for number in range(count)]
 
 
-def spread(drawn: list[dict[str, Any]]) -> float:
+def spread(proposals: list[dict[str, Any]]) -> float:
     """The mean distance between two of them."""
-    pairs = list(itertools.combinations([tuple(params.values()) for params in drawn], 2))
-    return sum(math.dist(one, other) for one, other in pairs) / len(pairs)
+    pairs = list(itertools.combinations([tuple(params.values()) for params in proposals], 2))
+    return sum(math.dist(point, second_point) for point, second_point in pairs) / len(pairs)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -77,10 +79,10 @@ def test_a_batch_is_diverse(name: str) -> None:
     each alone. Sequences and evolution are spread as they are.
     """
     space = parse_space(CUBE)
-    tried = learnt(space)
-    together = asked(space, name, tried, 32)
+    observations = learnt(space)
+    together = ask_batch(space, name, observations, 32)
     assert len({tuple(params.values()) for params in together}) == 32
-    alone = [Search(space, options(name), tried).ask(AskSeed(0, 20 + number)) for number in range(32)]
+    alone = [Search(space, options(name), observations).ask(AskSeed(0, 20 + number)) for number in range(32)]
     if name in {"tpe", "gp"}:
         assert spread(together) > 1.5 * spread(alone)
     else:
@@ -91,12 +93,12 @@ def searched(
     name: str, outcome: Callable[[dict[str, Any]], Observation], limits: Constraints | None = None
 ) -> list[Observation]:
     """Sixty trials in batches of ten, each with what came of those before it."""
-    space, tried = parse_space(CUBE), list[Observation]()
-    while len(tried) < 60:
-        search = Search(space, options(name), tried, constraints=limits)
-        drawn = [search.ask(AskSeed(0, len(tried) + at)) for at in range(10)]
-        tried += [outcome(params)._replace(number=len(tried) + at) for at, params in enumerate(drawn)]
-    return tried
+    space, observations = parse_space(CUBE), list[Observation]()
+    while len(observations) < 60:
+        search = Search(space, options(name), observations, constraints=limits)
+        proposals = [search.ask(AskSeed(0, len(observations) + at)) for at in range(10)]
+        observations += [outcome(params)._replace(number=len(observations) + at) for at, params in enumerate(proposals)]
+    return observations
 
 
 LEARNING = ["tpe", "gp", "cmaes", "nsgaii"]
@@ -105,8 +107,8 @@ LEARNING = ["tpe", "gp", "cmaes", "nsgaii"]
 @pytest.mark.parametrize("name", LEARNING)
 def test_what_learns_comes_nearer(name: str) -> None:
     """The last ten trials lie nearer to the best point than the first ten."""
-    tried = searched(name, lambda params: Observation(0, "complete", params, (value(params),)))
-    values = [one.values[0] for one in tried]
+    observations = searched(name, lambda params: Observation(0, "complete", params, (value(params),)))
+    values = [trial.values[0] for trial in observations]
     assert sum(values[-10:]) > 0.6 * sum(values[:10])
 
 
@@ -115,32 +117,34 @@ def test_what_learns_comes_nearer(name: str) -> None:
 def test_the_same_seed_gives_the_same_trials(name: str, space: dict[str, Any]) -> None:
     """In the same order, from the same rows; another seed gives others."""
     parsed = parse_space(space)
-    tried = learnt(parsed)
-    assert asked(parsed, name, tried, 4) == asked(parsed, name, tried, 4)
-    assert asked(parsed, name, tried, 4) != asked(parsed, name, tried, 4, seed=1)
+    observations = learnt(parsed)
+    assert ask_batch(parsed, name, observations, 4) == ask_batch(parsed, name, observations, 4)
+    assert ask_batch(parsed, name, observations, 4) != ask_batch(parsed, name, observations, 4, seed=1)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_conditions_hold_in_every_draw(name: str) -> None:
     """What is active is there, and nothing else, also after trials with other hyperparameters."""
     space = parse_space(CONDITIONAL)
-    drawn = asked(space, name, learnt(space), 12)
-    for params in drawn:
+    proposals = ask_batch(space, name, learnt(space), 12)
+    for params in proposals:
         expected = {"depth", "optimizer", "learning_rate"}
         expected |= {"hidden_units_2"} if params["depth"] >= 2 else set()
         expected |= {"momentum"} if params["optimizer"] == "sgd" else set()
         assert params.keys() == expected
-    assert len({len(params) for params in drawn}) > 1 or name in {"tpe", "gp"}
+    assert len({len(params) for params in proposals}) > 1 or name in {"tpe", "gp"}
 
 
 @pytest.mark.parametrize("sequence", ["sobol", "halton"])
 def test_a_sequence_gives_each_trial_its_own_point(sequence: str) -> None:
     """By its number, whatever is finished, whoever asks, and in whatever order: three workers cover one sequence."""
-    space, chosen = parse_space(CUBE), {"name": "qmc", "sequence": sequence}
-    alone = Search(space, chosen)
+    space, sequence_options = parse_space(CUBE), {"name": "qmc", "sequence": sequence}
+    alone = Search(space, sequence_options)
     whole = [alone.ask(AskSeed(0, number)) for number in range(12)]
-    others = {number: Search(space, chosen, learnt(space)).ask(AskSeed(0, number)) for number in (7, 2, 11)}
-    assert others == {number: whole[number] for number in (7, 2, 11)}
+    later_points = {
+        number: Search(space, sequence_options, learnt(space)).ask(AskSeed(0, number)) for number in (7, 2, 11)
+    }
+    assert later_points == {number: whole[number] for number in (7, 2, 11)}
     again = alone.ask(AskSeed(0, 3, refused=1))
     assert again not in whole
     cells = {tuple(int(2 * params[name]) for name in CUBE) for params in whole[:8]}
@@ -160,34 +164,40 @@ def test_what_can_not_be_trained_steers_away(name: str, state: str) -> None:
             else Observation(0, "complete", params, (value(params),))
         )
 
-    tried = searched(name, outcome, limits)
-    assert sum(one.state == state for one in tried[-20:]) <= 10
-    assert sum(one.state == state for one in tried) < 42  # what a random sampler comes to
+    observations = searched(name, outcome, limits)
+    assert sum(trial.state == state for trial in observations[-20:]) <= 10
+    assert sum(trial.state == state for trial in observations) < 42  # what a random sampler comes to
 
 
 def test_several_objectives_are_searched_at_once() -> None:
     """Each with its direction: half of the draws trade one for the other between the two best points."""
     space = parse_space({"momentum": CUBE["momentum"]})
     search = Search(space, {"name": "random"})
-    drawn = [search.ask(AskSeed(1, number)) for number in range(30)]
-    tried = [Observation(at, "complete", one, (one["momentum"], one["momentum"] ** 2)) for at, one in enumerate(drawn)]
+    proposals = [search.ask(AskSeed(1, number)) for number in range(30)]
+    observations = [
+        Observation(at, "complete", params, (params["momentum"], params["momentum"] ** 2))
+        for at, params in enumerate(proposals)
+    ]
     for name in ("nsgaii", "tpe", "gp"):
-        both = Search(
-            space, options(name), tried, objectives=[Objective("val_accuracy"), Objective("parameters", maximize=False)]
+        search_of_two = Search(
+            space,
+            options(name),
+            observations,
+            objectives=[Objective("val_accuracy"), Objective("parameters", maximize=False)],
         )
-        assert len({both.ask(AskSeed(0, 30 + number))["momentum"] for number in range(6)}) == 6
+        assert len({search_of_two.ask(AskSeed(0, 30 + number))["momentum"] for number in range(6)}) == 6
 
 
 def test_a_long_history_is_remembered_by_its_best_and_newest() -> None:
     """A quarter the best, the rest the newest, and all that runs."""
-    tried = [Observation(number, "complete", {}, (float(number % 100),)) for number in range(1000)]
-    tried.append(Observation(1000, "running", {}))
-    kept = truncate_history(tried, 40, Objective("val_accuracy"))
-    assert len(kept) == 41
-    assert [one.number for one in kept] == sorted(one.number for one in kept)
-    assert {one.values[0] for one in kept[:9]} == {99.0}
-    assert [one.number for one in kept[-30:]] == list(range(971, 1001))
-    assert truncate_history(tried, None, Objective("val_accuracy")) == tried
+    observations = [Observation(number, "complete", {}, (float(number % 100),)) for number in range(1000)]
+    observations.append(Observation(1000, "running", {}))
+    shown_trials = truncate_history(observations, 40, Objective("val_accuracy"))
+    assert len(shown_trials) == 41
+    assert [trial.number for trial in shown_trials] == sorted(trial.number for trial in shown_trials)
+    assert {trial.values[0] for trial in shown_trials[:9]} == {99.0}
+    assert [trial.number for trial in shown_trials[-30:]] == list(range(971, 1001))
+    assert truncate_history(observations, None, Objective("val_accuracy")) == observations
 
 
 def test_the_server_needs_none_of_what_samplers_compute_with() -> None:

@@ -30,34 +30,35 @@ def row(number: int, params: dict[str, Any], value: float | None, state: str = "
     return TrialRow(number, state, params, value, None, (), datetime(2026, 1, 1, tzinfo=UTC))
 
 
-def asked(space: Space, name: str, seed: int, count: int, rows: list[TrialRow] | None = None) -> list[dict[str, Any]]:
+def ask_all(space: Space, name: str, seed: int, count: int, rows: list[TrialRow] | None = None) -> list[dict[str, Any]]:
     """What `count` trials in a row are given."""
-    tried = [
-        Observation(one.number, one.state, one.params, () if one.value is None else (one.value,)) for one in rows or []
+    observations = [
+        Observation(trial.number, trial.state, trial.params, () if trial.value is None else (trial.value,))
+        for trial in rows or []
     ]
-    search = Search(space, {"name": name, **OPTIONS.get(name, {})}, tried)
+    search = Search(space, {"name": name, **OPTIONS.get(name, {})}, observations)
     return [search.ask(AskSeed(seed, number)) for number in range(count)]
 
 
 @pytest.mark.parametrize("name", ["random", "tpe"])
 def test_the_same_seed_in_the_same_order_gives_the_same_trials(name: str) -> None:
     """A sweep repeats; another seed gives another one."""
-    rows = [row(number, params, 0.1 * number) for number, params in enumerate(asked(space_of(), "random", 9, 6))]
-    assert asked(space_of(), name, 1, 8, rows) == asked(space_of(), name, 1, 8, rows)
-    assert asked(space_of(), name, 1, 8, rows) != asked(space_of(), name, 2, 8, rows)
+    rows = [row(number, params, 0.1 * number) for number, params in enumerate(ask_all(space_of(), "random", 9, 6))]
+    assert ask_all(space_of(), name, 1, 8, rows) == ask_all(space_of(), name, 1, 8, rows)
+    assert ask_all(space_of(), name, 1, 8, rows) != ask_all(space_of(), name, 2, 8, rows)
 
 
 def test_a_random_trial_depends_on_its_number_alone() -> None:
     """Whichever worker asks, and whatever it asked before."""
     space = space_of()
-    assert Search(space, {"name": "random"}).ask(AskSeed(5, 3)) == asked(space, "random", 5, 4)[3]
+    assert Search(space, {"name": "random"}).ask(AskSeed(5, 3)) == ask_all(space, "random", 5, 4)[3]
 
 
 @pytest.mark.parametrize("name", ["random", "tpe"])
 def test_draws_are_within_the_space(name: str) -> None:
     """Every hyperparameter is there, whole where it is whole, between its bounds, on its steps."""
     space = space_of(depth={"low": 1, "high": 8, "step": 3}, init_std={"low": 0.1, "high": 1.0, "step": 0.4})
-    for params in asked(space, name, 0, 12):
+    for params in ask_all(space, name, 0, 12):
         assert [*params] == [*space.domains]
         assert params["epochs"] == 3
         assert params["depth"] in {1, 4, 7}
@@ -73,8 +74,8 @@ def test_draws_are_within_the_space(name: str) -> None:
 @pytest.mark.parametrize("name", ["random", "tpe"])
 def test_a_batch_is_diverse(name: str) -> None:
     """Trials that are asked for together, with nothing learnt in between, differ from each other."""
-    learnt = [row(number, params, 0.1 * number) for number, params in enumerate(asked(space_of(), "random", 9, 10))]
-    batch = asked(space_of(), name, 0, 16, learnt)
+    learnt = [row(number, params, 0.1 * number) for number, params in enumerate(ask_all(space_of(), "random", 9, 10))]
+    batch = ask_all(space_of(), name, 0, 16, learnt)
     assert len({params["learning_rate"] for params in batch}) == 16
 
 
@@ -83,22 +84,22 @@ def test_lists_of_widths_go_to_optuna_and_back() -> None:
     choices: list[Any] = [[8], [8, 4], []]
     space = parse_space({"hidden_layers": choices, "epochs": 1})
     rows = [row(0, {"hidden_layers": [8, 4], "epochs": 1}, 0.5)]
-    drawn = [params["hidden_layers"] for params in asked(space, "tpe", 0, 30, rows)]
-    assert {json.dumps(layers) for layers in drawn} == {json.dumps(layers) for layers in choices}
+    proposals = [params["hidden_layers"] for params in ask_all(space, "tpe", 0, 30, rows)]
+    assert {json.dumps(layers) for layers in proposals} == {json.dumps(layers) for layers in choices}
 
 
 def test_a_space_without_choices_has_one_configuration() -> None:
     """Constants alone can be asked for, as can nothing at all."""
-    assert asked(parse_space({"epochs": 2}), "tpe", 0, 2, [row(0, {"epochs": 2}, 0.5)]) == [{"epochs": 2}] * 2
-    assert asked(parse_space({}), "random", 0, 1) == [{}]
+    assert ask_all(parse_space({"epochs": 2}), "tpe", 0, 2, [row(0, {"epochs": 2}, 0.5)]) == [{"epochs": 2}] * 2
+    assert ask_all(parse_space({}), "random", 0, 1) == [{}]
 
 
 def test_the_study_holds_each_trial_as_it_ended() -> None:
     """Finished trials with their values, those that run or wait as running; cancelled ones are left out."""
     params = {"hidden_units": 4, "learning_rate": 0.1, "activation": "relu", "epochs": 3}
     endings = [("complete", (0.5,)), ("running", ()), ("failed", ()), ("waiting", ()), ("cancelled", ())]
-    tried = [Observation(number, state, params, values) for number, (state, values) in enumerate(endings)]
-    trials = Search(space_of(), {"name": "random"}, tried)._study.trials
+    observations = [Observation(number, state, params, values) for number, (state, values) in enumerate(endings)]
+    trials = Search(space_of(), {"name": "random"}, observations)._study.trials
     assert [trial.state.name for trial in trials] == ["COMPLETE", "RUNNING", "PRUNED", "RUNNING"]
     assert trials[0].value == 0.5
 
@@ -112,20 +113,20 @@ def test_diverged_trials_steer_tpe_away() -> None:
         for number, rate in enumerate(rates)
     ]
     assert sum(row.state == "failed" for row in rows) == 10
-    drawn = [params["learning_rate"] for params in asked(space, "tpe", 0, 20, rows)]
-    assert sum(rate >= 0.1 for rate in drawn) <= 5
+    proposals = [params["learning_rate"] for params in ask_all(space, "tpe", 0, 20, rows)]
+    assert sum(rate >= 0.1 for rate in proposals) <= 5
 
 
 def test_tpe_goes_where_trials_did_well() -> None:
     """After twenty trials whose value is the closeness to 0.1, most of the next ones are nearer than chance."""
     space = parse_space({"init_std": {"low": 0.0, "high": 1.0, "step": 0.01}})
     rows = [row(number, {"init_std": number / 20}, -abs(number / 20 - 0.1), "complete") for number in range(20)]
-    drawn = [params["init_std"] for params in asked(space, "tpe", 0, 20, rows)]
-    assert sum(abs(draw - 0.1) < 0.2 for draw in drawn) >= 12
+    proposals = [params["init_std"] for params in ask_all(space, "tpe", 0, 20, rows)]
+    assert sum(abs(draw - 0.1) < 0.2 for draw in proposals) >= 12
 
 
 def test_choices_of_names_are_what_the_space_says() -> None:
     """A name comes back as it was written."""
     space = space_of()
     assert isinstance(space.domains["activation"], Choice)
-    assert {params["activation"] for params in asked(space, "random", 0, 30)} == {"relu", "tanh", "sigmoid"}
+    assert {params["activation"] for params in ask_all(space, "random", 0, 30)} == {"relu", "tanh", "sigmoid"}

@@ -1,4 +1,4 @@
-"""What the service's random sampler draws, known beforehand: it depends on sweep seed and trial number alone."""
+"""The parameters that a random sweep chooses, known beforehand: they depend on its seed and the trial's number alone."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from app.search.samplers import AskSeed
 from app.search.search import Search
 
 
-def drawn(space: dict[str, Any], count: int) -> list[dict[str, Any]]:
+def random_params(space: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """The parameters of the first trials of a random sweep with seed 0."""
     search = Search(parse_space(space), {"name": "random"})
     return [search.ask(AskSeed(0, number)) for number in range(count)]
