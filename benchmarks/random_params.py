@@ -1,4 +1,4 @@
-"""The parameters that a random sweep chooses, known beforehand: they depend on its seed and the trial's number alone."""
+"""The parameters that a random sweep chooses; they depend on its seed and the trial's number alone."""
 
 from typing import Any
 
