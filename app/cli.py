@@ -83,7 +83,7 @@ def worker(home: Home = None, database_url: Database = None, device: Device = No
 
     Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_TF32.
     """
-    _become("worker", _settings(home=home, database_url=database_url, device=device))
+    _replace_process("worker", _settings(home=home, database_url=database_url, device=device))
 
 
 @app.command(
@@ -92,13 +92,13 @@ def worker(home: Home = None, database_url: Database = None, device: Device = No
 )
 def predict(context: typer.Context) -> None:
     """Says what a trained model sees in images or rows."""
-    _become("worker.predict", _settings(), *context.args)
+    _replace_process("worker.predict", _settings(), *context.args)
 
 
 @app.command()
 def data(home: Home = None) -> None:
     """Makes Fashion-MNIST be in the data folder: finds or downloads it, and checks every byte."""
-    _become("worker", _settings(home=home), "--fetch-data")
+    _replace_process("worker", _settings(home=home), "--fetch-data")
 
 
 @app.command()
@@ -129,13 +129,13 @@ def optuna_import(
     from app.files import optuna_import
 
     with _tables(home, database_url) as engine, transaction(engine) as session:
-        restored = optuna_import.restore(session, url, study, dataset=dataset)
-        typer.echo(f"Sweep {restored.id} is {restored.name!r}, {restored.state}.")
+        sweep = optuna_import.restore(session, url, study, dataset=dataset)
+        typer.echo(f"Sweep {sweep.id} is {sweep.name!r}, {sweep.state}.")
 
 
 @contextlib.contextmanager
 def _tables(home: str | None, database_url: str | None) -> Iterator[Engine]:
-    """The database with the tables of this version."""
+    """The engine of the database, whose tables are brought to this version first."""
     with database(_settings(home=home, database_url=database_url)) as settings:
         assert settings.database_url is not None
         engine = connect(settings.database_url)
@@ -157,8 +157,8 @@ def _settings(**flags: str | None) -> Settings:
     return load_settings(flags)
 
 
-def _become(module: str, settings: Settings, *arguments: str) -> None:
-    """Goes on as another program: the server's code imports no torch and nothing of the worker."""
+def _replace_process(module: str, settings: Settings, *arguments: str) -> None:
+    """Replaces this process by another program: the server's code imports no torch and nothing of the worker."""
     environment = os.environ | {"PERCEPTUNE_HOME": str(settings.home)}
     if settings.database_url is not None:
         environment["DATABASE_URL"] = settings.database_url

@@ -1,4 +1,4 @@
-"""Settings from the environment. Combinations that would be unsafe are refused here, with a sentence."""
+"""The settings of server and workers, from environment variables and flags, with their checks."""
 
 import ipaddress
 import os
@@ -22,6 +22,7 @@ def default_home() -> Path:
 
 
 def is_loopback(host: str) -> bool:
+    """Whether the host name or address is this machine's own, which no other machine reaches."""
     if host == "localhost":
         return True
     try:
@@ -31,7 +32,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Settings(BaseSettings):
-    """What the server and the workers can be told from outside; each field's variable is `PERCEPTUNE_<FIELD>`."""
+    """The settings of the server and the workers; each field's variable is `PERCEPTUNE_<FIELD>`."""
 
     model_config = SettingsConfigDict(
         env_prefix="PERCEPTUNE_", env_ignore_empty=True, extra="ignore", populate_by_name=True
@@ -86,20 +87,20 @@ def load_settings(flags: Mapping[str, object] | None = None) -> Settings:
 
     Raises StartError with one sentence a wrong setting.
     """
-    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    values = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]  # values are checked by pydantic
+        return Settings(**values)  # type: ignore[arg-type]  # values are checked by pydantic
     except ValidationError as error:
         raise StartError(" ".join(_sentence(problem) for problem in error.errors())) from None
 
 
 def _sentence(problem: ErrorDetails) -> str:
-    """What is wrong with one setting, in our words; secrets are not repeated."""
+    """A sentence about one wrong setting; the values of secrets are not repeated."""
     name = str(problem["loc"][0]).lower()
     variable = "DATABASE_URL" if name == "database_url" else f"PERCEPTUNE_{name.upper()}"
-    shown = "" if name in {"api_key", "database_url"} else f"={problem['input']!r}"
+    value = "" if name in {"api_key", "database_url"} else f"={problem['input']!r}"
     if problem["type"] == "string_pattern_mismatch":
-        wanted = f"it should be {Settings.model_fields[name].description}"
+        expected = f"it should be {Settings.model_fields[name].description}"
     else:
-        wanted = re.sub("^(Input|String) should", "it should", problem["msg"]).partition(", unable")[0] + "."
-    return f"{variable}{shown} can't be used: {wanted}"
+        expected = re.sub("^(Input|String) should", "it should", problem["msg"]).partition(", unable")[0] + "."
+    return f"{variable}{value} can't be used: {expected}"

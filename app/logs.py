@@ -1,4 +1,4 @@
-"""Logs go to standard error, one line an event."""
+"""Logging: one line an event, to standard error or to a file."""
 
 import logging
 import sys
@@ -16,11 +16,11 @@ class _OneLine(logging.Formatter):
 
 
 def configure(source: str, file: Path | None = None) -> None:
-    """Sends this process's log to standard error, or to a file."""
+    """Sends this process's log to standard error, or to a file; `source` stands in each line."""
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(file) if file is not None else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine(f"%(asctime)sZ {source} %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for quiet in ("httpx", "alembic", "uvicorn.access"):
-        logging.getLogger(quiet).setLevel(logging.WARNING)
+    for name in ("httpx", "alembic", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -42,8 +42,12 @@ class Crews:
 
     def __init__(self, home: Path) -> None:
         self.cores = cores()[:2]
-        each = [[core] for core in self.cores]
-        self.fused, self._plain, self._threaded = Crew(each, home), Crew(each, home), Crew([self.cores], home)
+        single_cores = [[core] for core in self.cores]
+        self.fused, self._plain, self._threaded = (
+            Crew(single_cores, home),
+            Crew(single_cores, home),
+            Crew([self.cores], home),
+        )
         self._all = (self.fused, self._plain, self._threaded)
 
     def __enter__(self) -> Self:
@@ -74,18 +78,18 @@ def compare(workload: Workload, crews: Crews, size: Size, rounds: int) -> Compar
         "fused": claimed(workload, processes),
         "sgemm": claimed(workload, processes),
     }
-    found = Comparison({arm: [] for arm in COMPARED})
+    comparison = Comparison({arm: [] for arm in COMPARED})
     for arm in hands:
-        found.flops += sum(crews.of(arm).make(arm, hands[arm], size))
+        comparison.flops += sum(crews.of(arm).make(arm, hands[arm], size))
     for number in range(rounds):
         laps = {arm: crews.of(arm).lap(arm) for arm in hands}
         for arm, lap in laps.items():
-            found.seconds[arm].append(lap.seconds * (times if arm in LOADERS else 1))
+            comparison.seconds[arm].append(lap.seconds * (times if arm in LOADERS else 1))
         if number == 0:
-            found.difference = _difference(laps["eager"], laps["fused"])
-            found.calm = laps["fused"].calm
+            comparison.difference = _difference(laps["eager"], laps["fused"])
+            comparison.calm = laps["fused"].calm
     crews.drop()
-    return found
+    return comparison
 
 
 def compare_service(workload: Workload, crews: Crews, running: Perceptune, into: Comparison) -> None:
@@ -94,8 +98,10 @@ def compare_service(workload: Workload, crews: Crews, running: Perceptune, into:
     into.whole.append(crews.fused.train(hands))
     sweep = running.sweep(workload.sweep())
     into.service.append(service.seconds(sweep))
-    theirs = [{name: value for name, value in params.items() if name != "epochs"} for params in running.params(sweep)]
-    if theirs != workload.params():
+    service_params = [
+        {name: value for name, value in params.items() if name != "epochs"} for params in running.params(sweep)
+    ]
+    if service_params != workload.params():
         raise ValueError(f"the service trained other trials than the other arms in {workload.name}")
 
 

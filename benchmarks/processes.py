@@ -64,21 +64,21 @@ def cores() -> list[int]:
 class Crew:
     """Processes that train the same arms at the same time, one for each set of cores, one thread a core."""
 
-    def __init__(self, homes: Sequence[Sequence[int]], home: Path) -> None:
-        self._homes, self._home = homes, home
+    def __init__(self, core_sets: Sequence[Sequence[int]], home: Path) -> None:
+        self._core_sets, self._home = core_sets, home
         self._pipes: list[Connection] = []
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
         context = multiprocessing.get_context("spawn")
-        for mine in self._homes:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, mine, self._home), daemon=True)
+        for process_cores in self._core_sets:
+            pipe, process_end = context.Pipe()
+            process = context.Process(target=_serve, args=(process_end, process_cores, self._home), daemon=True)
             process.start()
-            theirs.close()
+            process_end.close()
             self._exit.callback(process.join, 10)
-            self._exit.callback(ours.close)
-            self._pipes.append(ours)
+            self._exit.callback(pipe.close)
+            self._pipes.append(pipe)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,11 +94,11 @@ class Crew:
     def lap(self, arm: str) -> Lap:
         """One epoch of the arm in every process."""
         start = perf_counter()
-        done = self._all("lap", *[(arm,)] * len(self._pipes))
+        laps = self._all("lap", *[(arm,)] * len(self._pipes))
         seconds = perf_counter() - start
-        losses = {key: loss for _, _, losses in done for key, loss in losses.items()}
-        busy = [busy for busy, _, _ in done]
-        return Lap(seconds, max(busy), sum(busy) / sum(wall for _, wall, _ in done), losses)
+        losses = {key: loss for _, _, losses in laps for key, loss in losses.items()}
+        busy = [busy for busy, _, _ in laps]
+        return Lap(seconds, max(busy), sum(busy) / sum(wall for _, wall, _ in laps), losses)
 
     def train(self, hands: Sequence[Sequence[Run]]) -> float:
         """Seconds to train the runs from their initial weights to their last epoch, on all the data."""
@@ -115,8 +115,8 @@ class Crew:
         return max(int(peak) for peak in self._all("peak"))
 
     def _all(self, command: str, *arguments: tuple[Any, ...]) -> list[Any]:
-        for pipe, given in zip(self._pipes, arguments or [()] * len(self._pipes), strict=True):
-            pipe.send((command, given))
+        for pipe, values in zip(self._pipes, arguments or [()] * len(self._pipes), strict=True):
+            pipe.send((command, values))
         answers = [pipe.recv() for pipe in self._pipes]
         for answer in answers:
             if isinstance(answer, Exception):
@@ -165,17 +165,17 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts kilobytes
 
 
-def _serve(pipe: Connection, mine: Sequence[int], home: Path) -> None:
+def _serve(pipe: Connection, process_cores: Sequence[int], home: Path) -> None:
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, mine)
-    torch.set_num_threads(len(mine))
+        os.sched_setaffinity(0, process_cores)
+    torch.set_num_threads(len(process_cores))
     member = _Member(home)
     while True:
         try:
-            command, given = pipe.recv()
+            command, arguments = pipe.recv()
         except EOFError:
             return
         try:
-            pipe.send(getattr(member, command)(*given))
+            pipe.send(getattr(member, command)(*arguments))
         except Exception as error:
             pipe.send(error)

@@ -44,7 +44,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`: all that was measured, and what follows from it."""
-        return asdict(self) | {"figures": {name: figures(found) for name, found in self.comparisons.items()}}
+        return asdict(self) | {"figures": {name: figures(comparison) for name, comparison in self.comparisons.items()}}
 
     def markdown(self) -> str:
         """All tables."""
@@ -62,18 +62,20 @@ class Report:
 
     def _times(self) -> str:
         rows = [
-            [words, *[f"{median(found.seconds[arm]):.2f}" for found in self.comparisons.values()]]
+            [words, *[f"{median(comparison.seconds[arm]):.2f}" for comparison in self.comparisons.values()]]
             for arm, words in ARMS.items()
         ]
         gflops = {
-            "GFLOP/s of d": [found.flops / median(found.seconds["fused"]) / 1e9 for found in self.comparisons.values()],
+            "GFLOP/s of d": [
+                comparison.flops / median(comparison.seconds["fused"]) / 1e9 for comparison in self.comparisons.values()
+            ],
             "GFLOP/s of sgemm": [
-                found.flops / median(found.seconds["sgemm"]) / 1e9 for found in self.comparisons.values()
+                comparison.flops / median(comparison.seconds["sgemm"]) / 1e9 for comparison in self.comparisons.values()
             ],
         }
         rows += [[words, *[f"{value:.0f}" for value in values]] for words, values in gflops.items()]
         for letter, arm in (("a", "loader"), ("b", "eager")):
-            bounds = [f"{found.ratio(arm, 'sgemm'):.3g}" for found in self.comparisons.values()]
+            bounds = [f"{comparison.ratio(arm, 'sgemm'):.3g}" for comparison in self.comparisons.values()]
             rows.append([f"d / {letter}, were d nothing but its products", *bounds])
         rows.append(
             [
@@ -81,26 +83,28 @@ class Report:
                 *[f"{f.ratio('lean loader', 'fused'):.3g}" for f in self.comparisons.values()],
             ]
         )
-        for words, shown in {
+        for words, cells in {
             "validation losses of b and d differ by": [
-                f"{found.difference:.0e}" for found in self.comparisons.values()
+                f"{comparison.difference:.0e}" for comparison in self.comparisons.values()
             ],
-            "share of its time that d had a core": [f"{found.calm:.0%}" for found in self.comparisons.values()],
+            "share of its time that d had a core": [
+                f"{comparison.calm:.0%}" for comparison in self.comparisons.values()
+            ],
         }.items():
-            rows.append([words, *shown])
+            rows.append([words, *cells])
         return table(["", *self.comparisons], rows)
 
     def _figures(self) -> str:
         rows = []
-        for name, found in self.comparisons.items():
-            for figure, measured in figures(found).items():
+        for name, comparison in self.comparisons.items():
+            for figure, measured in figures(comparison).items():
                 target = TARGETS[figure].get(name)
                 rows.append([name, figure, *judged(measured, target, most=figure.endswith("most"))])
         return table(["", "figure", "target", "measured", "met"], rows)
 
     def _service(self) -> str:
         rows = [
-            [words, *[f"{median(getattr(found, name)):.1f}" for found in self.comparisons.values()]]
+            [words, *[f"{median(getattr(comparison, name)):.1f}" for comparison in self.comparisons.values()]]
             for name, words in {"whole": "d", "service": "e, through the service"}.items()
         ]
         return table(["", *self.comparisons], rows)
@@ -112,10 +116,10 @@ class Report:
         return table(["", "target", "measured", "met"], rows)
 
 
-def figures(found: Comparison) -> dict[str, float]:
+def figures(comparison: Comparison) -> dict[str, float]:
     """The figures that have targets, in their order."""
-    ratios = found.ratio("loader", "fused"), found.ratio("eager", "fused"), found.ratio("sgemm", "fused")
-    return dict(zip(TARGETS, (*ratios, found.overhead()), strict=True))
+    ratios = comparison.ratio("loader", "fused"), comparison.ratio("eager", "fused"), comparison.ratio("sgemm", "fused")
+    return dict(zip(TARGETS, (*ratios, comparison.overhead()), strict=True))
 
 
 def judged(measured: float, target: float | None, *, most: bool, unit: str = "") -> list[str]:

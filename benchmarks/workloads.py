@@ -25,8 +25,8 @@ class Workload:
 
     def sweep(self) -> dict[str, Any]:
         """The body of `POST /api/v1/sweeps`."""
-        chosen = {"sampler": "grid"} if self.n_trials is None else {"sampler": "random", "n_trials": self.n_trials}
-        return {"name": self.title, "space": self.space | {"epochs": self.epochs}, "seeds": self.seeds, **chosen}
+        search = {"sampler": "grid"} if self.n_trials is None else {"sampler": "random", "n_trials": self.n_trials}
+        return {"name": self.title, "space": self.space | {"epochs": self.epochs}, "seeds": self.seeds, **search}
 
     def params(self) -> list[dict[str, Any]]:
         """The parameters of each trial, in the order of their numbers."""
@@ -108,9 +108,9 @@ def claimed(workload: Workload, processes: int) -> list[list[Run]]:
     share = sum(costs) / processes
     hands = []
     for _ in range(processes):
-        taken = list(_until(waiting, costs, share))
-        waiting = waiting[len(taken) :]
-        hands.append([run for i in sorted(taken) for run in trials[i]])
+        indices = list(_until(waiting, costs, share))
+        waiting = waiting[len(indices) :]
+        hands.append([run for i in sorted(indices) for run in trials[i]])
     return hands
 
 

@@ -16,16 +16,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1200, help="after which no further fault is injected")
     parser.add_argument("--quiet", action="store_true", help="do not name each fault as it comes")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
     home.chmod(0o755)
     begin = time.monotonic()
 
     def say(line: str) -> None:
-        if not given.quiet:
+        if not arguments.quiet:
             print(f"{time.monotonic() - begin:7.1f} s {line}", flush=True)
 
-    outcome = storm(home, faults=given.faults, seed=given.seed, seconds=given.seconds, say=say)
+    outcome = storm(home, faults=arguments.faults, seed=arguments.seed, seconds=arguments.seconds, say=say)
     print(report(outcome))
     if outcome.checks.wrong:
         sys.exit(f"everything is kept in {home}")
@@ -45,7 +45,7 @@ def report(outcome: Outcome) -> str:
         "|---|---:|---:|",
     ]
     lines += [f"| {what} | {times} | 0 |" for what, times in outcome.checks.passed.items()]
-    return "\n".join([*lines, *(f"WRONG: {one}" for one in outcome.checks.wrong)])
+    return "\n".join([*lines, *(f"WRONG: {finding}" for finding in outcome.checks.wrong)])
 
 
 if __name__ == "__main__":

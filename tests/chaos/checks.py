@@ -41,20 +41,20 @@ def check_all(world: World, kinds: dict[int, str], references: dict[str, list[fl
 
 
 def check_sweep(checks: Checks, world: World, sweep: int, kind: str) -> None:
-    shown = world.sweep(sweep)
+    summary = world.sweep(sweep)
     trials = world.query("SELECT * FROM trials WHERE sweep_id = :id ORDER BY number", id=sweep)
     where = f"sweep {sweep} ({kind})"
     ended = "cancelled" if kind == "cancelled" else "completed"
-    checks.equal("every sweep ended", where, ended, shown["state"])
-    checks.equal("no trial lost", where, list(range(shown["n_trials"])), [trial.number for trial in trials])
+    checks.equal("every sweep ended", where, ended, summary["state"])
+    checks.equal("no trial lost", where, list(range(summary["n_trials"])), [trial.number for trial in trials])
     counts = Counter(trial.state for trial in trials)
     checks.equal(
-        "counts of the API equal the rows", where, dict(counts), {k: n for k, n in shown["counts"].items() if n}
+        "counts of the API equal the rows", where, dict(counts), {k: n for k, n in summary["counts"].items() if n}
     )
     if ended == "completed":
         checks.equal("every trial has its result", where, {"complete"}, set(counts))
     for trial in trials:
-        check_trial(checks, world, trial, shown["seeds"], f"trial {trial.number} of {where}")
+        check_trial(checks, world, trial, summary["seeds"], f"trial {trial.number} of {where}")
 
 
 def check_trial(checks: Checks, world: World, trial: Any, seeds: int, where: str) -> None:

@@ -31,9 +31,9 @@ class Faults:
     def deck(self, size: int) -> list[str]:
         """The kinds of `size` faults: each at least once, two sweeps cancelled and one extended at least."""
         kinds = [kind for kind in KINDS if "clock" not in kind or "ahead" in self._world.nurseries]
-        needed = [*kinds, "a sweep cancelled"]
-        rest = self._chance.choices(kinds, [KINDS[kind][0] for kind in kinds], k=max(0, size - len(needed)))
-        dealt = needed + rest
+        required_kinds = [*kinds, "a sweep cancelled"]
+        rest = self._chance.choices(kinds, [KINDS[kind][0] for kind in kinds], k=max(0, size - len(required_kinds)))
+        dealt = required_kinds + rest
         self._chance.shuffle(dealt)
         return dealt
 

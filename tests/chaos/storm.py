@@ -97,10 +97,10 @@ class Storm:
         retried = 0
         for _ in range(RETRIES):
             self._await_ends()
-            lost = self._world.query(_LOST)
-            if not lost:
+            lost_rows = self._world.query(_LOST)
+            if not lost_rows:
                 break
-            for row in lost:
+            for row in lost_rows:
                 self._world.call("POST", f"/sweeps/{row.sweep_id}/retry").raise_for_status()
                 retried += row.n
         return retried

@@ -32,8 +32,11 @@ PATIENCE_SECONDS = 120.0
 
 def faketime() -> Path | None:
     """The library that gives a process another clock, where the system has it (Debian: `apt install libfaketime`)."""
-    found = [*Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), *Path("/usr/lib").glob("faketime/libfaketimeMT*")]
-    return found[0] if found else None
+    libraries = [
+        *Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"),
+        *Path("/usr/lib").glob("faketime/libfaketimeMT*"),
+    ]
+    return libraries[0] if libraries else None
 
 
 class World:
@@ -91,13 +94,13 @@ class World:
         with log:
             self._server = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log, text=True)
 
-        def said() -> str:
+        def said_url() -> str:
             assert self._server is not None
             assert self._server.poll() is None, (self.home / "server.log").read_text()
             lines = (self.home / "server.log").read_text().splitlines()
             return next((line.split()[3] for line in lines if line.startswith("Perceptune serves on ")), "")
 
-        self.url = wait_until(said, PATIENCE_SECONDS)
+        self.url = wait_until(said_url, PATIENCE_SECONDS)
 
     def kill_server(self) -> None:
         assert self._server is not None
@@ -126,12 +129,12 @@ class World:
         children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         return [main, *map(int, children)]
 
-    def call(self, method: str, path: str, **given: Any) -> httpx2.Response:
+    def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """The answer, asked for again while the server or its database is away. A post needs a key of its own."""
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             with suppress(httpx2.TransportError):
-                answer = self.client.request(method, f"{self.url}/api/v1{path}", **given)
+                answer = self.client.request(method, f"{self.url}/api/v1{path}", **options)
                 if answer.status_code < 500:
                     return answer
                 assert answer.status_code == 503, answer.text
@@ -144,16 +147,16 @@ class World:
         return int(answer.json()["id"])
 
     def sweep(self, sweep: int) -> dict[str, Any]:
-        found: dict[str, Any] = self.call("GET", f"/sweeps/{sweep}").raise_for_status().json()
-        return found
+        answer: dict[str, Any] = self.call("GET", f"/sweeps/{sweep}").raise_for_status().json()
+        return answer
 
-    def query(self, statement: str, **given: Any) -> list[Any]:
+    def query(self, statement: str, **values: Any) -> list[Any]:
         """Rows, past proxy and server; again while Postgres recovers."""
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 with transaction(self.engine) as session:
-                    return list(session.execute(text(statement), given).all())
+                    return list(session.execute(text(statement), values).all())
             except DBAPIError:
                 assert time.monotonic() < end, "Postgres did not come back"
                 time.sleep(0.1)

@@ -69,8 +69,8 @@ class Stack:
         return docker("ps", "-aq", "--no-trunc", "--filter", filters[0], "--filter", filters[1]).split()
 
     def inspect(self, container: str) -> dict[str, Any]:
-        found: list[dict[str, Any]] = json.loads(docker("inspect", container))
-        return found[0]
+        containers: list[dict[str, Any]] = json.loads(docker("inspect", container))
+        return containers[0]
 
     def is_healthy(self, service: str) -> bool:
         return all(
@@ -87,9 +87,11 @@ class Stack:
 
 
 def _run(command: Sequence[str], environment: dict[str, str] | None = None, check: bool = True) -> str:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
-    return done.stdout
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert not check or process.returncode == 0, (
+        f"{' '.join(command)}\n{process.stdout[-4000:]}{process.stderr[-4000:]}"
+    )
+    return process.stdout
 
 
 def _free_port() -> int:

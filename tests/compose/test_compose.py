@@ -82,8 +82,8 @@ def test_no_secret_is_in_an_image(stack: Stack) -> None:
     """The password is given at the start, and no image knows it."""
     for service in ("app", "worker", "migrate"):
         image = stack.inspect(stack.containers(service)[0])["Image"]
-        said = docker("history", "--no-trunc", image) + json.dumps(stack.inspect(image)["Config"])
-        assert "PGPASSWORD" not in said
+        image_text = docker("history", "--no-trunc", image) + json.dumps(stack.inspect(image)["Config"])
+        assert "PGPASSWORD" not in image_text
 
 
 def test_only_the_app_is_published_and_only_on_loopback(stack: Stack) -> None:
@@ -102,9 +102,9 @@ def test_a_posted_sweep_is_trained_and_drawn(stack: Stack) -> None:
     """From the body over HTTP to a plotly figure with its points."""
     space = {"hidden_units": [4, 16, 64], "epochs": 3}
     sweep = stack.post_sweep(name="few", dataset="digits", space=space, sampler="grid", seeds=2)
-    shown = finished(stack, sweep, 60)
-    assert shown["counts"]["complete"] == 3
-    assert shown["best"]["value"] > 0.15
+    summary = finished(stack, sweep, 60)
+    assert summary["counts"]["complete"] == 3
+    assert summary["best"]["value"] > 0.15
     figure = stack.get(f"{sweep}/charts/effect?x=hidden_units")
     assert sorted(figure) == ["data", "layout"]
     assert any(len(trace.get("x") or ()) for trace in figure["data"])
@@ -131,18 +131,18 @@ def test_a_killed_workers_trials_are_finished_by_another(stack: Stack) -> None:
     for trial in trials:
         assert [(run["seed"], run["state"]) for run in trial["runs"]] == [(seed, "complete") for seed in range(seeds)]
         points = stack.get(f"{sweep}/trials/{trial['number']}/epochs")["items"]
-        seen = Counter((point["run"], point["epoch"]) for point in points)
-        assert seen == Counter((run, epoch) for run in range(seeds) for epoch in range(1, epochs + 1))
+        counts = Counter((point["run"], point["epoch"]) for point in points)
+        assert counts == Counter((run, epoch) for run in range(seeds) for epoch in range(1, epochs + 1))
 
 
 def running(stack: Stack, sweep: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = stack.get(f"{sweep}/trials?state=running&limit=100")["items"]
-    return found
+    trials: list[dict[str, Any]] = stack.get(f"{sweep}/trials?state=running&limit=100")["items"]
+    return trials
 
 
 def container_of(stack: Stack, worker: str) -> str:
     """The container that a worker runs in: its host name is the beginning of its id."""
-    host = next(found["host"] for found in stack.get("/workers")["items"] if found["id"] == worker)
+    host = next(row["host"] for row in stack.get("/workers")["items"] if row["id"] == worker)
     return next(container for container in stack.containers("worker") if container.startswith(host))
 
 
@@ -164,11 +164,11 @@ def test_a_stopped_worker_gives_its_trials_back(stack: Stack) -> None:
 
 def test_sweeps_outlive_the_containers(stack: Stack) -> None:
     """After `down` and `up` every sweep is there with its trials: the volume has them."""
-    kept = stack.get("/sweeps?limit=100")
-    trials = [stack.get(f"/sweeps/{sweep['id']}/trials?limit=100") for sweep in kept["items"]]
+    sweeps = stack.get("/sweeps?limit=100")
+    trials = [stack.get(f"/sweeps/{sweep['id']}/trials?limit=100") for sweep in sweeps["items"]]
     stack.compose("down", "-t", "15")
     assert stack.containers("postgres") == []
     stack.up(1)
     wait_until(lambda: stack.is_healthy("app"), 120)
-    assert stack.get("/sweeps?limit=100") == kept
-    assert [stack.get(f"/sweeps/{sweep['id']}/trials?limit=100") for sweep in kept["items"]] == trials
+    assert stack.get("/sweeps?limit=100") == sweeps
+    assert [stack.get(f"/sweeps/{sweep['id']}/trials?limit=100") for sweep in sweeps["items"]] == trials

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-def wait_until(condition: Callable[[], Found], seconds: float = 60.0) -> Found:
+def wait_until(condition: Callable[[], Result], seconds: float = 60.0) -> Result:
     """What `condition` gives once that is true; fails the test after `seconds`."""
     end = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (result := condition()):
         assert time.monotonic() < end, f"it did not happen within {seconds:g} s"
         time.sleep(0.02)
-    return found
+    return result

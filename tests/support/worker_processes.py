@@ -99,7 +99,7 @@ class Nursery:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not is_alive(pid), 5)
-        self.pids = [other for other in self.pids if other != pid]
+        self.pids = [living for living in self.pids if living != pid]
 
 
 def is_alive(pid: int) -> bool:
@@ -116,7 +116,7 @@ def worker_row(engine: Engine, pid: int) -> Worker | None:
 
 
 def open_transactions(engine: Engine) -> int:
-    """Of everybody else in this database."""
-    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    """How many transactions others have open in this database."""
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     with transaction(engine) as session:
-        return int(session.execute(text(f"{others} AND (xact_start IS NOT NULL OR state <> 'idle')")).scalar_one())
+        return int(session.execute(text(f"{statement} AND (xact_start IS NOT NULL OR state <> 'idle')")).scalar_one())

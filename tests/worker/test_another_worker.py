@@ -18,23 +18,23 @@ RECIPES = recipes(24)
 
 def losses(some: slice) -> dict[str, list[float]]:
     """The losses of some of the recipes' runs, trained together in double precision, by key."""
-    found: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
 
     def note(result: EpochResult) -> None:
-        found.setdefault(str(result.key), []).extend([result.train_loss, result.val_loss])
+        values.setdefault(str(result.key), []).extend([result.train_loss, result.val_loss])
 
     for results in train(RECIPES[some], digits(500), dtype=torch.float64):
         for result in results:
             note(result)
-    return found
+    return values
 
 
 def in_another_process(some: slice) -> dict[str, list[float]]:
     """The same from a process that has nothing of this one."""
     code = f"import json, {__name__} as test; print(json.dumps(test.losses({some!r})))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    found: dict[str, list[float]] = json.loads(ended.stdout)
-    return found
+    values: dict[str, list[float]] = json.loads(ended.stdout)
+    return values
 
 
 def test_a_run_is_the_same_on_another_worker() -> None:

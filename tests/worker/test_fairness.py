@@ -27,7 +27,9 @@ def test_a_short_sweep_behind_a_long_one_is_done_after_two_cohorts(
             posted = session.scalars(select(func.clock_timestamp())).one()
         wait_until(lambda: sweep_of(engine, short).state == SweepState.completed, 120)
     begun = [trial.started_at for trial in trials_of(engine, short) if trial.started_at]
-    between = [one for one in trials_of(engine, long) if one.started_at and posted < one.started_at < max(begun)]
+    between = [
+        trial for trial in trials_of(engine, long) if trial.started_at and posted < trial.started_at < max(begun)
+    ]
     assert len(begun) == 4
     assert between == []
     assert states(engine, long).count("waiting") > 1000 - 8 * COHORT

@@ -120,10 +120,10 @@ def test_a_diverging_run_fails_and_leaves_its_neighbours_alone(shared: Engine) -
     (run,) = [run for run in runs_of(shared, diverged.sweep_id) if run.trial_id == diverged.id]
     assert (run.state, run.value, run.error) == (RunState.diverged, None, diverged.error)
     assert curve(shared, diverged)[-1][2:4].count(None) >= 1
-    for mine, other in zip(alone, beside, strict=True):
-        for point, same in zip(curve(shared, mine), curve(shared, other), strict=True):
-            assert point == pytest.approx(same, abs=1e-6)
-        assert mine.value == pytest.approx(other.value, abs=1e-6)
+    for trial, same_trial in zip(alone, beside, strict=True):
+        for point, same_point in zip(curve(shared, trial), curve(shared, same_trial), strict=True):
+            assert point == pytest.approx(same_point, abs=1e-6)
+        assert trial.value == pytest.approx(same_trial.value, abs=1e-6)
 
 
 def test_a_trial_fails_when_one_of_its_runs_diverged(shared: Engine) -> None:
@@ -160,8 +160,8 @@ def test_a_sweep_repeats(shared: Engine) -> None:
     first, again = trained(shared, **body, seed=7), trained(shared, **body, seed=7)
     assert [trial.params for trial in first] == [trial.params for trial in again]
     assert [trial.value for trial in first] == pytest.approx([trial.value for trial in again], abs=1e-6)
-    other = trained(shared, **body, seed=8)
-    assert [trial.value for trial in other] != [trial.value for trial in first]
+    another_seed = trained(shared, **body, seed=8)
+    assert [trial.value for trial in another_seed] != [trial.value for trial in first]
 
 
 def test_a_trial_alone_is_worth_what_it_is_in_company(shared: Engine) -> None:
@@ -177,12 +177,12 @@ def test_patience_ends_a_trial_before_its_last_epoch(shared: Engine) -> None:
     (trial,) = trained(shared, space=space, n_trials=1, seeds=3)
     points, runs = curve(shared, trial), runs_of(shared, trial.sweep_id)
     curves = [[point for point in points if point[0] == seed] for seed in range(3)]
-    assert len({len(one) for one in curves}) > 1
-    for run, one in zip(runs, curves, strict=True):
-        losses = [loss for *_, loss, _ in one if loss is not None]
-        assert [epoch for _, epoch, *_ in one] == [*range(1, len(one) + 1)]
-        assert losses.index(min(losses)) == len(one) - 1 - 3
-        assert run.value == one[-1][4]
+    assert len({len(points) for points in curves}) > 1
+    for run, run_points in zip(runs, curves, strict=True):
+        losses = [loss for *_, loss, _ in run_points if loss is not None]
+        assert [epoch for _, epoch, *_ in run_points] == [*range(1, len(run_points) + 1)]
+        assert losses.index(min(losses)) == len(run_points) - 1 - 3
+        assert run.value == run_points[-1][4]
     assert trial.value == pytest.approx(sum(run.value or 0 for run in runs) / 3)
     assert (trial.epochs_done, trial.epochs_total) == (len(points), 6000)
     with transaction(shared) as session:
@@ -286,11 +286,11 @@ def test_a_database_without_tables_is_a_sentence(engine: Engine, settings: Setti
 
 def test_a_newer_lease_is_not_forgotten_with_an_older_one() -> None:
     """The database's answer about a lease that was given back says nothing of the one that was taken since."""
-    old, new, other = (Lease(trial_id, uuid4()) for trial_id in (1, 1, 2))
+    old_lease, new_lease, lost_lease = (Lease(trial_id, uuid4()) for trial_id in (1, 1, 2))
     held_leases = HeldLeases()
-    held_leases.take([new, other])
-    held_leases.keep_only([old, other], held_ids=set())
-    assert held_leases.leases() == [new]
+    held_leases.take([new_lease, lost_lease])
+    held_leases.keep_only([old_lease, lost_lease], held_ids=set())
+    assert held_leases.leases() == [new_lease]
 
 
 def test_a_trial_that_runs_again_gives_the_same_value(shared: Engine) -> None:

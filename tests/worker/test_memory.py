@@ -102,8 +102,8 @@ def test_as_many_trials_as_fit_are_the_first_ones() -> None:
     sweep, trials = Sweep(seeds=2, seed=0), claimed(8, 256, 16, 64, 4)
     three = sum(trial_bytes(sweep, trial, SHAPE) for trial in trials[:3]) / MEMORY_SHARE
     for free, count in [(three, 3), (three - 1, 2), (trial_bytes(sweep, trials[0], SHAPE), 1), (2**60, 5)]:
-        kept, rest = split_by_memory(sweep, trials, SHAPE, int(free))
-        assert (kept, rest) == (trials[:count], trials[count:])
+        fitting, rest = split_by_memory(sweep, trials, SHAPE, int(free))
+        assert (fitting, rest) == (trials[:count], trials[count:])
 
 
 def test_a_first_trial_that_can_not_fit_is_refused_before_it_takes_the_memory() -> None:
@@ -154,9 +154,11 @@ except MemoryError:
 """
 
 
-@pytest.mark.parametrize(("mebibytes", "said"), [(8, "no memory"), (24, "no memory"), (40, "no memory"), (200, "True")])
-def test_weights_that_there_is_no_room_for_end_no_worker(mebibytes: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("mebibytes", "message"), [(8, "no memory"), (24, "no memory"), (40, "no memory"), (200, "True")]
+)
+def test_weights_that_there_is_no_room_for_end_no_worker(mebibytes: int, message: str) -> None:
     """An error that halves the cohort, where the library for files of weights would end the process."""
     command = [sys.executable, "-c", WEIGHTS, str(mebibytes)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout.strip()) == (0, said)
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (process.returncode, process.stdout.strip()) == (0, message)

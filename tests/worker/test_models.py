@@ -127,8 +127,8 @@ def test_a_model_that_was_not_kept_is_trained_again(engine: Engine, client: Test
     assert refused.json()["detail"] == (
         f"The model of trial {number} of sweep {sweep} was not kept; POST to this address, and it is trained again."
     )
-    asked = client.post(address(sweep, number))
-    assert (asked.status_code, asked.json()) == (202, {"ready": False, "url": address(sweep, number)})
+    answer = client.post(address(sweep, number))
+    assert (answer.status_code, answer.json()) == (202, {"ready": False, "url": address(sweep, number)})
     wait_until(lambda: number in with_weights(engine, sweep))
     info = read_info(client.get(address(sweep, number)).content)
     assert info.value == pytest.approx(info.recorded_value, abs=1e-6)
@@ -151,9 +151,9 @@ def test_training_again_gives_the_same_weights(engine: Engine, client: TestClien
     assert client.post(address(sweep, number)).status_code == 202
     wait_until(lambda: number in with_weights(engine, sweep))
     after = [load(client.get(address(sweep, number), params={"run": run}).content) for run in (0, 1)]
-    for one, other in zip(before, after, strict=True):
-        for name, tensor in one.items():
-            torch.testing.assert_close(other[name], tensor, rtol=1e-4, atol=1e-5)
+    for tensors, new_tensors in zip(before, after, strict=True):
+        for name, tensor in tensors.items():
+            torch.testing.assert_close(new_tensors[name], tensor, rtol=1e-4, atol=1e-5)
     assert "where it was" not in worker.read_text()
 
 
@@ -207,10 +207,10 @@ def test_two_workers_do_not_train_it_twice_and_a_killed_one_is_replaced(
         assert sorted(begun) == [False, True]
         os.kill((first, second)[begun.index(True)].pid, signal.SIGKILL)
         wait_until(lambda: with_weights(engine, sweep) == {0}, 180)
-        other = logs[begun.index(False)].read_text()
+        second_log = logs[begun.index(False)].read_text()
     info = read_info(client.get(address(sweep, 0)).content)
     assert info.recorded_value == 0.5
-    assert f"trial 0, run 0: {info.value:.9g} where it was 0.5" in other
+    assert f"trial 0, run 0: {info.value:.9g} where it was 0.5" in second_log
 
 
 def waiting_for(engine: Engine, sweep: int) -> datetime:

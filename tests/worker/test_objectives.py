@@ -47,7 +47,7 @@ def test_a_trial_has_a_value_for_each_objective(engine: Engine, client: TestClie
     ]
     space = {"hidden_units": [4, 8, 16, 32, 64], "learning_rate": {"low": 0.01, "high": 0.5}, "epochs": 3}
     sweep = create_sweep(engine, space=space, objectives=objectives, sampler=sampler, n_trials=10, seeds=2)
-    found = completed(engine, sweep)
+    summary = completed(engine, sweep)
     trials = trials_of(engine, sweep)
     for trial in trials:
         assert trial.state == TrialState.complete
@@ -60,13 +60,13 @@ def test_a_trial_has_a_value_for_each_objective(engine: Engine, client: TestClie
         answer = client.get(f"/api/v1/sweeps/{sweep}/trials/{trial.number}").json()
         assert answer["values"] == [trial.value, parameters, loss, seconds]
         assert loss == pytest.approx(answer["metrics"]["val_loss"])
-    assert found.best is not None
-    assert found.pareto is not None
-    assert found.best.number in found.pareto
+    assert summary.best is not None
+    assert summary.pareto is not None
+    assert summary.best.number in summary.pareto
     charts = client.get(f"/api/v1/sweeps/{sweep}/charts").json()["items"]
-    assert "pareto" in [one["name"] for one in charts]
+    assert "pareto" in [chart["name"] for chart in charts]
     figure = client.get(f"/api/v1/sweeps/{sweep}/charts/pareto").json()
-    assert len(figure["data"][-1]["text"]) == len(found.pareto)
+    assert len(figure["data"][-1]["text"]) == len(summary.pareto)
 
 
 def test_the_best_run_again_with_further_seeds(engine: Engine, client: TestClient) -> None:

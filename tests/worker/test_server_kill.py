@@ -52,5 +52,5 @@ def post(client: httpx2.Client, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def get(client: httpx2.Client, sweep: int) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(f"/sweeps/{sweep}").json()
-    return found
+    answer: dict[str, Any] = client.get(f"/sweeps/{sweep}").json()
+    return answer

@@ -37,23 +37,23 @@ from worker.predict.network import Network
 CLASSES = ["top left", "top right", "bottom left", "bottom right"]
 
 
-def predict(*arguments: object, given: str = "", **variables: object) -> "subprocess.CompletedProcess[str]":
+def predict(*arguments: object, stdin: str = "", **variables: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [*COMMAND, "predict", *map(str, arguments)],
         cwd=ROOT,
         env=environment(**variables),
-        input=given,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=60,
     )
 
 
-def refused(*arguments: object, given: str = "", **variables: object) -> str:
+def refused(*arguments: object, stdin: str = "", **variables: object) -> str:
     """The sentence with which it ends; there is nothing else."""
-    done = predict(*arguments, given=given, **variables)
-    assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.splitlines()
+    process = predict(*arguments, stdin=stdin, **variables)
+    assert (process.returncode, process.stdout) == (1, "")
+    (line,) = process.stderr.splitlines()
     assert line.startswith("perceptune: ")
     assert line.endswith(".")
     return line.removeprefix("perceptune: ")
@@ -61,10 +61,10 @@ def refused(*arguments: object, given: str = "", **variables: object) -> str:
 
 def model_file(folder: Path, value: float = 0.9, **changes: object) -> Path:
     """A network of four pixels that sees which one is the brightest."""
-    known = {"dataset": "digits", "split": "holdout", "sweep_name": "s", "params": {}, "metric": "val_accuracy"}
+    texts = {"dataset": "digits", "split": "holdout", "sweep_name": "s", "params": {}, "metric": "val_accuracy"}
     numbers = {"sweep": 1, "trial": 0, "run": 0, "sweep_seed": 0, "value": 0.9, "recorded_value": 0.9}
     shape = {"features": 4, "classes": CLASSES, "hidden_layers": [], "activation": "relu"}
-    info = ModelInfo.model_validate({"perceptune_version": "1", **known, **numbers, **shape} | changes)
+    info = ModelInfo.model_validate({"perceptune_version": "1", **texts, **numbers, **shape} | changes)
     file = folder / "model.safetensors"
     file.write_bytes(with_info(to_bytes([Layer(20 * torch.eye(4), torch.zeros(4))], value), info))
     return file
@@ -96,17 +96,17 @@ def test_a_sweep_s_model_tells_what_the_sweep_recorded(service: Service, setting
     (tmp_path / "val.csv").write_text(text)
     port = int(service.url.rpartition(":")[2])
 
-    def right(*arguments: object, given: str = "") -> int:
-        done = predict("--json", *arguments, given=given, PERCEPTUNE_PORT=port)
-        said = [json.loads(line)["predictions"][0]["index"] for line in done.stdout.splitlines()]
-        assert (done.returncode, done.stderr, len(said)) == (0, "", len(data.val_y))
-        return sum(guess == label for guess, label in zip(said, data.val_y.tolist(), strict=True))
+    def right(*arguments: object, stdin: str = "") -> int:
+        process = predict("--json", *arguments, stdin=stdin, PERCEPTUNE_PORT=port)
+        guesses = [json.loads(line)["predictions"][0]["index"] for line in process.stdout.splitlines()]
+        assert (process.returncode, process.stderr, len(guesses)) == (0, "", len(data.val_y))
+        return sum(guess == label for guess, label in zip(guesses, data.val_y.tolist(), strict=True))
 
     expected = [round(run["value"] * len(data.val_y)) for run in runs]
     assert [count / len(data.val_y) for count in expected] == [run["value"] for run in runs]
     assert right(tmp_path / "one.safetensors", tmp_path / "val.npy") == expected[1]
     assert right(f"{address}?run=0", tmp_path / "val.csv") == expected[0]
-    assert right(f"{sweep}/{number}/1", "-", given=text) == expected[1]
+    assert right(f"{sweep}/{number}/1", "-", stdin=text) == expected[1]
     best = read_info(read_model(str(sweep), settings.model_copy(update={"port": port})))
     assert (best.value, best.trial) == (max(run["value"] for run in runs), number)
     assert "answers 404: Sweep 1 has no trial 99." in refused(f"{sweep}/99", "-", PERCEPTUNE_PORT=port)
@@ -116,9 +116,9 @@ def test_images_and_rows_in_words(model: Path, tmp_path: Path) -> None:
     """A line for each with class and probability, the most probable first."""
     image = picture(tmp_path / "a.png", [[0, 255], [0, 0]])
     (tmp_path / "rows.csv").write_text("tl,tr,bl,br\n1,0,0,0\n\n0,0,.5,.4\n")
-    done = predict(model, image, tmp_path / "rows.csv", "--top", 2)
-    assert (done.returncode, done.stderr) == (0, "")
-    words = [line.split() for line in done.stdout.splitlines()]
+    process = predict(model, image, tmp_path / "rows.csv", "--top", 2)
+    assert (process.returncode, process.stderr) == (0, "")
+    words = [line.split() for line in process.stdout.splitlines()]
     assert words[0][:4] == [str(image), "top", "right", "1.000"]
     assert words[1][:4] == [f"{tmp_path}/rows.csv:1", "top", "left", "1.000"]
     assert words[2] == [f"{tmp_path}/rows.csv:2", "bottom", "left", "0.881", "bottom", "right", "0.119"]
@@ -126,19 +126,21 @@ def test_images_and_rows_in_words(model: Path, tmp_path: Path) -> None:
 
 def test_json_has_one_object_a_line(model: Path) -> None:
     """With name, number and probability of each class that was asked for."""
-    (line,) = predict(model, "-", "--json", "--top", 9, "--scale", 255, given="0,255,0,0").stdout.splitlines()
-    said = json.loads(line)
-    assert said["input"] == "stdin:1"
-    assert [guess["index"] for guess in said["predictions"]] == [1, 0, 2, 3]
-    assert said["predictions"][0]["class"] == "top right"
-    assert sum(guess["probability"] for guess in said["predictions"]) == pytest.approx(1)
+    (line,) = predict(model, "-", "--json", "--top", 9, "--scale", 255, stdin="0,255,0,0").stdout.splitlines()
+    answer = json.loads(line)
+    assert answer["input"] == "stdin:1"
+    assert [guess["index"] for guess in answer["predictions"]] == [1, 0, 2, 3]
+    assert answer["predictions"][0]["class"] == "top right"
+    assert sum(guess["probability"] for guess in answer["predictions"]) == pytest.approx(1)
 
 
 def test_a_model_that_came_out_otherwise_says_so(tmp_path: Path) -> None:
     """One that was trained again with another result: on standard error, with both values."""
-    done = predict(model_file(tmp_path, value=0.875), "-", given="1,0,0,0")
-    assert done.stdout.split() == ["stdin:1", "top", "left", "1.000"]
-    assert done.stderr == ("perceptune: trained again, this network has val_accuracy 0.875, where 0.9 was recorded\n")
+    process = predict(model_file(tmp_path, value=0.875), "-", stdin="1,0,0,0")
+    assert process.stdout.split() == ["stdin:1", "top", "left", "1.000"]
+    assert process.stderr == (
+        "perceptune: trained again, this network has val_accuracy 0.875, where 0.9 was recorded\n"
+    )
 
 
 def test_what_is_no_model_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -210,19 +212,22 @@ def test_another_program_in_place_of_the_service_is_named(settings: Settings, co
 
 def test_the_key_is_for_the_service_alone(settings: Settings) -> None:
     """It goes to the service's port, by number or by address; not to another one, and not where an answer leads."""
-    with answering(200, "x") as (port, keys), answering(302, "", Location=f"http://localhost:{port}/") as (other, _):
-        mine = settings.model_copy(update={"port": port, "api_key": "long enough"})
+    with (
+        answering(200, "x") as (port, keys),
+        answering(302, "", Location=f"http://localhost:{port}/") as (other_port, _),
+    ):
+        our_settings = settings.model_copy(update={"port": port, "api_key": "long enough"})
         for model in ("1/2", f"http://localhost:{port}/model"):
-            assert read_model(model, mine) == b"x"
-        assert read_model(f"http://localhost:{port}/", mine.model_copy(update={"port": other})) == b"x"
+            assert read_model(model, our_settings) == b"x"
+        assert read_model(f"http://localhost:{port}/", our_settings.model_copy(update={"port": other_port})) == b"x"
         assert keys == ["Bearer long enough"] * 2 + [None]
         with pytest.raises(InvalidError, match="answers 302: Found"):
-            read_model("1/2", mine.model_copy(update={"port": other}))
+            read_model("1/2", our_settings.model_copy(update={"port": other_port}))
         assert len(keys) == 3
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("stdin", "why"),
     [
         ("1,2", ", line 1: 2 numbers, but the network takes 4."),
         ("1,0,0,0\n1,0,x,0", ", line 2: 'x' is no number."),
@@ -231,10 +236,10 @@ def test_the_key_is_for_the_service_alone(settings: Settings) -> None:
         ("a,b,c,d\n", " has no rows."),
     ],
 )
-def test_rows_that_can_t_be_used_are_named(tmp_path: Path, given: str, why: str) -> None:
+def test_rows_that_can_t_be_used_are_named(tmp_path: Path, stdin: str, why: str) -> None:
     """With the file, the line and what would be right."""
     rows = tmp_path / "rows.csv"
-    rows.write_text(given)
+    rows.write_text(stdin)
     with pytest.raises(InvalidError) as refusal:
         read_inputs(str(rows), 4)
     assert refusal.value.detail.startswith(f"{rows}{why}")
