@@ -1,6 +1,7 @@
 """A real Postgres for all tests, a database of its own for each, and a real server with a real worker."""
 
 import os
+import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.service.postgres.server import running
 from app.service.up import Service
 from app.web.app import create_app
 from tests.support.data_folders import open_folder
+from tests.support.worker_processes import environment, worker_process
 
 os.environ["OMP_NUM_THREADS"] = "1"
 for name in [*os.environ]:
@@ -84,6 +86,17 @@ def service(settings: Settings) -> Iterator[Service]:
     """A real server on a real socket, with one real worker."""
     with Service(settings.model_copy(update={"workers": 1})) as service:
         yield service
+
+
+@pytest.fixture
+def worker(database_url: str, tmp_path: Path) -> Iterator[Path]:
+    """One worker on the test's database, stopped in good order at the end; its log, which holds no traceback."""
+    log = tmp_path / "log"
+    with worker_process(environment(database_url, tmp_path), log) as process:
+        yield log
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert "Traceback" not in log.read_text()
 
 
 @pytest.fixture

@@ -6,41 +6,11 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
+from tests.support.sweep_pages import BODY, LONG, expect_live, expect_state, is_same_document, mark_document, post
+
 pytestmark = pytest.mark.browser
 
-BODY = {
-    "name": "rates",
-    "dataset": "digits",
-    "space": {"learning_rate": [0.01, 0.1, 1.0], "hidden_units": [8, 32], "epochs": 3},
-    "sampler": "grid",
-    "seeds": 2,
-}
-LONG = BODY | {"name": "long", "space": {"hidden_units": [8, 16], "epochs": 10_000}, "seeds": 1}
 PAGES = ("/", "/sweeps/new", "/sweeps/1", "/exercises", "/exercises/1", "/workers", "/datasets", "/login", "/nowhere")
-
-
-def post(server: str, body: dict[str, object]) -> str:
-    """The path of a new sweep's page."""
-    answer = httpx.post(f"{server}/api/v1/sweeps", json=body)
-    assert answer.status_code == 201, answer.text
-    return f"/sweeps/{answer.json()['id']}"
-
-
-def expect_state(page: Page, state: str) -> None:
-    expect(page.locator("h1 .badge")).to_have_text(state, timeout=60_000)
-
-
-def expect_live(page: Page) -> None:
-    expect(page.locator("#connection")).to_have_text("live")
-
-
-def is_same_document(page: Page) -> bool:
-    """Whether the page was never loaded again since `mark_document`."""
-    return bool(page.evaluate("window.untouched === true"))
-
-
-def mark_document(page: Page) -> None:
-    page.evaluate("window.untouched = true")
 
 
 def test_a_sweep_started_in_the_form_ends_live(page: Page) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,17 +34,6 @@ GRID: dict[str, Any] = {
     "n_trials": None,
     "seeds": 2,
 }
-
-
-@pytest.fixture
-def worker(database_url: str, tmp_path: Path) -> Iterator[Path]:
-    """One worker on the test's database, stopped in good order at the end; its log."""
-    log = tmp_path / "log"
-    with worker_process(environment(database_url, tmp_path), log) as process:
-        yield log
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-    assert "Traceback" not in log.read_text()
 
 
 @pytest.fixture

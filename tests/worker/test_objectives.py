@@ -1,8 +1,5 @@
 """Several objectives, and the best again with more seeds, through a real worker."""
 
-import signal
-from collections.abc import Iterator
-from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
@@ -15,18 +12,8 @@ from app.domain.states import SweepState, TrialState
 from app.schemas import SweepOut
 from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
 from tests.support.waiting import wait_until
-from tests.support.worker_processes import environment, worker_process
 
-
-@pytest.fixture(autouse=True)
-def worker(database_url: str, tmp_path: Path) -> Iterator[None]:
-    """One worker; what it logs holds no traceback."""
-    log = tmp_path / "log"
-    with worker_process(environment(database_url, tmp_path), log) as process:
-        yield
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-    assert "Traceback" not in log.read_text()
+pytestmark = pytest.mark.usefixtures("worker")
 
 
 def completed(engine: Engine, sweep: int) -> SweepOut:

@@ -1,7 +1,5 @@
 """A real worker with a real pruner: what is pruned, what is kept of it, and who knows whose curves."""
 
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +16,10 @@ from app.domain.pruning.wording import sentence
 from app.domain.states import RunState, SweepState, TrialState
 from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
 from tests.support.waiting import wait_until
-from tests.support.worker_processes import Nursery, environment, worker_process
+from tests.support.worker_processes import Nursery, environment
 
 # rates between one that learns nothing and one that learns well
 RATES = {"hidden_units": 8, "learning_rate": {"low": 0.0001, "high": 0.5, "log": True}, "epochs": 8}
-
-
-@pytest.fixture
-def worker(database_url: str, tmp_path: Path) -> Iterator[None]:
-    """One worker; what it logs holds no traceback."""
-    log = tmp_path / "log"
-    with worker_process(environment(database_url, tmp_path), log) as process:
-        yield
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-    assert "Traceback" not in log.read_text()
 
 
 def trained(engine: Engine, **body: Any) -> list[Trial]:
