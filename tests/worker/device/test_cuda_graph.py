@@ -11,9 +11,9 @@ from torch.utils._pytree import tree_leaves
 
 from app.domain.configuration import OPTIMIZERS, MLPConfig
 from app.domain.runs import Run
+from tests.support.learning_curves import Curves, numbers
 from tests.support.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
 from tests.support.recorded_steps import RecordedSteps
-from tests.worker.mlp.test_training import Curves, numbers
 from worker.device.cuda_graph import WARM_UP, Recorder, ReplayedStep, recorder_for
 from worker.mlp.fused.layout import fusion_order
 from worker.mlp.fused.member import Member

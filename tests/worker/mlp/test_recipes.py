@@ -11,6 +11,7 @@ import torch
 from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, MLPConfig
 from app.domain.memory import update_rule
 from app.domain.runs import Run
+from tests.support.learning_curves import curves, losses, numbers
 from tests.support.mlp_examples import (
     CLASSES,
     FEATURES,
@@ -22,7 +23,6 @@ from tests.support.mlp_examples import (
     recipes,
     small_split,
 )
-from tests.worker.mlp.test_training import curves, losses, numbers
 from worker.mlp.evaluation import score
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP

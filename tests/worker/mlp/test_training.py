@@ -10,35 +10,14 @@ from sklearn.datasets import load_digits
 
 from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
-from tests.support.mlp_examples import CLASSES, FEATURES, distance, mixed_runs, small_split
+from tests.support.learning_curves import SPLIT, curves, losses, numbers
+from tests.support.mlp_examples import CLASSES, FEATURES, distance, mixed_runs
 from worker.mlp.evaluation import score
 from worker.mlp.initializers import Parameters
 from worker.mlp.reference.concise import train_concise
 from worker.mlp.reference.scratch import train_scratch
 from worker.mlp.split import Split
 from worker.mlp.training import train
-
-Curves = dict[Hashable, list[EpochResult]]
-SPLIT = small_split()
-
-
-def curves(runs: list[Run], split: Split = SPLIT) -> Curves:
-    """Every run's learning curve, trained together in double precision."""
-    by_run: Curves = {}
-    for results in train(runs, split, dtype=torch.float64):
-        for result in results:
-            by_run.setdefault(result.key, []).append(result)
-    return by_run
-
-
-def numbers(curve: list[EpochResult]) -> list[tuple[float, ...]]:
-    """A curve without its times."""
-    return [(r.epoch, r.train_loss, r.train_accuracy, r.val_loss, r.val_accuracy) for r in curve]
-
-
-def losses(curve: list[EpochResult]) -> list[float]:
-    """The losses of a curve, which unlike accuracies do not jump with the last bit."""
-    return [loss for r in curve for loss in (r.train_loss, r.val_loss)]
 
 
 @pytest.mark.parametrize("reference", [train_scratch, train_concise])
