@@ -17,7 +17,7 @@ from worker.mlp.split import Split
 
 
 def relu(x: Tensor) -> Tensor:  # any shape
-    """max(x, 0). Its derivative at 0 is 0, as everywhere else; torch.max would share it out by halves."""
+    """max(x, 0). Its derivative at 0 is 0, as in torch.nn.ReLU; that of torch.max would be a half."""
     return x.masked_fill(x <= 0, 0)
 
 
