@@ -90,7 +90,7 @@ def cost(run: Run) -> int:
 
 
 def dealt(runs: Sequence[Run], processes: int) -> list[list[Run]]:
-    """The runs dealt out to as many processes, dearest first to the least busy one: as even as a plain loop gets."""
+    """The runs dealt out to as many processes, most expensive first to the least busy one: as even as a plain loop gets."""
     hands: list[list[Run]] = [[] for _ in range(processes)]
     busy = [0] * processes
     for run in sorted(runs, key=cost, reverse=True):
@@ -101,7 +101,7 @@ def dealt(runs: Sequence[Run], processes: int) -> list[list[Run]]:
 
 
 def claimed(workload: Workload, processes: int) -> list[list[Run]]:
-    """The runs as workers claim them: each takes trials, dearest first, until it has its share of the cost."""
+    """The runs as workers claim them: each takes trials, most expensive first, until it has its share of the cost."""
     trials = [list(same) for _, same in itertools.groupby(workload.runs(), lambda run: _number(run))]
     costs = [sum(map(cost, runs)) for runs in trials]
     waiting = sorted(range(len(trials)), key=lambda i: (-costs[i], i))
