@@ -1,1 +1,1 @@
-"""What docs/performance.md quotes: `make bench`, `python -m benchmarks.cohorts`, `python -m benchmarks.gpu`."""
+"""The measurements that the documents quote, one command each: `make bench` and `python -m benchmarks.NAME`."""

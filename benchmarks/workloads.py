@@ -90,7 +90,7 @@ def cost(run: Run) -> int:
 
 
 def dealt(runs: Sequence[Run], processes: int) -> list[list[Run]]:
-    """The runs dealt out to as many processes, most expensive first to the least busy one: as even as a plain loop gets."""
+    """The runs dealt out to as many processes, the most expensive first, each to the least busy one."""
     hands: list[list[Run]] = [[] for _ in range(processes)]
     busy = [0] * processes
     for run in sorted(runs, key=cost, reverse=True):

@@ -45,3 +45,10 @@ def _query_names(dependant: Dependant) -> set[str]:
     """The query parameters of a route and of all that it depends on."""
     inner_names = (_query_names(inner) for inner in dependant.dependencies)
     return {field.alias for field in dependant.query_params}.union(*inner_names)
+
+
+async def _posted_fields(request: Request) -> dict[str, str]:
+    return {name: str(value) for name, value in (await request.form()).items()}
+
+
+PostedForm = Annotated[dict[str, str], Depends(_posted_fields)]

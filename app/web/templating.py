@@ -9,7 +9,7 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader
 
 from app.domain import formatting, limits
-from app.web.pages.navigation import navigation
+from app.web.navigation import navigation
 
 _WEB = Path(__file__).parent
 _FILTERS = (  # functions of app.domain.formatting

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: examples, processes, and the reading of the source itself."""

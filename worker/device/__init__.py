@@ -1,0 +1,1 @@
+"""The devices that a worker trains on: which there are, their memory, and steps captured as graphs."""

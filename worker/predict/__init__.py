@@ -1,0 +1,1 @@
+"""`perceptune predict`: what a trained network says about images or rows."""

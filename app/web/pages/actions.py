@@ -12,8 +12,7 @@ from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.schemas import SweepPatch
 from app.sweeps import changes, copies, deletion, trial_actions
-from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
-from app.web.pages.forms import PostedForm
+from app.web.dependencies import DatabaseSession, PostedForm, SweepId, TrialNumber
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 

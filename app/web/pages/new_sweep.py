@@ -15,9 +15,8 @@ from app.domain.hyperparameters import Category
 from app.errors import InvalidError
 from app.schemas import SweepPreview
 from app.sweeps import creation, previews
-from app.web.dependencies import DatabaseSession
+from app.web.dependencies import DatabaseSession, PostedForm
 from app.web.pages import datasets, sweep_form
-from app.web.pages.forms import PostedForm
 from app.web.pages.labels import FIELD_HINTS, FIELD_LABELS, PRUNERS, SAMPLERS, SPLITS, Option
 from app.web.pages.rendering import render
 from app.web.pages.sweep_form import ADJUSTABLE, Form

@@ -171,7 +171,7 @@ def test_what_is_excluded_is_in_no_chart_unless_asked_for(client: TestClient, en
 
 
 def test_a_trial_of_the_user_s_own_comes_first(client: TestClient, engine: Engine) -> None:
-    """201 with its place; it is claimed before all that the sampler has, more expensive or not, and counts as a trial more."""
+    """201 with its place; it is claimed before all that the sampler has, whatever those cost, and counts as a trial."""
     sweep, worker = (
         create_sweep(engine, space={"hidden_units": {"low": 1, "high": 64}, "epochs": 2}),
         new_worker(engine),
