@@ -1,4 +1,4 @@
-"""Asks for trials before they are claimed: where the sampler learns nothing at once, and where asking is expensive.
+"""Asks for trials before they are claimed: where the sampler learns nothing, and where asking is expensive.
 
 The second happens while a cohort trains. Why, and from when on: docs/adr/0005-asking-ahead.md.
 """

@@ -1,4 +1,4 @@
-"""Gives claimed trials their configurations: asks the sampler, applies the policy for repeats, writes the outcome.
+"""Assigns configurations to claimed trials: asks the sampler, applies the policy for repeats, writes them.
 
 The policy is applied and written under the sweep's lock, in one transaction: two workers that come by the same
 configuration at the same time see each other's.

@@ -1,4 +1,4 @@
-"""Decides what becomes of a trial whose configuration its sweep has tried before: a pure function of plain values."""
+"""The policy for repeats: what becomes of a trial whose configuration its sweep has tried before. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

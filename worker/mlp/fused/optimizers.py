@@ -1,4 +1,4 @@
-"""How a step changes the parameters of many runs at once: the rules of torch.optim, with coefficients of each run."""
+"""The optimizers of fused networks by name, and plain SGD, whose step is part of the gradient's product."""
 
 from collections.abc import Sequence
 from typing import Protocol
