@@ -1,4 +1,4 @@
-"""The whole service, as `perceptune up` runs it: embedded Postgres, server, two workers; sweeps posted over HTTP."""
+"""The whole service as `perceptune up` runs it, and sweeps that are posted to it over HTTP."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""The life of a worker: it claims trials, asks for their parameters and trains them, until it is told to stop."""
+"""The life of a worker: it claims trials and trains them, until it is told to stop."""
 
 import logging
 import threading

@@ -94,13 +94,15 @@ def _trial(
         user_attrs=_user_attributes(facts) | outside,
         system_attrs={RECORD_ATTRIBUTE: _record(trial)},
     )
-    if state != TrialState.WAITING:
-        frozen.datetime_start = (
-            _local_time(facts["started_at"]) or _local_time(facts["finished_at"]) or frozen.datetime_start
-        )
-    if state.is_finished():
-        frozen.datetime_complete = _local_time(facts["finished_at"])
+    _set_times(frozen, _local_time(facts["started_at"]), _local_time(facts["finished_at"]))
     return frozen
+
+
+def _set_times(frozen: FrozenTrial, started_at: datetime | None, finished_at: datetime | None) -> None:
+    if frozen.state != TrialState.WAITING:
+        frozen.datetime_start = started_at or finished_at or frozen.datetime_start
+    if frozen.state.is_finished():
+        frozen.datetime_complete = finished_at
 
 
 def _holds(distribution: BaseDistribution, value: Any) -> bool:

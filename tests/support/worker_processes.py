@@ -1,4 +1,4 @@
-"""Real worker processes, started as `perceptune up` starts them, or forked from one that has imported everything."""
+"""Worker processes, started as `perceptune up` starts them, or forked from one that has imported everything."""
 
 import json
 import os

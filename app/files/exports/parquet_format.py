@@ -1,4 +1,4 @@
-"""The Parquet format: typed columns, and the sweep's facts in the schema's metadata under `perceptune.sweep`."""
+"""The Parquet format: typed columns, and the sweep's facts in the metadata `perceptune.sweep`."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The programs of the embedded Postgres: in their wheel, or copied to where the server's user can start them."""
+"""The programs of the embedded Postgres: in their wheel, or copied for the server's user."""
 
 import importlib.metadata
 import importlib.util
