@@ -29,8 +29,6 @@ class SamplerTraits:
     """Trials that it evolves together where no option says so; None: Optuna decides, or it learns from each trial."""
     breeds: bool = False
     """Whether it crosses the best of the generations before, by trial number; a child may equal another trial."""
-    max_history: int | None = None
-    """Ended trials that it is shown at most; None: all. docs/adr/0005-asking-ahead.md has the measurements."""
     ask_ahead_from: int | None = None
     """Ended trials from which on it is asked while a cohort trains; None: never."""
 
@@ -39,10 +37,9 @@ SAMPLERS: Mapping[str, SamplerTraits] = {
     "grid": SamplerTraits(learns=False, enumerates=True),
     "random": SamplerTraits(learns=False),
     "qmc": SamplerTraits(learns=False),
-    # an ask of TPE costs 0.1 ms for each trial that it is shown, one of a Gaussian process far more; before the trials
-    # from which on they are asked ahead, an ask is cheap and each result still teaches much
-    "tpe": SamplerTraits(max_history=256, ask_ahead_from=100),
-    "gp": SamplerTraits(complete_only=True, reuses_model=True, max_history=96, ask_ahead_from=30),
+    # before the trials from which on they are asked ahead, an ask is cheap and each result still teaches much
+    "tpe": SamplerTraits(ask_ahead_from=100),
+    "gp": SamplerTraits(complete_only=True, reuses_model=True, ask_ahead_from=30),
     "cmaes": SamplerTraits(
         several_objectives=False, takes_constraints=False, complete_only=True, startup_option="population_size"
     ),

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.db import notifications
 from app.db.tables import Base, Epoch, Run, Sweep, Trial, Worker
-from app.domain.limits import MAX_TRIALS
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
+from app.domain.sweep_limits import MAX_TRIALS
 from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
 from app.files.exports.records import FORMAT, VERSION

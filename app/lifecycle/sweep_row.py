@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from app.db.notifications import notify
 from app.db.tables import Sweep, Trial
 from app.domain import transitions
-from app.domain.limits import MAX_TRIALS
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState, TrialState
+from app.domain.sweep_limits import MAX_TRIALS
 from app.errors import ConflictError, NotFoundError
 from app.lifecycle import weight_retention
 from app.lifecycle.trial_changes import CANCELLED

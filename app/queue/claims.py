@@ -12,11 +12,11 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep, Trial
-from app.domain.limits import MAX_TRIALS
 from app.domain.pruning.options import OneEpochPruner, stored_pruner
 from app.domain.pruning.rules import complete_trials_needed
 from app.domain.sampling import first_batch, traits_of
 from app.domain.states import SweepState, TrialState, WorkerState
+from app.domain.sweep_limits import MAX_TRIALS
 from app.lifecycle import sweep_row
 from app.queue import statements
 from app.queue.leases import Lease

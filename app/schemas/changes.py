@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.body import Body
-from app.domain.limits import MAX_TRIALS
+from app.domain.sweep_limits import MAX_TRIALS
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import KeepModels, Name, Notes, Priority, Tags
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.domain.body import Body
-from app.domain.limits import MAX_TRIALS
+from app.domain.sweep_limits import MAX_TRIALS
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 

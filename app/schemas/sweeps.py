@@ -7,7 +7,9 @@ from pydantic.config import JsonDict
 
 from app.domain.body import Body
 from app.domain.datasets import DatasetName, Split
-from app.domain.limits import (
+from app.domain.pruning.options import Pruner
+from app.domain.states import SweepState
+from app.domain.sweep_limits import (
     MAX_CONSTRAINT_LENGTH,
     MAX_CONSTRAINTS,
     MAX_NAME_LENGTH,
@@ -20,8 +22,6 @@ from app.domain.limits import (
     MAX_TRIALS,
     SEED_LIMIT,
 )
-from app.domain.pruning.options import Pruner
-from app.domain.states import SweepState
 from app.schemas.base import UtcTime
 from app.schemas.samplers import RandomSampler, Sampler
 from app.schemas.stop import StopRules

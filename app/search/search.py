@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from app.domain.objectives import Objective
 from app.domain.sampling import population_size, traits_of
 from app.domain.space import Constraints, Space
-from app.search.history import Observation, truncate_history
+from app.search.history import MAX_HISTORY, Observation, truncate_history
 from app.search.optuna_space import frozen_trial, sampler_space, suggest_params
 from app.search.samplers import AskSeed, generation, make_sampler
 
@@ -52,7 +52,7 @@ class Search:
         self._complete_count = 0
         self._sampler: BaseSampler | None = None
         self._earlier_params = [dict(trial.params) for trial in observations] if self._traits.breeds else []
-        for observation in truncate_history(observations, self._traits.max_history, objectives[0]):
+        for observation in truncate_history(observations, MAX_HISTORY.get(options["name"]), objectives[0]):
             self.tell(observation)
 
     def ask(self, ask_seed: AskSeed) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import plotly
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader
 
-from app.domain import formatting, limits
+from app.domain import formatting, sweep_limits
 from app.web.navigation import navigation
 
 _WEB = Path(__file__).parent
@@ -30,7 +30,7 @@ def _environment() -> Environment:
     loader = FileSystemLoader(_WEB / "templates")
     env = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     env.filters |= {name: getattr(formatting, name) for name in _FILTERS}
-    env.globals |= {"asset": asset, "navigation": navigation, "limits": limits}
+    env.globals |= {"asset": asset, "navigation": navigation, "limits": sweep_limits}
     return env
 
 

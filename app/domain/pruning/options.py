@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from app.domain.body import Body
-from app.domain.limits import MAX_TRIALS
+from app.domain.sweep_limits import MAX_TRIALS
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Warmup = Annotated[int, Field(ge=0, le=1_000_000, description="The first epoch in which a trial may be pruned.")]

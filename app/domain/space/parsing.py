@@ -5,11 +5,11 @@ from typing import Any
 
 from app.domain.configuration import LAYER_WIDTHS
 from app.domain.hyperparameters import HYPERPARAMETERS, Layers, Number
-from app.domain.limits import MAX_CHOICES
 from app.domain.space.conditions import Condition, in_order, parse_condition, width_condition
 from app.domain.space.domains import Choice, Constant, Domain, Range
 from app.domain.space.search_space import Space
 from app.domain.space.values import parse_value, problem, space_error
+from app.domain.sweep_limits import MAX_CHOICES
 from app.errors import FieldError, InvalidError
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from app.domain.limits import MAX_GRID_CELLS
 from app.domain.space.conditions import Condition, in_order
 from app.domain.space.domains import Choice, Constant, Domain, Range, largest, size, values
+from app.domain.sweep_limits import MAX_GRID_CELLS
 from app.errors import FieldError, InvalidError
 
 

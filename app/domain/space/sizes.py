@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.domain.configuration import MLPConfig
-from app.domain.limits import MAX_MODEL_PARAMETERS, MAX_TRIAL_BYTES
 from app.domain.memory import parameter_copies, run_bytes
 from app.domain.space.domains import Choice, values
 from app.domain.space.search_space import Space
+from app.domain.sweep_limits import MAX_MODEL_PARAMETERS, MAX_TRIAL_BYTES
 from app.errors import FieldError, InvalidError
 
 

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app import queries
-from app.domain.limits import MAX_NAME_LENGTH
+from app.domain.sweep_limits import MAX_NAME_LENGTH
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.schemas import SweepPatch

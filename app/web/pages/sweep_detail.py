@@ -11,10 +11,10 @@ from app import queries, schemas
 from app.domain import transitions
 from app.domain.formatting import domain, plural, setting
 from app.domain.hyperparameters import HYPERPARAMETERS
-from app.domain.limits import MAX_NAME_LENGTH
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
 from app.domain.states import SweepState
+from app.domain.sweep_limits import MAX_NAME_LENGTH
 from app.queue.workers import live_workers
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages import sweep_form

@@ -15,12 +15,12 @@ from tests.support.learning_curves import Curves, numbers
 from tests.support.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
 from tests.support.recorded_steps import RecordedSteps
 from worker.device.cuda_graph import WARM_UP, Recorder, ReplayedStep, recorder_for
+from worker.mlp.fused.epoch_steps import TrainingStep
 from worker.mlp.fused.layout import fusion_order
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
 from worker.mlp.fused.step_kind import StepKind
 from worker.mlp.fused.step_table import StepTable
-from worker.mlp.fused.steps import TrainingStep
 from worker.mlp.initializers import initial_parameters
 from worker.mlp.scores import RunningSums
 from worker.mlp.training import train

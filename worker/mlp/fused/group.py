@@ -10,11 +10,11 @@ from torch import Tensor
 from app.domain.runs import EpochResult, Run
 from worker.device.cuda_graph import Recorder
 from worker.mlp.evaluation import evaluate
+from worker.mlp.fused.epoch_steps import EpochSteps
 from worker.mlp.fused.layout import fusion_order
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
 from worker.mlp.fused.step_kind import StepKind
-from worker.mlp.fused.steps import EpochSteps
 from worker.mlp.initializers import Parameters, initial_parameters
 from worker.mlp.schedules import is_constant, learning_rates
 from worker.mlp.scores import Score

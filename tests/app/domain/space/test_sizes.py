@@ -3,9 +3,9 @@
 import pytest
 
 from app.domain.configuration import MLPConfig
-from app.domain.limits import MAX_TRIAL_BYTES
 from app.domain.memory import run_bytes
 from app.domain.space import check_model_fits, largest_trial, parse_space
+from app.domain.sweep_limits import MAX_TRIAL_BYTES
 from app.errors import InvalidError
 
 FASHION = (784, 10)

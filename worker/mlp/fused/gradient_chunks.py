@@ -1,4 +1,4 @@
-"""The frame of the rules that need a gradient by itself: it gets it to them in pieces that stay in the cache."""
+"""Gradients in chunks that stay in the cache, for the update rules that need a gradient by itself."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
