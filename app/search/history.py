@@ -10,8 +10,8 @@ from app.db.tables import Trial
 from app.domain.objectives import Objective
 from app.domain.states import LIVE_TRIALS, TrialState
 
-# Ended trials that a sampler is shown at most; all, where none is named. An ask of TPE costs 0.1 ms for each of them, one of
-# a Gaussian process far more: docs/adr/0005-asking-ahead.md has the measurements.
+# Ended trials that a sampler is shown at most; all, where none is named. An ask of TPE costs 0.1 ms for each of them,
+# one of a Gaussian process far more: docs/adr/0005-asking-ahead.md has the measurements.
 MAX_HISTORY = {"tpe": 256, "gp": 96}
 
 

@@ -191,4 +191,4 @@ def test_rules_and_reason_are_shown(client: TestClient, engine: Engine) -> None:
     sweep.completes({9: 0.95})
     assert client.get(f"/api/v1/sweeps/{sweep.sweep}").json()["stop_reason"] == "target: trial 9 reached 0.95"
     page = client.get(f"/sweeps/{sweep.sweep}", headers={"Accept": "text/html"}).text
-    assert '<strong class="warn">Stopped.</strong> Target: trial 9 reached 0.95.' in page
+    assert '<strong class="warning-text">Stopped.</strong> Target: trial 9 reached 0.95.' in page
