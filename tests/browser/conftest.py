@@ -51,7 +51,7 @@ def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
 
     def heard(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            complaints.append(f"{message.type}: {message.text}")
+            complaints.append(f"{message.type}: {message.text} ({message.location['url']})")
 
     def broke(error: Error) -> None:
         complaints.append(f"exception: {error}")

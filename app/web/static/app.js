@@ -7,7 +7,9 @@
   let source = null;
 
   // ---- live: one stream of events; each makes htmx fetch #live again
-  const refresh = () => document.body.dispatchEvent(new Event("live"));
+  let leaving = false; // a form was sent whose answer is another page: a sweep that is being deleted has none of its own
+  const refresh = () => leaving || document.body.dispatchEvent(new Event("live"));
+  document.addEventListener("submit", (event) => { leaving ||= event.target.getAttribute("hx-boost") === "false"; });
 
   function showConnection(state) {
     connection.hidden = false;
@@ -37,7 +39,11 @@
   // a browser has six connections to a server: tabs that nobody looks at must not hold them
   document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
   window.addEventListener("pagehide", disconnect);
-  window.addEventListener("pageshow", (event) => event.persisted && connect());
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    leaving = false;
+    connect();
+  });
   if (document.body.dataset.events) {
     connect();
     setInterval(() => document.hidden || refresh(), POLL_MS);
