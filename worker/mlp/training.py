@@ -8,7 +8,7 @@ import torch
 from app.domain.runs import EpochResult, Run
 from worker.device.cuda_graph import Recorder, recorder_for
 from worker.mlp.early_stopping import EarlyStopping
-from worker.mlp.fused.group import RunGroup, group_runs
+from worker.mlp.fused.run_group import RunGroup, group_runs
 from worker.mlp.initializers import Parameters
 from worker.mlp.split import Split
 
