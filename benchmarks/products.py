@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from app.domain.memory import EVALUATION_BATCH, update_rule
+from app.domain.memory import EVALUATION_BATCH
 from app.domain.runs import Run
 from worker.mlp.fused.layout import Layout, fusion_order
 from worker.mlp.split import Split
@@ -63,7 +63,7 @@ def _layouts(runs: Sequence[Run]) -> Iterator[tuple[Layout, int]]:
     """The layout and batch size of each group of runs that the training fuses."""
 
     def group(run: Run) -> tuple[int, int, str]:
-        return run.seed, run.config.batch_size, update_rule(run.config)
+        return run.seed, run.config.batch_size, run.config.update_rule
 
     for (_, batch, _), same in groupby(sorted(runs, key=group), key=group):
         configs = sorted((run.config for run in same), key=fusion_order)
@@ -73,7 +73,7 @@ def _layouts(runs: Sequence[Run]) -> Iterator[tuple[Layout, int]]:
 def _forward(layout: Layout, batch: int) -> Iterator[Shape]:
     yield Shape(1, layout.first_rows, layout.features, batch)
     for block in layout.blocks:
-        if block.source is not None:
+        if not block.reads_data:
             yield Shape(block.size, block.outputs, block.inputs, batch)
 
 
@@ -81,7 +81,7 @@ def _training(layout: Layout, batch: int) -> Iterator[Shape]:
     """Forward, then the gradients of each layer's inputs, but the data, and of its weights."""
     yield from _forward(layout, batch)
     for block in layout.blocks:
-        if block.source is not None:
+        if not block.reads_data:
             yield Shape(block.size, block.inputs, block.outputs, batch)
             yield Shape(block.size, block.outputs, batch, block.inputs)
     yield Shape(1, layout.first_rows, batch, layout.features)

@@ -113,6 +113,14 @@ class MLPConfig:
         values = {field.name: complete_params[field.name] for field in fields(cls)}
         return cls(**values | {"hidden_layers": tuple(values["hidden_layers"])})
 
+    @property
+    def update_rule(self) -> str:
+        """The name of the rule by which its parameters change. Runs of one rule can train together."""
+        name = {"momentum": "sgd", "adamw": "adam"}.get(self.optimizer, self.optimizer)
+        if self.momentum == 0:
+            return "sgd" if name == "nesterov" else name
+        return {"sgd": "momentum", "rmsprop": "rmsprop_momentum"}.get(name, name)
+
     def layer_sizes(self, features: int, classes: int) -> list[tuple[int, int]]:
         """Inputs and outputs of each linear layer, the last one giving the logits."""
         return list(pairwise((features, *self.hidden_layers, classes)))

@@ -37,13 +37,5 @@ def parameter_copies(config: MLPConfig) -> int:
     The gradient and what the update rule keeps are there twice, but plain SGD needs neither; and there is a copy that
     validates normalized networks.
     """
-    state = STATE_PER_PARAMETER[update_rule(config)]
+    state = STATE_PER_PARAMETER[config.update_rule]
     return 3 + config.batch_norm + (2 * state + 2 if state else 0)
-
-
-def update_rule(config: MLPConfig) -> str:
-    """The name of the rule by which a run's parameters change. Runs of one rule can train together."""
-    name = {"momentum": "sgd", "adamw": "adam"}.get(config.optimizer, config.optimizer)
-    if config.momentum == 0:
-        return "sgd" if name == "nesterov" else name
-    return {"sgd": "momentum", "rmsprop": "rmsprop_momentum"}.get(name, name)

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, MLPConfig
-from app.domain.memory import update_rule
 from app.domain.runs import Run
 from tests.support.learning_curves import curves, losses, numbers
 from tests.support.mlp_examples import (
@@ -95,7 +94,7 @@ def test_equals_torch_whatever_the_size_of_a_layer(optimizer: str) -> None:
 def test_the_scratch_network_decays_its_weights() -> None:
     """Plain descent with weight decay and a schedule is the same in all three implementations."""
     runs = [
-        run for run in RECIPES if update_rule(run.config) == "sgd" and not (run.config.dropout or run.config.batch_norm)
+        run for run in RECIPES if run.config.update_rule == "sgd" and not (run.config.dropout or run.config.batch_norm)
     ]
     assert len(runs) > 2
     gaps = [distance(*(plain_after(kind, run, torch.float64, 20) for kind in (MLPScratch, MLPConcise))) for run in runs]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
+from worker.mlp.fused.layout import BlockIndex
 from worker.mlp.fused.parameters import RunFactors, StackedNorms, StackedParameters, StepFactors
 from worker.mlp.initializers import Layer
 
@@ -24,8 +25,8 @@ class Chunk(NamedTuple):
 
     part: slice  # along the first dimension of its layer
     target: Tensor  # the parameters themselves
-    state: tuple[Tensor, ...]  # as the target: what the rule remembers of each parameter
-    factors: tuple[Tensor, ...]  # [rows, 1] or [runs, 1, 1]: the rule's coefficients of each run
+    state: tuple[Tensor, ...]  # as the target: what the rule remembers, in the order told at `state_count`
+    factors: tuple[Tensor, ...]  # [rows, 1] or [runs, 1, 1]: coefficients of each run, in the order of `factors()`
     grad: Tensor  # as the target: dL/dtarget; memory that all chunks share, and that a rule may write over
 
 
@@ -36,7 +37,7 @@ class GradientOptimizer:
     remembers of each parameter, and in `factors` which coefficients it has.
     """
 
-    state_count = 0
+    state_count = 0  # a subclass names here, in order, what `update_chunk` finds in its chunk's state
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class GradientOptimizer:
     def _run_factors(self, values: Sequence[float]) -> RunFactors:
         return RunFactors(self._like.new_tensor(values), self._parameters)
 
-    def factors(self) -> list[RunFactors]:
+    def factors(self) -> list[RunFactors]:  # negative rate
         """The coefficients that `update_chunk` finds in its chunk's factors, in this order."""
         return [self._negative_rates]
 
@@ -85,12 +86,12 @@ class GradientOptimizer:
 
     def update(
         self,
-        block: int | None,  # None: the first layer of all runs
+        block: BlockIndex,
         outputs_grad: Tensor,  # [(runs,) outputs, batch] dL/dz of the mean loss
         inputs: Tensor,  # [(runs,) batch, inputs]
     ) -> None:
-        weights, bias = self._chunks[block]
-        for chunk in weights:
+        weight_chunks, bias_chunk = self._chunks[block]
+        for chunk in weight_chunks:
             # each product is used up by the rule before the next one is written over it
             if block is None:
                 torch.mm(outputs_grad[chunk.part], inputs, out=chunk.grad)  # [rows, features]
@@ -98,53 +99,55 @@ class GradientOptimizer:
                 torch.bmm(outputs_grad[chunk.part], inputs[chunk.part], out=chunk.grad)  # [runs, outputs, inputs]
             self._penalize_and_update(block, chunk)
         if self._parameters.trains_bias(block):
-            torch.sum(outputs_grad, -1, keepdim=True, out=bias.grad)  # [(runs,) outputs, 1]
-            self._penalize_and_update(block, bias)
+            torch.sum(outputs_grad, -1, keepdim=True, out=bias_chunk.grad)  # [(runs,) outputs, 1]
+            self._penalize_and_update(block, bias_chunk)
 
     def update_norm(
         self,
-        block: int | None,  # None: the first layer of all runs
+        block: BlockIndex,
         grads: Layer,  # dL/dgain and dL/dshift, [units] each
     ) -> None:
         for chunk, grad in zip(self._norm_chunks[block], grads, strict=True):
             self._penalize_and_update(block, chunk._replace(grad=grad.view(chunk.target.shape)))
 
-    def _penalize_and_update(self, block: int | None, chunk: Chunk) -> None:
+    def _penalize_and_update(self, block: BlockIndex, chunk: Chunk) -> None:
         if self._l2_penalty:  # grad + weight_decay * p, as the optimizers of torch.optim have it; D2L 3.7
             chunk.grad.addcmul_(chunk.target, self._l2_penalty.of_block(block)[chunk.part])
         self.update_chunk(chunk)
 
     def _make_chunks(self, factors: list[RunFactors]) -> None:
         """Cuts every layer into chunks; on a device with a cache of its own each layer is one."""
-        blocks = [None, *(i for i, block in enumerate(self._layout.blocks) if block.source is not None)]
+        blocks = [None, *(i for i, block in enumerate(self._layout.blocks) if not block.reads_data)]
         layers = {block: self._parameters.layer(block) for block in blocks}
         lengths = {block: _chunk_length(layer.weight) for block, layer in layers.items()}
         sizes = [lengths[block] * layer.weight[0].numel() for block, layer in layers.items()]
         # one memory for the grads of all chunks, as large as the largest: it stays in the cache throughout a step
         grad_memory = self._like.new_empty(max([*sizes, *(layer.bias.numel() for layer in layers.values())]))
-        self._chunks: dict[int | None, tuple[list[Chunk], Chunk]] = {}  # by block: of the weight, and of the bias
+        self._chunks: dict[BlockIndex, tuple[list[Chunk], Chunk]] = {}  # by block: of the weight, and of the bias
         for block, layer in layers.items():
-            state, views = [state.layer(block) for state in self.state], [factor.of_block(block) for factor in factors]
+            state_layers = [state.layer(block) for state in self.state]
+            views = [factor.of_block(block) for factor in factors]
             parts = [slice(start, start + lengths[block]) for start in range(0, len(layer.weight), lengths[block])]
-            weights = [_chunk(part, layer.weight, [s.weight for s in state], views, grad_memory) for part in parts]
+            weight_state, bias_state = [s.weight for s in state_layers], [s.bias for s in state_layers]
+            weight_chunks = [_chunk(part, layer.weight, weight_state, views, grad_memory) for part in parts]
             whole = slice(0, len(layer.bias))
-            self._chunks[block] = weights, _chunk(whole, layer.bias, [s.bias for s in state], views, grad_memory)
+            self._chunks[block] = weight_chunks, _chunk(whole, layer.bias, bias_state, views, grad_memory)
         self._norm_chunks = self._make_norm_chunks(self._parameters.norms, factors) if self._parameters.norms else {}
 
     def _make_norm_chunks(
         self, norms: StackedNorms, factors: list[RunFactors]
-    ) -> dict[int | None, tuple[Chunk, Chunk]]:
+    ) -> dict[BlockIndex, tuple[Chunk, Chunk]]:
         """One chunk for the gains and one for the shifts of each block of hidden units."""
-        blocks = [i for i, block in enumerate(self._layout.blocks) if block.source is not None and block.activation]
-        chunks: dict[int | None, tuple[Chunk, Chunk]] = {}
+        blocks = [i for i, block in enumerate(self._layout.blocks) if block.is_hidden and not block.reads_data]
+        chunks: dict[BlockIndex, tuple[Chunk, Chunk]] = {}
         for block in (None, *blocks):
             gain, shift = norms.layer(block)  # [runs, outputs, 1] or [hidden rows, 1] each
-            state = [state.norms.layer(block) for state in self.state if state.norms]
+            state_layers = [state.norms.layer(block) for state in self.state if state.norms]
             whole, views = slice(0, len(gain)), [factor.of_block(block) for factor in factors]
-            # their grads come in memory of their own, so that gain and shift stand in for it here
+            # gain and shift as grad: a placeholder, update_norm replaces grad before the chunk is used
             chunks[block] = (
-                _chunk(whole, gain, [s.weight for s in state], views, gain),
-                _chunk(whole, shift, [s.bias for s in state], views, shift),
+                _chunk(whole, gain, [s.weight for s in state_layers], views, gain),
+                _chunk(whole, shift, [s.bias for s in state_layers], views, shift),
             )
         return chunks
 

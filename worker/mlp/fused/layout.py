@@ -15,6 +15,8 @@ from torch import Tensor
 from app.domain.configuration import MLPConfig
 from worker.mlp.activations import ACTIVATIONS, Activation
 
+BlockIndex = int | None  # None: the first layer of all runs
+
 
 class Block(NamedTuple):
     """One linear layer of the same shape in neighbouring runs."""
@@ -25,6 +27,16 @@ class Block(NamedTuple):
     outputs: int  # width of what it gives, for each run
     activation: Activation | None  # None: it gives the logits
     depth: int  # hidden layers before it
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether it belongs to the first layer."""
+        return self.source is None
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether its outputs are hidden units, and not logits."""
+        return self.activation is not None
 
     @property
     def size(self) -> int:
@@ -76,7 +88,7 @@ class Layout(NamedTuple):
     @property
     def flat_runs(self) -> int:
         """Runs without a hidden layer: softmax regressions."""
-        return next((b.runs.stop for b in self.blocks if b.source is None and b.activation is None), 0)
+        return next((b.runs.stop for b in self.blocks if b.reads_data and not b.is_hidden), 0)
 
     @property
     def hidden_rows(self) -> int:
@@ -86,13 +98,13 @@ class Layout(NamedTuple):
     @property
     def first_rows(self) -> int:
         """Outputs of the first layer, all runs together."""
-        return sum(block.rows for block in self.blocks if block.source is None)
+        return sum(block.rows for block in self.blocks if block.reads_data)
 
     def first_slices(self) -> Iterator[tuple[int, slice]]:
         """Each block that reads the data, with its rows of the first layer."""
         start = 0
         for index, block in enumerate(self.blocks):
-            if block.source is None:
+            if block.reads_data:
                 yield index, slice(start, start + block.rows)
                 start += block.rows
 
@@ -101,7 +113,7 @@ class Layout(NamedTuple):
         owners = [
             torch.arange(block.runs.start, block.runs.stop).repeat_interleave(block.outputs)  # [block.rows]
             for block in self.blocks
-            if block.source is None
+            if block.reads_data
         ]
         return torch.cat(owners)
 
@@ -109,7 +121,7 @@ class Layout(NamedTuple):
         """The largest width of each hidden layer, from the data on."""
         widths: dict[int, int] = {}
         for block in self.blocks:
-            if block.activation:
+            if block.is_hidden:
                 widths[block.depth] = max(block.outputs, widths.get(block.depth, 0))
         return [widths[depth] for depth in sorted(widths)]
 

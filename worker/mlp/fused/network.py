@@ -14,7 +14,7 @@ from torch import Tensor
 
 from worker.mlp import dropout
 from worker.mlp.batch_norm import BatchNorm, fold
-from worker.mlp.fused.layout import Layout, fusion_order
+from worker.mlp.fused.layout import BlockIndex, Layout, fusion_order
 from worker.mlp.fused.member import Member, TrainingState
 from worker.mlp.fused.optimizers import OPTIMIZERS, Optimizer
 from worker.mlp.fused.parameters import RunFactors, StackedNorms, StackedParameters, copy_layers
@@ -138,7 +138,7 @@ class FusedMLP:
         self.optimizer.begin_step(space.batch, self.cursor)
         if space.masks:
             self._draw_masks(space)
-        self.evaluate(space, x, y, sums)  # leaves log(softmax(z)) in space.logits_grad
+        self._score_batch(space, x, y, sums)  # leaves log(softmax(z)) in space.logits_grad
         if self._smoothing is not None:
             self._add_smoothing_loss(space, y, sums, self._smoothing)
         # dL/dz of the cross-entropy is softmax(z) minus the target probabilities: D2L 4.1.2.2. It is made in the memory
@@ -169,10 +169,20 @@ class FusedMLP:
         y: Tensor,  # [batch] int64
         sums: RunningSums,  # the batch is added
     ) -> None:
-        """Adds a batch's losses and correct answers to the sums; leaves log-probabilities in `space.logits_grad`.
+        """Adds a batch's losses and correct answers to the sums.
 
         Networks with batch normalization are evaluated as their `for_evaluation()`.
         """
+        self._score_batch(space, x, y, sums)
+
+    def _score_batch(
+        self,
+        space: Workspace,  # on batches of this size
+        x: Tensor,  # [batch, features]
+        y: Tensor,  # [batch] int64
+        sums: RunningSums,  # the batch is added
+    ) -> None:
+        """Adds a batch's losses and correct answers to the sums; leaves log-probabilities in `space.logits_grad`."""
         self._forward(space, x)
         torch.log_softmax(space.logits, 1, out=space.logits_grad)  # [runs, classes, batch]
         sums.loss.sub_(space.logits_grad.gather(1, self._targets(y)).sum((1, 2)))  # [runs]
@@ -239,12 +249,12 @@ class FusedMLP:
         # the logits of runs without hidden layers end first_out_grad, so that one product serves all runs
         self.optimizer.update(None, space.first_out_grad, x)
 
-    def _norm_forward(self, block: int | None, norm: BatchNorm) -> None:
+    def _norm_forward(self, block: BlockIndex, norm: BatchNorm) -> None:
         assert self._parameters.norms
         assert self._running_stats
         norm.forward(self._parameters.norms.layer(block), self._running_stats.layer(block))
 
-    def _norm_backward(self, block: int | None, norm: BatchNorm) -> None:
+    def _norm_backward(self, block: BlockIndex, norm: BatchNorm) -> None:
         assert self._parameters.norms
         assert self._running_stats
         grads = norm.backward(self._parameters.norms.layer(block), self._running_stats.layer(block))

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from app.domain.configuration import MLPConfig
 from worker.mlp.fused.gradient_chunks import Chunk, GradientOptimizer
+from worker.mlp.fused.layout import BlockIndex
 from worker.mlp.fused.parameters import RunFactors, StackedParameters, StepFactors
 from worker.mlp.fused.step_table import StepTable
 from worker.mlp.initializers import Layer
 
 
 class Optimizer(Protocol):
-    """Takes the grads of a group's layers as the two factors of which they are products.
+    """Updates parameters; a layer's gradient arrives as its two factors, outputs_grad and inputs.
 
     The network multiplies the grad of the summed losses with `logits_grad_scale` before it goes backward, so that a
     rule which is linear in the grad, such as plain SGD, costs nothing beyond the product itself. What changes from step
@@ -50,7 +51,7 @@ class Optimizer(Protocol):
 
     def update(
         self,
-        block: int | None,  # None: the first layer of all runs
+        block: BlockIndex,
         outputs_grad: Tensor,  # [(runs,) outputs, batch] dL/dz, scaled by logits_grad_scale()
         inputs: Tensor,  # [(runs,) batch, inputs]
     ) -> None:
@@ -62,7 +63,7 @@ class Optimizer(Protocol):
 
     def update_norm(
         self,
-        block: int | None,  # None: the first layer of all runs
+        block: BlockIndex,
         grads: Layer,  # dL/dgain and dL/dshift, [units] each, scaled as above
     ) -> None:
         """Changes gain and shift of a hidden block in place."""
@@ -115,14 +116,14 @@ class SGD:
 
     def update(
         self,
-        block: int | None,  # None: the first layer of all runs
+        block: BlockIndex,
         outputs_grad: Tensor,  # [(runs,) outputs, batch] -rate * dL/dz of the mean loss
         inputs: Tensor,  # [(runs,) batch, inputs]
     ) -> None:
         weight, bias = self._parameters.layer(block)
         if self._shrinkage:  # first: the decay is of the parameters as they were before the step
             weight.mul_(self._shrinkage.of_block(block))
-            bias.mul_(self._shrinkage.of_block(block))  # where it is not trained it is 0
+            bias.mul_(self._shrinkage.of_block(block))  # an untrained bias is 0 and stays 0
         if block is None:
             weight.addmm_(outputs_grad, inputs)  # [first rows, features]
         else:
@@ -132,13 +133,13 @@ class SGD:
 
     def update_norm(
         self,
-        block: int | None,  # None: the first layer of all runs
+        block: BlockIndex,
         grads: Layer,  # -rate * dL/dgain and -rate * dL/dshift, [units] each
     ) -> None:
         assert self._parameters.norms
         for target, change in zip(self._parameters.norms.layer(block), grads, strict=True):
-            if self._shrinkage:
-                target.mul_(self._shrinkage.of_block(block)[: len(target)])  # the first layer ends with rows of logits
+            if self._shrinkage:  # the first layer's factors also cover logit rows, which have no norm
+                target.mul_(self._shrinkage.of_block(block)[: len(target)])
             target.add_(change.view(target.shape))
 
 
@@ -147,23 +148,23 @@ class Momentum(GradientOptimizer):
 
     state_count = 1  # b
 
-    def factors(self) -> list[RunFactors]:
+    def factors(self) -> list[RunFactors]:  # negative rate, momentum
         return [self._negative_rates, self._run_factors([config.momentum for config in self._configs])]
 
     def update_chunk(self, chunk: Chunk) -> None:
-        (velocity,), (negative_rate, momentum) = chunk.state, chunk.factors
-        velocity.mul_(momentum).add_(chunk.grad)  # b <- momentum * b + g
-        chunk.target.addcmul_(velocity, negative_rate)  # p <- p - rate * b
+        (velocity,), (negative_rate, momentum) = chunk.state, chunk.factors  # velocity: b
+        velocity.mul_(momentum).add_(chunk.grad)
+        chunk.target.addcmul_(velocity, negative_rate)
 
 
 class Nesterov(Momentum):
     """b <- momentum * b + g; p <- p - rate * (g + momentum * b), as torch.optim.SGD. Sutskever et al. 2013."""
 
     def update_chunk(self, chunk: Chunk) -> None:
-        (velocity,), (negative_rate, momentum) = chunk.state, chunk.factors
-        velocity.mul_(momentum).add_(chunk.grad)  # b <- momentum * b + g
-        lookahead_grad = chunk.grad.addcmul_(velocity, momentum)  # g + momentum * b, in the memory of g
-        chunk.target.addcmul_(lookahead_grad, negative_rate)  # p <- p - rate * (g + momentum * b)
+        (velocity,), (negative_rate, momentum) = chunk.state, chunk.factors  # velocity: b
+        velocity.mul_(momentum).add_(chunk.grad)
+        lookahead_grad = chunk.grad.addcmul_(velocity, momentum)  # in the memory of g
+        chunk.target.addcmul_(lookahead_grad, negative_rate)
 
 
 class Adam(GradientOptimizer):
@@ -174,7 +175,7 @@ class Adam(GradientOptimizer):
     2019.
     """
 
-    state_count = 2  # m and v
+    state_count = 2  # m, v
     betas, epsilon = (0.9, 0.999), 1e-8
 
     def __init__(
@@ -186,10 +187,11 @@ class Adam(GradientOptimizer):
         decay = [config.weight_decay if config.optimizer == "adamw" else 0.0 for config in configs]
         self._decoupled_decay = torch.tensor(decay, dtype=torch.float64)  # [runs], on the CPU
         self._shrinkage = StepFactors(parameters, like) if any(decay) else None  # 1 - rate * weight_decay
-        self._epsilon = StepTable(1, like)  # epsilon * sqrt(1 - 0.999^t)
+        self._corrected_epsilons = StepTable(1, like)  # epsilon * sqrt(1 - 0.999^t)
+        # last: the base constructor calls factors(), which needs _shrinkage
         super().__init__(configs, parameters, like)
 
-    def factors(self) -> list[RunFactors]:
+    def factors(self) -> list[RunFactors]:  # negative rate; for adamw also shrinkage
         return [self._negative_rates, *([self._shrinkage] if self._shrinkage else [])]
 
     def load_rates(
@@ -202,7 +204,7 @@ class Adam(GradientOptimizer):
         # With numerator and denominator multiplied by sqrt(1 - 0.999^t), both corrections go into one number a step
         # here, and the device takes one pass less over the parameters.
         super().load_rates(rates * (root_correction / first_correction))
-        self._epsilon.load(self.epsilon * root_correction)
+        self._corrected_epsilons.load(self.epsilon * root_correction)
         if self._shrinkage:
             self._shrinkage.load(1 - rates * self._decoupled_decay)
 
@@ -212,19 +214,19 @@ class Adam(GradientOptimizer):
         cursor: Tensor,  # [1] int64, how many of the loaded steps were taken
     ) -> None:
         super().begin_step(batch, cursor)
-        self._epsilon.select(cursor)
+        self._corrected_epsilons.select(cursor)
         if self._shrinkage:
             self._shrinkage.select(cursor)
 
     def update_chunk(self, chunk: Chunk) -> None:
         (mean, square), (negative_rate, *shrinkage), grad = chunk.state, chunk.factors, chunk.grad
         if shrinkage:
-            chunk.target.mul_(shrinkage[0])  # p <- (1 - rate * weight_decay) p
-        mean.lerp_(grad, 1 - self.betas[0])  # m <- 0.9 m + 0.1 g
-        square.mul_(self.betas[1]).addcmul_(grad, grad, value=1 - self.betas[1])  # v <- 0.999 v + 0.001 g²
-        # g is no longer needed: what divides m takes its memory, and then the quotient takes that
-        root = torch.sqrt(square, out=grad).add_(self._epsilon.current.view(()))
-        chunk.target.addcmul_(torch.div(mean, root, out=root), negative_rate)
+            chunk.target.mul_(shrinkage[0])
+        mean.lerp_(grad, 1 - self.betas[0])  # m
+        square.mul_(self.betas[1]).addcmul_(grad, grad, value=1 - self.betas[1])  # v
+        # the denominator, then the quotient, reuse g's memory
+        denominator = torch.sqrt(square, out=grad).add_(self._corrected_epsilons.current.view(()))
+        chunk.target.addcmul_(torch.div(mean, denominator, out=denominator), negative_rate)
 
 
 class RMSprop(GradientOptimizer):
@@ -237,29 +239,30 @@ class RMSprop(GradientOptimizer):
     alpha, epsilon = 0.99, 1e-8
 
     def update_chunk(self, chunk: Chunk) -> None:
-        chunk.target.addcmul_(self._scaled_grad(chunk), chunk.factors[0])
+        (negative_rate,) = chunk.factors
+        chunk.target.addcmul_(self._scaled_grad(chunk), negative_rate)
 
     def _scaled_grad(self, chunk: Chunk) -> Tensor:  # as the chunk's grad, in its memory
         square, grad = chunk.state[0], chunk.grad
-        square.mul_(self.alpha).addcmul_(grad, grad, value=1 - self.alpha)  # v <- 0.99 v + 0.01 g²
-        return grad.div_(square.sqrt().add_(self.epsilon))  # g / (sqrt(v) + 1e-8)
+        square.mul_(self.alpha).addcmul_(grad, grad, value=1 - self.alpha)  # v
+        return grad.div_(square.sqrt().add_(self.epsilon))
 
 
 class RMSpropMomentum(RMSprop):
     """As RMSprop, with b <- momentum * b + g / (sqrt(v) + 1e-8); p <- p - rate * b."""
 
-    state_count = 2  # v and b
+    state_count = 2  # v, b
 
-    def factors(self) -> list[RunFactors]:
+    def factors(self) -> list[RunFactors]:  # negative rate, momentum
         return [self._negative_rates, self._run_factors([config.momentum for config in self._configs])]
 
     def update_chunk(self, chunk: Chunk) -> None:
         (_, velocity), (negative_rate, momentum) = chunk.state, chunk.factors
-        velocity.mul_(momentum).add_(self._scaled_grad(chunk))  # b <- momentum * b + g / (sqrt(v) + 1e-8)
-        chunk.target.addcmul_(velocity, negative_rate)  # p <- p - rate * b
+        velocity.mul_(momentum).add_(self._scaled_grad(chunk))  # b
+        chunk.target.addcmul_(velocity, negative_rate)
 
 
-# by the names that app.domain.memory.update_rule gives back
+# by MLPConfig.update_rule
 OPTIMIZERS: dict[str, type[SGD | GradientOptimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from worker.mlp.fused.layout import Layout
+from worker.mlp.fused.layout import BlockIndex, Layout
 from worker.mlp.fused.step_table import StepTable
 from worker.mlp.initializers import Layer, Parameters
 
@@ -31,7 +31,7 @@ class StackedNorms:
         self._first = layer(layout.hidden_rows, 1)  # [hidden rows, 1] each
         self._layers: dict[int, Layer] = {}
         for index, block in enumerate(layout.blocks):
-            if block.activation:
+            if block.is_hidden:
                 shape = (block.size, block.outputs, 1)
                 in_first = index in rows_of
                 self._layers[index] = (
@@ -40,10 +40,7 @@ class StackedNorms:
                     else layer(*shape)
                 )
 
-    def layer(
-        self,
-        block: int | None,  # None: the first layer of all runs
-    ) -> Layer:  # [runs, outputs, 1] or [hidden rows, 1] each
+    def layer(self, block: BlockIndex) -> Layer:  # [runs, outputs, 1] or [hidden rows, 1] each
         """The two numbers of each unit of a hidden block."""
         return self._first if block is None else self._layers[block]
 
@@ -86,16 +83,13 @@ class StackedParameters:
             else:
                 self.layers.append(Layer(like.new_zeros(weight), like.new_zeros(bias)))
 
-    def layer(
-        self,
-        block: int | None,  # None: the first layer of all runs
-    ) -> Layer:  # weight [runs, outputs, inputs], bias [runs, outputs, 1]
+    def layer(self, block: BlockIndex) -> Layer:  # weight [runs, outputs, inputs], bias [runs, outputs, 1]
         """A block's weights and biases; those of the first layer are [first rows, features] and [first rows, 1]."""
         return self.first if block is None else self.layers[block]
 
-    def trains_bias(self, block: int | None) -> bool:
+    def trains_bias(self, block: BlockIndex) -> bool:
         """Whether the bias of a block, or with None of the first layer, is trained: not where a norm's shift is."""
-        return self.norms is None or (block is not None and self.layout.blocks[block].activation is None)
+        return self.norms is None or (block is not None and not self.layout.blocks[block].is_hidden)
 
     def linear_of_run(self, position: int) -> Parameters:
         """Views of one run's linear layers, weight [outputs, inputs] and bias [outputs]."""
@@ -124,10 +118,7 @@ class RunFactors:
         # The rows of the first layer belong to runs of different widths: no view of [runs] has their shape.
         self._by_row = values[self._run_of_row]  # [first rows]
 
-    def of_block(
-        self,
-        block: int | None,  # None: the first layer of all runs
-    ) -> Tensor:  # [runs, 1, 1] or [first rows, 1]
+    def of_block(self, block: BlockIndex) -> Tensor:  # [runs, 1, 1] or [first rows, 1]
         """A view of the numbers of a block's runs."""
         return self._by_row.view(-1, 1) if block is None else self._by_run[self._blocks[block].runs].view(-1, 1, 1)
 

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from app.domain.configuration import MLPConfig
-from app.domain.memory import update_rule
 
 
 class StepKind(NamedTuple):
@@ -19,4 +18,4 @@ class StepKind(NamedTuple):
         """The kind of step that a configuration takes; without hidden layers nothing is dropped or normalized."""
         hidden = bool(config.hidden_layers)
         dropout, batch_norm = hidden and config.dropout > 0, hidden and config.batch_norm
-        return cls(update_rule(config), config.label_smoothing > 0, dropout, batch_norm)
+        return cls(config.update_rule, config.label_smoothing > 0, dropout, batch_norm)

@@ -101,6 +101,7 @@ class Workspace:
         self.x = like.new_empty(batch if kind else 0, layout.features)  # [batch, features]
         self.y = torch.empty(batch if kind else 0, dtype=torch.int64, device=like.device)  # [batch]
         self.first_out, self.logits = self._outputs_and_logits(layout, like)
+        # logits_grad holds log(softmax(z)) while a batch is scored; a training step then makes dL/dz of it in place
         if kind:
             self.first_out_grad, self.logits_grad = self._outputs_and_logits(layout, like)
         else:
@@ -110,7 +111,7 @@ class Workspace:
         self.stages: list[Stage] = []  # in the order of the forward pass
         hidden = self._make_sections(layout)
         for index, block in enumerate(layout.blocks):
-            if block.source is not None:
+            if not block.reads_data:
                 self.stages.append(self._make_stage(layout, index, hidden, like))
         self.masks = [Mask(index, values.dropped.mask) for index, values in hidden.items() if values.dropped]
         widths = layout.max_widths() if self._dropout else []

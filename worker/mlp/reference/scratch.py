@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
-from app.domain.memory import update_rule
 from app.domain.runs import EpochResult, Run
 from worker.mlp.initializers import Layer, Parameters
 from worker.mlp.reference.plain_training import train_alone
@@ -72,7 +71,7 @@ class MLPScratch:
         config: MLPConfig,
         parameters: Parameters,  # weight [outputs, inputs] and bias [outputs] of each layer; copied
     ) -> None:
-        if update_rule(config) != "sgd" or config.dropout or config.batch_norm:
+        if config.update_rule != "sgd" or config.dropout or config.batch_norm:
             raise ValueError(f"from scratch there is plain sgd alone, without dropout or batch_norm, not {config}")
         self.config = config
         self._activation = ACTIVATIONS[config.activation]
