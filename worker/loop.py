@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from app import queue
 from app.config import Settings
@@ -14,6 +15,7 @@ from app.domain.datasets import DATASETS
 from app.domain.states import WorkerState
 from app.errors import StartError
 from app.queue.claims import ClaimedTrial
+from app.queue.leases import Lease
 from app.search.ask_ahead import AskAhead, ask_ahead_of_claims
 from app.search.assignment import assign_params
 from app.search.curve_cache import CurveCache
@@ -70,7 +72,7 @@ class Loop:
             registration.sign_off(context)
 
     def _work(self) -> bool:
-        """Scores a sweep, or trains a trial again and a cohort; False when nothing is to do, or no database to ask."""
+        """One turn: scores a sweep; else retrains one trial and trains a cohort. True where there was work."""
         context = self._context
         try:
             if score.score_one(context, self._dataset, self._unscorable):
@@ -117,18 +119,18 @@ class Loop:
             raise
         except cohort.TooLargeError as error:
             logger.error("sweep %d: %s", sweep.id, error)
-            self._release(sweep, str(error), only=[error.trial])
+            self._fail_attempts(sweep, str(error), only=[error.trial])
         except DatasetError as error:
             logger.error("sweep %d: %s", sweep.id, error)
-            self._release(sweep, str(error))
+            self._fail_attempts(sweep, str(error))
             context.stopping.wait(WITHOUT_DATA_SECONDS)
         except Exception as error:
             logger.exception("sweep %d: the cohort could not be trained", sweep.id)
             message = first_line(error) if isinstance(error, DBAPIError) else str(error)
-            self._release(sweep, f"{type(error).__name__}: {message}")
+            self._fail_attempts(sweep, f"{type(error).__name__}: {message}")
         finally:
             signals.end_grace_period()
-            self._release(sweep)
+            self._give_back(sweep)
             self._ahead.join()
 
     def _train_or_halve(self, sweep: Sweep, trials: Sequence[ClaimedTrial], split: Split) -> Sequence[ClaimedTrial]:
@@ -152,7 +154,7 @@ class Loop:
             raise cohort.TooLargeError(sweep, unfinished[0], shape, memory.free_memory(context.device))
         half = len(unfinished) // 2
         logger.warning("sweep %d: out of memory with %d trials, going on with %d", sweep.id, len(unfinished), half)
-        self._release(sweep, only=unfinished[half:])
+        self._give_back(sweep, only=unfinished[half:])
         return unfinished[:half]
 
     def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
@@ -163,7 +165,7 @@ class Loop:
         data = self._dataset(sweep.dataset, sweep.split)
         free_bytes = memory.free_memory(context.device)
         fitting, rest = cohort.split_by_memory(sweep, ready, shape, free_bytes)
-        self._release(sweep, only=rest)
+        self._give_back(sweep, only=rest)
         if fitting:
             retry_while_disconnected(lambda: self._ahead.start(sweep), context.stopping)
         return fitting, data.training_split()
@@ -176,22 +178,29 @@ class Loop:
             self._datasets[name, split] = datasets.load(name, split, home=home, device=device)
         return self._datasets[name, split]
 
-    def _release(self, sweep: Sweep, reason: str | None = None, only: Sequence[ClaimedTrial] | None = None) -> None:
-        """Gives leases back, all or `only` these; with a reason the attempt counts, and the last fails the trial."""
+    def _give_back(self, sweep: Sweep, only: Sequence[ClaimedTrial] | None = None) -> None:
+        """Lets trials wait again as if they had not been claimed, all that are held or `only` these."""
+        self._release(only, lambda session, leases: queue.give_back(session, sweep.id, leases))
+
+    def _fail_attempts(self, sweep: Sweep, reason: str, only: Sequence[ClaimedTrial] | None = None) -> None:
+        """Ends an attempt of trials, all that are held or `only` these: they wait again, or fail after the last one."""
+        self._release(only, lambda session, leases: queue.fail_attempt(session, sweep.id, leases, reason))
+
+    def _release(
+        self, trials: Sequence[ClaimedTrial] | None, write: Callable[[Session, Sequence[Lease]], None]
+    ) -> None:
+        """Has the end of leases written, of all or of these trials, and holds them no longer."""
         context = self._context
-        leases = context.held_leases.leases() if only is None else [trial.lease for trial in only]
+        leases = context.held_leases.leases() if trials is None else [trial.lease for trial in trials]
         if not leases:
             return
 
-        def write() -> None:
+        def write_in_transaction() -> None:
             with transaction(context.engine) as session:
-                if reason is None:
-                    queue.give_back(session, sweep.id, leases)
-                else:
-                    queue.drop(session, sweep.id, leases, reason)
+                write(session, leases)
 
         try:
-            retry_while_disconnected(write, context.stopping)
+            retry_while_disconnected(write_in_transaction, context.stopping)
         except Stopped:
             logger.warning("the database is gone: the leases end by themselves")
         context.held_leases.release(lease.trial_id for lease in leases)

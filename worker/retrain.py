@@ -57,7 +57,7 @@ def retrain_one(context: Context, load_dataset: Callable[[str, str], Dataset]) -
 
 def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, bytes] | None:
     """The weights of each run, by the index of its seed; None when told to stop."""
-    config, metric = MLPConfig.from_params(trial.params), trial.sweep.metric
+    config, objective = MLPConfig.from_params(trial.params), trial.sweep.first_objective
     runs = [Run(index, config, run_seed(trial.sweep.seed, index)) for index in trial.values]
     split = data.training_split()
     parameters: dict[Hashable, Parameters] = {}
@@ -71,7 +71,7 @@ def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, byte
         raise ArithmeticError(
             f"runs {', '.join(map(str, diverged))} diverge on this device, where they were complete before"
         )
-    values = {index: float(getattr(last_results[index], metric)) for index in trial.values}
+    values = {index: objective.value_of(last_results[index]) for index in trial.values}
     _log_differences(trial, values)
     return {index: weights.to_bytes(parameters[index], value) for index, value in values.items()}
 

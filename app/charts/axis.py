@@ -38,11 +38,11 @@ def axis_plan(axis: Axis, trial_values: Iterable[object]) -> AxisPlan:
         return AxisPlan(axis.name, "category", names, names)
     numbers = sorted({_float(value) for value in values})
     scale: Scale = "log" if numbers and numbers[0] > 0 and (axis.log or _spreads_out(numbers)) else "linear"
-    places: list[Place] = [*numbers]
-    few = len(places) <= (TICKS if axis.choices else WHOLE_TICKS) and (
+    number_places: list[Place] = [*numbers]
+    few = len(numbers) <= (TICKS if axis.choices else WHOLE_TICKS) and (
         axis.choices or all(x == int(x) for x in numbers)
     )
-    return AxisPlan(axis.name, scale, places, places if few else None)
+    return AxisPlan(axis.name, scale, number_places, number_places if few else None)
 
 
 def places(plan: AxisPlan, values: Iterable[object]) -> list[Place]:
@@ -82,8 +82,8 @@ def color_value(plan: AxisPlan, value: object) -> float:
     return math.log10(float(str(value))) if plan.scale == "log" else float(str(value))
 
 
-def _decades(places: Sequence[Place]) -> float:
-    return math.log10(float(places[-1]) / float(places[0]))
+def _decades(ordered_places: Sequence[Place]) -> float:
+    return math.log10(float(ordered_places[-1]) / float(ordered_places[0]))
 
 
 def _float(value: object) -> float:

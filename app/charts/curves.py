@@ -74,7 +74,7 @@ def curves_data(
     curves = [_curve(trial, names, by_trial[trial.number], measure) for trial in drawn_trials]
     if all(curve.order is not None for curve in curves):
         curves.sort(key=lambda curve: curve.order or 0.0)
-    with_curves = max(sweep.curves, len(ordered), sum(trial.epochs > 0 for trial in trials))
+    with_curves = max(sweep.trials_with_curves, len(ordered), sum(trial.epochs > 0 for trial in trials))
     left_out = f"the {CURVES // 2} best and {CURVES // 2} worst of {with_curves} trials"
     return CurvesData(
         title=curves_title(measure),

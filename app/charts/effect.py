@@ -20,7 +20,7 @@ from app.charts.axis import (
 from app.charts.empty import empty_figure
 from app.charts.labels import label, params_text, varying
 from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
-from app.charts.select import Scored, best_of, failed, finished, ranked, thinned
+from app.charts.select import Scored, best_of, count_failed, finished, ranked, thinned
 from app.charts.theme import BEST, PALETTE, SCALE, SYMBOLS, Trace, colors, new_figure, scatter
 from app.charts.titles import drawn_note, effect_title, failed_note, metric_name, subtitle
 from app.domain.hyperparameters import is_number
@@ -103,7 +103,7 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
         title=effect_title(sweep.objective.metric, options.x),
         subtitle=subtitle(
             sweep,
-            failed_note(failed(trials)),
+            failed_note(count_failed(trials)),
             drawn_note(drawn_count, runs, "runs"),
             "close-up: the y axis shows the better half" if options.close else "",
         ),
@@ -156,7 +156,10 @@ def _placed(scored: Sequence[Scored], x_places: Sequence[Place]) -> list[_Placed
 
 
 def _by_hue(sweep: SweepRow, color: str | None, trials: Sequence[_PlacedTrial]) -> dict[str, list[_PlacedTrial]]:
-    """By the colours' names in their order: numbers by size, names as in the space. One without a name, no legend."""
+    """By the colours' names in their order: numbers by size, names as in the space.
+
+    Without a colour parameter, one unnamed group.
+    """
     if color is None:
         return {"": list(trials)}
     hues = [placed.trial.params.get(color) for placed in trials]

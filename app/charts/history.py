@@ -9,15 +9,15 @@ import plotly.graph_objects as go
 from app.charts.empty import empty_figure
 from app.charts.labels import params_text, varying
 from app.charts.rows import SweepRow, TrialRow
-from app.charts.select import failed, finished, thinned
+from app.charts.select import count_failed, finished, thinned
 from app.charts.theme import BEST, PALETTE, new_figure, scatter
 from app.charts.titles import drawn_note, failed_note, history_title, metric_name, subtitle
 
-POINTS = 2_000  # trials points
+POINTS = 2_000  # trials drawn
 
 
 class HistoryData(NamedTuple):
-    """What the chart shows. The lists have one entry for each finished trial that is points, by number."""
+    """What the chart shows. The lists have one entry for each finished trial that is drawn, by number."""
 
     title: str
     subtitle: str
@@ -36,7 +36,7 @@ def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
     names = varying([trial for trial, _ in scored])
     return HistoryData(
         title=history_title(sweep.objective.metric),
-        subtitle=subtitle(sweep, failed_note(failed(trials)), drawn_note(len(points), len(scored), "trials")),
+        subtitle=subtitle(sweep, failed_note(count_failed(trials)), drawn_note(len(points), len(scored), "trials")),
         metric=metric_name(sweep.objective.metric),
         numbers=[trial.number for (trial, _), _ in points],
         values=[value for (_, value), _ in points],

@@ -10,7 +10,7 @@ from app.charts.axis import axis_plan
 from app.charts.empty import empty_figure
 from app.charts.labels import params_text, varying
 from app.charts.rows import Axis, SweepRow, TrialRow
-from app.charts.select import failed, finished, thinned
+from app.charts.select import count_failed, finished, thinned
 from app.charts.theme import BEST, PALETTE, Trace, new_figure, scatter
 from app.charts.titles import axis_title, drawn_note, failed_note, pareto_title, subtitle
 from app.domain.pareto import front
@@ -65,7 +65,7 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
         subtitle=subtitle(
             sweep,
             f"objectives: {goals}; bars: ± std over seeds",
-            failed_note(failed(trials)),
+            failed_note(count_failed(trials)),
             drawn_note(len(drawn_points), len(dominated), "trials off the front"),
         ),
         x=axis_title(options.x),

@@ -28,7 +28,7 @@ class SweepRow:
     seeds: int  # runs of a trial
     axes: Mapping[str, Axis]  # by hyperparameter
     objectives: Sequence[Objective] = ()  # all of them, where there are several
-    curves: int = 0  # trials that have learning curves, where only those that are drawn are read
+    trials_with_curves: int = 0  # where only the curves that are drawn are read
 
 
 class RunRow(NamedTuple):

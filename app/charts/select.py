@@ -29,7 +29,7 @@ def finished(trials: Sequence[TrialRow]) -> list[Scored]:
     return sorted(scored, key=lambda item: item.trial.number)
 
 
-def failed(trials: Sequence[TrialRow]) -> int:
+def count_failed(trials: Sequence[TrialRow]) -> int:
     """How many trials ended without a value: one of their runs diverged, or they could not be trained."""
     return sum(trial.state == "failed" for trial in trials)
 

@@ -73,7 +73,8 @@ def _joined(states: Iterable[StrEnum]) -> str:
 
 
 _S, _T = SweepState, TrialState
-SWEEP_CALLS = ("pause", "resume", "stop", "cancel")  # of these the paths are made
+SWEEP_CALLS = ("pause", "resume", "stop", "cancel")  # each is also an API path
+MORE_TO_DO = "(more to do)"  # the transition of an ended sweep in which a trial was retried or added
 
 SWEEPS = Table[SweepState](
     [
@@ -108,7 +109,7 @@ SWEEPS = Table[SweepState](
             already=(_S.cancelled,),
         ),
         Transition(
-            "(more to do)",
+            MORE_TO_DO,
             ENDED_SWEEPS,
             (_S.running, _S.queued),
             "a trial was retried or added (retry, rerun-top, `POST …/trials`, `PATCH` of n_trials or of a grid's "

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from app.domain.datasets import DATASETS
 from app.domain.hyperparameters import HYPERPARAMETERS
 from app.domain.space import Constant, Space, check_model_fits
+from app.domain.space.values import problem
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
 from app.files.exports.fields import EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
 from app.schemas import AttemptOut
@@ -177,17 +178,10 @@ def _check_params(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple
         raise import_error((*loc, "params"), "must be an object")
     for name, value in params.items():
         hyperparameter = HYPERPARAMETERS.get(name)
-        problem = "is no hyperparameter" if hyperparameter is None else _problem(hyperparameter.kind, value)
-        if problem:
-            raise import_error((*loc, "params", name), problem)
+        reason = "is no hyperparameter" if hyperparameter is None else problem(hyperparameter.kind, value)
+        if reason:
+            raise import_error((*loc, "params", name), reason)
     if trial["state"] in LIVE_TRIALS:
         facts = DATASETS[sweep["dataset"]]
         space = Space({name: Constant(value) for name, value in params.items()})
         check_model_fits(space, facts.shape, sweep["seeds"])
-
-
-def _problem(kind: Any, value: Any) -> str | None:
-    try:
-        return kind.problem(value)  # type: ignore[no-any-return]
-    except OverflowError:
-        return "is too large"

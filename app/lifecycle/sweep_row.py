@@ -68,7 +68,7 @@ def reopen(session: Session, sweep: Sweep) -> None:
 
     Raises ConflictError where it is stopping.
     """
-    target = transitions.SWEEPS.target("(more to do)", sweep.state, f"Sweep {sweep.id}")
+    target = transitions.SWEEPS.target(transitions.MORE_TO_DO, sweep.state, f"Sweep {sweep.id}")
     if target is not None:
         sweep.state = target if sweep.started_at is not None else SweepState.queued
         sweep.finished_at, sweep.scored, sweep.stop_reason = None, False, None

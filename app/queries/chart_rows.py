@@ -21,7 +21,7 @@ from app.domain.space import Choice, Range, parse_space
 from app.queries.objective_values import with_objectives
 
 
-def sweep_row(sweep: Sweep) -> SweepRow:
+def chart_sweep(sweep: Sweep) -> SweepRow:
     """The sweep as charts take it."""
     domains = parse_space(sweep.space).domains
     axes = {
@@ -47,11 +47,11 @@ def chart_rows(
     session: Session, sweep: Sweep, needs: Needs, *, include_excluded: bool = False
 ) -> tuple[SweepRow, list[TrialRow], list[EpochRow]]:
     """What a chart of these needs is drawn from, and no more: runs and curves only where it shows them."""
-    row = sweep_row(sweep)
+    row = chart_sweep(sweep)
     if needs == "epochs":
-        ids, n_curves = _drawn_trials(session, sweep, include_excluded)
+        ids, trials_with_curves = _drawn_trials(session, sweep, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
-        return replace(row, curves=n_curves), trials, _epochs_of(session, ids)
+        return replace(row, trials_with_curves=trials_with_curves), trials, _epochs_of(session, ids)
     trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=needs == "runs")
     return row, with_objectives(session, sweep, trials) if needs == "objectives" else trials, []
 

@@ -1,7 +1,7 @@
 """What workers write: claims of trials, their epochs and results, scores, and weights asked for later."""
 
 from app.queue.claims import MAX_CLAIMED_TRIALS, ClaimedTrial, claim, note_environment
-from app.queue.leases import MAX_ATTEMPTS, Lease, drop, expire, give_back, heartbeat
+from app.queue.leases import MAX_ATTEMPTS, Lease, expire, fail_attempt, give_back, heartbeat
 from app.queue.progress import EpochPoint, RunResult, TrialResult, finish, record
 from app.queue.workers import forget_workers, live_workers, register, set_worker_state
 
@@ -14,8 +14,8 @@ __all__ = [
     "RunResult",
     "TrialResult",
     "claim",
-    "drop",
     "expire",
+    "fail_attempt",
     "finish",
     "forget_workers",
     "give_back",

@@ -44,10 +44,13 @@ def claim(
 ) -> tuple[Sweep, list[ClaimedTrial]] | None:
     """Takes a fair share of the waiting trials of one sweep: at most `max_trials`, None when nothing waits.
 
-    The sweep is the one with the fewest running trials, so a long sweep never starves a short one. The share is the
-    cost of all its live trials over the number of live workers, most expensive first, so that all workers end together.
-    A trial that has lost two workers is trained alone. Trials whose lease has run out come back through `expire`, in a
-    transaction before this one: with the lapsed sweeps locked, waiting here for another one could wait for ever.
+    The sweep is one of the highest priority, and of those the one with the fewest running trials, so that a long sweep
+    never starves a short one. The share is the cost of all its live trials over the number of live workers: enqueued
+    trials first, then the most expensive, so that all workers end together. A trial on its last attempt comes before
+    all others and is trained alone.
+
+    Trials whose lease has run out come back through `expire`, in a transaction before this one: two workers that hold
+    the locks of lapsed sweeps and come here for one more could wait for each other.
     """
     sweep_id = session.scalar(statements.PICK_SWEEP)
     if sweep_id is None:
@@ -69,10 +72,10 @@ def claim(
 
 def note_environment(sweep: Sweep, environment: Mapping[str, str]) -> None:
     """Notes with a sweep that was just claimed what its first worker computes with, and the devices of all workers."""
-    first_worker = sweep.environment or {name: value for name, value in environment.items() if name != "device"}
-    devices = first_worker.get("devices", [])
+    first_environment = sweep.environment or {name: value for name, value in environment.items() if name != "device"}
+    devices = first_environment.get("devices", [])
     if environment["device"] not in devices:
-        sweep.environment = {**first_worker, "devices": sorted([*devices, environment["device"]])}
+        sweep.environment = {**first_environment, "devices": sorted([*devices, environment["device"]])}
 
 
 def _claim_limit(session: Session, sweep: Sweep, max_trials: int) -> int:

@@ -20,7 +20,7 @@ from app.db.tables import Worker
 from app.lifecycle import stop_rules, sweep_row
 from app.queue import statements
 
-MAX_ATTEMPTS = 3  # a trial whose workers died so often fails, so that a poisonous one can't take down the fleet
+MAX_ATTEMPTS = 3  # attempts, lost with a worker or ended by an error, after which a trial fails
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ def give_back(session: Session, sweep_id: int, leases: Sequence[Lease]) -> None:
     if sweep_row.lock(session, sweep_id) is None:
         return
     session.execute(statements.GIVE_BACK, lease_arrays(leases))
-    _end_take_back(session, [sweep_id])
+    _settle_sweeps(session, [sweep_id])
 
 
-def drop(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) -> None:
+def fail_attempt(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) -> None:
     """Puts back trials whose training raised an error; after MAX_ATTEMPTS they fail with the reason."""
     if sweep_row.lock(session, sweep_id) is None:
         return
-    session.execute(statements.DROP, lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
-    _end_take_back(session, [sweep_id])
+    session.execute(statements.FAIL_ATTEMPT, lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
+    _settle_sweeps(session, [sweep_id])
 
 
 def expire(session: Session) -> None:
@@ -66,15 +66,11 @@ def expire(session: Session) -> None:
     sweep_ids = session.scalars(statements.LOCK_LAPSED_SWEEPS).all()
     if sweep_ids:
         session.execute(statements.EXPIRE, {"sweeps": list(sweep_ids), "attempts": MAX_ATTEMPTS})
-        _end_take_back(session, sweep_ids)
+        _settle_sweeps(session, sweep_ids)
 
 
-def _end_take_back(session: Session, sweep_ids: Sequence[int]) -> None:
-    """Ends a transaction in which trials came back to these sweeps, which are locked.
-
-    A trial that came back to a stopping sweep is cancelled, as its waiting ones were. One that failed may stop its
-    sweep.
-    """
+def _settle_sweeps(session: Session, sweep_ids: Sequence[int]) -> None:
+    """Applies stop rules to the locked sweeps, cancels what waits in stopping ones, closes those that are done."""
     for sweep_id in sweep_ids:
         stop_rules.apply(session, sweep_row.get(session, sweep_id))
     session.execute(statements.CANCEL_IN_STOPPING, {"sweeps": list(sweep_ids)})

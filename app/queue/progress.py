@@ -50,7 +50,7 @@ class TrialResult:
     std: float | None
     error: str | None
     runs: Sequence[RunResult]
-    pruned: str | None = None  # the pruner's words
+    pruning_reason: str | None = None  # the pruner's words
     other_values: Sequence[float] | None = None  # of the sweep's further objectives
 
     @property
@@ -58,7 +58,7 @@ class TrialResult:
         """The state in which the trial ended."""
         if self.value is None:
             return TrialState.failed
-        return TrialState.complete if self.pruned is None else TrialState.pruned
+        return TrialState.complete if self.pruning_reason is None else TrialState.pruned
 
 
 def record(
@@ -100,7 +100,7 @@ def finish(
         "values": [result.value for result in results],
         "stds": [result.std for result in results],
         "errors": [result.error for result in results],
-        "reasons": [result.pruned for result in results],
+        "reasons": [result.pruning_reason for result in results],
         "other_values": [_postgres_array(result.other_values) for result in results],
     }
     accepted_ids = {row.id for row in session.execute(statements.FINISH, arrays)}
@@ -138,7 +138,7 @@ def _insert_runs(session: Session, results: Sequence[TrialResult], weights: Mapp
 def _run_state(result: TrialResult, run: RunResult) -> RunState:
     if run.value is None:
         return RunState.diverged
-    return RunState.complete if result.pruned is None else RunState.pruned
+    return RunState.complete if result.pruning_reason is None else RunState.pruned
 
 
 def _postgres_array(values: Sequence[float] | None) -> str | None:

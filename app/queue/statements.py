@@ -10,6 +10,7 @@ _TWIN_RUNS = """t.first_seed = 0 AND EXISTS (
     SELECT FROM trials o WHERE o.sweep_id = t.sweep_id AND o.configuration = t.configuration AND o.state = 'running'
 )"""
 
+# Locks the sweep that is to be claimed from: of the highest priority, then with the fewest running trials.
 PICK_SWEEP = text(f"""
     SELECT s.id FROM sweeps s
     WHERE s.state IN ('queued', 'running') AND EXISTS (
@@ -20,33 +21,38 @@ PICK_SWEEP = text(f"""
     LIMIT 1 FOR UPDATE OF s
 """)
 
-# It has lost all workers but the last that it may. A literal, as in the index `ix_trials_waiting`.
-_POISONOUS = "attempt >= 2"
+# On its last attempt (MAX_ATTEMPTS - 1). A literal, so that index ix_trials_waiting matches.
+_LAST_ATTEMPT = "attempt >= 2"
 
+# Claims the waiting trials of a sweep that make up this worker's share of its cost, or one that is on its last attempt.
 CLAIM = text(f"""
     WITH live AS (
+        -- what is left to do in the sweep; a trial has no cost before its parameters are known
         SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS total_cost,
                count(cost) AS costed
         FROM trials WHERE sweep_id = :sweep AND state IN ('waiting', 'running')
     ), share AS (
+        -- the cost that falls on each live worker; a trial without a cost counts with the mean of the others
         SELECT mean_cost,
                (total_cost + (trials - costed) * mean_cost)
                / greatest(1, (SELECT count(*) FROM workers WHERE {IS_LIVE_SQL})) AS cost
         FROM live
     ), waiting AS MATERIALIZED (
+        -- the trials that may be claimed, in the order of claims; those that another claim has locked are passed over
         SELECT id, number, attempt, cost, enqueued FROM trials t
         WHERE sweep_id = :sweep AND state = 'waiting' AND NOT (:reuse AND {_TWIN_RUNS})
-        ORDER BY {_POISONOUS} DESC, enqueued DESC, cost DESC NULLS LAST, number
+        ORDER BY {_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, number
         LIMIT :limit FOR UPDATE SKIP LOCKED
     ), ranked AS (
+        -- the same with the cost of all that come before each: claimed are those where it is less than the share
         SELECT w.id,
                row_number() OVER by_cost AS rank,
-               w.{_POISONOUS} AS alone,
-               bool_or(w.{_POISONOUS}) OVER () AS any_alone,
-               sum(coalesce(w.cost, share.mean_cost)) OVER by_cost - coalesce(w.cost, share.mean_cost) AS before,
-               share.cost AS share
+               w.{_LAST_ATTEMPT} AS alone,
+               bool_or(w.{_LAST_ATTEMPT}) OVER () AS any_alone,
+               sum(coalesce(w.cost, share.mean_cost)) OVER by_cost - coalesce(w.cost, share.mean_cost) AS cost_before,
+               share.cost AS share_cost
         FROM waiting w, share
-        WINDOW by_cost AS (ORDER BY w.{_POISONOUS} DESC, w.enqueued DESC, w.cost DESC NULLS LAST, w.number
+        WINDOW by_cost AS (ORDER BY w.{_LAST_ATTEMPT} DESC, w.enqueued DESC, w.cost DESC NULLS LAST, w.number
                            ROWS UNBOUNDED PRECEDING)
     )
     UPDATE trials t
@@ -54,7 +60,7 @@ CLAIM = text(f"""
         lease_until = clock_timestamp() + make_interval(secs => :lease),
         started_at = clock_timestamp(), epochs_done = 0
     FROM ranked r
-    WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_alone AND r.before < r.share))
+    WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_alone AND r.cost_before < r.share_cost))
     RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed
 """)
 
@@ -63,6 +69,7 @@ _UNDER_LEASE = """
     WHERE t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
 """
 
+# Writes points of learning curves and extends the leases, of the trials that are still held.
 RECORD = text("""
     WITH sweep AS MATERIALIZED (
         SELECT id FROM sweeps WHERE id = :sweep FOR UPDATE
@@ -88,14 +95,17 @@ RECORD = text("""
     SELECT id FROM held
 """)
 
+# Locks the sweeps of these trials, by id.
 LOCK_SWEEPS_OF_TRIALS = text("""
     SELECT id FROM sweeps WHERE id IN (SELECT sweep_id FROM trials WHERE id = ANY(:ids)) ORDER BY id FOR UPDATE
 """)
 
+# Extends the leases of the trials that are still held.
 HEARTBEAT = text(f"""
     UPDATE trials t SET lease_until = clock_timestamp() + make_interval(secs => :lease) {_UNDER_LEASE} RETURNING t.id
 """)
 
+# Writes how trials ended, and ends their leases.
 FINISH = text(f"""
     UPDATE trials t
     SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
@@ -109,6 +119,7 @@ FINISH = text(f"""
     RETURNING t.id
 """)
 
+# Lets trials wait again as if they had not been claimed.
 GIVE_BACK = text(f"UPDATE trials t SET {GIVEN_BACK} {_UNDER_LEASE}")
 
 
@@ -125,8 +136,12 @@ def _lose_attempt(error: str, reason: str) -> str:
     """
 
 
-DROP = text(f"UPDATE trials t SET {_lose_attempt('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE}")
+# Ends an attempt that raised an error.
+FAIL_ATTEMPT = text(
+    f"UPDATE trials t SET {_lose_attempt('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE}"
+)
 
+# Locks the sweeps that have a trial whose lease has run out, by id.
 LOCK_LAPSED_SWEEPS = text("""
     SELECT id FROM sweeps WHERE id IN (
         SELECT sweep_id FROM trials WHERE state = 'running' AND lease_until < clock_timestamp()
@@ -136,11 +151,13 @@ LOCK_LAPSED_SWEEPS = text("""
 _LOST_TOO_OFTEN = "'its worker was lost ' || t.attempt || ' times'"
 _LOST_ONCE = "'its worker was lost: it was not heard of while its lease ran'"
 
+# Ends the attempts whose lease has run out.
 EXPIRE = text(f"""
     UPDATE trials t SET {_lose_attempt(_LOST_TOO_OFTEN, _LOST_ONCE)}
     WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp()
 """)
 
+# Cancels what waits in those of these sweeps that are stopping.
 CANCEL_IN_STOPPING = text(f"""
     UPDATE trials t SET {CANCELLED} FROM sweeps s
     WHERE s.id = t.sweep_id AND s.id = ANY(:sweeps) AND s.state = 'stopping' AND t.state = 'waiting'

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from app.domain.body import Body
+from app.domain.body import Body, with_options
 
 Startup = Annotated[int, Field(ge=0, le=1000, description="Random trials before the model is used.")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -78,9 +78,4 @@ SamplerOptions = Annotated[
 ]
 
 
-def _with_options(posted: object) -> object:
-    """A sampler's bare name means its default options."""
-    return {"name": posted} if isinstance(posted, str) else posted
-
-
-Sampler = Annotated[SamplerOptions, BeforeValidator(_with_options, json_schema_input_type=SamplerName | SamplerOptions)]
+Sampler = Annotated[SamplerOptions, BeforeValidator(with_options, json_schema_input_type=SamplerName | SamplerOptions)]

@@ -25,7 +25,7 @@ from app.search.proposals import ExhaustedError, Proposer
 
 logger = logging.getLogger(__name__)
 
-MIN_COSTED = 256  # waiting trials with parameters; where there are fewer, twice as many are asked for
+MIN_WAITING_WITH_PARAMS = 256  # where fewer trials wait with parameters, twice as many are asked for
 MAX_WAIT_SECONDS = 5.0  # in which another worker has asked for them, or something is wrong with it
 
 
@@ -37,7 +37,10 @@ class OpenTrial(NamedTuple):
 
 
 class AskAhead:
-    """One thread at a time. What it asks for depends on the trials as they stood at `start` alone."""
+    """Asks for waiting trials in a thread while a cohort trains.
+
+    What it asks for depends on the trials as they stood at `start` alone.
+    """
 
     def __init__(self, engine: Engine, stopping: threading.Event) -> None:
         self._engine, self._stopping = engine, stopping
@@ -105,8 +108,8 @@ def waiting_without_params(session: Session, sweep_id: int, limit: int) -> list[
 
 
 def _sweep_without_costs(session: Session) -> Sweep | None:
-    """A sweep whose sampler learns nothing, and that has fewer than MIN_COSTED waiting trials with parameters left."""
-    limits = {"enough": MIN_COSTED, "samplers": list(ASKED_AT_ONCE)}
+    """A sweep whose sampler learns nothing, with fewer than MIN_WAITING_WITH_PARAMS trials that have parameters."""
+    limits = {"enough": MIN_WAITING_WITH_PARAMS, "samplers": list(ASKED_AT_ONCE)}
     sweep_id = session.scalar(statements.SWEEP_WITHOUT_COSTS, limits)
     return None if sweep_id is None else session.get(Sweep, sweep_id)
 
@@ -114,7 +117,7 @@ def _sweep_without_costs(session: Session) -> Sweep | None:
 def _ask_at_once(engine: Engine, stopping: threading.Event, sweep: Sweep) -> None:
     with transaction(engine) as session:
         history = observations(session, sweep.id) if sweep.repeats == "forbid" else []
-        trials = waiting_without_params(session, sweep.id, 2 * MIN_COSTED)
+        trials = waiting_without_params(session, sweep.id, 2 * MIN_WAITING_WITH_PARAMS)
     _ask(engine, stopping, sweep, history, trials)
 
 

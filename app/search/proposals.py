@@ -54,20 +54,29 @@ class Proposer:
         refused = repeats = 0
         while True:
             params = self._search.ask(AskSeed(self._sweep.seed, number, refused))
-            reason = self._constraints.broken(params)
-            earlier_number = self._forbidden.get(configuration(params)) if self._forbidden else None
-            if reason is None and earlier_number is None:
+            reason = self._why_refused(params)
+            if reason is None:
                 return self._accept(number, params)
-            self._search.tell_infeasible(params)
+            self._search.refuse_last(params)
             refused += 1
-            if earlier_number is not None:
+            if self._is_repeat(params):
                 repeats += 1
-                if repeats % MAX_REPEATS:
+                if repeats < MAX_REPEATS:
                     continue
+                repeats = 0
                 if (cell := self._untried_cell(number)) is not None:
-                    self._search.tell(Observation(number, "running", cell))
                     return self._accept(number, cell)
-            self._refuse(params, reason or same_configuration_as(earlier_number or 0))
+            self._note_infeasible(params, reason)
+
+    def _why_refused(self, params: dict[str, Any]) -> str | None:
+        """The constraint that it breaks, or the earlier trial that it must not repeat; None for a good one."""
+        reason = self._constraints.broken(params)
+        if reason is None and self._is_repeat(params):
+            return same_configuration_as(self._forbidden[configuration(params)])
+        return reason
+
+    def _is_repeat(self, params: dict[str, Any]) -> bool:
+        return bool(self._forbidden) and configuration(params) in self._forbidden
 
     def _accept(self, number: int, params: dict[str, Any]) -> dict[str, Any]:
         self._infeasible_in_a_row = 0
@@ -75,7 +84,7 @@ class Proposer:
             self._forbidden[configuration(params)] = number
         return params
 
-    def _refuse(self, params: dict[str, Any], reason: str) -> None:
+    def _note_infeasible(self, params: dict[str, Any], reason: str) -> None:
         self.infeasible.append(Infeasible(params, reason))
         self._infeasible_in_a_row += 1
         if self._infeasible_in_a_row >= MAX_INFEASIBLE:
@@ -85,7 +94,10 @@ class Proposer:
             )
 
     def _untried_cell(self, number: int) -> dict[str, Any] | None:
-        """A configuration that was not tried yet; None where they can't be listed. Raises ExhaustedError."""
+        """A configuration that was not tried yet, from the list of all; None where they can't be listed.
+
+        The search takes it for running. Raises ExhaustedError where every one was tried.
+        """
         try:
             self._space.grid_size()
         except InvalidError:
@@ -97,4 +109,6 @@ class Proposer:
         ]
         if not untried_cells:
             raise ExhaustedError("every configuration of the space has been tried")
-        return untried_cells[AskSeed(self._sweep.seed, number).seed % len(untried_cells)]
+        cell = untried_cells[AskSeed(self._sweep.seed, number).seed % len(untried_cells)]
+        self._search.tell(Observation(number, "running", cell))
+        return cell

@@ -48,7 +48,7 @@ class CohortPruner:
 
     def add_trial_result(self, result: TrialResult) -> None:
         """Takes how a trial of the cohort ended: pruners compare with complete ones."""
-        if self._pruner is not None and result.value is not None and result.pruned is None:
+        if self._pruner is not None and result.value is not None and result.pruning_reason is None:
             self._curves.table.complete_values[self._numbers[result.lease.trial_id]] = result.value
 
     def _add_results(self, results: Iterable[EpochResult]) -> None:

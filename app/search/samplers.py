@@ -117,9 +117,9 @@ class _Replayed(optuna.samplers.CmaEsSampler):
         ]
         size = optimizer.population_size
         for start in range(0, len(solutions) - size + 1, size):
-            generation = solutions[start : start + size]
-            if len({value for _, value in generation}) > 1:  # equal values, all of failed trials, would lead anywhere
-                optimizer.tell(generation)
+            population = solutions[start : start + size]
+            if len({value for _, value in population}) > 1:  # equal values, all of failed trials, would lead anywhere
+                optimizer.tell(population)
         return optimizer
 
 

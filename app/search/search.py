@@ -28,11 +28,15 @@ _OPTUNA_STATES = {
     "infeasible": TrialState.PRUNED,
 }
 _ANY_OBJECTIVE = Objective("value")
-MAX_COPIES = 10  # a child that equals a parent or a sibling is drawn again so often
+MAX_COPIES = 10  # a child that equals a parent or a sibling is drawn again at most so often
+_NO_TRIAL = -1  # the number of a configuration that no trial has
 
 
 class Search:
-    """A sweep's sampler with all that it knows: asked for one configuration after another, it spreads them."""
+    """A sweep's sampler with all that it knows.
+
+    Each configuration that was asked for counts as running, so the next ones differ.
+    """
 
     def __init__(
         self,
@@ -58,7 +62,9 @@ class Search:
     def ask(self, ask_seed: AskSeed) -> dict[str, Any]:
         """One new configuration, the constants included; from here on it counts as running."""
         params = self._draw(ask_seed)
-        while self._traits.breeds and params in self._earlier_params and ask_seed.copies < MAX_COPIES:
+        if not self._traits.breeds:
+            return params
+        while params in self._earlier_params and ask_seed.copies < MAX_COPIES:
             self._discard_last()
             ask_seed = ask_seed._replace(copies=ask_seed.copies + 1)
             params = self._draw(ask_seed)
@@ -80,10 +86,10 @@ class Search:
         trial = frozen_trial(self._sampler_space, observation.params, state=state, values=values or None, **fields)
         self._study.add_trial(trial)
 
-    def tell_infeasible(self, params: Mapping[str, Any]) -> None:
-        """Takes in that the configuration that was asked for last is not trained."""
+    def refuse_last(self, params: Mapping[str, Any]) -> None:
+        """Withdraws the last configuration; the sampler is told if it breaks a constraint."""
         self._discard_last()
-        self.tell(Observation(-1, "infeasible", params))
+        self.tell(Observation(_NO_TRIAL, "infeasible", params))
 
     def _draw(self, ask_seed: AskSeed) -> dict[str, Any]:
         if self._sampler is None or not self._traits.reuses_model:
@@ -100,8 +106,10 @@ class Search:
         if not self._traits.complete_only or state in {None, TrialState.RUNNING}:
             return state, observation.values if state == TrialState.COMPLETE else ()
         values = observation.values
+        # a trial without all values gets stand-ins; before any trial is complete, there are none
         if len(values) != len(self._stand_ins.worst):
-            # how far it breaks a constraint steers away where the sampler heeds that, else its value has to
+            # A sampler that takes constraints is steered by the violations, so the value is neutral; any other is
+            # steered by the worst value.
             judged_by_constraints = observation.state == "infeasible" and self._traits.takes_constraints
             values = self._stand_ins.mean if judged_by_constraints else self._stand_ins.worst
         return (TrialState.COMPLETE if values else state), values
@@ -119,6 +127,6 @@ class _StandIns(NamedTuple):
         columns = list(zip(*values, strict=True))
         worst = [
             min(column) if objective.maximize else max(column)
-            for column, objective in zip(columns, objectives, strict=False)
+            for column, objective in zip(columns, objectives, strict=False)  # no columns where there are no values
         ]
         return cls(tuple(worst), tuple(map(statistics.fmean, columns)))

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
-from app.domain.body import Body
+from app.domain.body import Body, with_options
 from app.domain.sweep_limits import MAX_TRIALS
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -109,11 +109,6 @@ class PatientPruner(Body):
     wrapped: "WrappedPruner | None" = Field(None, description="Another pruner, which has the last word.")
     patience: int = Field(3, ge=0, le=1_000_000, description="Epochs without a better mean.")
     min_delta: _Finite = Field(0.0, ge=0, description="What counts as better is better by more than this.")
-
-
-def with_options(value: object) -> object:
-    """Options as an object: a bare name means the defaults."""
-    return {"name": value} if isinstance(value, str) else value
 
 
 PrunerName = Literal["median", "percentile", "successive_halving", "hyperband", "wilcoxon", "patient"]

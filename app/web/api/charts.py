@@ -22,7 +22,7 @@ Format = Annotated[Literal["json", "html"], Query(description="json for plotly, 
 @router.get("", responses=problems(404), dependencies=[Depends(refuse_unknown_parameters)])
 def list_charts(sweep_id: SweepId, session: DatabaseSession) -> schemas.Page[schemas.ChartOut]:
     """The charts that this sweep has."""
-    sweep = chart_rows.sweep_row(sweep_row.get(session, sweep_id))
+    sweep = chart_rows.chart_sweep(sweep_row.get(session, sweep_id))
     base = f"/api/v1/sweeps/{sweep_id}/charts"
     names = [name for name, chart in registry.CHARTS.items() if chart.suits(sweep)]
     return schemas.Page(items=[schemas.ChartOut(name=name, url=f"{base}/{name}") for name in names])

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 
 from app.db.engine import transaction
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState, TrialState
-from app.domain.transitions import SWEEP_CALLS, SWEEPS, TRIALS
+from app.domain.transitions import MORE_TO_DO, SWEEP_CALLS, SWEEPS, TRIALS
 from tests.support.paths import ROOT
 from tests.support.queue_examples import create_grid, states, sweep_of
 
@@ -64,7 +64,7 @@ def test_more_to_do_reopens_what_the_table_says(client: TestClient, engine: Engi
     sweep = create_grid(engine, 4, 8)
     put(engine, sweep, state)
     answer = client.patch(f"/api/v1/sweeps/{sweep}", json={"space": {"hidden_units": [4, 8, 16], "epochs": 2}})
-    transition = SWEEPS.transitions["(more to do)"]
+    transition = SWEEPS.transitions[MORE_TO_DO]
     if state in transition.sources:
         assert (answer.status_code, answer.json()["state"]) == (200, "queued")
     elif state in transition.already:

@@ -51,7 +51,9 @@ def test_what_was_pruned_or_infeasible_comes_back(client: TestClient, engine: En
     sweep_id = create_grid(engine, 1, 2, 3, constraints=["hidden_units < 3"])
     worker_id = new_worker(engine)
     first, second = claim(engine, worker_id)
-    finish(engine, sweep_id, worker_id, [success(first.lease), replace(success(second.lease), pruned="too poor")])
+    finish(
+        engine, sweep_id, worker_id, [success(first.lease), replace(success(second.lease), pruning_reason="too poor")]
+    )
     copy = restored(client, export(client, sweep_id, ending).content)
     assert {state: count for state, count in copy["counts"].items() if count} == {
         "complete": 1,

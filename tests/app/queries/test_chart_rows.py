@@ -39,7 +39,7 @@ def test_curves_are_read_of_the_best_and_the_worst_trials_alone(engine: Engine) 
     with transaction(engine) as session:
         row, trials, epochs = chart_rows.chart_rows(session, sweep_row.get(session, sweep_id), "epochs")
     drawn_trials = [trial.number for trial in trials]
-    assert row.curves == 30
+    assert row.trials_with_curves == 30
     assert len(drawn_trials) == 12
     assert drawn_trials[-6:] == [23, 24, 25, 26, 27, 28]
     assert {epoch.trial for epoch in epochs} == set(drawn_trials)

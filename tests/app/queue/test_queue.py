@@ -132,7 +132,7 @@ def test_a_token_that_is_no_longer_the_trial_s_writes_nothing(engine: Engine) ->
     assert finish(engine, sweep, worker, [success(lease) for lease in leases]) == {held_trial.lease.trial_id}
     with transaction(engine) as session:
         queue.give_back(session, sweep, [stale])
-        queue.drop(session, sweep, [stale], "no reason")
+        queue.fail_attempt(session, sweep, [stale], "no reason")
     after = trials_of(engine, sweep)[lost_trial.number]
     assert (after.state, after.params, after.epochs_done, after.attempt) == (TrialState.running, None, 0, 1)
     assert (count_epochs(engine), len(runs_of(engine, sweep))) == (1, 1)
@@ -226,7 +226,7 @@ def test_dropped_trials_count_the_attempt_and_fail_with_the_reason(engine: Engin
         (trial,) = claim(engine, worker)
         assert trial.attempt == attempt
         with transaction(engine) as session:
-            queue.drop(session, sweep, [trial.lease], "RuntimeError: out of memory")
+            queue.fail_attempt(session, sweep, [trial.lease], "RuntimeError: out of memory")
         (dropped,) = trials_of(engine, sweep)
         assert dropped.error == ("RuntimeError: out of memory" if attempt == MAX_ATTEMPTS else None)
     assert dropped.state == TrialState.failed
@@ -287,7 +287,7 @@ def test_a_worker_s_writes_to_a_deleted_sweep_are_refused_quietly(engine: Engine
             session, sweep, [Suggestion(lease.trial_id, lease.token, {"hidden_units": 1}) for lease in leases]
         )
         queue.give_back(session, sweep, leases)
-        queue.drop(session, sweep, leases, "an error")
+        queue.fail_attempt(session, sweep, leases, "an error")
     assert record(engine, sweep, leases) == set()
     assert heartbeat(engine, worker, leases) == set()
     assert finish(engine, sweep, worker, [success(lease) for lease in leases]) == set()

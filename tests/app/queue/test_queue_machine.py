@@ -204,10 +204,10 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
-    def drop(self, data: Any) -> None:
+    def fail_attempt(self, data: Any) -> None:
         sweep, trials = self._some_leases(data)
         with transaction(self.engine) as session:
-            queue.drop(session, sweep, list(trials), "an error")
+            queue.fail_attempt(session, sweep, list(trials), "an error")
         self._end(sweep, trials, ModelTrial.lose)
 
     @rule(data=st.data(), call=st.sampled_from(["pause", "resume", "stop", "cancel"]))

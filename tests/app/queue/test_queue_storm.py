@@ -78,7 +78,7 @@ class Storm:
             if chance.random() < 0.5:
                 queue.give_back(session, sweep, leases[4:])
             else:
-                queue.drop(session, sweep, leases[4:], "an error")
+                queue.fail_attempt(session, sweep, leases[4:], "an error")
 
     def weather(self) -> None:
         """Lapses leases, takes trials back, pauses and resumes, and at last cancels one sweep."""

@@ -72,7 +72,7 @@ def test_a_trial_that_comes_back_to_a_stopping_sweep_is_cancelled(engine: Engine
         if end == "give back":
             queue.give_back(session, sweep, [trial.lease])
         elif end == "drop":
-            queue.drop(session, sweep, [trial.lease], "an error")
+            queue.fail_attempt(session, sweep, [trial.lease], "an error")
         else:
             queue.expire(session)
     assert states(engine, sweep) == ["cancelled"]
