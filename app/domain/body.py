@@ -1,4 +1,4 @@
-"""What posted bodies have in common: strict types, no unknown fields, and options by a bare name."""
+"""What posted bodies share: strict fields, options by a bare name, and pydantic's findings in our words."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,3 +12,9 @@ class Body(BaseModel):
 def with_options(value: object) -> object:
     """Options of a sampler or pruner as an object: a bare name means the defaults."""
     return {"name": value} if isinstance(value, str) else value
+
+
+def plain_sentence(message: str) -> str:
+    """Pydantic's words as ours: `Value error, must be odd` and `Input should be odd` as `must be odd`."""
+    message = message.removeprefix("Value error, ")
+    return message.replace("Input should be", "must be").replace("String should have", "must have")

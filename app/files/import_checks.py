@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.domain.body import plain_sentence
 from app.domain.datasets import DATASETS
 from app.domain.hyperparameters import HYPERPARAMETERS
 from app.domain.space import Constant, Space, check_model_fits
@@ -145,7 +146,9 @@ def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:
             AttemptOut.model_validate(attempt)
         except ValidationError as error:
             first_error = error.errors(include_url=False)[0]
-            raise import_error((*loc, "history", index, *first_error["loc"]), str(first_error["msg"])) from None
+            raise import_error(
+                (*loc, "history", index, *first_error["loc"]), plain_sentence(first_error["msg"])
+            ) from None
         for name in ("started_at", "ended_at"):
             if attempt[name] is not None and not _TIME.fullmatch(str(attempt[name])):
                 raise import_error((*loc, "history", index, name), "must be a time like 2026-01-31T12:00:00+00:00")

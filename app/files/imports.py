@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db import notifications
 from app.db.tables import Base, Epoch, Run, Sweep, Trial, Worker
+from app.domain.body import plain_sentence
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.files.exports import csv_format, json_format, parquet_format
@@ -101,7 +102,7 @@ def _check_body(values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         body_checks.check_body(SweepCreate.model_validate(body))
     except ValidationError as error:
         first_error = error.errors(include_url=False)[0]
-        raise import_error(("sweep", *first_error["loc"]), str(first_error["msg"])) from None
+        raise import_error(("sweep", *first_error["loc"]), plain_sentence(first_error["msg"])) from None
 
 
 def _check_environment(environment: Mapping[str, Any]) -> None:

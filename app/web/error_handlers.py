@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
 from app import schemas
+from app.domain.body import plain_sentence
 from app.errors import FieldError, InvalidError, PerceptuneError, UnavailableError
 from app.web.templating import templates
 
@@ -94,13 +95,7 @@ def _what_is_right(finding: Mapping[str, Any]) -> str:
         "json_invalid": f"the body is no JSON: {context.get('error')}",
         "model_attributes_type": "the body must be a JSON object, sent with Content-Type: application/json",
     }
-    return sentences.get(finding["type"]) or _plain_sentence(finding["msg"])
-
-
-def _plain_sentence(message: str) -> str:
-    """Pydantic's words as ours: `Value error, must be odd` and `Input should be odd` as `must be odd`."""
-    message = message.removeprefix("Value error, ")
-    return message.replace("Input should be", "must be").replace("String should have", "must have")
+    return sentences.get(finding["type"]) or plain_sentence(finding["msg"])
 
 
 def _invalid_request(request: Request, error: RequestValidationError) -> Response:

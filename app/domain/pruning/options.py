@@ -3,18 +3,35 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from app.domain.body import Body, with_options
 from app.domain.sweep_limits import MAX_TRIALS
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
+MAX_RESOURCE = 1_000_000  # epochs
+
 _Warmup = Annotated[int, Field(ge=0, le=1_000_000, description="The first epoch in which a trial may be pruned.")]
 _Interval = Annotated[int, Field(ge=1, le=1_000_000, description="Epochs between two looks, from the warm-up on.")]
 _Startup = Annotated[int, Field(ge=0, le=MAX_TRIALS, description="Complete trials before any is pruned.")]
 _MinTrials = Annotated[int, Field(ge=1, le=MAX_TRIALS, description="Complete trials that must have reached the epoch.")]
-_Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 _Bootstrap = Annotated[int, Field(ge=0, le=MAX_TRIALS, description="Trials that must reach a rung before one goes on.")]
+
+
+def _in_range(epochs: int | str) -> int | str:
+    # bounds of the field would be compared with the word, bounds of the number would name the parts of the union
+    if epochs != "auto" and not 1 <= int(epochs) <= MAX_RESOURCE:
+        raise ValueError(f"must be auto, or a whole number from 1 to {MAX_RESOURCE:,}, not {epochs}")
+    return epochs
+
+
+_EpochsOrAuto = Annotated[
+    int | Literal["auto"],
+    AfterValidator(_in_range),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_RESOURCE}, {"type": "string", "const": "auto"}]}
+    ),
+]
 
 
 class MedianPruner(Body):
@@ -42,7 +59,7 @@ class SuccessiveHalvingPruner(Body):
     """Asynchronous successive halving: of those that reach a rung, one in `reduction_factor` goes on."""
 
     name: Literal["successive_halving"]
-    min_resource: _Epochs | Literal["auto"] = Field(
+    min_resource: _EpochsOrAuto = Field(
         "auto",
         description="Epochs to the first rung; auto is a hundredth of the longest training that the space holds.",
     )
@@ -56,7 +73,7 @@ class HyperbandPruner(Body):
 
     name: Literal["hyperband"]
     min_resource: int = Field(1, ge=1, le=1_000_000, description="Epochs to the first rung of the first bracket.")
-    max_resource: _Epochs | Literal["auto"] = Field(
+    max_resource: _EpochsOrAuto = Field(
         "auto", description="Epochs of a whole training; auto is the longest that the space holds."
     )
     reduction_factor: int = Field(3, ge=2, le=1000, description="One in so many goes on at a rung.")

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app import queries
+from app.domain.body import plain_sentence
 from app.domain.sweep_limits import MAX_NAME_LENGTH
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
@@ -106,5 +107,5 @@ def _patch(fields: dict[str, Any]) -> SweepPatch:
     try:
         return SweepPatch.model_validate({name: fields[name] for name in SweepPatch.model_fields if name in fields})
     except ValidationError as error:
-        errors = [FieldError(finding["loc"], str(finding["msg"])) for finding in error.errors()]
+        errors = [FieldError(finding["loc"], plain_sentence(finding["msg"])) for finding in error.errors()]
         raise InvalidError("Some fields can't be used as they are.", errors) from None

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.domain.body import plain_sentence
 from app.domain.formatting import plural
 from app.domain.hyperparameters import HYPERPARAMETERS, Category, Hyperparameter
 from app.domain.sampling import traits_of
@@ -54,7 +55,8 @@ def sweep_from_form(form: Form) -> SweepCreate:
         sweep = SweepCreate.model_validate(body)
     except ValidationError as error:
         errors += [
-            FieldError(finding["loc"], _PLAIN_WORDS.get(finding["type"], finding["msg"])) for finding in error.errors()
+            FieldError(finding["loc"], _PLAIN_WORDS.get(finding["type"], plain_sentence(finding["msg"])))
+            for finding in error.errors()
         ]
     if errors:
         raise InvalidError("Some fields can't be used as they are.", errors)

@@ -2,6 +2,7 @@
 "use strict";
 {
   const POLL_MS = 15000; // behind the events, which are only hints
+  const LEAVING_MS = 30000; // until a page that was to be left counts as one that stays
   const REDRAW_MS = 2000; // between two drawings of one chart
   const connection = document.getElementById("connection");
   let source = null;
@@ -9,7 +10,11 @@
   // ---- live: one stream of events; each makes htmx fetch #live again
   let leaving = false; // a form was sent whose answer is another page: a sweep that is being deleted has none of its own
   const refresh = () => leaving || document.body.dispatchEvent(new Event("live"));
-  document.addEventListener("submit", (event) => { leaving ||= event.target.getAttribute("hx-boost") === "false"; });
+  document.addEventListener("submit", (event) => {
+    if (event.target.getAttribute("hx-boost") !== "false") return;
+    leaving = true;
+    setTimeout(() => { leaving = false; refresh(); }, LEAVING_MS); // it is still here: the answer did not come
+  });
 
   function showConnection(state) {
     connection.hidden = false;

@@ -33,3 +33,12 @@ def test_resources_out_of_range_are_refused(options: dict[str, Any]) -> None:
     """They are epochs, from 1 to a million, and the most is not below the least."""
     with pytest.raises(ValidationError):
         stored_pruner(options)
+
+
+def test_a_resource_out_of_range_is_told_once() -> None:
+    """At the field that the client wrote, with what would be right."""
+    with pytest.raises(ValidationError) as refusal:
+        HyperbandPruner(name="hyperband", max_resource=0)
+    (finding,) = refusal.value.errors()
+    assert finding["loc"] == ("max_resource",)
+    assert finding["msg"] == "Value error, must be auto, or a whole number from 1 to 1,000,000, not 0"
