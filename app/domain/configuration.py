@@ -109,8 +109,12 @@ class MLPConfig:
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> "MLPConfig":
         """The configuration that a trial's parameters mean, with the book's values for what they leave out."""
-        complete_params = with_defaults(params)
-        values = {field.name: complete_params[field.name] for field in fields(cls)}
+        return cls.from_complete_params(with_defaults(params))
+
+    @classmethod
+    def from_complete_params(cls, params: Mapping[str, Any]) -> "MLPConfig":
+        """The same of parameters to which `with_defaults` has added what they left out."""
+        values = {name: params[name] for name in _FIELDS}
         return cls(**values | {"hidden_layers": tuple(values["hidden_layers"])})
 
     @property
@@ -135,6 +139,8 @@ class MLPConfig:
         forward = sum(inputs * outputs for inputs, outputs in self.layer_sizes(features, classes))
         return float(forward * self.epochs)
 
+
+_FIELDS = tuple(field.name for field in fields(MLPConfig))
 
 DEFAULTS: Mapping[str, Any] = {
     "hidden_units": HIDDEN_UNITS,

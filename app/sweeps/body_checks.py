@@ -8,6 +8,7 @@ from app.domain.datasets import DATASETS
 from app.domain.pruning.options import PatientPruner, WilcoxonPruner
 from app.domain.sampling import traits_of
 from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space
+from app.domain.sweep_limits import MAX_SEEDS
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
 from app.schemas.sweeps import Metric
@@ -80,11 +81,19 @@ def _pruner_errors(body: SweepCreate) -> Iterator[FieldError]:
     if isinstance(pruner, PatientPruner):
         pruner = pruner.wrapped
     if isinstance(pruner, WilcoxonPruner) and 0.5**body.seeds >= pruner.p_threshold:
-        yield FieldError(
-            ("seeds",),
-            f"must be at least {_wilcoxon_seeds(pruner.p_threshold)} for wilcoxon with p_threshold "
-            f"{pruner.p_threshold:g}: it compares seeds, and the smallest p of {body.seeds} is {0.5**body.seeds:g}",
-        )
+        yield _wilcoxon_error(pruner.p_threshold, body.seeds)
+
+
+def _wilcoxon_error(p_threshold: float, seeds: int) -> FieldError:
+    """What would be right for a signed-rank test that no trial with so many seeds can fail."""
+    if p_threshold <= 0.5**MAX_SEEDS:
+        least = f"must be above {0.5**MAX_SEEDS:.2g}, the smallest p of {MAX_SEEDS} seeds, not {p_threshold:g}"
+        return FieldError(("pruner", "p_threshold"), least)
+    return FieldError(
+        ("seeds",),
+        f"must be at least {_wilcoxon_seeds(p_threshold)} for wilcoxon with p_threshold {p_threshold:g}: "
+        f"it compares seeds, and the smallest p of {seeds} is {0.5**seeds:g}",
+    )
 
 
 def _wilcoxon_seeds(p_threshold: float) -> int:

@@ -42,8 +42,8 @@ def halve_in_brackets(
     for bracket in range(len(sizes)):
         first_epoch = pruner.min_resource * pruner.reduction_factor**bracket
         rung = _rung_at(epoch, first_epoch, pruner.reduction_factor, bracket)
-        if rung is not None:
-            members = [number for number in candidates if _bracket_of(number, sizes, table.sweep_seed) == bracket]
+        members = [number for number in candidates if _bracket_of(number, sizes, table.sweep_seed) == bracket]
+        if rung is not None and members:
             competitors = [number for number in table.curves if _bracket_of(number, sizes, table.sweep_seed) == bracket]
             verdicts |= _prune_at(rung, pruner, table, members, competitors=competitors)
     return verdicts

@@ -80,11 +80,15 @@ class Constraints:
         """
         if not self.items:
             return
-        config = with_defaults(params)
-        widths: Any = config["hidden_layers"]
+        complete_params = with_defaults(params)
+        widths: Any = complete_params["hidden_layers"]
         named = dict(zip(LAYER_WIDTHS, widths, strict=False)) if "hidden_layers" not in params else {}
-        numbers: dict[str, Any] = {**{name: config[name] for name in config if name not in LAYER_WIDTHS}, **named}
-        numbers[PARAMETERS] = MLPConfig.from_params(params).parameter_count(self.features, self.classes)
+        numbers: dict[str, Any] = {
+            **{name: value for name, value in complete_params.items() if name not in LAYER_WIDTHS},
+            **named,
+        }
+        config = MLPConfig.from_complete_params(complete_params)
+        numbers[PARAMETERS] = config.parameter_count(self.features, self.classes)
         for constraint in self.items:
             if constraint.names <= numbers.keys():
                 left_side, right_side = (_computed(side, numbers) for side in constraint.sides)

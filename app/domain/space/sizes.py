@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from app.domain.configuration import MLPConfig
+from app.domain.configuration import LAYER_WIDTHS, MLPConfig
 from app.domain.memory import parameter_copies, run_bytes
 from app.domain.space.domains import Choice, values
 from app.domain.space.search_space import Space
@@ -38,23 +38,43 @@ def largest_trial(
 
     `shape`: features and classes.
     """
-    largest = [MLPConfig.from_params(params) for params in _largest_params(space)]
+    largest = [MLPConfig.from_params(params) for params in _largest_params(space, shape)]
     parameters = min(max_parameters, max(config.parameter_count(*shape) for config in largest))
     size = max(run_bytes(config, *shape, max_parameters=max_parameters) for config in largest)
     return parameters, seeds * size
 
 
-def _largest_params(space: Space) -> Iterator[dict[str, Any]]:
+def _largest_params(space: Space, shape: tuple[int, int]) -> Iterator[dict[str, Any]]:
     """Candidates for the largest model: the largest of everything, for each way to lay out the hidden layers."""
     largest = space.largest()
     if "optimizer" in space.domains:
-        largest["optimizer"] = max(
-            values(space.domains["optimizer"]),
-            key=lambda optimizer: parameter_copies(MLPConfig.from_params({**largest, "optimizer": optimizer})),
-        )
+        optimizers = values(space.domains["optimizer"])
+        largest["optimizer"] = max(optimizers, key=lambda name: _max_copies(space, {**largest, "optimizer": name}))
     for name in ("hidden_layers", "depth"):
         domain = space.domains.get(name)
         if domain is not None and (name == "depth" or isinstance(domain, Choice)):
-            yield from (largest | {name: value} for value in values(domain))
+            yield from (_largest_under_conditions(space, largest | {name: value}, shape) for value in values(domain))
             return
-    yield largest
+    yield _largest_under_conditions(space, largest, shape)
+
+
+def _largest_under_conditions(space: Space, params: dict[str, Any], shape: tuple[int, int]) -> dict[str, Any]:
+    """The parameters without each one that may be left out by its condition, where the book's value takes more memory.
+
+    A layer without a width of its own is left out here: its condition says that the layer exists.
+    """
+    for name in space.conditions:
+        if name not in LAYER_WIDTHS:
+            candidates = _with_and_without(name, params)
+            params = max(candidates, key=lambda candidate: run_bytes(MLPConfig.from_params(candidate), *shape))
+    return params
+
+
+def _with_and_without(name: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+    return [params, {key: value for key, value in params.items() if key != name}]
+
+
+def _max_copies(space: Space, params: dict[str, Any]) -> int:
+    """Numbers a parameter; a momentum that is left out by its condition may be the optimizer's usual one."""
+    candidates = _with_and_without("momentum", params) if "momentum" in space.conditions else [params]
+    return max(parameter_copies(MLPConfig.from_params(candidate)) for candidate in candidates)

@@ -67,7 +67,7 @@ def test_wrong_fields_come_back_with_what_was_typed(client: TestClient) -> None:
     assert answer.status_code == 422
     fields = re.findall(r'<p class="error-text" id="e-(\w+)">([^<]+)', answer.text)
     assert [(name, unescape(said)) for name, said in fields] == [
-        ("seeds", "Input should be greater than or equal to 1"),
+        ("seeds", "Must be greater than or equal to 1"),
         ("learning_rate", "Runs from 1 to 0.1: low must be less than high"),
     ]
     assert 'value="1 .. 0.1 log"' in answer.text

@@ -1,5 +1,7 @@
 """How large models are, and which trials can't be trained."""
 
+from typing import Any
+
 import pytest
 
 from app.domain.configuration import MLPConfig
@@ -44,3 +46,20 @@ def test_a_model_that_is_never_trained_does_not_count() -> None:
     parameters, size = largest_trial(space, FASHION, seeds=2, max_parameters=1e6)
     assert parameters == 1e6
     assert size < largest_trial(space, FASHION, seeds=2)[1]
+
+
+@pytest.mark.parametrize(
+    ("raw", "params"),
+    [
+        (
+            {"optimizer": ["sgd", "nesterov"], "momentum": {"value": 0.0, "when": {"optimizer": "sgd"}}},
+            {"optimizer": "nesterov"},
+        ),
+        ({"depth": [1, 2], "hidden_units": {"value": 8, "when": {"depth": 1}}}, {"depth": 2}),
+        ({"activation": ["relu", "tanh"], "batch_size": {"value": 1, "when": {"activation": "relu"}}}, {}),
+    ],
+)
+def test_what_is_left_out_by_a_condition_has_the_book_s_value(raw: dict[str, Any], params: dict[str, Any]) -> None:
+    """Also where that takes more memory than any value that the space names."""
+    _, size = largest_trial(parse_space(raw), (784, 10), 1)
+    assert size == run_bytes(MLPConfig.from_params(params), 784, 10)
