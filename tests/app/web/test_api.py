@@ -89,7 +89,7 @@ TWO = [ACCURACY, {"metric": "parameters", "direction": "minimize"}]
             ["pruner", "wrapped", "percentile"],
         ),
         ({"pruner": "wilcoxon", "seeds": 3}, ["seeds"]),
-        ({"pruner": {"name": "wilcoxon", "p_threshold": 1e-40}, "seeds": 3}, ["seeds"]),
+        ({"pruner": {"name": "wilcoxon", "p_threshold": 1e-40}, "seeds": 3}, ["pruner", "p_threshold"]),
         ({"objectives": [{"metric": "val_loss", "direction": "minimize"}]}, ["objectives"]),
         ({"objectives": [{"metric": "seconds", "direction": "minimize"}, ACCURACY]}, ["objectives", 0, "metric"]),
         ({"objectives": [ACCURACY, ACCURACY]}, ["objectives", 1, "metric"]),
