@@ -13,11 +13,11 @@ from app.charts.select import count_failed, finished, thinned
 from app.charts.theme import BEST, PALETTE, new_figure, scatter
 from app.charts.titles import drawn_note, failed_note, history_title, metric_name, subtitle
 
-POINTS = 2_000  # trials drawn
+MAX_TRIALS_DRAWN = 2_000
 
 
 class HistoryData(NamedTuple):
-    """What the chart shows. The lists have one entry for each finished trial that is drawn, by number."""
+    """What the chart shows. The lists have one entry for each complete trial that is drawn, by number."""
 
     title: str
     subtitle: str
@@ -29,19 +29,19 @@ class HistoryData(NamedTuple):
 
 
 def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
-    """What the chart shows. The best so far counts every finished trial, also those that are thinned out."""
+    """What the chart shows. The best so far counts every complete trial, also those that are thinned out."""
     scored = finished(trials)
     running_best = accumulate((value for _, value in scored), max if sweep.objective.maximize else min)
-    points = thinned(list(zip(scored, running_best, strict=True)), POINTS)
+    points = thinned(list(zip(scored, running_best, strict=True)), MAX_TRIALS_DRAWN)
     names = varying([trial for trial, _ in scored])
     return HistoryData(
         title=history_title(sweep.objective.metric),
         subtitle=subtitle(sweep, failed_note(count_failed(trials)), drawn_note(len(points), len(scored), "trials")),
         metric=metric_name(sweep.objective.metric),
-        numbers=[trial.number for (trial, _), _ in points],
-        values=[value for (_, value), _ in points],
+        numbers=[complete.trial.number for complete, _ in points],
+        values=[complete.value for complete, _ in points],
         best=[best for _, best in points],
-        texts=[params_text(trial.params, names) for (trial, _), _ in points],
+        texts=[params_text(complete.trial.params, names) for complete, _ in points],
     )
 
 

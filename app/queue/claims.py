@@ -42,12 +42,14 @@ class ClaimedTrial:
 def claim(
     session: Session, worker_id: UUID, max_trials: int, lease_seconds: float
 ) -> tuple[Sweep, list[ClaimedTrial]] | None:
-    """Takes a fair share of the waiting trials of one sweep: at most `max_trials`, None when nothing waits.
+    """Takes a fair share of the waiting trials of one sweep, None when nothing waits.
+
+    It is at most `max_trials`, except under the pruner `one_epoch`, which compares all trials of its cohort.
 
     The sweep is one of the highest priority, and of those the one with the fewest running trials, so that a long sweep
     never starves a short one. The share is the cost of all its live trials over the number of live workers: enqueued
     trials first, then the most expensive, so that all workers end together. A trial on its last attempt comes before
-    all others and is trained alone.
+    all others and is trained alone, so that it takes no other trial down with its worker.
 
     Trials whose lease has run out come back through `expire`, in a transaction before this one: two workers that hold
     the locks of lapsed sweeps and come here for one more could wait for each other.

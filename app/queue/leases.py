@@ -20,7 +20,7 @@ from app.db.tables import Worker
 from app.lifecycle import stop_rules, sweep_row
 from app.queue import statements
 
-MAX_ATTEMPTS = 3  # attempts, lost with a worker or ended by an error, after which a trial fails
+MAX_ATTEMPTS = 3  # a trial fails once so many attempts raised an error or lost their worker
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def heartbeat(session: Session, worker_id: UUID, leases: Sequence[Lease], lease_
 
 def give_back(session: Session, sweep_id: int, leases: Sequence[Lease]) -> None:
     """Puts trials back into the queue as if they had not been claimed; they keep their parameters."""
-    if sweep_row.lock(session, sweep_id) is None:
+    if sweep_row.lock(session, sweep_id) is None:  # deleted meanwhile, with its trials
         return
     session.execute(statements.GIVE_BACK, lease_arrays(leases))
     _settle_sweeps(session, [sweep_id])

@@ -1,4 +1,4 @@
-"""The SQL of the queue: a statement that writes to a running trial names the lease under which it may."""
+"""The SQL of the queue: a worker's write to a running trial names its lease; only EXPIRE takes trials without."""
 
 from sqlalchemy import text
 
@@ -21,7 +21,7 @@ PICK_SWEEP = text(f"""
     LIMIT 1 FOR UPDATE OF s
 """)
 
-# On its last attempt (MAX_ATTEMPTS - 1). A literal, so that index ix_trials_waiting matches.
+# One attempt is left: MAX_ATTEMPTS - 1 were made. A literal, so that the index ix_trials_waiting matches.
 _LAST_ATTEMPT = "attempt >= 2"
 
 # Claims the waiting trials of a sweep that make up this worker's share of its cost, or one that is on its last attempt.
@@ -39,7 +39,7 @@ CLAIM = text(f"""
         FROM live
     ), waiting AS MATERIALIZED (
         -- the trials that may be claimed, in the order of claims; those that another claim has locked are passed over
-        SELECT id, number, attempt, cost, enqueued FROM trials t
+        SELECT id, number, cost, enqueued, {_LAST_ATTEMPT} AS last_attempt FROM trials t
         WHERE sweep_id = :sweep AND state = 'waiting' AND NOT (:reuse AND {_TWIN_RUNS})
         ORDER BY {_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, number
         LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -47,12 +47,11 @@ CLAIM = text(f"""
         -- the same with the cost of all that come before each: claimed are those where it is less than the share
         SELECT w.id,
                row_number() OVER by_cost AS rank,
-               w.{_LAST_ATTEMPT} AS alone,
-               bool_or(w.{_LAST_ATTEMPT}) OVER () AS any_alone,
+               bool_or(w.last_attempt) OVER () AS any_last_attempt,
                sum(coalesce(w.cost, share.mean_cost)) OVER by_cost - coalesce(w.cost, share.mean_cost) AS cost_before,
                share.cost AS share_cost
         FROM waiting w, share
-        WINDOW by_cost AS (ORDER BY w.{_LAST_ATTEMPT} DESC, w.enqueued DESC, w.cost DESC NULLS LAST, w.number
+        WINDOW by_cost AS (ORDER BY w.last_attempt DESC, w.enqueued DESC, w.cost DESC NULLS LAST, w.number
                            ROWS UNBOUNDED PRECEDING)
     )
     UPDATE trials t
@@ -60,7 +59,7 @@ CLAIM = text(f"""
         lease_until = clock_timestamp() + make_interval(secs => :lease),
         started_at = clock_timestamp(), epochs_done = 0
     FROM ranked r
-    WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_alone AND r.cost_before < r.share_cost))
+    WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_last_attempt AND r.cost_before < r.share_cost))
     RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed
 """)
 
@@ -123,14 +122,14 @@ FINISH = text(f"""
 GIVE_BACK = text(f"UPDATE trials t SET {GIVEN_BACK} {_UNDER_LEASE}")
 
 
-def _lose_attempt(error: str, reason: str) -> str:
+def _lose_attempt(error_sql: str, reason_sql: str) -> str:
     """The SET clause of a lost attempt: it is noted, and the trial waits again; after the last one it fails."""
     return f"""
         state = CAST(CASE WHEN t.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
         finished_at = CASE WHEN t.attempt >= :attempts THEN clock_timestamp() END,
-        error = CASE WHEN t.attempt >= :attempts THEN {error} END,
+        error = CASE WHEN t.attempt >= :attempts THEN {error_sql} END,
         history = t.history || jsonb_build_array(jsonb_build_object(
-            'worker', t.worker_id, 'started_at', t.started_at, 'ended_at', clock_timestamp(), 'reason', {reason})),
+            'worker', t.worker_id, 'started_at', t.started_at, 'ended_at', clock_timestamp(), 'reason', {reason_sql})),
         {WITHOUT_LEASE},
         epochs_done = CASE WHEN t.attempt >= :attempts THEN t.epochs_done ELSE 0 END
     """

@@ -1,8 +1,9 @@
 """The optimizers of fused networks: the update rules of torch.optim, with coefficients of each run.
 
 In the formulas p is a parameter, g its grad with the L2 penalty, and `rate` the learning rate of the step. Plain SGD
-needs no grad by itself, because its step is part of the product that computes it; the other rules get theirs in chunks,
-and are elementwise and in place on tensors with the shape of the chunk.
+needs no grad by itself, because its step is part of the product that computes it. The other rules extend
+GradientOptimizer (gradient_chunks.py), which computes g a chunk at a time and calls `update_chunk`; they are
+elementwise and in place on tensors with the shape of the chunk.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ class Optimizer(Protocol):
     """
 
     state: list[StackedParameters]  # what the rule remembers of each parameter; goes with the runs to a smaller group
-    steps: int  # how many were loaded, all of which are taken
+    steps: int  # since training began, those that are loaded included: Adam's t
 
     def load_rates(
         self,
@@ -40,7 +41,7 @@ class Optimizer(Protocol):
     def begin_step(
         self,
         batch: int,  # examples of its mini-batch
-        cursor: Tensor,  # [1] int64, how many of the loaded steps were taken
+        cursor: Tensor,  # [1] int64, the row of this step among those that were loaded last
     ) -> None:
         """Starts the step at the cursor."""
         ...
@@ -104,7 +105,7 @@ class SGD:
     def begin_step(
         self,
         batch: int,
-        cursor: Tensor,  # [1] int64, how many of the loaded steps were taken
+        cursor: Tensor,  # [1] int64
     ) -> None:
         self._batch = batch
         self._negative_rates.select(cursor)
@@ -124,7 +125,7 @@ class SGD:
         if self._shrinkage:  # first: the decay is of the parameters as they were before the step
             weight.mul_(self._shrinkage.of_block(block))
             bias.mul_(self._shrinkage.of_block(block))  # an untrained bias is 0 and stays 0
-        if block is None:
+        if block is None:  # the first layer of all runs
             weight.addmm_(outputs_grad, inputs)  # [first rows, features]
         else:
             weight.baddbmm_(outputs_grad, inputs)  # [runs, outputs, inputs]
@@ -201,8 +202,8 @@ class Adam(GradientOptimizer):
         t = torch.arange(self.steps + 1, self.steps + len(rates) + 1, dtype=torch.float64).unsqueeze(1)  # [steps, 1]
         first_correction = 1 - self.betas[0] ** t  # [steps, 1]
         root_correction = torch.sqrt(1 - self.betas[1] ** t)  # [steps, 1]
-        # With numerator and denominator multiplied by sqrt(1 - 0.999^t), both corrections go into one number a step
-        # here, and the device takes one pass less over the parameters.
+        # m' / (sqrt(v') + epsilon) = (root / first) * m / (sqrt(v) + epsilon * root): both corrections go into numbers
+        # of the step, and the device takes one pass less over the parameters
         super().load_rates(rates * (root_correction / first_correction))
         self._corrected_epsilons.load(self.epsilon * root_correction)
         if self._shrinkage:
@@ -211,7 +212,7 @@ class Adam(GradientOptimizer):
     def begin_step(
         self,
         batch: int,
-        cursor: Tensor,  # [1] int64, how many of the loaded steps were taken
+        cursor: Tensor,  # [1] int64
     ) -> None:
         super().begin_step(batch, cursor)
         self._corrected_epsilons.select(cursor)
@@ -240,9 +241,10 @@ class RMSprop(GradientOptimizer):
 
     def update_chunk(self, chunk: Chunk) -> None:
         (negative_rate,) = chunk.factors
-        chunk.target.addcmul_(self._scaled_grad(chunk), negative_rate)
+        chunk.target.addcmul_(self._update_and_scale(chunk), negative_rate)
 
-    def _scaled_grad(self, chunk: Chunk) -> Tensor:  # as the chunk's grad, in its memory
+    def _update_and_scale(self, chunk: Chunk) -> Tensor:
+        """Updates v; gives back g / (sqrt(v) + 1e-8), written over g."""
         square, grad = chunk.state[0], chunk.grad
         square.mul_(self.alpha).addcmul_(grad, grad, value=1 - self.alpha)  # v
         return grad.div_(square.sqrt().add_(self.epsilon))
@@ -258,7 +260,7 @@ class RMSpropMomentum(RMSprop):
 
     def update_chunk(self, chunk: Chunk) -> None:
         (_, velocity), (negative_rate, momentum) = chunk.state, chunk.factors
-        velocity.mul_(momentum).add_(self._scaled_grad(chunk))  # b
+        velocity.mul_(momentum).add_(self._update_and_scale(chunk))  # b
         chunk.target.addcmul_(velocity, negative_rate)
 
 
