@@ -1,9 +1,10 @@
 """The pruners that a sweep can choose, with their options. An epoch is Optuna's step, counted from 1."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from app.domain.body import Body, with_options
 from app.domain.sweep_limits import MAX_TRIALS
@@ -18,16 +19,18 @@ _MinTrials = Annotated[int, Field(ge=1, le=MAX_TRIALS, description="Complete tri
 _Bootstrap = Annotated[int, Field(ge=0, le=MAX_TRIALS, description="Trials that must reach a rung before one goes on.")]
 
 
-def _in_range(epochs: int | str) -> int | str:
-    # bounds of the field would be compared with the word, bounds of the number would name the parts of the union
-    if epochs != "auto" and not 1 <= int(epochs) <= MAX_RESOURCE:
-        raise ValueError(f"must be auto, or a whole number from 1 to {MAX_RESOURCE:,}, not {epochs}")
-    return epochs
+def _epochs_or_auto(value: object) -> object:
+    # before the field's own check, which would tell each part of the union by itself
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RESOURCE):
+        return value
+    raise ValueError(
+        f"must be auto, or a whole number from 1 to {MAX_RESOURCE:,}, not {json.dumps(value, default=str)}"
+    )
 
 
 _EpochsOrAuto = Annotated[
     int | Literal["auto"],
-    AfterValidator(_in_range),
+    BeforeValidator(_epochs_or_auto),
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_RESOURCE}, {"type": "string", "const": "auto"}]}
     ),

@@ -35,10 +35,13 @@ def test_resources_out_of_range_are_refused(options: dict[str, Any]) -> None:
         stored_pruner(options)
 
 
-def test_a_resource_out_of_range_is_told_once() -> None:
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (1_000_001, "1000001"), ("x", '"x"'), (1.5, "1.5"), (True, "true")]
+)
+def test_a_wrong_resource_is_told_once(value: Any, text: str) -> None:
     """At the field that the client wrote, with what would be right."""
     with pytest.raises(ValidationError) as refusal:
-        HyperbandPruner(name="hyperband", max_resource=0)
+        HyperbandPruner(name="hyperband", max_resource=value)
     (finding,) = refusal.value.errors()
     assert finding["loc"] == ("max_resource",)
-    assert finding["msg"] == "Value error, must be auto, or a whole number from 1 to 1,000,000, not 0"
+    assert finding["msg"] == f"Value error, must be auto, or a whole number from 1 to 1,000,000, not {text}"
