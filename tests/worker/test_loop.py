@@ -193,7 +193,7 @@ def test_patience_ends_a_trial_before_its_last_epoch(shared: Engine) -> None:
 def test_pause_lets_running_trials_finish(shared: Engine) -> None:
     """After a pause what ran is complete and what waited still waits; resumed, it completes."""
     sampler = {"name": "tpe", "n_startup_trials": 2, "n_ei_candidates": 1}
-    space = {"hidden_units": {"low": 4, "high": 16}, "epochs": 300}
+    space = {"hidden_units": {"low": 4, "high": 16}, "epochs": 2000}
     sweep = create_sweep(shared, space=space, sampler=sampler, n_trials=4)
     wait_until(lambda: in_training(shared, sweep))
     change(shared, sweep, "pause")
