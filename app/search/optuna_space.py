@@ -74,4 +74,4 @@ def _suggest(trial: optuna.Trial, name: str, domain: Choice | Range) -> Any:
     if domain.whole:
         step = int(domain.step or 1)
         return trial.suggest_int(name, int(domain.low), int(domain.last), step=step, log=domain.log)
-    return trial.suggest_float(name, domain.low, domain.last, step=domain.step, log=domain.log)
+    return domain.nearest(trial.suggest_float(name, domain.low, domain.last, step=domain.step, log=domain.log))

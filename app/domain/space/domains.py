@@ -47,6 +47,10 @@ class Range:
         exact = self.low + index * (self.step or 1)
         return int(exact) if self.whole else float(f"{exact:.12g}")
 
+    def nearest(self, number: float) -> float:
+        """The value that is meant by a number which is one of them but for rounding; in a continuous range itself."""
+        return number if self.continuous else self.value(round((number - self.low) / (self.step or 1)))
+
     @property
     def last(self) -> float:
         """The highest value: `high`, or less where the steps don't end there."""

@@ -66,5 +66,5 @@ def _is_same(value: Any, choice: Any) -> bool:
 def _in_domain_type(domain: Domain, value: Any) -> Any:
     """The value in the domain's own type: 1.0 for 1 in a list of floats, an int in whole ranges."""
     if isinstance(domain, Range):
-        return int(value) if domain.whole else float(value)
+        return domain.nearest(int(value) if domain.whole else float(value))
     return next(choice for choice in values(domain) if _is_same(value, choice))

@@ -200,6 +200,15 @@ def test_repeats_are_forbidden(engine: Engine) -> None:
     assert (ended.state, ended.stop_reason) == (SweepState.completed, "every configuration of the space has been tried")
 
 
+def test_values_in_steps_are_repeated_by_none(engine: Engine) -> None:
+    """Ten cells are ten configurations: 0.30000000000000004 is no further one beside 0.3."""
+    space = {"dropout": {"low": 0, "high": 0.9, "step": 0.1}, "hidden_units": 4, "epochs": 1}
+    sweep = create_sweep(engine, space=space, n_trials=14, repeats="forbid")
+    finish_all(engine, sweep)
+    complete = in_state(engine, sweep, TrialState.complete)
+    assert sorted((trial.params or {})["dropout"] for trial in complete) == [tenth / 10 for tenth in range(10)]
+
+
 def test_the_result_of_an_excluded_trial_is_not_taken_over(engine: Engine) -> None:
     """Its value would come back under another number; the configuration is trained again, with further seeds."""
     space = {"hidden_units": [4], "epochs": 1}

@@ -57,8 +57,12 @@ def test_a_random_trial_depends_on_its_number_alone() -> None:
 @pytest.mark.parametrize("name", ["random", "tpe"])
 def test_draws_are_within_the_space(name: str) -> None:
     """Every hyperparameter is there, whole where it is whole, between its bounds, on its steps."""
-    space = space_of(depth={"low": 1, "high": 8, "step": 3}, init_std={"low": 0.1, "high": 1.0, "step": 0.4})
+    tenths = {"low": 0.0, "high": 0.9, "step": 0.1}
+    space = space_of(
+        depth={"low": 1, "high": 8, "step": 3}, init_std={"low": 0.1, "high": 1.0, "step": 0.4}, dropout=tenths
+    )
     for params in ask_all(space, name, 0, 12):
+        assert params["dropout"] in {tenth / 10 for tenth in range(10)}
         assert [*params] == [*space.domains]
         assert params["epochs"] == 3
         assert params["depth"] in {1, 4, 7}
