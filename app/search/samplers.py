@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from app.search.optuna_space import SamplerSpace
 
@@ -43,9 +43,21 @@ def make_sampler(options: Mapping[str, Any], ask_seed: AskSeed, space: SamplerSp
     return _MAKERS[options["name"]](ask_seed, space, **further_options)
 
 
+def set_private_parts(sampler: BaseSampler, **values: object) -> None:
+    """Sets attributes that Optuna keeps to itself. Raises AssertionError for one that it does not have."""
+    for name, value in values.items():
+        _require_private_part(sampler, name)
+        setattr(sampler, name, value)
+
+
+def _require_private_part(owner: object, name: str) -> None:
+    if not hasattr(owner, name):  # to set or to replace it would change nothing, and nobody would be told
+        raise AssertionError(f"Optuna {optuna.__version__} has no {name} in {owner!r}")
+
+
 def generation(number: int, size: int) -> dict[str, int]:
     """The system attribute by which NSGA-II finds a trial in its generation; `number` counts complete trials."""
-    return {optuna.samplers.NSGAIISampler._get_generation_key(): number // size}
+    return {_Genetic._get_generation_key(): number // size}
 
 
 class _Sequence(optuna.samplers.QMCSampler):
@@ -123,6 +135,34 @@ class _Replayed(optuna.samplers.CmaEsSampler):
         return optimizer
 
 
+class _Genetic(optuna.samplers.NSGAIISampler):
+    """NSGA-II that selects the parents of one generation after the other, from the last one that is in the study on.
+
+    Optuna goes back by recursion, which ends at about a thousand generations, and reads all trials for each of them.
+    """
+
+    def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
+        attributes = study._storage.get_study_system_attrs(study._study_id)
+        prefix = self._get_parent_cache_key_prefix()
+        selected_generations = (number for number in range(generation, 0, -1) if f"{prefix}{number}" in attributes)
+        first = next(selected_generations, 0)
+        parents: list[FrozenTrial] = super().get_parent_population(study, first)
+        if first == generation:
+            return parents
+        populations: dict[object, list[FrozenTrial]] = {}
+        for trial in study._get_trials(deepcopy=False, states=[TrialState.COMPLETE], use_cache=True):
+            populations.setdefault(trial.system_attrs.get(self._get_generation_key()), []).append(trial)
+        for number in range(first, generation):
+            parents = self._elite_population_selection_strategy(study, populations.get(number, []) + parents)
+        parent_ids = [trial._trial_id for trial in parents]
+        study._storage.set_study_system_attr(study._study_id, f"{prefix}{generation}", parent_ids)
+        return parents
+
+
+_require_private_part(optuna.samplers.QMCSampler, "_find_sample_id")
+_require_private_part(optuna.samplers.CmaEsSampler, "_restore_optimizer")
+
+
 def _random(ask_seed: AskSeed, _: SamplerSpace) -> BaseSampler:
     return optuna.samplers.RandomSampler(seed=ask_seed.seed)
 
@@ -137,13 +177,13 @@ def _tpe(ask_seed: AskSeed, space: SamplerSpace, **options: Any) -> BaseSampler:
 def _gaussian_process(ask_seed: AskSeed, _: SamplerSpace, **options: Any) -> BaseSampler:
     sampler = optuna.samplers.GPSampler(seed=ask_seed.seed, warn_independent_sampling=False, **options)
     # of 10, 128 and 2048: an ask as good in 0.15 s rather than 0.5 s, docs/adr/0005-asking-ahead.md
-    sampler._n_local_search, sampler._n_preliminary_samples = 2, 512
-    sampler._n_qmc_samples_qei = sampler._n_qmc_samples_ehvi = 32
+    samples = {"_n_preliminary_samples": 512, "_n_qmc_samples_qei": 32, "_n_qmc_samples_ehvi": 32}
+    set_private_parts(sampler, _n_local_search=2, **samples)
     return sampler
 
 
 def _genetic(ask_seed: AskSeed, _: SamplerSpace, **options: Any) -> BaseSampler:
-    return optuna.samplers.NSGAIISampler(seed=ask_seed.seed, **options)
+    return _Genetic(seed=ask_seed.seed, **options)
 
 
 _MAKERS: Mapping[str, Callable[..., BaseSampler]] = {

@@ -11,8 +11,9 @@ import pytest
 
 from app.domain.objectives import Objective
 from app.domain.space import Constraints, Space, parse_constraints, parse_space
-from app.search.history import Observation, truncate_history
-from app.search.samplers import AskSeed
+from app.search.history import Observation
+from app.search.optuna_space import sampler_space
+from app.search.samplers import AskSeed, make_sampler, set_private_parts
 from app.search.search import Search
 from tests.support.paths import ROOT
 
@@ -188,16 +189,39 @@ def test_several_objectives_are_searched_at_once() -> None:
         assert len({search_of_two.ask(AskSeed(0, 30 + number))["momentum"] for number in range(6)}) == 6
 
 
-def test_a_long_history_is_remembered_by_its_best_and_newest() -> None:
-    """A quarter the best, the rest the newest, and all that runs."""
-    observations = [Observation(number, "complete", {}, (float(number % 100),)) for number in range(1000)]
-    observations.append(Observation(1000, "running", {}))
-    shown_trials = truncate_history(observations, 40, Objective("val_accuracy"))
-    assert len(shown_trials) == 41
-    assert [trial.number for trial in shown_trials] == sorted(trial.number for trial in shown_trials)
-    assert {trial.values[0] for trial in shown_trials[:9]} == {99.0}
-    assert [trial.number for trial in shown_trials[-30:]] == list(range(971, 1001))
-    assert truncate_history(observations, None, Objective("val_accuracy")) == observations
+@pytest.mark.parametrize(("population", "trials"), [(2, 41), (10, 203)])
+def test_a_generation_has_the_parents_that_optuna_finds(
+    population: int, trials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One generation selected after the other gives the children that Optuna's recursion gives, ties included."""
+    space, genetic = parse_space(CUBE), {"name": "nsgaii", "population_size": population}
+    observations = [trial._replace(values=(round(trial.values[0], 1),)) for trial in learnt(space, trials)]
+
+    def children() -> list[dict[str, Any]]:
+        search = Search(space, genetic, observations)
+        return [search.ask(AskSeed(0, trials + number)) for number in range(8)]
+
+    upwards = children()
+    monkeypatch.delattr(type(make_sampler(genetic, AskSeed(0, 0), sampler_space(space))), "get_parent_population")
+    assert upwards == children()
+
+
+def test_a_thousand_generations_can_be_evolved() -> None:
+    """A population of two has them after two thousand trials."""
+    space = parse_space(CUBE)
+    params = learnt(space, 1)[0].params
+    observations = [Observation(number, "complete", params, (0.5,)) for number in range(2000)]
+    search = Search(space, {"name": "nsgaii", "population_size": 2}, observations)
+    assert search.ask(AskSeed(0, 2000)).keys() == CUBE.keys()
+
+
+def test_what_optuna_keeps_to_itself_is_set_only_where_it_is() -> None:
+    """A part that another version calls otherwise would be set without any effect."""
+    sampler = make_sampler({"name": "gp"}, AskSeed(0, 0), sampler_space(parse_space(CUBE)))
+    set_private_parts(sampler, _n_local_search=3)
+    assert sampler._n_local_search == 3  # type: ignore[attr-defined]
+    with pytest.raises(AssertionError, match="has no _n_local_searches in"):
+        set_private_parts(sampler, _n_local_searches=3)
 
 
 def test_the_server_needs_none_of_what_samplers_compute_with() -> None:
@@ -208,7 +232,8 @@ sys.modules.update(dict.fromkeys(["torch", "scipy", "cmaes"]))
 from app.web.app import create_app
 from app.domain.objectives import Objective
 from app.domain.space import parse_space
-from app.search.samplers import AskSeed
+from app.search.optuna_space import sampler_space
+from app.search.samplers import AskSeed, make_sampler, set_private_parts
 from app.search.search import Search
 print(Search(parse_space({"epochs": [2]}), {"name": "random"}).ask(AskSeed(0, 0)))
 """
