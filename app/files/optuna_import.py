@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep
 from app.db.trial_rows import trial_size
-from app.domain.hyperparameters import HYPERPARAMETERS
+from app.domain.hyperparameters import HYPERPARAMETERS, Kind, Number
 from app.domain.objectives import Objective
 from app.errors import InvalidError, NotFoundError
 from app.files import imports
@@ -101,7 +101,7 @@ def _space(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
         raise InvalidError(f"Perceptune has no hyperparameters {', '.join(unknown)}; it has {ours}.")
     if not widest:
         raise InvalidError("The study has no trial with parameters.")
-    return {name: _domain(distribution) for name, distribution in widest.items()}
+    return {name: _domain(distribution, HYPERPARAMETERS[name].kind) for name, distribution in widest.items()}
 
 
 def _wider(first: BaseDistribution, second: BaseDistribution) -> BaseDistribution:
@@ -113,16 +113,16 @@ def _wider(first: BaseDistribution, second: BaseDistribution) -> BaseDistributio
     return first
 
 
-def _domain(distribution: BaseDistribution) -> Any:
+def _domain(distribution: BaseDistribution, kind: Kind) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return [_decoded(choice) for choice in distribution.choices]
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     if distribution.single():
         return distribution.low
     domain: dict[str, Any] = {"low": distribution.low, "high": distribution.high}
-    if distribution.log:
-        return domain | {"log": True}
-    return domain if distribution.step in {None, 1} else domain | {"step": distribution.step}
+    is_whole_anyway = isinstance(kind, Number) and kind.whole and distribution.step == 1
+    step = {} if distribution.step is None or is_whole_anyway else {"step": distribution.step}
+    return domain | step | ({"log": True} if distribution.log else {})
 
 
 def _decoded(choice: Any) -> Any:

@@ -82,7 +82,8 @@ class SweepCreate(Body):
     dataset: DatasetName = Field("fashion_mnist", description="One of `GET /api/v1/datasets`.")
     space: dict[str, Any] = Field(
         description="A constant, a list of choices, or {low, high, step?, log?} for each hyperparameter that "
-        "shall differ from the book's value."
+        "shall differ from the book's value. A range holds reals, also between whole bounds, but where the "
+        "hyperparameter is whole or low, high and step are."
     )
     constraints: list[Constraint] = Field(
         default_factory=list,

@@ -109,8 +109,8 @@ def _range(name: str, kind: Number, posted: dict[str, Any]) -> Range:
             raise space_error((name, key), reason)
     low, high, step, log = posted["low"], posted["high"], posted.get("step"), posted.get("log", False)
     _check_shape(name, low, high, step, log)
-    whole = kind.whole or all(isinstance(number, int) for number in (low, high, *([] if step is None else [step])))
-    if whole:
+    # bounds alone don't say it: from 0 to 1 are reals, in steps of 1 two whole numbers
+    if kind.whole or (step is not None and all(isinstance(number, int) for number in (low, high, step))):
         step = None if step is None else _whole_step(name, step)
         return Range(int(low), int(high), step, log, whole=True)
     return Range(float(low), float(high), None if step is None else float(step), log)
@@ -127,8 +127,8 @@ def _check_shape(name: str, low: float, high: float, step: Any, log: Any) -> Non
         return
     if reason := problem(Number(0, high - low, above=True), step):
         raise space_error((name, "step"), reason)
-    if log:
-        raise space_error((name, "step"), "can't be given on a log scale")
+    if log and not (isinstance(low, int) and isinstance(high, int) and type(step) is int and step == 1):
+        raise space_error((name, "step"), "can't be given on a log scale, but for a step of 1 between whole numbers")
 
 
 def _whole_step(name: str, step: float) -> int:

@@ -13,7 +13,7 @@ from app.db.engine import connect, transaction
 from app.db.migrations import _alembic_config, is_migrated, migrate
 from app.db.tables import Base
 from app.errors import StartError
-from tests.support.queue_examples import at_once
+from tests.support.queue_examples import at_once, create_sweep, sweep_of
 
 # tables with their columns, indexes and checks, and the types: whatever a migration makes
 EVERYTHING = text("""
@@ -63,6 +63,29 @@ def test_down_and_up_again_is_where_we_were(engine: Engine) -> None:
         assert {row[1] for row in everything(connection)} == {"alembic_version"}
         command.upgrade(alembic(connection), "head")
         assert everything(connection) == before
+
+
+def test_ranges_of_whole_numbers_stay_whole(engine: Engine) -> None:
+    """Sweeps of a time when whole bounds meant whole numbers have a step of 1 after it, and the same values."""
+    ranges = {
+        "momentum": {"low": 0, "high": 1, "step": 1},
+        "hidden_units": {"low": 4, "high": 64, "log": True},
+        "learning_rate": {"low": 1, "high": 100, "step": 1, "log": True},
+        "dropout": {"low": 0.0, "high": 0.5},
+        "warmup_epochs": {"low": 0, "high": 4, "step": 2},
+    }
+    sweep = create_sweep(engine, space=ranges)
+    with engine.begin() as connection:
+        command.downgrade(alembic(connection), "0002")
+        before = connection.scalar(text("SELECT space FROM sweeps"))
+        assert before["momentum"] == {"low": 0, "high": 1}
+        assert before["learning_rate"] == {"low": 1, "high": 100, "log": True}
+        assert [before[name] for name in ("hidden_units", "dropout", "warmup_epochs")] == [
+            ranges[name] for name in ("hidden_units", "dropout", "warmup_epochs")
+        ]
+        command.upgrade(alembic(connection), "head")
+    after = sweep_of(engine, sweep).space
+    assert (after, [*after]) == (ranges, [*ranges])
 
 
 def test_a_server_knows_whether_its_tables_are_there(engine: Engine) -> None:

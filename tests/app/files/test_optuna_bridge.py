@@ -16,7 +16,7 @@ from app.db.engine import transaction
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.files import optuna_export, optuna_import
 from tests.support.export_examples import document, queued_again, rich_sweep
-from tests.support.queue_examples import create_sweep, trials_of
+from tests.support.queue_examples import create_sweep, sweep_of, trials_of
 from tests.support.up_process import say
 
 
@@ -114,6 +114,18 @@ def test_a_study_of_somebody_else_becomes_a_sweep(engine: Engine, client: TestCl
         best = queries.summary(session, sweep_id).best
     assert best is not None
     assert best.number == study.best_trial.number
+
+
+def test_whole_numbers_stay_whole_where_reals_could_be(engine: Engine, url: str) -> None:
+    """A distribution of integers becomes a range in steps of 1, also on a log scale."""
+    study = optuna.create_study(study_name="theirs", storage=url)
+    study.optimize(
+        lambda trial: trial.suggest_int("warmup_epochs", 0, 4) + trial.suggest_int("init_gain", 1, 100, log=True),
+        n_trials=1,
+    )
+    space = sweep_of(engine, restore(engine, url, "theirs")).space
+    assert space["warmup_epochs"] == {"low": 0, "high": 4, "step": 1}
+    assert space["init_gain"] == {"low": 1, "high": 100, "step": 1, "log": True}
 
 
 def test_hyperparameters_that_are_not_ours_are_listed(engine: Engine, url: str) -> None:

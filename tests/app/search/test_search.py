@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from optuna.distributions import IntDistribution
 
 from app.charts.rows import TrialRow
 from app.domain.space import Choice, Range, Space, parse_space
 from app.search.history import Observation
+from app.search.optuna_space import distributions
 from app.search.samplers import AskSeed
 from app.search.search import Search
 
@@ -127,6 +129,18 @@ def test_tpe_goes_where_trials_did_well() -> None:
     rows = [row(number, {"init_std": number / 20}, -abs(number / 20 - 0.1), "complete") for number in range(20)]
     proposals = [params["init_std"] for params in ask_all(space, "tpe", 0, 20, rows)]
     assert sum(abs(draw - 0.1) < 0.2 for draw in proposals) >= 12
+
+
+def test_a_step_of_one_draws_what_whole_bounds_drew() -> None:
+    """Ranges that were whole by their bounds are written with a step, and Optuna has the same distribution of them."""
+    raw = {
+        "warmup_epochs": {"low": 0, "high": 4, "step": 1},
+        "init_gain": {"low": 1, "high": 9, "step": 1, "log": True},
+    }
+    assert distributions(parse_space(raw)) == {
+        "warmup_epochs": IntDistribution(0, 4),
+        "init_gain": IntDistribution(1, 9, log=True),
+    }
 
 
 def test_choices_of_names_are_what_the_space_says() -> None:

@@ -28,6 +28,10 @@ def test_a_value_a_list_and_a_range_are_told_apart() -> None:
             "hidden_units": {"low": 1, "high": 64, "log": True},
             "learning_rate": {"low": 0.01, "high": 1.0},
             "depth": {"low": 0, "high": 8, "step": 2},
+            "momentum": {"low": 0, "high": 1},
+            "weight_decay": {"low": 1, "high": 100, "log": True},
+            "warmup_epochs": {"low": 0, "high": 4, "step": 1},
+            "init_gain": {"low": 1, "high": 100, "step": 1, "log": True},
         }
     )
     assert space.domains == {
@@ -36,8 +40,12 @@ def test_a_value_a_list_and_a_range_are_told_apart() -> None:
         "hidden_units": Range(1, 64, log=True, whole=True),
         "learning_rate": Range(0.01, 1.0),
         "depth": Range(0, 8, 2, whole=True),
+        "momentum": Range(0.0, 1.0),  # whole bounds of a hyperparameter that takes reals
+        "weight_decay": Range(1.0, 100.0, log=True),
+        "warmup_epochs": Range(0, 4, 1, whole=True),
+        "init_gain": Range(1, 100, 1, log=True, whole=True),
     }
-    assert [*space.domains] == ["epochs", "activation", "hidden_units", "learning_rate", "depth"]
+    assert [*space.domains][:5] == ["epochs", "activation", "hidden_units", "learning_rate", "depth"]
     assert (set(space.constants()), "epochs" in space.free()) == ({"epochs"}, False)
 
 
