@@ -1,6 +1,6 @@
 """The Pareto front: the points that no other beats in every objective."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 def front(values: Sequence[Sequence[float]], maximize: Sequence[bool]) -> list[int]:
@@ -16,6 +16,15 @@ def front(values: Sequence[Sequence[float]], maximize: Sequence[bool]) -> list[i
         if not any(_dominates(costs[rival], costs[index]) for rival in best):
             best.append(index)
     return sorted(best)
+
+
+def fronts(values: Sequence[Sequence[float]], maximize: Sequence[bool]) -> Iterator[list[int]]:
+    """Indices of the points on the front, then those on the front of all other points, and so on."""
+    rest = list(range(len(values)))
+    while rest:
+        indices = [rest[index] for index in front([values[index] for index in rest], maximize)]
+        yield indices
+        rest = sorted(set(rest) - set(indices))
 
 
 def _dominates(costs: Sequence[float], rival_costs: Sequence[float]) -> bool:

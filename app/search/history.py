@@ -1,13 +1,14 @@
 """What a sampler is shown: the trials of a sweep as observations, and how many of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Trial
+from app.db.tables import Epoch, Trial
 from app.domain.objectives import Objective
+from app.domain.pareto import fronts
 from app.domain.states import LIVE_TRIALS, TrialState
 
 # Ended trials that a sampler is shown at most; all, where none is named. An ask of TPE costs 0.1 ms for each of them,
@@ -26,34 +27,62 @@ class Observation(NamedTuple):
     """Of the sweep's objectives, in their order; none where the trial has no value."""
     excluded: bool = False
     """Whether it is left out of what the sampler learns from."""
+    epoch: int = 0
+    """The last one of a pruned trial, after which it had its value; 0 where its curve was not kept."""
 
 
 def observations(session: Session, sweep_id: int) -> list[Observation]:
     """All trials with parameters, by number, but those that were cancelled."""
+    last_epoch = select(func.max(Epoch.epoch)).where(Epoch.trial_id == Trial.id).scalar_subquery()
+    pruned_at = case((Trial.state == TrialState.pruned, last_epoch)).label("pruned_at")
     columns = (Trial.number, Trial.state, Trial.params, Trial.value, Trial.other_values, Trial.excluded)
-    query = select(*columns).where(
+    query = select(*columns, pruned_at).where(
         Trial.sweep_id == sweep_id, Trial.params.is_not(None), Trial.state != TrialState.cancelled
     )
     return [_observation(row) for row in session.execute(query.order_by(Trial.number))]
 
 
-def truncate_history(trials: Sequence[Observation], max_ended: int | None, objective: Objective) -> list[Observation]:
+def truncate_history(
+    trials: Sequence[Observation], max_ended: int | None, objectives: Sequence[Objective]
+) -> list[Observation]:
     """All trials that are live, and at most so many that have ended, in their order.
 
-    Those are the best quarter of them by the objective, and the newest of the others. None: all of them.
+    Those are the best quarter of them, with several objectives the whole Pareto front, and the newest of the others.
+    None: all of them.
     """
     ended = [trial for trial in trials if trial.state not in LIVE_TRIALS]
     if max_ended is None or len(ended) <= max_ended:
         return list(trials)
-    ranked = sorted(
-        (trial for trial in ended if trial.values), key=lambda trial: objective.rank(trial.values[0], trial.number)
-    )
-    best_numbers = {trial.number for trial in ranked[: max_ended // 4]}
+    best_numbers = _best_numbers([trial for trial in ended if trial.values], max_ended, objectives)
     rest_numbers = [trial.number for trial in ended if trial.number not in best_numbers]
-    shown_numbers = best_numbers | set(rest_numbers[-(max_ended - len(best_numbers)) :])
+    shown_numbers = best_numbers | set(rest_numbers[len(rest_numbers) - max_ended + len(best_numbers) :])
     return [trial for trial in trials if trial.number in shown_numbers or trial.state in LIVE_TRIALS]
+
+
+def best_first(trials: Iterable[Observation], objective: Objective) -> list[Observation]:
+    """Trials that have values, the best first: complete ones, then pruned ones, of which the deepest come first."""
+
+    def rank(trial: Observation) -> tuple[object, ...]:
+        pruned = trial.state == TrialState.pruned
+        return pruned, -trial.epoch if pruned else 0, objective.rank(trial.values[0], trial.number)
+
+    return sorted(trials, key=rank)
+
+
+def _best_numbers(trials: Sequence[Observation], max_ended: int, objectives: Sequence[Objective]) -> set[int]:
+    """Numbers of the best quarter; of the whole Pareto front where that is more."""
+    size = max_ended // 4
+    if len(objectives) == 1:
+        return {trial.number for trial in best_first(trials, objectives[0])[:size]}
+    ordered: list[Observation] = []
+    for indices in fronts([trial.values for trial in trials], [objective.maximize for objective in objectives]):
+        size = max(size, len(indices)) if not ordered else size
+        ordered += best_first([trials[index] for index in indices], objectives[0])
+        if len(ordered) >= size:
+            break
+    return {trial.number for trial in ordered[: min(size, max_ended)]}
 
 
 def _observation(row: Any) -> Observation:
     values = () if row.value is None else (row.value, *(row.other_values or ()))
-    return Observation(row.number, row.state, row.params, values, row.excluded)
+    return Observation(row.number, row.state, row.params, values, row.excluded, row.pruned_at or 0)

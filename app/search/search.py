@@ -1,8 +1,7 @@
 """A sweep's search: one in-memory Optuna study that is told trials and asked for configurations."""
 
-import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -14,6 +13,7 @@ from app.domain.space import Constraints, Space
 from app.search.history import MAX_HISTORY, Observation, truncate_history
 from app.search.optuna_space import frozen_trial, sampler_space, suggest_params
 from app.search.samplers import AskSeed, generation, make_sampler
+from app.search.stand_ins import StandIns
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -22,8 +22,8 @@ _OPTUNA_STATES = {
     "running": TrialState.RUNNING,
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
-    # a diverged or poisonous configuration tells the sampler to stay away; Optuna ranks a pruned trial behind all
-    # complete ones, while it ignores a failed one and would propose it again
+    # a diverged or poisonous configuration tells the sampler to stay away; Optuna ranks a pruned trial without a value
+    # behind all that have one, while it ignores a failed one and would propose it again
     "failed": TrialState.PRUNED,
     "infeasible": TrialState.PRUNED,
 }
@@ -51,12 +51,11 @@ class Search:
         self._sampler_space, self._traits = sampler_space(space), traits_of(options)
         self._study = optuna.create_study(directions=[objective.direction for objective in objectives])
         observations = [trial for trial in observations if not trial.excluded]
-        complete_values = [trial.values for trial in observations if trial.state == "complete"]
-        self._stand_ins = _StandIns.of(complete_values, objectives)
+        self._stand_ins = StandIns(observations, objectives)
         self._complete_count = 0
         self._sampler: BaseSampler | None = None
         self._earlier_params = [dict(trial.params) for trial in observations] if self._traits.breeds else []
-        for observation in truncate_history(observations, MAX_HISTORY.get(options["name"]), objectives[0]):
+        for observation in truncate_history(observations, MAX_HISTORY.get(options["name"]), objectives):
             self.tell(observation)
 
     def ask(self, ask_seed: AskSeed) -> dict[str, Any]:
@@ -80,6 +79,8 @@ class Search:
         if state is None:
             return
         fields: dict[str, Any] = {"constraints": violations} if violations else {}
+        if state == TrialState.PRUNED and len(observation.values) == 1:
+            fields["intermediate_values"] = {observation.epoch: observation.values[0]}
         if state == TrialState.COMPLETE and (size := population_size(self._options)):
             fields["system_attrs"] = generation(self._complete_count, size)
             self._complete_count += 1
@@ -103,30 +104,11 @@ class Search:
     def _outcome(self, observation: Observation) -> tuple[TrialState | None, tuple[float, ...]]:
         """The trial's state and values as its sampler can learn from them; None where it is not shown."""
         state = _OPTUNA_STATES.get(observation.state)
-        if not self._traits.complete_only or state in {None, TrialState.RUNNING}:
-            return state, observation.values if state == TrialState.COMPLETE else ()
-        values = observation.values
-        # a trial without all values gets stand-ins; before any trial is complete, there are none
-        if len(values) != len(self._stand_ins.worst):
-            # A sampler that takes constraints is steered by the violations, so the value is neutral; any other is
-            # steered by the worst value.
-            judged_by_constraints = observation.state == "infeasible" and self._traits.takes_constraints
-            values = self._stand_ins.mean if judged_by_constraints else self._stand_ins.worst
+        if state is TrialState.COMPLETE:
+            return state, observation.values
+        if state is not TrialState.PRUNED or not self._traits.complete_only:
+            return state, ()
+        # A sampler that takes constraints is steered by the violations, so the value is neutral.
+        judged_by_constraints = observation.state == "infeasible" and self._traits.takes_constraints
+        values = self._stand_ins.mean if judged_by_constraints else self._stand_ins.behind_complete(observation)
         return (TrialState.COMPLETE if values else state), values
-
-
-class _StandIns(NamedTuple):
-    """Values of the objectives for trials that have none; empty where no trial has any."""
-
-    worst: tuple[float, ...]
-    mean: tuple[float, ...]
-
-    @classmethod
-    def of(cls, values: Sequence[tuple[float, ...]], objectives: Sequence[Objective]) -> "_StandIns":
-        """The worst and the mean values so far."""
-        columns = list(zip(*values, strict=True))
-        worst = [
-            min(column) if objective.maximize else max(column)
-            for column, objective in zip(columns, objectives, strict=False)  # no columns where there are no values
-        ]
-        return cls(tuple(worst), tuple(map(statistics.fmean, columns)))

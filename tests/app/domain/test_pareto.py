@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from app.domain.pareto import front
+from app.domain.pareto import front, fronts
 
 
 def dominated(one: tuple[float, ...], other: tuple[float, ...], maximize: list[bool]) -> bool:
@@ -32,3 +32,17 @@ def test_no_points_have_no_front() -> None:
     """And one point is its own."""
     assert front([], [True, False]) == []
     assert front([(1.0, 2.0)], [True, False]) == [0]
+
+
+def test_fronts_are_peeled_off_one_by_one() -> None:
+    """Each is the front of the points that none before it has, and together they are all points."""
+    draw = random.Random(7)
+    points = [(float(draw.randint(0, 9)), float(draw.randint(0, 9))) for _ in range(60)]
+    maximize = [True, False]
+    rest = set(range(60))
+    for indices in fronts(points, maximize):
+        assert indices == [
+            index for index in sorted(rest) if not any(dominated(points[index], points[i], maximize) for i in rest)
+        ]
+        rest -= set(indices)
+    assert rest == set()
