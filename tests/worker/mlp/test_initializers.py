@@ -69,3 +69,13 @@ def test_initial_parameters_depend_on_configuration_and_seed() -> None:
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0].weight, other_seed[0].weight)
     assert [(tuple(w.shape), tuple(b.shape)) for w, b in first] == [((6, 20), (6,)), ((4, 6), (4,)), ((10, 4), (10,))]
+
+
+@pytest.mark.parametrize("name", ["default", "normal", "uniform", "kaiming_uniform", "kaiming_normal"])
+def test_a_narrow_network_begins_as_a_part_of_a_wide_one(name: str) -> None:
+    """With the same seed its first units have the same weights, whatever else differs."""
+    narrow, wide = (
+        initial_parameters(Run("", MLPConfig(hidden_layers=(units,), initialization=name), 7), 784, 10)[0].weight
+        for units in (16, 64)
+    )
+    torch.testing.assert_close(narrow, wide[:16], rtol=0, atol=0)
