@@ -1,8 +1,9 @@
 """The best configuration of a sweep: the one definition by which all pages and files choose it.
 
 A configuration's runs are those of all its trials: it may have been trained again with more seeds. Its mean and its
-sample standard deviation are over all of them, each run once. Of equal ones the best is that of the lowest number.
-docs/adr/0006-the-best-of-a-sweep.md.
+sample standard deviation are over all of them, each run once. The best is that of the best mean as far as that is no
+luck, unless the sweep asks for another rule; of equal ones that of the lowest number.
+docs/adr/0009-the-best-is-expected.md.
 
 All fragments here are of a statement that reads `sweeps s`.
 """
@@ -17,77 +18,118 @@ Z = 1.645
 # Of a row that has value, std and runs.
 _BOUND = f"value - CASE WHEN s.direction = 'maximize' THEN {Z} ELSE -{Z} END * std / sqrt(runs)"
 
-# Of rows that have value, bound and number.
+# Of rows that have value, std and runs: the mean of all, the variance between them, the variance of one run, to which
+# all that ran more than once contribute, and the share of it that their means have.
+_POPULATION = """
+    avg(value) {over} AS center, var_samp(value) {over} AS variance,
+    sum((runs - 1) * std ^ 2) {over} / nullif(sum(runs - 1) {over}, 0) AS noise,
+    avg(1 / CAST(runs AS float8)) {over} AS share
+"""
+
+# Of a row that has value and runs, beside those: its mean, moved towards that of all as far as it is luck. Null where
+# nothing ran more than once, since then nothing is known of luck.
+_SPREAD = "greatest(coalesce(variance, 0) - noise * share, 0)"
+_EXPECTED = f"""
+    CASE WHEN noise IS NOT NULL
+         THEN center + (value - center) * coalesce({_SPREAD} / nullif({_SPREAD} + noise / runs, 0), 1) END
+"""
+
+# Of rows that have value, bound, expected, runs, center and number. Where all differences look like luck every
+# configuration is expected to have the same value: then the better ones with more runs come first.
 _BEST_FIRST = """
     CASE WHEN s.best_by = 'lower_bound' THEN bound IS NULL END,
     CASE WHEN s.direction = 'maximize' THEN -1 ELSE 1 END
-        * CASE WHEN s.best_by = 'lower_bound' AND bound IS NOT NULL THEN bound ELSE value END,
+        * CASE s.best_by WHEN 'lower_bound' THEN coalesce(bound, value)
+                         WHEN 'expected' THEN coalesce(expected, value) ELSE value END,
+    CASE WHEN s.direction = 'maximize' THEN -1 ELSE 1 END
+        * CASE WHEN s.best_by = 'expected' THEN runs * (value - center) END,
     number
 """
 
 # Whether trials must be pooled to configurations. A trial that was trained again has a first seed beyond the others':
-# without one, and by the mean, trials are the configurations, and the best is the first entry of an index.
-_MUST_POOL = "(s.best_by <> 'mean' OR EXISTS (SELECT FROM trials r WHERE r.sweep_id = s.id AND r.first_seed > 0))"
+# without one trials are the configurations, all with as many runs, and the best but by the bound is that of the best
+# mean, the first entry of an index.
+_MUST_POOL = """
+    (s.best_by = 'lower_bound' OR EXISTS (SELECT FROM trials r WHERE r.sweep_id = s.id AND r.first_seed > 0))
+"""
 
 # The best trial, read from the end of ix_trials_best where the sweep's direction has it.
 _BEST_TRIAL = f"""
-    SELECT *, {_BOUND} AS bound
-    FROM (
-        (
-            SELECT id, number, value, std, s.seeds AS runs FROM trials
-            WHERE s.direction = 'maximize' AND NOT {_MUST_POOL}
-              AND sweep_id = s.id AND state = 'complete' AND NOT excluded
-            ORDER BY value DESC, number LIMIT 1
-        ) UNION ALL (
-            SELECT id, number, value, std, s.seeds AS runs FROM trials
-            WHERE s.direction = 'minimize' AND NOT {_MUST_POOL}
-              AND sweep_id = s.id AND state = 'complete' AND NOT excluded
-            ORDER BY value, number LIMIT 1
-        )
-    ) AS best_trial
+    (
+        SELECT id, number, value, std, s.seeds AS runs FROM trials
+        WHERE s.direction = 'maximize' AND NOT {_MUST_POOL}
+          AND sweep_id = s.id AND state = 'complete' AND NOT excluded
+        ORDER BY value DESC, number LIMIT 1
+    ) UNION ALL (
+        SELECT id, number, value, std, s.seeds AS runs FROM trials
+        WHERE s.direction = 'minimize' AND NOT {_MUST_POOL}
+          AND sweep_id = s.id AND state = 'complete' AND NOT excluded
+        ORDER BY value, number LIMIT 1
+    )
+"""
+
+# The same beside all complete trials, which are read for it.
+_JUDGED_BEST_TRIAL = f"""
+    SELECT best_trial.*, {_BOUND} AS bound, {_EXPECTED} AS expected
+    FROM ({_BEST_TRIAL}) AS best_trial, LATERAL (
+        SELECT {_POPULATION.format(over="")}
+        FROM (
+            SELECT value, std, s.seeds AS runs FROM trials WHERE sweep_id = s.id AND state = 'complete' AND NOT excluded
+        ) AS complete
+    ) AS population
 """
 
 # Every configuration, by its first trial. A trial that took over another one's results has its first seed too. A
 # configuration of which a run diverged in one of its trials has no mean, as a trial has none:
 # docs/adr/0003-diverged-trials.md.
-_CONFIGURATIONS = f"""
-    SELECT *, {_BOUND} AS bound
+_POOLED = """
+    SELECT min(trial.number) AS number, (array_agg(trial.id ORDER BY trial.number))[1] AS id,
+           avg(trial.value) AS value, count(*) * s.seeds AS runs,
+           CASE WHEN count(*) = 1 THEN min(trial.std)
+                ELSE sqrt(
+                    ((s.seeds - 1) * sum(coalesce(trial.std ^ 2, 0)) + s.seeds * count(*) * var_pop(trial.value))
+                    / (count(*) * s.seeds - 1)
+                ) END AS std
     FROM (
-        SELECT min(trial.number) AS number, (array_agg(trial.id ORDER BY trial.number))[1] AS id,
-               avg(trial.value) AS value, count(*) * s.seeds AS runs,
-               CASE WHEN count(*) = 1 THEN min(trial.std)
-                    ELSE sqrt(
-                        ((s.seeds - 1) * sum(coalesce(trial.std ^ 2, 0)) + s.seeds * count(*) * var_pop(trial.value))
-                        / (count(*) * s.seeds - 1)
-                    ) END AS std
-        FROM (
-            SELECT DISTINCT ON (coalesce(configuration, CAST(id AS text)), first_seed)
-                   coalesce(configuration, CAST(id AS text)) AS key, id, number, value, std
-            FROM trials WHERE sweep_id = s.id AND state = 'complete' AND NOT excluded
-            ORDER BY coalesce(configuration, CAST(id AS text)), first_seed, number
-        ) AS trial
-        WHERE NOT EXISTS (
-            SELECT FROM trials d JOIN runs r ON r.trial_id = d.id AND r.state = 'diverged'
-            WHERE d.sweep_id = s.id AND d.state = 'failed' AND NOT d.excluded AND d.configuration = trial.key
-        )
-        GROUP BY trial.key
-    ) AS pooled
+        SELECT DISTINCT ON (coalesce(configuration, CAST(id AS text)), first_seed)
+               coalesce(configuration, CAST(id AS text)) AS key, id, number, value, std
+        FROM trials WHERE sweep_id = s.id AND state = 'complete' AND NOT excluded
+        ORDER BY coalesce(configuration, CAST(id AS text)), first_seed, number
+    ) AS trial
+    WHERE NOT EXISTS (
+        SELECT FROM trials d JOIN runs r ON r.trial_id = d.id AND r.state = 'diverged'
+        WHERE d.sweep_id = s.id AND d.state = 'failed' AND NOT d.excluded AND d.configuration = trial.key
+    )
+    GROUP BY trial.key
 """
 
-_BEST_CONFIGURATION = f"""
-    SELECT id, number, value, std, runs, bound FROM ({_BEST_TRIAL}) AS single
-    UNION ALL (
-        SELECT id, number, value, std, runs, bound FROM ({_CONFIGURATIONS}) AS configuration
-        WHERE {_MUST_POOL} ORDER BY {_BEST_FIRST} LIMIT 1
-    )
+# The same beside all of them.
+_CONFIGURATIONS = f"""
+    SELECT *, {_BOUND} AS bound, {_EXPECTED} AS expected
+    FROM (SELECT *, {_POPULATION.format(over="OVER ()")} FROM ({_POOLED}) AS pooled) AS beside_all
 """
+
+
+def _best_configuration(columns: str, best_trial: str) -> str:
+    """These columns of the best configuration, which is the best trial where nothing is pooled."""
+    return f"""
+        SELECT {columns} FROM ({best_trial}) AS single
+        UNION ALL (
+            SELECT {columns} FROM ({_CONFIGURATIONS}) AS configuration
+            WHERE {_MUST_POOL} ORDER BY {_BEST_FIRST} LIMIT 1
+        )
+    """
+
+
+_JUDGED = _best_configuration("id, number, value, std, runs, bound, expected", _JUDGED_BEST_TRIAL)
+_IDENTIFIED = _best_configuration("id, number, value", _BEST_TRIAL)
 
 # The best configuration of each sweep, by its first trial.
 BEST = text(f"""
-    SELECT s.id AS sweep_id, best.number, best.value, best.std, best.runs, best.bound, t.params,
+    SELECT s.id AS sweep_id, best.number, best.value, best.expected, best.std, best.runs, best.bound, t.params,
            (SELECT avg(r.test_accuracy) FROM runs r WHERE r.trial_id = t.id) AS test_accuracy,
            EXISTS (SELECT FROM runs r WHERE r.trial_id = t.id AND r.weights IS NOT NULL) AS has_model
-    FROM sweeps s, LATERAL ({_BEST_CONFIGURATION}) AS best JOIN trials t ON t.id = best.id
+    FROM sweeps s, LATERAL ({_JUDGED}) AS best JOIN trials t ON t.id = best.id
     WHERE s.id = ANY(:ids)
 """)
 
@@ -97,10 +139,12 @@ TOP = text(f"""
     WHERE s.id = :sweep ORDER BY {_BEST_FIRST} LIMIT :count
 """)
 
-_BEST_ID = f"SELECT best.id FROM sweeps s, LATERAL ({_BEST_CONFIGURATION}) AS best WHERE s.id = :sweep"
+# The best configuration of one sweep: id and number of its first trial, and the mean over all its runs.
+IDENTIFIED_BEST = text(f"SELECT best.* FROM sweeps s, LATERAL ({_IDENTIFIED}) AS best WHERE s.id = :sweep")
 
 
 def best_trial_id(sweep: Sweep) -> Select[int]:
     """Selects the id of the best configuration's first trial; excluded trials don't count."""
     sweep_id = bindparam("sweep", sweep.id, BigInteger, unique=True)
-    return select(text(_BEST_ID).bindparams(sweep_id).columns(id=BigInteger).subquery("best").c.id)
+    columns = text(IDENTIFIED_BEST.text).bindparams(sweep_id).columns(id=BigInteger)
+    return select(columns.subquery("best").c.id)

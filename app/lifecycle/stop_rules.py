@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Sweep, Trial
@@ -18,6 +18,7 @@ from app.domain import transitions
 from app.domain.formatting import plural
 from app.domain.states import LIVE_TRIALS, TrialState
 from app.lifecycle import sweep_row
+from app.lifecycle.best import IDENTIFIED_BEST
 from app.schemas import StopRules
 
 _STOPPABLE = transitions.SWEEPS.sources("stop")
@@ -55,8 +56,7 @@ def _seconds(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
 
 
 def _target(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
-    best = _best_trial(session, sweep, Trial.number) if rules.target is not None else None
-    if rules.target is None or best is None or best.value is None:
+    if rules.target is None or (best := session.execute(IDENTIFIED_BEST, {"sweep": sweep.id}).one_or_none()) is None:
         return None
     if sweep.first_objective.is_better(rules.target, than=best.value):
         return None
@@ -110,10 +110,13 @@ def _most_common(errors: Sequence[str]) -> str:
 
 
 def _best_trial(session: Session, sweep: Sweep, *ties: InstrumentedAttribute[Any]) -> Trial | None:
-    """The trial with the best value; of equal ones the first by these columns."""
-    value = Trial.value.desc() if sweep.first_objective.maximize else Trial.value.asc()
+    """The best configuration's first trial; of trials with equal values the first by these columns."""
+    best = session.execute(IDENTIFIED_BEST, {"sweep": sweep.id}).one_or_none()
+    if best is None:
+        return None
     complete = select(Trial).where(Trial.sweep_id == sweep.id, Trial.state == TrialState.complete, ~Trial.excluded)
-    return session.scalar(complete.order_by(value, *ties).limit(1))
+    equal = complete.where(or_(Trial.id == best.id, Trial.value == best.value))
+    return session.scalar(equal.order_by(*ties).limit(1))
 
 
 _RULES: tuple[Callable[[Session, Sweep, StopRules], str | None], ...] = (_target, _failures, _no_improvement, _seconds)

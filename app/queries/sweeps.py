@@ -69,7 +69,7 @@ def tags(session: Session, limit: int = 30) -> list[str]:
 
 def _best_configurations(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
     """The best configuration of each sweep that has one."""
-    fields = ("number", "value", "std", "runs", "bound", "params", "test_accuracy")
+    fields = ("number", "value", "expected", "std", "runs", "bound", "params", "test_accuracy")
     rows = session.execute(best.BEST, {"ids": sweep_ids})
     return {
         row.sweep_id: schemas.Best(

@@ -60,7 +60,7 @@ class OneObjective(Body):
 Objectives = Annotated[list[OneObjective], Field(min_length=2, max_length=MAX_OBJECTIVES)]
 Constraint = Annotated[str, StringConstraints(max_length=MAX_CONSTRAINT_LENGTH, pattern=r"^[^\x00]*$")]
 Repeats = Literal["reuse", "new_seeds", "forbid"]
-BestBy = Literal["mean", "lower_bound"]
+BestBy = Literal["expected", "mean", "lower_bound"]
 
 _EXAMPLE: JsonDict = {
     "name": "width",
@@ -115,9 +115,10 @@ class SweepCreate(Body):
         None, description="Several instead of `objective`; `best`, rules and charts of one value go by the first."
     )
     best_by: BestBy = Field(
-        "mean",
-        description="How the best is chosen: by the mean over all runs of a configuration, or by the mean less 1.645 "
-        "standard errors (more where the direction is minimize).",
+        "expected",
+        description="How the best is chosen: by what a configuration is expected to have with more runs, its mean "
+        "moved towards that of all configurations as far as it is luck; by the mean over all its runs; or by the mean "
+        "less 1.645 standard errors (more where the direction is minimize).",
     )
     stop: StopRules | None = Field(None, description="When it stops before all trials are done.")
     keep_models: KeepModels = Field(
@@ -153,6 +154,10 @@ class Best(BaseModel):
 
     number: int
     value: float
+    expected: float | None = Field(
+        description="What more runs are expected to have: the mean, moved towards that of all configurations as far as "
+        "it is luck. Null where no configuration of the sweep ran more than once."
+    )
     std: float | None
     runs: int = Field(description="Runs of the configuration, over all its trials.")
     bound: float | None = Field(description="The mean less 1.645 standard errors (more to minimize); null for one run.")

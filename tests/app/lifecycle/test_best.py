@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean, stdev, variance
 from typing import Any
 
 import pytest
@@ -124,6 +124,65 @@ def test_runs_of_one_configuration_are_pooled(engine: Engine) -> None:
     again(engine, sweep, 0, first_seed=6)
     end(engine, sweep, [[0.5, 0.5, 0.5]])
     assert (best_of(engine, sweep).number, best_of(engine, sweep).runs) == (1, 3)
+
+
+def expected_values(configurations: Sequence[Sequence[float]]) -> list[float]:
+    """m0 + t2 / (t2 + s2 / n) (m - m0) of each, by its textbook."""
+    means, sizes = [fmean(runs) for runs in configurations], [len(runs) for runs in configurations]
+    center, degrees = fmean(means), sum(sizes) - len(sizes)
+    within = sum(variance(runs) * (len(runs) - 1) for runs in configurations if len(runs) > 1) / degrees
+    between = max(variance(means) - within * fmean(1 / size for size in sizes), 0)
+    return [
+        center + between / (between + within / size) * (mean - center) for mean, size in zip(means, sizes, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_further_runs_tell_good_from_lucky(engine: Engine, direction: str) -> None:
+    """By its two runs trial 0 is better than trial 1 by its eight, but less is expected of it; by the mean it stays."""
+    sign = 1 if direction == "maximize" else -1
+    lucky, good, poor, poorest = [0.95, 0.79], [0.9, 0.82], [0.8, 0.7], [0.68, 0.8]
+    first = [[sign * value for value in runs] for runs in (lucky, good, poor, poorest)]
+    later = [[sign * value for value in runs] for runs in ([0.9, 0.83], [0.82, 0.9], [0.85, 0.88])]
+    objective = {"metric": "val_loss", "direction": direction}
+    bests = {}
+    for best_by in ("expected", "mean"):
+        sweep = a_sweep(engine, first, objective=objective, best_by=best_by)
+        before = best_of(engine, sweep)
+        assert before.number == 0
+        assert before.expected == pytest.approx(expected_values(first)[0])
+        for index in range(3):
+            again(engine, sweep, 1, first_seed=2 + 2 * index)
+        end(engine, sweep, later)
+        bests[best_by] = best_of(engine, sweep)
+    pooled = [first[0], [*first[1], *later[0], *later[1], *later[2]], first[2], first[3]]
+    assert (bests["mean"].number, bests["expected"].number) == (0, 1)
+    assert bests["expected"].expected == pytest.approx(expected_values(pooled)[1])
+    assert bests["mean"].expected == pytest.approx(expected_values(pooled)[0])
+    assert bests["expected"].runs == 8
+    assert bests["expected"].value == pytest.approx(fmean(pooled[1]))
+
+
+def test_where_all_differences_are_luck_the_best_mean_of_most_runs_wins(engine: Engine) -> None:
+    """Every configuration is expected to have the mean of all; a mean of more runs that is not much lower is first."""
+    sweep = a_sweep(engine, [[0.9, 0.7], [0.81, 0.78], [0.5, 0.98]])
+    assert best_of(engine, sweep).number == 0
+    for index in range(2):
+        again(engine, sweep, 1, first_seed=2 + 2 * index)
+    end(engine, sweep, [[0.7, 0.896], [0.75, 0.85]])
+    best = best_of(engine, sweep)
+    assert (best.number, best.runs, best.value < 0.8) == (1, 6, True)
+    assert best.expected == pytest.approx(fmean([0.8, best.value, 0.74]))
+
+
+def test_one_run_each_says_nothing_of_luck(engine: Engine) -> None:
+    """Nothing is known of the spread over seeds, so nothing is expected and the best mean wins; a single trial too."""
+    best = best_of(engine, a_sweep(engine, [[0.5], [0.7]]))
+    assert (best.number, best.expected) == (1, None)
+    best = best_of(engine, a_sweep(engine, [[0.5, 0.7]]))
+    assert best.expected == pytest.approx(0.6)
+    best = best_of(engine, a_sweep(engine, [[0.5, 0.5], [0.5, 0.5]]))
+    assert (best.number, best.expected) == (0, 0.5)
 
 
 def test_a_configuration_of_which_a_run_diverged_is_never_the_best(engine: Engine) -> None:

@@ -181,6 +181,24 @@ def test_of_equal_values_the_target_names_the_trial_that_pages_call_the_best(eng
     assert (best.number, sweep.reason()) == (7, "target: trial 7 reached 0.95")
 
 
+def test_a_trial_whose_luck_did_not_last_reaches_no_target(engine: Engine) -> None:
+    """The target is compared with the mean over all runs of the best configuration, as pages show it."""
+    sweep = create_grid(engine, 1, 2, 3, stop={"target": 0.9}, best_by="mean")
+    with transaction(engine) as session:  # trials that were asked for by hand: the rules sleep until they have ended
+        session.execute(text("UPDATE trials SET enqueued = true"))
+        session.execute(text("UPDATE trials SET first_seed = 1, configuration = 'same' WHERE number = 1"))
+        session.execute(text("UPDATE trials SET configuration = 'same' WHERE number = 0"))
+    worker = new_worker(engine)
+    leases = {trial.number: trial.lease for trial in claim(engine, worker)}
+    values = {0: 0.95, 1: 0.8, 2: 0.6}
+    finish(engine, sweep, worker, [success(leases[number], value) for number, value in values.items()])
+    with transaction(engine) as session:
+        best = queries.summary(session, sweep).best
+    assert best is not None
+    assert (best.number, round(best.value, 6), best.runs) == (0, 0.875, 2)
+    assert sweep_of(engine, sweep).stop_reason is None
+
+
 def test_rules_and_reason_are_shown(client: TestClient, engine: Engine) -> None:
     """As they were posted, and in words on the sweep's page."""
     rules = {"target": 0.9, "failures": 5}
