@@ -13,7 +13,10 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from app.domain.sampling import traits_of
 from app.search.optuna_space import SamplerSpace
+from app.search.private_parts import require_private_part, set_private_parts
+from app.search.tpe import BatchTPE
 
 # some samplers and options are called experimental: what this project needs of them is tested
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
@@ -43,16 +46,15 @@ def make_sampler(options: Mapping[str, Any], ask_seed: AskSeed, space: SamplerSp
     return _MAKERS[options["name"]](ask_seed, space, **further_options)
 
 
-def set_private_parts(sampler: BaseSampler, **values: object) -> None:
-    """Sets attributes that Optuna keeps to itself. Raises AssertionError for one that it does not have."""
-    for name, value in values.items():
-        _require_private_part(sampler, name)
-        setattr(sampler, name, value)
-
-
-def _require_private_part(owner: object, name: str) -> None:
-    if not hasattr(owner, name):  # to set or to replace it would change nothing, and nobody would be told
-        raise AssertionError(f"Optuna {optuna.__version__} has no {name} in {owner!r}")
+def next_sampler(
+    sampler: BaseSampler | None, options: Mapping[str, Any], ask_seed: AskSeed, space: SamplerSpace
+) -> BaseSampler:
+    """The sampler for the next ask of a batch, which the one before may serve too."""
+    if isinstance(sampler, BatchTPE):
+        sampler.reseed(ask_seed.seed)
+    elif sampler is None or not traits_of(options).reuses_model:
+        return make_sampler(options, ask_seed, space)
+    return sampler
 
 
 def generation(number: int, size: int) -> dict[str, int]:
@@ -159,8 +161,8 @@ class _Genetic(optuna.samplers.NSGAIISampler):
         return parents
 
 
-_require_private_part(optuna.samplers.QMCSampler, "_find_sample_id")
-_require_private_part(optuna.samplers.CmaEsSampler, "_restore_optimizer")
+require_private_part(optuna.samplers.QMCSampler, "_find_sample_id")
+require_private_part(optuna.samplers.CmaEsSampler, "_restore_optimizer")
 
 
 def _random(ask_seed: AskSeed, _: SamplerSpace) -> BaseSampler:
@@ -171,7 +173,7 @@ def _tpe(ask_seed: AskSeed, space: SamplerSpace, **options: Any) -> BaseSampler:
     if space.conditional:
         # in groups, what exists only under a condition is modelled together with what it depends on
         options |= {"group": True, "multivariate": True}
-    return optuna.samplers.TPESampler(seed=ask_seed.seed, **options)
+    return BatchTPE(ask_seed.seed, **options)
 
 
 def _gaussian_process(ask_seed: AskSeed, _: SamplerSpace, **options: Any) -> BaseSampler:

@@ -12,7 +12,7 @@ from app.domain.sampling import population_size, traits_of
 from app.domain.space import Constraints, Space
 from app.search.history import MAX_HISTORY, Observation, truncate_history
 from app.search.optuna_space import frozen_trial, sampler_space, suggest_params
-from app.search.samplers import AskSeed, generation, make_sampler
+from app.search.samplers import AskSeed, generation, next_sampler
 from app.search.stand_ins import StandIns
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -93,8 +93,7 @@ class Search:
         self.tell(Observation(_NO_TRIAL, "infeasible", params))
 
     def _draw(self, ask_seed: AskSeed) -> dict[str, Any]:
-        if self._sampler is None or not self._traits.reuses_model:
-            self._sampler = make_sampler(self._options, ask_seed, self._sampler_space)
+        self._sampler = next_sampler(self._sampler, self._options, ask_seed, self._sampler_space)
         self._study.sampler = self._sampler
         return suggest_params(self._study.ask(), self._space)
 

@@ -13,7 +13,8 @@ from app.domain.objectives import Objective
 from app.domain.space import Constraints, Space, parse_constraints, parse_space
 from app.search.history import Observation
 from app.search.optuna_space import sampler_space
-from app.search.samplers import AskSeed, make_sampler, set_private_parts
+from app.search.private_parts import set_private_parts
+from app.search.samplers import AskSeed, make_sampler
 from app.search.search import Search
 from tests.support.paths import ROOT
 
@@ -233,7 +234,8 @@ from app.web.app import create_app
 from app.domain.objectives import Objective
 from app.domain.space import parse_space
 from app.search.optuna_space import sampler_space
-from app.search.samplers import AskSeed, make_sampler, set_private_parts
+from app.search.private_parts import set_private_parts
+from app.search.samplers import AskSeed, make_sampler
 from app.search.search import Search
 print(Search(parse_space({"epochs": [2]}), {"name": "random"}).ask(AskSeed(0, 0)))
 """
