@@ -56,6 +56,13 @@ class Settings(BaseSettings):
     )
     lease_seconds: float = Field(30, ge=1, le=3600, description="A worker silent for so long loses its trials.")
 
+    checkpoint_seconds: float = Field(
+        30,
+        ge=1,
+        le=86_400,
+        description="So much training, at most, is lost with a worker; more where it is dear to keep.",
+    )
+
     webhook_private: bool = Field(False, description="Webhooks may go to this machine and to local networks.")
 
     @field_validator("allowed_hosts", mode="before")

@@ -30,7 +30,7 @@ from app.sweeps import creation
 from tests.support.queue_examples import new_worker
 from worker.context import Context
 from worker.data import datasets
-from worker.train import TrainMLP
+from worker.legs.train import TrainMLP
 
 TRIALS, SEEDS = 64, 3
 CPU = torch.device("cpu")

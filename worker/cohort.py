@@ -1,7 +1,7 @@
 """The cohort: the runs that train together, and how many of them fit in a device's memory."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import accumulate
 
 from app.db.tables import Sweep
@@ -23,6 +23,12 @@ def cohort(sweep: Sweep, trials: Sequence[ClaimedTrial]) -> list[Run]:
         for trial in trials
         for index in seed_indices(sweep, trial)
     ]
+
+
+def trial_and_seed(key: Hashable) -> Key:
+    """The key of one of the cohort's runs, which the training takes for any hashable."""
+    assert isinstance(key, tuple)
+    return key
 
 
 def seed_indices(sweep: Sweep, trial: ClaimedTrial) -> range:

@@ -25,11 +25,11 @@ from worker.data import datasets
 from worker.data.datasets import DatasetError
 from worker.device import devices, memory
 from worker.environment import environment
+from worker.legs.train import TrainMLP
 from worker.mlp.split import Split
 from worker.notifications import Listener
 from worker.retry import retry_while_disconnected
 from worker.signals import Stopped
-from worker.train import TrainMLP
 
 logger = logging.getLogger(__name__)
 

@@ -65,3 +65,8 @@ def is_gone(error: DBAPIError) -> bool:
     """
     state = getattr(error.orig, "sqlstate", None)
     return state is None or state[:2] in {"08", "40", "53", "57"}
+
+
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Whether the statement waited in vain for a row that another transaction has locked."""
+    return getattr(error.orig, "sqlstate", None) == "55P03"

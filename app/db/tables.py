@@ -25,7 +25,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZMULTIRANGE
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.domain.objectives import Objective
@@ -115,6 +115,10 @@ class Sweep(Base):
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_hash: Mapped[str | None]
     scored: Mapped[bool] = mapped_column(server_default=text("false"))
+    claimed_at: Mapped[datetime | None] = mapped_column(doc="When trials of it were last claimed.")
+    earlier_legs: Mapped[Any] = mapped_column(
+        TSTZMULTIRANGE, server_default=text("'{}'"), doc="The times of legs that ended before their trials did."
+    )
     revision: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
@@ -165,6 +169,7 @@ class Trial(Base):
         CheckConstraint(
             "(params IS NULL) = (cost IS NULL) AND (params IS NULL) = (epochs_total IS NULL)", name="cost_with_params"
         ),
+        CheckConstraint("rung IS NULL OR state = 'waiting'", name="waits_at_rung"),
         Index("ix_trials_sweep_id_state", "sweep_id", "state"),
         Index("ix_trials_sweep_id_configuration", "sweep_id", "configuration"),
         Index("ix_trials_repeated", "sweep_id", postgresql_where=text("first_seed > 0")),
@@ -177,7 +182,12 @@ class Trial(Base):
             text("enqueued DESC"),
             text("cost DESC NULLS LAST"),
             "number",
-            postgresql_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting' AND rung IS NULL"),
+        ),
+        Index(
+            "ix_trials_between_legs",
+            "sweep_id",
+            postgresql_where=text("state = 'waiting' AND rung_means <> '{}'"),
         ),
         Index("ix_trials_leased", "lease_until", postgresql_where=text("state = 'running'")),
         Index(
@@ -220,6 +230,14 @@ class Trial(Base):
     )
     epochs_done: Mapped[int] = mapped_column(server_default=text("0"), doc="Recorded epochs, summed over its runs.")
     epochs_total: Mapped[int | None]
+    epochs_trained: Mapped[int] = mapped_column(
+        server_default=text("0"), doc="Epochs of each run in its checkpoint, after which it goes on; 0: it begins anew."
+    )
+    bracket: Mapped[int | None] = mapped_column(doc="Of hyperband, whose brackets halve at different epochs.")
+    rung: Mapped[int | None] = mapped_column(doc="At which it waits until it is promoted, from 0.")
+    rung_means: Mapped[list[float]] = mapped_column(
+        ARRAY(Float(53)), server_default=text("'{}'"), doc="The mean over its runs at each rung that it has reached."
+    )
     worker_id: Mapped[UUID | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
@@ -261,6 +279,16 @@ class Epoch(Base):
     val_loss: Mapped[float | None]
     val_accuracy: Mapped[float | None]
     seconds: Mapped[float]
+
+
+class Checkpoint(Base):
+    """What the training of a trial goes on from, until the trial has ended."""
+
+    __tablename__ = "checkpoints"
+
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True)
+    epochs_done: Mapped[int] = mapped_column(doc="Recorded epochs, summed over the trial's runs.")
+    data: Mapped[bytes] = mapped_column(doc="Safetensors, which only workers read: worker.legs.checkpoint.")
 
 
 class WebhookDelivery(Base):

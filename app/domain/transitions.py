@@ -150,11 +150,24 @@ TRIALS = Table[TrialState](
             "attempt does not count; cancelled in a sweep that stops",
         ),
         Transition(
+            "(leg ends)",
+            (_T.running,),
+            (_T.waiting,),
+            "it has come to a rung, where it waits to be among the best, or makes room for another sweep; it goes on "
+            "from its checkpoint",
+        ),
+        Transition(
+            "(not promoted)",
+            (_T.waiting,),
+            (_T.pruned,),
+            "it waits at a rung, and no other trial of its sweep is left to come, or its sweep is stopped",
+        ),
+        Transition(
             "(lost)",
             (_T.running,),
             (_T.waiting, _T.failed, _T.cancelled),
-            "its lease ran out or its training raised an error: noted in its history; the third time it fails; "
-            "cancelled in a sweep that stops",
+            "its lease ran out or its training raised an error: noted in its history; it goes on from its last "
+            "checkpoint, its third attempt begins anew, and the third time it fails; cancelled in a sweep that stops",
         ),
         Transition(
             "cancel",

@@ -44,7 +44,8 @@ def stop_overdue(session: Session) -> None:
 
 def _has_live_enqueued(session: Session, sweep: Sweep) -> bool:
     """Whether a trial that somebody asked for by hand waits or runs."""
-    enqueued = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.state.in_(LIVE_TRIALS), Trial.enqueued)
+    live = (Trial.state.in_(LIVE_TRIALS), Trial.rung.is_(None))
+    enqueued = select(Trial.id).where(Trial.sweep_id == sweep.id, *live, Trial.enqueued)
     return session.scalar(enqueued.limit(1)) is not None
 
 

@@ -14,7 +14,7 @@ from app.domain import transitions
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState, TrialState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.errors import ConflictError, NotFoundError
-from app.lifecycle import weight_retention
+from app.lifecycle import rungs, weight_retention
 from app.lifecycle.trial_changes import CANCELLED
 
 
@@ -51,6 +51,7 @@ def change_state(session: Session, sweep_id: int, call: str) -> Sweep:
     if target is None:
         return sweep
     if call == "stop":
+        rungs.end_started(session, sweep)
         _cancel_trials(session, sweep_id, [TrialState.waiting])
     if call == "cancel":
         _cancel_trials(session, sweep_id, LIVE_TRIALS)
@@ -90,7 +91,12 @@ def mark_changed(session: Session, sweep_id: int) -> None:
 
 
 def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
-    """Ends each of these sweeps that has no live trial left: completed if any trial was, else failed or cancelled."""
+    """Ends each of these sweeps that has no live trial left: completed if any trial was, else failed or cancelled.
+
+    Before that, trials that wait at rungs go on, or end where no other trial is left.
+    """
+    sweep_ids = list(sweep_ids)
+    rungs.settle(session, sweep_ids)
 
     def has(*states: TrialState) -> Exists:
         return select(Trial.id).where(Trial.sweep_id == Sweep.id, Trial.state.in_(states)).exists()
@@ -102,7 +108,7 @@ def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
     )
     session.execute(
         update(Sweep)
-        .where(Sweep.id.in_(list(sweep_ids)), Sweep.state.not_in(ENDED_SWEEPS), ~has(*LIVE_TRIALS))
+        .where(Sweep.id.in_(sweep_ids), Sweep.state.not_in(ENDED_SWEEPS), ~has(*LIVE_TRIALS))
         .values(state=cast(outcome, Sweep.state.type), finished_at=func.clock_timestamp(), revision=Sweep.revision + 1)
         .execution_options(synchronize_session=False)
     )

@@ -6,7 +6,13 @@ into the queue takes its lease in the same statement. With the token gone, no la
 
 WITHOUT_LEASE = "lease_token = NULL, lease_until = NULL"
 
-CANCELLED = f"state = 'cancelled', {WITHOUT_LEASE}, finished_at = clock_timestamp()"
+CANCELLED = f"state = 'cancelled', {WITHOUT_LEASE}, rung = NULL, finished_at = clock_timestamp()"
 
-# As if it had not been claimed: the attempt does not count. Its parameters stay.
-GIVEN_BACK = f"state = 'waiting', {WITHOUT_LEASE}, started_at = NULL, epochs_done = 0, attempt = attempt - 1"
+# Of a trial that waits again: what is recorded beyond its checkpoint is trained once more.
+EPOCHS_OF_CHECKPOINT = """CASE WHEN t.epochs_trained = 0 THEN 0 ELSE
+    coalesce((SELECT c.epochs_done FROM checkpoints c WHERE c.trial_id = t.id), 0) END"""
+
+# As if it had not been claimed: the attempt does not count. Its parameters stay, and its checkpoint.
+GIVEN_BACK = f"""
+    state = 'waiting', {WITHOUT_LEASE}, started_at = NULL, epochs_done = {EPOCHS_OF_CHECKPOINT}, attempt = attempt - 1
+"""

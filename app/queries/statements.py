@@ -31,15 +31,16 @@ TOTALS = text(f"""
 """)
 
 # The seconds in which any of a sweep's trials was in training: pauses and nights without a worker don't count. A clock
-# that was put back makes a trial take no time.
+# that was put back makes a trial take no time. A trial that ended at a rung was not in training when it ended.
 TRAINED = text("""
     WITH periods AS (
-        SELECT sweep_id, range_agg(
-            tstzrange(started_at, greatest(started_at, coalesce(finished_at, clock_timestamp())))
-        ) AS trained
-        FROM trials
-        WHERE sweep_id = ANY(:ids) AND state NOT IN ('waiting', 'cancelled') AND started_at IS NOT NULL
-        GROUP BY sweep_id
+        SELECT s.id AS sweep_id, s.earlier_legs + coalesce(range_agg(
+            tstzrange(t.started_at, greatest(t.started_at, coalesce(t.finished_at, clock_timestamp())))
+        ) FILTER (WHERE t.id IS NOT NULL), '{}') AS trained
+        FROM sweeps s LEFT JOIN trials t
+          ON t.sweep_id = s.id AND t.state NOT IN ('waiting', 'cancelled') AND t.started_at IS NOT NULL
+          AND NOT (t.state = 'pruned' AND t.rung_means <> '{}')
+        WHERE s.id = ANY(:ids) GROUP BY s.id
     )
     SELECT sweep_id,
            (SELECT sum(extract(epoch FROM upper(period) - lower(period))) FROM unnest(trained) AS period) AS seconds

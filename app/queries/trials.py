@@ -106,6 +106,8 @@ def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> s
         attempt=trial.attempt,
         history=[schemas.AttemptOut.model_validate(attempt) for attempt in trial.history],
         seconds=(finished - started).total_seconds() if finished and started else None,
+        rung=trial.rung,
+        rung_means=trial.rung_means,
         worker=trial.worker_id,
         error=trial.error,
         reason=trial.reason,

@@ -2,6 +2,16 @@
 
 from app.queue.claims import MAX_CLAIMED_TRIALS, ClaimedTrial, claim, note_environment
 from app.queue.leases import MAX_ATTEMPTS, Lease, expire, fail_attempt, give_back, heartbeat
+from app.queue.legs import (
+    LegResult,
+    TrialCheckpoint,
+    drop_ended_checkpoints,
+    end_leg,
+    load_checkpoints,
+    means_at_rung,
+    must_make_room,
+    save_checkpoints,
+)
 from app.queue.progress import EpochPoint, RunResult, TrialResult, finish, record
 from app.queue.workers import forget_workers, live_workers, register, set_worker_state
 
@@ -11,9 +21,13 @@ __all__ = [
     "ClaimedTrial",
     "EpochPoint",
     "Lease",
+    "LegResult",
     "RunResult",
+    "TrialCheckpoint",
     "TrialResult",
     "claim",
+    "drop_ended_checkpoints",
+    "end_leg",
     "expire",
     "fail_attempt",
     "finish",
@@ -21,8 +35,12 @@ __all__ = [
     "give_back",
     "heartbeat",
     "live_workers",
+    "load_checkpoints",
+    "means_at_rung",
+    "must_make_room",
     "note_environment",
     "record",
     "register",
+    "save_checkpoints",
     "set_worker_state",
 ]

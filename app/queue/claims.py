@@ -5,19 +5,24 @@ What a lease is, and in which order rows are locked, is said in app.queue.leases
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, func, or_, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.db.engine import is_lock_timeout
 from app.db.tables import Sweep, Trial
-from app.domain.pruning.options import OneEpochPruner, stored_pruner
+from app.domain.pruning.options import HyperbandPruner, OneEpochPruner, PrunerOptions, stored_pruner
 from app.domain.pruning.rules import complete_trials_needed
+from app.domain.pruning.rungs import bracket_sizes, ladder, next_bracket, waits_at_rungs
 from app.domain.sampling import first_batch, traits_of
 from app.domain.states import SweepState, TrialState, WorkerState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.lifecycle import sweep_row
+from app.lifecycle.rungs import max_epochs
 from app.queue import statements
 from app.queue.leases import Lease
 from app.queue.workers import set_worker_state
@@ -26,6 +31,11 @@ from app.queue.workers import set_worker_state
 # not what it trains at once: trained in smaller cohorts the same runs took no less time, whether the parameters of all
 # fit in the cache or not (`python -m benchmarks.cohorts`).
 MAX_CLAIMED_TRIALS = {"cpu": 64, "mps": 256, "cuda": 512}
+
+
+# Trials that train together about as fast, each, as more of them would: a group of so many is wide. The share of the
+# largest claim grows with the device.
+MIN_WIDE = 8
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,22 @@ class ClaimedTrial:
     params: dict[str, Any] | None  # None until the sampler is asked
     attempt: int
     first_seed: int = 0  # index of its first run's seed
+    epochs_trained: int = 0  # of its checkpoint, from which it goes on
+    rung_epoch: int | None = None  # after which its leg ends; None where it goes on to its last epoch
+
+
+@dataclass(frozen=True)
+class Group:
+    """Waiting trials of a sweep that train as one: they stand at the same epoch, and leave at the same rung."""
+
+    epochs_trained: int
+    bracket: int | None  # of hyperband; None also before trials have one
+    rungs: int  # that they have reached
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its trials have not trained yet."""
+        return self.epochs_trained == 0 and self.rungs == 0
 
 
 def claim(
@@ -46,30 +72,68 @@ def claim(
 
     It is at most `max_trials`, except under the pruner `one_epoch`, which compares all trials of its cohort.
 
-    The sweep is one of the highest priority, and of those the one with the fewest running trials, so that a long sweep
-    never starves a short one. The share is the cost of all its live trials over the number of live workers: enqueued
-    trials first, then the most expensive, so that all workers end together. A trial on its last attempt comes before
-    all others and is trained alone, so that it takes no other trial down with its worker.
+    The sweep is one of the highest priority, of those one with the fewest running trials, and of those the one that has
+    waited longest, so that a long sweep never starves a short one. All trials stand at the same epoch. The share is the
+    cost of all the sweep's live trials over the number of live workers: enqueued trials first, then the most expensive,
+    so that all workers end together. A trial on its last attempt comes before all others and is trained alone, so that
+    it takes no other trial down with its worker.
 
     Trials whose lease has run out come back through `expire`, in a transaction before this one: two workers that hold
     the locks of lapsed sweeps and come here for one more could wait for each other.
     """
+    sweep = _lock_next_sweep(session)
+    group = None if sweep is None else _pick_group(session, sweep, max_trials)
+    if sweep is None or group is None:
+        return None
+    pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
+    limit = _claim_limit(session, sweep, pruner, max_trials) if group.is_new else max_trials
+    bracket = _next_bracket(session, sweep, pruner, limit) if group.is_new else group.bracket
+    parameters = {"sweep": sweep.id, "worker": worker_id, "limit": limit, "lease": lease_seconds}
+    columns = {"group_bracket": group.bracket, "epochs_trained": group.epochs_trained, "rungs": group.rungs}
+    rows = session.execute(statements.CLAIM, parameters | columns | {"bracket": bracket}).all()
+    if not rows:
+        return None
+    session.execute(statements.DELETE_LATER_EPOCHS, {"ids": [row.id for row in rows]})
+    _note_claim(session, sweep)
+    set_worker_state(session, worker_id, WorkerState.training)
+    rung_epoch = _rung_epoch(sweep, pruner, group, bracket)
+    return sweep, [_claimed(row, group, rung_epoch) for row in sorted(rows, key=lambda row: row.number)]
+
+
+def _lock_next_sweep(session: Session) -> Sweep | None:
+    """The sweep to claim from, locked: the best one, or, where that stays locked, the best that nobody has locked."""
     sweep_id = session.scalar(statements.PICK_SWEEP)
     if sweep_id is None:
         return None
-    sweep = sweep_row.get(session, sweep_id)
-    limit = _claim_limit(session, sweep, max_trials)
-    parameters = {"sweep": sweep_id, "worker": worker_id, "limit": limit, "lease": lease_seconds}
-    rows = session.execute(statements.CLAIM, parameters | {"reuse": sweep.repeats == "reuse"}).all()
-    if not rows:
+    lock_timeout = session.scalar(statements.SHORTEN_LOCK_TIMEOUT)
+    try:
+        with session.begin_nested():
+            return sweep_row.lock(session, sweep_id)
+    except OperationalError as error:
+        if not is_lock_timeout(error):
+            raise
+    finally:
+        session.execute(statements.RESTORE_LOCK_TIMEOUT, {"lock_timeout": lock_timeout})
+    unlocked_id = session.scalar(statements.PICK_UNLOCKED_SWEEP)
+    return None if unlocked_id is None else sweep_row.get(session, unlocked_id)
+
+
+def _pick_group(session: Session, sweep: Sweep, max_trials: int) -> Group | None:
+    """The trials to claim from, None where another worker took them all before the sweep was locked."""
+    if sweep.state not in (SweepState.queued, SweepState.running):
         return None
-    session.execute(text("DELETE FROM epochs WHERE trial_id = ANY(:ids)"), {"ids": [row.id for row in rows]})
+    wide = max(MIN_WIDE, max_trials // MIN_WIDE)
+    row = session.execute(statements.PICK_GROUP, {"sweep": sweep.id, "wide": wide}).one_or_none()
+    return None if row is None else Group(*row)
+
+
+def _note_claim(session: Session, sweep: Sweep) -> None:
+    now = session.scalars(select(func.clock_timestamp())).one()
+    sweep.claimed_at = now
     if sweep.state == SweepState.queued:
         sweep.state = SweepState.running
-        sweep.started_at = sweep.started_at or session.scalar(select(func.clock_timestamp()))
-    sweep_row.mark_changed(session, sweep_id)
-    set_worker_state(session, worker_id, WorkerState.training)
-    return sweep, [_claimed(row) for row in sorted(rows, key=lambda row: row.number)]
+        sweep.started_at = sweep.started_at or now
+    sweep_row.mark_changed(session, sweep.id)
 
 
 def note_environment(sweep: Sweep, environment: Mapping[str, str]) -> None:
@@ -80,25 +144,45 @@ def note_environment(sweep: Sweep, environment: Mapping[str, str]) -> None:
         sweep.environment = {**first_environment, "devices": sorted([*devices, environment["device"]])}
 
 
-def _claim_limit(session: Session, sweep: Sweep, max_trials: int) -> int:
-    """The most trials to claim at once.
+def _claim_limit(session: Session, sweep: Sweep, pruner: PrunerOptions | None, max_trials: int) -> int:
+    """The most new trials to claim at once.
 
     A sampler that learns, or a pruner that compares with complete trials, must see results before it is asked for many
     more; `one_epoch` compares what it sees together, so it sees as much as possible.
     """
-    pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
     if isinstance(pruner, OneEpochPruner):
         return MAX_TRIALS
     complete_trials = None if pruner is None else complete_trials_needed(pruner)
     if complete_trials is None and not traits_of(sweep.sampler).learns:
         return max_trials
-    ended = session.scalars(
-        select(func.count()).where(
-            Trial.sweep_id == sweep.id, Trial.finished_at.is_not(None), Trial.state != TrialState.infeasible
-        )
+    has_result = or_(Trial.finished_at.is_not(None), func.cardinality(Trial.rung_means) > 0)
+    results = session.scalars(
+        select(func.count()).where(Trial.sweep_id == sweep.id, has_result, Trial.state != TrialState.infeasible)
     ).one()
-    return min(max_trials, max(first_batch(sweep.sampler), complete_trials or 0, ended // 2, 1))
+    return min(max_trials, max(first_batch(sweep.sampler), complete_trials or 0, results // 2, 1))
 
 
-def _claimed(row: Row[Any]) -> ClaimedTrial:
-    return ClaimedTrial(Lease(row.id, row.lease_token), row.number, row.params, row.attempt, row.first_seed)
+def _next_bracket(session: Session, sweep: Sweep, pruner: PrunerOptions | None, limit: int) -> int | None:
+    """The bracket of hyperband that new trials go to; None where trials have no bracket, or are dealt to one later."""
+    halving = waits_at_rungs(pruner)
+    if not isinstance(halving, HyperbandPruner):
+        return None
+    rows = session.execute(statements.COUNT_BRACKETS, {"sweep": sweep.id})
+    counts: dict[int, int] = {bracket: trials for bracket, trials in rows}  # noqa: C416 (of rows mypy knows no types)
+    return next_bracket(bracket_sizes(halving, max_epochs(sweep)), counts, limit)
+
+
+def _rung_epoch(sweep: Sweep, pruner: PrunerOptions | None, group: Group, bracket: int | None) -> int | None:
+    """The epoch of the rung at which the group's leg ends; None where its trials go on to their last epoch."""
+    halving = waits_at_rungs(pruner)
+    if halving is None:
+        return None
+    longest = max_epochs(sweep)
+    rungs = ladder(halving, bracket, longest)
+    epoch = next(rungs.epoch_at(rung) for rung in count(group.rungs) if rungs.epoch_at(rung) > group.epochs_trained)
+    return epoch if epoch < longest else None
+
+
+def _claimed(row: Row[Any], group: Group, rung_epoch: int | None) -> ClaimedTrial:
+    lease = Lease(row.id, row.lease_token)
+    return ClaimedTrial(lease, row.number, row.params, row.attempt, row.first_seed, group.epochs_trained, rung_epoch)

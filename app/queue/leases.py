@@ -50,7 +50,7 @@ def give_back(session: Session, sweep_id: int, leases: Sequence[Lease]) -> None:
     if sweep_row.lock(session, sweep_id) is None:  # deleted meanwhile, with its trials
         return
     session.execute(statements.GIVE_BACK, lease_arrays(leases))
-    _settle_sweeps(session, [sweep_id])
+    settle_sweeps(session, [sweep_id])
 
 
 def fail_attempt(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) -> None:
@@ -58,7 +58,7 @@ def fail_attempt(session: Session, sweep_id: int, leases: Sequence[Lease], reaso
     if sweep_row.lock(session, sweep_id) is None:
         return
     session.execute(statements.FAIL_ATTEMPT, lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
-    _settle_sweeps(session, [sweep_id])
+    settle_sweeps(session, [sweep_id])
 
 
 def expire(session: Session) -> None:
@@ -66,10 +66,10 @@ def expire(session: Session) -> None:
     sweep_ids = session.scalars(statements.LOCK_LAPSED_SWEEPS).all()
     if sweep_ids:
         session.execute(statements.EXPIRE, {"sweeps": list(sweep_ids), "attempts": MAX_ATTEMPTS})
-        _settle_sweeps(session, sweep_ids)
+        settle_sweeps(session, sweep_ids)
 
 
-def _settle_sweeps(session: Session, sweep_ids: Sequence[int]) -> None:
+def settle_sweeps(session: Session, sweep_ids: Sequence[int]) -> None:
     """Applies stop rules to the locked sweeps, cancels what waits in stopping ones, closes those that are done."""
     for sweep_id in sweep_ids:
         stop_rules.apply(session, sweep_row.get(session, sweep_id))

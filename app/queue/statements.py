@@ -2,29 +2,67 @@
 
 from sqlalchemy import text
 
-from app.lifecycle.trial_changes import CANCELLED, GIVEN_BACK, WITHOUT_LEASE
+from app.lifecycle.claimable import IS_CLAIMABLE
+from app.lifecycle.trial_changes import CANCELLED, EPOCHS_OF_CHECKPOINT, GIVEN_BACK, WITHOUT_LEASE
 from app.queue.workers import IS_LIVE_SQL
 
-# Where results are reused, a trial waits for one in training that has its configuration.
-_TWIN_RUNS = """t.first_seed = 0 AND EXISTS (
-    SELECT FROM trials o WHERE o.sweep_id = t.sweep_id AND o.configuration = t.configuration AND o.state = 'running'
-)"""
-
-# Locks the sweep that is to be claimed from: of the highest priority, then with the fewest running trials.
-PICK_SWEEP = text(f"""
+# The sweep to claim from: of the highest priority, then with the fewest running trials, then the one that has waited
+# longest for a claim.
+_PICK = f"""
     SELECT s.id FROM sweeps s
     WHERE s.state IN ('queued', 'running') AND EXISTS (
-        SELECT FROM trials t
-        WHERE t.sweep_id = s.id AND t.state = 'waiting' AND NOT (s.repeats = 'reuse' AND {_TWIN_RUNS})
+        SELECT FROM trials t WHERE t.sweep_id = s.id AND {IS_CLAIMABLE}
     )
-    ORDER BY s.priority DESC, (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'), s.id
-    LIMIT 1 FOR UPDATE OF s
+    ORDER BY s.priority DESC, (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'),
+             s.claimed_at NULLS FIRST, s.id
+    LIMIT 1
+"""
+
+PICK_SWEEP = text(_PICK)
+
+# For as long a claim waits for a sweep that another transaction has locked; gives back what the limit was.
+SHORTEN_LOCK_TIMEOUT = text("""
+    WITH earlier AS MATERIALIZED (SELECT current_setting('lock_timeout') AS lock_timeout)
+    SELECT lock_timeout FROM earlier, set_config('lock_timeout', '250ms', true)
+""")
+RESTORE_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :lock_timeout, true)")
+
+# The same among those that nobody has locked at this moment, and locks it.
+PICK_UNLOCKED_SWEEP = text(f"{_PICK} FOR UPDATE OF s SKIP LOCKED")
+
+# Whether a sweep is paused, or another one of no lower priority has none of its trials in training, though some wait.
+MUST_MAKE_ROOM = text(f"""
+    SELECT own.state = 'paused' OR EXISTS (
+        SELECT FROM sweeps s
+        WHERE s.id <> own.id AND s.state IN ('queued', 'running') AND s.priority >= own.priority
+          AND NOT EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running')
+          AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND {IS_CLAIMABLE})
+    )
+    FROM sweeps own WHERE own.id = :sweep
 """)
 
 # One attempt is left: MAX_ATTEMPTS - 1 were made. A literal, so that the index ix_trials_waiting matches.
 _LAST_ATTEMPT = "attempt >= 2"
 
-# Claims the waiting trials of a sweep that make up this worker's share of its cost, or one that is on its last attempt.
+# The waiting trials of a sweep that train as one: they stand at the same epoch, and leave at the same rung. First those
+# that are on their last attempt, then the user's own; then groups that are wide enough, the deepest first.
+PICK_GROUP = text(f"""
+    SELECT t.epochs_trained, t.bracket, cardinality(t.rung_means) AS rungs
+    FROM trials t JOIN sweeps s ON s.id = t.sweep_id
+    WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE}
+    GROUP BY 1, 2, 3
+    ORDER BY bool_or(t.attempt >= 2) DESC, bool_or(t.enqueued) DESC, least(count(*), :wide) DESC, t.epochs_trained DESC,
+             min(t.number)
+    LIMIT 1
+""")
+
+# How many trials each of hyperband's brackets has so far.
+COUNT_BRACKETS = text("""
+    SELECT bracket, count(*) FROM trials WHERE sweep_id = :sweep AND bracket IS NOT NULL GROUP BY bracket
+""")
+
+# Claims the waiting trials of a group that make up this worker's share of the sweep's cost, or one that is on its last
+# attempt. A trial that had no bracket gets the one that is given.
 CLAIM = text(f"""
     WITH live AS (
         -- what is left to do in the sweep; a trial has no cost before its parameters are known
@@ -39,10 +77,12 @@ CLAIM = text(f"""
         FROM live
     ), waiting AS MATERIALIZED (
         -- the trials that may be claimed, in the order of claims; those that another claim has locked are passed over
-        SELECT id, number, cost, enqueued, {_LAST_ATTEMPT} AS last_attempt FROM trials t
-        WHERE sweep_id = :sweep AND state = 'waiting' AND NOT (:reuse AND {_TWIN_RUNS})
+        SELECT t.id, t.number, t.cost, t.enqueued, {_LAST_ATTEMPT} AS last_attempt
+        FROM trials t JOIN sweeps s ON s.id = t.sweep_id
+        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND t.epochs_trained = :epochs_trained
+          AND t.bracket IS NOT DISTINCT FROM :group_bracket AND cardinality(t.rung_means) = :rungs
         ORDER BY {_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, number
-        LIMIT :limit FOR UPDATE SKIP LOCKED
+        LIMIT :limit FOR UPDATE OF t SKIP LOCKED
     ), ranked AS (
         -- the same with the cost of all that come before each: claimed are those where it is less than the share
         SELECT w.id,
@@ -57,10 +97,16 @@ CLAIM = text(f"""
     UPDATE trials t
     SET state = 'running', lease_token = gen_random_uuid(), worker_id = :worker, attempt = t.attempt + 1,
         lease_until = clock_timestamp() + make_interval(secs => :lease),
-        started_at = clock_timestamp(), epochs_done = 0
+        started_at = clock_timestamp(), bracket = :bracket,
+        epochs_done = CASE WHEN t.epochs_trained = 0 THEN 0 ELSE t.epochs_done END
     FROM ranked r
     WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_last_attempt AND r.cost_before < r.share_cost))
     RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed
+""")
+
+# Removes what a worker recorded beyond the checkpoints from which these trials go on.
+DELETE_LATER_EPOCHS = text("""
+    DELETE FROM epochs e USING trials t WHERE t.id = ANY(:ids) AND e.trial_id = t.id AND e.epoch > t.epochs_trained
 """)
 
 _UNDER_LEASE = """
@@ -118,12 +164,58 @@ FINISH = text(f"""
     RETURNING t.id
 """)
 
+# Lets trials wait again after a leg: at a rung, with their mean there, until they are promoted, or else at once.
+END_LEG = text(f"""
+    UPDATE trials t
+    SET state = 'waiting', {WITHOUT_LEASE}, attempt = t.attempt - 1,
+        rung = CASE WHEN leg.mean IS NOT NULL THEN cardinality(t.rung_means) END,
+        rung_means = CASE WHEN leg.mean IS NULL THEN t.rung_means ELSE t.rung_means || leg.mean END
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:means AS float8[])) AS leg(id, token, mean)
+    WHERE t.id = leg.id AND t.lease_token = leg.token AND t.state = 'running'
+    RETURNING t.id
+""")
+
+# Adds the time of these legs, which end now, to the time in which the sweep has trained.
+NOTE_LEGS = text("""
+    UPDATE sweeps SET earlier_legs = earlier_legs + (
+        SELECT range_agg(tstzrange(started_at, greatest(started_at, clock_timestamp())))
+        FROM trials WHERE id = ANY(:ids)
+    ) WHERE id = :sweep
+""")
+
+# Notes of trials that are held after how many epochs their checkpoints were taken.
+NOTE_CHECKPOINTS = text("""
+    UPDATE trials t SET epochs_trained = checkpoint.epoch
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:epochs AS int[])) AS checkpoint(id, token, epoch)
+    WHERE t.id = checkpoint.id AND t.lease_token = checkpoint.token AND t.state = 'running'
+    RETURNING t.id
+""")
+
+MEANS_AT_RUNG = text("""
+    SELECT other.rung_means[cardinality(own.rung_means) + 1]
+    FROM trials own JOIN trials other ON other.sweep_id = own.sweep_id
+    WHERE own.id = :trial AND other.bracket IS NOT DISTINCT FROM own.bracket
+      AND cardinality(other.rung_means) > cardinality(own.rung_means)
+""")
+
+SAVE_CHECKPOINT = text("""
+    INSERT INTO checkpoints (trial_id, epochs_done, data) VALUES (:trial_id, :epochs_done, :data)
+    ON CONFLICT (trial_id) DO UPDATE SET epochs_done = excluded.epochs_done, data = excluded.data
+""")
+
+DROP_ENDED_CHECKPOINTS = text("""
+    DELETE FROM checkpoints c USING trials t WHERE t.id = c.trial_id AND t.finished_at IS NOT NULL
+""")
+
 # Lets trials wait again as if they had not been claimed.
 GIVE_BACK = text(f"UPDATE trials t SET {GIVEN_BACK} {_UNDER_LEASE}")
 
 
 def _lose_attempt(error_sql: str, reason_sql: str) -> str:
-    """The SET clause of a lost attempt: it is noted, and the trial waits again; after the last one it fails."""
+    """The SET clause of a lost attempt: it is noted, and the trial waits again; after the last one it fails.
+
+    The last attempt begins anew: the checkpoint may be what the others broke on.
+    """
     return f"""
         state = CAST(CASE WHEN t.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
         finished_at = CASE WHEN t.attempt >= :attempts THEN clock_timestamp() END,
@@ -131,7 +223,9 @@ def _lose_attempt(error_sql: str, reason_sql: str) -> str:
         history = t.history || jsonb_build_array(jsonb_build_object(
             'worker', t.worker_id, 'started_at', t.started_at, 'ended_at', clock_timestamp(), 'reason', {reason_sql})),
         {WITHOUT_LEASE},
-        epochs_done = CASE WHEN t.attempt >= :attempts THEN t.epochs_done ELSE 0 END
+        epochs_done = CASE WHEN t.attempt >= :attempts THEN t.epochs_done
+                           WHEN t.attempt = :attempts - 1 THEN 0 ELSE {EPOCHS_OF_CHECKPOINT} END,
+        epochs_trained = CASE WHEN t.attempt = :attempts - 1 THEN 0 ELSE t.epochs_trained END
     """
 
 
@@ -156,8 +250,9 @@ EXPIRE = text(f"""
     WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp()
 """)
 
-# Cancels what waits in those of these sweeps that are stopping.
+# Cancels what waits in those of these sweeps that are stopping. Trials that have reached a rung are ended otherwise.
 CANCEL_IN_STOPPING = text(f"""
     UPDATE trials t SET {CANCELLED} FROM sweeps s
     WHERE s.id = t.sweep_id AND s.id = ANY(:sweeps) AND s.state = 'stopping' AND t.state = 'waiting'
+      AND t.rung_means = '{{}}'
 """)

@@ -64,6 +64,8 @@ class TrialOut(BaseModel):
     attempt: int = Field(description="Which attempt runs or ended; a third one that is lost fails the trial.")
     history: list[AttemptOut] = Field(description="Attempts before, which came to nothing.")
     seconds: float | None
+    rung: int | None = Field(description="At which it waits until it is among the best that have reached it, from 0.")
+    rung_means: list[float] = Field(description="Its mean over the runs at each rung of a halving pruner so far.")
     worker: UUID | None
     error: str | None = Field(description="Why it failed.")
     reason: str | None = Field(description="Why it was pruned, is infeasible, or took another trial's result.")

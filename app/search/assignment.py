@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db import trial_rows
@@ -176,7 +176,10 @@ def _twins_by_configuration(
     session: Session, sweep_id: int, configurations: set[str], leave_out: set[int]
 ) -> dict[str, list[Twin]]:
     """The sweep's trials of these configurations, in the order of their numbers."""
-    columns = (Trial.id, Trial.number, Trial.state, Trial.first_seed, Trial.excluded)
+    # one that waits between two legs has begun: to the others it is one in training
+    is_between_legs = and_(Trial.state == TrialState.waiting, or_(Trial.epochs_trained > 0, Trial.rung_means != []))
+    state = case((is_between_legs, TrialState.running), else_=Trial.state)
+    columns = (Trial.id, Trial.number, state, Trial.first_seed, Trial.excluded)
     equal = select(*columns, Trial.configuration).where(
         Trial.sweep_id == sweep_id, Trial.configuration.in_(configurations)
     )

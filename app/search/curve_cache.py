@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.db.engine import first_line, is_gone, transaction
 from app.db.tables import Sweep, Trial
-from app.domain.configuration import MLPConfig
 from app.domain.pruning.curve_table import CurveTable
-from app.domain.space import parse_space
 from app.domain.states import TrialState
+from app.lifecycle.rungs import max_epochs
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +50,21 @@ class SweepCurves:
 
     def __init__(self, engine: Engine, sweep: Sweep, *, keep_runs: bool) -> None:
         self._engine, self._sweep = engine, sweep
-        self.table = CurveTable(sweep.first_objective, sweep.seeds, _max_epochs(sweep), sweep.seed, keep_runs)
+        self.table = CurveTable(sweep.first_objective, sweep.seeds, max_epochs(sweep), sweep.seed, keep_runs)
         self._snapshots: dict[int, TrialSnapshot] = {}  # by trial id, as of the last refresh
         self._next_refresh_at = -math.inf  # by time.monotonic
 
-    def start_cohort(self, sweep: Sweep, numbers: Collection[int]) -> None:
-        """Forgets trials that begin anew here and lets the next refresh read; the space may have grown meanwhile."""
-        self.table.max_epochs = _max_epochs(sweep)
-        for number in numbers:
+    def start_cohort(self, sweep: Sweep, numbers: Mapping[int, int]) -> None:
+        """Reads what is recorded of a cohort's trials, and lets the next refresh read; the space may have grown.
+
+        `numbers` are those of the trials by id. Trials that go on have the epochs of their earlier legs.
+        """
+        self.table.max_epochs = max_epochs(sweep)
+        for number in numbers.values():
             self.table.forget(number)
+        with transaction(self._engine) as session:
+            for trial_id, runs in _read_values_after(session, self._sweep, dict.fromkeys(numbers, 0)).items():
+                self.table.add(numbers[trial_id], runs)
         self._next_refresh_at = -math.inf
 
     def refresh(self, own_ids: Collection[int]) -> None:
@@ -124,11 +129,6 @@ class CurveCache:
         if sweep.id not in self._curves:
             self._curves = {sweep.id: SweepCurves(self._engine, sweep, keep_runs=keep_runs)}
         return self._curves[sweep.id]
-
-
-def _max_epochs(sweep: Sweep) -> int:
-    """Epochs of the longest training that the sweep's space holds."""
-    return MLPConfig.from_params(parse_space(sweep.space).largest()).epochs
 
 
 def _read_snapshots(session: Session, sweep: Sweep) -> list[TrialSnapshot]:

@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Epoch, Trial
+from app.db.tables import Epoch, Sweep, Trial
 from app.domain.objectives import Objective
 from app.domain.pareto import fronts
+from app.domain.pruning.options import stored_pruner
+from app.domain.pruning.rungs import ladder, waits_at_rungs
 from app.domain.states import LIVE_TRIALS, TrialState
+from app.lifecycle.rungs import max_epochs
 
 # Ended trials that a sampler is shown at most; all, where none is named. An ask of TPE costs 0.1 ms for each of them,
 # one of a Gaussian process far more: docs/adr/0005-asking-ahead.md has the measurements.
@@ -28,18 +31,25 @@ class Observation(NamedTuple):
     excluded: bool = False
     """Whether it is left out of what the sampler learns from."""
     epoch: int = 0
-    """The last one of a pruned trial, after which it had its value; 0 where its curve was not kept."""
+    """After which a pruned trial had its value; 0 where its curve was not kept."""
 
 
 def observations(session: Session, sweep_id: int) -> list[Observation]:
-    """All trials with parameters, by number, but those that were cancelled."""
+    """All trials with parameters, by number, but those that were cancelled.
+
+    One that has come to a rung and may go on is seen as if it had been pruned there: that is what is known of it.
+    """
     last_epoch = select(func.max(Epoch.epoch)).where(Epoch.trial_id == Trial.id).scalar_subquery()
     pruned_at = case((Trial.state == TrialState.pruned, last_epoch)).label("pruned_at")
     columns = (Trial.number, Trial.state, Trial.params, Trial.value, Trial.other_values, Trial.excluded)
-    query = select(*columns, pruned_at).where(
+    rungs = (Trial.bracket, Trial.rung_means)
+    query = select(*columns, *rungs, pruned_at).where(
         Trial.sweep_id == sweep_id, Trial.params.is_not(None), Trial.state != TrialState.cancelled
     )
-    return [_observation(row) for row in session.execute(query.order_by(Trial.number))]
+    rows = session.execute(query.order_by(Trial.number)).all()
+    at_rungs = [row for row in rows if row.rung_means and row.state in LIVE_TRIALS]
+    epochs = _rung_epochs(session, sweep_id, at_rungs) if at_rungs else {}
+    return [_observation(row, epochs.get(row.number)) for row in rows]
 
 
 def truncate_history(
@@ -83,6 +93,19 @@ def _best_numbers(trials: Sequence[Observation], max_ended: int, objectives: Seq
     return {trial.number for trial in ordered[: min(size, max_ended)]}
 
 
-def _observation(row: Any) -> Observation:
+def _rung_epochs(session: Session, sweep_id: int, rows: Iterable[Any]) -> dict[int, int]:
+    """The epochs of the last rungs that these trials have reached, by number."""
+    sweep = session.get_one(Sweep, sweep_id)
+    halving = waits_at_rungs(None if sweep.pruner is None else stored_pruner(sweep.pruner))
+    if halving is None:
+        return {}
+    longest = max_epochs(sweep)
+    return {row.number: ladder(halving, row.bracket, longest).epoch_at(len(row.rung_means) - 1) for row in rows}
+
+
+def _observation(row: Any, rung_epoch: int | None) -> Observation:
+    if rung_epoch is not None:
+        mean = row.rung_means[-1]
+        return Observation(row.number, TrialState.pruned, row.params, (mean,), row.excluded, rung_epoch)
     values = () if row.value is None else (row.value, *(row.other_values or ()))
     return Observation(row.number, row.state, row.params, values, row.excluded, row.pruned_at or 0)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from app.db.tables import Sweep
 from app.domain.pruning import rules
 from app.domain.pruning.options import PrunerOptions, stored_pruner
+from app.domain.pruning.rungs import waits_at_rungs
 from app.domain.pruning.verdicts import Verdict
 from app.domain.runs import EpochResult
 from app.queue.claims import ClaimedTrial
@@ -14,7 +15,7 @@ from app.search.curve_cache import CurveCache
 
 
 class CohortPruner:
-    """The sweep's pruner for the trials of one cohort; without a pruner nothing is ever stopped.
+    """The sweep's pruner for the trials of one cohort; without one, or where trials wait at rungs, none is stopped.
 
     Curves of its own trials come from the training, those of all others from the tables. So what it decides is a
     function of the rows: several workers agree, and a worker that starts again knows what was known before.
@@ -22,15 +23,16 @@ class CohortPruner:
 
     def __init__(self, curves: CurveCache, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
         self._objective = sweep.first_objective
-        self._pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
+        pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
+        self._pruner = None if waits_at_rungs(pruner) else pruner
         self._numbers = {trial.lease.trial_id: trial.number for trial in trials}
         # further seeds of a configuration that has run are there to know its mean better
         self._exempt_ids = {trial.lease.trial_id for trial in trials if trial.first_seed > 0}
-        self._epoch = 0
+        self._epoch = trials[0].epochs_trained
         self.seconds = 0.0  # spent in `prune`, for the log
         if self._pruner is not None:
             self._curves = curves.curves_of(sweep, keep_runs=rules.compares_runs(self._pruner))
-            self._curves.start_cohort(sweep, list(self._numbers.values()))
+            self._curves.start_cohort(sweep, self._numbers)
 
     def prune(self, results: Iterable[EpochResult], candidate_ids: Sequence[int]) -> dict[int, Verdict]:
         """The verdicts on the trials that are to be stopped now, by trial id.

@@ -96,6 +96,7 @@ _SPEED = text(f"""
         JOIN unnest(CAST(:datasets AS text[]), CAST(:splits AS text[]), CAST(:examples AS int[]))
              AS size(dataset, split, examples) ON size.dataset = s.dataset AND size.split = s.split
         WHERE t.state IN ('complete', 'pruned', 'failed') AND t.epochs_done > 0 AND t.finished_at > t.started_at
+          AND t.epochs_trained = 0 AND t.rung_means = '{{}}'  -- of trials in several legs only the last one has times
           AND (w.host, w.device) IN (SELECT host, device FROM live)
     ), past_workers AS (
         SELECT host, device, count(*) AS trials, sum(work) AS work,

@@ -144,13 +144,15 @@ _CANCEL = text(f"UPDATE trials SET {CANCELLED} WHERE id = :id")
 _DELETE_RUNS = (
     text("DELETE FROM runs WHERE trial_id = ANY(:ids)"),
     text("DELETE FROM epochs WHERE trial_id = ANY(:ids)"),
+    text("DELETE FROM checkpoints WHERE trial_id = ANY(:ids)"),
 )
 
 # An attempt that was lost is in the history already; another one that ended without a value is added.
 _REQUEUE = text("""
     UPDATE trials
     SET state = 'waiting', value = NULL, std = NULL, other_values = NULL, error = NULL, reason = NULL, attempt = 0,
-        epochs_done = 0, started_at = NULL, finished_at = NULL, retrain_at = NULL,
+        epochs_done = 0, epochs_trained = 0, bracket = NULL, rung = NULL, rung_means = '{}',
+        started_at = NULL, finished_at = NULL, retrain_at = NULL,
         history = history || CASE
             WHEN started_at IS NULL OR (history -> -1 ->> 'started_at')::timestamptz = started_at THEN '[]'
             ELSE jsonb_build_array(jsonb_build_object(

@@ -8,13 +8,14 @@ from sqlalchemy import Engine
 from app.db.engine import transaction
 from app.lifecycle import stop_rules
 from app.queue.leases import expire
+from app.queue.legs import drop_ended_checkpoints
 from app.queue.workers import forget_workers
 
 DAY_SECONDS = 86_400.0
 
 
 class Upkeep:
-    """Stops sweeps whose time is over, takes back the trials of lost workers, and forgets old workers once a day."""
+    """Stops sweeps whose time is over, takes back the trials of lost workers, and forgets what is no longer needed."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -29,3 +30,5 @@ class Upkeep:
                 forget_workers(session)
                 self._forgot_at = time.monotonic()
             expire(session)
+        with transaction(self._engine) as session:
+            drop_ended_checkpoints(session)

@@ -1,6 +1,6 @@
 """Sweeps, workers and results for tests of the queue, written through the use cases themselves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -14,6 +14,7 @@ from app.domain.states import SweepState
 from app.lifecycle import sweep_row
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease
+from app.queue.legs import LegResult, TrialCheckpoint
 from app.queue.progress import EpochPoint, RunResult, TrialResult
 from app.schemas import SweepCreate
 from app.search.assignment import Suggestion, apply_suggestions
@@ -86,6 +87,19 @@ def success(lease: Lease, value: float = 0.5) -> TrialResult:
 
 def failure(lease: Lease, error: str = "diverged at epoch 1") -> TrialResult:
     return TrialResult(lease, None, None, error, [RunResult(0, None, error, 0.1)])
+
+
+def save_checkpoints(engine: Engine, sweep_id: int, leases: Sequence[Lease], epoch: int) -> set[int]:
+    """Stores a checkpoint of each trial, with one run."""
+    checkpoints = [TrialCheckpoint(lease, epoch, epoch, f"after {epoch}".encode()) for lease in leases]
+    with transaction(engine) as session:
+        return queue.save_checkpoints(session, sweep_id, checkpoints)
+
+
+def end_leg(engine: Engine, sweep_id: int, means: Mapping[Lease, float | None]) -> set[int]:
+    """Lets trials wait at their rung, with these means, or at no rung."""
+    with transaction(engine) as session:
+        return queue.end_leg(session, sweep_id, [LegResult(lease, mean) for lease, mean in means.items()])
 
 
 def finish(engine: Engine, sweep_id: int, worker_id: UUID, results: Sequence[TrialResult]) -> set[int]:

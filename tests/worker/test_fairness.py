@@ -17,7 +17,7 @@ SPACE = {"hidden_units": {"low": 4, "high": 12}, "epochs": 6}
 def test_a_short_sweep_behind_a_long_one_is_done_after_two_cohorts(
     engine: Engine, database_url: str, tmp_path: Path
 ) -> None:
-    """Four trials posted behind a thousand wait for the cohorts in training, and for nothing else but their own."""
+    """Four trials posted behind a thousand wait for the cohorts in training, and for one more at most."""
     variables, log = environment(database_url, tmp_path), tmp_path / "log"
     with worker_process(variables, log), worker_process(variables, log):
         long = create_sweep(engine, n_trials=1000, space=SPACE)
@@ -31,5 +31,5 @@ def test_a_short_sweep_behind_a_long_one_is_done_after_two_cohorts(
         trial for trial in trials_of(engine, long) if trial.started_at and posted < trial.started_at < max(begun)
     ]
     assert len(begun) == 4
-    assert between == []
+    assert len(between) <= COHORT  # one worker may go on with the long sweep while the other one has half of the short
     assert states(engine, long).count("waiting") > 1000 - 8 * COHORT

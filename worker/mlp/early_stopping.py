@@ -1,24 +1,27 @@
 """Patience: a run ends when it has waited long enough for a better validation loss."""
 
 import math
+from dataclasses import dataclass
 
-from app.domain.configuration import MLPConfig
 
-
+@dataclass(frozen=True)
 class EarlyStopping:
-    """Watches one run and ends it after `patience` epochs in a row without a new lowest validation loss; 0 never does.
+    """What patience has seen of one run so far.
 
-    What the run gives is its last epoch, not its best one: its value is measured as that of a run which goes to its
+    A run ends after `patience` epochs in a row without a new lowest validation loss; with a patience of 0 it never
+    does. What it gives is its last epoch, not its best one: its value is measured as that of a run which goes to its
     end. Prechelt 1998; D2L 5.5.3.
     """
 
-    def __init__(self, config: MLPConfig) -> None:
-        self._patience = config.patience
-        self._lowest_loss, self._epochs_without_improvement = math.inf, 0
+    lowest_loss: float = math.inf  # nats
+    stale_epochs: int = 0  # in a row, since the lowest loss
 
-    def stops(self, val_loss: float) -> bool:
-        """Whether the run ends with the epoch that has this validation loss, in nats; called once an epoch."""
-        improved = val_loss < self._lowest_loss
-        self._epochs_without_improvement = 0 if improved else self._epochs_without_improvement + 1
-        self._lowest_loss = min(val_loss, self._lowest_loss)
-        return 0 < self._patience <= self._epochs_without_improvement
+    def after(self, val_loss: float) -> "EarlyStopping":
+        """The same after one more epoch, which has this validation loss."""
+        if val_loss < self.lowest_loss:
+            return EarlyStopping(val_loss, 0)
+        return EarlyStopping(self.lowest_loss, self.stale_epochs + 1)
+
+    def is_over(self, patience: int) -> bool:
+        """Whether the run ends here."""
+        return 0 < patience <= self.stale_epochs

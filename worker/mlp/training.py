@@ -1,6 +1,6 @@
 """The epoch loop: runs and a data set become a stream of epoch results."""
 
-from collections.abc import Collection, Generator, Hashable, MutableMapping, Sequence
+from collections.abc import Collection, Generator, Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,7 +10,76 @@ from worker.device.cuda_graph import Recorder, recorder_for
 from worker.mlp.early_stopping import EarlyStopping
 from worker.mlp.fused.run_group import RunGroup, group_runs
 from worker.mlp.initializers import Parameters
+from worker.mlp.run_state import RunState
 from worker.mlp.split import Split
+
+
+class Training:
+    """Runs of any shapes that train together. They begin, or go on from states that were all taken after one epoch.
+
+    Runs may leave between two epochs, but none may join. On a CUDA device each step is a graph; a `recorder` replaces
+    what makes it. Raises ValueError when two runs have the same key.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        split: Split,
+        *,
+        epochs_trained: int = 0,
+        states: Mapping[Hashable, RunState] | None = None,  # by key, of every run where it goes on after some epochs
+        dtype: torch.dtype = torch.float32,
+        recorder: Recorder | None = None,
+    ) -> None:
+        if len({run.key for run in runs}) < len(runs):
+            raise ValueError("every run needs a key of its own")
+        states = states or {}
+        split = split.with_dtype(dtype)
+        recorder = recorder or recorder_for(split.train_x.device)
+        self._epoch = epochs_trained
+        self._groups = [RunGroup(members, split, recorder, states) for members in group_runs(runs)]
+        self._patience = {run.key: run.config.patience for run in runs}
+        self._early_stopping = {
+            run.key: states[run.key].early_stopping if run.key in states else EarlyStopping() for run in runs
+        }
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that train."""
+        return [run for group in self._groups for run in group.runs]
+
+    def train_epoch(self) -> list[EpochResult]:
+        """Trains every run for one more epoch."""
+        self._epoch += 1
+        return [self._with_patience(result) for group in self._groups for result in group.epoch(self._epoch)]
+
+    def _with_patience(self, result: EpochResult) -> EpochResult:
+        """The result, with whether the run's patience ended."""
+        early_stopping = self._early_stopping[result.key].after(result.val_loss)
+        self._early_stopping[result.key] = early_stopping
+        return replace(result, stopped=early_stopping.is_over(self._patience[result.key]))
+
+    def parameters_of(self, keys: Collection[Hashable]) -> dict[Hashable, Parameters]:
+        """Copies, on the CPU, of the layers of these runs as they are evaluated."""
+        return {key: layers for group in self._groups for key, layers in group.parameters_of(keys)}
+
+    def states_of(self, keys: Collection[Hashable]) -> dict[Hashable, RunState]:
+        """Copies, on the CPU, of all that these runs' training goes on from."""
+        return {
+            key: RunState(member.parameters, member.state, self._early_stopping[key])
+            for group in self._groups
+            for key, member in group.members_of(keys)
+            if member.state is not None
+        }
+
+    def leave(self, keys: Collection[Hashable]) -> None:
+        """Goes on without these runs."""
+        # a comprehension: the variable of a loop would hold the last group's memory, also when its runs have left
+        self._groups = [group for group in self._groups if group.leave(keys)]
+
+    def close(self) -> None:
+        """Lets go of all memory."""
+        self._groups = []
 
 
 def train(
@@ -28,28 +97,13 @@ def train(
     in `final_parameters` before its last result is yielded. On a CUDA device each step is a graph; a `recorder`
     replaces what makes it. Raises ValueError when two runs have the same key.
     """
-    if len({run.key for run in runs}) < len(runs):
-        raise ValueError("every run needs a key of its own")
-    split = split.with_dtype(dtype)
-    recorder = recorder or recorder_for(split.train_x.device)
-    groups = [RunGroup(members, split, recorder) for members in group_runs(runs)]
-    stopping = {run.key: EarlyStopping(run.config) for run in runs}
-    epoch = 0
-    while groups:
-        epoch += 1
-        results = [
-            replace(result, stopped=stopping[result.key].stops(result.val_loss))
-            for group in groups
-            for result in group.epoch(epoch)
-        ]
-        ended_keys = {run.key for group in groups for run in group.runs if run.config.epochs == epoch}
-        ended_keys |= {result.key for result in results if result.diverged or result.stopped}
+    training = Training(runs, split, dtype=dtype, recorder=recorder)
+    last_epochs = {run.key: run.config.epochs for run in runs}
+    while training.runs:
+        results = training.train_epoch()
+        diverged_keys = {result.key for result in results if result.diverged}
+        ended_keys = {result.key for result in results if result.stopped or result.epoch == last_epochs[result.key]}
         if final_parameters is not None:
-            complete_keys = ended_keys - {result.key for result in results if result.diverged}
-            # comprehensions: the variable of a loop would hold the last group's memory, also when its runs have left
-            final_parameters.update(
-                {key: layers for group in groups for key, layers in group.parameters_of(complete_keys)}
-            )
+            final_parameters.update(training.parameters_of(ended_keys - diverged_keys))
         dropped_keys = yield results
-        leaving_keys = ended_keys | set(dropped_keys or ())
-        groups = [group for group in groups if group.leave(leaving_keys)]
+        training.leave(ended_keys | diverged_keys | set(dropped_keys or ()))

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 
 import torch
 from safetensors.torch import load, save
@@ -25,9 +26,17 @@ def to_bytes(
         for index, layer in enumerate(layers)
         for name, tensor in layer._asdict().items()
     }
+    return save_tensors(tensors, {"value": json.dumps(value)})
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor],  # contiguous, on the CPU
+    metadata: dict[str, str],
+) -> bytes:
+    """The tensors in the format of safetensors. Raises MemoryError where there is no room to make them."""
     # without memory safetensors ends the process: what it needs is asked for where that raises an error
     bytearray(sum(_COPIES * tensor.nbytes for tensor in tensors.values()))
-    return save(tensors, {"value": json.dumps(value)})
+    return save(dict(tensors), metadata)
 
 
 def from_bytes(weights: bytes, device: torch.device) -> Parameters:

@@ -1,16 +1,12 @@
-"""Successive halving and hyperband: of all trials that reach a rung, the best go on.
+"""Successive halving and hyperband as Optuna has them: a trial that reaches a rung is judged at once."""
 
-Rungs are the epochs `first * reduction_factor ** k`. See Li et al. 2020, "A system for massively parallel
-hyperparameter tuning", and Li et al. 2018, "Hyperband: a novel bandit-based approach to hyperparameter optimization".
-"""
-
-import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.domain.pruning.curve_table import CurveTable
 from app.domain.pruning.options import HyperbandPruner, SuccessiveHalvingPruner
+from app.domain.pruning.rungs import HalvingPruner, bracket_sizes, ladder
 from app.domain.pruning.verdicts import RungVerdict, Verdict
 
 
@@ -27,35 +23,27 @@ def halve(
     pruner: SuccessiveHalvingPruner, table: CurveTable, epoch: int, candidates: Sequence[int]
 ) -> dict[int, Verdict]:
     """Prunes trials that are not among the best of all trials at a rung."""
-    first_epoch = pruner.min_resource if pruner.min_resource != "auto" else max(table.max_epochs // 100, 1)
-    first_epoch *= pruner.reduction_factor**pruner.min_early_stopping_rate
-    rung = _rung_at(epoch, first_epoch, pruner.reduction_factor)
-    return {} if rung is None else _prune_at(rung, pruner, table, candidates, competitors=table.curves)
+    index = ladder(pruner, None, table.max_epochs).rung_at(epoch)
+    return {} if index is None else _prune_at(Rung(epoch, index, None), pruner, table, candidates, table.curves)
 
 
 def halve_in_brackets(
     pruner: HyperbandPruner, table: CurveTable, epoch: int, candidates: Sequence[int]
 ) -> dict[int, Verdict]:
     """Prunes trials that are not among the best of their bracket at a rung."""
-    sizes = _bracket_sizes(pruner, table.max_epochs)
+    sizes = bracket_sizes(pruner, table.max_epochs)
     verdicts: dict[int, Verdict] = {}
     for bracket in range(len(sizes)):
-        first_epoch = pruner.min_resource * pruner.reduction_factor**bracket
-        rung = _rung_at(epoch, first_epoch, pruner.reduction_factor, bracket)
+        index = ladder(pruner, bracket, table.max_epochs).rung_at(epoch)
         members = [number for number in candidates if _bracket_of(number, sizes, table.sweep_seed) == bracket]
-        if rung is not None and members:
+        if index is not None and members:
             competitors = [number for number in table.curves if _bracket_of(number, sizes, table.sweep_seed) == bracket]
-            verdicts |= _prune_at(rung, pruner, table, members, competitors=competitors)
+            verdicts |= _prune_at(Rung(epoch, index, bracket), pruner, table, members, competitors)
     return verdicts
 
 
 def _prune_at(
-    rung: Rung,
-    pruner: SuccessiveHalvingPruner | HyperbandPruner,
-    table: CurveTable,
-    candidates: Iterable[int],
-    *,
-    competitors: Iterable[int],
+    rung: Rung, pruner: HalvingPruner, table: CurveTable, candidates: Iterable[int], competitors: Iterable[int]
 ) -> dict[int, Verdict]:
     """Of the competitors that have reached the rung, one in `reduction_factor` goes on, at least one."""
     objective = table.objective
@@ -77,21 +65,6 @@ def _prune_at(
         for number, mean in table.means_at(rung.epoch, candidates).items()
         if border is None or objective.is_better(border, than=mean)
     }
-
-
-def _rung_at(epoch: int, first_epoch: int, factor: int, bracket: int | None = None) -> Rung | None:
-    """The rung that the epoch is; None where it is none."""
-    index = 0
-    while first_epoch * factor**index < epoch:
-        index += 1
-    return Rung(epoch, index, bracket) if first_epoch * factor**index == epoch else None
-
-
-def _bracket_sizes(pruner: HyperbandPruner, max_epochs: int) -> list[int]:
-    """How many trials each bracket gets of their sum, as in Optuna."""
-    last_epoch = pruner.max_resource if pruner.max_resource != "auto" else max_epochs
-    count = max(math.floor(math.log(last_epoch / pruner.min_resource, pruner.reduction_factor)) + 1, 1)
-    return [math.ceil(count * pruner.reduction_factor**s / (s + 1)) for s in reversed(range(count))]
 
 
 def _bracket_of(number: int, sizes: Sequence[int], sweep_seed: int) -> int:

@@ -18,6 +18,14 @@ _Startup = Annotated[int, Field(ge=0, le=MAX_TRIALS, description="Complete trial
 _MinTrials = Annotated[int, Field(ge=1, le=MAX_TRIALS, description="Complete trials that must have reached the epoch.")]
 _Bootstrap = Annotated[int, Field(ge=0, le=MAX_TRIALS, description="Trials that must reach a rung before one goes on.")]
 
+_Mode = Annotated[
+    Literal["promotion", "stopping"],
+    Field(
+        description="promotion: a trial waits at each rung until it is among the best that have reached it. stopping: "
+        "it is judged at once by those that were there before, as in Optuna; so it is inside `patient`, too."
+    ),
+]
+
 
 def _epochs_or_auto(value: object) -> object:
     # before the field's own check, which would tell each part of the union by itself
@@ -62,6 +70,7 @@ class SuccessiveHalvingPruner(Body):
     """Asynchronous successive halving: of those that reach a rung, one in `reduction_factor` goes on."""
 
     name: Literal["successive_halving"]
+    mode: _Mode = "promotion"
     min_resource: _EpochsOrAuto = Field(
         "auto",
         description="Epochs to the first rung; auto is a hundredth of the longest training that the space holds.",
@@ -75,6 +84,7 @@ class HyperbandPruner(Body):
     """Successive halving in several brackets, which begin to halve at different epochs."""
 
     name: Literal["hyperband"]
+    mode: _Mode = "promotion"
     min_resource: int = Field(1, ge=1, le=1_000_000, description="Epochs to the first rung of the first bracket.")
     max_resource: _EpochsOrAuto = Field(
         "auto", description="Epochs of a whole training; auto is the longest that the space holds."

@@ -93,6 +93,8 @@ def _distinct(*numbers: float) -> tuple[str, ...]:
 
 
 def _side(mean: float, border: float) -> str:
+    if mean == border:
+        return "no better than"
     return "below" if mean < border else "above"
 
 

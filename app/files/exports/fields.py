@@ -60,9 +60,21 @@ def _field(column: Any) -> Field:
 
 # omitted: numbers of this database, what holds a secret, and what the server keeps for itself
 SWEEP = _fields(
-    Sweep, "id", "webhook", "exercise_run_id", "idempotency_key", "request_hash", "revision", "imported_from"
+    *(
+        Sweep,
+        "id",
+        "webhook",
+        "exercise_run_id",
+        "idempotency_key",
+        "request_hash",
+        "claimed_at",
+        "earlier_legs",
+        "revision",
+    ),
+    "imported_from",
 )
-TRIAL = _fields(Trial, "id", "sweep_id", "lease_token", "lease_until", "retrain_at")
+_QUEUE = ("lease_token", "lease_until", "retrain_at", "epochs_trained", "bracket", "rung", "rung_means")
+TRIAL = _fields(Trial, "id", "sweep_id", *_QUEUE)
 RUN = _fields(Run, "trial_id", "weights")
 EPOCH = _fields(Epoch, "trial_id")
 

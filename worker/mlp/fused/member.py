@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import torch
+
 from app.domain.configuration import MLPConfig
 from worker.mlp.initializers import Parameters
 
@@ -30,6 +32,14 @@ class Member(NamedTuple):
         """A trained network without what only its training has, such as normalization and dropout."""
         return cls(MLPConfig(config.hidden_layers, activation=config.activation), layers)
 
+    def to_cpu(self) -> "Member":
+        """A copy in memory of its own on the CPU."""
+        if self.state is None:
+            return self._replace(parameters=_to_cpu(self.parameters))
+        optimizer_state = [_to_cpu(layers) for layers in self.state.optimizer]
+        state = TrainingState(optimizer_state, _to_cpu(self.state.running_stats), self.state.steps)
+        return self._replace(parameters=_to_cpu(self.parameters), state=state)
+
     @property
     def features(self) -> int:
         """Numbers of an example."""
@@ -39,3 +49,7 @@ class Member(NamedTuple):
     def classes(self) -> int:
         """Outputs of its last linear layer."""
         return len(self.parameters[len(self.config.hidden_layers)].bias)
+
+
+def _to_cpu(layers: Parameters) -> Parameters:
+    return [layer.to(torch.device("cpu"), copy=True) for layer in layers]

@@ -1,7 +1,7 @@
 """A group of runs that train as one network: they see the same mini-batches and take the same kind of step."""
 
 import math
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from time import perf_counter
 
 import torch
@@ -16,6 +16,7 @@ from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
 from worker.mlp.fused.step_kind import StepKind
 from worker.mlp.initializers import Parameters, initial_parameters
+from worker.mlp.run_state import RunState
 from worker.mlp.schedules import is_constant, learning_rates
 from worker.mlp.scores import Score
 from worker.mlp.seeds import epoch_order
@@ -39,11 +40,18 @@ class RunGroup:
         runs: list[Run],  # at least one, in fusion order
         split: Split,
         recorder: Recorder | None,  # None: each operation is called by itself
+        states: Mapping[Hashable, RunState],  # by key, of runs that go on after some epochs
     ) -> None:
         self.runs = runs
         self._split, self._recorder = split, recorder
-        features, dtype = split.train_x.shape[1], split.train_x.dtype
-        self._fuse([Member(r.config, initial_parameters(r, features, split.classes, dtype)) for r in runs])
+        self._fuse([self._first_member(run, states.get(run.key)) for run in runs])
+
+    def _first_member(self, run: Run, state: RunState | None) -> Member:
+        """The run as it goes on, or as it begins."""
+        if state is not None:
+            return Member(run.config, state.parameters, state.training)
+        features, dtype = self._split.train_x.shape[1], self._split.train_x.dtype
+        return Member(run.config, initial_parameters(run, features, self._split.classes, dtype))
 
     def _fuse(self, members: list[Member]) -> None:
         # The workspaces of a former network, and its graphs, go before the new one comes: both would not always fit.
@@ -85,6 +93,12 @@ class RunGroup:
         for position, run in enumerate(self.runs):
             if run.key in keys:
                 yield run.key, [layer.to(cpu, copy=True) for layer in self._model.parameters(position)]
+
+    def members_of(self, keys: Collection[Hashable]) -> Iterator[tuple[Hashable, Member]]:
+        """Copies, on the CPU, of those of its runs that are among `keys`."""
+        for position, run in enumerate(self.runs):
+            if run.key in keys:
+                yield run.key, self._model.member(position).to_cpu()
 
     def leave(self, keys: Collection[Hashable]) -> bool:
         """Goes on without these runs, in less memory; False when no run stays."""

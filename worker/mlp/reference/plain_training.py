@@ -84,12 +84,13 @@ def train_alone(
     split = split.with_dtype(dtype)
     initial = initial_parameters(run, split.train_x.shape[1], split.classes, dtype)
     model = make_model(run.config, [layer.to(split.train_x.device) for layer in initial])
-    stopping = EarlyStopping(run.config)
+    early_stopping = EarlyStopping()
     for epoch in range(1, run.config.epochs + 1):
         start = perf_counter()
         loss, accuracy = _train_epoch(model, run, split, epoch)
         val = _validate(model, split)
-        diverged, stopped = not math.isfinite(loss + val.loss), stopping.stops(val.loss)
+        early_stopping = early_stopping.after(val.loss)
+        diverged, stopped = not math.isfinite(loss + val.loss), early_stopping.is_over(run.config.patience)
         yield EpochResult(run.key, epoch, loss, accuracy, *val, perf_counter() - start, diverged, stopped)
         if diverged or stopped:
             return

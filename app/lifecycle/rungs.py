@@ -1,0 +1,115 @@
+"""Trials that wait at rungs: the best of them go on, and the others end once nothing else is left to come."""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.db.tables import Sweep, Trial
+from app.domain.configuration import MLPConfig
+from app.domain.pruning import promotion, wording
+from app.domain.pruning.options import stored_pruner
+from app.domain.pruning.promotion import RungRecord
+from app.domain.pruning.rungs import HalvingPruner, ladder, waits_at_rungs
+from app.domain.space import parse_space
+from app.domain.states import SweepState
+from app.lifecycle.claimable import IS_CLAIMABLE
+
+STOPPED = "its sweep was stopped before it went on"
+
+
+def max_epochs(sweep: Sweep) -> int:
+    """Epochs of the longest training that the sweep's space holds."""
+    return MLPConfig.from_params(parse_space(sweep.space).largest()).epochs
+
+
+def settle(session: Session, sweep_ids: Iterable[int]) -> None:
+    """Promotes the trials at rungs whose turn it is, and ends those whose turn will not come, of these locked sweeps.
+
+    In a sweep that stops none goes on.
+    """
+    for sweep_id in session.scalars(_HAVE_TRIALS_BETWEEN_LEGS, {"ids": list(sweep_ids)}).all():
+        sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
+        halving = waits_at_rungs(None if sweep.pruner is None else stored_pruner(sweep.pruner))
+        assert halving is not None
+        if sweep.state == SweepState.stopping:
+            end_started(session, sweep)
+        else:
+            _promote(session, sweep, halving)
+
+
+def end_started(session: Session, sweep: Sweep) -> None:
+    """Ends the waiting trials that have reached a rung, pruned with their last values; the sweep, locked, stops."""
+    halving = waits_at_rungs(None if sweep.pruner is None else stored_pruner(sweep.pruner))
+    if halving is not None:
+        _end(session, sweep, halving, dict.fromkeys(_records(session, sweep, _BETWEEN_LEGS), STOPPED))
+
+
+def _promote(session: Session, sweep: Sweep, halving: HalvingPruner) -> None:
+    records = _records(session, sweep, "true")
+    is_final = not session.scalar(_MORE_WILL_COME, {"sweep": sweep.id})
+    ids = promotion.promoted_ids(halving, sweep.first_objective, records, is_final=is_final)
+    if ids:
+        session.execute(_GO_ON, {"ids": ids})
+    elif is_final:
+        verdicts = promotion.verdicts(halving, sweep.first_objective, sweep.seeds, max_epochs(sweep), records)
+        waiting = {record: verdicts[record.trial_id] for record in records if record.trial_id in verdicts}
+        _end(session, sweep, halving, {record: wording.sentence(verdict) for record, verdict in waiting.items()})
+
+
+def _records(session: Session, sweep: Sweep, condition: str) -> list[RungRecord]:
+    """The trials that have reached a rung and satisfy the condition."""
+    columns = (Trial.id, Trial.number, Trial.bracket, Trial.rung_means, Trial.rung)
+    query = select(*columns).where(Trial.sweep_id == sweep.id, Trial.rung_means != [], text(condition))
+    return [
+        RungRecord(trial_id, number, bracket, tuple(means), rung)
+        for trial_id, number, bracket, means, rung in session.execute(query)
+    ]
+
+
+def _end(session: Session, sweep: Sweep, halving: HalvingPruner, reasons: Mapping[RungRecord, str]) -> None:
+    """Ends these trials as pruned at the last rung that they have reached."""
+    longest = max_epochs(sweep)
+    epochs = [ladder(halving, record.bracket, longest).epoch_at(len(record.means) - 1) for record in reasons]
+    arrays = {"ids": [record.trial_id for record in reasons], "reasons": list(reasons.values()), "epochs": epochs}
+    for statement in (_DELETE_LATER_EPOCHS, text(_INSERT_RUNS.format(metric=sweep.metric)), _PRUNE):
+        session.execute(statement, arrays)
+
+
+_BETWEEN_LEGS = "state = 'waiting' AND rung_means <> '{}'"
+
+_HAVE_TRIALS_BETWEEN_LEGS = text(f"SELECT DISTINCT sweep_id FROM trials WHERE sweep_id = ANY(:ids) AND {_BETWEEN_LEGS}")
+
+# Whether any other trial of the sweep trains, or can be claimed: it may still reach a rung.
+_MORE_WILL_COME = text(f"""
+    SELECT EXISTS (
+        SELECT FROM trials t JOIN sweeps s ON s.id = t.sweep_id
+        WHERE t.sweep_id = :sweep AND (t.state = 'running' OR ({IS_CLAIMABLE}))
+    )
+""")
+
+_GO_ON = text("UPDATE trials SET rung = NULL WHERE id = ANY(:ids)")
+
+_ENDED = """
+    unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[]), CAST(:epochs AS bigint[])) AS ended(id, reason, epoch)
+"""
+
+# What a worker recorded behind the rung, and lost.
+_DELETE_LATER_EPOCHS = text(
+    f"DELETE FROM epochs e USING {_ENDED} WHERE e.trial_id = ended.id AND e.epoch > ended.epoch"
+)
+
+_INSERT_RUNS = """
+    INSERT INTO runs (trial_id, seed, state, value, seconds)
+    SELECT e.trial_id, e.seed, 'pruned', (array_agg(e.{metric} ORDER BY e.epoch DESC))[1], sum(e.seconds)
+    FROM epochs e WHERE e.trial_id = ANY(:ids) GROUP BY e.trial_id, e.seed
+"""
+
+_PRUNE = text(f"""
+    UPDATE trials t
+    SET state = 'pruned', rung = NULL, reason = ended.reason, finished_at = clock_timestamp(),
+        value = t.rung_means[cardinality(t.rung_means)],
+        std = (SELECT stddev_samp(r.value) FROM runs r WHERE r.trial_id = t.id),
+        epochs_done = (SELECT count(*) FROM epochs e WHERE e.trial_id = t.id)
+    FROM {_ENDED} WHERE t.id = ended.id
+""")

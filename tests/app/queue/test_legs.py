@@ -1,0 +1,323 @@
+"""Trials between their legs, on a real Postgres: who may be claimed, from which epoch, and who goes on from a rung."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, text
+
+from app import queue
+from app.db.engine import transaction
+from app.db.tables import Checkpoint, Epoch, Sweep
+from app.domain.states import RunState, SweepState, TrialState
+from app.queue.claims import ClaimedTrial
+from app.queue.leases import Lease
+from app.schemas import SweepPatch
+from app.search.history import observations
+from app.sweeps import changes, trial_actions
+from app.web.upkeep import Upkeep
+from tests.support.queue_examples import (
+    change,
+    choose,
+    claim,
+    create_sweep,
+    end_leg,
+    expire,
+    finish,
+    let_lapse,
+    new_worker,
+    record,
+    runs_of,
+    save_checkpoints,
+    states,
+    success,
+    sweep_of,
+    trials_of,
+)
+
+HALVING = {"name": "successive_halving", "min_resource": 1, "reduction_factor": 3}
+SPACE = {"hidden_units": {"low": 1, "high": 64}, "epochs": 9}
+
+
+def halved(engine: Engine, n_trials: int, **changes: Any) -> int:
+    return create_sweep(engine, **{"space": SPACE, "n_trials": n_trials, "pruner": HALVING} | changes)
+
+
+def reach_rung(engine: Engine, sweep: int, trials: list[ClaimedTrial], quality: dict[int, float]) -> None:
+    """Trains the trials up to the rung at which their leg ends; their means there are their qualities, by number."""
+    choose(engine, sweep, [trial for trial in trials if trial.params is None])
+    leases = [trial.lease for trial in trials]
+    for epoch in range(trials[0].epochs_trained + 1, (trials[0].rung_epoch or 9) + 1):
+        record(engine, sweep, leases, epoch)
+    save_checkpoints(engine, sweep, leases, trials[0].rung_epoch or 9)
+    end_leg(engine, sweep, {trial.lease: quality[trial.number] for trial in trials})
+
+
+def checkpoints(engine: Engine) -> list[int]:
+    with transaction(engine) as session:
+        return list(session.scalars(select(Checkpoint.trial_id).order_by(Checkpoint.trial_id)))
+
+
+def epochs_of(engine: Engine, lease: Lease) -> list[int]:
+    with transaction(engine) as session:
+        return list(session.scalars(select(Epoch.epoch).where(Epoch.trial_id == lease.trial_id).order_by(Epoch.epoch)))
+
+
+def test_a_sweep_is_halved_by_promotion(engine: Engine) -> None:
+    """Nine trials reach epoch 1, three of them epoch 3, and one goes to its end; the others hear why they ended."""
+    sweep, worker = halved(engine, 9), new_worker(engine)
+    quality = {number: number / 10 for number in range(9)}
+    first = claim(engine, worker)
+    assert {(trial.epochs_trained, trial.rung_epoch) for trial in first} == {(0, 1)}
+    reach_rung(engine, sweep, first, quality)
+    second = claim(engine, worker)
+    assert {trial.number for trial in second} == {6, 7, 8}
+    assert {(trial.epochs_trained, trial.rung_epoch) for trial in second} == {(1, 3)}
+    reach_rung(engine, sweep, second, quality)
+    third = claim(engine, worker)
+    assert [(trial.number, trial.epochs_trained, trial.rung_epoch) for trial in third] == [(8, 3, None)]
+    assert states(engine, sweep).count("pruned") == 0
+    finish(engine, sweep, worker, [success(third[0].lease, 0.9)])
+    assert states(engine, sweep) == ["pruned"] * 8 + ["complete"]
+    assert sweep_of(engine, sweep).state == SweepState.completed
+    pruned = trials_of(engine, sweep)[7]
+    assert (pruned.value, pruned.epochs_done) == (0.7, 3)
+    assert pruned.reason == "epoch 3: mean 0.7 over 1 seed is below 0.8, which the best of 3 trials reached at rung 1"
+    assert {run.state for run in runs_of(engine, sweep) if run.trial_id == pruned.id} == {RunState.pruned}
+
+
+def test_trials_at_a_rung_are_not_claimed(engine: Engine) -> None:
+    """Two of nine have reached the rung: neither is among the best third of enough, so only new ones are claimed."""
+    sweep, worker = halved(engine, 9), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker, 2), dict.fromkeys(range(9), 0.5))
+    assert {trial.number for trial in claim(engine, worker)} == set(range(2, 9))
+
+
+def test_a_group_that_is_wide_and_deep_comes_first(engine: Engine) -> None:
+    """Two promoted trials wait for company; with the ten of the next thirty they are wide enough, and go first."""
+    sweep, worker = halved(engine, 40), new_worker(engine)
+    quality = {number: number / 100 for number in range(40)}
+    reach_rung(engine, sweep, claim(engine, worker, 6), quality)
+    assert {trial.epochs_trained for trial in claim(engine, worker, 1)} == {0}
+    reach_rung(engine, sweep, claim(engine, worker, 24), quality)
+    promoted = claim(engine, worker)
+    assert {trial.epochs_trained for trial in promoted} == {1}
+    assert len(promoted) == 12
+
+
+def test_a_lost_trial_goes_on_from_its_checkpoint(engine: Engine) -> None:
+    """What was recorded behind the checkpoint is dropped with the next claim, and the first two losses keep it."""
+    sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
+    (trial,) = claim(engine, worker)
+    choose(engine, sweep, [trial])
+    for epoch in (1, 2, 3):
+        record(engine, sweep, [trial.lease], epoch)
+        if epoch == 2:
+            assert save_checkpoints(engine, sweep, [trial.lease], epoch) == {trial.lease.trial_id}
+    let_lapse(engine, trial.lease)
+    expire(engine)
+    assert trials_of(engine, sweep)[0].epochs_done == 2
+    (again,) = claim(engine, worker)
+    assert (again.epochs_trained, again.attempt, again.params) == (2, 2, {"hidden_units": 1, "epochs": 2})
+    assert epochs_of(engine, again.lease) == [1, 2]
+    with transaction(engine) as session:
+        assert queue.load_checkpoints(session, [again.lease.trial_id]) == {again.lease.trial_id: b"after 2"}
+
+
+def test_the_last_attempt_begins_anew(engine: Engine) -> None:
+    """Two attempts broke on the checkpoint, as far as anybody knows: the third does without it."""
+    sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
+    for epochs_trained in (0, 1):
+        (trial,) = claim(engine, worker)
+        assert trial.epochs_trained == epochs_trained
+        record(engine, sweep, [trial.lease], 1)
+        save_checkpoints(engine, sweep, [trial.lease], 1)
+        with transaction(engine) as session:
+            queue.fail_attempt(session, sweep, [trial.lease], "it breaks")
+    (last,) = claim(engine, worker)
+    assert (last.epochs_trained, last.attempt) == (0, 3)
+    assert epochs_of(engine, last.lease) == []
+
+
+def test_a_given_back_trial_keeps_its_checkpoint(engine: Engine) -> None:
+    """As if it had not been claimed, but for what it has learnt."""
+    sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
+    (trial,) = claim(engine, worker)
+    record(engine, sweep, [trial.lease], 1)
+    save_checkpoints(engine, sweep, [trial.lease], 1)
+    with transaction(engine) as session:
+        queue.give_back(session, sweep, [trial.lease])
+    (row,) = trials_of(engine, sweep)
+    assert (row.state, row.attempt, row.epochs_done) == (TrialState.waiting, 0, 1)
+    assert claim(engine, worker)[0].epochs_trained == 1
+
+
+def test_without_the_lease_nothing_is_stored(engine: Engine) -> None:
+    """A worker that lost its trial can neither leave a checkpoint nor end a leg."""
+    sweep, worker = halved(engine, 1), new_worker(engine)
+    (trial,) = claim(engine, worker)
+    let_lapse(engine, trial.lease)
+    expire(engine)
+    assert save_checkpoints(engine, sweep, [trial.lease], 1) == set()
+    assert end_leg(engine, sweep, {trial.lease: 0.5}) == set()
+    assert checkpoints(engine) == []
+    assert trials_of(engine, sweep)[0].rung_means == []
+
+
+def test_a_stopped_sweep_ends_its_trials_at_rungs_as_pruned(engine: Engine) -> None:
+    """What has reached a rung has a value; what has not begun is cancelled; what trains comes to its rung."""
+    sweep, worker = halved(engine, 6), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker, 3), {0: 0.1, 1: 0.2, 2: 0.3})
+    (promoted,) = [trial for trial in trials_of(engine, sweep) if trial.rung_means and trial.rung is None]
+    running = claim(engine, worker, 1)
+    change(engine, sweep, "stop")
+    assert sorted(states(engine, sweep)) == ["cancelled"] * 2 + ["pruned"] * 3 + ["running"]
+    assert trials_of(engine, sweep)[promoted.number].value == 0.3
+    reach_rung(engine, sweep, running, dict.fromkeys(range(6), 0.4))
+    assert sorted(states(engine, sweep)) == ["cancelled"] * 2 + ["pruned"] * 4
+    assert {trial.reason for trial in trials_of(engine, sweep) if trial.state == TrialState.pruned} == {
+        "its sweep was stopped before it went on"
+    }
+    assert sweep_of(engine, sweep).state == SweepState.completed
+
+
+def test_a_cancelled_sweep_cancels_its_trials_at_rungs(engine: Engine) -> None:
+    """None of them is live afterwards."""
+    sweep, worker = halved(engine, 3), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker, 2), {0: 0.1, 1: 0.2})
+    change(engine, sweep, "cancel")
+    assert states(engine, sweep) == ["cancelled"] * 3
+
+
+def test_the_last_trial_that_ends_settles_the_others(engine: Engine) -> None:
+    """The one that was still to come is cancelled by hand: then the best of those at the rung goes on."""
+    sweep, worker = halved(engine, 3), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker, 2), {0: 0.1, 1: 0.2})
+    assert claim(engine, worker, 1)[0].number == 2
+    with transaction(engine) as session:
+        trial_actions.cancel(session, sweep, 2)
+    (promoted,) = claim(engine, worker)
+    assert (promoted.number, promoted.rung_epoch) == (1, 3)
+
+
+def test_trials_that_are_added_can_still_push_others_on(engine: Engine) -> None:
+    """Rungs are open as long as the sweep lives: six trials have two promoted; three more promote a third."""
+    sweep, worker = halved(engine, 7), new_worker(engine)
+    quality = {number: 1 - number / 10 for number in range(12)}
+    reach_rung(engine, sweep, claim(engine, worker, 6), quality)
+    with transaction(engine) as session:
+        changes.change(session, sweep, SweepPatch(n_trials=9))
+    assert [trial.number for trial in trials_of(engine, sweep) if trial.rung_means and trial.rung is None] == [0, 1]
+    new = [trial for trial in claim(engine, worker, 3) if trial.epochs_trained == 0]
+    reach_rung(engine, sweep, new, quality)
+    assert sum(bool(trial.rung_means) and trial.rung is None for trial in trials_of(engine, sweep)) == 3
+
+
+def test_a_retried_trial_begins_anew(engine: Engine) -> None:
+    """A pruned trial that is retried has neither rungs nor a checkpoint from before."""
+    sweep, worker = halved(engine, 2), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker), {0: 0.1, 1: 0.2})
+    finish(engine, sweep, worker, [success(claim(engine, worker)[0].lease)])
+    change(engine, sweep, "stop")
+    with transaction(engine) as session:
+        trial_actions.retry(session, sweep, 0)
+    (again,) = claim(engine, worker)
+    assert (again.number, again.epochs_trained, again.rung_epoch) == (0, 0, 1)
+    assert checkpoints(engine) == [trials_of(engine, sweep)[1].id]
+
+
+def test_checkpoints_go_with_their_trials(engine: Engine) -> None:
+    """Upkeep removes those of ended trials, and no others."""
+    sweep, worker = create_sweep(engine, n_trials=2), new_worker(engine)
+    trials = claim(engine, worker)
+    choose(engine, sweep, trials)
+    save_checkpoints(engine, sweep, [trial.lease for trial in trials], 1)
+    finish(engine, sweep, worker, [success(trials[0].lease)])
+    Upkeep(engine).run()
+    assert checkpoints(engine) == [trials[1].lease.trial_id]
+
+
+def test_hyperband_claims_one_bracket_at_a_time(engine: Engine) -> None:
+    """New trials that train together leave together; every bracket gets its share, the last one without a rung."""
+    space = {"hidden_units": {"low": 1, "high": 64}, "epochs": 9}
+    sweep, worker = halved(engine, 40, space=space, pruner="hyperband"), new_worker(engine)
+    rung_epochs = []
+    while claimed := claim(engine, worker, 4):
+        assert len({trial.rung_epoch for trial in claimed}) == 1
+        rung_epochs += [trial.rung_epoch for trial in claimed]
+        choose(engine, sweep, claimed)
+    counts = {epoch: rung_epochs.count(epoch) for epoch in (1, 3, None)}
+    assert sum(counts.values()) == 40
+    assert counts[1] > counts[3] > counts[None] > 0
+
+
+def test_a_locked_sweep_does_not_stop_claims_of_others(engine: Engine) -> None:
+    """Somebody's transaction hangs on the sweep that would be next: the worker takes the other one."""
+    hanging, other = create_sweep(engine, n_trials=1, priority=1), create_sweep(engine, n_trials=1)
+    worker = new_worker(engine)
+    with engine.connect() as connection, connection.begin():
+        connection.execute(select(Sweep.id).where(Sweep.id == hanging).with_for_update())
+        (claimed,) = claim(engine, worker)
+    assert claimed.lease.trial_id == trials_of(engine, other)[0].id
+
+
+def test_sweeps_take_turns(engine: Engine) -> None:
+    """Of two sweeps none of whose trials runs, the one is next that has waited longer."""
+    first, second = create_sweep(engine, n_trials=2), create_sweep(engine, n_trials=2)
+    worker = new_worker(engine)
+    owners = {trial.id: sweep for sweep in (first, second) for trial in trials_of(engine, sweep)}
+    turns = []
+    for _ in range(4):
+        (trial,) = claim(engine, worker, 1)
+        turns.append(owners[trial.lease.trial_id])
+        end_leg(engine, turns[-1], {trial.lease: None})
+    assert turns == [first, second, first, second]
+
+
+@pytest.mark.parametrize(("priority", "makes_room"), [(0, True), (1, True), (-1, False)])
+def test_a_leg_makes_room_for_a_sweep_that_starves(engine: Engine, priority: int, makes_room: bool) -> None:
+    """One of no lower priority none of whose trials runs; no longer once one of them does, or nothing waits."""
+    sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
+    claim(engine, worker)
+    assert not must_make_room(engine, sweep)
+    create_sweep(engine, n_trials=2, priority=priority)
+    assert must_make_room(engine, sweep) == makes_room
+    claim(engine, worker, 1)
+    assert not must_make_room(engine, sweep)
+    change(engine, sweep, "pause")
+    assert must_make_room(engine, sweep)
+
+
+def must_make_room(engine: Engine, sweep: int) -> bool:
+    with transaction(engine) as session:
+        return queue.must_make_room(session, sweep)
+
+
+def test_samplers_see_what_is_known_at_rungs(engine: Engine) -> None:
+    """A trial that waits at a rung, or has gone on from it, is seen as if it had been pruned there."""
+    sweep, worker = halved(engine, 5), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker, 3), {0: 0.1, 1: 0.2, 2: 0.3})
+    choose(engine, sweep, claim(engine, worker))
+    assert [trial.epochs_trained for trial in claim(engine, worker)] == [1]
+    with transaction(engine) as session:
+        seen = {trial.number: (trial.state, trial.values, trial.epoch) for trial in observations(session, sweep)}
+    assert seen == {
+        0: ("pruned", (0.1,), 1),
+        1: ("pruned", (0.2,), 1),
+        2: ("pruned", (0.3,), 1),
+        3: ("running", (), 0),
+        4: ("running", (), 0),
+    }
+
+
+def test_equal_configurations_wait_for_one_between_legs(engine: Engine) -> None:
+    """Where results are reused, a twin is not claimed while the first lies at a rung, and does not hold it up."""
+    grid = {"space": {"hidden_units": 8, "epochs": 9}, "repeats": "reuse", "pruner": HALVING}
+    sweep, worker = create_sweep(engine, **grid, n_trials=2), new_worker(engine)
+    first = claim(engine, worker, 1)
+    row = {"params": '{"hidden_units": 8, "epochs": 9}', "configuration": "the same", "cost": 1.0, "epochs_total": 9}
+    with transaction(engine) as session:
+        session.execute(text(f"UPDATE trials SET {', '.join(f'{name} = :{name}' for name in row)}"), row)
+    record(engine, sweep, [first[0].lease], 1)
+    end_leg(engine, sweep, {first[0].lease: 0.5})
+    (again,) = claim(engine, worker)
+    assert (again.number, again.rung_epoch) == (0, 3)
