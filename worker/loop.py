@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 WITHOUT_DATA_SECONDS = 10.0  # in which a worker that has the data set can take what this one put back
 WITHOUT_DATABASE_SECONDS = 1.0
+AFTER_ERROR_SECONDS = 1.0
+MAX_REASON_LENGTH = 2_000  # characters of an error that are stored with each trial
 
 
 class Loop:
@@ -46,6 +48,7 @@ class Loop:
         self._siblings = siblings
         self._datasets: dict[tuple[str, str], datasets.Dataset] = {}
         self._unscorable: set[int] = set()
+        self._unaskable: set[int] = set()
         self._state = WorkerState.idle
         self._curves = CurveCache(context.engine)
         self._ahead = AskAhead(context.engine, context.stopping)
@@ -60,7 +63,7 @@ class Loop:
             registration.await_siblings(context, self._siblings)
             with Listener(context.engine) as listener:
                 while not context.stopping.is_set():
-                    if not self._work():
+                    if not self._work_safely():
                         listener.wait(POLL_SECONDS, context.stopping)
         except Stopped:
             pass
@@ -70,6 +73,17 @@ class Loop:
             if heartbeat_thread.is_alive():
                 heartbeat_thread.join(timeout=1)
             registration.sign_off(context)
+
+    def _work_safely(self) -> bool:
+        """One turn, of which no error ends the process: whatever it was, the next turn may be another sweep's."""
+        try:
+            return self._work()
+        except Stopped:
+            raise
+        except Exception:
+            logger.exception("a turn of work was given up")
+            self._context.stopping.wait(AFTER_ERROR_SECONDS)
+            return False
 
     def _work(self) -> bool:
         """One turn: scores a sweep; else retrains one trial and trains a cohort. True where there was work."""
@@ -97,7 +111,7 @@ class Loop:
         context = self._context
         with transaction(context.engine) as session:
             queue.expire(session)
-        ask_ahead_of_claims(context.engine, context.stopping)
+        ask_ahead_of_claims(context.engine, context.stopping, self._unaskable)
         with transaction(context.engine) as session:
             limit = queue.MAX_CLAIMED_TRIALS[context.device.type]
             claim = queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
@@ -184,6 +198,7 @@ class Loop:
 
     def _fail_attempts(self, sweep: Sweep, reason: str, only: Sequence[ClaimedTrial] | None = None) -> None:
         """Ends an attempt of trials, all that are held or `only` these: they wait again, or fail after the last one."""
+        reason = reason.replace("\0", "")[:MAX_REASON_LENGTH]  # Postgres has no U+0000
         self._release(only, lambda session, leases: queue.fail_attempt(session, sweep.id, leases, reason))
 
     def _release(
@@ -203,7 +218,8 @@ class Loop:
             retry_while_disconnected(write_in_transaction, context.stopping)
         except Stopped:
             logger.warning("the database is gone: the leases end by themselves")
-        context.held_leases.release(lease.trial_id for lease in leases)
+        finally:  # also where the statement raised an error: leases that nobody extends end by themselves
+            context.held_leases.release(lease.trial_id for lease in leases)
 
 
 def _trial_ids(trials: Sequence[ClaimedTrial]) -> set[int]:

@@ -5,16 +5,23 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from optuna.trial import TrialState as OptunaState
 from pydantic import ValidationError
 
+from app.db.tables import Sweep
+from app.db.trial_rows import configuration, trial_size
+from app.domain import formatting
 from app.domain.body import plain_sentence
 from app.domain.datasets import DATASETS
 from app.domain.hyperparameters import HYPERPARAMETERS
 from app.domain.space import Constant, Space, check_model_fits
+from app.domain.space.membership import contains
 from app.domain.space.values import problem
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
+from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT
 from app.files.exports.fields import EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
 from app.schemas import AttemptOut
+from app.search.optuna_space import frozen_trial, sampler_space
 
 MEAN_TOLERANCE = 1e-9  # relative; a mean that was added up in another order
 _TIME = re.compile(
@@ -22,10 +29,31 @@ _TIME = re.compile(
 )  # as Postgres reads it too
 
 
+class ImportedSpace:
+    """The search space of an imported sweep, as its sampler is going to see the trials in it."""
+
+    def __init__(self, space: Space) -> None:
+        self._space, self._sampler_space = space, sampler_space(space)
+
+    def check(self, params: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
+        """Raises InvalidError for parameters that are outside the space, and that no sampler could be told."""
+        for name, value in params.items():
+            domain = self._space.domains.get(name)
+            if domain is None or not contains(domain, value):
+                values = "not part of it" if domain is None else formatting.domain(domain)
+                raise import_error((*loc, "params", name), f"is outside the sweep's space: {values}")
+        try:
+            frozen_trial(self._sampler_space, params, state=OptunaState.RUNNING)
+        except (ValueError, TypeError) as error:
+            raise import_error((*loc, "params"), f"are outside the sweep's space: {error}") from None
+
+
 class ImportedTrial:
     """A trial of a file, as the database takes it: `facts`, `runs` and `epochs` are rows of three tables."""
 
-    def __init__(self, document: Any, place: int, sweep: Mapping[str, Any], workers: set[Any]) -> None:
+    def __init__(
+        self, document: Any, place: int, sweep: Mapping[str, Any], space: ImportedSpace, workers: set[Any]
+    ) -> None:
         """Raises InvalidError, with `place`, the trial's index in the file, where the trial could not be stored."""
         loc = ("trials", place)
         if not isinstance(document, dict):
@@ -41,15 +69,23 @@ class ImportedTrial:
         _check_history(self.facts.get("history", []), loc)
         _check_trial(self.facts, self.runs, loc)
         _check_objectives(self.facts, sweep, loc)
-        _check_params(self.facts, sweep, loc)
+        _check_params(self.facts, sweep, space, loc)
+        if self.facts.get("params") is not None:
+            self.facts["configuration"] = configuration(self.facts["params"])
         if self.facts["state"] in LIVE_TRIALS:
-            self._queue_again()
+            self._queue_again(sweep)
         if self.facts.get("worker_id") not in workers:
             self.facts["worker_id"] = None  # of another installation
 
-    def _queue_again(self) -> None:
-        """A trial that was running starts anew, without curves: they are written once more."""
+    def _queue_again(self, sweep: Mapping[str, Any]) -> None:
+        """A trial that was running starts anew, without curves: they are written once more.
+
+        Its size, by which workers share the trials, is computed and not believed.
+        """
         self.facts |= {"state": TrialState.waiting, "epochs_done": 0, "started_at": None, "worker_id": None}
+        if self.facts.get("params") is not None:
+            owner = Sweep(dataset=sweep["dataset"], seeds=sweep["seeds"])
+            self.facts |= trial_size(owner, self.facts["params"])
         self.epochs = _NO_CURVES
 
 
@@ -91,7 +127,7 @@ Rule = tuple[Callable[[Mapping[str, Any]], bool], str, str]  # whether a trial i
 
 # As the CHECK constraints of the table say.
 _RULES: list[Rule] = [
-    (lambda t: 0 <= t["number"] < 2**31, "number", "must be 0 or more"),
+    (lambda t: 0 <= t["number"] < MAX_COUNT, "number", "must be 0 or more, and below 2 ** 30"),
     (
         lambda t: (t["state"] in LIVE_TRIALS) == (t.get("finished_at") is None),
         "finished_at",
@@ -118,8 +154,12 @@ _RULES: list[Rule] = [
         "epochs_total",
         "must be at least 1, or 0 where the trial is infeasible",
     ),
-    (lambda t: t.get("attempt", 0) >= 0, "attempt", "must be 0 or more"),
-    (lambda t: 0 <= t.get("first_seed", 0) < 2**31, "first_seed", "must be 0 or more, and below 2 ** 31"),
+    (
+        lambda t: 0 <= t.get("attempt", 0) <= MAX_ATTEMPTS_MADE,
+        "attempt",
+        f"must be 0 or more, and at most {MAX_ATTEMPTS_MADE:,}",
+    ),
+    (lambda t: 0 <= t.get("first_seed", 0) < MAX_COUNT, "first_seed", "must be 0 or more, and below 2 ** 30"),
     (lambda t: isinstance(t.get("history", []), list), "history", "must be a list"),
 ]
 
@@ -130,8 +170,8 @@ def _check_trial(trial: Mapping[str, Any], runs: list[dict[str, Any]], loc: tupl
             raise import_error((*loc, field), msg)
     if any(run["seconds"] < 0 for run in runs):
         raise import_error((*loc, "runs"), "must have seconds of 0 or more")
-    if len({run["seed"] for run in runs}) != len(runs) or any(run["seed"] < 0 for run in runs):
-        raise import_error((*loc, "runs"), "must have a seed of their own each")
+    if len({run["seed"] for run in runs}) != len(runs) or any(not 0 <= run["seed"] < MAX_COUNT for run in runs):
+        raise import_error((*loc, "runs"), "must have a seed of their own each, of 0 or more and below 2 ** 30")
     for index, run in enumerate(runs):
         if (run["state"] == RunState.diverged) != (run.get("value") is None):
             raise import_error((*loc, "runs", index, "value"), "must be null if and only if the run diverged")
@@ -172,8 +212,10 @@ def _check_mean(trial: Mapping[str, Any], values: list[float], loc: tuple[str | 
         raise import_error((*loc, "value"), f"is {trial['value']!r}, but the mean over its runs is {mean!r}")
 
 
-def _check_params(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
-    """Raises InvalidError for an unknown hyperparameter, an impossible value, or a waiting model that is too large."""
+def _check_params(
+    trial: Mapping[str, Any], sweep: Mapping[str, Any], space: ImportedSpace, loc: tuple[str | int, ...]
+) -> None:
+    """Raises InvalidError for a value that no trial of the sweep could have, or a waiting model that is too large."""
     params = trial.get("params")
     if params is None:
         return
@@ -184,7 +226,8 @@ def _check_params(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple
         reason = "is no hyperparameter" if hyperparameter is None else problem(hyperparameter.kind, value)
         if reason:
             raise import_error((*loc, "params", name), reason)
+    space.check(params, loc)
     if trial["state"] in LIVE_TRIALS:
         facts = DATASETS[sweep["dataset"]]
-        space = Space({name: Constant(value) for name, value in params.items()})
-        check_model_fits(space, facts.shape, sweep["seeds"])
+        own_space = Space({name: Constant(value) for name, value in params.items()})
+        check_model_fits(own_space, facts.shape, sweep["seeds"])

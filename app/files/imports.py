@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from app.db import notifications
 from app.db.tables import Base, Epoch, Run, Sweep, Trial, Worker
 from app.domain.body import plain_sentence
+from app.domain.space import parse_space
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
 from app.files.exports.records import FORMAT, VERSION
-from app.files.import_checks import ImportedTrial
+from app.files.import_checks import ImportedSpace, ImportedTrial
 from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import body_checks
@@ -49,7 +50,8 @@ def restore(session: Session, document: Any) -> Sweep:
     if not isinstance(trials, list) or not 1 <= len(trials) <= MAX_IMPORTED_TRIALS:
         raise import_error(("trials",), f"must be a list of 1 to {MAX_IMPORTED_TRIALS:,} trials")
     workers = set(session.scalars(select(Worker.id)))
-    imported_trials = [ImportedTrial(trial, place, facts, workers) for place, trial in enumerate(trials)]
+    space = ImportedSpace(parse_space(facts["space"]))
+    imported_trials = [ImportedTrial(trial, place, facts, space, workers) for place, trial in enumerate(trials)]
     _check_counts(document, imported_trials)
     _check_together(facts, imported_trials)
     sweep = Sweep(**facts, imported_from=origin)

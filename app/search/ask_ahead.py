@@ -6,7 +6,7 @@ The second happens while a cohort trains. Why, and from when on: docs/adr/0005-a
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.db.engine import first_line, transaction
+from app.db.engine import first_line, is_gone, transaction
 from app.db.tables import Sweep, Trial
 from app.domain.sampling import ASKED_AT_ONCE, traits_of
 from app.domain.states import LIVE_TRIALS, TrialState
@@ -80,20 +80,25 @@ class AskAhead:
             logger.exception("sweep %d: nothing was asked ahead", sweep.id)
 
 
-def ask_ahead_of_claims(engine: Engine, stopping: threading.Event) -> None:
+def ask_ahead_of_claims(engine: Engine, stopping: threading.Event, unaskable: set[int]) -> None:
     """Asks at once for the next trials of a sampler that learns nothing, so that workers can share them by their cost.
 
-    Where another worker is at it, this one waits for a moment: it would claim trials without a cost. Raises DBAPIError.
+    Where another worker is at it, this one waits for a moment: it would claim trials without a cost. Raises DBAPIError
+    while the database can't be reached.
+
+    `unaskable`: ids of sweeps for which asking raised an error before; they are passed over, and added to. Whoever
+    claims their trials meets the same error, which then counts as an attempt of each.
     """
     until = time.monotonic() + MAX_WAIT_SECONDS
     while not stopping.is_set():
         with transaction(engine) as session:
-            sweep = _sweep_without_costs(session)
+            sweep = _sweep_without_costs(session, unaskable)
         if sweep is None:
             return
         with _sweep_lock(engine, sweep.id) as is_locked:
             if is_locked:
-                _ask_at_once(engine, stopping, sweep)
+                if not _could_ask_at_once(engine, stopping, sweep):
+                    unaskable.add(sweep.id)
                 return
         if time.monotonic() > until or stopping.wait(0.05):
             return
@@ -107,18 +112,26 @@ def waiting_without_params(session: Session, sweep_id: int, limit: int) -> list[
     return [OpenTrial(*row) for row in session.execute(waiting.order_by(Trial.number).limit(limit))]
 
 
-def _sweep_without_costs(session: Session) -> Sweep | None:
+def _sweep_without_costs(session: Session, unaskable: Iterable[int]) -> Sweep | None:
     """A sweep whose sampler learns nothing, with fewer than MIN_WAITING_WITH_PARAMS trials that have parameters."""
-    limits = {"enough": MIN_WAITING_WITH_PARAMS, "samplers": list(ASKED_AT_ONCE)}
+    limits = {"enough": MIN_WAITING_WITH_PARAMS, "samplers": list(ASKED_AT_ONCE), "unaskable": list(unaskable)}
     sweep_id = session.scalar(statements.SWEEP_WITHOUT_COSTS, limits)
     return None if sweep_id is None else session.get(Sweep, sweep_id)
 
 
-def _ask_at_once(engine: Engine, stopping: threading.Event, sweep: Sweep) -> None:
-    with transaction(engine) as session:
-        history = observations(session, sweep.id) if sweep.repeats == "forbid" else []
-        trials = waiting_without_params(session, sweep.id, 2 * MIN_WAITING_WITH_PARAMS)
-    _ask(engine, stopping, sweep, history, trials)
+def _could_ask_at_once(engine: Engine, stopping: threading.Event, sweep: Sweep) -> bool:
+    """Asks for the sweep's next trials; False where that raises an error which is the sweep's own."""
+    try:
+        with transaction(engine) as session:
+            history = observations(session, sweep.id) if sweep.repeats == "forbid" else []
+            trials = waiting_without_params(session, sweep.id, 2 * MIN_WAITING_WITH_PARAMS)
+        _ask(engine, stopping, sweep, history, trials)
+    except Exception as error:
+        if isinstance(error, DBAPIError) and is_gone(error):
+            raise
+        logger.exception("sweep %d: nothing was asked ahead", sweep.id)
+        return False
+    return True
 
 
 def _ask(

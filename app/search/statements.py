@@ -8,6 +8,7 @@ from app.lifecycle.trial_changes import CANCELLED, WITHOUT_LEASE
 SWEEP_WITHOUT_COSTS = text("""
     SELECT s.id FROM sweeps s
     WHERE s.state IN ('queued', 'running') AND s.sampler ->> 'name' = ANY(:samplers)
+      AND s.id <> ALL(CAST(:unaskable AS bigint[]))
       AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting' AND t.params IS NULL)
       AND (SELECT count(*) FROM (
             SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting' AND t.params IS NOT NULL LIMIT :enough

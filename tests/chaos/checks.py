@@ -44,7 +44,7 @@ def check_sweep(checks: Checks, world: World, sweep: int, kind: str) -> None:
     summary = world.sweep(sweep)
     trials = world.query("SELECT * FROM trials WHERE sweep_id = :id ORDER BY number", id=sweep)
     where = f"sweep {sweep} ({kind})"
-    ended = "cancelled" if kind == "cancelled" else "completed"
+    ended = {"cancelled": "cancelled", "poisonous": "failed"}.get(kind, "completed")
     checks.equal("every sweep ended", where, ended, summary["state"])
     checks.equal("no trial lost", where, list(range(summary["n_trials"])), [trial.number for trial in trials])
     counts = Counter(trial.state for trial in trials)
@@ -53,6 +53,8 @@ def check_sweep(checks: Checks, world: World, sweep: int, kind: str) -> None:
     )
     if ended == "completed":
         checks.equal("every trial has its result", where, {"complete"}, set(counts))
+    if kind == "poisonous":
+        checks.equal("a sweep that can't be searched failed alone", where, {"failed"}, set(counts))
     for trial in trials:
         check_trial(checks, world, trial, summary["seeds"], f"trial {trial.number} of {where}")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
-from tests.chaos.sweeps import EXTENDED, LONG, RANDOM
+from tests.chaos.sweeps import EXTENDED, LONG, POISONOUS_SPACE, RANDOM, SMALL
 from tests.chaos.world import LEASE_SECONDS, World
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import is_alive
@@ -27,6 +27,7 @@ class Faults:
         self._lasting: list[threading.Thread] = []
         self.cancelled: list[int] = []
         self.extended: list[int] = []
+        self.poisonous: list[int] = []
 
     def deck(self, size: int) -> list[str]:
         """The kinds of `size` faults: each at least once, two sweeps cancelled and one extended at least."""
@@ -111,6 +112,9 @@ class Faults:
         wider: dict[str, Any] = {"n_trials": RANDOM["n_trials"]}
         self._world.call("PATCH", f"/sweeps/{sweep}", json=wider).raise_for_status()
 
+    def poison(self) -> None:
+        self.poisonous.append(self._world.store_sweep(SMALL, space=POISONOUS_SPACE))
+
     def _kill_of_postgres(self, pids: list[int]) -> None:
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -142,6 +146,7 @@ KINDS: dict[str, tuple[int, Callable[[Faults], None]]] = {
     "the workers' network down, longer than a lease": (2, Faults.long_outage),
     "the workers' network silent, less than a lease": (2, Faults.stall),
     "the workers' network silent, longer than a lease": (2, Faults.long_stall),
+    "a sweep that no worker can fill with parameters": (1, Faults.poison),
     "a sweep cancelled": (1, Faults.cancel),
     "a sweep extended": (1, Faults.extend),
 }

@@ -64,6 +64,7 @@ class Storm:
         self._kinds |= dict.fromkeys(self._faults.cancelled, "cancelled") | dict.fromkeys(
             self._faults.extended, "random"
         )
+        self._kinds |= dict.fromkeys(self._faults.poisonous, "poisonous")
         say("the faults are over; the sweeps go to their ends")
         retried = self._finish()
         trials = self._world.query("SELECT count(*) AS n FROM trials")[0].n

@@ -30,6 +30,8 @@ TPE = RANDOM | {
     "seeds": 2,
 }
 EXTENDED = RANDOM | {"name": "extended", "n_trials": 5}
+SMALL = RANDOM | {"name": "poisonous", "n_trials": 4}
+POISONOUS_SPACE = RANDOM["space"] | {"learning_rate": {"low": 0.1, "high": 0.5, "step": 1e-30}}  # which the API refuses
 LONG = RANDOM | {"name": "cancelled", "n_trials": 40}
 CYCLE = {"grid": GRID, "random": RANDOM, "tpe": TPE}
 EPOCHS = 60

@@ -9,7 +9,7 @@ from app.domain.space.conditions import Condition, in_order, parse_condition, wi
 from app.domain.space.domains import Choice, Constant, Domain, Range
 from app.domain.space.search_space import Space
 from app.domain.space.values import parse_value, problem, space_error
-from app.domain.sweep_limits import MAX_CHOICES
+from app.domain.sweep_limits import MAX_CHOICES, MAX_STEPS
 from app.errors import FieldError, InvalidError
 
 
@@ -129,6 +129,9 @@ def _check_shape(name: str, low: float, high: float, step: Any, log: Any) -> Non
         raise space_error((name, "step"), reason)
     if log and not (isinstance(low, int) and isinstance(high, int) and type(step) is int and step == 1):
         raise space_error((name, "step"), "can't be given on a log scale, but for a step of 1 between whole numbers")
+    if step < high / MAX_STEPS:
+        least = f"must be at least {high / MAX_STEPS:g}, a millionth of high, not {step!r}; without a step"
+        raise space_error((name, "step"), f"{least} the range holds every number between")
 
 
 def _whole_step(name: str, step: float) -> int:

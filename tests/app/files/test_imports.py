@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from app.web.api import imports as import_routes
-from tests.support.export_examples import export, rich_sweep
+from tests.support.export_examples import document, export, rich_sweep
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -85,6 +85,27 @@ WRONG: list[tuple[str, Change, list[Any], str]] = [
     ),
     ("epochs", lambda d: complete(d).update(epochs_total=2**40), ["trials", 2, "epochs_total"], "must be below"),
     ("a huge cost", lambda d: complete(d).update(cost=1e308), ["trials", 2, "cost"], "must be a number between"),
+    ("the last seed", lambda d: complete(d).update(first_seed=2**31 - 1), ["trials", 2, "first_seed"], "below 2 ** 30"),
+    ("the last number", lambda d: complete(d).update(number=2**31 - 1), ["trials", 2, "number"], "below 2 ** 30"),
+    ("a last attempt", lambda d: complete(d).update(attempt=2**31 - 1), ["trials", 2, "attempt"], "at most 1,000"),
+    (
+        "outside the space",
+        lambda d: complete(d)["params"].update(learning_rate=0.3),
+        ["trials", 2, "params", "learning_rate"],
+        "is outside the sweep's space: 1, 0.1, 1e-07",
+    ),
+    (
+        "not in the space",
+        lambda d: complete(d)["params"].update(dropout=0.5),
+        ["trials", 2, "params", "dropout"],
+        "is outside the sweep's space: not part of it",
+    ),
+    (
+        "a value that is missing",
+        lambda d: complete(d)["params"].pop("hidden_layers"),
+        ["trials", 2, "params"],
+        "are outside the sweep's space",
+    ),
     ("a first seed", lambda d: complete(d).update(first_seed=-1), ["trials", 2, "first_seed"], "must be 0 or more"),
     ("objectives", lambda d: complete(d)["other_values"].pop(), ["trials", 2, "other_values"], "must hold 2"),
     ("lost objectives", lambda d: complete(d).update(other_values=None), ["trials", 2, "other_values"], "must hold 2"),
@@ -120,9 +141,22 @@ def test_what_can_be_is_shown(client: TestClient, whole: dict[str, Any]) -> None
         trial |= {} if trial["cost"] is None else {"cost": 0.0}
         trial |= {} if trial["finished_at"] is None else {"started_at": "2100-01-01T00:00:00+00:00"}
     sweep = post(client, json.dumps(whole).encode()).json()
-    assert sweep["progress"] == 1.0
+    assert sweep["progress"] == 0.0  # by the cost of what waits, which is computed
     assert client.post(f"/api/v1/sweeps/{sweep['id']}/resume").json()["state"] == "running"
     assert client.get(f"/api/v1/sweeps/{sweep['id']}").json()["eta_seconds"] is None
+
+
+def test_the_size_of_a_trial_that_waits_is_computed(client: TestClient, whole: dict[str, Any]) -> None:
+    """Workers share trials by it: one that a file claims could keep them from claiming any."""
+    honest = json.dumps(whole)
+    for trial in whole["trials"]:
+        trial |= {} if trial["cost"] is None else {"cost": 1e150, "epochs_total": 2**31 - 1, "configuration": "x"}
+    sweep = post(client, json.dumps(whole).encode()).json()["id"]
+    same_sweep = post(client, honest.encode()).json()["id"]
+    stored, expected = ({t["number"]: t for t in document(client, id)["trials"]} for id in (sweep, same_sweep))
+    for number, trial in stored.items():
+        assert trial["configuration"] == expected[number]["configuration"]
+        assert trial["state"] != "waiting" or trial == expected[number]
 
 
 def lines(content: bytes) -> list[str]:

@@ -26,7 +26,7 @@ def test_workers_share_a_random_sweep_by_its_cost(context: Context, engine: Engi
     """Neither has more than half of the multiply-adds and one trial beside, though nobody knew the widths before."""
     create_sweep(engine, space=WIDE, sampler=name, n_trials=64)
     workers = [new_worker(engine), new_worker(engine)]
-    ask_ahead_of_claims(context.engine, context.stopping)
+    ask_ahead_of_claims(context.engine, context.stopping, set())
     hands = [claim(engine, worker, 64) for worker in workers]
     assert sum(map(len, hands)) == 64
     with transaction(engine) as session:
@@ -41,7 +41,7 @@ def test_what_is_asked_early_is_what_would_have_been_asked_late(context: Context
     worker = new_worker(engine)
     with transaction(engine) as session:
         session.execute(text("UPDATE sweeps SET state = 'paused' WHERE id = :id"), {"id": late})
-    ask_ahead_of_claims(context.engine, context.stopping)
+    ask_ahead_of_claims(context.engine, context.stopping, set())
     with transaction(engine) as session:
         session.execute(text("UPDATE sweeps SET state = 'paused' WHERE id = :id"), {"id": early})
         session.execute(text("UPDATE sweeps SET state = 'queued' WHERE id = :id"), {"id": late})
@@ -52,7 +52,7 @@ def test_what_is_asked_early_is_what_would_have_been_asked_late(context: Context
 def test_two_workers_that_ask_at_once_ask_once(context: Context, engine: Engine) -> None:
     """Every trial has its parameters, and nothing was drawn for nothing."""
     sweep = create_sweep(engine, space=WIDE, sampler="random", n_trials=40, constraints=["parameters <= 200000"])
-    at_once([lambda: ask_ahead_of_claims(context.engine, context.stopping)] * 3)
+    at_once([lambda: ask_ahead_of_claims(context.engine, context.stopping, set())] * 3)
     waiting = [trial for trial in trials_of(engine, sweep) if trial.state == TrialState.waiting]
     infeasible = [trial.configuration for trial in trials_of(engine, sweep) if trial.state == TrialState.infeasible]
     assert len(waiting) == 40
@@ -63,7 +63,7 @@ def test_two_workers_that_ask_at_once_ask_once(context: Context, engine: Engine)
 def test_a_sampler_that_learns_is_not_asked_before_it_has_learned(context: Context, engine: Engine) -> None:
     """Its trials stay without parameters until they are claimed."""
     create_sweep(engine, space=WIDE, sampler="tpe", n_trials=12)
-    ask_ahead_of_claims(context.engine, context.stopping)
+    ask_ahead_of_claims(context.engine, context.stopping, set())
     with transaction(engine) as session:
         assert session.scalar(select(func.count()).where(Trial.params.is_not(None))) == 0
 

@@ -1,6 +1,8 @@
 """A search: the same seeds give the same trials, and what was learnt is heeded."""
 
 import json
+import random
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +11,7 @@ from optuna.distributions import IntDistribution
 
 from app.charts.rows import TrialRow
 from app.domain.space import Choice, Range, Space, parse_space
+from app.errors import InvalidError
 from app.search.history import Observation
 from app.search.optuna_space import distributions
 from app.search.samplers import AskSeed
@@ -30,6 +33,19 @@ def space_of(**changes: Any) -> Space:
 
 def row(number: int, params: dict[str, Any], value: float | None, state: str = "complete") -> TrialRow:
     return TrialRow(number, state, params, value, None, (), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def extreme_spaces(seed: int, count: int) -> list[Space]:
+    """Spaces at the edge of what can be posted: those of many drawn ones that are not refused."""
+    chance = random.Random(seed)
+    numbers = [0, 5e-324, 1e-300, 1e-30, 1e-9, 1e-6, 0.1, 1 / 3, 0.30000000000000004, 1, 7, 99.99999999, 999999.9999999]
+    spaces: list[Space] = []
+    while len(spaces) < count:
+        low, high, step = chance.choice(numbers), chance.choice(numbers), chance.choice(numbers)
+        form: dict[str, Any] = chance.choice([{}, {"log": True}, {"step": step}, {"step": step}])
+        with suppress(InvalidError):
+            spaces.append(parse_space({"learning_rate": {"low": low, "high": high, **form}}))
+    return spaces
 
 
 def ask_all(space: Space, name: str, seed: int, count: int, rows: list[TrialRow] | None = None) -> list[dict[str, Any]]:
@@ -148,3 +164,13 @@ def test_choices_of_names_are_what_the_space_says() -> None:
     space = space_of()
     assert isinstance(space.domains["activation"], Choice)
     assert {params["activation"] for params in ask_all(space, "random", 0, 30)} == {"relu", "tanh", "sigmoid"}
+
+
+@pytest.mark.filterwarnings("ignore:The distribution is specified by")
+@pytest.mark.parametrize("name", ["random", "qmc", "tpe", "cmaes", "nsgaii"])
+def test_every_space_that_is_taken_can_be_searched(name: str) -> None:
+    """However small its steps and however far apart its ends: Optuna takes what it drew itself back as a result."""
+    for space in extreme_spaces(seed=1, count=40):
+        params = Search(space, {"name": name}).ask(AskSeed(1, 0))
+        results = [Observation(number, "complete", params, (0.5,)) for number in range(12)]
+        assert Search(space, {"name": name}, results).ask(AskSeed(1, 12)).keys() == params.keys()

@@ -93,6 +93,12 @@ def test_a_whole_range_holds_what_python_s_range_holds(low: int, width: int, ste
         ({"learning_rate": {"low": 0.1, "high": 1.0, "base": 10}}, ("learning_rate", "base"), "is no part of a range"),
         ({"learning_rate": {"low": 0.5, "high": 0.5}}, ("learning_rate",), "low must be less than high"),
         ({"learning_rate": {"low": 0.1, "high": 1.0, "step": 2}}, ("learning_rate", "step"), "at most 0.9, not 2"),
+        ({"learning_rate": {"low": 0.1, "high": 1.0, "step": 1e-30}}, ("learning_rate", "step"), "at least 1e-06, a"),
+        (
+            {"learning_rate": {"low": 0.1, "high": 1.0, "step": 5e-324}},
+            ("learning_rate", "step"),
+            "not 5e-324; without",
+        ),
         (
             {"learning_rate": {"low": 0.1, "high": 1.0, "step": 0.1, "log": True}},
             ("learning_rate", "step"),
