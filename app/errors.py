@@ -74,6 +74,12 @@ class UnavailableError(PerceptuneError):
     title = "Not available"
 
 
+class BusyError(UnavailableError):
+    """All places for such a call are taken; it can be made again a few seconds later."""
+
+    retry_after_seconds = 5
+
+
 class StartError(PerceptuneError):
     """The program can't start; the sentence says what to do. Shown by the command line without a traceback."""
 

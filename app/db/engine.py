@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import StartError
 
+POOL_TIMEOUT_SECONDS = 5.0  # in which one of the pool's connections has to become free
 # A network that swallows what is sent says nothing: without these a connection would wait for its answer for ever.
 TIMEOUTS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -34,13 +35,14 @@ def normalised_url(url: str) -> str:
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
-def connect(url: str, pool_size: int = 10) -> Engine:
+def connect(url: str, pool_size: int = 10, max_overflow: int = 30) -> Engine:
     """An engine whose connections are tested before use, so that a restarted database is noticed at once."""
     return create_engine(
         normalised_url(url),
         pool_pre_ping=True,
         pool_size=pool_size,
-        max_overflow=30,
+        max_overflow=max_overflow,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
         connect_args={"application_name": "perceptune", "client_encoding": "utf8", **TIMEOUTS},
     )
 

@@ -33,6 +33,7 @@ from app.web.api import (
 )
 from app.web.cache import LRUCache
 from app.web.dependencies import refuse_unknown_parameters
+from app.web.downloads import Downloads
 from app.web.events import Broadcaster
 from app.web.pages import routes as pages
 from app.web.webhooks import delivery
@@ -62,10 +63,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.engine = engine
     app.state.broadcaster = Broadcaster(engine)
+    app.state.downloads = Downloads(settings.database_url)
     app.state.chart_cache = LRUCache()
     app.state.gate = security.Gate(settings)
     error_handlers.install(app)
-    app.middleware("http")(security.guard)
+    app.add_middleware(security.Guard)
     _include_api(app)
     _include_pages(app)
     return app
@@ -82,6 +84,7 @@ async def _background(app: FastAPI, engine: Engine, *, allow_private: bool) -> A
         await task
     # a read that was under way in a thread still holds a connection
     await asyncio.get_running_loop().shutdown_default_executor()
+    app.state.downloads.engine.dispose()
     engine.dispose()
 
 

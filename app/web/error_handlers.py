@@ -10,11 +10,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import schemas
 from app.domain.body import plain_sentence
-from app.errors import FieldError, InvalidError, PerceptuneError, UnavailableError
+from app.errors import BusyError, FieldError, InvalidError, PerceptuneError, UnavailableError
 from app.web.templating import templates
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
     app.add_exception_handler(OperationalError, _database_gone)
     app.add_exception_handler(InterfaceError, _database_gone)
-    app.add_exception_handler(Exception, _bug)
+    app.add_exception_handler(PoolTimeoutError, _pool_full)
+    app.add_middleware(_BugHandler)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
@@ -51,6 +54,8 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
     if error.errors:
         problem["errors"] = [{"loc": list(field.loc), "msg": field.msg} for field in error.errors]
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else headers
+    if isinstance(error, BusyError):
+        headers = {**(headers or {}), "Retry-After": str(error.retry_after_seconds)}
     if wants_page(request):
         return templates.TemplateResponse(
             request, "error.html", {"problem": problem}, status_code=error.status, headers=headers
@@ -127,6 +132,34 @@ def _database_gone(request: Request, error: Exception) -> Response:
     return render(request, UnavailableError("The database can't be reached right now; try again in a moment."))
 
 
-def _bug(request: Request, error: Exception) -> Response:
-    logger.error("unexpected error at %s %s", request.method, request.url.path, exc_info=error)
-    return render(request, PerceptuneError("This is a bug of the server; its log says more."))
+def _pool_full(request: Request, error: Exception) -> Response:
+    logger.warning("no connection to the database became free: %s", error)
+    return render(request, BusyError("The server has too much to do right now; try again in a moment."))
+
+
+class _BugHandler:
+    """Answers where nothing else did, and logs the error once: the framework's own handler hands it on to the server.
+
+    An answer that has begun is left without its end, by which the client sees that it is not whole.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_send)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            logger.error("unexpected error at %s %s", scope["method"], scope["path"], exc_info=error)
+            if not has_begun:
+                problem = PerceptuneError("This is a bug of the server; its log says more.")
+                await render(Request(scope), problem)(scope, receive, send)

@@ -8,7 +8,8 @@ from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
-from starlette.middleware.base import RequestResponseEndpoint
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import Settings, is_loopback
 from app.errors import ForbiddenError, UnauthorizedError
@@ -17,6 +18,12 @@ from app.web.error_handlers import render, wants_page
 COOKIE = "perceptune_key"
 # Beginnings of paths that need no key: the probes, the page that asks for the key, and its style sheet.
 _WITHOUT_KEY = ("/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz", "/login", "/static/")
+
+
+_HEADERS = {
+    "Content-Security-Policy": "frame-ancestors 'self'",  # a stranger's page could lay its own picture over our buttons
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class Gate:
@@ -38,8 +45,12 @@ class Gate:
                 f"The host {host!r} is not this server's: add it to PERCEPTUNE_ALLOWED_HOSTS if it should be."
             )
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _network_location(origin) != host.lower():
             raise ForbiddenError(f"Requests from pages of {origin!r} are not answered.")
+        if request.headers.get("sec-fetch-site") == "cross-site" and not _opens_a_page(request):
+            raise ForbiddenError(
+                "Requests that a page of another site sends are not answered; open the address itself."
+            )
         if self._key is not None and not request.url.path.startswith(_WITHOUT_KEY) and not self._has_key(request):
             raise UnauthorizedError("Send the server's key as `Authorization: Bearer KEY`.")
 
@@ -70,8 +81,28 @@ class Gate:
         return self._beyond_loopback and _is_address(name)
 
 
-async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
+class Guard:
     """The middleware before all routes: it refuses a request, or sends a browser without the key to the login page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on what may pass, and adds to each answer what browsers are to heed."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        refusal = _refusal(Request(scope))
+        await (refusal or self._app)(scope, receive, send_with_headers)
+
+
+def _refusal(request: Request) -> Response | None:
     try:
         request.app.state.gate.check(request)
     except UnauthorizedError as error:
@@ -80,15 +111,26 @@ async def guard(request: Request, call_next: RequestResponseEndpoint) -> Respons
         return render(request, error)
     except ForbiddenError as error:
         return render(request, error)
-    response = await call_next(request)
-    # a stranger's page could lay its own picture over our buttons
-    response.headers["Content-Security-Policy"] = "frame-ancestors 'self'"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return None
 
 
 def _path_with_query(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _network_location(origin: str) -> str | None:
+    """The host and port of an Origin; None where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
+def _opens_a_page(request: Request) -> bool:
+    """Whether a person follows a link to this server, and no page fetches, embeds or posts something in the dark."""
+    headers = request.headers
+    navigates = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return navigates and request.method in {"GET", "HEAD"}
 
 
 def _is_address(name: str) -> bool:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import IO, Any
 
 from app.files.exports import table
@@ -19,7 +19,7 @@ MAX_CELL = 16 * 2**20
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
-def write(record: SweepRecord) -> Iterator[bytes]:
+def write(record: SweepRecord) -> Generator[bytes]:
     """The table, piece by piece."""
     columns = table.columns(record)
     to_text = [(index, _TO_TEXT[column.kind]) for index, column in enumerate(columns) if column.kind in _TO_TEXT]

@@ -1,7 +1,7 @@
 """The JSON format: one document with the sweep's facts and its trials, one a line, with runs and curves."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import IO, Any
 
 from app.files.exports.fields import EPOCH, import_error, to_json
@@ -10,7 +10,7 @@ from app.files.exports.records import SweepRecord, TrialRecord
 MEDIA_TYPE = "application/json"
 
 
-def write(record: SweepRecord) -> Iterator[bytes]:
+def write(record: SweepRecord) -> Generator[bytes]:
     """The document, piece by piece."""
     yield json.dumps(record.header)[:-1].encode() + b', "trials": ['
     separator = b"\n"

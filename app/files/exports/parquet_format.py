@@ -1,7 +1,7 @@
 """The Parquet format: typed columns, and the sweep's facts in the metadata `perceptune.sweep`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ MAX_ROWS = 10_000_000
 MAX_BYTES = 2 * 2**30  # unpacked
 
 
-def write(record: SweepRecord) -> Iterator[bytes]:
+def write(record: SweepRecord) -> Generator[bytes]:
     """The file, a group of rows at a time."""
     # here, not above: it takes 0.2 s and 60 MB that a server may never need
     import pyarrow

@@ -1,18 +1,19 @@
 """Downloads of a sweep as CSV, Parquet or JSON."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 
 from app.db.tables import Sweep
 from app.files.exports import FORMATS, open_sweep
 from app.lifecycle import sweep_row
 from app.web.dependencies import DatabaseSession, SweepId
+from app.web.downloads import Download, Downloads
 from app.web.error_handlers import problems
 
 router = APIRouter(prefix="/api/v1/sweeps", tags=["exports"])
@@ -61,18 +62,20 @@ def _download(request: Request, sweep: Sweep, ending: str, epochs: bool) -> Resp
     ascii_name = re.sub(r"[^A-Za-z0-9_.-]+", "-", sweep.name).strip("-.") or "sweep"
     exact_name = quote(f"{sweep.name}.{ending}", safe="")
     disposition = f"attachment; filename=\"{ascii_name}.{ending}\"; filename*=UTF-8''{exact_name}"
-    return StreamingResponse(
-        file_pieces(request.app.state.engine, sweep.id, ending, epochs),
+    downloads: Downloads = request.app.state.downloads
+    return Download(
+        downloads,
+        lambda: file_pieces(downloads.engine, sweep.id, ending, epochs),
         media_type=FORMATS[ending].MEDIA_TYPE,
         headers={"Content-Disposition": disposition},
     )
 
 
-def file_pieces(engine: Engine, sweep_id: int, ending: str, epochs: bool) -> Iterator[bytes]:
+def file_pieces(engine: Engine, sweep_id: int, ending: str, epochs: bool) -> Generator[bytes]:
     """The file in pieces of at least PIECE_BYTES, so that each is worth a turn of the server's event loop."""
-    with open_sweep(engine, sweep_id, epochs=epochs) as record:
+    with open_sweep(engine, sweep_id, epochs=epochs) as record, closing(FORMATS[ending].write(record)) as pieces:
         buffer, size = [], 0
-        for piece in FORMATS[ending].write(record):
+        for piece in pieces:
             buffer.append(piece)
             size += len(piece)
             if size >= PIECE_BYTES:

@@ -2,10 +2,8 @@
 
 import json
 import math
-import re
 from typing import Any
 
-_RANGE = re.compile(r"(?P<low>\S+?)\s*\.\.\s*(?P<high>[^\s.]\S*|\.\d\S*)(?:\s+step\s+(?P<step>\S+))?(?P<log>\s+log)?")
 _RANGE_HELP = "must be LOW .. HIGH, perhaps with step 0.1 or log behind it, e.g. 0.001 .. 1 log"
 
 
@@ -14,7 +12,7 @@ def parse_domain(name: str, text: str) -> Any:
     if text[0] in "[{":
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError("is no JSON; plain values such as 8, 64, 256 will do") from None
     if ".." in text:
         return _parse_range(text)
@@ -50,13 +48,26 @@ def parse_scalar(text: str) -> int | float | bool | str:
 
 
 def _parse_range(text: str) -> dict[str, Any]:
-    match = _RANGE.fullmatch(text)
-    if match is None:
-        raise ValueError(_RANGE_HELP)
-    numbers = {key: parse_scalar(match[key]) for key in ("low", "high", "step") if match[key] is not None}
+    low, _, rest = text.partition("..")
+    match rest.split():
+        case [high, *further, "log"]:
+            log = {"log": True}
+        case [high, *further]:
+            log = {}
+        case _:
+            raise ValueError(_RANGE_HELP)
+    typed = {"low": low.strip(), "high": high}
+    match further:
+        case []:
+            pass
+        case ["step", step]:
+            typed["step"] = step
+        case _:
+            raise ValueError(_RANGE_HELP)
+    numbers = {key: parse_scalar(number) for key, number in typed.items()}
     if any(isinstance(number, bool | str) for number in numbers.values()):
         raise ValueError(_RANGE_HELP)
-    return numbers | ({"log": True} if match["log"] else {})
+    return numbers | log
 
 
 def _parse_widths(text: str) -> list[Any]:

@@ -40,6 +40,9 @@ EXAMPLE: Form = {
     "epochs": "5",
 }
 
+MAX_FIELD_LENGTH = 20_000  # characters, of which a list of 1,000 values has enough
+_TOO_LONG = f"can have at most {MAX_FIELD_LENGTH:,} characters"
+
 # pydantic's types of errors for which the form has plainer words
 _PLAIN_WORDS = {"string_too_short": "is missing", "int_type": "must be a whole number", "missing": "is missing"}
 
@@ -65,7 +68,9 @@ def sweep_from_form(form: Form) -> SweepCreate:
 
 def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
     """The JSON body, and what is wrong with fields that can't be read; those are left out of it."""
-    texts = {name: text for name in FIELDS if (text := form.get(name, "").strip())}
+    errors = [FieldError((name,), _TOO_LONG) for name in FIELDS if len(form.get(name, "")) > MAX_FIELD_LENGTH]
+    too_long = {error.loc[0] for error in errors}
+    texts = {name: text for name in FIELDS if name not in too_long and (text := form.get(name, "").strip())}
     body: dict[str, Any] = {"name": texts.get("name", "")}
     body |= {name: texts[name] for name in ("dataset", "split", "sampler") if name in texts}
     body |= {name: parse_scalar(texts[name]) for name in ("n_trials", "seeds") if name in texts}
@@ -74,11 +79,10 @@ def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
     if "constraints" in texts:
         body["constraints"] = [line.strip() for line in texts["constraints"].splitlines() if line.strip()]
     space: dict[str, Any] = {}
-    errors = []
     if "pruner" in texts:
         try:
             body["pruner"] = json.loads(texts["pruner"]) if texts["pruner"][0] == "{" else texts["pruner"]
-        except ValueError:
+        except (ValueError, RecursionError):
             errors.append(FieldError(("pruner",), "is no JSON; a name such as median will do"))
     for name in [name for name in ADJUSTABLE if name in texts]:
         try:

@@ -148,6 +148,34 @@ def test_a_foreign_page_s_request_is_refused(serving: Clients, origin: str) -> N
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "//", "http://localhost:x:y"])
+def test_an_origin_that_is_none_is_refused(serving: Clients, origin: str) -> None:
+    """With the same words as a foreign one."""
+    answer = serving().get("/api/v1/sweeps", headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "dest"), [("no-cors", "image"), ("no-cors", "script"), ("navigate", "iframe"), ("cors", "empty")]
+)
+def test_what_another_site_s_page_embeds_is_refused(serving: Clients, mode: str, dest: str) -> None:
+    """It could make the server work as often as it likes, and a browser sends no Origin with it."""
+    headers = CROSS_SITE | {"Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+    assert serving().get("/sweeps/new", headers=headers).status_code == 403
+    assert serving().get("/sweeps/new", headers=headers | {"Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+def test_a_link_on_another_site_s_page_can_be_followed(serving: Clients) -> None:
+    """But no form of it can be posted."""
+    headers = CROSS_SITE | {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert serving().get("/sweeps/new", headers=headers).status_code == 200
+    assert serving().post("/sweeps/new/preview", headers=headers).status_code == 403
+
+
 def test_our_own_page_s_request_is_answered(serving: Clients) -> None:
     """The dashboard's own origin."""
     assert serving().get("/api/v1/sweeps", headers={"Origin": "http://localhost"}).status_code == 200
@@ -175,3 +203,17 @@ def test_no_stranger_s_page_can_frame_the_dashboard(serving: Clients) -> None:
     headers = serving().get("/").headers
     assert headers["content-security-policy"] == "frame-ancestors 'self'"
     assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_bug_is_answered_and_logged_once(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """As a problem, with its traceback in one line of the log; the web server is not told again."""
+    app = create_app(settings)
+
+    def boom() -> None:
+        raise ZeroDivisionError
+
+    app.add_api_route("/boom", boom)
+    with TestClient(app, base_url="http://localhost") as client:
+        answer = client.get("/boom")
+    assert (answer.status_code, answer.json()["title"]) == (500, "Something went wrong")
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == ["unexpected error at GET /boom"]

@@ -1,6 +1,7 @@
 """The form's own language for search spaces, and what it says when it is misused."""
 
 import math
+import time
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.configuration import ACTIVATIONS
-from app.errors import InvalidError
+from app.errors import FieldError, InvalidError
 from app.web.pages.space_text import domain_text, parse_domain
 from app.web.pages.sweep_form import (
     EXAMPLE,
@@ -138,3 +139,23 @@ def test_conditions_and_constraints_go_through_the_form() -> None:
     assert body.space["momentum"] == momentum
     back = form_from_body(body.model_dump() | {"sampler": "cmaes"})
     assert back["constraints"] == "parameters <= 5e5\nhidden_units > 4"
+
+
+def test_a_field_of_any_length_is_read_at_once() -> None:
+    """48 KB that once kept the server busy for a minute; the form says how much a field can have."""
+    text = "..1" * 16_000 + " x"
+    begin = time.monotonic()
+    with pytest.raises(ValueError, match=r"must be LOW \.\. HIGH"):
+        parse_domain("learning_rate", text)
+    assert time.monotonic() - begin < 5
+    with pytest.raises(InvalidError) as raised:
+        sweep_from_form(dict(EXAMPLE) | {"learning_rate": text})
+    assert FieldError(("learning_rate",), "can have at most 20,000 characters") in raised.value.errors
+
+
+@pytest.mark.parametrize("field", ["hidden_units", "pruner"])
+def test_json_that_is_nested_too_deeply_is_refused(field: str) -> None:
+    """With the sentence that any other broken JSON gets."""
+    with pytest.raises(InvalidError) as raised:
+        sweep_from_form(dict(EXAMPLE) | {field: '{"a": ' * 3_000})
+    assert any(error.msg.startswith("is no JSON;") for error in raised.value.errors)

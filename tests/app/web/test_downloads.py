@@ -1,0 +1,71 @@
+"""Downloads that nobody reads to their end: none of them keeps anything."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from sqlalchemy import Engine
+
+from app.config import Settings
+from app.service.up import Service
+from app.web import downloads
+from tests.support.queue_examples import create_sweep
+from tests.support.waiting import wait_until
+from tests.support.worker_processes import open_transactions
+
+TRIALS = 20_000  # more than fits into the buffers of a connection
+
+
+@pytest.fixture
+def quiet_server(settings: Settings) -> Iterator[str]:
+    """The base URL of a real server without workers."""
+    with Service(settings) as service:
+        yield service.url
+
+
+def begun_download(server: str, sweep: int, ending: str = "json") -> socket.socket:
+    """A connection on which a download has begun, of which nothing more is read."""
+    address = urlsplit(server)
+    connection = socket.create_connection((address.hostname, address.port), timeout=30)
+    path = f"/api/v1/sweeps/{sweep}/export.{ending}"
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+    assert connection.recv(12).startswith(b"HTTP/1.1 ")
+    return connection
+
+
+def test_cancelled_downloads_leave_nothing_behind(quiet_server: str, engine: Engine) -> None:
+    """After fifty of them every call works, no transaction is open, and a whole download comes."""
+    sweep = create_sweep(engine, n_trials=TRIALS)
+    for number in range(50):
+        begun_download(quiet_server, sweep, ("json", "csv", "parquet")[number % 3]).close()
+    wait_until(lambda: open_transactions(engine) == 0, 30)
+    with httpx2.Client(base_url=quiet_server, timeout=20) as client:
+        for path in ("/api/v1/sweeps", f"/api/v1/sweeps/{sweep}", "/readyz", f"/sweeps/{sweep}"):
+            assert client.get(path).status_code == 200
+        answer = client.get(f"/api/v1/sweeps/{sweep}/export.json")
+        assert len(answer.json()["trials"]) == TRIALS
+
+
+def test_a_place_is_waited_for(quiet_server: str, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While all places are taken, a further download is 503 and says when to come again; every other call works."""
+    monkeypatch.setattr(downloads, "WAIT_SECONDS", 0.2)
+    sweep = create_sweep(engine, n_trials=TRIALS)
+    with ExitStack() as connections, httpx2.Client(base_url=quiet_server, timeout=20) as client:
+        for _ in range(downloads.MAX_DOWNLOADS):
+            connections.enter_context(begun_download(quiet_server, sweep))
+        refusal = client.get(f"/api/v1/sweeps/{sweep}/export.json")
+        assert (refusal.status_code, refusal.headers["retry-after"]) == (503, "5")
+        assert refusal.json()["detail"].startswith("Other downloads are under way")
+        assert client.get(f"/api/v1/sweeps/{sweep}").status_code == 200
+
+
+def test_a_download_that_is_not_read_is_ended(
+    quiet_server: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction too, though its client stays connected."""
+    monkeypatch.setattr(downloads, "PIECE_SECONDS", 0.3)
+    with begun_download(quiet_server, create_sweep(engine, n_trials=TRIALS)):
+        wait_until(lambda: open_transactions(engine) == 0, 30)
