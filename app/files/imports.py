@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import psycopg
@@ -11,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import notifications
+from app.db.engine import connect, transaction
 from app.db.tables import Base, Epoch, Run, Sweep, Trial, Worker
 from app.domain.body import plain_sentence
 from app.domain.space import parse_space
@@ -25,6 +27,18 @@ from app.schemas import SweepCreate
 from app.sweeps import body_checks
 
 MAX_IMPORTED_TRIALS = 2 * MAX_TRIALS  # rows of a file, infeasible trials included
+
+
+def restore_file(path: str, database_url: str) -> int:
+    """The number of the sweep that is restored from an export's file, in a transaction of its own."""
+    with Path(path).open("rb") as file:
+        document = parse(file)
+    engine = connect(database_url, pool_size=1)
+    try:
+        with transaction(engine) as session:
+            return restore(session, document).id
+    finally:
+        engine.dispose()
 
 
 def parse(file: IO[bytes]) -> Any:

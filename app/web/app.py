@@ -36,6 +36,7 @@ from app.web.dependencies import refuse_unknown_parameters
 from app.web.downloads import Downloads
 from app.web.events import Broadcaster
 from app.web.pages import routes as pages
+from app.web.uploads import Uploads
 from app.web.webhooks import delivery
 
 _STATIC = Path(__file__).parent / "static"
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.engine = engine
     app.state.broadcaster = Broadcaster(engine)
     app.state.downloads = Downloads(settings.database_url)
+    app.state.uploads = Uploads()
     app.state.chart_cache = LRUCache()
     app.state.gate = security.Gate(settings)
     error_handlers.install(app)

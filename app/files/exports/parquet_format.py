@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
+from app.errors import InvalidError
 from app.files.exports import table
 from app.files.exports.fields import Field, import_error
 from app.files.exports.records import FORMAT, SweepRecord
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/vnd.apache.parquet"
 MAGIC = b"PAR1"
 ROWS_A_GROUP = 20_000
+ROWS_A_BATCH = 500  # read at once
 MAX_ROWS = 10_000_000
-MAX_BYTES = 2 * 2**30  # unpacked
+MAX_BYTES = 2**30  # unpacked
 
 
 def write(record: SweepRecord) -> Generator[bytes]:
@@ -102,7 +104,7 @@ def read(file: IO[bytes]) -> dict[str, Any]:
         )
     size = sum(parquet_file.metadata.row_group(index).total_byte_size for index in range(parquet_file.num_row_groups))
     if parquet_file.metadata.num_rows > MAX_ROWS or size > MAX_BYTES:
-        raise import_error((), f"may have at most {MAX_ROWS:,} rows and {MAX_BYTES // 2**30} GiB once it is unpacked")
+        raise _too_large()
     names = parquet_file.schema_arrow.names
     for column in table.checked_columns(names):
         file_type, our_type = parquet_file.schema_arrow.field(column.name).type, _type(column)
@@ -114,9 +116,17 @@ def read(file: IO[bytes]) -> dict[str, Any]:
         raise import_error((), f"is no Parquet that can be read: {str(error).splitlines()[0]}") from None
 
 
+def _too_large() -> InvalidError:
+    return import_error((), f"may have at most {MAX_ROWS:,} rows and {MAX_BYTES / 2**30:g} GiB once it is unpacked")
+
+
 def _rows(parquet_file: "pyarrow.parquet.ParquetFile", names: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     place = 0
-    for batch in parquet_file.iter_batches(ROWS_A_GROUP):
+    decoded_bytes = 0
+    for batch in parquet_file.iter_batches(ROWS_A_BATCH, use_threads=False):
+        decoded_bytes += batch.nbytes  # a text that stands once in the file may stand in every row
+        if decoded_bytes > MAX_BYTES:
+            raise _too_large()
         for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             place += 1
             yield place, dict(zip(names, cells, strict=True))

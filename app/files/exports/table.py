@@ -6,7 +6,7 @@ With a row an epoch, a trial's number and parameters stand in each of its rows, 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from app.domain.hyperparameters import HYPERPARAMETERS, Category, Layers
@@ -28,7 +28,7 @@ def columns(record: SweepRecord) -> list[Field]:
     return [column(name) for name in names]
 
 
-@cache
+@lru_cache(4096)  # a file of strangers may name any number of runs
 def column(name: str) -> Field:
     """The column of this name. Raises InvalidError where there is none."""
     parts = _COLUMN.fullmatch(name)

@@ -1,25 +1,23 @@
 """Uploads of an exported sweep, as a request's body or through the dashboard's form."""
 
 from collections.abc import AsyncIterator
-from tempfile import SpooledTemporaryFile
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
-from starlette.datastructures import UploadFile
+from sqlalchemy import Engine
 
 from app import queries, schemas
-from app.errors import FieldError, InvalidError, TooLargeError
+from app.db.engine import transaction
 from app.files import imports
-from app.web.dependencies import DatabaseSession
 from app.web.error_handlers import problems
 
 router = APIRouter(prefix="/api/v1/sweeps", tags=["exports"])
 form_router = APIRouter(include_in_schema=False)
 
 MAX_IMPORT_BYTES = 256 * 2**20
-MAX_BYTES_IN_MEMORY = 2**20  # a larger body is written to a temporary file
-_UNLIMITED = 2**62  # the framework's own limit answers in plain text; `_refuse_large` says it as a problem
+_UNLIMITED = 2**62  # the framework's own limit answers in plain text; an upload says it as a problem
 
 _BODY: dict[str, Any] = {
     "required": True,
@@ -31,34 +29,19 @@ _BODY: dict[str, Any] = {
 }
 
 
-async def _body_file(request: Request) -> AsyncIterator[IO[bytes]]:
-    """The request's body as a file. Raises TooLargeError."""
-    _refuse_large(int(request.headers.get("content-length") or 0))
-    with SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as file:
-        size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            _refuse_large(size)
-            file.write(piece)
-        file.seek(0)
-        yield file
+def _too_large() -> str:
+    limit = f"{MAX_IMPORT_BYTES // 2**20} MiB"
+    return f"An import may have at most {limit}: export the sweep as Parquet, or without its epochs."
 
 
-async def _form_file(request: Request) -> AsyncIterator[IO[bytes]]:
-    """The file of a posted form. Raises TooLargeError, and InvalidError where no file was chosen."""
-    # a browser says how long the form is, and the server reads no more than that
-    _refuse_large(int(request.headers.get("content-length") or MAX_IMPORT_BYTES + 1))
-    async with request.form(max_files=1, max_fields=1) as form:
-        upload = form.get("file")
-        if not isinstance(upload, UploadFile):
-            raise InvalidError("Choose a file to import.", [FieldError(("file",), "is missing")])
-        yield upload.file
+async def _body_path(request: Request) -> AsyncIterator[str]:
+    async with request.app.state.uploads.body(request, MAX_IMPORT_BYTES, _too_large()) as path:
+        yield path
 
 
-def _refuse_large(size: int) -> None:
-    if size > MAX_IMPORT_BYTES:
-        limit = f"{MAX_IMPORT_BYTES // 2**20} MiB"
-        raise TooLargeError(f"An import may have at most {limit}: export the sweep as Parquet, or without its epochs.")
+async def _form_path(request: Request) -> AsyncIterator[str]:
+    async with request.app.state.uploads.form(request, MAX_IMPORT_BYTES, _too_large()) as path:
+        yield path
 
 
 @router.post(
@@ -68,20 +51,32 @@ def _refuse_large(size: int) -> None:
     max_body_size=_UNLIMITED,
     openapi_extra={"requestBody": _BODY},
 )
-def import_sweep(
-    file: Annotated[IO[bytes], Depends(_body_file)], session: DatabaseSession, response: Response
+async def import_sweep(
+    path: Annotated[str, Depends(_body_path, scope="function")], request: Request, response: Response
 ) -> schemas.SweepOut:
     """Restores an exported sweep, in any of the three formats, as a new one; what is wrong or lost in it is 422.
 
     Trials that waited or ran wait again, and a sweep that had not ended is paused.
     """
-    sweep = imports.restore(session, imports.parse(file))
-    response.headers["Location"] = f"/api/v1/sweeps/{sweep.id}"
-    return queries.summary(session, sweep.id)
+    sweep_id = await _import(request, path)
+    response.headers["Location"] = f"/api/v1/sweeps/{sweep_id}"
+    return await run_in_threadpool(_summary, request.app.state.engine, sweep_id)
 
 
 @form_router.post("/sweeps/import", max_body_size=_UNLIMITED)
-def import_from_form(file: Annotated[IO[bytes], Depends(_form_file)], session: DatabaseSession) -> Response:
+async def import_from_form(path: Annotated[str, Depends(_form_path, scope="function")], request: Request) -> Response:
     """Restores the file's sweep and goes to its page."""
-    sweep = imports.restore(session, imports.parse(file))
-    return RedirectResponse(f"/sweeps/{sweep.id}", status_code=303)
+    return RedirectResponse(f"/sweeps/{await _import(request, path)}", status_code=303)
+
+
+async def _import(request: Request, path: str) -> int:
+    """The number of the sweep that a child process has restored from the file."""
+    engine: Engine = request.app.state.engine
+    database_url = engine.url.render_as_string(hide_password=False)
+    sweep_id: int = await request.app.state.uploads.read(imports.restore_file, path, database_url)
+    return sweep_id
+
+
+def _summary(engine: Engine, sweep_id: int) -> schemas.SweepOut:
+    with transaction(engine) as session:
+        return queries.summary(session, sweep_id)

@@ -1,0 +1,80 @@
+"""Uploads: posted files, written to the disk a few at a time, and read one at a time by a child process."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
+
+import anyio
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from app.errors import BusyError, FieldError, InvalidError, TooLargeError
+from app.files.child import run_in_child
+
+MAX_UPLOADS = 4
+WAIT_SECONDS = 30.0  # for a place, before an upload is refused
+
+
+class Uploads:
+    """The places of a server's uploads, and the turn of the child that reads them."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(MAX_UPLOADS)
+        self._turn = anyio.CapacityLimiter(1)
+
+    @asynccontextmanager
+    async def body(self, request: Request, max_bytes: int, too_large: str) -> AsyncIterator[str]:
+        """The path of a file with the request's body. Raises TooLargeError, and BusyError where no place is free."""
+        _refuse_large(int(request.headers.get("content-length") or 0), max_bytes, too_large)
+        async with self._place():
+            with NamedTemporaryFile(prefix="perceptune-upload-") as file:
+                size = 0
+                async for piece in request.stream():
+                    size += len(piece)
+                    _refuse_large(size, max_bytes, too_large)
+                    file.write(piece)
+                file.flush()
+                yield file.name
+
+    @asynccontextmanager
+    async def form(self, request: Request, max_bytes: int, too_large: str) -> AsyncIterator[str]:
+        """The path of a file with that of a posted form. Raises InvalidError too, where no file was chosen."""
+        # a browser says how long the form is, and the server reads no more than that
+        _refuse_large(int(request.headers.get("content-length") or max_bytes + 1), max_bytes, too_large)
+        async with self._place(), request.form(max_files=1, max_fields=1) as form:
+            upload = form.get("file")
+            if not isinstance(upload, UploadFile):
+                raise InvalidError("Choose a file to import.", [FieldError(("file",), "is missing")])
+            with NamedTemporaryFile(prefix="perceptune-upload-") as file:
+                await anyio.to_thread.run_sync(_copy, upload.file, file)
+                yield file.name
+
+    async def read(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """What `work` makes of an upload in a child process, once it is its turn. Raises what it raises."""
+        return await anyio.to_thread.run_sync(partial(run_in_child, work, *arguments), limiter=self._turn)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise BusyError("Other uploads are under way: try again in a moment.") from None
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+def _refuse_large(size: int, max_bytes: int, too_large: str) -> None:
+    if size > max_bytes:
+        raise TooLargeError(too_large)
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+    shutil.copyfileobj(source, target)
+    target.flush()
