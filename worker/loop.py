@@ -239,7 +239,7 @@ def run(settings: Settings, *, parent: int | None = None, siblings: int = 1) -> 
     devices.use_tf32(settings.tf32)
     if device.type == "cpu":
         devices.use_threads(1)
-    context = Context(settings, connect(settings.database_url, pool_size=3), device)
+    context = Context(settings, connect(settings.database_url, "worker", pool_size=3), device)
     signals.stop_on_signals(context.stopping)
     if parent is not None:
         signals.stop_without_parent(parent, context.stopping)

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine
 
-from app.db.engine import TIMEOUTS
+from app.db.engine import TIMEOUTS, application_name
 from app.db.notifications import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,9 @@ class Listener:
 
     def _open_connection(self) -> psycopg.Connection:
         if self._connection is None:
-            self._connection = psycopg.connect(self._url, autocommit=True, **TIMEOUTS)
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, application_name=application_name("worker listening"), **TIMEOUTS
+            )
             self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
         return self._connection
 

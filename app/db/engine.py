@@ -1,16 +1,22 @@
 """The engine and the transaction: a request is one transaction, committed at its edge, never inside."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, make_url
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from app.errors import StartError
 
-POOL_TIMEOUT_SECONDS = 5.0  # in which one of the pool's connections has to become free
+POOL_SECONDS = 5.0  # in which one of the pool's connections has to become free
+STATEMENT_SECONDS = 120.0
+LOCK_SECONDS = 20.0
+IDLE_SECONDS = 60.0  # of a transaction in which nothing happens, because its process is frozen or cut off
 # A network that swallows what is sent says nothing: without these a connection would wait for its answer for ever.
 TIMEOUTS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -35,16 +41,54 @@ def normalised_url(url: str) -> str:
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
-def connect(url: str, pool_size: int = 10, max_overflow: int = 30) -> Engine:
-    """An engine whose connections are tested before use, so that a restarted database is noticed at once."""
-    return create_engine(
+def application_name(role: str) -> str:
+    """What Postgres shows of a connection's process, e.g. `perceptune worker 4711`: whom to ask, or to end."""
+    return f"perceptune {role} {os.getpid()}"
+
+
+def connect(
+    url: str,
+    role: str = "tool",
+    *,
+    pool_size: int = 10,
+    max_overflow: int = 30,
+    statement_seconds: float = STATEMENT_SECONDS,
+) -> Engine:
+    """An engine whose connections are tested before use, so that a restarted database is noticed at once.
+
+    `role`: what the process does with them. No statement, and no wait for a lock, goes on for ever on any of them.
+    """
+    engine = create_engine(
         normalised_url(url),
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=max_overflow,
-        pool_timeout=POOL_TIMEOUT_SECONDS,
-        connect_args={"application_name": "perceptune", "client_encoding": "utf8", **TIMEOUTS},
+        pool_timeout=POOL_SECONDS,
+        connect_args={"application_name": application_name(role), "client_encoding": "utf8", **TIMEOUTS},
     )
+
+    def limit(connection: psycopg.Connection[Any], _: object) -> None:
+        seconds = {
+            "statement_timeout": statement_seconds,
+            "lock_timeout": LOCK_SECONDS,
+            "idle_in_transaction_session_timeout": IDLE_SECONDS,
+        }
+        # by a statement, not as options of the connection, which PgBouncer refuses
+        settings = sql.SQL(", ").join(
+            sql.SQL("set_config({}, {}, false)").format(name, f"{value * 1000:.0f}ms")
+            for name, value in seconds.items()
+        )
+        connection.execute(sql.SQL("SELECT {}").format(settings))
+        connection.commit()
+
+    event.listen(engine, "connect", limit)
+    return engine
+
+
+def lift_limits(connection: Connection) -> None:
+    """Lets this transaction, of a migration, take and wait as long as it has to."""
+    for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute(text("SELECT set_config(:name, '0', true)"), {"name": name})
 
 
 @contextmanager
@@ -63,10 +107,11 @@ def first_line(error: DBAPIError) -> str:
 def is_gone(error: DBAPIError) -> bool:
     """Whether the statement may succeed when it is sent again: the database was out of reach, or gave it up.
 
-    By the class of the SQLSTATE: 08 connection, 40 rollback (e.g. deadlock), 53 resources, 57 operator (shutdown).
+    By the SQLSTATE: 55P03 is a lock that others held for too long, 25P03 a transaction that was idle for too long; by
+    its class: 08 connection, 40 rollback (e.g. deadlock), 53 resources, 57 operator (shutdown, time-out).
     """
     state = getattr(error.orig, "sqlstate", None)
-    return state is None or state[:2] in {"08", "40", "53", "57"}
+    return state is None or state in {"55P03", "25P03"} or state[:2] in {"08", "40", "53", "57"}
 
 
 def is_lock_timeout(error: DBAPIError) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from app.db.engine import first_line
+from app.db.engine import first_line, lift_limits
 from app.errors import StartError
 
 _MIGRATIONS = Path(__file__).resolve().parents[2] / "alembic"
@@ -29,6 +29,7 @@ def migrate(engine: Engine) -> None:
     config = _alembic_config()
     try:
         with engine.begin() as connection:
+            lift_limits(connection)
             _refuse_other_encoding(connection)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             config.attributes["connection"] = connection

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -26,22 +26,40 @@ def add_trials(
     The first ones have the parameters of `cells`, and are infeasible where those break a constraint, or for the
     `reasons` that are given; all others wait. What is infeasible costs nothing.
     """
-    constraints = constraints_of(sweep)
-    infeasible_reasons = reasons or [constraints.broken(cell) for cell in cells]
-    sizes: list[dict[str, object]] = [
-        trial_size(sweep, cell) | ({} if reason is None else {"cost": 0.0, "epochs_total": 0})
-        for cell, reason in zip(cells, infeasible_reasons, strict=True)
-    ]
-    session.execute(
-        _INSERT,
-        {
-            "sweep": sweep.id,
-            "numbers": list(numbers),
-            "params": [json.dumps(cell) for cell in cells],
-            "reasons": infeasible_reasons,
-            **{name: [size[name] for size in sizes] for name in ("cost", "epochs_total", "configuration")},
-        },
-    )
+    insert_trials(session, sweep.id, numbers, new_trials(sweep, cells, reasons))
+
+
+class NewTrial(NamedTuple):
+    """What is stored of a trial with parameters, all of it known before anything is locked."""
+
+    params: str
+    """As JSON."""
+    reason: str | None
+    """Why it is infeasible."""
+    cost: float
+    epochs_total: int
+    configuration: str
+
+
+def new_trials(
+    sweep: Sweep, cells: Sequence[Mapping[str, Any]], reasons: Sequence[str | None] | None = None
+) -> list[NewTrial]:
+    """The trials of these cells, which are infeasible as `add_trials` says; 100,000 of them take seconds."""
+    infeasible_reasons = reasons or constraints_of(sweep).broken_by_all(cells)
+    return [_new_trial(sweep, cell, reason) for cell, reason in zip(cells, infeasible_reasons, strict=True)]
+
+
+def insert_trials(session: Session, sweep_id: int, numbers: Sequence[int], trials: Sequence[NewTrial] = ()) -> None:
+    """Inserts trials of these numbers; those behind the ones that are given wait without parameters."""
+    columns = {name: [getattr(trial, name) for trial in trials] for name in NewTrial._fields}
+    session.execute(_INSERT, {"sweep": sweep_id, "numbers": list(numbers)} | columns)
+
+
+def _new_trial(sweep: Sweep, cell: Mapping[str, Any], reason: str | None) -> NewTrial:
+    size: dict[str, Any] = trial_size(sweep, cell)
+    if reason is not None:
+        size |= {"cost": 0.0, "epochs_total": 0}
+    return NewTrial(json.dumps(cell), reason, **size)
 
 
 def constraints_of(sweep: Sweep) -> Constraints:
@@ -72,6 +90,6 @@ _INSERT = text("""
            CAST(CASE WHEN reason IS NULL THEN 'waiting' ELSE 'infeasible' END AS trial_state),
            CASE WHEN reason IS NOT NULL THEN clock_timestamp() END
     FROM unnest(CAST(:numbers AS int[]), CAST(:params AS text[]), CAST(:cost AS float8[]),
-                CAST(:epochs_total AS int[]), CAST(:configuration AS text[]), CAST(:reasons AS text[]))
+                CAST(:epochs_total AS int[]), CAST(:configuration AS text[]), CAST(:reason AS text[]))
          AS given(number, params, cost, epochs_total, configuration, reason)
 """)

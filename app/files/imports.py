@@ -18,6 +18,7 @@ from app.domain.body import plain_sentence
 from app.domain.space import parse_space
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
 from app.domain.sweep_limits import MAX_TRIALS
+from app.files import child
 from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
 from app.files.exports.records import FORMAT, VERSION
@@ -33,7 +34,7 @@ def restore_file(path: str, database_url: str) -> int:
     """The number of the sweep that is restored from an export's file, in a transaction of its own."""
     with Path(path).open("rb") as file:
         document = parse(file)
-    engine = connect(database_url, pool_size=1)
+    engine = connect(database_url, "import", pool_size=1, statement_seconds=child.LIMITS.seconds)
     try:
         with transaction(engine) as session:
             return restore(session, document).id

@@ -102,10 +102,11 @@ class Proposer:
             self._space.grid_size()
         except InvalidError:
             return None
+        cells = list(self._space.grid())
         untried_cells = [
             cell
-            for cell in self._space.grid()
-            if configuration(cell) not in self._forbidden and self._constraints.broken(cell) is None
+            for cell, reason in zip(cells, self._constraints.broken_by_all(cells), strict=True)
+            if reason is None and configuration(cell) not in self._forbidden
         ]
         if not untried_cells:
             raise ExhaustedError("every configuration of the space has been tried")

@@ -44,7 +44,7 @@ class Service:
             listener = undo.enter_context(_listener(self._settings))
             settings = undo.enter_context(database(self._settings))
             assert settings.database_url is not None
-            self.engine: Engine = connect(settings.database_url)
+            self.engine: Engine = connect(settings.database_url, "server")
             undo.callback(self.engine.dispose)
             migrate(self.engine)
             undo.enter_context(_serving(settings, listener))

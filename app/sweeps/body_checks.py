@@ -46,7 +46,7 @@ def check_text(texts: Mapping[str, str]) -> None:
 def _feasible_cells(body: SweepCreate, space: Space, constraints: Constraints) -> int:
     cells = space.grid_size()
     if constraints.items:
-        cells = sum(constraints.broken(cell) is None for cell in space.grid())
+        cells = constraints.broken_by_all(list(space.grid())).count(None)
         if not cells:
             empty = FieldError(("constraints",), "are satisfied by no cell of the grid")
             raise InvalidError("The grid is empty.", [empty])

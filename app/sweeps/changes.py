@@ -13,7 +13,7 @@ from app.domain.datasets import DATASETS
 from app.domain.sampling import traits_of
 from app.domain.space import Space, check_model_fits, growth, parse_constraints, parse_space
 from app.domain.states import TrialState
-from app.errors import FieldError, InvalidError
+from app.errors import ConflictError, FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.schemas import SweepPatch
 from app.sweeps import body_checks
@@ -27,10 +27,13 @@ def change(session: Session, sweep_id: int, body: SweepPatch) -> Sweep:
     Raises InvalidError for a space that is not wider and for a budget below what has started, and ConflictError for
     more to do in a sweep that is stopping.
     """
-    sweep = sweep_row.get(session, sweep_id, lock=True)
     fields = body.model_fields_set
     body_checks.check_text(body.model_dump(include={"name", "notes"} & fields))
-    new_trials = _widen(session, sweep, body.space) if "space" in fields and body.space != sweep.space else 0
+    wider_space = None
+    if "space" in fields and body.space != (sweep := sweep_row.get(session, sweep_id)).space:
+        wider_space = _WiderSpace(sweep, body.space)  # before the lock: the cells of a large grid take seconds
+    sweep = sweep_row.get(session, sweep_id, lock=True)
+    new_trials = 0 if wider_space is None else _widen(session, sweep, wider_space)
     new_trials += _resize(session, sweep, body.n_trials) if "n_trials" in fields else 0
     for name in fields & _SAME_COLUMNS:
         setattr(sweep, name, getattr(body, name))
@@ -43,26 +46,37 @@ def change(session: Session, sweep_id: int, body: SweepPatch) -> Sweep:
     return sweep
 
 
-def _widen(session: Session, sweep: Sweep, raw: dict[str, Any]) -> int:
+class _WiderSpace:
+    """A wider space of a sweep, checked, and the cells of its grid with all that is stored of them."""
+
+    def __init__(self, sweep: Sweep, raw: dict[str, Any]) -> None:
+        """Raises InvalidError where it is not wider, or can't be searched."""
+        self.raw, self.space, self.old_raw = raw, parse_space(raw), sweep.space
+        shape = DATASETS[sweep.dataset].shape
+        constraints = parse_constraints(sweep.constraints, self.space, shape)
+        check_model_fits(self.space, shape, sweep.seeds, constraints.max_parameters())
+        growth.check_wider(parse_space(sweep.space), self.space)
+        self.cells: list[trial_rows.NewTrial] = []
+        if traits_of(sweep.sampler).enumerates:
+            self.space.grid_size()
+            cells = list(self.space.grid())
+            self.cells = trial_rows.new_trials(sweep, cells, constraints.broken_by_all(cells))
+
+
+def _widen(session: Session, sweep: Sweep, wider_space: _WiderSpace) -> int:
     """Sets the space and adds the new cells of a grid; returns how many of them are feasible.
 
-    Trials so far get the values that they had of hyperparameters that it names anew.
+    Trials so far get the values that they had of hyperparameters that it names anew. Raises ConflictError where
+    another call has changed the space meanwhile.
     """
-    old, new = parse_space(sweep.space), parse_space(raw)
-    shape = DATASETS[sweep.dataset].shape
-    constraints = parse_constraints(sweep.constraints, new, shape)
-    check_model_fits(new, shape, sweep.seeds, constraints.max_parameters())
-    growth.check_wider(old, new)
-    if traits_of(sweep.sampler).enumerates:
-        new.grid_size()
-    _fill_params(session, sweep, new)
-    sweep.space = raw
-    if not traits_of(sweep.sampler).enumerates:
-        return 0
+    if sweep.space != wider_space.old_raw:
+        raise ConflictError(f"The space of sweep {sweep.id} was changed by another call meanwhile: try again.")
+    _fill_params(session, sweep, wider_space.space)
+    sweep.space = wider_space.raw
     configurations = set(session.scalars(select(Trial.configuration).where(Trial.sweep_id == sweep.id)))
-    cells = [cell for cell in new.grid() if trial_rows.configuration(cell) not in configurations]
+    cells = [cell for cell in wider_space.cells if cell.configuration not in configurations]
     _add_trials(session, sweep, len(cells), cells)
-    return sum(constraints.broken(cell) is None for cell in cells)
+    return sum(cell.reason is None for cell in cells)
 
 
 def _fill_params(session: Session, sweep: Sweep, space: Space) -> None:
@@ -86,7 +100,7 @@ def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
         message = f"is {count} here, the number of cells: change the space to add cells, or clone the sweep"
         raise _budget_error(message, "A grid is every cell once.")
     if n_trials >= count:
-        _add_trials(session, sweep, n_trials - count, [])
+        _add_trials(session, sweep, n_trials - count)
         return n_trials - count
     removed = len(session.execute(_REMOVE, {"sweep": sweep.id, "count": count - n_trials}).all())
     if removed < count - n_trials:
@@ -95,10 +109,10 @@ def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
     return 0
 
 
-def _add_trials(session: Session, sweep: Sweep, count: int, cells: Sequence[dict[str, Any]]) -> None:
+def _add_trials(session: Session, sweep: Sweep, count: int, cells: Sequence[trial_rows.NewTrial] = ()) -> None:
     if count:
         first = sweep_row.next_number(session, sweep, count)
-        trial_rows.add_trials(session, sweep, range(first, first + count), cells)
+        trial_rows.insert_trials(session, sweep.id, range(first, first + count), cells)
 
 
 def _budget_error(message: str, detail: str) -> InvalidError:

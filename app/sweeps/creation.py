@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db.notifications import notify
 from app.db.tables import Sweep
-from app.db.trial_rows import add_trials
+from app.db.trial_rows import insert_trials, new_trials
 from app.domain.sampling import traits_of
 from app.errors import ConflictError
 from app.schemas import Objective, OneObjective, SweepCreate
@@ -31,10 +31,6 @@ def create(
     """
     space, n_trials = check_body(body)
     request_hash = hashlib.sha256(body.model_dump_json().encode()).hexdigest() if idempotency_key else None
-    if idempotency_key and (earlier := _sweep_of_key(session, idempotency_key)) is not None:
-        if earlier.request_hash != request_hash:
-            raise ConflictError(f"This Idempotency-Key belongs to sweep {earlier.id}, which has another body.")
-        return earlier
     sweep = Sweep(
         **body.model_dump(include=_SAME_COLUMNS),
         sampler=body.sampler.model_dump(exclude_unset=True),
@@ -43,11 +39,16 @@ def create(
         idempotency_key=idempotency_key,
         request_hash=request_hash,
     )
+    # before the lock of the key: the cells of a large grid take seconds
+    cells = new_trials(sweep, list(space.grid())) if traits_of(body.sampler.name).enumerates else []
+    if idempotency_key and (earlier := _sweep_of_key(session, idempotency_key)) is not None:
+        if earlier.request_hash != request_hash:
+            raise ConflictError(f"This Idempotency-Key belongs to sweep {earlier.id}, which has another body.")
+        return earlier
     session.add(sweep)
     session.flush()
     session.refresh(sweep)
-    cells = list(space.grid()) if traits_of(body.sampler.name).enumerates else []
-    add_trials(session, sweep, range(len(cells) or n_trials), cells)
+    insert_trials(session, sweep.id, range(len(cells) or n_trials), cells)
     notify(session, sweep.id)
     return sweep
 
@@ -55,7 +56,8 @@ def create(
 def _sweep_of_key(session: Session, idempotency_key: str) -> Sweep | None:
     """The sweep that was posted with this key."""
     # two posts with one key at once: the second waits here until the first has committed
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(idempotency_key, 0))))
+    name = f"idempotency/{idempotency_key}"  # its own, so that no key is the name of another lock
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
     return session.scalar(select(Sweep).where(Sweep.idempotency_key == idempotency_key))
 
 

@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     settings.refuse_unsafe_serving()
     if settings.database_url is None:
         raise ValueError("database_url must be set: the caller starts the embedded database")
-    engine = connect(settings.database_url)
+    engine = connect(settings.database_url, "server")
     app = FastAPI(
         title="Perceptune",
         summary="Hyperparameter sweeps for multilayer perceptrons",

@@ -30,7 +30,7 @@ class Downloads:
     """The places of a server's downloads, and the engine that they read with."""
 
     def __init__(self, database_url: str) -> None:
-        self.engine: Engine = connect(database_url, pool_size=MAX_DOWNLOADS, max_overflow=0)
+        self.engine: Engine = connect(database_url, "downloads", pool_size=MAX_DOWNLOADS, max_overflow=0)
         self._places = asyncio.Semaphore(MAX_DOWNLOADS)
         self._threads = anyio.CapacityLimiter(MAX_DOWNLOADS)
 

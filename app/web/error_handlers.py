@@ -21,6 +21,7 @@ from app.web.templating import templates
 
 logger = logging.getLogger(__name__)
 
+_TOOK_TOO_LONG = {"55P03", "57014", "25P03"}  # a lock, a statement, a transaction: app.db.engine has the limits
 _INVALID = "The request has fields that can't be used."
 _FRAMEWORK_NOT_TEXT = "There was an error parsing the body"  # what FastAPI says of a body that is not UTF-8
 _FIELDS_WITH_KINDS = {"sampler", "pruner", "wrapped"}
@@ -127,7 +128,12 @@ def _database_gone(request: Request, error: Exception) -> Response:
     """503, in words that are for whoever calls; the log has the database's own."""
     cause = getattr(error, "orig", None)
     logger.warning("the database is gone: %s", str(cause or error).strip().splitlines()[:1])
-    if (getattr(cause, "sqlstate", None) or "").startswith("53"):  # insufficient resources
+    state = getattr(cause, "sqlstate", None) or ""
+    if state in _TOOK_TOO_LONG:
+        return render(
+            request, BusyError("What this call needs took too long, or others held it; try again in a moment.")
+        )
+    if state.startswith("53"):  # insufficient resources
         return render(request, UnavailableError("The database has no room left: no disk space, memory or connections."))
     return render(request, UnavailableError("The database can't be reached right now; try again in a moment."))
 

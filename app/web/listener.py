@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine
 
-from app.db.engine import TIMEOUTS
+from app.db.engine import TIMEOUTS, application_name
 from app.db.notifications import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,9 @@ class Listener:
 
     @contextlib.asynccontextmanager
     async def _listening(self) -> AsyncIterator[psycopg.AsyncConnection]:
-        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, **TIMEOUTS) as connection:
+        async with await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, application_name=application_name("server listening"), **TIMEOUTS
+        ) as connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
             yield connection
 

@@ -10,21 +10,23 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from app.domain.configuration import LAYER_WIDTHS
 from app.domain.hyperparameters import HYPERPARAMETERS, Number
-from app.domain.space.constraints import COMPARISONS, PARAMETERS, Constraint, Constraints, Term
+from app.domain.space.columns import PARAMETERS, quotient
+from app.domain.space.constraints import COMPARISONS, Constraint, Constraints, Term
 from app.domain.space.search_space import Space
 from app.errors import FieldError, InvalidError
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign><=|>=|==|!=|[<>+\-*/()]))"
 )
-_OPERATIONS: dict[str, Callable[[float, float], float]] = {
+_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": operator.truediv,
+    "/": quotient,
 }
 
 
@@ -102,7 +104,7 @@ class _Parser:
         token = self._next
         if token == "-":
             self.position += 1
-            return _combined(operator.sub, lambda _: 0, self._factor())
+            return _combined(operator.sub, lambda _: 0.0, self._factor())
         if token == "(":
             self.position += 1
             term = self._sum()
@@ -113,8 +115,8 @@ class _Parser:
         return self._named(token) if token[0].isalpha() or token[0] == "_" else self._number(token)
 
     def _number(self, token: str) -> Term:
-        number = int(token) if token.isdigit() else float(token)
-        if not math.isfinite(float(number)):
+        number = float(token)
+        if not math.isfinite(number):
             raise self._problem("the number is too large")
         self.position += 1
         return lambda _: number
@@ -147,5 +149,5 @@ def _tokens(text: str) -> Iterator[tuple[str, int]]:
         position = match.end()
 
 
-def _combined(operation: Callable[[float, float], float], left_side: Term, right_side: Term) -> Term:
+def _combined(operation: Callable[[Any, Any], Any], left_side: Term, right_side: Term) -> Term:
     return lambda numbers: operation(left_side(numbers), right_side(numbers))

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
+from app.db import trial_rows
+from app.sweeps import creation
 from tests.support.queue_examples import (
     change,
     claim,
@@ -218,3 +220,46 @@ def test_a_space_that_is_not_wider_is_refused(
     status, where, msg = refusal(patch(client, sweep, space=space))
     assert (status, where, says in msg) == (422, loc, True)
     assert sweep_of(engine, sweep).space == {"hidden_units": {"low": 1, "high": 64}, "epochs": 2}
+
+
+def test_the_cells_of_a_grid_are_computed_before_anything_is_locked(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a worker that writes to the sweep nor a post with another key waits for a large grid."""
+    sweep = create_grid(engine, 8, 16)
+    compute, waited = trial_rows.new_trials, []
+
+    def compute_while_others_lock(*arguments: Any) -> Any:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT id FROM sweeps FOR UPDATE NOWAIT"))
+            others = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database IS NOT NULL"
+            waited.append(connection.execute(text(f"{others} AND pid <> pg_backend_pid()")).scalar_one())
+        return compute(*arguments)
+
+    monkeypatch.setattr(trial_rows, "new_trials", compute_while_others_lock)
+    monkeypatch.setattr(creation, "new_trials", compute_while_others_lock)
+    assert patch(client, sweep, space={"hidden_units": [8, 16, 32], "epochs": 2})[1]["n_trials"] == 3
+    body = {"name": "grid", "dataset": "digits", "space": {"hidden_units": [8]}, "sampler": "grid"}
+    for _ in range(2):
+        answer = client.post("/api/v1/sweeps", json=body, headers={"Idempotency-Key": "one"})
+        assert answer.status_code in {200, 201}
+    assert waited == [0, 0, 0]
+
+
+def test_two_changes_of_a_space_at_once_are_told_apart(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one finds another space than it has checked its own against, and is 409."""
+    sweep = create_grid(engine, 8, 16)
+    compute = trial_rows.new_trials
+
+    def compute_while_another_widens(*arguments: Any) -> Any:
+        with engine.begin() as connection:
+            wider = """UPDATE sweeps SET space = '{"hidden_units": [8, 16, 64], "epochs": 2}'"""
+            connection.execute(text(wider))
+        return compute(*arguments)
+
+    monkeypatch.setattr(trial_rows, "new_trials", compute_while_another_widens)
+    status, problem = patch(client, sweep, space={"hidden_units": [8, 16, 32], "epochs": 2})
+    assert status == 409
+    assert "was changed by another call meanwhile" in problem["detail"]

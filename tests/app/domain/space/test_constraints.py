@@ -1,15 +1,17 @@
 """Constraints: what can be said, what it means, and where a mistake is."""
 
 import operator
+import time
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.configuration import MLPConfig
 from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space
+from app.domain.sweep_limits import MAX_CONSTRAINT_LENGTH, MAX_CONSTRAINTS
 from app.errors import InvalidError
 
 FASHION = (784, 10)
@@ -122,3 +124,48 @@ def test_a_constraint_lets_a_space_hold_models_that_would_not_fit() -> None:
         check_model_fits(space, FASHION, seeds=1)
     bounded = constraints("parameters <= 1e6", "depth < 9")
     check_model_fits(space, FASHION, seeds=1, max_parameters=bounded.max_parameters())
+
+
+numbers = st.sampled_from(
+    ["hidden_units", "hidden_units_2", "depth", "momentum", "learning_rate", "parameters", "0", "3"]
+)
+terms = st.recursive(
+    numbers,
+    lambda inner: (
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*/"), inner) | st.builds("-{}".format, inner)
+    ),
+    max_leaves=6,
+)
+comparisons = st.builds("{} {} {}".format, terms, st.sampled_from(["<=", "<", ">=", ">", "==", "!="]), terms)
+configurations = st.fixed_dictionaries(
+    {},
+    optional={
+        "hidden_units": st.integers(1, 64),
+        "depth": st.integers(0, 3),
+        "hidden_units_2": st.integers(1, 64),
+        "momentum": st.sampled_from([0, 0.5, 1]),
+        "optimizer": st.sampled_from(["sgd", "nesterov"]),
+        "learning_rate": st.sampled_from([0.1, 1, 1e6]),
+        "batch_norm": st.booleans(),
+    },
+)
+
+
+@settings(deadline=None)
+@given(texts=st.lists(comparisons, min_size=1, max_size=3), many=st.lists(configurations, max_size=8))
+def test_a_grid_is_judged_as_each_of_its_cells(texts: list[str], many: list[dict[str, Any]]) -> None:
+    """The same reasons, word for word, also for divisions by 0, layers that are not there, and what is left out."""
+    with suppress(InvalidError):  # a comparison of mere numbers
+        parsed = constraints(*texts)
+        assert parsed.broken_by_all(many) == [parsed.broken(params) for params in many]
+
+
+def test_the_constraints_of_a_large_grid_take_seconds() -> None:
+    """As many and as long ones as can be posted, on as many cells: once that took a minute and a half."""
+    space = parse_space({"hidden_units": {"low": 1, "high": 1000}, "learning_rate": [n / 100 for n in range(1, 101)]})
+    text = "hidden_units" + " + 1" * 46 + " > 0"
+    assert len(text) <= MAX_CONSTRAINT_LENGTH
+    begin = time.monotonic()
+    reasons = constraints(*[text] * MAX_CONSTRAINTS, space=space).broken_by_all(list(space.grid()))
+    assert time.monotonic() - begin < 20
+    assert reasons == [None] * 100_000
