@@ -4,6 +4,7 @@ import contextlib
 import errno
 import gc
 import logging
+import resource
 import signal
 import socket
 import threading
@@ -20,11 +21,13 @@ from app.db.engine import connect
 from app.db.migrations import migrate
 from app.errors import StartError
 from app.service.database import database
+from app.service.http_protocol import Protocol
 from app.service.workers import Workers
 from app.web.app import create_app
 
 logger = logging.getLogger(__name__)
 BACKLOG = 2048
+MAX_OPEN_FILES = 65_536
 
 
 class Service:
@@ -41,6 +44,7 @@ class Service:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
             self._settings.refuse_unsafe_serving()
+            raise_file_limit()
             listener = undo.enter_context(_listener(self._settings))
             settings = undo.enter_context(database(self._settings))
             assert settings.database_url is not None
@@ -63,6 +67,15 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def raise_file_limit() -> None:
+    """Lets this process have as many open files, connections among them, as the system allows it, within reason."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # a system that counts in another way keeps its limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextlib.contextmanager
@@ -99,7 +112,9 @@ def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
     # Python does, takes as long as all the rest
     gc.set_threshold(100_000, 20, 100)
     app = create_app(settings)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, http=Protocol, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=2
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
     thread.start()
