@@ -68,9 +68,10 @@ class Protocol(H11Protocol):
         return not self.is_answering or self.cycle.more_body
 
     def _make_room(self) -> None:
-        waiting = [other for other in self.connections if isinstance(other, Protocol) and other.lacks_request]
-        if waiting:
-            min(waiting, key=lambda other: other.waiting_since).abort()
+        protocols = [protocol for protocol in self.connections if isinstance(protocol, Protocol)]
+        idle_protocols = [protocol for protocol in protocols if protocol.lacks_request]
+        if idle_protocols:
+            min(idle_protocols, key=lambda protocol: protocol.waiting_since).abort()
 
     def abort(self) -> None:
         """Ends the connection at once, with whatever was not sent yet."""

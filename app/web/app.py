@@ -66,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.broadcaster = Broadcaster(engine)
     app.state.downloads = Downloads(settings.database_url)
     app.state.uploads = Uploads()
+    app.state.readiness = health.Readiness(engine)
     app.state.chart_cache = LRUCache()
     app.state.gate = security.Gate(settings)
     error_handlers.install(app)

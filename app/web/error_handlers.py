@@ -22,6 +22,8 @@ from app.web.templating import templates
 logger = logging.getLogger(__name__)
 
 _TOOK_TOO_LONG = {"55P03", "57014", "25P03"}  # a lock, a statement, a transaction: app.db.engine has the limits
+MAX_ERRORS = 20  # fields that are named at once
+MAX_SENTENCE = 1_000  # characters about one field
 _INVALID = "The request has fields that can't be used."
 _FRAMEWORK_NOT_TEXT = "There was an error parsing the body"  # what FastAPI says of a body that is not UTF-8
 _FIELDS_WITH_KINDS = {"sampler", "pruner", "wrapped"}
@@ -53,7 +55,11 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
         "detail": error.detail,
     }
     if error.errors:
-        problem["errors"] = [{"loc": list(field.loc), "msg": field.msg} for field in error.errors]
+        problem["errors"] = [
+            {"loc": list(field.loc), "msg": _shortened(field.msg)} for field in error.errors[:MAX_ERRORS]
+        ]
+    if len(error.errors) > MAX_ERRORS:
+        problem["detail"] += f" These are the first {MAX_ERRORS} of {len(error.errors):,}."
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else headers
     if isinstance(error, BusyError):
         headers = {**(headers or {}), "Retry-After": str(error.retry_after_seconds)}
@@ -63,6 +69,13 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
         )
     # in ASCII: a name in the body may hold half a surrogate pair, which UTF-8 can't
     return Response(json.dumps(problem), error.status, headers, media_type="application/problem+json")
+
+
+def _shortened(sentence: str) -> str:
+    """The sentence, in which a value that was posted may stand, at a length that can be read."""
+    if len(sentence) <= MAX_SENTENCE:
+        return sentence
+    return f"{sentence[: MAX_SENTENCE // 2]} … {sentence[-MAX_SENTENCE // 2 :]}"
 
 
 def wants_page(request: Request) -> bool:
@@ -90,7 +103,7 @@ def _client_path(finding: Mapping[str, Any]) -> tuple[str | int, ...]:
 
 def _what_is_right(finding: Mapping[str, Any]) -> str:
     """A sentence whose subject is the field, e.g. `must be 'a' or 'b', not "c"`."""
-    context, value = finding.get("ctx", {}), json.dumps(finding["input"], default=str)
+    context, value = finding.get("ctx", {}), _as_json(finding["input"])
     sentences: dict[str, str] = {
         "missing": "is missing",
         "extra_forbidden": "is unknown; leave it out",
@@ -102,6 +115,13 @@ def _what_is_right(finding: Mapping[str, Any]) -> str:
         "model_attributes_type": "the body must be a JSON object, sent with Content-Type: application/json",
     }
     return sentences.get(finding["type"]) or plain_sentence(finding["msg"])
+
+
+def _as_json(value: object) -> str:
+    try:
+        return json.dumps(value, default=str)
+    except (RecursionError, ValueError):
+        return "what is nested so deeply"
 
 
 def _invalid_request(request: Request, error: RequestValidationError) -> Response:

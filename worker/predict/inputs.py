@@ -12,6 +12,9 @@ from PIL import Image, ImageOps
 
 from app.errors import InvalidError
 
+# by name: Pillow has decoders for dozens of formats that nobody looks after, each a way in for a file of a stranger
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+
 
 class Inputs(NamedTuple):
     """Examples with a name each; `x` is [n, features] in [0, 1]."""
@@ -101,7 +104,7 @@ def _load_image(path: str, features: int, invert: bool) -> NDArray[np.float32]:
     if side**2 != features:
         raise InvalidError(f"The network takes {features} numbers, which is no square image: give rows.")
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             if opened.mode.startswith(("I", "F")):
                 raise InvalidError(f"{path} has more than 8 bits a channel: save it with 8.")
             image = ImageOps.exif_transpose(opened).convert("RGBA")

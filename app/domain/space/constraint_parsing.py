@@ -19,6 +19,7 @@ from app.domain.space.constraints import COMPARISONS, Constraint, Constraints, T
 from app.domain.space.search_space import Space
 from app.errors import FieldError, InvalidError
 
+MAX_DEPTH = 30
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign><=|>=|==|!=|[<>+\-*/()]))"
 )
@@ -54,7 +55,7 @@ class _Parser:
         self.text, self.has_hidden_layers = text, has_hidden_layers
         self.names: set[str] = set()
         self.tokens = list(_tokens(text))
-        self.position = 0
+        self.position = self.depth = 0
 
     def constraint(self) -> Constraint:
         left_side, left_literal = self._side()
@@ -101,6 +102,14 @@ class _Parser:
         return term
 
     def _factor(self) -> Term:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self._problem(f"more than {MAX_DEPTH} brackets and signs stand within each other")
+        term = self._inner_factor()
+        self.depth -= 1
+        return term
+
+    def _inner_factor(self) -> Term:
         token = self._next
         if token == "-":
             self.position += 1

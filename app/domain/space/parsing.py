@@ -15,6 +15,8 @@ from app.errors import FieldError, InvalidError
 
 def parse_space(raw: Mapping[str, Any]) -> Space:
     """The space that a body describes. Raises InvalidError that names each wrong field."""
+    if len(raw) > 2 * len(HYPERPARAMETERS):
+        raise space_error((), f"names {len(raw):,} hyperparameters; there are {len(HYPERPARAMETERS)}")
     errors: list[FieldError] = []
     domains: dict[str, Domain] = {}
     for name, posted in raw.items():

@@ -1,5 +1,6 @@
 """Charts of a sweep: plotly figures as JSON, or as a page that stands alone."""
 
+from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
 import plotly.graph_objects as go
@@ -39,11 +40,11 @@ def get_chart(
 ) -> Response:
     """The chart with the options of the query string, e.g. `effect?x=hidden_units&color=activation`.
 
-    The `ETag` is the sweep's revision: send it as `If-None-Match` and 304 says that nothing changed.
+    The `ETag` tells the sweep's revision: send it as `If-None-Match` and 304 says that nothing changed.
     """
     chart = registry.chart(name)
     sweep = sweep_row.get(session, sweep_id)
-    etag = f'"{sweep.id}.{sweep.revision}"'
+    etag = etag_of(sweep.id, sweep.revision)
     if is_unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag})
     options = {key: value for key, value in request.query_params.items() if key not in {"format", "include_excluded"}}
@@ -57,6 +58,11 @@ def get_chart(
         text = request.app.state.chart_cache.get_or_make(key, lambda: str(draw().to_json()))
         return Response(text, media_type="application/json", headers=_revalidated(etag))
     return figure_response(draw(), format, etag, title=f"{sweep.name}: {chart.title}", description=chart.description)
+
+
+def etag_of(*parts: object) -> str:
+    """An ETag of these parts and of the program's version: another version may draw the same rows in another way."""
+    return f'"{".".join(map(str, (version("perceptune"), *parts)))}"'
 
 
 def is_unchanged(request: Request, etag: str) -> bool:

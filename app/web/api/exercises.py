@@ -12,7 +12,7 @@ from app.errors import NotFoundError
 from app.exercises import registry
 from app.exercises.exercise import Exercise
 from app.sweeps import exercise_runs
-from app.web.api.charts import Format, figure_response, is_unchanged
+from app.web.api.charts import Format, etag_of, figure_response, is_unchanged
 from app.web.dependencies import DatabaseSession
 from app.web.error_handlers import problems
 
@@ -59,7 +59,7 @@ def get_exercise_chart(
 ) -> Response:
     """A chart of the latest run."""
     run = _latest_run(session, number)
-    etag = f'"{exercise_runs.revision(session, run)}"'
+    etag = etag_of(exercise_runs.revision(session, run))
     if is_unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag})
     exercise = registry.exercise(number)

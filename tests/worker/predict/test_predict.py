@@ -317,3 +317,11 @@ def test_images_become_what_the_network_was_trained_on(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((2, 2), dtype=np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(InvalidError, match="more than 8 bits a channel"):
         read_inputs(str(tmp_path / "deep.png"), 4)
+
+
+def test_only_usual_formats_are_opened(tmp_path: Path) -> None:
+    """A file says itself what it is, whatever its name is; Pillow's rarer decoders are never asked."""
+    path = tmp_path / "image.png"
+    Image.new("L", (8, 8)).save(path, "PCX")
+    with pytest.raises(InvalidError, match=r"image\.png"):
+        read_inputs(str(path), 64)

@@ -126,6 +126,14 @@ def test_a_constraint_lets_a_space_hold_models_that_would_not_fit() -> None:
     check_model_fits(space, FASHION, seeds=1, max_parameters=bounded.max_parameters())
 
 
+@pytest.mark.parametrize("text", ["(" * 190 + "1", "-" * 190 + "epochs > 1", "(" * 40 + "epochs" + ")" * 40 + " > 1"])
+def test_brackets_are_counted_before_they_are_too_many(text: str) -> None:
+    """As an error with its place; nesting was once an error of the server."""
+    with pytest.raises(InvalidError) as raised:
+        constraints(text)
+    assert "more than 30 brackets and signs stand within each other" in raised.value.errors[0].msg
+
+
 numbers = st.sampled_from(
     ["hidden_units", "hidden_units_2", "depth", "momentum", "learning_rate", "parameters", "0", "3"]
 )

@@ -1,0 +1,78 @@
+"""Bodies that are wrong in very many places, or very deeply: a short answer, at once."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from app.web.api import charts, health
+from tests.support.queue_examples import create_sweep
+
+BODY: dict[str, Any] = {"name": "a", "n_trials": 2, "space": {"hidden_units": [8]}}
+DEPTHS = [50, 900, 2_000, 100_000]
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}",
+        '{{"name": {}}}',
+        '{{"name": "a", "n_trials": 2, "space": {{"hidden_units": {}}}}}',
+        '{{"name": "a", "n_trials": 2, "space": {{"hidden_layers": {}}}}}',
+        '{{"name": "a", "n_trials": 2, "space": {{}}, "sampler": {}}}',
+    ],
+)
+def test_what_is_nested_too_deeply_is_422(client: TestClient, body: str, depth: int) -> None:
+    """At any place of a body."""
+    content = body.format(nested(depth))
+    answer = client.post("/api/v1/sweeps", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    assert len(answer.text) < 5_000
+
+
+def test_the_first_wrong_fields_are_named(client: TestClient) -> None:
+    """Twenty of them, and how many there are."""
+    problem = client.post("/api/v1/sweeps", json=BODY | {"space": {f"x{n}": 1 for n in range(50)}}).json()
+    assert len(problem["errors"]) == 20
+    assert problem["detail"].endswith("These are the first 20 of 50.")
+
+
+@pytest.mark.parametrize("field", ["body", "space"])
+def test_very_many_unknown_fields_are_one_error(client: TestClient, field: str) -> None:
+    """Of the object that has them, so that they take no memory."""
+    many = {f"x{n}": 1 for n in range(200_000)}
+    answer = client.post("/api/v1/sweeps", json=BODY | ({"space": many} if field == "space" else many))
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert "200,00" in error["msg"]
+    assert error["loc"] == (["space"] if field == "space" else [])
+
+
+def test_a_chart_of_another_version_is_another_chart(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a browser kept is drawn anew after an upgrade."""
+    path = f"/api/v1/sweeps/{create_sweep(engine)}/charts/history"
+    tag = {"If-None-Match": client.get(path).headers["etag"]}
+    assert client.get(path, headers=tag).status_code == 304
+    monkeypatch.setattr(charts, "version", lambda _: "9.9")
+    assert client.get(path, headers=tag).status_code == 200
+
+
+def test_readiness_is_looked_at_once_a_second(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks between has the answer of before."""
+    monkeypatch.setattr(health, "HOLDS_SECONDS", 3600.0)
+    assert client.get("/readyz").status_code == 200
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'other'"))
+    assert client.get("/readyz").status_code == 200
+    monkeypatch.setattr(health, "HOLDS_SECONDS", 0.0)
+    assert client.get("/readyz").status_code == 503
