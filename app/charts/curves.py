@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from app.charts.empty import empty_figure
 from app.charts.labels import label, varying
+from app.charts.marks import excluded_note
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, Scored, finished, ranked, thinned
 from app.charts.theme import Trace, colors, faded, new_figure, scatter
@@ -71,7 +72,7 @@ def curves_data(
     drawn_trials = ordered if len(ordered) <= CURVES else ordered[: CURVES // 2] + ordered[-CURVES // 2 :]
     varying_names = varying(drawn_trials)
     names = varying_names if len(varying_names) <= NAMED_BY else []
-    curves = [_curve(trial, names, by_trial[trial.number], measure) for trial in drawn_trials]
+    curves = [_curve(sweep, trial, names, by_trial[trial.number], measure) for trial in drawn_trials]
     if all(curve.order is not None for curve in curves):
         curves.sort(key=lambda curve: curve.order or 0.0)
     with_curves = max(sweep.trials_with_curves, len(ordered), sum(trial.epochs > 0 for trial in trials))
@@ -82,6 +83,7 @@ def curves_data(
             sweep,
             "solid: validation (band: ± std), dashed: training",
             left_out if len(drawn_trials) < with_curves else "",
+            excluded_note(sweep),
             _epochs_left_out([by_trial[trial.number] for trial in drawn_trials]),
         ),
         measure=measure,
@@ -98,7 +100,7 @@ def curves_figure(data: CurvesData) -> go.Figure:
     ordered = all(curve.order is not None for curve in data.curves)
     for curve, color in zip(data.curves, colors(len(data.curves), ordered=ordered), strict=True):
         if any(curve.val.stds):
-            figure.add_trace(_band(curve, color))
+            figure.add_trace(_band(curve, color, data.measure))
         figure.add_trace(_line(curve, "train", color))
         figure.add_trace(_line(curve, "validation", color))
     figure.update_xaxes(title_text="epoch", tickformat="d")
@@ -115,13 +117,14 @@ def _epochs_left_out(curves: Sequence[Sequence[EpochRow]]) -> str:
 
 
 def _by_value(sweep: SweepRow, trials: Sequence[TrialRow], epochs: Mapping[int, Sequence[EpochRow]]) -> list[TrialRow]:
-    """Best first. A trial that has no value yet counts with its metric in its latest epoch."""
+    """The best configuration first, then by value: of a trial without one, its metric in its latest epoch."""
     values = {item.trial.number: item.value for item in finished(trials)}
     scored = [
         Scored(trial, values[trial.number] if trial.number in values else _latest(sweep, epochs[trial.number]))
         for trial in trials
     ]
-    return [item.trial for item in ranked(sweep, scored)]
+    by_rank = [item.trial for item in ranked(sweep, scored)]
+    return sorted(by_rank, key=lambda trial: sweep.best is None or trial.number != sweep.best.number)
 
 
 def _latest(sweep: SweepRow, rows: Sequence[EpochRow]) -> float:
@@ -133,11 +136,13 @@ def _latest(sweep: SweepRow, rows: Sequence[EpochRow]) -> float:
     return worst if latest is None else float(latest[1])
 
 
-def _curve(trial: TrialRow, names: Sequence[str], rows: Sequence[EpochRow], measure: Measure) -> Curve:
+def _curve(sweep: SweepRow, trial: TrialRow, names: Sequence[str], rows: Sequence[EpochRow], measure: Measure) -> Curve:
+    star = "★ " if sweep.best is not None and trial.number == sweep.best.number else ""
+    name = " · ".join(label(trial.params.get(name)) for name in names) or f"trial {trial.number}"
     only = trial.params.get(names[0]) if len(names) == 1 else None
     return Curve(
         trial=trial.number,
-        name=" · ".join(label(trial.params.get(name)) for name in names) or f"trial {trial.number}",
+        name=star + name,
         order=float(str(only)) if is_number(only) else None,
         train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows]),
         val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows]),
@@ -182,10 +187,12 @@ def _line(curve: Curve, part: Literal["train", "validation"], color: str) -> Tra
     )
 
 
-def _band(curve: Curve, color: str) -> Trace:
+def _band(curve: Curve, color: str, measure: Measure) -> Trace:
+    """One standard deviation to either side, cut where no value can be."""
     epochs, means, stds = curve.val
-    upper = [round(mean + std, 5) for mean, std in zip(means, stds, strict=True)]
-    lower = [round(mean - std, 5) for mean, std in zip(means, stds, strict=True)]
+    highest = 1.0 if measure == "accuracy" else math.inf
+    upper = [round(min(mean + std, highest), 5) for mean, std in zip(means, stds, strict=True)]
+    lower = [round(max(mean - std, 0.0), 5) for mean, std in zip(means, stds, strict=True)]
     return scatter(
         x=epochs + epochs[::-1],
         y=upper + lower[::-1],

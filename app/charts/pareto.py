@@ -7,8 +7,10 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from app.charts.axis import axis_plan
+from app.charts.configurations import Spread, error_bars, spread
 from app.charts.empty import empty_figure
 from app.charts.labels import params_text, varying
+from app.charts.marks import excluded_note
 from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import count_failed, finished, thinned
 from app.charts.theme import BEST, PALETTE, Trace, new_figure, scatter
@@ -33,6 +35,8 @@ class Point(NamedTuple):
     y: float
     x_std: float | None  # their sample standard deviation
     y_std: float | None
+    x_bar: Spread  # cut where no value can be
+    y_bar: Spread
     text: str
 
 
@@ -56,7 +60,7 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
     best = set(front([trial.values for trial in measured], [objective.maximize for objective in sweep.objectives]))
     axes = metrics.index(options.x), metrics.index(options.y)
     names = varying(measured)
-    points = [_point(trial, axes, params_text(trial.params, names)) for trial in measured]
+    points = [_point(trial, metrics, axes, params_text(trial.params, names)) for trial in measured]
     dominated = [point for index, point in enumerate(points) if index not in best]
     drawn_points = thinned(dominated, POINTS)
     goals = ", ".join(f"{axis_title(goal.metric)} {'up' if goal.maximize else 'down'}" for goal in sweep.objectives)
@@ -66,6 +70,7 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
             sweep,
             f"objectives: {goals}; bars: ± std over seeds",
             failed_note(count_failed(trials)),
+            excluded_note(sweep),
             drawn_note(len(drawn_points), len(dominated), "trials off the front"),
         ),
         x=axis_title(options.x),
@@ -85,8 +90,8 @@ def pareto_figure(data: ParetoData) -> go.Figure:
     if data.dominated:
         figure.add_trace(_trace(data.dominated, "trial", {"size": 7, "opacity": 0.5, "color": PALETTE[0]}))
     bars = {
-        "error_x": {"array": [point.x_std or 0.0 for point in data.front], "thickness": 1.2, "width": 3},
-        "error_y": {"array": [point.y_std or 0.0 for point in data.front], "thickness": 1.2, "width": 3},
+        "error_x": error_bars([point.x_bar for point in data.front]),
+        "error_y": error_bars([point.y_bar for point in data.front]),
         "mode": "lines+markers" if data.joined else "markers",
         "line": {"width": 2, "color": BEST},
     }
@@ -96,10 +101,11 @@ def pareto_figure(data: ParetoData) -> go.Figure:
     return figure
 
 
-def _point(trial: TrialRow, axes: tuple[int, int], params: str) -> Point:
+def _point(trial: TrialRow, metrics: Sequence[str], axes: tuple[int, int], params: str) -> Point:
     stds = trial.stds or (None,) * len(trial.values)
     x, y = axes
-    return Point(trial.values[x], trial.values[y], stds[x], stds[y], f"trial {trial.number}<br>{params}")
+    x_bar, y_bar = (spread(metrics[axis], trial.values[axis], stds[axis]) for axis in axes)
+    return Point(trial.values[x], trial.values[y], stds[x], stds[y], x_bar, y_bar, f"trial {trial.number}<br>{params}")
 
 
 def _trace(points: Sequence[Point], name: str, marker: dict[str, object], **properties: object) -> Trace:

@@ -17,6 +17,16 @@ class Axis:
     choices: tuple[object, ...] | None = None  # in the order of the space; None for a range or a constant
 
 
+class BestRow(NamedTuple):
+    """The best configuration of a sweep, as headers and tables show it too."""
+
+    number: int  # of its first trial
+    value: float  # mean over all its runs
+    std: float | None  # their sample standard deviation
+    runs: int
+    params: Mapping[str, object]
+
+
 @dataclass(frozen=True)
 class SweepRow:
     """What a chart needs to know of a sweep."""
@@ -29,6 +39,9 @@ class SweepRow:
     axes: Mapping[str, Axis]  # by hyperparameter
     objectives: Sequence[Objective] = ()  # all of them, where there are several
     trials_with_curves: int = 0  # where only the curves that are drawn are read
+    is_grid: bool = False  # whether its trials are every cell of the space
+    best: BestRow | None = None
+    excluded_trials: int = 0  # that are not among the rows
 
 
 class RunRow(NamedTuple):
@@ -50,6 +63,8 @@ class TrialRow(NamedTuple):
     runs: Sequence[RunRow] = ()
     finished_at: datetime | None = None
     epochs: int = 0  # those that are recorded, summed over its runs
+    configuration: str | None = None  # the same for all trials of one configuration
+    excluded: bool = False
     values: Sequence[float] = ()  # one for each of several objectives
     stds: Sequence[float | None] = ()  # their sample standard deviations
 

@@ -1,7 +1,7 @@
-"""The rows that a chart shows: the finished ones, the best of them, and not too many."""
+"""The rows that a chart shows: the finished ones, in the order of their values, and not too many."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from app.charts.rows import SweepRow, TrialRow
@@ -20,12 +20,22 @@ class Scored(NamedTuple):
 
 
 def finished(trials: Sequence[TrialRow]) -> list[Scored]:
-    """The complete trials that have a value, by number."""
-    scored = [
-        Scored(trial, trial.value)
-        for trial in trials
-        if trial.state == "complete" and trial.value is not None and math.isfinite(trial.value)
-    ]
+    """The complete trials that have a value and are not excluded, by number."""
+    return _scored(trial for trial in trials if trial.state == "complete" and not trial.excluded)
+
+
+def pruned(trials: Sequence[TrialRow]) -> list[Scored]:
+    """The pruned trials with their last values, by number."""
+    return _scored(trial for trial in trials if trial.state == "pruned" and not trial.excluded)
+
+
+def excluded(trials: Sequence[TrialRow]) -> list[Scored]:
+    """The excluded trials that have a value, by number."""
+    return _scored(trial for trial in trials if trial.excluded)
+
+
+def _scored(trials: Iterable[TrialRow]) -> list[Scored]:
+    scored = [Scored(trial, trial.value) for trial in trials if trial.value is not None and math.isfinite(trial.value)]
     return sorted(scored, key=lambda item: item.trial.number)
 
 
@@ -35,13 +45,8 @@ def count_failed(trials: Sequence[TrialRow]) -> int:
 
 
 def ranked(sweep: SweepRow, scored: Sequence[Scored]) -> list[Scored]:
-    """The trials, best first, and of equals the earlier one first."""
+    """The trials by their values alone, and of equals the earlier one first."""
     return sorted(scored, key=lambda item: sweep.objective.rank(item.value, item.trial.number))
-
-
-def best_of(sweep: SweepRow, scored: Sequence[Scored]) -> Scored:
-    """The best of them, by the order of `ranked`."""
-    return min(scored, key=lambda item: sweep.objective.rank(item.value, item.trial.number))
 
 
 def thinned(items: Sequence[T], limit: int) -> list[T]:
@@ -49,3 +54,8 @@ def thinned(items: Sequence[T], limit: int) -> list[T]:
     if len(items) <= limit:
         return list(items)
     return [items[round(i * (len(items) - 1) / (limit - 1))] for i in range(limit)]
+
+
+def quota(count: int, total: int, limit: int) -> int:
+    """How many of `count` items may stay where `limit` of the total may, at least two."""
+    return max(2, int(min(1.0, limit / max(total, 1)) * count))

@@ -5,7 +5,7 @@ from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-from app.charts.rows import RunRow, SweepRow, TrialRow
+from app.charts.rows import BestRow, RunRow, SweepRow, TrialRow
 from app.charts.titles import metric_name
 from app.domain.configuration import MLPConfig
 from app.domain.datasets import DATASETS
@@ -69,25 +69,27 @@ def width_rows(sweep: SweepRow, trials: Sequence[TrialRow]) -> list[WidthRow]:
     return [_width_row(sweep, width, runs[width]) for width in sorted(runs)]
 
 
-def find_best(rows: Sequence[WidthRow]) -> Finding | None:
-    """The best width and the smallest as good, None while no width has ended well.
+def find_best(rows: Sequence[WidthRow], best: BestRow | None) -> Finding | None:
+    """The sweep's best width and the smallest as good, None while no width has ended well.
 
     A single run has no spread: then no other width is within it.
     """
     candidates = [(row.mean, row) for row in rows if row.mean is not None and row.diverged == 0]
-    if not candidates:
+    best_width = best.params.get("hidden_units") if best is not None else None
+    best_candidates = [item for item in candidates if item[1].width == best_width]
+    if not best_candidates:
         return None
-    mean, best = max(candidates, key=lambda item: (item[0], -item[1].width))
-    if best.std is None:
-        return Finding(best, mean, None)
-    smallest = next(row for value, row in candidates if value >= mean - best.std)
-    return Finding(best, mean, smallest)
+    mean, row = best_candidates[0]
+    if row.std is None:
+        return Finding(row, mean, None)
+    smallest = next(other_row for value, other_row in candidates if value >= mean - row.std)
+    return Finding(row, mean, smallest)
 
 
 def answer(sweep: SweepRow, trials: Sequence[TrialRow]) -> Answer:
     """The answer as far as the trials go: also with none, with some, and where runs diverged."""
     rows = width_rows(sweep, trials)
-    finding = find_best(rows)
+    finding = find_best(rows, sweep.best)
     open_trials = sum(trial.state in OPEN_STATES for trial in trials)
     paragraphs = [_progress(trials, open_trials)]
     if finding is None:

@@ -10,14 +10,16 @@ from dataclasses import replace
 from typing import Any, cast
 
 from pydantic_core import from_json
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.charts.registry import Needs
-from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
+from app.charts.rows import Axis, BestRow, EpochRow, RunRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS
-from app.db.tables import Sweep
+from app.db.tables import Sweep, Trial
+from app.domain.sampling import traits_of
 from app.domain.space import Choice, Range, parse_space
+from app.queries.best_configurations import best_configurations
 from app.queries.objective_values import with_objectives
 
 
@@ -40,6 +42,18 @@ def chart_sweep(sweep: Sweep) -> SweepRow:
         seeds=sweep.seeds,
         axes=axes,
         objectives=sweep.all_objectives if sweep.objectives else (),
+        is_grid=traits_of(sweep.sampler).enumerates,
+    )
+
+
+def measured_sweep(session: Session, sweep: Sweep, *, include_excluded: bool = False) -> SweepRow:
+    """The sweep as charts take it, with its best configuration, and how many excluded trials its rows lack."""
+    best = best_configurations(session, [sweep.id]).get(sweep.id)
+    excluded = select(func.count()).select_from(Trial).where(Trial.sweep_id == sweep.id, Trial.excluded)
+    return replace(
+        chart_sweep(sweep),
+        best=BestRow(best.number, best.value, best.std, best.runs, best.params) if best else None,
+        excluded_trials=0 if include_excluded else session.scalars(excluded).one(),
     )
 
 
@@ -47,9 +61,9 @@ def chart_rows(
     session: Session, sweep: Sweep, needs: Needs, *, include_excluded: bool = False
 ) -> tuple[SweepRow, list[TrialRow], list[EpochRow]]:
     """What a chart of these needs is drawn from, and no more: runs and curves only where it shows them."""
-    row = chart_sweep(sweep)
+    row = measured_sweep(session, sweep, include_excluded=include_excluded)
     if needs == "epochs":
-        ids, trials_with_curves = _drawn_trials(session, sweep, include_excluded)
+        ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
         return replace(row, trials_with_curves=trials_with_curves), trials, _epochs_of(session, ids)
     trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=needs == "runs")
@@ -73,10 +87,12 @@ def trial_rows(
     for trial_id, seed, run_value, error in _read(session, _RUNS, parameters) if runs else ():
         runs_by_trial[trial_id].append(RunRow(seed, run_value, error))
     # a column at a time, without a loop in Python over each trial
-    trial_ids, params_texts, number, state, value, std, finished_at, epochs = zip(*rows, strict=True)
+    trial_ids, params_texts, *columns = zip(*rows, strict=True)
+    number, state, value, std, finished_at, epochs, configuration, excluded = columns
     params = map(from_json, params_texts)  # json.loads takes twice as long
     runs_of_trials = (tuple(runs_by_trial.get(trial_id, ())) for trial_id in trial_ids)
-    return list(map(TrialRow, number, state, params, value, std, runs_of_trials, finished_at, epochs))
+    facts = (finished_at, epochs, configuration, excluded)
+    return list(map(TrialRow, number, state, params, value, std, runs_of_trials, *facts))
 
 
 def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = False) -> list[EpochRow]:
@@ -90,12 +106,16 @@ def drawn_epoch_rows(session: Session, sweep: Sweep, *, include_excluded: bool =
 
     A trial that has no value yet counts with its metric in its latest epoch; one that failed comes behind all others.
     """
-    return _epochs_of(session, _drawn_trials(session, sweep, include_excluded)[0])
+    best = measured_sweep(session, sweep).best
+    return _epochs_of(session, _drawn_trials(session, sweep, best, include_excluded)[0])
 
 
-def _drawn_trials(session: Session, sweep: Sweep, include_excluded: bool) -> tuple[list[int], int]:
+def _drawn_trials(
+    session: Session, sweep: Sweep, best: BestRow | None, include_excluded: bool
+) -> tuple[list[int], int]:
     """The ids of the trials whose curves are drawn, and how many trials have curves."""
-    parameters = {"sweep": sweep.id, "excluded": include_excluded, "half": CURVES // 2}
+    best_number = best.number if best else None
+    parameters = {"sweep": sweep.id, "best": best_number, "excluded": include_excluded, "half": CURVES // 2}
     statement = text(_DRAWN.format(metric=sweep.metric, sign="-" if sweep.first_objective.maximize else "+"))
     rows = session.execute(statement, parameters).all()
     return [row.id for row in rows], rows[0].curves if rows else 0
@@ -115,7 +135,7 @@ def _read(session: Session, statement: str, parameters: Mapping[str, object]) ->
 
 _TRIALS_WHERE = """
     SELECT t.id, coalesce(CAST(t.params AS text), '{{}}'), t.number, CAST(t.state AS text), t.value, t.std,
-           t.finished_at, t.epochs_done
+           t.finished_at, t.epochs_done, t.configuration, t.excluded
     FROM trials t
     WHERE {where} AND (%(excluded)s OR NOT t.excluded) AND t.state <> 'infeasible' ORDER BY t.number
 """
@@ -134,8 +154,9 @@ _EPOCHS = text(f"""
     WHERE t.sweep_id = :sweep AND (:excluded OR NOT t.excluded) ORDER BY t.number, e.seed, e.epoch
 """)
 
-# The best and the worst trials that have curves, by their value or else the metric of their latest epoch; of equal ones
-# the lower number is the better. The metric is a column's name, checked when the sweep was posted.
+# The best configuration, and the best and the worst trials that have curves, by their value or else the metric of
+# their latest epoch; of equal ones the lower number is the better. The metric is a column's name, checked when the
+# sweep was posted.
 _DRAWN = """
     WITH scored AS MATERIALIZED (
         SELECT t.id, t.number, {sign} coalesce(t.value, (
@@ -151,7 +172,10 @@ _DRAWN = """
     ), worst AS (
         SELECT id FROM scored ORDER BY score DESC NULLS LAST, number DESC LIMIT :half
     )
-    SELECT id, curves FROM (SELECT id FROM best UNION SELECT id FROM worst) AS drawn, counted
+    SELECT id, curves FROM (
+        SELECT id FROM best UNION SELECT id FROM worst
+        UNION SELECT id FROM scored WHERE number = CAST(:best AS bigint)
+    ) AS drawn, counted
 """
 
 # A statement of its own: as a part of the one above, Postgres would expect thousands of trials and read a million

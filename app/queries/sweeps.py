@@ -10,8 +10,9 @@ from app import schemas
 from app.db.tables import Sweep
 from app.domain.states import SweepState, TrialState
 from app.errors import NotFoundError
-from app.lifecycle import best, sweep_row
+from app.lifecycle import sweep_row
 from app.queries import objective_values, statements
+from app.queries.best_configurations import best_configurations
 
 
 def summary(session: Session, sweep_id: int) -> schemas.SweepOut:
@@ -31,7 +32,7 @@ def summaries(session: Session, sweeps: Sequence[Sweep]) -> list[schemas.SweepOu
     totals = {row.sweep_id: row for row in session.execute(statements.TOTALS, {"ids": ids})}
     running_ids = [sweep.id for sweep in sweeps if sweep.state in {SweepState.running, SweepState.stopping}]
     seconds = {row.sweep_id: row.seconds for row in session.execute(statements.TRAINED, {"ids": running_ids})}
-    bests, fronts = _best_configurations(session, ids), objective_values.fronts(session, sweeps)
+    bests, fronts = best_configurations(session, ids), objective_values.fronts(session, sweeps)
     return [
         _summary(sweep, totals[sweep.id], bests.get(sweep.id), seconds.get(sweep.id), fronts.get(sweep.id))
         for sweep in sweeps
@@ -65,19 +66,6 @@ def tags(session: Session, limit: int = 30) -> list[str]:
     rows = select(func.unnest(Sweep.tags).label("tag")).subquery()
     by_count = select(rows.c.tag).group_by(rows.c.tag).order_by(func.count().desc(), rows.c.tag)
     return list(session.scalars(by_count.limit(limit)))
-
-
-def _best_configurations(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
-    """The best configuration of each sweep that has one."""
-    fields = ("number", "value", "expected", "std", "runs", "bound", "params", "test_accuracy")
-    rows = session.execute(best.BEST, {"ids": sweep_ids})
-    return {
-        row.sweep_id: schemas.Best(
-            **{name: getattr(row, name) for name in fields},
-            model=f"/api/v1/sweeps/{row.sweep_id}/trials/{row.number}/model" if row.has_model else None,
-        )
-        for row in rows
-    }
 
 
 _SAME_AS_ROW = (

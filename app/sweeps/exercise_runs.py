@@ -77,7 +77,9 @@ def view(session: Session, run: ExerciseRun) -> RunView:
 def answer(session: Session, run: ExerciseRun) -> Answer:
     """What the run's data says, and how the chosen trial did on the test images once it has been scored."""
     sweep = _sweeps(session, run)[0]
-    measured = exercise(run.exercise).answer(chart_rows.chart_sweep(sweep), chart_rows.trial_rows(session, sweep.id))
+    measured = exercise(run.exercise).answer(
+        chart_rows.measured_sweep(session, sweep), chart_rows.trial_rows(session, sweep.id)
+    )
     best = queries.summary(session, sweep.id).best
     if best is None or best.test_accuracy is None:
         return measured
@@ -97,7 +99,7 @@ def figures(session: Session, run: ExerciseRun, name: str | None = None) -> list
     if not charts:
         names = ", ".join(item.name for item in all_charts)
         raise NotFoundError(f"Exercise {run.exercise} has no chart {name!r}; there are {names}.")
-    row, trials = chart_rows.chart_sweep(sweep), chart_rows.trial_rows(session, sweep.id)
+    row, trials = chart_rows.measured_sweep(session, sweep), chart_rows.trial_rows(session, sweep.id)
     needs_epochs = any(chart(item.chart).needs == "epochs" for item in charts)
     epochs = chart_rows.drawn_epoch_rows(session, sweep) if needs_epochs else []
     return [chart(item.chart).figure(row, trials, epochs, item.query) for item in charts]

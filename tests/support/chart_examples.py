@@ -1,14 +1,21 @@
 """Rows made by hand, small enough to check the charts' numbers without a computer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
 
-from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
+from app.charts.rows import Axis, BestRow, EpochRow, RunRow, SweepRow, TrialRow
 from app.domain.objectives import Objective
 
 
 def sweep(*axes: Axis, split: str = "holdout", metric: str = "val_accuracy", maximize: bool = True) -> SweepRow:
     return SweepRow("example", "digits", split, Objective(metric, maximize), 2, {axis.name: axis for axis in axes})
+
+
+def with_best(sweep: SweepRow, trial: TrialRow) -> SweepRow:
+    """The sweep with this trial as its best configuration, as the database would say."""
+    assert trial.value is not None
+    return replace(sweep, best=BestRow(trial.number, trial.value, trial.std, len(trial.runs), trial.params))
 
 
 def complete(number: int, params: Mapping[str, object], *values: float) -> TrialRow:
@@ -21,6 +28,10 @@ def diverged(number: int, params: Mapping[str, object], *values: float | None) -
         RunRow(seed, value, None if value is not None else "diverged at epoch 1") for seed, value in enumerate(values)
     )
     return TrialRow(number, "failed", params, None, None, runs)
+
+
+def pruned(number: int, params: Mapping[str, object], value: float) -> TrialRow:
+    return TrialRow(number, "pruned", params, value, None, (RunRow(0, value),))
 
 
 def waiting(number: int, params: Mapping[str, object]) -> TrialRow:

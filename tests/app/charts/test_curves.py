@@ -2,7 +2,7 @@ import pytest
 
 from app.charts.curves import CurvesOptions, Line, curves_data, curves_figure
 from app.charts.rows import Axis, TrialRow
-from tests.support.chart_examples import complete, curve, sweep
+from tests.support.chart_examples import complete, curve, sweep, with_best
 
 WIDTH = Axis("hidden_units", choices=(1, 2))
 TRIALS = [complete(0, {"hidden_units": 2}, 0.6), complete(1, {"hidden_units": 1}, 0.3)]
@@ -16,6 +16,24 @@ def test_a_line_is_the_mean_over_seeds() -> None:
     assert wide.val == Line([1, 2], [0.3, 0.6], [0.14142, 0.0])
     assert wide.train.means == pytest.approx([0.4, 0.7])
     assert narrow.val == Line([1], [0.3], [0.0])
+
+
+def test_bands_end_where_no_value_can_be() -> None:
+    """0.8 and 1.0 are 0.9 ± 0.14: the band ends at 1; that of a loss at 0."""
+    epochs = [*curve(0, 0, [0.8]), *curve(0, 1, [1.0])]
+    for measure, limit in (("accuracy", max), ("loss", min)):
+        made = curves_figure(curves_data(sweep(WIDTH), TRIALS[:1], epochs, CurvesOptions(measure)))  # type: ignore[arg-type]
+        band = next(trace for trace in made.data if trace.fill == "toself")
+        assert limit(band.y) == {"accuracy": 1.0, "loss": 0.0}[measure]
+
+
+def test_the_best_configuration_is_marked_and_always_drawn() -> None:
+    """Also where its first trial is not among the highest."""
+    trials = [complete(n, {"learning_rate": n / 100}, n / 100) for n in range(40)]
+    epochs = [row for n in range(40) for row in curve(n, 0, [n / 100])]
+    data = curves_data(with_best(sweep(Axis("learning_rate")), trials[20]), trials, epochs)
+    assert [item.name for item in data.curves if item.trial == 20] == ["★ 0.2"]
+    assert len(data.curves) == 12
 
 
 def test_training_is_dashed_and_validation_is_solid() -> None:

@@ -1,6 +1,6 @@
 from app.charts.history import history_data, history_figure
 from app.charts.rows import Axis
-from tests.support.chart_examples import complete, diverged, sweep, waiting
+from tests.support.chart_examples import complete, diverged, pruned, sweep, waiting, with_best
 
 RATE = Axis("learning_rate", log=True)
 TRIALS = [complete(n, {"learning_rate": value}, value) for n, value in ((3, 0.4), (0, 0.2), (1, 0.1))]
@@ -33,3 +33,25 @@ def test_nothing_finished_is_an_empty_figure() -> None:
     """Valid, without data."""
     assert len(history_figure(history_data(sweep(RATE), [])).data) == 0
     assert len(history_figure(history_data(sweep(RATE), TRIALS)).data) == 2
+
+
+def test_pruned_trials_are_hollow_and_the_star_is_the_best_of_the_sweep() -> None:
+    """A lucky single trial is the highest point, but the best is the configuration that pages call so."""
+    trials = [
+        complete(0, {"depth": 1}, 0.9),
+        complete(1, {"depth": 2}, 0.8),
+        pruned(2, {"depth": 3}, 0.95),
+        complete(3, {"depth": 4}, 0.99)._replace(excluded=True),
+    ]
+    data = history_data(with_best(sweep(Axis("depth")), trials[1]), trials)
+    assert (data.best, [point.number for point in data.pruned]) == ([0.9, 0.9], [2])
+    assert "hollow: 1 pruned, 1 excluded" in data.subtitle
+    names = [trace.name for trace in history_figure(data).data]
+    assert names == [
+        "pruned, last value",
+        "excluded, last value",
+        "trial",
+        "best single trial so far",
+        "best configuration (1 run)",
+    ]
+    assert history_figure(data).data[-1].y == (0.8,)

@@ -1,0 +1,106 @@
+"""The parts of the chart of an effect: points, levels and lines, and what they are made with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from app.charts.axis import AxisPlan, Place, places
+from app.charts.configurations import Configuration, Spread, spread
+from app.charts.labels import params_text
+from app.charts.rows import SweepRow, TrialRow
+
+# What varies: x alone, everything as a full grid, or what a sampler chose, where other hyperparameters differ between
+# two values of x and a mean would show the sampler's preferences.
+Kind = Literal["alone", "grid", "sampled"]
+
+
+@dataclass(frozen=True)
+class EffectOptions:
+    """What is drawn."""
+
+    x: str  # the hyperparameter on the x axis
+    color: str | None = None  # the one that colours, if any
+    close: bool = False  # whether the y axis is cut to the better half
+
+
+class Point(NamedTuple):
+    """One run, or one configuration with its spread over seeds."""
+
+    x: Place
+    y: float
+    hue: object  # the colouring parameter's value
+    text: str
+    bar: Spread | None = None
+
+
+class Level(NamedTuple):
+    """What stands for all that was tried at one value of x."""
+
+    x: Place
+    y: float | None  # None where nothing was tried: a gap
+    bar: Spread | None  # over the seeds of one configuration
+    n: int  # runs, settings of the others, or configurations
+
+
+class Line(NamedTuple):
+    """One setting of the other hyperparameters, along x."""
+
+    name: str
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What has one colour."""
+
+    name: str  # empty when no legend tells groups apart
+    points: Sequence[Point]
+    lines: Sequence[Line] = ()
+    levels: Sequence[Level] = ()  # means
+
+
+@dataclass(frozen=True)
+class EffectData:
+    """What the chart shows."""
+
+    title: str
+    subtitle: str
+    metric: str
+    kind: Kind
+    color: str | None  # the hyperparameter that colours
+    axis: AxisPlan
+    hues: AxisPlan | None  # where the colour is a scale over the points, not a legend of groups
+    groups: Sequence[Group]
+    envelope: Sequence[Level]  # of a sampled sweep
+    pruned: Sequence[Point]
+    excluded: Sequence[Point]
+    best: Point | None  # the best configuration
+    best_name: str
+    y_range: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What all parts of the chart are made with."""
+
+    sweep: SweepRow
+    options: EffectOptions
+    axis: AxisPlan
+    names: Sequence[str]  # the hyperparameters in which trials differ
+
+    def place(self, trial: TrialRow) -> Place:
+        """Where the trial lies on the axis."""
+        return places(self.axis, [trial.params[self.options.x]])[0]
+
+    def point(self, trial: TrialRow, y: float, head: str, bar: Spread | None = None) -> Point:
+        """A point of the trial's, with a line of its own above its parameters."""
+        hue = trial.params.get(self.options.color) if self.options.color else None
+        return Point(self.place(trial), y, hue, f"{head}<br>{params_text(trial.params, self.names)}", bar)
+
+    def configuration_point(self, item: Configuration) -> Point:
+        """The point of a configuration, with its spread over seeds."""
+        number = f"trial {item.trial.number}"
+        if item.std is None:
+            return self.point(item.trial, item.mean, number)
+        text = f"{number}, ± {item.std:.4f} over {len(item.runs)} seeds"
+        return self.point(item.trial, item.mean, text, spread(self.sweep.objective.metric, item.mean, item.std))
