@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -45,13 +46,20 @@ def template(postgres: str) -> str:
     return "template_of_tests"
 
 
-@pytest.fixture
-def database_url(postgres: str, template: str) -> Iterator[str]:
-    """A database of the test's own."""
+@contextmanager
+def new_database(postgres: str, template: str) -> Iterator[str]:
+    """The URL of a new database like the template."""
     name = f"test_{next(_numbers)}"
     _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield _named(postgres, name)
     _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """A database of the test's own."""
+    with new_database(postgres, template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -17,6 +17,13 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
+class Fact(NamedTuple):
+    """A line of what a report says of where its figures are from."""
+
+    name: str
+    text: str
+
+
 STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --ink: #1c2024; --soft: #5b646d; --edge: #d9dee3;
   --chart-ink: #39414a; --chart-line: #e4e8ec; }
@@ -33,6 +40,10 @@ p { margin: .6rem 0; max-width: 44rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--edge); white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1rem; margin: 0; font-size: .9rem; }
+dt { color: var(--soft); }
+dd { margin: 0; }
 """.replace("FONT", theme.FONT)
 
 SCRIPT = """
@@ -45,7 +56,13 @@ document.querySelectorAll(".chart").forEach((place) => {
 
 
 def page(
-    title: str, description: str, figures: Sequence[go.Figure], *, answer: str = "", table: Table | None = None
+    title: str,
+    description: str,
+    figures: Sequence[go.Figure],
+    *,
+    answer: str = "",
+    table: Table | None = None,
+    provenance: Sequence[Fact] = (),
 ) -> str:
     """A whole HTML document, about 5 MB. All texts are plain. The answer's paragraphs are divided by empty lines."""
     paragraphs = "".join(f"<p>{escape(part.strip())}</p>" for part in answer.split("\n\n") if part.strip())
@@ -65,6 +82,7 @@ def page(
 {paragraphs}
 {charts}
 {_table(table) if table else ""}
+{_provenance(provenance) if provenance else ""}
 <script>{SCRIPT}</script>
 </body>
 </html>
@@ -81,3 +99,8 @@ def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _provenance(facts: Sequence[Fact]) -> str:
+    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
+    return f"<h2>How it was measured</h2><dl>{lines}</dl>"

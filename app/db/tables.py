@@ -106,6 +106,15 @@ class Sweep(Base):
         server_default=text("'{}'"), doc="Versions and devices of what trained it."
     )
     keep_models: Mapped[str] = mapped_column(server_default="best")
+    test_scores: Mapped[list[Any]] = mapped_column(
+        server_default=text("'[]'"), doc="Looks at the test images: at, number (of the trial), runs, test_accuracy."
+    )
+    ended_seconds: Mapped[float] = mapped_column(
+        server_default=text("0"), doc="How long it had ended before it was taken up again, all times together."
+    )
+    trial_seconds: Mapped[float | None] = mapped_column(
+        doc="Seconds that a trial was estimated to take, on all workers together, when the sweep was posted."
+    )
     notes: Mapped[str] = mapped_column(server_default="")
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     priority: Mapped[int] = mapped_column(server_default=text("0"), doc="A higher one is served first.")

@@ -28,7 +28,9 @@ def utc(time: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `41 s`, `3 min 5 s`, `2 h 10 min`."""
+    """`40 ms`, `0.4 s`, `41 s`, `3 min 5 s`, `2 h 10 min`."""
+    if 0 < seconds < 0.0995:
+        return f"{max(1, round(1000 * seconds))} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if (whole := round(seconds)) < 60:
@@ -105,5 +107,6 @@ def split(name: str, dataset: str) -> str:
         )
     return (
         f"Trained on {info.train_examples(name):,} images and validated on {info.held_out:,} held out of the "
-        f"training set. The {info.test:,} test images are scored once, for the best trial, at the end."
+        f"training set. The {info.test:,} test images choose nothing: the best configuration is scored on them, at the "
+        "end."
     )

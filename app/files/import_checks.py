@@ -20,7 +20,7 @@ from app.domain.space.values import problem
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
 from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT
 from app.files.exports.fields import EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
-from app.schemas import AttemptOut
+from app.schemas import AttemptOut, ScoreOut
 from app.search.optuna_space import frozen_trial, sampler_space
 
 MEAN_TOLERANCE = 1e-9  # relative; a mean that was added up in another order
@@ -178,6 +178,17 @@ def _check_trial(trial: Mapping[str, Any], runs: list[dict[str, Any]], loc: tupl
         if (run["state"] == RunState.diverged) != (run.get("error") is not None):
             raise import_error((*loc, "runs", index, "error"), "must be set if and only if the run diverged")
     _check_mean(trial, [run["value"] for run in runs if run.get("value") is not None], loc)
+
+
+def check_test_scores(scores: list[Any]) -> None:
+    """Raises InvalidError for a look at the test images that could not be shown."""
+    for index, look in enumerate(scores):
+        try:
+            ScoreOut.model_validate(look)
+        except ValidationError as error:
+            first_error = error.errors(include_url=False)[0]
+            loc = ("sweep", "test_scores", index, *first_error["loc"])
+            raise import_error(loc, plain_sentence(first_error["msg"])) from None
 
 
 def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:

@@ -22,7 +22,7 @@ from app.files import child
 from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
 from app.files.exports.records import FORMAT, VERSION
-from app.files.import_checks import ImportedSpace, ImportedTrial
+from app.files.import_checks import ImportedSpace, ImportedTrial, check_test_scores
 from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import body_checks
@@ -94,6 +94,7 @@ def _sweep_facts(document: Any) -> tuple[dict[str, Any], int | None]:
     facts = parse_row(SWEEP, {name: value for name, value in values.items() if name != "id"}, ("sweep",))
     _check_body(values, facts)
     _check_environment(facts.get("environment", {}))
+    check_test_scores(facts.get("test_scores", []))
     if facts["state"] not in ENDED_SWEEPS:
         facts["state"] = SweepState.paused
     if (facts["state"] in ENDED_SWEEPS) != (facts.get("finished_at") is not None):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import ColumnElement, Float, cast, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Sweep, Trial
@@ -21,6 +21,7 @@ from app.lifecycle import sweep_row
 from app.lifecycle.best import IDENTIFIED_BEST
 from app.schemas import StopRules
 
+_FIRST_ENDED = (Trial.finished_at, Trial.number)
 _STOPPABLE = transitions.SWEEPS.sources("stop")
 
 
@@ -42,6 +43,19 @@ def stop_overdue(session: Session) -> None:
         apply(session, sweep_row.get(session, sweep_id, lock=True))
 
 
+def passed_seconds(sweep: Sweep) -> ColumnElement[float]:
+    """Selects the seconds that count against the limit: since the first start, but not those in which it had ended."""
+    return cast(func.extract("epoch", func.clock_timestamp() - sweep.started_at), Float) - sweep.ended_seconds
+
+
+def trials_since_best(session: Session, sweep: Sweep) -> int | None:
+    """How many trials have ended since the best one without being better, None where there is no best one."""
+    # An equal value later is no improvement, so the first trial to reach the best one counts. Trials that end in one
+    # transaction have the same time, and then the number decides which was first.
+    best = _best_trial(session, sweep, *_FIRST_ENDED)
+    return None if best is None else _count_since(session, sweep, best)
+
+
 def _has_live_enqueued(session: Session, sweep: Sweep) -> bool:
     """Whether a trial that somebody asked for by hand waits or runs."""
     live = (Trial.state.in_(LIVE_TRIALS), Trial.rung.is_(None))
@@ -52,7 +66,7 @@ def _has_live_enqueued(session: Session, sweep: Sweep) -> bool:
 def _seconds(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
     if rules.seconds is None or sweep.started_at is None:
         return None
-    passed = session.scalars(select(func.extract("epoch", func.clock_timestamp() - sweep.started_at))).one()
+    passed = session.scalars(select(passed_seconds(sweep))).one()
     return f"seconds: {rules.seconds:g} have passed" if passed >= rules.seconds else None
 
 
@@ -65,20 +79,21 @@ def _target(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
 
 
 def _no_improvement(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
-    # An equal value later is no improvement, so the first trial to reach the best one counts. Trials that end in one
-    # transaction have the same time, and then the number decides which was first.
-    first_ended = (Trial.finished_at, Trial.number)
-    best = _best_trial(session, sweep, *first_ended) if rules.no_improvement is not None else None
+    best = _best_trial(session, sweep, *_FIRST_ENDED) if rules.no_improvement is not None else None
     if rules.no_improvement is None or best is None:
         return None
-    ended = (TrialState.complete, TrialState.pruned, TrialState.failed)
-    later = func.row(Trial.finished_at, Trial.number) > func.row(best.finished_at, best.number)
-    since = session.scalars(
-        select(func.count()).where(Trial.sweep_id == sweep.id, Trial.state.in_(ended), ~Trial.excluded, later)
-    ).one()
+    since = _count_since(session, sweep, best)
     if since < rules.no_improvement:
         return None
     return f"no_improvement: {plural(since, 'trial')} since trial {best.number}, the best with {best.value:.4g}"
+
+
+def _count_since(session: Session, sweep: Sweep, best: Trial) -> int:
+    ended = (TrialState.complete, TrialState.pruned, TrialState.failed)
+    later = func.row(Trial.finished_at, Trial.number) > func.row(best.finished_at, best.number)
+    return session.scalars(
+        select(func.count()).where(Trial.sweep_id == sweep.id, Trial.state.in_(ended), ~Trial.excluded, later)
+    ).one()
 
 
 def _failures(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
@@ -126,6 +141,7 @@ _RULES: tuple[Callable[[Session, Sweep, StopRules], str | None], ...] = (_target
 _LOCK_OVERDUE_SWEEPS = text("""
     SELECT id FROM sweeps
     WHERE state IN ('queued', 'running', 'paused')
-      AND clock_timestamp() >= started_at + make_interval(secs => CAST(stop_rules ->> 'seconds' AS float8))
+      AND clock_timestamp() >= started_at
+          + make_interval(secs => CAST(stop_rules ->> 'seconds' AS float8) + ended_seconds)
     ORDER BY id FOR UPDATE
 """)

@@ -71,9 +71,13 @@ def reopen(session: Session, sweep: Sweep) -> None:
     """
     target = transitions.SWEEPS.target(transitions.MORE_TO_DO, sweep.state, f"Sweep {sweep.id}")
     if target is not None:
+        if sweep.started_at is not None:
+            since_end = func.extract("epoch", func.clock_timestamp() - Sweep.finished_at)
+            sweep.ended_seconds = Sweep.ended_seconds + func.greatest(0.0, since_end)
         sweep.state = target if sweep.started_at is not None else SweepState.queued
         sweep.finished_at, sweep.scored, sweep.stop_reason = None, False, None
         session.flush()
+        session.refresh(sweep)
 
 
 def touch(session: Session, sweep: Sweep) -> None:

@@ -1,6 +1,6 @@
 """The SQL of what is read of sweeps and trials, each row once at most."""
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from app.domain.states import TrialState
 
@@ -18,7 +18,9 @@ TOTALS = text(f"""
                coalesce(sum(t.cost), 0) AS cost,
                count(*) - count(t.cost) AS unknown,
                coalesce(sum(t.cost * work.share), 0) AS cost_done,
-               coalesce(sum(work.share) FILTER (WHERE t.cost IS NULL), 0) AS unknown_done
+               coalesce(sum(work.share) FILTER (WHERE t.cost IS NULL), 0) AS unknown_done,
+               coalesce(sum(t.cost * (1 - work.share)) FILTER (WHERE t.finished_at IS NULL), 0) AS cost_left,
+               coalesce(sum(1 - work.share) FILTER (WHERE t.cost IS NULL AND t.finished_at IS NULL), 0) AS unknown_left
         FROM trials t, LATERAL (
             SELECT CASE WHEN t.finished_at IS NOT NULL AND t.state <> 'cancelled' THEN CAST(1 AS float8)
                         ELSE coalesce(t.epochs_done / CAST(t.epochs_total AS float8), 0) END AS share
@@ -26,7 +28,9 @@ TOTALS = text(f"""
         WHERE t.sweep_id = ANY(:ids) GROUP BY t.sweep_id
     )
     SELECT t.*, coalesce((t.cost_done + t.unknown_done * t.mean_cost) / nullif(t.cost + t.unknown * t.mean_cost, 0), 1)
-               AS progress
+               AS progress,
+           t.cost_done + t.unknown_done * t.mean_cost AS work_done,
+           t.cost_left + t.unknown_left * t.mean_cost AS work_left
     FROM totals t
 """)
 
@@ -56,3 +60,35 @@ LAST_METRICS = text("""
         ORDER BY trial_id, seed, epoch DESC
     ) AS last GROUP BY trial_id
 """)
+
+# Whether a configuration has several trials.
+HAS_REPEATS = text("""
+    SELECT EXISTS (SELECT FROM trials WHERE sweep_id = :sweep GROUP BY configuration HAVING count(configuration) > 1)
+""")
+
+# Trials that took over the results of another one have its first seed; their value counts once.
+_CONFIGURATIONS = """
+    WITH chosen AS (
+        SELECT *, coalesce(configuration, CAST(id AS text)) AS key FROM trials
+        WHERE sweep_id = :sweep AND (CAST(:state AS text) IS NULL OR CAST(state AS text) = :state)
+    ), measured AS (
+        SELECT DISTINCT ON (key, first_seed) key, value, state = 'complete' AND NOT excluded AS counts
+        FROM chosen ORDER BY key, first_seed, number
+    ), configurations AS (
+        SELECT key, min(number) AS number, min(state) AS state, min(started_at) AS started_at,
+               max(finished_at) AS finished_at, max(mean.value) AS value
+        FROM chosen JOIN (
+            SELECT key, coalesce(avg(value) FILTER (WHERE counts), avg(value)) AS value FROM measured GROUP BY key
+        ) AS mean USING (key) GROUP BY key
+    ), page AS (
+        SELECT key, row_number() OVER (ORDER BY {column} {direction} NULLS LAST, number) AS place
+        FROM configurations ORDER BY {column} {direction} NULLS LAST, number LIMIT :limit OFFSET :skip
+    )
+    SELECT chosen.id, place - :skip AS place FROM page JOIN chosen USING (key) ORDER BY place, number
+"""
+
+
+def configurations(order_by: str) -> TextClause:
+    """Selects the ids of a page of configurations' trials; `order_by` is a sortable column, perhaps behind a `-`."""
+    direction = "DESC" if order_by.startswith("-") else "ASC"
+    return text(_CONFIGURATIONS.format(column=order_by.removeprefix("-"), direction=direction))

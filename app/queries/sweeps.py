@@ -13,6 +13,7 @@ from app.errors import NotFoundError
 from app.lifecycle import sweep_row
 from app.queries import objective_values, statements
 from app.queries.best_configurations import best_configurations
+from app.queries.time_left import TimeLeft, times_left
 
 
 def summary(session: Session, sweep_id: int) -> schemas.SweepOut:
@@ -30,11 +31,10 @@ def summaries(session: Session, sweeps: Sequence[Sweep]) -> list[schemas.SweepOu
     """
     ids = [sweep.id for sweep in sweeps]
     totals = {row.sweep_id: row for row in session.execute(statements.TOTALS, {"ids": ids})}
-    running_ids = [sweep.id for sweep in sweeps if sweep.state in {SweepState.running, SweepState.stopping}]
-    seconds = {row.sweep_id: row.seconds for row in session.execute(statements.TRAINED, {"ids": running_ids})}
+    eta = times_left(session, sweeps, totals)
     bests, fronts = best_configurations(session, ids), objective_values.fronts(session, sweeps)
     return [
-        _summary(sweep, totals[sweep.id], bests.get(sweep.id), seconds.get(sweep.id), fronts.get(sweep.id))
+        _summary(sweep, totals[sweep.id], bests.get(sweep.id), eta.get(sweep.id), fronts.get(sweep.id))
         for sweep in sweeps
         if sweep.id in totals
     ]
@@ -76,9 +76,9 @@ _SAME_AS_ROW = (
 
 
 def _summary(
-    sweep: Sweep, totals: Row[Any], best: schemas.Best | None, seconds: float | None, pareto: list[int] | None
+    sweep: Sweep, totals: Row[Any], best: schemas.Best | None, eta: TimeLeft | None, pareto: list[int] | None
 ) -> schemas.SweepOut:
-    """`totals` is the sweep's row of TOTALS, `seconds` are those that it was in training, `pareto` the front."""
+    """`totals` is the sweep's row of TOTALS, `eta` how long it still takes, `pareto` the front."""
     counts = {state.value: getattr(totals, state.value) for state in TrialState}
     objective = {"metric": sweep.metric, "direction": sweep.direction}
     objectives = [objective, *sweep.objectives] if sweep.objectives else []
@@ -87,8 +87,12 @@ def _summary(
         counts=schemas.Counts(**counts),
         epochs=schemas.EpochCounts(done=totals.epochs_done, total=totals.epochs_total),
         progress=1.0 if sweep.state == SweepState.completed else totals.progress,
-        eta_seconds=_eta_seconds(totals.progress, seconds),
+        eta_seconds=eta.seconds if eta else None,
+        eta_by=eta.by if eta else None,
+        took_seconds=_took_seconds(sweep),
         best=best,
+        test_looks=len(sweep.test_scores),
+        test_scores=[schemas.ScoreOut.model_validate(look) for look in sweep.test_scores],
         sampler=_as_posted(sweep.sampler) or "",
         pruner=_as_posted(sweep.pruner),
         n_trials=sum(counts.values()) - counts["infeasible"],
@@ -100,9 +104,11 @@ def _summary(
     )
 
 
-def _eta_seconds(progress: float, seconds: float | None) -> float | None:
-    """Seconds of training still to come, if the rest goes as fast as the part that is done."""
-    return float(seconds) * (1 - progress) / progress if seconds and 0 < progress < 1 else None
+def _took_seconds(sweep: Sweep) -> float | None:
+    """From the first trial's start to the end, without the time in which it had ended before."""
+    if sweep.finished_at is None or sweep.started_at is None:
+        return None
+    return max(0.0, (sweep.finished_at - sweep.started_at).total_seconds() - sweep.ended_seconds)
 
 
 def _as_posted(options: dict[str, Any] | None) -> str | dict[str, Any] | None:

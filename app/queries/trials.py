@@ -1,6 +1,6 @@
 """Trials as the API shows them, with their runs and learning curves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -47,6 +47,26 @@ def list_trials(
     return schemas.Page(items=_trials_out(session, trials[:limit]), next=next_cursor)
 
 
+def list_configurations(
+    session: Session, sweep_id: int, *, state: TrialState | None = None, order_by: str = "number", limit: int, skip: int
+) -> schemas.Page[schemas.TrialOut]:
+    """A page of trials as `list_trials` has it, but those of one configuration stand together and count once.
+
+    A configuration has its first trial's place, or the one of its mean over all its trials. Raises NotFoundError, and
+    InvalidError for an unknown column.
+    """
+    if not session.scalars(statements.HAS_REPEATS, {"sweep": sweep_id}).one():
+        return list_trials(session, sweep_id, state=state, order_by=order_by, limit=limit, skip=skip)
+    _order(order_by)
+    statement = statements.configurations(order_by)
+    parameters = {"sweep": sweep_id, "state": state, "limit": limit + 1, "skip": skip}
+    rows = session.execute(statement, parameters).all()
+    ids = [row.id for row in rows if row.place <= limit]
+    trials = {trial.id: trial for trial in session.scalars(select(Trial).where(Trial.id.in_(ids)))}
+    next_cursor = str(skip + limit) if len(ids) < len(rows) else None
+    return schemas.Page(items=_trials_out(session, [trials[trial_id] for trial_id in ids]), next=next_cursor)
+
+
 def get_trial(session: Session, sweep_id: int, number: int) -> schemas.TrialOut:
     """One trial with its runs. Raises NotFoundError."""
     return _trials_out(session, [sweep_row.get_trial(session, sweep_id, number)])[0]
@@ -91,8 +111,7 @@ def _trials_out(session: Session, trials: Sequence[Trial]) -> list[schemas.Trial
     return [_trial_out(trial, runs.get(trial.id, []), metrics.get(trial.id)) for trial in trials]
 
 
-def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> schemas.TrialOut:
-    started, finished = trial.started_at, trial.finished_at
+def _trial_out(trial: Trial, runs: Sequence[Run], metrics: Row[Any] | None) -> schemas.TrialOut:
     metric_names = schemas.Metrics.model_fields
     return schemas.TrialOut(
         number=trial.number,
@@ -105,12 +124,14 @@ def _trial_out(trial: Trial, runs: Iterable[Run], metrics: Row[Any] | None) -> s
         metrics=schemas.Metrics(**({name: getattr(metrics, name) for name in metric_names} if metrics else {})),
         attempt=trial.attempt,
         history=[schemas.AttemptOut.model_validate(attempt) for attempt in trial.history],
-        seconds=(finished - started).total_seconds() if finished and started else None,
+        seconds=sum(run.seconds for run in runs) if runs else None,
         rung=trial.rung,
         rung_means=trial.rung_means,
         worker=trial.worker_id,
         error=trial.error,
         reason=trial.reason,
+        configuration=trial.configuration,
+        first_seed=trial.first_seed,
         enqueued=trial.enqueued,
         excluded=trial.excluded,
     )

@@ -1,10 +1,11 @@
-"""Scoring: the best trial of a completed sweep is measured on the test images, once."""
+"""Scoring: the best trial of a completed sweep is measured on the test images, and each such look is noted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from app.db.tables import Run, Sweep, Trial
@@ -63,10 +64,24 @@ def write(session: Session, unscored: Unscored, accuracies: Mapping[int, float])
     for seed, accuracy in accuracies.items():
         run = update(Run).where(Run.trial_id == unscored.trial_id, Run.seed == seed)
         session.execute(run.values(test_accuracy=accuracy), execution_options={"synchronize_session": False})
+    if accuracies:
+        sweep.test_scores = [*sweep.test_scores, _look(session, unscored.trial_id, accuracies)]
     weight_retention.drop_superseded(session, sweep)
     sweep.scored = True
     session.flush()
     sweep_row.mark_changed(session, sweep.id)
+
+
+def _look(session: Session, trial_id: int | None, accuracies: Mapping[int, float]) -> dict[str, Any]:
+    """What was seen of the test images, and when."""
+    number = session.scalars(select(Trial.number).where(Trial.id == trial_id)).one()
+    at = session.scalars(select(func.clock_timestamp())).one()
+    return {
+        "at": at.isoformat(),
+        "number": number,
+        "runs": len(accuracies),
+        "test_accuracy": fmean(accuracies.values()),
+    }
 
 
 def _unscored(session: Session, sweep: Sweep, trial: Trial | None) -> Unscored:

@@ -5,12 +5,19 @@ Accuracies are fractions in [0, 1], durations seconds, times ISO 8601 in UTC.
 
 from app.schemas.base import Page, Problem
 from app.schemas.changes import SweepPatch, SweepPreview
-from app.schemas.exercises import AnswerOut, ExerciseOut, ExerciseRunCreate, ExerciseRunOut, ExerciseWithRun
+from app.schemas.exercises import (
+    AnswerOut,
+    ExerciseOut,
+    ExerciseRunCreate,
+    ExerciseRunItem,
+    ExerciseRunOut,
+    ExerciseWithRun,
+)
 from app.schemas.models import ModelOut
 from app.schemas.reruns import RerunTop
 from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
 from app.schemas.stop import StopRules
-from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, SweepCreate, SweepOut
+from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, ScoreOut, SweepCreate, SweepOut
 from app.schemas.system import ChartOut, DatasetOut, WorkerOut
 from app.schemas.trials import AttemptOut, EpochOut, Metrics, RunOut, TrialCreate, TrialOut
 from app.schemas.webhooks import DeliveryOut, Webhook, WebhookOut
@@ -27,6 +34,7 @@ __all__ = [
     "EpochOut",
     "ExerciseOut",
     "ExerciseRunCreate",
+    "ExerciseRunItem",
     "ExerciseRunOut",
     "ExerciseWithRun",
     "GridSampler",
@@ -40,6 +48,7 @@ __all__ = [
     "RerunTop",
     "RunOut",
     "Sampler",
+    "ScoreOut",
     "StopRules",
     "SweepCreate",
     "SweepOut",

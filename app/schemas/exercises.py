@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.body import Body
+from app.schemas.base import UtcTime
 from app.schemas.sweeps import SweepOut
 from app.schemas.system import ChartOut
 
@@ -34,6 +35,18 @@ class ExerciseRunCreate(Body):
     """How thoroughly the exercise is to be answered."""
 
     preset: Literal["quick", "full"] = Field("quick", description="`full` has the book's widths and epochs.")
+
+
+class ExerciseRunItem(BaseModel):
+    """A run of an exercise in the list of them."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    preset: str
+    state: str = Field(description="That of the sweep that is furthest behind.")
+    created_at: UtcTime
+    sweeps: list[int] = Field(description="Their numbers.")
 
 
 class ExerciseRunOut(BaseModel):

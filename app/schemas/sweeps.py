@@ -61,6 +61,7 @@ Objectives = Annotated[list[OneObjective], Field(min_length=2, max_length=MAX_OB
 Constraint = Annotated[str, StringConstraints(max_length=MAX_CONSTRAINT_LENGTH, pattern=r"^[^\x00]*$")]
 Repeats = Literal["reuse", "new_seeds", "forbid"]
 BestBy = Literal["expected", "mean", "lower_bound"]
+EtaBy = Literal["work", "seconds", "no_improvement"]
 
 _EXAMPLE: JsonDict = {
     "name": "width",
@@ -149,6 +150,15 @@ class EpochCounts(BaseModel):
     total: int | None
 
 
+class ScoreOut(BaseModel):
+    """A look at the test images: what the best configuration of that time scored on them."""
+
+    at: UtcTime | None = Field(description="Null where it is not known.")
+    number: int = Field(ge=0, description="The trial's.")
+    runs: int = Field(ge=1, description="Its runs, each scored by itself.")
+    test_accuracy: float = Field(ge=0, le=1, description="Mean over them.")
+
+
 class Best(BaseModel):
     """The best configuration by its first trial: mean and sample standard deviation over all its runs."""
 
@@ -162,7 +172,11 @@ class Best(BaseModel):
     runs: int = Field(description="Runs of the configuration, over all its trials.")
     bound: float | None = Field(description="The mean less 1.645 standard errors (more to minimize); null for one run.")
     params: dict[str, Any]
-    test_accuracy: float | None = Field(description="Mean over its runs, scored once at the end; null for `book`.")
+    test_accuracy: float | None = Field(description="Mean over the first trial's runs; null before it is scored.")
+    test_looks: int = Field(
+        description="How often the sweep has looked at the test images. After the first look what is chosen may depend "
+        "on them, and the accuracy is a little too good."
+    )
     model: str | None = Field(description="Where its trained model is to be had; null while there is none.")
 
 
@@ -176,10 +190,20 @@ class SweepOut(BaseModel):
     epochs: EpochCounts
     progress: float = Field(description="Share of the work that is done, in [0, 1].")
     eta_seconds: float | None = Field(
-        description="Seconds of training still to come, by those so far without pauses; more where other sweeps share "
-        "the workers. Null while nothing is known."
+        description="Seconds until it ends, the least of what `eta_by` names; more where other sweeps share the "
+        "workers. Null while nothing is known."
+    )
+    eta_by: EtaBy | None = Field(
+        description="`work`: all trials are done, by the training so far (pauses left out) and, at first, by what was "
+        "estimated when it was posted. `seconds`: its time limit. `no_improvement`: that rule, if no trial is better."
+    )
+    took_seconds: float | None = Field(
+        description="From its first trial's start to its end, pauses included, but not the time in which it had ended "
+        "before it was taken up again. Null while it goes on."
     )
     best: Best | None
+    test_looks: int = Field(description="Looks at the test images; those of the split `book` are none.")
+    test_scores: list[ScoreOut] = Field(description="What was seen, look by look.")
     task: str
     dataset: str
     split: str

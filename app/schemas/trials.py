@@ -63,12 +63,18 @@ class TrialOut(BaseModel):
     metrics: Metrics
     attempt: int = Field(description="Which attempt runs or ended; a third one that is lost fails the trial.")
     history: list[AttemptOut] = Field(description="Attempts before, which came to nothing.")
-    seconds: float | None
+    seconds: float | None = Field(
+        description="Its own share of the time that it was trained in, together with other trials: that of its runs."
+    )
     rung: int | None = Field(description="At which it waits until it is among the best that have reached it, from 0.")
     rung_means: list[float] = Field(description="Its mean over the runs at each rung of a halving pruner so far.")
     worker: UUID | None
     error: str | None = Field(description="Why it failed.")
     reason: str | None = Field(description="Why it was pruned, is infeasible, or took another trial's result.")
+    configuration: str | None = Field(description="The same for all trials of one configuration.")
+    first_seed: int = Field(
+        description="Index of its first run's seed; above 0 where its configuration was trained before."
+    )
     enqueued: bool = Field(description="The user's own, ahead of the sampler's.")
     excluded: bool = Field(description="Left out of the best, of what the sampler learns from and of the charts.")
 

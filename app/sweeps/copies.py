@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import queries
-from app.db.tables import Sweep
+from app.db.tables import Sweep, Trial
 from app.domain.sampling import traits_of
 from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
@@ -14,10 +15,12 @@ from app.sweeps import creation
 
 
 def body_of(session: Session, sweep: Sweep) -> dict[str, Any]:
-    """What to post for the same sweep, as it is now. Trials of the user's own are no part of it."""
+    """What to post for the same sweep, as it is now. Trials that were queued by hand or again are no part of it."""
     summary = queries.summary(session, sweep.id).model_dump(mode="json")
     body = {name: summary[name] for name in SweepCreate.model_fields if name in summary}
-    return body | {"webhook": sweep.webhook}
+    enqueued = select(func.count()).where(Trial.sweep_id == sweep.id, Trial.enqueued)
+    n_trials = max(1, summary["n_trials"] - session.scalars(enqueued).one())
+    return body | {"n_trials": n_trials, "webhook": sweep.webhook}
 
 
 def clone(session: Session, sweep_id: int, changes: Mapping[str, Any], idempotency_key: str | None = None) -> Sweep:

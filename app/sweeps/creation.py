@@ -13,6 +13,7 @@ from app.db.trial_rows import insert_trials, new_trials
 from app.domain.sampling import traits_of
 from app.errors import ConflictError
 from app.schemas import Objective, OneObjective, SweepCreate
+from app.sweeps import previews
 from app.sweeps.body_checks import check_body
 
 # Fields of a body that are columns of the same name.
@@ -35,6 +36,7 @@ def create(
         **body.model_dump(include=_SAME_COLUMNS),
         sampler=body.sampler.model_dump(exclude_unset=True),
         **_search_columns(body),
+        trial_seconds=previews.trial_seconds(session, body, space, n_trials),
         exercise_run_id=exercise_run_id,
         idempotency_key=idempotency_key,
         request_hash=request_hash,

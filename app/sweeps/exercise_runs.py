@@ -1,24 +1,37 @@
 """Runs of the book's exercises: each posts its sweeps and answers from what they have measured so far."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple, get_args
 
 import plotly.graph_objects as go
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app import queries
-from app.charts.page import Table, page
+from app.charts.page import Fact, Table, page
 from app.charts.registry import chart
 from app.db.tables import ExerciseRun, Sweep
 from app.domain.datasets import DATASETS
-from app.domain.states import ENDED_SWEEPS
+from app.domain.states import ENDED_SWEEPS, SweepState
 from app.errors import NotFoundError
 from app.exercises.exercise import Answer, Preset
 from app.exercises.registry import exercise
 from app.queries import chart_rows
-from app.schemas import SweepCreate, SweepOut
+from app.queries.provenance import sweep_provenance
+from app.schemas import Best, SweepCreate, SweepOut
 from app.sweeps import creation
+
+
+class RunSummary(NamedTuple):
+    """A run of an exercise in the list of them."""
+
+    id: int
+    preset: str
+    state: str
+    created_at: datetime
+    sweeps: Sequence[int]  # their numbers
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,25 @@ def latest(session: Session, number: int) -> ExerciseRun | None:
     return session.scalar(newest.limit(1))
 
 
+def runs(session: Session, number: int) -> list[RunSummary]:
+    """The runs whose sweeps have not been deleted, the newest first. Raises NotFoundError for an unknown exercise."""
+    exercise(number)
+    rows = session.execute(_RUNS, {"exercise": number})
+    return [RunSummary(row.id, row.preset, _state(row.states), row.created_at, row.sweeps) for row in rows]
+
+
+def shown_run(session: Session, number: int, run_id: int | None = None) -> ExerciseRun | None:
+    """The run to show: that of this id, else the fullest one that is completed, else the newest.
+
+    Raises NotFoundError for an unknown exercise or run.
+    """
+    if run_id is not None:
+        return get(session, number, run_id)
+    summaries = runs(session, number)
+    best = max(summaries, key=lambda run: (run.state == SweepState.completed, _fullness(run), run.id), default=None)
+    return session.get(ExerciseRun, best.id) if best else None
+
+
 def get(session: Session, number: int, run_id: int) -> ExerciseRun:
     """The run of this exercise. Raises NotFoundError."""
     exercise(number)
@@ -67,7 +99,7 @@ def view(session: Session, run: ExerciseRun) -> RunView:
     return RunView(
         id=run.id,
         preset=run.preset,
-        state=_state(sweeps),
+        state=_state(sweep.state for sweep in sweeps),
         progress=sum(sweep.progress for sweep in sweeps) / len(sweeps),
         sweeps=sweeps,
         answer=answer(session, run),
@@ -80,15 +112,28 @@ def answer(session: Session, run: ExerciseRun) -> Answer:
     measured = exercise(run.exercise).answer(
         chart_rows.measured_sweep(session, sweep), chart_rows.trial_rows(session, sweep.id)
     )
-    best = queries.summary(session, sweep.id).best
-    if best is None or best.test_accuracy is None:
+    summary = queries.summary(session, sweep.id)
+    if summary.best is None or summary.best.test_accuracy is None:
         return measured
+    figures = {
+        **measured.figures,
+        "test_accuracy": summary.best.test_accuracy,
+        "test_looks": summary.test_looks,
+    }
+    return replace(measured, text=f"{measured.text}\n\n{_test_text(summary, summary.best)}", figures=figures)
+
+
+def _test_text(sweep: SweepOut, best: Best) -> str:
+    """What the test images say, and how often they were asked."""
     count = f"{DATASETS[sweep.dataset].test:,}"
-    score = (
-        f"On the {count} test images, looked at once and only now, the chosen trial scores {best.test_accuracy:.4f}."
+    text = f"On the {count} test images, the best configuration scores {best.test_accuracy:.4f}"
+    if sweep.test_looks <= 1:
+        return f"{text}: the only look at them, when all was chosen."
+    scores_text = ", ".join(f"{look.test_accuracy:.4f} (trial {look.number})" for look in sweep.test_scores)
+    return (
+        f"{text}. They were looked at {sweep.test_looks} times: {scores_text}. What was chosen after the first look "
+        "may depend on it, so the last of these is a little too good."
     )
-    figures = {**measured.figures, "test_accuracy": best.test_accuracy}
-    return replace(measured, text=f"{measured.text}\n\n{score}", figures=figures)
 
 
 def figures(session: Session, run: ExerciseRun, name: str | None = None) -> list[go.Figure]:
@@ -115,7 +160,14 @@ def report(session: Session, run: ExerciseRun) -> str:
         figures(session, run),
         answer=run_answer.text,
         table=Table(run_answer.header, run_answer.rows),
+        provenance=provenance(session, run),
     )
+
+
+def provenance(session: Session, run: ExerciseRun) -> list[Fact]:
+    """How the answer was measured: preset, date, data, machine, versions and sweep."""
+    preset = Fact("Preset", f"{run.preset} (run {run.id} of exercise {run.exercise})")
+    return [preset, *(fact for sweep in _sweeps(session, run) for fact in sweep_provenance(session, sweep))]
 
 
 def revision(session: Session, run: ExerciseRun) -> str:
@@ -135,7 +187,20 @@ def _sweeps(session: Session, run: ExerciseRun) -> Sequence[Sweep]:
     return sweeps
 
 
-def _state(sweeps: Sequence[SweepOut]) -> str:
+def _state(states: Iterable[str]) -> str:
     """The state of the sweep that is furthest behind."""
     order = ["running", "stopping", "queued", "paused", "failed", "cancelled", "completed"]
-    return min((sweep.state.value for sweep in sweeps), key=order.index)
+    return min(map(str, states), key=order.index)
+
+
+def _fullness(run: RunSummary) -> int:
+    """How full a completed run is; of others the newest is shown, whatever its preset."""
+    return get_args(Preset).index(run.preset) if run.state == SweepState.completed else 0
+
+
+_RUNS = text("""
+    SELECT r.id, r.preset, r.created_at,
+           array_agg(CAST(s.state AS text)) AS states, array_agg(s.id ORDER BY s.id) AS sweeps
+    FROM exercise_runs r JOIN sweeps s ON s.exercise_run_id = r.id
+    WHERE r.exercise = :exercise GROUP BY r.id ORDER BY r.id DESC
+""")

@@ -18,6 +18,7 @@ from app.search.search import Search
 from app.sweeps import body_checks
 
 MAX_COSTED = 500  # cells of a grid whose costs are added up; of more, the mean of so many counts
+QUICKLY_COSTED = 100  # the same while somebody waits for the sweep to be stored
 
 
 class Speed(NamedTuple):
@@ -47,6 +48,15 @@ def preview(session: Session, body: SweepCreate) -> SweepPreview:
     )
 
 
+def trial_seconds(session: Session, body: SweepCreate, space: Space, n_trials: int) -> float | None:
+    """Seconds that a trial will take on all live workers together, None where nobody knows; a quick estimate."""
+    speed = measured_speed(session)
+    if speed.per_second is None:
+        return None
+    mean_cost = _mean_cost(body, space, n_trials, QUICKLY_COSTED)
+    return mean_cost * DATASETS[body.dataset].train_examples(body.split) / speed.per_second
+
+
 def measured_speed(session: Session) -> Speed:
     """The speed of the live workers, by what they, or ones like them before, have trained.
 
@@ -62,13 +72,13 @@ def measured_speed(session: Session) -> Speed:
     return Speed(row.workers, row.trials, row.per_second)
 
 
-def _mean_cost(body: SweepCreate, space: Space, n_trials: int) -> float:
+def _mean_cost(body: SweepCreate, space: Space, n_trials: int, max_costed: int = MAX_COSTED) -> float:
     """Multiply-adds of a trial per example, all its seeds and epochs together, as the mean of a part of the trials."""
     if traits_of(body.sampler.name).enumerates:
-        configurations = list(islice(space.grid(), 0, None, -(-n_trials // MAX_COSTED)))
+        configurations = list(islice(space.grid(), 0, None, -(-n_trials // max_costed)))
     else:
         search = Search(space, {"name": "random"})
-        count = min(n_trials, MAX_COSTED // 5)
+        count = min(n_trials, max_costed // 5)
         configurations = [search.ask(AskSeed(body.seed, number)) for number in range(count)]
     costs = [MLPConfig.from_params(params).training_cost(*DATASETS[body.dataset].shape) for params in configurations]
     return body.seeds * sum(costs) / len(costs)
@@ -90,7 +100,7 @@ _SPEED = text(f"""
     ), past AS (
         SELECT w.id, w.host, w.device, tstzrange(t.started_at, t.finished_at) AS period,
                t.cost * least(1, t.epochs_done / CAST(t.epochs_total AS float8)) * size.examples AS work
-        FROM trials t
+        FROM (SELECT * FROM trials ORDER BY id DESC LIMIT 5000) AS t
         JOIN workers w ON w.id = t.worker_id
         JOIN sweeps s ON s.id = t.sweep_id
         JOIN unnest(CAST(:datasets AS text[]), CAST(:splits AS text[]), CAST(:examples AS int[]))

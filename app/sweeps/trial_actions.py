@@ -6,19 +6,28 @@ Each function locks the sweep's row first, as every writer does; the caller's tr
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.db import trial_rows
-from app.db.tables import Sweep, Trial
+from app.db.tables import Run, Sweep, Trial
 from app.domain import transitions
 from app.domain.sampling import traits_of
 from app.domain.space import membership, parse_space
-from app.domain.states import SweepState, TrialState
+from app.domain.states import RunState, SweepState, TrialState
 from app.errors import ConflictError, FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.lifecycle.best import best_trial_id
 from app.lifecycle.trial_changes import CANCELLED
+
+# Whether a run of a trial diverged.
+HAS_DIVERGED = select(Run.trial_id).where(Run.trial_id == Trial.id, Run.state == RunState.diverged).exists()
+
+
+def count_retryable(session: Session, sweep_id: int) -> int:
+    """How many failed trials may come out otherwise if they are trained again: their workers were lost, or erred."""
+    failed = select(func.count()).where(Trial.sweep_id == sweep_id, Trial.state == TrialState.failed, ~HAS_DIVERGED)
+    return session.scalars(failed).one()
 
 
 def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempotency_key: str | None = None) -> Trial:
@@ -61,11 +70,17 @@ def retry(session: Session, sweep_id: int, number: int) -> Trial:
     return trial
 
 
-def retry_failed(session: Session, sweep_id: int) -> Sweep:
-    """Puts every failed trial of the sweep back into the queue. Raises ConflictError where the sweep is stopping."""
+def retry_all(
+    session: Session, sweep_id: int, state: TrialState = TrialState.failed, *, diverged: bool = True
+) -> Sweep:
+    """Puts every failed, or every cancelled, trial of the sweep back into the queue.
+
+    Without `diverged`, those stay as they are in which a run diverged: with the same seeds it does so again. Raises
+    ConflictError where the sweep is stopping.
+    """
     sweep = sweep_row.get(session, sweep_id, lock=True)
-    failed = select(Trial.id).where(Trial.sweep_id == sweep_id, Trial.state == TrialState.failed)
-    if ids := session.scalars(failed).all():
+    ended = select(Trial.id).where(Trial.sweep_id == sweep_id, Trial.state == state)
+    if ids := session.scalars(ended if diverged else ended.where(~HAS_DIVERGED)).all():
         _requeue(session, sweep, ids)
     return sweep
 

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
 
+from app.config import Settings
+from app.service.up import Service
+from tests.conftest import new_database
+
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
 )
@@ -28,6 +32,21 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def shared_settings(postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Those of a server with one worker, for tests that look at sweeps and leave them to the next test."""
+    with new_database(postgres, template) as url:
+        home = tmp_path_factory.mktemp("shared")
+        yield Settings(home=home, DATABASE_URL=url, port=0, workers=1, device="cpu", lease_seconds=5)
+
+
+@pytest.fixture(scope="session")
+def shared_server(shared_settings: Settings) -> Iterator[str]:
+    """The URL of that server."""
+    with Service(shared_settings) as service:
+        yield service.url
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Changing a sweep and its trials in a real browser, while its page is live."""
 
-import re
-
 import httpx2 as httpx
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,11 +8,6 @@ from tests.support.sweep_pages import BODY, LONG, expect_live, expect_state, is_
 
 pytestmark = pytest.mark.browser
 
-DIVERGING = BODY | {
-    "name": "too fast",
-    "space": {"learning_rate": [0.1, 1e6], "hidden_units": 16, "depth": 2, "epochs": 3},
-    "seeds": 1,
-}
 RANDOM = LONG | {"name": "endless", "sampler": "random", "n_trials": 1}
 
 
@@ -44,32 +37,15 @@ def test_words_and_tags_are_edited_in_place(page: Page, server: str) -> None:
     expect(page.get_by_role("row", name="renamed")).to_be_visible()
 
 
-def test_a_sweep_is_extended_and_cloned(page: Page, server: str) -> None:
-    """Further trials wait in the same sweep; the clone is another one, on a page of its own."""
-    path = post(server, RANDOM)
-    page.goto(path)
+def test_a_sweep_is_extended(page: Page, server: str) -> None:
+    """Further trials wait in the same sweep."""
+    page.goto(post(server, RANDOM))
     expect_state(page, "running")
-    page.get_by_role("button", name="Extend…").click()
+    page.get_by_role("button", name="Add trials…").click()
     expect(page.get_by_label("Further trials")).to_be_focused()
     page.get_by_label("Further trials").fill("4")
     page.get_by_role("button", name="Add them").click()
     expect(page.locator(".summary-panel")).to_contain_text("4 waiting")
-    page.get_by_role("button", name="Clone…").click()
-    page.get_by_role("button", name="Start the clone").click()
-    page.wait_for_url(re.compile(r"/sweeps/2$"))
-    expect(page.get_by_role("heading", level=1)).to_contain_text("endless (copy)")
-
-
-def test_failed_trials_are_retried(page: Page, server: str) -> None:
-    """The button says how many there are; they are trained anew, and what came of them before is told."""
-    page.goto(post(server, DIVERGING))
-    expect_state(page, "completed")
-    mark_document(page)
-    page.get_by_role("button", name="Retry 1 failed trial").click()
-    page.locator("#toggle-1").click()
-    expect(page.locator("#runs-1")).to_contain_text("Tried")
-    expect_state(page, "completed")
-    assert is_same_document(page)
 
 
 def test_the_best_trial_is_excluded_and_included(page: Page, server: str) -> None:

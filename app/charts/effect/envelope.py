@@ -12,12 +12,12 @@ WINDOW = 1 / 16  # of the axis, to either side
 
 
 def envelope(sweep: SweepRow, plan: AxisPlan, values: Sequence[tuple[Place, float]], levels: int) -> list[Level]:
-    """The best value at each place, or in a window round it where there are more than `levels` of them.
+    """The best value at each place, or in a window round it where nearly every trial has a place of its own.
 
     A window without a trial has no level: the line has a gap there.
     """
     places = {place for place, _ in values}
-    if plan.scale == "category" or len(places) <= levels:
+    if plan.scale == "category" or len(places) <= min(levels, len(values) / 2):
         return [
             _level(sweep, place, [value for other_place, value in values if other_place == place])
             for place in plan.places

@@ -58,20 +58,11 @@ def _field(column: Any) -> Field:
     return Field(column.name, _kind(column), column.nullable, has_default, names, json_type)
 
 
-# omitted: numbers of this database, what holds a secret, and what the server keeps for itself
+# omitted: numbers of this database and its workers, what holds a secret, and what the server keeps for itself
 SWEEP = _fields(
-    *(
-        Sweep,
-        "id",
-        "webhook",
-        "exercise_run_id",
-        "idempotency_key",
-        "request_hash",
-        "claimed_at",
-        "earlier_legs",
-        "revision",
-    ),
-    "imported_from",
+    Sweep,
+    *("id", "webhook", "exercise_run_id", "idempotency_key", "request_hash", "revision", "imported_from"),
+    *("claimed_at", "earlier_legs", "trial_seconds"),
 )
 _QUEUE = ("lease_token", "lease_until", "retrain_at", "epochs_trained", "bracket", "rung", "rung_means")
 TRIAL = _fields(Trial, "id", "sweep_id", *_QUEUE)

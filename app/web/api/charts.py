@@ -1,5 +1,6 @@
 """Charts of a sweep: plotly figures as JSON, or as a page that stands alone."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
@@ -8,9 +9,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app import schemas
 from app.charts import registry
-from app.charts.page import page
+from app.charts.page import Fact, page
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
+from app.queries.provenance import sweep_provenance
 from app.web.dependencies import DatabaseSession, SweepId, refuse_unknown_parameters
 from app.web.error_handlers import problems
 
@@ -57,7 +59,9 @@ def get_chart(
         key = (etag, name, include_excluded, *sorted(options.items()))
         text = request.app.state.chart_cache.get_or_make(key, lambda: str(draw().to_json()))
         return Response(text, media_type="application/json", headers=_revalidated(etag))
-    return figure_response(draw(), format, etag, title=f"{sweep.name}: {chart.title}", description=chart.description)
+    facts = sweep_provenance(session, sweep)
+    title = f"{sweep.name}: {chart.title}"
+    return figure_response(draw(), format, etag, title=title, description=chart.description, provenance=facts)
 
 
 def etag_of(*parts: object) -> str:
@@ -70,10 +74,12 @@ def is_unchanged(request: Request, etag: str) -> bool:
     return etag in request.headers.get("if-none-match", "")
 
 
-def figure_response(figure: go.Figure, format: str, etag: str, *, title: str, description: str) -> Response:
-    """The figure as plotly's JSON, or as a page with its title and description."""
+def figure_response(
+    figure: go.Figure, format: str, etag: str, *, title: str, description: str, provenance: Sequence[Fact]
+) -> Response:
+    """The figure as plotly's JSON, or as a page with its title and description, and where it is from."""
     if format == "html":
-        html = page(title, description, [figure])
+        html = page(title, description, [figure], provenance=provenance)
         return Response(html, media_type="text/html", headers=_revalidated(etag))
     return Response(figure.to_json(), media_type="application/json", headers=_revalidated(etag))
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,9 @@ router = APIRouter(prefix="/api/v1/exercises", tags=["exercises"])
 
 ExerciseNumber = Annotated[int, Path(ge=1, le=9, description="Number of the exercise in the book's section 5.2.4.")]
 RunId = Annotated[int, Path(ge=1, le=2**62)]
+RunQuery = Annotated[
+    int | None, Query(ge=1, le=2**62, description="A run's id; left out, the fullest one that is completed.")
+]
 
 
 @router.get("")
@@ -47,6 +50,13 @@ def start_run(
     return _run_out(session, run)
 
 
+@router.get("/{number}/runs", responses=problems(404))
+def list_runs(number: ExerciseNumber, session: DatabaseSession) -> schemas.Page[schemas.ExerciseRunItem]:
+    """All runs of the exercise whose sweeps are still there, the newest first."""
+    items = [schemas.ExerciseRunItem.model_validate(run) for run in exercise_runs.runs(session, number)]
+    return schemas.Page(items=items)
+
+
 @router.get("/{number}/runs/{run_id}", responses=problems(404))
 def get_run(number: ExerciseNumber, run_id: RunId, session: DatabaseSession) -> schemas.ExerciseRunOut:
     """State and progress, and the answer in words and figures drawn from the data so far."""
@@ -55,28 +65,37 @@ def get_run(number: ExerciseNumber, run_id: RunId, session: DatabaseSession) -> 
 
 @router.get("/{number}/charts/{name}", responses=problems(404), response_model=dict[str, Any])
 def get_exercise_chart(
-    number: ExerciseNumber, name: str, request: Request, session: DatabaseSession, format: Format = "json"
+    number: ExerciseNumber,
+    name: str,
+    request: Request,
+    session: DatabaseSession,
+    format: Format = "json",
+    run: RunQuery = None,
 ) -> Response:
-    """A chart of the latest run."""
-    run = _latest_run(session, number)
+    """A chart of this run, or of the fullest one that is completed."""
+    return _chart(request, session, _shown_run(session, number, run), name, format)
+
+
+def _chart(request: Request, session: Session, run: ExerciseRun, name: str, format: Format) -> Response:
     etag = etag_of(exercise_runs.revision(session, run))
     if is_unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag})
-    exercise = registry.exercise(number)
+    exercise = registry.exercise(run.exercise)
     figure = exercise_runs.figures(session, run, name)[0]
-    title = f"Exercise {number}: {exercise.title}"
-    return figure_response(figure, format, etag, title=title, description=exercise.question)
+    title = f"Exercise {exercise.number}: {exercise.title}"
+    facts = exercise_runs.provenance(session, run)
+    return figure_response(figure, format, etag, title=title, description=exercise.question, provenance=facts)
 
 
 @router.get("/{number}/report.html", responses=problems(404), response_class=HTMLResponse)
-def get_report(number: ExerciseNumber, session: DatabaseSession) -> HTMLResponse:
-    """Question, answer, table and charts of the latest run as a page that stands alone, offline."""
-    return HTMLResponse(exercise_runs.report(session, _latest_run(session, number)))
+def get_report(number: ExerciseNumber, session: DatabaseSession, run: RunQuery = None) -> HTMLResponse:
+    """Question, answer, table and charts as a page that stands alone, offline: of this run, or of the fullest one."""
+    return HTMLResponse(exercise_runs.report(session, _shown_run(session, number, run)))
 
 
-def _latest_run(session: Session, number: int) -> ExerciseRun:
+def _shown_run(session: Session, number: int, run_id: int | None) -> ExerciseRun:
     """Raises NotFoundError where the exercise has not been run."""
-    run = exercise_runs.latest(session, number)
+    run = exercise_runs.shown_run(session, number, run_id)
     if run is None:
         raise NotFoundError(f"Exercise {number} has not been run yet: POST /api/v1/exercises/{number}/runs.")
     return run

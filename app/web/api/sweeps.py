@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import ValidationError
 
 from app import queries, schemas
-from app.domain.states import SweepState
+from app.domain.states import SweepState, TrialState
 from app.lifecycle import sweep_row
 from app.schemas.sweeps import Tag
 from app.sweeps import changes, copies, creation, deletion, previews, reruns, trial_actions
@@ -92,9 +92,16 @@ def clone_sweep(
 
 
 @router.post("/{sweep_id}/retry", responses=problems(404, 409))
-def retry_failed_trials(sweep_id: SweepId, session: DatabaseSession) -> schemas.SweepOut:
-    """Trains every failed trial anew, with the same parameters; an ended sweep goes on with them."""
-    trial_actions.retry_failed(session, sweep_id)
+def retry_trials(
+    sweep_id: SweepId,
+    session: DatabaseSession,
+    state: Annotated[
+        Literal["failed", "cancelled"],
+        Query(description="Which trials; the cancelled ones are those that a stop or cancel of the sweep dropped."),
+    ] = "failed",
+) -> schemas.SweepOut:
+    """Trains every failed (or cancelled) trial anew, with the same parameters; an ended sweep goes on with them."""
+    trial_actions.retry_all(session, sweep_id, TrialState(state))
     return queries.summary(session, sweep_id)
 
 

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from app import queries
 from app.domain.body import plain_sentence
-from app.domain.sweep_limits import MAX_NAME_LENGTH
+from app.domain.states import TrialState
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.schemas import SweepPatch
-from app.sweeps import changes, copies, deletion, trial_actions
+from app.sweeps import changes, deletion, trial_actions
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId, TrialNumber
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
@@ -36,20 +36,16 @@ def extend_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) 
 
 @router.post("/retry")
 def retry_failed_trials(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
-    """Trains all failed trials again."""
-    trial_actions.retry_failed(session, sweep_id)
+    """Trains the failed trials again, but for those that diverged: with the same seeds they would do so again."""
+    trial_actions.retry_all(session, sweep_id, diverged=False)
     return _back(sweep_id, form)
 
 
-@router.post("/clone")
-def clone_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
-    """Starts the same sweep once more under another name, and goes to it."""
-    name = form.get("name", "").strip()
-    if not 1 <= len(name) <= MAX_NAME_LENGTH:
-        error = FieldError(("name",), f"must have between 1 and {MAX_NAME_LENGTH} characters")
-        raise InvalidError("The name can't be used.", [error])
-    sweep = copies.clone(session, sweep_id, {"name": name})
-    return RedirectResponse(f"/sweeps/{sweep.id}", status_code=303)
+@router.post("/continue")
+def continue_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
+    """Takes up the trials that were cancelled: undoes a stop or a cancel."""
+    trial_actions.retry_all(session, sweep_id, TrialState.cancelled)
+    return _back(sweep_id, form)
 
 
 @router.post("/trials/{number}/{call}")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.domain.formatting import duration
+
 
 @dataclass(frozen=True)
 class Button:
@@ -27,20 +29,24 @@ def by_call(*buttons: Button) -> dict[str, Button]:
 
 
 SWEEP_BUTTONS = by_call(
-    Button("pause", "Pause", "No new trials start; running ones finish"),
+    Button("pause", "Pause", "No new trials start; running ones finish. Resume goes on"),
     Button("resume", "Resume", "Goes on with the waiting trials"),
-    Button("stop", "Stop", "Running trials finish, waiting ones are dropped"),
-    Button("cancel", "Cancel…", "Ends running trials too"),
+    Button("continue", "Continue", "Its cancelled trials wait again, and it goes on"),
+    Button("stop", "Stop…", "Running trials finish, waiting ones are dropped"),
+    Button("cancel", "Cancel…", "Running trials end too, waiting ones are dropped"),
 )
 
 TRIAL_BUTTONS = by_call(
     Button("retry", "Retry", "Train it again, with the same parameters"),
-    Button("cancel", "Cancel", "End it; what runs ends at its next epoch"),
+    Button("cancel", "Cancel", "End it; what runs ends at its next epoch. Retry begins it anew"),
     Button("exclude", "Exclude", "Leave it out of the best, of what the sampler learns from and of the charts"),
     Button("include", "Include", "Take it in again"),
 )
 
-SPLITS = (Option("holdout", "holdout"), Option("book", "book"))
+SPLITS = (
+    Option("holdout", "held-out training images (recommended)"),
+    Option("book", "the test images, as the book does"),
+)
 
 SAMPLERS = (
     Option("tpe", "TPE: more where it did well"),
@@ -57,28 +63,51 @@ PRUNERS = (
     Option("successive_halving", "successive halving: one in four goes on"),
     Option("hyperband", "hyperband: halving in brackets"),
     Option("median", "median of the trials before"),
+    Option("percentile", "percentile: the best quarter goes on"),
+    Option("patient", "patient: until nothing improves for 3 epochs"),
+    Option("wilcoxon", "Wilcoxon: seed by seed against the best"),
     Option('{"name": "one_epoch", "keep": 8}', "one epoch, then the best 8"),
 )
 
 FIELD_LABELS = {
     "name": "Name",
     "dataset": "Data set",
-    "split": "Split",
+    "split": "Validate on",
     "sampler": "Sampler",
     "n_trials": "Trials",
     "seeds": "Seeds",
     "pruner": "Pruner",
     "constraints": "Constraints",
+    "more": "More fields, as JSON",
 }
 
 FIELD_HINTS = {
-    "split": "holdout keeps the test images for the end; book validates on them",
+    "split": "what is used to choose is a little too good to be true afterwards",
     "sampler": "how configurations are chosen",
     "n_trials": "configurations to try",
     "seeds": "trainings of each configuration",
     "pruner": "stops poor trials early",
     "constraints": "one a line, e.g. parameters <= 500000",
+    "more": "of the API's body: objective, stop, repeats, best_by, seed, keep_models, tags, notes, priority …",
 }
+
+# What stands for the rules that stop a sweep, in front of what they measured.
+_STOP_RULES = {
+    "target": "Stopped by its target",
+    "no_improvement": "Stopped for lack of improvement",
+    "failures": "Stopped by its failures",
+}
+
+
+def stop_sentence(reason: str | None, seconds: float | None) -> str:
+    """Why a sweep has stopped, `Stopped by its time limit (25 min).`, or nothing; `seconds` is that limit."""
+    if not reason:
+        return ""
+    rule, _, words = reason.partition(": ")
+    if rule == "seconds":
+        limit = f" ({duration(seconds)})" if seconds is not None else ""
+        return f"Stopped by its time limit{limit}."
+    return f"{_STOP_RULES[rule]}: {words}." if rule in _STOP_RULES else f"Stopped: {reason}."
 
 
 def sentence(text: str) -> str:

@@ -4,17 +4,20 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
+from app.db.tables import Sweep
 from app.domain.formatting import setting
 from app.domain.hyperparameters import Category
+from app.domain.sweep_limits import MAX_NAME_LENGTH
 from app.errors import InvalidError
-from app.schemas import SweepPreview
-from app.sweeps import creation, previews
+from app.lifecycle import sweep_row
+from app.schemas import SweepPreview, Webhook
+from app.sweeps import copies, creation, previews
 from app.web.dependencies import DatabaseSession, PostedForm
 from app.web.pages import datasets, sweep_form
 from app.web.pages.labels import FIELD_HINTS, FIELD_LABELS, PRUNERS, SAMPLERS, SPLITS, Option
@@ -73,6 +76,18 @@ class NewSweepView:
     errors: Mapping[str, Sequence[str]]
     """Sentences by the field that is wrong; none before the form is posted."""
     preview: PreviewView
+    webhook_url: str = ""
+    """Where the sweep that this one is a duplicate of tells its states."""
+
+    @property
+    def like(self) -> str:
+        """The number of the sweep that this one is a duplicate of, or nothing."""
+        return self.form.get("like", "")
+
+    @property
+    def order(self) -> str:
+        """The order of the search space, where it is not that of the form."""
+        return self.form.get("order", "")
 
     def field(self, name: str) -> FormField:
         """A field that is no hyperparameter."""
@@ -94,6 +109,11 @@ class NewSweepView:
         return any(self.form.get(name) or name in self.errors for name in (*_RARE, "constraints"))
 
     @property
+    def more_used(self) -> bool:
+        """Whether something was typed as JSON, or is wrong in it."""
+        return bool(self.form.get("more")) or "more" in self.errors
+
+    @property
     def datasets(self) -> list[Option]:
         """The data sets to choose from."""
         return [Option(panel.dataset.name, panel.name) for panel in datasets.panels()]
@@ -106,14 +126,19 @@ class NewSweepView:
     @property
     def samplers(self) -> Sequence[Option]:
         """The samplers to choose from."""
-        return SAMPLERS
+        return self._with_typed(SAMPLERS, "sampler")
 
     @property
     def pruners(self) -> Sequence[Option]:
-        """The pruners to choose from, and the one of a sweep that is used as a template."""
-        pruner = self.form.get("pruner", "")
-        is_listed = pruner in {option.value for option in PRUNERS}
-        return PRUNERS if is_listed else (*PRUNERS, Option(pruner, pruner))
+        """The pruners to choose from."""
+        return self._with_typed(PRUNERS, "pruner")
+
+    def _with_typed(self, options: Sequence[Option], name: str) -> Sequence[Option]:
+        """The options, and what a duplicate has in this field if it is none of them."""
+        value = self.form.get(name, options[0].value)
+        if value in {option.value for option in options}:
+            return options
+        return (*options, Option(value, _options_label(value)))
 
     def _parameter(self, name: str) -> FormField:
         """The field of a hyperparameter; what it is in the book stands there in grey."""
@@ -129,8 +154,12 @@ class NewSweepView:
 
 
 @router.get("/sweeps/new")
-def show_form(request: Request, session: DatabaseSession) -> Response:
-    """The form, filled with an example, or with what the query string says."""
+def show_form(
+    request: Request, session: DatabaseSession, like: Annotated[int | None, Query(ge=1, le=2**62)] = None
+) -> Response:
+    """The form, filled with an example, with what the query string says, or with all of another sweep's body."""
+    if like is not None:
+        return _form_page(request, session, _duplicate(session, like))
     typed = dict(request.query_params)
     form = typed if "name" in typed else {**sweep_form.EXAMPLE, **typed}
     return _form_page(request, session, form)
@@ -140,7 +169,8 @@ def show_form(request: Request, session: DatabaseSession) -> Response:
 def create_sweep(request: Request, form: PostedForm, session: DatabaseSession) -> Response:
     """Queues the sweep and goes to its page, or shows the form again with what is wrong beside each field."""
     try:
-        sweep = creation.create(session, sweep_form.sweep_from_form(form))
+        body = sweep_form.sweep_from_form(form)
+        sweep = creation.create(session, body.model_copy(update={"webhook": _webhook(session, form)}))
     except InvalidError as error:
         return _form_page(request, session, form, error)
     return RedirectResponse(f"/sweeps/{sweep.id}", status_code=303)
@@ -152,9 +182,35 @@ def preview_sweep(request: Request, form: PostedForm, session: DatabaseSession) 
     return render(request, "_preview.html", _preview(request, session, form))
 
 
+def _duplicate(session: Session, sweep_id: int) -> dict[str, str]:
+    """What to type for the same sweep. Its webhook has a secret that is not shown: it is named by the sweep."""
+    sweep = sweep_row.get(session, sweep_id)
+    body = copies.body_of(session, sweep) | {"webhook": None, "name": f"{sweep.name[: MAX_NAME_LENGTH - 10]} (copy)"}
+    webhook_of = {"webhook_of": str(sweep_id)} if sweep.webhook else {}
+    return sweep_form.form_from_body(body) | {"like": str(sweep_id)} | webhook_of
+
+
+def _webhook(session: Session, form: Form) -> Webhook | None:
+    """The webhook of the sweep that the form names, if it does."""
+    number = form.get("webhook_of", "")
+    sweep = session.get(Sweep, int(number)) if number.isdecimal() and len(number) < 19 else None
+    return Webhook.model_validate(sweep.webhook) if sweep and sweep.webhook else None
+
+
+def _options_label(text: str) -> str:
+    """`patient, patience 5` for the JSON of options."""
+    try:
+        options = json.loads(text)
+        return ", ".join([str(options.pop("name")), *(f"{name} {value}" for name, value in options.items())])
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return text
+
+
 def _form_page(request: Request, session: Session, form: Form, error: InvalidError | None = None) -> Response:
+    webhook = _webhook(session, form)
     view = NewSweepView(
         form=form,
+        webhook_url=webhook.url if webhook else "",
         problem=error.detail if error else "",
         errors=sweep_form.errors_by_field(error.errors) if error else {},
         preview=_preview(request, session, form),

@@ -14,11 +14,11 @@ from app.domain.hyperparameters import HYPERPARAMETERS
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
 from app.domain.states import SweepState
-from app.domain.sweep_limits import MAX_NAME_LENGTH
 from app.queue.workers import live_workers
+from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages import sweep_form
-from app.web.pages.labels import SWEEP_BUTTONS, Button, sentence
+from app.web.pages.labels import SWEEP_BUTTONS, Button, stop_sentence
 from app.web.pages.rendering import ChartPanel, PageLink, render
 from app.web.pages.sweep_summary import SweepSummary
 from app.web.pages.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
@@ -41,6 +41,15 @@ class SpaceRow:
 
 
 @dataclass(frozen=True)
+class StateButton:
+    """A button with a fixed place."""
+
+    button: Button
+    enabled: bool
+    why_not: str
+
+
+@dataclass(frozen=True)
 class SweepView:
     """A sweep as it stands, with the part of its trials that the query string asks for."""
 
@@ -49,6 +58,8 @@ class SweepView:
     space: Space
     no_worker: bool
     """Whether something waits and nobody is there to train it."""
+    retryable: int = 0
+    """Failed trials that may come out otherwise if they are trained again."""
 
     @property
     def sweep(self) -> schemas.SweepOut:
@@ -88,42 +99,77 @@ class SweepView:
     # what can be done
 
     @property
-    def buttons(self) -> list[Button]:
-        """The calls that its state allows."""
-        return [SWEEP_BUTTONS[call] for call in transitions.SWEEPS.allowed(self.sweep.state, transitions.SWEEP_CALLS)]
+    def buttons(self) -> list[StateButton]:
+        """Pause, stop and cancel, always at the same places; what its state does not allow is disabled."""
+        allowed = transitions.SWEEPS.allowed(self.sweep.state, transitions.SWEEP_CALLS)
+        first = "resume" if "resume" in allowed else "pause"
+        if self.summary.ended and self.sweep.counts.cancelled:
+            first, allowed = "continue", [*allowed, "continue"]
+        return [
+            StateButton(SWEEP_BUTTONS[call], call in allowed, f"It is {self.sweep.state}")
+            for call in (first, "stop", "cancel")
+        ]
+
+    @property
+    def dialogs(self) -> list[str]:
+        """Those of the calls that ask before they do something: stop, cancel or neither."""
+        return transitions.SWEEPS.allowed(self.sweep.state, ("stop", "cancel"))
+
+    @property
+    def why_not_extended(self) -> str:
+        """Why it can't have further trials, or nothing."""
+        if SAMPLERS[self.summary.sampler].enumerates:
+            return "A grid is every cell once: duplicate it with another space"
+        return "It is stopping" if self.sweep.state == SweepState.stopping else ""
+
+    @property
+    def why_not_deleted(self) -> str:
+        """Why it can't be deleted, or nothing."""
+        is_training = self.sweep.state in {SweepState.running, SweepState.stopping}
+        return "It is being trained: stop or cancel it first" if is_training else ""
 
     @property
     def can_retry(self) -> bool:
-        """Whether failed trials can be trained again."""
-        return bool(self.sweep.counts.failed) and self.sweep.state != SweepState.stopping
+        """Whether failed trials can be trained again, with another outcome."""
+        return bool(self.retryable) and self.sweep.state != SweepState.stopping
 
     @property
-    def can_extend(self) -> bool:
-        """Whether it can have further trials; a grid has its own number."""
-        return not SAMPLERS[self.summary.sampler].enumerates and self.sweep.state != SweepState.stopping
+    def dropped(self) -> str:
+        """What a stop or cancel would drop: `12 waiting trials are dropped`."""
+        count = self.sweep.counts.waiting
+        return f"{plural(count, 'waiting trial')} {'is' if count == 1 else 'are'} dropped" if count else "Nothing waits"
 
     @property
-    def can_delete(self) -> bool:
-        """Whether nothing of it is being trained."""
-        return self.sweep.state not in {SweepState.running, SweepState.stopping}
+    def running_trials(self) -> str:
+        """`4 running trials`."""
+        return plural(self.sweep.counts.running, "running trial")
 
     @property
-    def copy_name(self) -> str:
-        """What a clone is called if nobody says otherwise; a long name is cut off."""
-        return f"{self.sweep.name[: MAX_NAME_LENGTH - 10]} (copy)"
-
-    @property
-    def template_address(self) -> str:
-        """The form for a new sweep, filled with this one's values."""
-        form = sweep_form.form_from_body(self.sweep.model_dump())
-        return f"/sweeps/new?{urlencode(form | {'name': f'{self.sweep.name} (copy)'})}"
+    def duplicate_address(self) -> str:
+        """The form for a new sweep, filled with this one's body."""
+        return f"/sweeps/new?like={self.sweep.id}"
 
     # how it stands
 
     @property
     def best_label(self) -> str:
-        """`Best validation accuracy`."""
-        return f"Best {self.sweep.objective.metric.replace('_', ' ').replace('val', 'validation')}"
+        """`Best configuration (6 runs), validation accuracy`."""
+        runs = f" ({plural(self.sweep.best.runs, 'run')})" if self.sweep.best else ""
+        metric = self.sweep.objective.metric.replace("_", " ").replace("val", "validation")
+        return f"Best configuration{runs}, {metric}"
+
+    @property
+    def test_remark(self) -> str:
+        """How often the test images were looked at, and what was seen; nothing where they validate."""
+        looks = self.sweep.test_scores
+        if self.sweep.split == "book" or (not looks and self.sweep.best is None):
+            return ""
+        if not looks:
+            return "not looked at yet"
+        if len(looks) == 1:
+            return f"looked at once: trial {looks[0].number}"
+        scores_text = ", ".join(f"{look.test_accuracy:.4f} (trial {look.number})" for look in looks)
+        return f"looked at {len(looks)} times: {scores_text}"
 
     @property
     def best_address(self) -> str:
@@ -135,14 +181,14 @@ class SweepView:
 
     @property
     def procedure(self) -> str:
-        """`tpe, 3 seeds a trial, pruner median`."""
+        """`tpe, 3 seeds per trial, pruner median`."""
         pruner = f", pruner {self.summary.pruner.replace('_', ' ')}" if self.summary.pruner else ""
-        return f"{self.summary.sampler}, {plural(self.sweep.seeds, 'seed')} a trial{pruner}"
+        return f"{self.summary.sampler}, {plural(self.sweep.seeds, 'seed')} per trial{pruner}"
 
     @property
     def stop_reason(self) -> str:
         """Which rule has stopped it, or nothing."""
-        return f"{sentence(self.sweep.stop_reason)}." if self.sweep.stop_reason else ""
+        return stop_sentence(self.sweep.stop_reason, self.sweep.stop.seconds if self.sweep.stop else None)
 
     # charts
 
@@ -152,14 +198,19 @@ class SweepView:
         return list(self.space.free())
 
     @property
+    def has_values(self) -> bool:
+        """Whether a trial has ended with a value."""
+        return bool(self.sweep.counts.complete or self.sweep.counts.pruned)
+
+    @property
     def charts(self) -> list[ChartPanel]:
         """The charts that have something to show."""
         panels = []
-        if self.sweep.best:
+        if self.has_values:
             panels.append(self._chart("effect", "Value against a hyperparameter", self._effect_query(), wide=True))
         if self.sweep.best and self.sweep.pareto:
             panels.append(self._chart("pareto", "Pareto front of the objectives", wide=True))
-        if self.sweep.best:
+        if self.has_values:
             panels.append(self._chart("history", "Best value by trial"))
         if self.sweep.epochs.done:
             panels.append(self._chart("curves", "Learning curves"))
@@ -210,7 +261,7 @@ def show_sweep(
 ) -> Response:
     """A sweep with its charts and trials."""
     sweep = queries.summary(session, sweep_id)
-    page = queries.list_trials(
+    page = queries.list_configurations(
         session, sweep_id, state=query.state or None, order_by=query.order_by, limit=TRIALS_A_PAGE, skip=query.skip
     )
     summary, space = SweepSummary(sweep), parse_space(sweep.space)
@@ -220,6 +271,7 @@ def show_sweep(
         trials=TrialTable(sweep, page, list(space.free()), query, link),
         space=space,
         no_worker=not summary.ended and not live_workers(session),
+        retryable=trial_actions.count_retryable(session, sweep_id) if sweep.counts.failed else 0,
     )
     return render(request, "sweep_detail.html", view)
 

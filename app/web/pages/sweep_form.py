@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.domain.body import plain_sentence
 from app.domain.formatting import plural
@@ -25,8 +25,10 @@ ADJUSTABLE: dict[str, Hyperparameter] = {
     if not isinstance(parameter.kind, Category) or len(parameter.kind.names) > 1
 }
 
-# in the order in which they stand in the form
-FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner", *ADJUSTABLE, "constraints")
+# in the order in which they stand in the form; `more` has as JSON what the others lack
+FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner", *ADJUSTABLE, "constraints", "more")
+
+_ONE_LINE = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner")
 
 EXAMPLE: Form = {
     "name": "Width and learning rate",
@@ -71,39 +73,133 @@ def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
     errors = [FieldError((name,), _TOO_LONG) for name in FIELDS if len(form.get(name, "")) > MAX_FIELD_LENGTH]
     too_long = {error.loc[0] for error in errors}
     texts = {name: text for name in FIELDS if name not in too_long and (text := form.get(name, "").strip())}
-    body: dict[str, Any] = {"name": texts.get("name", "")}
-    body |= {name: texts[name] for name in ("dataset", "split", "sampler") if name in texts}
-    body |= {name: parse_scalar(texts[name]) for name in ("n_trials", "seeds") if name in texts}
+    body: dict[str, Any] = {}
+    for name in (*_ONE_LINE, "constraints"):
+        try:
+            if name in texts:
+                body[name] = _parse_field(name, texts[name])
+        except ValueError as error:
+            errors.append(FieldError((name,), str(error)))
     if body.get("sampler") == "grid":  # it has its own number of trials
         body.pop("n_trials", None)
-    if "constraints" in texts:
-        body["constraints"] = [line.strip() for line in texts["constraints"].splitlines() if line.strip()]
-    space: dict[str, Any] = {}
-    if "pruner" in texts:
+    space, space_errors = _parse_space(texts)
+    extra, extra_errors = _parse_more(texts.get("more", "{}"), body, space)
+    space |= extra.pop("space", {})
+    order = [name for name in form.get("order", "").split(",") if name in space]
+    ordered_space = {name: space[name] for name in (*order, *space)}
+    return {"name": "", **body, "space": ordered_space, **extra}, [*errors, *space_errors, *extra_errors]
+
+
+def form_from_body(body: Mapping[str, Any]) -> dict[str, str]:
+    """What to type for a body of the API: the inverse of `body_from_form`.
+
+    What the form has no field for, or what its field can't express, is JSON in the field `more`.
+    """
+    form: dict[str, str] = {}
+    extra: dict[str, Any] = {}
+    for name, value in _worth_typing(body).items():
+        text = _field_text(name, value) if name in _ONE_LINE or name == "constraints" else None
+        if text is not None and _reads_back(name, text, value):
+            form[name] = text
+        else:
+            extra[name] = value
+    for name, domain in body["space"].items():
+        text = _domain_text(name, domain)
+        if text and _reads_back(name, text, domain):
+            form[name] = text
+        else:
+            extra.setdefault("space", {})[name] = domain
+    if extra:
+        form["more"] = json.dumps(extra, indent=2, ensure_ascii=False)
+    usual_order = [*(name for name in ADJUSTABLE if name in form), *extra.get("space", {})]
+    return form if usual_order == [*body["space"]] else form | {"order": ",".join(body["space"])}
+
+
+def _parse_field(name: str, text: str) -> Any:
+    """The value of a field that is no hyperparameter. Raises ValueError."""
+    if name in {"n_trials", "seeds"}:
+        return parse_scalar(text)
+    if name == "constraints":
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    if name in {"sampler", "pruner"} and text.startswith("{"):
         try:
-            body["pruner"] = json.loads(texts["pruner"]) if texts["pruner"][0] == "{" else texts["pruner"]
+            return json.loads(text)
         except (ValueError, RecursionError):
-            errors.append(FieldError(("pruner",), "is no JSON; a name such as median will do"))
+            raise ValueError("is no JSON; a name such as median will do") from None
+    return text
+
+
+def _parse_space(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[FieldError]]:
+    space: dict[str, Any] = {}
+    errors = []
     for name in [name for name in ADJUSTABLE if name in texts]:
         try:
             space[name] = parse_domain(name, texts[name])
         except ValueError as error:
             errors.append(FieldError(("space", name), str(error)))
-    return body | {"space": space}, errors
+    return space, errors
 
 
-def form_from_body(body: Mapping[str, Any]) -> dict[str, str]:
-    """What to type for a sweep as the API gives it: the inverse of `body_from_form`."""
-    sampler = body["sampler"]
-    form = {name: str(body[name]) for name in ("name", "dataset", "split", "seeds")}
-    form["sampler"] = sampler if isinstance(sampler, str) else sampler["name"]
-    if body.get("constraints"):
-        form["constraints"] = "\n".join(body["constraints"])
-    if form["sampler"] != "grid":
-        form["n_trials"] = str(body["n_trials"])
-    if pruner := body.get("pruner"):
-        form["pruner"] = pruner if isinstance(pruner, str) else json.dumps(pruner)
-    return form | {name: domain_text(name, domain) for name, domain in body["space"].items() if name in ADJUSTABLE}
+def _parse_more(
+    text: str, body: Mapping[str, Any], space: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[FieldError]]:
+    """The fields that are typed as JSON. One that has a field of its own too must be typed in one of them."""
+    try:
+        extra = json.loads(text)
+    except ValueError as error:
+        return {}, [FieldError(("more",), f"is no JSON: {error}")]
+    if not isinstance(extra, dict) or not isinstance(extra.get("space", {}), dict):
+        return {}, [FieldError(("more",), 'must be an object with fields of the body, such as {"seed": 1}')]
+    twice = [name for name in extra if name in body] + [name for name in extra.get("space", {}) if name in space]
+    return extra, [FieldError(("more",), f"has {name}, which is also typed in its own field") for name in twice]
+
+
+def _worth_typing(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the body that are not what they would be anyway, but for the space."""
+    fields = {name: value for name, value in body.items() if name != "space" and not _is_default(name, value)}
+    if body.get("objectives"):
+        fields.pop("objective", None)  # the first of them
+    if _field_text("sampler", body.get("sampler")) == "grid":
+        fields.pop("n_trials", None)  # it has its own number of trials
+    return fields
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Whether a field that the form need not show has the value that it has if left out."""
+    if name in _ONE_LINE and name != "pruner":
+        return False
+    field = SweepCreate.model_fields.get(name)
+    default = field.get_default(call_default_factory=True) if field else ...
+    return bool(value == (default.model_dump(mode="json") if isinstance(default, BaseModel) else default))
+
+
+def _field_text(name: str, value: Any) -> str | None:
+    """What to type for a field, None where it can't be typed."""
+    if name in {"sampler", "pruner"} and isinstance(value, Mapping):
+        ordered = {"name": value.get("name"), **value}
+        return str(value["name"]) if value.keys() == {"name"} else json.dumps(ordered)
+    if name == "constraints":
+        return "\n".join(map(str, value)) if isinstance(value, list) else None
+    return str(value)
+
+
+def _domain_text(name: str, domain: Any) -> str | None:
+    """What to type for a hyperparameter, None where it has no field or this is no domain of it."""
+    try:
+        return domain_text(name, domain) if name in ADJUSTABLE else None
+    except (TypeError, KeyError):
+        return None
+
+
+def _reads_back(name: str, text: str, value: Any) -> bool:
+    """Whether the form makes the same value of this text, 1 and 1.0 and true being different ones."""
+    if name != "constraints" and ("\n" in text or "\r" in text):
+        return False  # a field of one line drops it
+    body, errors = body_from_form({name: text})
+    result = body["space"].get(name) if name in ADJUSTABLE else body.get(name)
+    if name in {"sampler", "pruner"} and isinstance(value, Mapping) and value.keys() == {"name"}:
+        value = value["name"]
+    return not errors and json.dumps(result, sort_keys=True) == json.dumps(value, sort_keys=True)
 
 
 def errors_by_field(errors: Iterable[FieldError]) -> dict[str, list[str]]:
@@ -111,8 +207,11 @@ def errors_by_field(errors: Iterable[FieldError]) -> dict[str, list[str]]:
     sentences: dict[str, list[str]] = {}
     for loc, msg in errors:
         depth = 2 if loc[0] == "space" and len(loc) > 1 else 1
+        field = str(loc[depth - 1])
+        if field not in {*FIELDS, "space"}:
+            field, depth = "more", 0
         inner = [f"value {part + 1}" if isinstance(part, int) else part for part in loc[depth:]]
-        sentences.setdefault(str(loc[depth - 1]), []).append(sentence(" ".join([*inner, msg])))
+        sentences.setdefault(field, []).append(sentence(" ".join([*inner, msg])))
     return sentences
 
 

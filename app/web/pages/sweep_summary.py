@@ -36,17 +36,19 @@ class SweepSummary:
         return [(state, count) for state, count in self.sweep.counts if count]
 
     @property
+    def time_left_by(self) -> str:
+        """What the time left follows from, in words."""
+        if self.sweep.eta_by == "seconds":
+            return "until its time limit"
+        if self.sweep.eta_by == "no_improvement":
+            return "if no trial is better"
+        return "" if self.sweep.started_at else "estimated"
+
+    @property
     def epochs(self) -> str:
         """`248 of 300 epochs`; nothing while the sampler has parameters to choose."""
         epochs = self.sweep.epochs
         return f"{epochs.done:,} of {plural(epochs.total, 'epoch')}" if epochs.total else ""
-
-    @property
-    def seconds_taken(self) -> float | None:
-        """From the first trial's start to the sweep's end; None before that."""
-        if self.sweep.finished_at is None or self.sweep.started_at is None:
-            return None
-        return (self.sweep.finished_at - self.sweep.started_at).total_seconds()
 
 
 def _name(options: str | Mapping[str, Any]) -> str:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from itertools import groupby
+from statistics import fmean, stdev
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import Query
 
 from app import schemas
 from app.domain import transitions
 from app.domain.formatting import plural, score, setting
-from app.domain.states import TrialState
+from app.domain.states import RunState, TrialState
 from app.web.dependencies import Cursor
 from app.web.pages.labels import TRIAL_BUTTONS, Button, sentence
 from app.web.pages.rendering import PageLink
@@ -59,6 +61,15 @@ class StateFilter:
     current: bool
 
 
+class Pooled(NamedTuple):
+    """The result of a configuration that has several trials."""
+
+    value: float | None
+    std: float | None
+    runs: int
+    trials: int
+
+
 @dataclass(frozen=True)
 class TrialRow:
     """A trial, and the row below it that is shown on demand."""
@@ -67,16 +78,44 @@ class TrialRow:
     settings: Sequence[tuple[str, str]]
     """Name and value of each hyperparameter that varies."""
     is_best: bool
+    pooled: Pooled | None = None
+    """Of its configuration, where it is the first of several trials."""
+    is_member: bool = False
+    """Whether it stands below the first trial of its configuration."""
 
     @property
     def style(self) -> str:
         """The class of its element."""
-        return "best-row" if self.is_best else "excluded-row" if self.trial.excluded else ""
+        styles = {
+            "best-row": self.is_best,
+            "excluded-row": self.trial.excluded,
+            "member-row": self.is_member,
+        }
+        return " ".join(name for name, holds in styles.items() if holds)
+
+    @property
+    def value(self) -> str:
+        """Its value, or that of its configuration where it is the first of several trials."""
+        return score(self.pooled.value, self.pooled.std) if self.pooled else score(self.trial.value, self.trial.std)
+
+    @property
+    def value_remark(self) -> str:
+        """What the value is of, where it is not of this trial alone."""
+        return f"{plural(self.pooled.runs, 'run')} in {plural(self.pooled.trials, 'trial')}" if self.pooled else ""
+
+    @property
+    def own_value(self) -> str:
+        """The value of this trial alone, where the row shows another one."""
+        return f"This trial alone: {score(self.trial.value, self.trial.std)}." if self.pooled else ""
 
     @property
     def remark(self) -> str:
         """What sets it apart from those that the sampler chose."""
-        return "excluded" if self.trial.excluded else "own" if self.trial.enqueued else ""
+        if self.trial.excluded:
+            return "excluded"
+        if self.trial.first_seed:
+            return "rerun"
+        return "manual" if self.trial.enqueued else ""
 
     @property
     def toggle(self) -> str:
@@ -103,7 +142,9 @@ class TrialRow:
     def buttons(self) -> list[Button]:
         """What can be done with it in its state."""
         calls = transitions.TRIALS.allowed(self.trial.state, ("retry", "cancel"))
-        return [TRIAL_BUTTONS[call] for call in (*calls, "include" if self.trial.excluded else "exclude")]
+        if any(run.state == RunState.diverged for run in self.trial.runs):
+            calls = []  # with the same seeds it would diverge again
+        return [TRIAL_BUTTONS[call] for call in ("include" if self.trial.excluded else "exclude", *calls)]
 
 
 @dataclass(frozen=True)
@@ -135,9 +176,9 @@ class TrialTable:
 
     @property
     def rows(self) -> list[TrialRow]:
-        """The trials."""
-        best = self.sweep.best.number if self.sweep.best else None
-        return [TrialRow(trial, self._settings(trial), trial.number == best) for trial in self.page.items]
+        """The trials, those of one configuration below its first one."""
+        groups = groupby(self.page.items, key=lambda trial: trial.configuration or trial.number)
+        return [row for _, trials in groups for row in self._group_rows(list(trials))]
 
     @property
     def filters(self) -> list[StateFilter]:
@@ -152,8 +193,8 @@ class TrialTable:
 
     @property
     def last(self) -> int:
-        """How many trials have been shown at the end of this page."""
-        return self.query.skip + len(self.page.items)
+        """How many configurations have been shown at the end of this page."""
+        return self.query.skip + sum(not row.is_member for row in self.rows)
 
     @property
     def previous(self) -> str:
@@ -164,6 +205,19 @@ class TrialTable:
     def next(self) -> str:
         """The address of the next page, or nothing."""
         return self.link.to(after=self.last) if self.page.next else ""
+
+    def _group_rows(self, trials: Sequence[schemas.TrialOut]) -> list[TrialRow]:
+        best = self.sweep.best
+        is_best = best is not None and any(trial.number == best.number for trial in trials)
+        pooled = None
+        if len(trials) > 1 and any(trial.state == TrialState.complete for trial in trials):
+            result = (best.value, best.std, best.runs) if best is not None and is_best else _pooled(trials)
+            pooled = Pooled(*result, len(trials))
+        first, *further = trials
+        return [
+            TrialRow(first, self._settings(first), is_best, pooled),
+            *(TrialRow(trial, self._settings(trial), False, is_member=True) for trial in further),
+        ]
 
     def _sorting(self, column: Column, name: str, *, first: str) -> Column:
         """The column with a link: to the order `first`, and from there to the opposite one."""
@@ -176,3 +230,13 @@ class TrialTable:
     def _settings(self, trial: schemas.TrialOut) -> list[tuple[str, str]]:
         params = trial.params or {}
         return [(name, setting(params[name]) if name in params else "–") for name in self.varied]
+
+
+def _pooled(trials: Sequence[schemas.TrialOut]) -> tuple[float | None, float | None, int]:
+    """Mean and sample standard deviation over all runs, each once, and their number; none where one diverged."""
+    counted = [trial for trial in trials if not trial.excluded and trial.state in {"complete", "failed"}]
+    runs = {run.seed: run.value for trial in counted for run in trial.runs}
+    values = [value for value in runs.values() if value is not None]
+    if not values or len(values) < len(runs):
+        return None, None, len(runs)
+    return fmean(values), stdev(values) if len(values) > 1 else None, len(values)

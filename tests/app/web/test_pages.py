@@ -120,8 +120,8 @@ def test_the_form_can_be_filled_by_a_link(client: TestClient, sweep: str) -> Non
 
 
 def test_a_state_shows_only_what_it_allows(client: TestClient, sweep: str) -> None:
-    """A paused sweep can be resumed and not paused; one that was cancelled neither, but be extended or deleted."""
-    always = ["extend", "edit", "clone", "delete"]
+    """A paused sweep can be resumed and not paused; one that was cancelled can be continued, extended or deleted."""
+    always = ["extend", "edit", "delete"]
 
     def offered() -> list[str]:
         return re.findall(rf'action="{sweep}/(\w+)"', client.get(sweep).text)
@@ -130,7 +130,10 @@ def test_a_state_shows_only_what_it_allows(client: TestClient, sweep: str) -> No
     client.post(f"{sweep}/pause")
     assert offered() == ["resume", "stop", "cancel", *always]
     client.post(f"{sweep}/cancel")
-    assert offered() == always
+    assert offered() == ["continue", *always]
+    client.post(f"{sweep}/continue")
+    assert offered() == ["pause", "stop", "cancel", *always]
+    client.post(f"{sweep}/cancel")
     assert client.post(f"{sweep}/delete", follow_redirects=False).headers["location"] == "/"
     assert client.get(sweep, headers=BROWSER).status_code == 404
 
@@ -154,13 +157,32 @@ def test_a_view_can_t_lead_elsewhere(client: TestClient, sweep: str) -> None:
     assert saved.headers["location"] == sweep
 
 
-def test_a_sweep_is_extended_and_cloned_on_its_page(client: TestClient, sweep: str) -> None:
-    """Further trials wait; the clone is another sweep with its own name."""
+def test_a_sweep_is_extended_on_its_page(client: TestClient, sweep: str) -> None:
+    """Further trials wait."""
     client.post(f"{sweep}/extend", data={"more": "3"})
     assert client.get(f"/api/v1{sweep}").json()["n_trials"] == 19
-    made = client.post(f"{sweep}/clone", data={"name": "twin"}, follow_redirects=False).headers["location"]
-    twin = client.get(f"/api/v1{made}").json()
-    assert (made, twin["name"], twin["n_trials"]) == ("/sweeps/2", "twin", 19)
+
+
+def test_a_duplicate_keeps_the_webhook_without_showing_its_secret(client: TestClient) -> None:
+    """The form names the sweep that it is of; without the tick the duplicate tells nobody."""
+    hook = {"url": "https://example.org/hook", "secret": "a-secret-of-many-letters"}
+    body = {"name": "told", "dataset": "digits", "space": {"epochs": [1, 2]}, "sampler": "grid", "webhook": hook}
+    client.post("/api/v1/sweeps", json=body)
+    page = client.get("/sweeps/new?like=1").text
+    assert ("https://example.org/hook" in page, "a-secret-of-many-letters" in page) == (True, False)
+    form = {"name": "copy", "dataset": "digits", "epochs": "1, 2", "sampler": "grid", "seeds": "1"}
+    for further, url in (({"webhook_of": "1"}, hook["url"]), ({}, None)):
+        made = client.post("/sweeps/new", data=form | further, follow_redirects=False).headers["location"]
+        webhook = client.get(f"/api/v1{made}").json()["webhook"]
+        assert (webhook["url"] if webhook else None) == url
+    assert client.get("/sweeps/new?like=99", headers=BROWSER).status_code == 404
+
+
+def test_a_duplicate_has_the_trials_that_were_posted(client: TestClient, sweep: str) -> None:
+    """Not those that somebody queued by hand since."""
+    client.post(f"/api/v1{sweep}/trials", json={"params": {"hidden_units": 16, "learning_rate": 0.1}})
+    assert client.get(f"/api/v1{sweep}").json()["n_trials"] == 17
+    assert re.search(r'id="f-n_trials" [^>]*value="16"', client.get(f"/sweeps/new?like={sweep.split('/')[-1]}").text)
 
 
 def test_trials_have_the_buttons_that_their_state_allows(client: TestClient, sweep: str) -> None:
@@ -169,10 +191,10 @@ def test_trials_have_the_buttons_that_their_state_allows(client: TestClient, swe
     def offered(number: int) -> list[str]:
         return re.findall(rf'action="{sweep}/trials/{number}/(\w+)"', client.get(sweep).text)
 
-    assert offered(0) == ["cancel", "exclude"]
+    assert offered(0) == ["exclude", "cancel"]
     for call in ("cancel", "exclude"):
         assert client.post(f"{sweep}/trials/0/{call}").status_code == 200
-    assert (offered(0), offered(1)) == (["retry", "include"], ["cancel", "exclude"])
+    assert (offered(0), offered(1)) == (["include", "retry"], ["exclude", "cancel"])
 
 
 def test_trials_are_sorted_and_filtered_by_links(client: TestClient, sweep: str) -> None:

@@ -1,5 +1,6 @@
 """The form's own language for search spaces, and what it says when it is misused."""
 
+import json
 import math
 import time
 from typing import Any
@@ -7,9 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from app.domain.configuration import ACTIVATIONS
+from app.domain.hyperparameters import HYPERPARAMETERS
 from app.errors import FieldError, InvalidError
+from app.schemas import SweepCreate
 from app.web.pages.space_text import domain_text, parse_domain
 from app.web.pages.sweep_form import (
     EXAMPLE,
@@ -39,6 +43,105 @@ def test_what_is_shown_for_a_domain_reads_back_as_it(domain: Any) -> None:
 def test_widths_of_layers_read_back(domain: Any) -> None:
     """Lists of widths, and choices of such lists, are told apart."""
     assert parse_domain("hidden_layers", domain_text("hidden_layers", domain)) == domain
+
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
+domains = (
+    scalars
+    | words
+    | st.lists(scalars | words, min_size=1, max_size=4)
+    | widths
+    | st.lists(widths, min_size=1, max_size=3)
+    | ranges
+    | st.fixed_dictionaries({"low": numbers, "high": numbers, "when": st.just({"optimizer": ["sgd"]})})
+    | st.fixed_dictionaries({"choices": st.lists(scalars, min_size=1, max_size=3), "when": st.just({"depth": 2})})
+)
+objectives = st.sampled_from([{"metric": "val_loss", "direction": "minimize"}, {"metric": "train_accuracy"}, {}])
+fields: dict[str, st.SearchStrategy[Any]] = {
+    "task": st.just("train_mlp"),
+    "dataset": st.sampled_from(["digits", "fashion_mnist"]),
+    "constraints": st.lists(words, max_size=3),
+    "sampler": st.sampled_from(
+        [
+            "tpe",
+            "qmc",
+            {"name": "random"},
+            {"name": "tpe", "n_startup_trials": 20},
+            {"name": "qmc", "sequence": "halton"},
+        ]
+    ),
+    "pruner": st.sampled_from(
+        [None, "median", {"name": "median"}, {"name": "one_epoch", "keep": 3}, {"name": "patient", "wrapped": "median"}]
+    ),
+    "n_trials": st.none() | st.integers(1, 10_000),
+    "seeds": st.integers(1, 20),
+    "repeats": st.sampled_from(["reuse", "new_seeds", "forbid"]),
+    "seed": st.integers(0, 2**31),
+    "split": st.sampled_from(["holdout", "book"]),
+    "objective": objectives,
+    "objectives": st.sampled_from(
+        [None, [{"metric": "val_loss", "direction": "minimize"}, {"metric": "seconds", "direction": "minimize"}]]
+    ),
+    "best_by": st.sampled_from(["mean", "lower_bound"]),
+    "stop": st.none() | st.fixed_dictionaries({}, optional={"seconds": st.floats(0.1, 1e6), "target": st.floats(0, 1)}),
+    "keep_models": st.sampled_from(["best", "all"]),
+    "notes": st.just("") | words,
+    "tags": st.lists(st.sampled_from(["a", "b; c", "ü"]), max_size=3),
+    "priority": st.integers(-100, 100),
+    "webhook": st.none() | st.just({"url": "https://example.org/hook", "secret": "whsec_" + "A" * 32}),
+}
+bodies = st.fixed_dictionaries(
+    {"name": words, "space": st.dictionaries(st.sampled_from([*HYPERPARAMETERS, "unknown"]), domains, max_size=6)},
+    optional=fields,
+)
+
+
+def test_the_bodies_below_have_every_field() -> None:
+    """A new field of the API is tried too."""
+    assert {"name", "space", *fields} == set(SweepCreate.model_fields)
+
+
+@given(bodies)
+def test_a_body_comes_back_from_the_form(body: dict[str, Any]) -> None:
+    """A duplicate keeps everything: body to form to body is the identity, with the order and the types of the space."""
+    form = form_from_body(body)
+    single_lines = {name: text for name, text in form.items() if name not in {"constraints", "more"}}
+    assert not [text for text in single_lines.values() if "\n" in text or "\r" in text]  # a browser would drop them
+    sent = {name: text.replace("\n", "\r\n") for name, text in form.items()}  # as it is posted
+    read, errors = body_from_form(sent)
+    assert errors == []
+    assert list(read["space"]) == list(body["space"])
+    assert json.dumps(read["space"], sort_keys=True) == json.dumps(body["space"], sort_keys=True)
+    assert _checked(read) == _checked(body)
+
+
+def _checked(body: dict[str, Any]) -> Any:
+    """The body as the API takes it, or why it does not."""
+    try:
+        sweep = SweepCreate.model_validate(body)
+    except ValidationError as error:
+        return [finding["msg"] for finding in error.errors()]
+    # an objective beside several ones is checked to be the first of them, and otherwise of no account
+    return sweep.model_copy(update={"objective": None}) if sweep.objectives else sweep
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("{", "Is no JSON"),
+        ("[]", "Must be an object with fields of the body"),
+        ('{"seeds": 3}', "Has seeds, which is also typed in its own field"),
+        ('{"space": {"epochs": 3}}', "Has epochs, which is also typed in its own field"),
+        ('{"objective": {"metric": "x"}}', "Objective metric must be 'val_accuracy'"),
+        ('{"colour": 1}', "Colour Extra inputs are not permitted"),
+    ],
+)
+def test_what_is_wrong_in_the_json_is_said_there(typed: str, message: str) -> None:
+    """Also what only the body's own checks find."""
+    with pytest.raises(InvalidError) as caught:
+        sweep_from_form({**EXAMPLE, "more": typed})
+    (sentence,) = errors_by_field(caught.value.errors)["more"]
+    assert sentence.startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +174,7 @@ def test_the_example_is_a_sweep() -> None:
     """The form starts with something that can be posted as it stands, and says how much that is."""
     sweep = sweep_from_form(EXAMPLE)
     assert budget(sweep) == "16 trials, each with 2 seeds: 32 trainings."
-    assert form_from_body(sweep.model_dump()) == EXAMPLE
+    assert form_from_body(sweep.model_dump() | {"sampler": "tpe"}) == EXAMPLE
 
 
 def test_a_grid_counts_its_cells() -> None:

@@ -1,0 +1,38 @@
+"""The provenance of a sweep's results: from which sweep, when, on which machine and with which versions."""
+
+from importlib.metadata import version
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.charts.page import Fact
+from app.db.tables import Sweep, Trial, Worker
+from app.domain.formatting import plural, utc
+
+
+def sweep_provenance(session: Session, sweep: Sweep) -> list[Fact]:
+    """What a report says of where its figures are from."""
+    hosts = session.scalars(
+        select(Worker.host).join(Trial, Trial.worker_id == Worker.id).where(Trial.sweep_id == sweep.id).distinct()
+    )
+    devices = sweep.environment.get("devices", [])
+    versions = [f"{name} {fact}" for name, fact in sweep.environment.items() if name != "devices"]
+    texts = {
+        "Sweep": f"#{sweep.id}, {sweep.name}, {sweep.state}",
+        "Started": utc(sweep.started_at) if sweep.started_at else "not yet",
+        "Ended": utc(sweep.finished_at) if sweep.finished_at else "not yet",
+        "Data": f"{sweep.dataset}, {sweep.split} split, {plural(sweep.seeds, 'seed')} per trial, seed {sweep.seed}",
+        "Test images": _looks(sweep),
+        "Machine": ", ".join([*sorted(hosts), *devices]),
+        "Versions": ", ".join([f"perceptune {version('perceptune')}", *versions]),
+    }
+    return [Fact(name, text) for name, text in texts.items() if text]
+
+
+def _looks(sweep: Sweep) -> str:
+    if sweep.split == "book":
+        return "used to validate, as in the book"
+    if not sweep.test_scores:
+        return "not looked at"
+    scores_text = ", ".join(f"{look['test_accuracy']:.4f} (trial {look['number']})" for look in sweep.test_scores)
+    return f"looked at {plural(len(sweep.test_scores), 'time')}: {scores_text}"
