@@ -45,6 +45,13 @@ def remaining(seconds: float) -> str:
     return "a few seconds" if seconds < 9.5 else duration(seconds)
 
 
+def approximate(seconds: float) -> str:
+    """An estimate, which is not known to the second: `a few seconds`, `20 s`, `31 min`, `2 h 10 min`."""
+    if seconds < 9.5:
+        return "a few seconds"
+    return f"{5 * round(seconds / 5)} s" if seconds < 57.5 else duration(60 * max(1, round(seconds / 60)))
+
+
 def score(value: float | None, std: float | None = None) -> str:
     """`0.8893 ± 0.0021`, or a dash where there is no value yet."""
     if value is None:

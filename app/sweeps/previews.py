@@ -100,12 +100,14 @@ _SPEED = text(f"""
     ), past AS (
         SELECT w.id, w.host, w.device, tstzrange(t.started_at, t.finished_at) AS period,
                t.cost * least(1, t.epochs_done / CAST(t.epochs_total AS float8)) * size.examples AS work
-        FROM (SELECT * FROM trials ORDER BY id DESC LIMIT 5000) AS t
+        FROM (
+            SELECT * FROM trials WHERE state IN ('complete', 'pruned', 'failed') ORDER BY id DESC LIMIT 5000
+        ) AS t
         JOIN workers w ON w.id = t.worker_id
         JOIN sweeps s ON s.id = t.sweep_id
         JOIN unnest(CAST(:datasets AS text[]), CAST(:splits AS text[]), CAST(:examples AS int[]))
              AS size(dataset, split, examples) ON size.dataset = s.dataset AND size.split = s.split
-        WHERE t.state IN ('complete', 'pruned', 'failed') AND t.epochs_done > 0 AND t.finished_at > t.started_at
+        WHERE t.epochs_done > 0 AND t.finished_at > t.started_at
           AND t.epochs_trained = 0 AND t.rung_means = '{{}}'  -- of trials in several legs only the last one has times
           AND (w.host, w.device) IN (SELECT host, device FROM live)
     ), past_workers AS (

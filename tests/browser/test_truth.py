@@ -102,6 +102,8 @@ def test_a_duplicate_has_the_whole_body(page: Page, server: str) -> None:
     page.goto(path)
     page.get_by_role("link", name="Duplicate").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Duplicate")
+    expect(page.get_by_label("Pruner").locator("option:checked")).to_have_text("median of the trials before")
+    expect(page.get_by_label("Sampler").locator("option:checked")).to_have_text("tpe, n_startup_trials 3")
     json_field = page.get_by_label("More fields, as JSON")
     expect(json_field).to_have_value(re.compile('"val_loss"'))
     expect(page.locator("#preview")).to_contain_text('"best_by": "lower_bound"')

@@ -69,8 +69,8 @@ def _kind(drawing: Drawing) -> Kind:
 
 _KINDS: dict[Kind, str] = {
     "alone": "",
-    "grid": "thin: one line for each setting of the others; bold: their mean",
-    "sampled": "others vary too, so no means; line: best found near each value",
+    "grid": "thin: each setting of the others; bold: their mean",
+    "sampled": "others vary too, so no means; line: best found nearby",
 }
 
 

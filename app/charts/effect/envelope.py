@@ -1,6 +1,7 @@
 """The envelope of a sampled sweep: the best value that was found near each value of a hyperparameter."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from app.charts.axis import AxisPlan, Place
@@ -29,13 +30,15 @@ def envelope(sweep: SweepRow, plan: AxisPlan, values: Sequence[tuple[Place, floa
 def _windows(sweep: SweepRow, plan: AxisPlan, values: Sequence[tuple[Place, float]]) -> list[Level]:
     is_log = plan.scale == "log"
     points = sorted((math.log10(float(place)) if is_log else float(place), value) for place, value in values)
-    low, high = points[0][0], points[-1][0]
+    places = [place for place, _ in points]
+    values_by_place = [value for _, value in points]
+    low, high = places[0], places[-1]
     reach = WINDOW * (high - low)
     levels = []
     for step in range(STEPS + 1):
         middle = low + (high - low) * step / STEPS
-        near = [value for place, value in points if abs(place - middle) <= reach]
-        levels.append(_level(sweep, 10**middle if is_log else middle, near))
+        window = slice(bisect_left(places, middle - reach), bisect_right(places, middle + reach))
+        levels.append(_level(sweep, 10**middle if is_log else middle, values_by_place[window]))
     return levels
 
 

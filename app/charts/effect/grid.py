@@ -12,6 +12,7 @@ from app.charts.titles import drawn_note
 from app.domain.formatting import plural
 
 LINES = 100  # drawn
+POINTS = 2_000  # on all lines
 
 
 def grid_groups(drawing: Drawing, members: Mapping[str, Sequence[Configuration]]) -> tuple[list[Group], list[str]]:
@@ -21,19 +22,24 @@ def grid_groups(drawing: Drawing, members: Mapping[str, Sequence[Configuration]]
     compared = _compared_places(drawing, [items for lines in settings.values() for items in lines.values()])
     means = {hue: _mean_levels(drawing, compared, lines) for hue, lines in settings.items()}
     drawn_names = {hue: thinned(list(lines), quota(len(lines), total, LINES)) for hue, lines in settings.items()}
+    points = max(2, POINTS // max(1, sum(map(len, drawn_names.values()))))  # of each line
     groups = [
         Group(
             hue,
             (),
-            [Line(name, list(map(drawing.configuration_point, settings[hue][name]))) for name in drawn_names[hue]],
+            [
+                Line(name, list(map(drawing.configuration_point, thinned(settings[hue][name], points))))
+                for name in drawn_names[hue]
+            ],
             means[hue],
         )
         for hue in members
     ]
+    drawn_points = sum(len(line.points) for group in groups for line in group.lines)
     averaged = sum(levels[0].n for levels in means.values() if levels)
     left_out = f"{plural(total - averaged, 'setting')} with gaps not in the mean"
     return groups, [
-        drawn_note(sum(map(len, drawn_names.values())), total, "settings"),
+        drawn_note(drawn_points, sum(map(len, members.values())), "configurations"),
         left_out if 0 < averaged < total else "",
     ]
 

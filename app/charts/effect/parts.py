@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from app.charts.axis import AxisPlan, Place, places
+from app.charts.axis import AxisPlan, Place
 from app.charts.configurations import Configuration, Spread, spread
-from app.charts.labels import params_text
+from app.charts.labels import label, params_text
 from app.charts.rows import SweepRow, TrialRow
 
 # What varies: x alone, everything as a full grid, or what a sampler chose, where other hyperparameters differ between
@@ -90,7 +90,8 @@ class Drawing:
 
     def place(self, trial: TrialRow) -> Place:
         """Where the trial lies on the axis."""
-        return places(self.axis, [trial.params[self.options.x]])[0]
+        value = trial.params[self.options.x]
+        return label(value) if self.axis.scale == "category" else float(value)  # type: ignore[arg-type]
 
     def point(self, trial: TrialRow, y: float, head: str, bar: Spread | None = None) -> Point:
         """A point of the trial's, with a line of its own above its parameters."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import schemas
 from app.charts.page import Fact
-from app.domain.formatting import remaining
+from app.domain.formatting import approximate
 from app.domain.states import ENDED_SWEEPS
 from app.exercises.exercise import Exercise, Preset
 from app.exercises.registry import EXERCISES, exercise
@@ -60,7 +60,7 @@ class PresetPanel:
     @property
     def label(self) -> str:
         """`Run quick (about 20 s)`."""
-        return f"Run {self.preset}" + (f" (about {remaining(self.seconds)})" if self.seconds is not None else "")
+        return f"Run {self.preset}" + (f" (about {approximate(self.seconds)})" if self.seconds is not None else "")
 
 
 @dataclass(frozen=True)

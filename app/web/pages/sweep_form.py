@@ -146,7 +146,7 @@ def _parse_more(
     """The fields that are typed as JSON. One that has a field of its own too must be typed in one of them."""
     try:
         extra = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return {}, [FieldError(("more",), f"is no JSON: {error}")]
     if not isinstance(extra, dict) or not isinstance(extra.get("space", {}), dict):
         return {}, [FieldError(("more",), 'must be an object with fields of the body, such as {"seed": 1}')]

@@ -211,8 +211,9 @@ class TrialTable:
         is_best = best is not None and any(trial.number == best.number for trial in trials)
         pooled = None
         if len(trials) > 1 and any(trial.state == TrialState.complete for trial in trials):
-            result = (best.value, best.std, best.runs) if best is not None and is_best else _pooled(trials)
-            pooled = Pooled(*result, len(trials))
+            pooled = _pooled(trials)
+            if best is not None and is_best:
+                pooled = Pooled(best.value, best.std, best.runs, pooled.trials)
         first, *further = trials
         return [
             TrialRow(first, self._settings(first), is_best, pooled),
@@ -232,11 +233,11 @@ class TrialTable:
         return [(name, setting(params[name]) if name in params else "–") for name in self.varied]
 
 
-def _pooled(trials: Sequence[schemas.TrialOut]) -> tuple[float | None, float | None, int]:
-    """Mean and sample standard deviation over all runs, each once, and their number; none where one diverged."""
+def _pooled(trials: Sequence[schemas.TrialOut]) -> Pooled:
+    """Mean and sample standard deviation over all runs, each once; none where one diverged."""
     counted = [trial for trial in trials if not trial.excluded and trial.state in {"complete", "failed"}]
     runs = {run.seed: run.value for trial in counted for run in trial.runs}
     values = [value for value in runs.values() if value is not None]
     if not values or len(values) < len(runs):
-        return None, None, len(runs)
-    return fmean(values), stdev(values) if len(values) > 1 else None, len(values)
+        return Pooled(None, None, len(runs), len(counted))
+    return Pooled(fmean(values), stdev(values) if len(values) > 1 else None, len(values), len(counted))

@@ -223,6 +223,18 @@ def test_thousands_of_trials_stay_small() -> None:
     assert len(effect_figure(data).to_json()) < 400_000
 
 
+def test_a_large_grid_stays_small() -> None:
+    """Of 5000 configurations on many lines, or on few long ones, at most 2000 are drawn; all are averaged."""
+    for x, other in ((1000, 5), (5, 1000)):
+        trials = [complete(n, {"hidden_units": n % x + 1, "depth": n // x}, (n % 7) / 10) for n in range(x * other)]
+        data = effect_data(replace(sweep(Axis("hidden_units"), Axis("depth")), is_grid=True), trials, X)
+        (group,) = data.groups
+        points = sum(len(line.points) for line in group.lines)
+        assert points <= 2000
+        assert f"{points} of 5000 configurations drawn" in data.subtitle
+        assert (len(group.levels), group.levels[0].n) == (x, other)
+
+
 def test_a_close_up_shows_the_better_half() -> None:
     """The y axis reaches from the median trial to the best, with a little room, and the subtitle says it is cut."""
     data = effect_data(sweep(WIDTH), WIDTHS, EffectOptions("hidden_units", close=True))

@@ -29,11 +29,27 @@ def test_ago(seconds: float, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.42, "0.4 s"), (41.4, "41 s"), (59.7, "1 min"), (185, "3 min 5 s"), (7800, "2 h 10 min"), (7210, "2 h")],
+    [
+        (0.042, "42 ms"),
+        (0.42, "0.4 s"),
+        (41.4, "41 s"),
+        (59.7, "1 min"),
+        (185, "3 min 5 s"),
+        (7800, "2 h 10 min"),
+        (7210, "2 h"),
+    ],
 )
 def test_duration(seconds: float, said: str) -> None:
     """A duration has at most two units."""
     assert formatting.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(4, "a few seconds"), (21, "20 s"), (58, "1 min"), (1829, "30 min"), (7830, "2 h 10 min")]
+)
+def test_an_estimate_is_said_roughly(seconds: float, said: str) -> None:
+    """Nobody knows it to the second."""
+    assert formatting.approximate(seconds) == said
 
 
 def test_percent_is_100_only_when_all_is_done() -> None:

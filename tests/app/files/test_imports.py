@@ -111,6 +111,12 @@ WRONG: list[tuple[str, Change, list[Any], str]] = [
     ("lost objectives", lambda d: complete(d).update(other_values=None), ["trials", 2, "other_values"], "must hold 2"),
     ("devices", lambda d: d["sweep"].update(environment={"devices": 5}), ["sweep", "environment", "devices"], "a list"),
     ("a version", lambda d: d["sweep"].update(environment={"torch": 2}), ["sweep", "environment", "torch"], "be text"),
+    (
+        "a look",
+        lambda d: d["sweep"].update(test_scores=[{"at": None, "number": 0, "runs": 1, "test_accuracy": 2.0}]),
+        ["sweep", "test_scores", 0, "test_accuracy"],
+        "must be less than or equal to 1",
+    ),
     ("history", lambda d: complete(d).update(history={}), ["trials", 2, "history"], "must be a JSON object, or a list"),
     ("a seed", lambda d: complete(d)["runs"][1].update(seed=0), ["trials", 2, "runs"], "must have a seed of their own"),
     ("a curve", lambda d: complete(d)["epochs"]["epoch"].pop(), ["trials", 2, "epochs"], "lists of the same length"),

@@ -250,6 +250,10 @@ def test_the_best_trial_s_weights_are_kept(engine: Engine, direction: str) -> No
         best = queries.summary(session, sweep).best
         assert best is not None
         assert best.test_accuracy == 0.625
+        assert best.test_looks == 1
+        (look,) = queries.summary(session, sweep).test_scores
+        assert (look.number, look.runs, look.test_accuracy) == (3, 1, 0.625)
+        assert look.at is not None
         with_weights = select(func.count()).select_from(Trial).join(Run).where(Run.weights.is_not(None))
         assert session.scalars(with_weights).one() == 1
 

@@ -7,6 +7,7 @@ from html import unescape
 import pytest
 from fastapi.testclient import TestClient
 
+from app.web.pages.labels import stop_sentence
 from app.web.pages.space_text import parse_domain
 from app.web.pages.sweep_form import EXAMPLE, FIELDS
 
@@ -224,6 +225,24 @@ def test_names_are_never_markup(client: TestClient) -> None:
     """What a user typed is shown as it was typed."""
     page = client.post("/sweeps/new", data={**FORM, "name": "<script>alert(1)</script>"}).text
     assert ("<script>alert" in page, "&lt;script&gt;alert" in page) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("seconds: 1500 have passed", "Stopped by its time limit (25 min)."),
+        ("target: trial 3 reached 0.9", "Stopped by its target: trial 3 reached 0.9."),
+        (
+            "no_improvement: 5 trials since trial 3, the best with 0.9",
+            "Stopped for lack of improvement: 5 trials since trial 3, the best with 0.9.",
+        ),
+        ("the space holds nothing more", "Stopped: the space holds nothing more."),
+        (None, ""),
+    ],
+)
+def test_why_a_sweep_stopped_is_a_sentence(reason: str | None, said: str) -> None:
+    """The rule by its name for people, and what it measured."""
+    assert stop_sentence(reason, 1500.0) == said
 
 
 def test_an_exercise_starts_from_its_page(client: TestClient) -> None:
