@@ -66,6 +66,12 @@ def draw_x_axis(figure: go.Figure, plan: AxisPlan) -> None:
         figure.update_xaxes(dtick=1)  # powers of ten: those between them crowd a phone
 
 
+def whole_ticks(numbers: Sequence[int]) -> dict[str, object]:
+    """The ticks of an axis of whole numbers: where it is short, one for each, as plotly would name fractions alike."""
+    spans_few = not numbers or max(numbers) - min(numbers) <= WHOLE_TICKS
+    return {"tickformat": "d"} | ({"dtick": 1} if spans_few else {})
+
+
 def color_bar(plan: AxisPlan) -> dict[str, object]:
     """The same plan for colours: a bar with a handful of its values as ticks, evenly or by their logarithm."""
     ticks = thinned(plan.places, BAR_TICKS)

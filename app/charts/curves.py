@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import plotly.graph_objects as go
 
+from app.charts.axis import whole_ticks
 from app.charts.empty import empty_figure
 from app.charts.labels import label, varying
 from app.charts.marks import excluded_note
@@ -103,7 +104,9 @@ def curves_figure(data: CurvesData) -> go.Figure:
             figure.add_trace(_band(curve, color, data.measure))
         figure.add_trace(_line(curve, "train", color))
         figure.add_trace(_line(curve, "validation", color))
-    figure.update_xaxes(title_text="epoch", tickformat="d")
+    figure.update_xaxes(
+        title_text="epoch", **whole_ticks([epoch for curve in data.curves for epoch in curve.val.epochs])
+    )
     figure.update_yaxes(title_text=data.measure)
     figure.update_layout(legend_title_text=data.by)
     return figure

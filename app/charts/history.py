@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from app.charts.axis import whole_ticks
 from app.charts.empty import empty_figure
 from app.charts.labels import params_text, varying
 from app.charts.marks import best_head, best_name, excluded_note, hollow_note, hollow_trace, star_trace
@@ -79,7 +80,8 @@ def history_figure(data: HistoryData) -> go.Figure:
     figure.add_traces([_trials_trace(data), _best_trace(data)])
     if data.star is not None:
         figure.add_trace(star_trace(data.star_name, *data.star))
-    figure.update_xaxes(title_text="trial", tickformat="d").update_yaxes(title_text=data.metric)
+    numbers = [*data.numbers, *(point.number for point in (*data.pruned, *data.excluded))]
+    figure.update_xaxes(title_text="trial", **whole_ticks(numbers)).update_yaxes(title_text=data.metric)
     return figure
 
 

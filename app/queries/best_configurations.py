@@ -9,8 +9,6 @@ from app import schemas
 from app.db.tables import Sweep
 from app.lifecycle import best
 
-_FIELDS = ("number", "value", "expected", "std", "runs", "bound", "params", "test_accuracy")
-
 
 def best_configurations(session: Session, sweep_ids: Sequence[int]) -> dict[int, schemas.Best]:
     """The best configuration of each of these sweeps that has one."""
@@ -19,7 +17,7 @@ def best_configurations(session: Session, sweep_ids: Sequence[int]) -> dict[int,
     look_counts = {row.id: row.looks for row in session.execute(looks)}
     return {
         row.sweep_id: schemas.Best(
-            **{name: getattr(row, name) for name in _FIELDS},
+            **{name: value for name, value in row._mapping.items() if name in schemas.Best.model_fields},
             test_looks=look_counts.get(row.sweep_id, 0),
             model=f"/api/v1/sweeps/{row.sweep_id}/trials/{row.number}/model" if row.has_model else None,
         )

@@ -29,13 +29,16 @@ class Speed(NamedTuple):
     per_second: float | None  # multiply-adds; None where no trial of such workers has finished
 
 
-def preview(session: Session, body: SweepCreate) -> SweepPreview:
-    """Size, memory and time of the sweep that this body would make; nothing is stored. Raises InvalidError."""
+def preview(session: Session, body: SweepCreate, speed: Speed | None = None) -> SweepPreview:
+    """Size, memory and time of the sweep that this body would make; nothing is stored. Raises InvalidError.
+
+    `speed` is that of the workers, where it has been measured already.
+    """
     space, n_trials = body_checks.check_body(body)
     dataset = DATASETS[body.dataset]
     max_parameters = parse_constraints(body.constraints, space, dataset.shape).max_parameters()
     parameters, memory = largest_trial(space, dataset.shape, body.seeds, max_parameters)
-    speed = measured_speed(session)
+    speed = speed or measured_speed(session)
     work = _mean_cost(body, space, n_trials) * n_trials * dataset.train_examples(body.split)
     return SweepPreview(
         n_trials=n_trials,

@@ -17,6 +17,7 @@ from app.exercises.registry import EXERCISES, exercise
 from app.queue.workers import live_workers
 from app.sweeps import exercise_runs, previews
 from app.sweeps.exercise_runs import RunSummary, RunView
+from app.sweeps.previews import Speed
 from app.web.dependencies import DatabaseSession
 from app.web.pages import sweep_form
 from app.web.pages.labels import sentence
@@ -167,13 +168,14 @@ def show_exercise(request: Request, number: int, session: DatabaseSession, run: 
     """The question, what a run says, and the buttons that start one; without `run`, the fullest completed one."""
     entry = exercise(number)
     shown_run = exercise_runs.shown_run(session, number, run)
+    speed = previews.measured_speed(session)
     view = ExerciseView(
         exercise=entry,
         run=exercise_runs.view(session, shown_run) if shown_run else None,
         runs=exercise_runs.runs(session, number),
         revision=exercise_runs.revision(session, shown_run) if shown_run else "",
         provenance=exercise_runs.provenance(session, shown_run) if shown_run else [],
-        presets=[_preset_panel(session, preset, entry.sweeps(preset)) for preset in get_args(Preset)],
+        presets=[_preset_panel(session, preset, entry.sweeps(preset), speed) for preset in get_args(Preset)],
         has_run_in_address=run is not None,
         no_worker=not live_workers(session),
     )
@@ -196,10 +198,10 @@ def _panel(session: Session, number: int) -> ExercisePanel:
     return ExercisePanel(EXERCISES[number], exercise_runs.view(session, shown_run), open_runs)
 
 
-def _preset_panel(session: Session, preset: Preset, bodies: Sequence[Mapping[str, Any]]) -> PresetPanel:
+def _preset_panel(session: Session, preset: Preset, bodies: Sequence[Mapping[str, Any]], speed: Speed) -> PresetPanel:
     """How many trainings these sweeps are, of what length, and how long they take."""
     sweeps = [schemas.SweepCreate.model_validate(body) for body in bodies]
     cost = " ".join(f"{sweep_form.budget(sweep)} {sweep.space['epochs']} epochs each." for sweep in sweeps)
-    seconds = [previews.preview(session, sweep).estimated_seconds for sweep in sweeps]
+    seconds = [previews.preview(session, sweep, speed).estimated_seconds for sweep in sweeps]
     total = None if None in seconds else sum(time for time in seconds if time is not None)
     return PresetPanel(preset, cost, total)

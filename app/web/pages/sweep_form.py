@@ -123,10 +123,22 @@ def _parse_field(name: str, text: str) -> Any:
         return [line.strip() for line in text.splitlines() if line.strip()]
     if name in {"sampler", "pruner"} and text.startswith("{"):
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
+            return _parse_json(text)
+        except ValueError:
             raise ValueError("is no JSON; a name such as median will do") from None
     return text
+
+
+def _parse_json(text: str) -> Any:
+    """Raises ValueError for what is no JSON, also for NaN and for what is nested too deeply."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _parse_space(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[FieldError]]:
@@ -145,8 +157,8 @@ def _parse_more(
 ) -> tuple[dict[str, Any], list[FieldError]]:
     """The fields that are typed as JSON. One that has a field of its own too must be typed in one of them."""
     try:
-        extra = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        extra = _parse_json(text)
+    except ValueError as error:
         return {}, [FieldError(("more",), f"is no JSON: {error}")]
     if not isinstance(extra, dict) or not isinstance(extra.get("space", {}), dict):
         return {}, [FieldError(("more",), 'must be an object with fields of the body, such as {"seed": 1}')]

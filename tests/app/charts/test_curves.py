@@ -44,6 +44,13 @@ def test_training_is_dashed_and_validation_is_solid() -> None:
     assert made.layout.legend.title.text == "hidden_units"
 
 
+def test_a_short_axis_names_each_epoch_once() -> None:
+    """With one or two epochs plotly would put ticks at halves, and name them like their neighbours."""
+    assert curves_figure(curves_data(sweep(WIDTH), TRIALS, EPOCHS)).layout.xaxis.dtick == 1
+    long = curve(0, 0, [0.5] * 40)
+    assert curves_figure(curves_data(sweep(WIDTH), TRIALS[:1], long)).layout.xaxis.dtick is None
+
+
 def test_losses_are_drawn_on_request() -> None:
     """`measure` chooses what is drawn."""
     data = curves_data(sweep(WIDTH), TRIALS, EPOCHS, CurvesOptions("loss"))

@@ -129,6 +129,8 @@ def _checked(body: dict[str, Any]) -> Any:
     ("typed", "message"),
     [
         ("{", "Is no JSON"),
+        ("[" * 100_000, "Is no JSON: it is nested too deeply"),
+        ('{"seed": NaN}', "Is no JSON: NaN is no number"),
         ("[]", "Must be an object with fields of the body"),
         ('{"seeds": 3}', "Has seeds, which is also typed in its own field"),
         ('{"space": {"epochs": 3}}', "Has epochs, which is also typed in its own field"),
