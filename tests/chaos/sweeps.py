@@ -29,9 +29,14 @@ TPE = RANDOM | {
     "n_trials": 10,
     "seeds": 2,
 }
+# the trials of the grid, which come to rungs and are interrupted there, too
+HALVING = GRID | {
+    "name": "halving",
+    "pruner": {"name": "successive_halving", "min_resource": 10, "reduction_factor": 2},
+}
 EXTENDED = RANDOM | {"name": "extended", "n_trials": 5}
 SMALL = RANDOM | {"name": "poisonous", "n_trials": 4}
 POISONOUS_SPACE = RANDOM["space"] | {"learning_rate": {"low": 0.1, "high": 0.5, "step": 1e-30}}  # which the API refuses
 LONG = RANDOM | {"name": "cancelled", "n_trials": 40}
-CYCLE = {"grid": GRID, "random": RANDOM, "tpe": TPE}
+CYCLE = {"grid": GRID, "halving": HALVING, "random": RANDOM, "tpe": TPE}
 EPOCHS = 60

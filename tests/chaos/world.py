@@ -112,7 +112,8 @@ class World:
     def start_worker(self, clock: str = "right") -> int:
         """A worker that reaches Postgres through the proxy alone."""
         url = f"postgresql://perceptune@127.0.0.1:{self.proxy.port}/perceptune"
-        pid = self.nurseries[clock].worker(worker_environment(url, self.home, LEASE_SECONDS), self._log)
+        variables = worker_environment(url, self.home, LEASE_SECONDS) | {"PERCEPTUNE_CHECKPOINT_SECONDS": "1"}
+        pid = self.nurseries[clock].worker(variables, self._log)
         self.workers.append(pid)
         return pid
 
