@@ -35,7 +35,7 @@ def upgrade() -> None:
     op.add_column("trials", sa.Column("rung", sa.BigInteger()))
     op.add_column("trials", sa.Column("rung_means", ARRAY(sa.Float(53)), server_default=empty, nullable=False))
     op.create_check_constraint(op.f("ck_trials_waits_at_rung"), "trials", "rung IS NULL OR state = 'waiting'")
-    between_legs = sa.text("state = 'waiting' AND rung_means <> '{}'")
+    between_legs = sa.text("state = 'waiting' AND (rung_means <> '{}' OR epochs_trained > 0)")
     op.create_index("ix_trials_between_legs", "trials", ["sweep_id"], postgresql_where=between_legs)
     op.drop_index("ix_trials_waiting", "trials")
     make_waiting_index("state = 'waiting' AND rung IS NULL")

@@ -196,7 +196,7 @@ class Trial(Base):
         Index(
             "ix_trials_between_legs",
             "sweep_id",
-            postgresql_where=text("state = 'waiting' AND rung_means <> '{}'"),
+            postgresql_where=text("state = 'waiting' AND (rung_means <> '{}' OR epochs_trained > 0)"),
         ),
         Index("ix_trials_leased", "lease_until", postgresql_where=text("state = 'running'")),
         Index(

@@ -8,3 +8,9 @@ _TWIN_TRAINS = """t.first_seed = 0 AND EXISTS (
 
 # Whether trial `t` of sweep `s` can be claimed: it does not wait at a rung, nor for a twin.
 IS_CLAIMABLE = f"t.state = 'waiting' AND t.rung IS NULL AND NOT (s.repeats = 'reuse' AND {_TWIN_TRAINS})"
+
+# Whether sweep `s` has such a trial. With EXISTS the planner reads all waiting trials of all sweeps; ordered as the
+# index ix_trials_waiting is, it reads the first one of each.
+HAS_CLAIMABLE = f"""(
+    SELECT 1 FROM trials t WHERE t.sweep_id = s.id AND {IS_CLAIMABLE} ORDER BY (t.attempt >= 2) DESC LIMIT 1
+) IS NOT NULL"""

@@ -13,7 +13,7 @@ from app.domain.pruning.promotion import RungRecord
 from app.domain.pruning.rungs import HalvingPruner, ladder, waits_at_rungs
 from app.domain.space import parse_space
 from app.domain.states import SweepState
-from app.lifecycle.claimable import IS_CLAIMABLE
+from app.lifecycle.claimable import HAS_CLAIMABLE
 
 STOPPED = "its sweep was stopped before it went on"
 
@@ -76,16 +76,15 @@ def _end(session: Session, sweep: Sweep, halving: HalvingPruner, reasons: Mappin
         session.execute(statement, arrays)
 
 
-_BETWEEN_LEGS = "state = 'waiting' AND rung_means <> '{}'"
+# the second condition is that of the index ix_trials_between_legs
+_BETWEEN_LEGS = "state = 'waiting' AND rung_means <> '{}' AND (rung_means <> '{}' OR epochs_trained > 0)"
 
 _HAVE_TRIALS_BETWEEN_LEGS = text(f"SELECT DISTINCT sweep_id FROM trials WHERE sweep_id = ANY(:ids) AND {_BETWEEN_LEGS}")
 
 # Whether any other trial of the sweep trains, or can be claimed: it may still reach a rung.
 _MORE_WILL_COME = text(f"""
-    SELECT EXISTS (
-        SELECT FROM trials t JOIN sweeps s ON s.id = t.sweep_id
-        WHERE t.sweep_id = :sweep AND (t.state = 'running' OR ({IS_CLAIMABLE}))
-    )
+    SELECT EXISTS (SELECT FROM trials WHERE sweep_id = s.id AND state = 'running') OR {HAS_CLAIMABLE}
+    FROM sweeps s WHERE s.id = :sweep
 """)
 
 _GO_ON = text("UPDATE trials SET rung = NULL WHERE id = ANY(:ids)")

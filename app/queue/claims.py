@@ -88,9 +88,12 @@ def claim(
     pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
     limit = _claim_limit(session, sweep, pruner, max_trials) if group.is_new else max_trials
     bracket = _next_bracket(session, sweep, pruner, limit) if group.is_new else group.bracket
-    parameters = {"sweep": sweep.id, "worker": worker_id, "limit": limit, "lease": lease_seconds}
-    columns = {"group_bracket": group.bracket, "epochs_trained": group.epochs_trained, "rungs": group.rungs}
-    rows = session.execute(statements.CLAIM, parameters | columns | {"bracket": bracket}).all()
+    parameters = {"sweep": sweep.id, "worker": worker_id, "limit": limit, "lease": lease_seconds, "bracket": bracket}
+    if group.is_new:
+        rows = session.execute(statements.CLAIM_NEW, parameters).all()
+    else:
+        place = {"epochs_trained": group.epochs_trained, "rungs": group.rungs}
+        rows = session.execute(statements.CLAIM_GROUP, parameters | place).all()
     if not rows:
         return None
     session.execute(statements.DELETE_LATER_EPOCHS, {"ids": [row.id for row in rows]})

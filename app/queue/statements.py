@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from app.lifecycle.claimable import IS_CLAIMABLE
+from app.lifecycle.claimable import HAS_CLAIMABLE, IS_CLAIMABLE
 from app.lifecycle.trial_changes import CANCELLED, EPOCHS_OF_CHECKPOINT, GIVEN_BACK, WITHOUT_LEASE
 from app.queue.workers import IS_LIVE_SQL
 
@@ -10,9 +10,7 @@ from app.queue.workers import IS_LIVE_SQL
 # longest for a claim.
 _PICK = f"""
     SELECT s.id FROM sweeps s
-    WHERE s.state IN ('queued', 'running') AND EXISTS (
-        SELECT FROM trials t WHERE t.sweep_id = s.id AND {IS_CLAIMABLE}
-    )
+    WHERE s.state IN ('queued', 'running') AND {HAS_CLAIMABLE}
     ORDER BY s.priority DESC, (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'),
              s.claimed_at NULLS FIRST, s.id
     LIMIT 1
@@ -36,7 +34,7 @@ MUST_MAKE_ROOM = text(f"""
         SELECT FROM sweeps s
         WHERE s.id <> own.id AND s.state IN ('queued', 'running') AND s.priority >= own.priority
           AND NOT EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running')
-          AND EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND {IS_CLAIMABLE})
+          AND {HAS_CLAIMABLE}
     )
     FROM sweeps own WHERE own.id = :sweep
 """)
@@ -44,15 +42,27 @@ MUST_MAKE_ROOM = text(f"""
 # One attempt is left: MAX_ATTEMPTS - 1 were made. A literal, so that the index ix_trials_waiting matches.
 _LAST_ATTEMPT = "attempt >= 2"
 
+_SHARED_TRIALS = 4096
+_CLAIM_ORDER = f"{_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, number"  # as ix_trials_waiting has it
+_HAS_BEGUN = "(t.rung_means <> '{}' OR t.epochs_trained > 0)"  # as ix_trials_between_legs has it
+
 # The waiting trials of a sweep that train as one: they stand at the same epoch, and leave at the same rung. First those
-# that are on their last attempt, then the user's own; then groups that are wide enough, the deepest first.
+# that are on their last attempt, then the user's own; then groups that are wide enough, the deepest first. Of trials
+# that have not begun, which may be 100,000, no more are looked at than make a wide group.
 PICK_GROUP = text(f"""
-    SELECT t.epochs_trained, t.bracket, cardinality(t.rung_means) AS rungs
-    FROM trials t JOIN sweeps s ON s.id = t.sweep_id
-    WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE}
+    WITH trials_that_begin AS (
+        SELECT t.* FROM trials t JOIN sweeps s ON s.id = t.sweep_id
+        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND NOT {_HAS_BEGUN}
+        ORDER BY {_CLAIM_ORDER} LIMIT :wide
+    ), trials_that_go_on AS (
+        SELECT t.* FROM trials t JOIN sweeps s ON s.id = t.sweep_id
+        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND {_HAS_BEGUN}
+    )
+    SELECT epochs_trained, CASE WHEN {_HAS_BEGUN} THEN bracket END AS bracket, cardinality(rung_means) AS rungs
+    FROM (SELECT * FROM trials_that_begin UNION ALL SELECT * FROM trials_that_go_on) AS t
     GROUP BY 1, 2, 3
-    ORDER BY bool_or(t.attempt >= 2) DESC, bool_or(t.enqueued) DESC, least(count(*), :wide) DESC, t.epochs_trained DESC,
-             min(t.number)
+    ORDER BY bool_or({_LAST_ATTEMPT}) DESC, bool_or(enqueued) DESC, least(count(*), :wide) DESC, epochs_trained DESC,
+             min(number)
     LIMIT 1
 """)
 
@@ -61,14 +71,25 @@ COUNT_BRACKETS = text("""
     SELECT bracket, count(*) FROM trials WHERE sweep_id = :sweep AND bracket IS NOT NULL GROUP BY bracket
 """)
 
-# Claims the waiting trials of a group that make up this worker's share of the sweep's cost, or one that is on its last
-# attempt. A trial that had no bracket gets the one that is given.
-CLAIM = text(f"""
+# Whether a trial is of a group that has begun.
+_OF_GROUP = f"""{_HAS_BEGUN} AND t.epochs_trained = :epochs_trained AND t.bracket IS NOT DISTINCT FROM :bracket
+    AND cardinality(t.rung_means) = :rungs"""
+
+
+def _claim(is_of_group: str) -> str:
+    """Claims waiting trials of a group that make up this worker's share of the cost, or one on its last attempt."""
+    return f"""
     WITH live AS (
-        -- what is left to do in the sweep; a trial has no cost before its parameters are known
+        -- what is left to do in the sweep, of a large one its most expensive part, which is enough to share; a trial
+        -- has no cost before its parameters are known
         SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS total_cost,
                count(cost) AS costed
-        FROM trials WHERE sweep_id = :sweep AND state IN ('waiting', 'running')
+        FROM (
+            SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'running'
+            UNION ALL
+            (SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
+             ORDER BY {_CLAIM_ORDER} LIMIT {_SHARED_TRIALS})
+        ) AS work
     ), share AS (
         -- the cost that falls on each live worker; a trial without a cost counts with the mean of the others
         SELECT mean_cost,
@@ -79,9 +100,8 @@ CLAIM = text(f"""
         -- the trials that may be claimed, in the order of claims; those that another claim has locked are passed over
         SELECT t.id, t.number, t.cost, t.enqueued, {_LAST_ATTEMPT} AS last_attempt
         FROM trials t JOIN sweeps s ON s.id = t.sweep_id
-        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND t.epochs_trained = :epochs_trained
-          AND t.bracket IS NOT DISTINCT FROM :group_bracket AND cardinality(t.rung_means) = :rungs
-        ORDER BY {_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, number
+        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND {is_of_group}
+        ORDER BY {_CLAIM_ORDER}
         LIMIT :limit FOR UPDATE OF t SKIP LOCKED
     ), ranked AS (
         -- the same with the cost of all that come before each: claimed are those where it is less than the share
@@ -102,7 +122,11 @@ CLAIM = text(f"""
     FROM ranked r
     WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_last_attempt AND r.cost_before < r.share_cost))
     RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed
-""")
+"""
+
+
+CLAIM_NEW = text(_claim(f"NOT {_HAS_BEGUN}"))
+CLAIM_GROUP = text(_claim(_OF_GROUP))
 
 # Removes what a worker recorded beyond the checkpoints from which these trials go on.
 DELETE_LATER_EPOCHS = text("""
