@@ -51,7 +51,8 @@ class Loop:
         self._unaskable: set[int] = set()
         self._state = WorkerState.idle
         self._curves = CurveCache(context.engine)
-        self._ahead = AskAhead(context.engine, context.stopping)
+        self._max_claim = queue.MAX_CLAIMED_TRIALS[context.device.type]
+        self._ahead = AskAhead(context.engine, context.stopping, self._max_claim)
         self._environment = environment(context.device)
 
     def run(self) -> None:
@@ -113,8 +114,7 @@ class Loop:
             queue.expire(session)
         ask_ahead_of_claims(context.engine, context.stopping, self._unaskable)
         with transaction(context.engine) as session:
-            limit = queue.MAX_CLAIMED_TRIALS[context.device.type]
-            claim = queue.claim(session, context.worker_id, limit, context.settings.lease_seconds)
+            claim = queue.claim(session, context.worker_id, self._max_claim, context.settings.lease_seconds)
             if claim is not None:
                 queue.note_environment(claim[0], self._environment)
             elif self._state != WorkerState.idle:

@@ -39,11 +39,11 @@ class OpenTrial(NamedTuple):
 class AskAhead:
     """Asks for waiting trials in a thread while a cohort trains.
 
-    What it asks for depends on the trials as they stood at `start` alone.
+    What it asks for depends on the trials as they stood at `start` alone. `max_trials` is the worker's largest claim.
     """
 
-    def __init__(self, engine: Engine, stopping: threading.Event) -> None:
-        self._engine, self._stopping = engine, stopping
+    def __init__(self, engine: Engine, stopping: threading.Event, max_trials: int) -> None:
+        self._engine, self._stopping, self._max_trials = engine, stopping, max_trials
         self._thread: threading.Thread | None = None
 
     def start(self, sweep: Sweep) -> None:
@@ -55,8 +55,9 @@ class AskAhead:
             history = observations(session, sweep.id)
             running = sum(trial.state == "running" for trial in history)
             ended = sum(trial.state not in {*LIVE_TRIALS, "infeasible"} for trial in history)
-            # as many as the next claim takes: see app.queue.claims
-            limit = (ended + running) // 2
+            ready = sum(trial.state == "waiting" for trial in history)
+            # as many as the next claim takes and does not find there: see app.queue.claims
+            limit = max(min((ended + running) // 2, self._max_trials) - ready, 0)
             trials = waiting_without_params(session, sweep.id, limit) if ended >= min_ended else []
         if trials:
             work = (sweep, history, trials)

@@ -69,7 +69,7 @@ def test_a_sampler_that_learns_is_not_asked_before_it_has_learned(context: Conte
 
 
 def test_a_learned_sampler_is_asked_while_the_cohort_trains(context: Context, engine: Engine) -> None:
-    """Once a hundred trials have ended, the next claim finds its parameters there."""
+    """Once a hundred trials have ended, the next claim finds its parameters there; asking again adds none."""
     sweep = create_sweep(engine, space=WIDE, sampler={"name": "tpe", "n_ei_candidates": 2}, n_trials=200)
     worker = new_worker(engine)
     ended = 0
@@ -78,8 +78,9 @@ def test_a_learned_sampler_is_asked_while_the_cohort_trains(context: Context, en
         finish(engine, sweep, worker, [success(trial.lease, 0.5) for trial in trials])
         ended += len(trials)
     claimed = assign_params(engine, sweep_of(engine, sweep), claim(engine, worker, 20))
-    ahead = AskAhead(context.engine, context.stopping)
-    ahead.start(sweep_of(engine, sweep))
-    ahead.join()
+    ahead = AskAhead(context.engine, context.stopping, max_trials=64)
+    for _ in range(2):
+        ahead.start(sweep_of(engine, sweep))
+        ahead.join()
     waiting_trials = [trial for trial in trials_of(engine, sweep) if trial.state == TrialState.waiting and trial.params]
     assert len(waiting_trials) == min((ended + len(claimed)) // 2, 200 - ended - len(claimed))
