@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-for-tests
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up bench test test-compose chaos check clean
+.PHONY: help setup demo up bench bench-search test test-compose chaos check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -33,6 +33,10 @@ up: setup  ## server and workers until Ctrl-C
 bench: setup  ## how fast it is, against other ways to train the same: twenty minutes on two cores
 	@scripts/fetch-fashion-mnist
 	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-search: setup  ## how soon each way to search comes to given errors, against a plain script: nine hours
+	@scripts/fetch-fashion-mnist
+	$(BIN)/python -m benchmarks.search $(BENCH)
 
 test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist

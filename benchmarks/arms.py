@@ -61,21 +61,11 @@ class Eager:
 
     def epoch(self) -> dict[Hashable, float]:
         self._epoch += 1
-        return {model.run.key: self._train(model) for model in self._models}
+        return {model.run.key: self._epoch_of(model) for model in self._models}
 
-    def _train(self, model: "Model") -> float:
-        split, loss_sum, hits = self._split, *zero_tallies(self._split)
-        order = epoch_order(model.run.seed, self._epoch, len(split.train_y)).to(split.train_x.device)
-        for picked in torch.split(order, model.run.config.batch_size):
-            x, y = split.train_x[picked], split.train_y[picked]
-            logits = model.net(x)
-            loss = functional.cross_entropy(logits, y)
-            model.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            model.optimizer.step()
-            loss_sum += loss.detach() * len(y)
-            hits += (logits.detach().argmax(1) == y).sum()
-        return validation_loss(model, split)
+    def _epoch_of(self, model: "Model") -> float:
+        train_epoch(model, self._split, self._epoch)
+        return validation(model, self._split).loss
 
 
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
@@ -100,11 +90,12 @@ class Model(NamedTuple):
             linear = nn.Linear(layer.weight.shape[1], layer.weight.shape[0])
             linear.load_state_dict(layer._asdict())
             linears.append(linear)
-        hidden = chain.from_iterable((linear, ACTIVATIONS[run.config.activation]()) for linear in linears[:-1])
+        config = run.config
+        dropout = [nn.Dropout(config.dropout)] if config.dropout else []
+        hidden = chain.from_iterable((linear, ACTIVATIONS[config.activation](), *dropout) for linear in linears[:-1])
         net = nn.Sequential(*hidden, linears[-1]).to(split.train_x.device)
-        return cls(
-            run, net, _OPTIMIZERS[run.config.optimizer](net.parameters(), lr=run.config.learning_rate, fused=fused)
-        )
+        rates = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+        return cls(run, net, _OPTIMIZERS[config.optimizer](net.parameters(), **rates, fused=fused))
 
 
 def zero_tallies(split: Split) -> tuple[Tensor, Tensor]:
@@ -112,12 +103,36 @@ def zero_tallies(split: Split) -> tuple[Tensor, Tensor]:
     return split.train_x.new_zeros(()), split.train_y.new_zeros(())
 
 
+def train_epoch(model: Model, split: Split, epoch: int) -> None:
+    """The plain loop over the mini-batches of an epoch, counted from 1."""
+    loss_sum, hits = zero_tallies(split)
+    order = epoch_order(model.run.seed, epoch, len(split.train_y)).to(split.train_x.device)
+    for picked in torch.split(order, model.run.config.batch_size):
+        x, y = split.train_x[picked], split.train_y[picked]
+        logits = model.net(x)
+        loss = functional.cross_entropy(logits, y)
+        model.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        model.optimizer.step()
+        loss_sum += loss.detach() * len(y)
+        hits += (logits.detach().argmax(1) == y).sum()
+
+
+class Validation(NamedTuple):
+    """How good a network is on the validation examples."""
+
+    loss: float  # mean cross-entropy, nats
+    error: float  # share of the examples that it has wrong
+
+
 @torch.no_grad()
-def validation_loss(model: Model, split: Split) -> float:
-    """Mean cross-entropy, nats; the accuracy is computed with it, as the other arms do."""
+def validation(model: Model, split: Split) -> Validation:
+    """Loss and error, which all arms compute together."""
+    model.net.eval()
     logits = model.net(split.val_x)
-    (logits.argmax(1) == split.val_y).sum().item()
-    return functional.cross_entropy(logits, split.val_y).item()
+    hits = int((logits.argmax(1) == split.val_y).sum().item())
+    model.net.train()
+    return Validation(functional.cross_entropy(logits, split.val_y).item(), 1 - hits / len(split.val_y))
 
 
 class Images(Dataset[tuple[Tensor, int]]):

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.domain.runs import Run
-from benchmarks.arms import Eager, Model, validation_loss
+from benchmarks.arms import Eager, Model, validation
 from benchmarks.products import Products, wait
 from worker.data import datasets
 from worker.device.cuda_graph import Recorder, ReplayedStep, Step, recorder_for
@@ -64,7 +64,7 @@ class _GraphedRun:
             self._step()
         if whole * batch < len(order):
             self._learn(order[whole * batch :])
-        return validation_loss(self.model, self._split)
+        return validation(self.model, self._split).loss
 
     def _whole_batch(self) -> None:
         self._learn(self._indices.select(self._cursor)[0])

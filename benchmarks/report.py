@@ -29,7 +29,7 @@ TARGETS: dict[str, dict[str, float]] = {
     "e / d, time, at most": {"W1": 1.1, "W2": 1.1, "W3": 1.1, "W4": 1.1},
 }
 PEAK_TARGET = 1.5e9  # bytes
-BEGIN, END = "<!-- begin of the measured part -->", "<!-- end of the measured part -->"
+MEASURED_PART = "measured part"  # of docs/performance.md
 
 
 @dataclass
@@ -160,10 +160,16 @@ def _processor() -> str:
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
-def write_into(page: Path, text: str) -> None:
-    """Replaces what stands between the two marks of a page. Raises ValueError where they are missing."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{page} has no measured part")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+def marks(part: str) -> tuple[str, str]:
+    """What stands before and after a part of a page that a benchmark writes."""
+    return f"<!-- begin of the {part} -->", f"<!-- end of the {part} -->"
+
+
+def write_into(page: Path, text: str, part: str = MEASURED_PART) -> None:
+    """Replaces what stands between the two marks of this part. Raises ValueError where they are missing."""
+    begin, end = marks(part)
+    before, found_begin, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"{page} has no {part}")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")

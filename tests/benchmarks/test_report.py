@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.compare import Comparison
-from benchmarks.report import BEGIN, END, Report, write_into
+from benchmarks.report import Report, marks, write_into
 
 
 def report() -> Report:
@@ -35,9 +35,12 @@ def test_a_figure_that_falls_short_is_said_to_fall_short() -> None:
 def test_the_measured_part_of_a_page_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     """What stands before and after the marks stays."""
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    (begin, end), (search_begin, search_end) = marks("measured part"), marks("search part")
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n{search_begin}{search_end}\n")
     write_into(page, "new")
-    assert page.read_text() == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+    write_into(page, "tables", "search part")
+    searched = f"{search_begin}\n\ntables\n\n{search_end}"
+    assert page.read_text() == f"before\n{begin}\n\nnew\n\n{end}\nafter\n{searched}\n"
 
 
 def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
