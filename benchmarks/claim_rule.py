@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from app.domain.formatting import plural
 from app.domain.objectives import Objective
 from app.domain.pruning.options import HyperbandPruner, SuccessiveHalvingPruner
 from app.domain.pruning.promotion import RungRecord, promoted_ids
@@ -61,7 +62,7 @@ COSTS = {
     "W2": Cost("networks of width 32", 0.117, 0.082, 1_200),
     "digits": Cost("problem c of benchmarks.search", 0.00125, 0.00285, 20),
     "tutorial": Cost("problem a", 0.0, 1.3, 6_000),
-    "GPU": Cost("a guess: an epoch of one network takes half as long as one of a hundred", 0.3, 0.003, 300),
+    "GPU": Cost("a guess: an epoch of a hundred networks takes twice as long as one of one", 0.3, 0.003, 300),
 }
 PRUNERS: dict[str, HalvingPruner] = {
     "successive_halving": SuccessiveHalvingPruner(name="successive_halving", min_resource=1, reduction_factor=3),
@@ -245,7 +246,7 @@ def markdown(simulated_rows: Sequence[dict[str, Any]]) -> str:
     header = ["", *[{1: "deepest", MAX_TRIALS: "widest"}.get(wide, f"{wide} wide") for wide in WIDTHS]]
     lines = [
         [
-            f"{row['cost']}, {row['pruner']}, {row['proposals']}, {row['workers']} workers",
+            f"{row['cost']}, {row['pruner']}, {row['proposals']}, {plural(row['workers'], 'worker')}",
             *[_cell(row["widths"][wide]) for wide in WIDTHS],
         ]
         for row in simulated_rows

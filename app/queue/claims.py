@@ -32,10 +32,9 @@ from app.queue.workers import set_worker_state
 # fit in the cache or not (`python -m benchmarks.cohorts`).
 MAX_CLAIMED_TRIALS = {"cpu": 64, "mps": 256, "cuda": 512}
 
-
-# Trials that train together about as fast, each, as more of them would: a group of so many is wide. The share of the
-# largest claim grows with the device.
-MIN_WIDE = 8
+# Promoted trials go before new ones where there is one of them for so many of the largest claim: always on a CPU, whose
+# epochs cost little more than their networks, and on a GPU once they fill it (`python -m benchmarks.claim_rule`).
+TRIALS_A_PROMOTED_TRIAL = 64
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _pick_group(session: Session, sweep: Sweep, max_trials: int) -> Group | None
     """The trials to claim from, None where another worker took them all before the sweep was locked."""
     if sweep.state not in (SweepState.queued, SweepState.running):
         return None
-    wide = max(MIN_WIDE, max_trials // MIN_WIDE)
+    wide = max(max_trials // TRIALS_A_PROMOTED_TRIAL, 1)
     row = session.execute(statements.PICK_GROUP, {"sweep": sweep.id, "wide": wide}).one_or_none()
     return None if row is None else Group(*row)
 

@@ -47,8 +47,8 @@ _CLAIM_ORDER = f"{_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, numb
 _HAS_BEGUN = "(t.rung_means <> '{}' OR t.epochs_trained > 0)"  # as ix_trials_between_legs has it
 
 # The waiting trials of a sweep that train as one: they stand at the same epoch, and leave at the same rung. First those
-# that are on their last attempt, then the user's own; then groups that are wide enough, the deepest first. Of trials
-# that have not begun, which may be 100,000, no more are looked at than make a wide group.
+# that are on their last attempt, then the user's own; then, of the groups that are wide enough, the deepest first. Of
+# trials that have not begun, which may be 100,000, no more are looked at than make a wide group.
 PICK_GROUP = text(f"""
     WITH trials_that_begin AS (
         SELECT t.* FROM trials t JOIN sweeps s ON s.id = t.sweep_id

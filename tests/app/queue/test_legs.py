@@ -92,16 +92,21 @@ def test_trials_at_a_rung_are_not_claimed(engine: Engine) -> None:
     assert {trial.number for trial in claim(engine, worker)} == set(range(2, 9))
 
 
-def test_a_group_that_is_wide_and_deep_comes_first(engine: Engine) -> None:
-    """Two promoted trials wait for company; with the ten of the next thirty they are wide enough, and go first."""
+def test_promoted_trials_come_first(engine: Engine) -> None:
+    """Two of six trials are promoted: a CPU's next claim is these two, not the many that have not begun."""
     sweep, worker = halved(engine, 40), new_worker(engine)
-    quality = {number: number / 100 for number in range(40)}
-    reach_rung(engine, sweep, claim(engine, worker, 6), quality)
-    assert {trial.epochs_trained for trial in claim(engine, worker, 1)} == {0}
-    reach_rung(engine, sweep, claim(engine, worker, 24), quality)
-    promoted = claim(engine, worker)
-    assert {trial.epochs_trained for trial in promoted} == {1}
-    assert len(promoted) == 12
+    reach_rung(engine, sweep, claim(engine, worker, 6), {number: number / 100 for number in range(6)})
+    promoted = claim(engine, worker, queue.MAX_CLAIMED_TRIALS["cpu"])
+    assert {trial.number: trial.epochs_trained for trial in promoted} == {4: 1, 5: 1}
+
+
+@pytest.mark.parametrize(("reached", "epoch"), [(21, 0), (24, 1)])
+def test_promoted_trials_wait_for_company_on_a_gpu(engine: Engine, reached: int, epoch: int) -> None:
+    """Seven promoted trials are too few for the claim of a GPU, which takes new ones; eight are enough."""
+    sweep, worker = halved(engine, 80), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker, reached), {number: number / 100 for number in range(reached)})
+    trials = claim(engine, worker, queue.MAX_CLAIMED_TRIALS["cuda"])
+    assert {trial.epochs_trained for trial in trials} == {epoch}
 
 
 def test_a_lost_trial_goes_on_from_its_checkpoint(engine: Engine) -> None:
@@ -166,9 +171,9 @@ def test_without_the_lease_nothing_is_stored(engine: Engine) -> None:
 def test_a_stopped_sweep_ends_its_trials_at_rungs_as_pruned(engine: Engine) -> None:
     """What has reached a rung has a value; what has not begun is cancelled; what trains comes to its rung."""
     sweep, worker = halved(engine, 6), new_worker(engine)
-    reach_rung(engine, sweep, claim(engine, worker, 3), {0: 0.1, 1: 0.2, 2: 0.3})
+    first, running = claim(engine, worker, 3), claim(engine, worker, 1)
+    reach_rung(engine, sweep, first, {0: 0.1, 1: 0.2, 2: 0.3})
     (promoted,) = [trial for trial in trials_of(engine, sweep) if trial.rung_means and trial.rung is None]
-    running = claim(engine, worker, 1)
     change(engine, sweep, "stop")
     assert sorted(states(engine, sweep)) == ["cancelled"] * 2 + ["pruned"] * 3 + ["running"]
     assert trials_of(engine, sweep)[promoted.number].value == 0.3
@@ -207,8 +212,8 @@ def test_trials_that_are_added_can_still_push_others_on(engine: Engine) -> None:
     with transaction(engine) as session:
         changes.change(session, sweep, SweepPatch(n_trials=9))
     assert [trial.number for trial in trials_of(engine, sweep) if trial.rung_means and trial.rung is None] == [0, 1]
-    new = [trial for trial in claim(engine, worker, 3) if trial.epochs_trained == 0]
-    reach_rung(engine, sweep, new, quality)
+    assert [trial.number for trial in claim(engine, worker, 9)] == [0, 1]
+    reach_rung(engine, sweep, claim(engine, worker, 9), quality)
     assert sum(bool(trial.rung_means) and trial.rung is None for trial in trials_of(engine, sweep)) == 3
 
 
