@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Callable
 
-from app.db.engine import transaction
+from sqlalchemy.exc import DBAPIError
+
+from app.db.engine import is_gone, transaction
 from app.domain.configuration import MLPConfig
 from app.queue import scoring
 from app.queue.scoring import Unscored
@@ -27,19 +29,24 @@ def score_one(context: Context, load_dataset: Callable[[str, str], Dataset], uns
         unscored = scoring.next_unscored(session, sorted(unscorable))
     if unscored is None:
         return False
-    if unscored.weights_missing:
-        with transaction(context.engine) as session:
-            scoring.request_weights(session, unscored)
-        return True
     try:
-        accuracies = _accuracies(unscored, load_dataset, context)
-    except Exception:
+        _score(unscored, load_dataset, context)
+    except Exception as error:
+        if isinstance(error, DBAPIError) and is_gone(error):
+            raise
         logger.exception("sweep %d: its chosen trial could not be scored here", unscored.sweep_id)
         unscorable.add(unscored.sweep_id)
-        return True
-    with transaction(context.engine) as session:
-        scoring.write(session, unscored, accuracies)
     return True
+
+
+def _score(unscored: Unscored, load_dataset: Callable[[str, str], Dataset], context: Context) -> None:
+    """Writes the test accuracies of a sweep's chosen trial, or asks for the weights that they need."""
+    accuracies = {} if unscored.weights_missing else _accuracies(unscored, load_dataset, context)
+    with transaction(context.engine) as session:
+        if unscored.weights_missing:
+            scoring.request_weights(session, unscored)
+        else:
+            scoring.write(session, unscored, accuracies)
 
 
 def _accuracies(unscored: Unscored, load_dataset: Callable[[str, str], Dataset], context: Context) -> dict[int, float]:

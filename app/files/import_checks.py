@@ -223,6 +223,15 @@ def _check_mean(trial: Mapping[str, Any], values: list[float], loc: tuple[str | 
         raise import_error((*loc, "value"), f"is {trial['value']!r}, but the mean over its runs is {mean!r}")
 
 
+def check_values(params: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
+    """Raises InvalidError for an unknown hyperparameter, or a value that it can never have."""
+    for name, value in params.items():
+        hyperparameter = HYPERPARAMETERS.get(name)
+        reason = "is no hyperparameter" if hyperparameter is None else problem(hyperparameter.kind, value)
+        if reason:
+            raise import_error((*loc, "params", name), reason)
+
+
 def _check_params(
     trial: Mapping[str, Any], sweep: Mapping[str, Any], space: ImportedSpace, loc: tuple[str | int, ...]
 ) -> None:
@@ -232,11 +241,7 @@ def _check_params(
         return
     if not isinstance(params, dict):
         raise import_error((*loc, "params"), "must be an object")
-    for name, value in params.items():
-        hyperparameter = HYPERPARAMETERS.get(name)
-        reason = "is no hyperparameter" if hyperparameter is None else problem(hyperparameter.kind, value)
-        if reason:
-            raise import_error((*loc, "params", name), reason)
+    check_values(params, loc)
     space.check(params, loc)
     if trial["state"] in LIVE_TRIALS:
         facts = DATASETS[sweep["dataset"]]

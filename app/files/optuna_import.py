@@ -23,6 +23,7 @@ from app.errors import InvalidError, NotFoundError
 from app.files import imports
 from app.files.exports.fields import EPOCH
 from app.files.exports.records import FORMAT, VERSION
+from app.files.import_checks import check_values
 from app.files.optuna_export import RECORD_ATTRIBUTE, storage_url
 
 _STATES = {
@@ -127,7 +128,12 @@ def _domain(distribution: BaseDistribution, kind: Kind) -> Any:
 
 def _decoded(choice: Any) -> Any:
     """A hyperparameter's value of Optuna's choice, where lists of widths stand as JSON: choices are scalars."""
-    return json.loads(choice) if isinstance(choice, str) and choice.startswith("[") else choice
+    if not isinstance(choice, str) or not choice.startswith("["):
+        return choice
+    try:
+        return json.loads(choice)
+    except (ValueError, RecursionError):
+        return choice  # a text, which no hyperparameter has
 
 
 def _constants(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
@@ -147,6 +153,8 @@ def _curve(trial: FrozenTrial) -> dict[int, float]:
 def _trial(trial: FrozenTrial, sweep: Mapping[str, Any], owner: Sweep, constants: dict[str, Any]) -> dict[str, Any]:
     state = _STATES.get(trial.state, "waiting")
     params = {name: _decoded(value) for name, value in trial.params.items()} | constants if trial.params else None
+    if params:
+        check_values(params, ("trials", trial.number))
     size = trial_size(owner, params) if params else {}
     curve = _curve(trial) if state != "waiting" else {}
     seconds = trial.duration.total_seconds() if trial.duration else 0.0

@@ -40,10 +40,10 @@ def parse_scalar(text: str) -> int | float | bool | str:
     for number_type in (int, float):
         try:
             number = number_type(text)
-        except ValueError:
+            if math.isfinite(number):
+                return number
+        except (ValueError, OverflowError):  # no number, or a whole one that no float can hold
             continue
-        if math.isfinite(number):
-            return number
     return text
 
 

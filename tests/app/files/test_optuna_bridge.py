@@ -138,6 +138,18 @@ def test_hyperparameters_that_are_not_ours_are_listed(engine: Engine, url: str) 
         assert queries.list_sweeps(session).items == []
 
 
+@pytest.mark.parametrize("choice", ["[4]", "[[", "x", None])
+def test_values_that_are_not_ours_are_refused(engine: Engine, url: str, choice: Any) -> None:
+    """With the trial that has them; nothing is stored."""
+    study = optuna.create_study(storage=url)
+    choices = [8, choice]
+    study.enqueue_trial({"hidden_units": choice})
+    study.optimize(lambda trial: float(trial.suggest_categorical("hidden_units", choices) == 8), n_trials=1)
+    with pytest.raises(InvalidError) as raised:
+        restore(engine, url)
+    assert raised.value.errors[0].loc == ("trials", 0, "params", "hidden_units")
+
+
 def test_a_storage_that_can_not_be_used_is_a_sentence(engine: Engine, url: str, tmp_path: Path) -> None:
     """No address, no file, no database, no such study, a study of that name already."""
     sweep_id = create_sweep(engine)

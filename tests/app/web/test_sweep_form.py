@@ -264,3 +264,11 @@ def test_json_that_is_nested_too_deeply_is_refused(field: str) -> None:
     with pytest.raises(InvalidError) as raised:
         sweep_from_form(dict(EXAMPLE) | {field: '{"a": ' * 3_000})
     assert any(error.msg.startswith("is no JSON;") for error in raised.value.errors)
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "-" + "9" * 400, "9" * 400 + " .. 1", "1e400"])
+def test_a_number_beyond_all_floats_is_refused(text: str) -> None:
+    """Beside its field, as any other text that is no number."""
+    with pytest.raises(InvalidError) as raised:
+        sweep_from_form(dict(EXAMPLE) | {"learning_rate": text})
+    assert {error.loc[:2] for error in raised.value.errors} == {("space", "learning_rate")}
