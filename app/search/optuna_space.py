@@ -11,6 +11,8 @@ from optuna.trial import FrozenTrial, create_trial
 from app.domain.configuration import with_defaults
 from app.domain.space import Choice, Range, Space
 
+ROUNDING = 1e-4  # of a step; a value has 12 digits, and a step is at least a millionth of it
+
 
 class SamplerSpace(NamedTuple):
     """What a sampler has to know of a search space."""
@@ -52,10 +54,22 @@ def frozen_trial(space: SamplerSpace, params: Mapping[str, Any], **fields: Any) 
     book_values: Mapping[str, Any] = with_defaults(params)
     names = [name for name in space.distributions if name in params or name not in space.conditional]
     return create_trial(
-        params={name: encoded(params.get(name, book_values[name])) for name in names},
+        params={
+            name: _on_grid(space.distributions[name], encoded(params.get(name, book_values[name]))) for name in names
+        },
         distributions={name: space.distributions[name] for name in names},
         **fields,
     )
+
+
+def _on_grid(distribution: BaseDistribution, value: Any) -> Any:
+    """The value as Optuna computes it where it is one of a range in steps, which ours may round by some digits."""
+    if not isinstance(distribution, FloatDistribution) or distribution.step is None:
+        return value
+    steps = (value - distribution.low) / distribution.step
+    if abs(steps - round(steps)) > ROUNDING:
+        return value
+    return min(distribution.low + round(steps) * distribution.step, distribution.high)
 
 
 def _distribution(domain: Choice | Range) -> BaseDistribution:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.middleware import body_limit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import schemas
@@ -183,7 +184,8 @@ class _BugHandler:
         try:
             await self._app(scope, receive, noting_send)
         except Exception as error:
-            if scope["type"] != "http":
+            # the framework's own way to say that it has refused a body that is too large
+            if scope["type"] != "http" or type(error).__module__ == body_limit.__name__:
                 raise
             logger.error("unexpected error at %s %s", scope["method"], scope["path"], exc_info=error)
             if not has_begun:

@@ -76,3 +76,10 @@ def test_readiness_is_looked_at_once_a_second(
     assert client.get("/readyz").status_code == 200
     monkeypatch.setattr(health, "HOLDS_SECONDS", 0.0)
     assert client.get("/readyz").status_code == 503
+
+
+def test_a_body_that_is_announced_too_large_is_no_bug(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Also where no body was expected: 413, and nothing in the log."""
+    answer = client.request("OPTIONS", "/workers", headers={"Content-Length": "99999999999"})
+    assert answer.status_code == 413
+    assert [record for record in caplog.records if record.exc_info] == []
