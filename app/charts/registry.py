@@ -132,7 +132,7 @@ CHARTS: dict[str, Chart] = {
         Chart(
             "effect",
             "Effect of one hyperparameter",
-            "The metric against one hyperparameter: every run a point, mean and spread over seeds, the best marked.",
+            "The metric against one hyperparameter: alone, along the lines of a grid, or as a sampler found it; the best marked.",
             "runs",
             ("x", "color", "close"),
             _effect_options,
@@ -150,7 +150,7 @@ CHARTS: dict[str, Chart] = {
         Chart(
             "history",
             "History of the search",
-            "Every finished trial's value by number, and the best so far.",
+            "Every trial's value by number, the best single trial so far, and the best configuration.",
             "trials",
             (),
             lambda _sweep, _query: None,

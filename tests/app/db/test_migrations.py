@@ -13,7 +13,15 @@ from app.db.engine import connect, transaction
 from app.db.migrations import _alembic_config, is_migrated, migrate
 from app.db.tables import Base
 from app.errors import StartError
-from tests.support.queue_examples import at_once, create_sweep, sweep_of
+from tests.support.queue_examples import (
+    at_once,
+    claim,
+    complete,
+    create_grid,
+    create_sweep,
+    new_worker,
+    sweep_of,
+)
 
 # tables with their columns, indexes and checks, and the types: whatever a migration makes
 EVERYTHING = text("""
@@ -106,6 +114,19 @@ def test_servers_that_start_together_migrate_once(engine: Engine) -> None:
     at_once([lambda: migrate(engine)] * 3)
     with transaction(engine) as session:
         assert is_migrated(session)
+
+
+def test_looks_so_far_are_read_off_the_runs(engine: Engine) -> None:
+    """An upgrade knows what was scored, though not when."""
+    sweep, worker = create_grid(engine, 4, 8, seeds=1), new_worker(engine)
+    complete(engine, sweep, worker, claim(engine, worker))
+    with engine.begin() as connection:
+        command.downgrade(alembic(connection), "0002")
+        connection.execute(
+            text("UPDATE runs SET test_accuracy = 0.5 FROM trials WHERE trials.id = trial_id AND number = 1")
+        )
+        command.upgrade(alembic(connection), "head")
+    assert sweep_of(engine, sweep).test_scores == [{"at": None, "number": 1, "runs": 1, "test_accuracy": 0.5}]
 
 
 def test_tables_of_a_newer_version_are_left_alone(engine: Engine) -> None:

@@ -138,6 +138,23 @@ def test_the_time_is_looked_at_when_a_trial_ends_and_by_the_poll(engine: Engine)
     )
 
 
+def test_the_time_in_which_a_sweep_had_ended_does_not_count(engine: Engine, client: TestClient) -> None:
+    """A sweep that is taken up again an hour later has the time that was left of its limit."""
+    sweep = Running(engine, 10, stop={"seconds": 60})
+    sweep.completes(dict.fromkeys(range(10), 0.5))
+    with transaction(engine) as session:
+        hour = "started_at = started_at - interval '1 h', finished_at = finished_at - interval '1 h'"
+        session.execute(text(f"UPDATE sweeps SET {hour}"))
+    client.post(f"/api/v1/sweeps/{sweep.sweep}/rerun-top", json={"k": 1, "seeds": 1}).raise_for_status()
+    poll(engine)
+    assert (sweep.state, sweep.reason()) == (SweepState.running, None)
+    with transaction(engine) as session:
+        session.execute(text("UPDATE sweeps SET started_at = started_at - interval '61 s'"))
+        session.execute(text("UPDATE trials SET enqueued = false"))  # one's own trial would keep it going
+    poll(engine)
+    assert sweep.reason() == "seconds: 60 have passed"
+
+
 def poll(engine: Engine) -> None:
     with transaction(engine) as session:
         stop_rules.stop_overdue(session)
@@ -209,4 +226,4 @@ def test_rules_and_reason_are_shown(client: TestClient, engine: Engine) -> None:
     sweep.completes({9: 0.95})
     assert client.get(f"/api/v1/sweeps/{sweep.sweep}").json()["stop_reason"] == "target: trial 9 reached 0.95"
     page = client.get(f"/sweeps/{sweep.sweep}", headers={"Accept": "text/html"}).text
-    assert '<strong class="warning-text">Stopped.</strong> Target: trial 9 reached 0.95.' in page
+    assert '<strong class="warning-text">Stopped by its target: trial 9 reached 0.95.</strong>' in page
