@@ -65,15 +65,14 @@ def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
 
 
 def _configuration(scored: Sequence[Scored]) -> Configuration:
+    first, value = scored[0]
+    if len(scored) == 1:  # nearly always, and there may be 10,000
+        return Configuration(first, first.runs or (RunRow(ONLY_RUN, value),), value, first.std)
     runs: dict[tuple[int, int], RunRow] = {}
-    for trial, value in scored:
+    for trial, trial_value in scored:
         if not trial.runs:  # they are not known: the trial's own value counts as a run
-            runs[ONLY_RUN, trial.number] = RunRow(ONLY_RUN, value)
+            runs[ONLY_RUN, trial.number] = RunRow(ONLY_RUN, trial_value)
         for run in trial.runs:
-            if run.value is not None:
-                runs.setdefault((run.seed, 0), run)
-    first = scored[0]
-    if len(scored) == 1:
-        return Configuration(first.trial, tuple(runs.values()), first.value, first.trial.std)
+            runs.setdefault((run.seed, 0), run)
     values = [run.value for run in runs.values() if run.value is not None]
-    return Configuration(first.trial, tuple(runs.values()), *mean_and_std(values))
+    return Configuration(first, tuple(runs.values()), *mean_and_std(values))

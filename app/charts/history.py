@@ -53,7 +53,7 @@ def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
         subtitle=subtitle(
             sweep,
             hollow_note(len(pruned_trials), len(excluded_trials)),
-            failed_note(count_failed([trial for trial in trials if not trial.excluded])),
+            failed_note(count_failed(trials)),
             excluded_note(sweep),
             drawn_note(len(points), len(scored), "trials"),
         ),

@@ -132,7 +132,7 @@ CHARTS: dict[str, Chart] = {
         Chart(
             "effect",
             "Effect of one hyperparameter",
-            "The metric against one hyperparameter: alone, along the lines of a grid, or as a sampler found it; the best marked.",
+            "The metric against one hyperparameter: alone, along the lines of a grid, or as a sampler found it.",
             "runs",
             ("x", "color", "close"),
             _effect_options,

@@ -41,7 +41,7 @@ def _scored(trials: Iterable[TrialRow]) -> list[Scored]:
 
 def count_failed(trials: Sequence[TrialRow]) -> int:
     """How many trials ended without a value: one of their runs diverged, or they could not be trained."""
-    return sum(trial.state == "failed" for trial in trials)
+    return sum(trial.state == "failed" and not trial.excluded for trial in trials)
 
 
 def ranked(sweep: SweepRow, scored: Sequence[Scored]) -> list[Scored]:

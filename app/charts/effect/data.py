@@ -30,8 +30,10 @@ class Run(NamedTuple):
 
 def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOptions) -> EffectData:
     """What the chart shows. Trials without a value (unfinished, a run diverged) and trials without `x` are left out."""
-    with_x = [trial for trial in trials if options.x in trial.params]
-    scored, pruned_trials, excluded_trials = finished(with_x), pruned(with_x), excluded(with_x)
+    ended = (finished(trials), pruned(trials), excluded(trials))
+    scored, pruned_trials, excluded_trials = (
+        [item for item in items if options.x in item.trial.params] for items in ended
+    )
     valued_trials = [trial for trial, _ in (*scored, *pruned_trials, *excluded_trials)]
     axis = axis_plan(sweep.axes.get(options.x, Axis(options.x)), [trial.params[options.x] for trial in valued_trials])
     drawing = Drawing(sweep, options, axis, varying(valued_trials) or [options.x])
@@ -42,7 +44,16 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     places_and_means = [(drawing.place(item.trial), item.mean) for item in items]
     return EffectData(
         title=effect_title(sweep.objective.metric, options.x),
-        subtitle=_subtitle(drawing, kind, trials, notes),
+        subtitle=subtitle(
+            sweep,
+            _KINDS[kind],
+            hollow_note(len(pruned_trials), len(excluded_trials)),
+            failed_note(count_failed(trials)),
+            excluded_note(sweep),
+            _without_note(options.x, sum(map(len, ended)) - len(valued_trials)),
+            *notes,
+            "close-up: the y axis shows the better half" if options.close else "",
+        ),
         metric=metric_name(sweep.objective.metric),
         kind=kind,
         color=options.color,
@@ -74,21 +85,8 @@ _KINDS: dict[Kind, str] = {
 }
 
 
-def _subtitle(drawing: Drawing, kind: Kind, trials: Sequence[TrialRow], notes: Sequence[str]) -> str:
-    """Data and split, what the lines are, and how many trials are hollow or not shown."""
-    sweep, options = drawing.sweep, drawing.options
-    present = [trial for trial in trials if not trial.excluded]
-    without_x = sum(options.x not in trial.params for trial, _ in (*finished(present), *pruned(present)))
-    return subtitle(
-        sweep,
-        _KINDS[kind],
-        hollow_note(len(pruned(present)), len(excluded(trials))),
-        failed_note(count_failed(present)),
-        excluded_note(sweep),
-        f"{plural(without_x, 'trial')} without {options.x} not shown" if without_x else "",
-        *notes,
-        "close-up: the y axis shows the better half" if options.close else "",
-    )
+def _without_note(x: str, count: int) -> str:
+    return f"{plural(count, 'trial')} without {x} not shown" if count else ""
 
 
 # ---- groups of one colour
