@@ -184,7 +184,11 @@ def test_looks_at_the_test_images_are_counted(page: Page, server: str) -> None:
     seen += f"{second['test_accuracy']:.4f} (trial {second['number']})"
     expect(page.locator("#test-images")).to_contain_text(f"looked at 2 times: {seen}")
     expect(page.locator("#test-images .warning-text")).to_contain_text("a little too good")
-    expect(page.locator("#effect .gtitle-subtitle")).to_contain_text("1 excluded trial not shown")
+    for chart in ("effect", "history"):
+        expect(page.locator(f"#{chart} .gtitle-subtitle")).to_contain_text("hollow: 1 excluded")
+        hollow = next(trace for trace in traces(page, chart) if trace["name"] == "excluded, last value")
+        assert (len(hollow["y"]), hollow["symbol"]) == (1, "x-thin-open")
+    expect(page.locator("#curves .gtitle-subtitle")).to_contain_text("1 excluded trial not shown")
     exported = httpx.get(f"{server}/api/v1{path}/export.json").json()["sweep"]["test_scores"]
     assert [look["number"] for look in exported] == [first["number"], second["number"]]
     report = httpx.get(f"{server}/api/v1{path}/charts/effect?format=html").text

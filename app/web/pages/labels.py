@@ -39,7 +39,7 @@ SWEEP_BUTTONS = by_call(
 TRIAL_BUTTONS = by_call(
     Button("retry", "Retry", "Train it again, with the same parameters"),
     Button("cancel", "Cancel", "End it; what runs ends at its next epoch. Retry begins it anew"),
-    Button("exclude", "Exclude", "Leave it out of the best, of what the sampler learns from and of the charts"),
+    Button("exclude", "Exclude", "Leave it out of the best and of what the sampler learns from; charts show it hollow"),
     Button("include", "Include", "Take it in again"),
 )
 

@@ -211,7 +211,7 @@ class SweepView:
         if self.sweep.best and self.sweep.pareto:
             panels.append(self._chart("pareto", "Pareto front of the objectives", wide=True))
         if self.has_values:
-            panels.append(self._chart("history", "Best value by trial"))
+            panels.append(self._chart("history", "Best value by trial", "?include_excluded=true"))
         if self.sweep.epochs.done:
             panels.append(self._chart("curves", "Learning curves"))
         return panels
@@ -222,8 +222,8 @@ class SweepView:
     def _effect_query(self) -> str:
         """What the chart of one hyperparameter's effect is asked for: by default the first that varies."""
         options = {"x": self.query.x or next(iter(self.varied), ""), "color": self.query.color}
-        query = urlencode({name: value for name, value in options.items() if value})
-        return f"?{query}" if query else ""
+        query = {name: value for name, value in options.items() if value}
+        return f"?{urlencode({**query, 'include_excluded': 'true'})}"
 
     # search space
 
