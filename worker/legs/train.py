@@ -100,7 +100,7 @@ class TrainMLP:
         return [trial for trial_id, trial in self._trials.items() if trial_id in self._context.held_leases]
 
     def _log_pruning(self) -> None:
-        if self._sweep.pruner is not None:
+        if self.pruner.seconds:
             values = self._sweep.id, len(self.verdicts), self.pruner.seconds
             logger.info("sweep %d: %d trials pruned, asking took %.2f s", *values)
 

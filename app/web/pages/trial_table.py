@@ -110,9 +110,13 @@ class TrialRow:
 
     @property
     def remark(self) -> str:
-        """What sets it apart from those that the sampler chose."""
+        """What sets it apart from those that the sampler chose, or why it waits although it has begun."""
         if self.trial.excluded:
             return "excluded"
+        if self.trial.rung is not None:
+            return f"at rung {self.trial.rung} with {score(self.trial.rung_means[-1])}"
+        if self.trial.rung_means and self.trial.state == TrialState.waiting:
+            return f"promoted from rung {len(self.trial.rung_means) - 1}"
         if self.trial.first_seed:
             return "rerun"
         return "manual" if self.trial.enqueued else ""

@@ -6,10 +6,12 @@ from html import unescape
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from app.web.pages.labels import stop_sentence
 from app.web.pages.space_text import parse_domain
 from app.web.pages.sweep_form import EXAMPLE, FIELDS
+from tests.support.queue_examples import choose, claim, create_sweep, end_leg, new_worker
 
 FORM = {**EXAMPLE, "dataset": "digits", "epochs": "2"}
 BROWSER = {"Accept": "text/html"}
@@ -273,3 +275,15 @@ def test_a_page_says_conditions_and_constraints(client: TestClient) -> None:
     page = client.get(f"/sweeps/{made['id']}").text
     assert "<small>where depth is 2 or 3</small>" in page
     assert "Only where <code>hidden_units &gt;= hidden_units_2</code>." in page
+
+
+def test_a_trial_at_a_rung_says_so(client: TestClient, engine: Engine) -> None:
+    """One that waits at its rung shows its mean there; one that was promoted shows that it goes on."""
+    pruner = {"name": "successive_halving", "min_resource": 1, "reduction_factor": 3}
+    sweep = create_sweep(engine, space={"hidden_units": {"low": 1, "high": 9}, "epochs": 9}, n_trials=4, pruner=pruner)
+    claimed = claim(engine, new_worker(engine), 3)
+    choose(engine, sweep, claimed)
+    end_leg(engine, sweep, {trial.lease: trial.number / 10 for trial in claimed})
+    page = client.get(f"/sweeps/{sweep}").text
+    assert "<small>at rung 0 with 0.1000</small>" in page
+    assert "<small>promoted from rung 0</small>" in page
