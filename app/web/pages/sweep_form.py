@@ -43,7 +43,7 @@ EXAMPLE: Form = {
 }
 
 MAX_FIELD_LENGTH = 20_000  # characters, of which a list of 1,000 values has enough
-_TOO_LONG = f"can have at most {MAX_FIELD_LENGTH:,} characters"
+MAX_MORE_LENGTH = 250_000  # of the field for everything else, where notes are
 
 # pydantic's types of errors for which the form has plainer words
 _PLAIN_WORDS = {"string_too_short": "is missing", "int_type": "must be a whole number", "missing": "is missing"}
@@ -70,7 +70,11 @@ def sweep_from_form(form: Form) -> SweepCreate:
 
 def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
     """The JSON body, and what is wrong with fields that can't be read; those are left out of it."""
-    errors = [FieldError((name,), _TOO_LONG) for name in FIELDS if len(form.get(name, "")) > MAX_FIELD_LENGTH]
+    errors = [
+        FieldError((name,), f"can have at most {_max_length(name):,} characters")
+        for name in FIELDS
+        if len(form.get(name, "")) > _max_length(name)
+    ]
     too_long = {error.loc[0] for error in errors}
     texts = {name: text for name in FIELDS if name not in too_long and (text := form.get(name, "").strip())}
     body: dict[str, Any] = {}
@@ -88,6 +92,10 @@ def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
     order = [name for name in form.get("order", "").split(",") if name in space]
     ordered_space = {name: space[name] for name in (*order, *space)}
     return {"name": "", **body, "space": ordered_space, **extra}, [*errors, *space_errors, *extra_errors]
+
+
+def _max_length(name: str) -> int:
+    return MAX_MORE_LENGTH if name == "more" else MAX_FIELD_LENGTH
 
 
 def form_from_body(body: Mapping[str, Any]) -> dict[str, str]:
