@@ -46,6 +46,7 @@ def up(
     """Serves the API and the dashboard and runs the workers, until Ctrl-C.
 
     Further settings: PERCEPTUNE_API_KEY, PERCEPTUNE_OPEN, PERCEPTUNE_ALLOWED_HOSTS, PERCEPTUNE_LEASE_SECONDS,
+    PERCEPTUNE_CHECKPOINT_SECONDS,
     PERCEPTUNE_TF32, PERCEPTUNE_WEBHOOK_PRIVATE.
     """
     settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
@@ -81,7 +82,7 @@ def demo(
 def worker(home: Home = None, database_url: Database = None, device: Device = None) -> None:
     """Runs one worker for the same database, on this or another machine, until Ctrl-C.
 
-    Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_TF32.
+    Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_CHECKPOINT_SECONDS, PERCEPTUNE_TF32.
     """
     _replace_process("worker", _settings(home=home, database_url=database_url, device=device))
 

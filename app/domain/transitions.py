@@ -83,7 +83,7 @@ SWEEPS = Table[SweepState](
             "pause",
             (_S.queued, _S.running),
             (_S.paused,),
-            "no new trial starts; running ones finish",
+            "no new trial starts; running ones finish, or wait with a checkpoint if that takes over 10 seconds",
             already=(_S.paused,),
         ),
         Transition(
