@@ -2,10 +2,11 @@
 
 An arm is made of runs and a data set, and each call of `epoch` trains every run for one more epoch and validates it.
 All begin with the same weights, and all but the loader, which shuffles by itself, see the same mini-batches, so that
-they can be checked against each other.
+they can be checked against each other; units that are dropped are each arm's own.
 """
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from itertools import chain
 from typing import NamedTuple, Protocol
 
@@ -91,8 +92,11 @@ class Model(NamedTuple):
             linear.load_state_dict(layer._asdict())
             linears.append(linear)
         config = run.config
-        dropout = [nn.Dropout(config.dropout)] if config.dropout else []
-        hidden = chain.from_iterable((linear, ACTIVATIONS[config.activation](), *dropout) for linear in linears[:-1])
+        behind: list[Callable[[], nn.Module]] = [
+            ACTIVATIONS[config.activation],
+            *([partial(nn.Dropout, config.dropout)] if config.dropout else []),
+        ]
+        hidden = chain.from_iterable((linear, *(make() for make in behind)) for linear in linears[:-1])
         net = nn.Sequential(*hidden, linears[-1]).to(split.train_x.device)
         rates = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
         return cls(run, net, _OPTIMIZERS[config.optimizer](net.parameters(), **rates, fused=fused))
@@ -181,9 +185,11 @@ class Loader:
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             model.optimizer.step()
             loss.item(), (logits.argmax(1) == y).float().mean().item()
+        model.net.eval()  # nothing is dropped
         with torch.no_grad():
             losses = [
                 functional.cross_entropy(model.net(x.to(self._device).flatten(1)), y.to(self._device), reduction="sum")
                 for x, y in DataLoader(self._val, size)
             ]
+        model.net.train()
         return float(sum(losses)) / len(self._val)

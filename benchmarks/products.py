@@ -67,24 +67,26 @@ def _layouts(runs: Sequence[Run]) -> Iterator[tuple[Layout, int]]:
 
     for (_, batch, _), same in groupby(sorted(runs, key=group), key=group):
         configs = sorted((run.config for run in same), key=fusion_order)
-        yield Layout.of(configs, 784, 10), batch
+        yield Layout(configs, 784, 10), batch
 
 
 def _forward(layout: Layout, batch: int) -> Iterator[Shape]:
-    yield Shape(1, layout.first_rows, layout.features, batch)
+    yield Shape(1, _first_rows(layout), layout.features, batch)
     for block in layout.blocks:
-        if not block.reads_data:
-            yield Shape(block.size, block.outputs, block.inputs, batch)
+        yield Shape(len(block.runs), block.outputs, block.inputs, batch)
 
 
 def _training(layout: Layout, batch: int) -> Iterator[Shape]:
     """Forward, then the gradients of each layer's inputs, but the data, and of its weights."""
     yield from _forward(layout, batch)
     for block in layout.blocks:
-        if not block.reads_data:
-            yield Shape(block.size, block.inputs, block.outputs, batch)
-            yield Shape(block.size, block.outputs, batch, block.inputs)
-    yield Shape(1, layout.first_rows, batch, layout.features)
+        yield Shape(len(block.runs), block.inputs, block.outputs, batch)
+        yield Shape(len(block.runs), block.outputs, batch, block.inputs)
+    yield Shape(1, _first_rows(layout), batch, layout.features)
+
+
+def _first_rows(layout: Layout) -> int:
+    return int(layout.first_rows.stop - layout.first_rows.start)
 
 
 def _quickest(shape: Shape, device: torch.device) -> Callable[[], object]:

@@ -80,6 +80,22 @@ WORKLOADS = (
         epochs=1,
         n_trials=64,
     ),
+    Workload(
+        "W5",
+        "64 random trials of two layers, small batches",
+        {
+            "depth": 2,
+            "hidden_units_1": {"low": 4, "high": 1024, "log": True},
+            "hidden_units_2": {"low": 4, "high": 1024, "log": True},
+            "batch_size": [16, 32, 64, 128],
+            "dropout": {"low": 0.05, "high": 0.5},
+            "optimizer": "adam",
+            "weight_decay": {"low": 1e-8, "high": 1e-2, "log": True},
+            "learning_rate": {"low": 1e-5, "high": 1e-2, "log": True},
+        },
+        epochs=1,
+        n_trials=64,
+    ),
 )
 QUICK = Workload("Q", "4 trials of width 8", {"hidden_units": 8, "learning_rate": _rates(4)}, epochs=1)
 

@@ -42,24 +42,26 @@ def run_seed(sweep_seed: int, index: int) -> int:
 
 
 def split_by_memory(
-    sweep: Sweep, trials: Sequence[ClaimedTrial], shape: tuple[int, int], free_bytes: int
+    sweep: Sweep, trials: Sequence[ClaimedTrial], shape: tuple[int, int], free_bytes: int, *, packed: bool = False
 ) -> tuple[list[ClaimedTrial], list[ClaimedTrial]]:
     """The first trials that fit in the memory together, at least one, and the rest. `shape`: features and classes.
+
+    `packed`: whether the device fills layers up, as all but CPUs do.
 
     Raises TooLargeError when the first one can't fit, even alone in all that is free.
     """
     if not trials:
         return [], []
-    sizes = list(accumulate(trial_bytes(sweep, trial, shape) for trial in trials))
+    sizes = list(accumulate(trial_bytes(sweep, trial, shape, packed=packed) for trial in trials))
     count = max(bisect_right(sizes, free_bytes * MEMORY_SHARE), 1)
     if sizes[0] > ESTIMATE_SLACK * free_bytes:  # the system would kill the worker rather than refuse the memory
         raise TooLargeError(sweep, trials[0], shape, free_bytes)
     return list(trials[:count]), list(trials[count:])
 
 
-def trial_bytes(sweep: Sweep, trial: ClaimedTrial, shape: tuple[int, int]) -> int:
+def trial_bytes(sweep: Sweep, trial: ClaimedTrial, shape: tuple[int, int], *, packed: bool = False) -> int:
     """The most bytes that a trial takes while it trains, all its seeds together. `shape`: features and classes."""
-    return sweep.seeds * run_bytes(MLPConfig.from_params(trial.params or {}), *shape)
+    return sweep.seeds * run_bytes(MLPConfig.from_params(trial.params or {}), *shape, packed=packed)
 
 
 class TooLargeError(Exception):

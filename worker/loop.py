@@ -178,7 +178,8 @@ class Loop:
         context.held_leases.release(_trial_ids(trials) - _trial_ids(ready))
         data = self._dataset(sweep.dataset, sweep.split)
         free_bytes = memory.free_memory(context.device)
-        fitting, rest = cohort.split_by_memory(sweep, ready, shape, free_bytes)
+        packed = context.device.type != "cpu"
+        fitting, rest = cohort.split_by_memory(sweep, ready, shape, free_bytes, packed=packed)
         self._give_back(sweep, only=rest)
         if fitting:
             retry_while_disconnected(lambda: self._ahead.start(sweep), context.stopping)
@@ -239,6 +240,7 @@ def run(settings: Settings, *, parent: int | None = None, siblings: int = 1) -> 
     devices.use_tf32(settings.tf32)
     if device.type == "cpu":
         devices.use_threads(1)
+        devices.flush_denormals()
     context = Context(settings, connect(settings.database_url, "worker", pool_size=3), device)
     signals.stop_on_signals(context.stopping)
     if parent is not None:

@@ -122,7 +122,9 @@ def _fused(runs: list[Run], dtype: torch.dtype, steps: int) -> Iterator[tuple[Ru
     space = model.workspace(BATCH)
     model.load_steps(_rates([run.config for run in runs], steps), 0, 1)
     for x, y in batches(dtype, steps):
-        model.step(space, x, y, RunningSums.zeros(len(runs), x))
+        space.x.copy_(x)
+        space.y.copy_(y)
+        model.step(space, RunningSums.zeros(len(runs), x))
     return ((run, model.parameters(position)) for position, run in enumerate(runs))
 
 

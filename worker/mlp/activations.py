@@ -17,8 +17,14 @@ class Activation(NamedTuple):
     in_place: bool = True  # `out` may be z itself, and `saved` is h, which tells the derivative; otherwise it is z
 
 
-def _unchanged(_values: Tensor, _saved: Tensor) -> None:
-    """The identity leaves both values and grads where they are."""
+def _unchanged(_grad: Tensor, _saved: Tensor) -> None:
+    """The identity leaves grads as they are."""
+
+
+def _copied(z: Tensor, out: Tensor) -> None:
+    """The identity leaves values where they are, unless they are wanted elsewhere."""
+    if out is not z:
+        out.copy_(z)
 
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -59,5 +65,5 @@ ACTIVATIONS: dict[str, Activation] = {
         lambda grad, z: _aten.silu_backward.grad_input(grad, z, grad_input=grad),
         in_place=False,
     ),
-    "identity": Activation(_unchanged, _unchanged),
+    "identity": Activation(_copied, _unchanged),
 }

@@ -27,18 +27,17 @@ class BatchNorm(NamedTuple):
     @classmethod
     def of(
         cls,
-        z: Tensor,  # [..., units, batch]
-        grad: Tensor,  # [..., units, batch]
+        z: Tensor,  # [units, batch]
+        y: Tensor,  # [units, batch]
+        grad: Tensor,  # [units, batch]
     ) -> "BatchNorm":
-        """The buffers for pre-activations and their grad; both are shared, not copied."""
-        flat, flat_grad = (tensor.view(-1, tensor.shape[-1]) for tensor in (z, grad))  # [units, batch]
-        units = len(flat)
-        return cls(flat, torch.empty_like(flat), flat_grad, z.new_empty(units), z.new_empty(units))
+        """The buffers for pre-activations, what is made of them and their grad; they are shared, not copied."""
+        return cls(z, y, grad, z.new_empty(len(z)), z.new_empty(len(z)))
 
     def forward(
         self,
-        affine: Layer,  # gain and shift, [..., units, 1] each
-        running: Layer,  # running mean and variance, [..., units, 1] each; moved a tenth towards the batch's
+        affine: Layer,  # gain and shift, [units, 1] each
+        running: Layer,  # running mean and variance, [units, 1] each; moved a tenth towards the batch's
     ) -> None:
         """Computes `y`."""
         # Torch normalizes [N, C, L] over N and L. As [1, units, batch] a unit's numbers lie side by side, and no
@@ -52,20 +51,32 @@ class BatchNorm(NamedTuple):
 
     def backward(
         self,
-        affine: Layer,  # gain and shift, [..., units, 1] each
-        running: Layer,  # running mean and variance, [..., units, 1] each
-    ) -> Layer:  # grads of gain and shift, [units] each
+        affine: Layer,  # gain and shift, [units, 1] each
+        running: Layer,  # running mean and variance, [units, 1] each
+        affine_grad: Tensor,  # [2, units, 1] the grads of gain and shift, written over
+    ) -> None:
         """Turns dL/dy into dL/dz in `grad`, in place."""
         gain, _ = _flat(affine)  # [units]
         tensors = self.grad.unsqueeze(0), self.z.unsqueeze(0), gain, *_flat(running)
         batch_stats = self.mean, self.inverse_std, not self._single_example, EPSILON, [True, True, True]
         z_grad, gain_grad, shift_grad = _aten.native_batch_norm_backward(*tensors, *batch_stats)
-        self.grad.copy_(z_grad[0])  # [units, batch]; the kernel has no variant that writes into given memory
-        return Layer(gain_grad, shift_grad)
+        # the kernel has no variant that writes into given memory
+        self.grad.copy_(z_grad[0])  # [units, batch]
+        affine_grad[0, :, 0].copy_(gain_grad)
+        affine_grad[1, :, 0].copy_(shift_grad)
 
     @property
     def _single_example(self) -> bool:
         return self.z.shape[1] == 1
+
+
+def scale_and_shift(
+    affine: Layer,  # gain and shift, [units, 1] each
+    running: Layer,  # running mean and variance, [units, 1] each
+) -> tuple[Tensor, Tensor]:  # [units, 1] each
+    """What normalization is in validation: y = scale * z + shift."""
+    scale = affine.weight / torch.sqrt(running.bias + EPSILON)
+    return scale, affine.bias - scale * running.weight
 
 
 def fold(
@@ -79,6 +90,6 @@ def fold(
 
 
 def _flat(
-    pair: Layer,  # [..., units, 1] each
+    pair: Layer,  # [units, 1] each
 ) -> tuple[Tensor, Tensor]:  # [units] each, views
     return pair.weight.view(-1), pair.bias.view(-1)

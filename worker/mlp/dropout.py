@@ -17,33 +17,40 @@ _SHIFTS = 16, 15
 
 
 class Noise:
-    """Noise of a hidden layer, a step's at a time; each int32 as likely as any other.
+    """Noise of hidden layers, a step's at a time; each int32 as likely as any other.
 
-    It is a hash of a key and of the place in the batch, as in counter-based generators (Salmon et al. 2011): integer
-    arithmetic, which every device does alike and in any order.
+    It is a hash of the layer's key and of the place in the batch, as in counter-based generators (Salmon et al. 2011):
+    integer arithmetic, which every device does alike and in any order.
     """
 
-    def __init__(self, units: int, batch: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],  # units of each layer
+        batch: int,
+        device: torch.device,
+    ) -> None:
         # Row-major from the first unit on: a unit's places are the same however many units stand behind it.
-        counter = torch.arange(units, dtype=torch.int32, device=device).unsqueeze(1) * batch  # [units, 1]
-        counter = counter + torch.arange(batch, dtype=torch.int32, device=device)  # [units, batch]
+        unit = torch.cat([torch.arange(width, dtype=torch.int32, device=device) for width in widths])  # [units]
+        counter = unit.unsqueeze(1) * batch + torch.arange(batch, dtype=torch.int32, device=device)  # [units, batch]
+        self._layer_of_unit = torch.arange(len(widths)).repeat_interleave(torch.tensor(widths)).to(device)  # [units]
         self._places, self._shifted = counter, torch.empty_like(counter)
         self._mix(self._places)  # once: neighbouring places are unrelated before any key comes
         self._values = torch.empty_like(counter)
 
     def draw(
         self,
-        key: Tensor,  # [2] int32
-    ) -> Tensor:  # [units, batch] int32, written over by the next draw
-        """The noise that belongs to a key."""
-        torch.add(self._places, key[0], out=self._values)  # [units, batch], wraps around
-        self._mix(self._values, key[1])
+        keys: Tensor,  # [layers, 2] int32
+    ) -> Tensor:  # [units, batch] int32, the layers one below the other; written over by the next draw
+        """The noise that belongs to the keys."""
+        start, key = torch.split(keys.index_select(0, self._layer_of_unit), 1, 1)  # [units, 1] each
+        torch.add(self._places, start, out=self._values)  # [units, batch], wraps around
+        self._mix(self._values, key)
         return self._values
 
     def _mix(
         self,
         values: Tensor,  # [units, batch] int32, changed in place
-        key: Tensor | None = None,  # () int32
+        key: Tensor | None = None,  # [units, 1] int32
     ) -> None:
         for multiplier, shift in zip(_MULTIPLIERS, _SHIFTS, strict=True):
             torch.bitwise_right_shift(values, shift, out=self._shifted)
@@ -76,7 +83,7 @@ def draw(
     key: Tensor,  # [2] int32
 ) -> Tensor:  # [units, batch] int32, on the key's device
     """The noise of one step; a unit's numbers do not depend on how many units there are."""
-    return Noise(units, batch, key.device).draw(key)
+    return Noise([units], batch, key.device).draw(key.view(1, 2))
 
 
 def threshold(dropout: float) -> int:

@@ -1,10 +1,13 @@
 """Loss and accuracy of trained networks on data that they were not trained on."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
 from app.domain.memory import EVALUATION_BATCH
+from worker.device.cuda_graph import Recorder, ReplayedStep, Step
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
 from worker.mlp.fused.workspace import Workspace
@@ -12,20 +15,46 @@ from worker.mlp.initializers import Parameters
 from worker.mlp.scores import RunningSums, Score
 
 
-def evaluate(
-    model: FusedMLP,
-    x: Tensor,  # [n, features]
-    y: Tensor,  # [n] int64
-) -> list[Score]:  # by run
-    """Mean loss and accuracy of each network of a group."""
-    model = model.for_evaluation()
-    sums = RunningSums.zeros(model.layout.runs, x)
-    spaces: dict[int, Workspace] = {}  # by size: the last batch may be smaller
-    for inputs, targets in zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True):
-        if len(targets) not in spaces:
-            spaces[len(targets)] = model.workspace(len(targets), training=False)
-        model.evaluate(spaces[len(targets)], inputs, targets, sums)
-    return sums.means(len(y))
+@dataclass(frozen=True)
+class EvaluationPass:
+    """All examples once: the same operations on the same memory in every call."""
+
+    model: FusedMLP
+    batches: list[tuple[Tensor, Tensor]]  # [size, features] and [size] int64
+    spaces: dict[int, Workspace]  # by size: the last batch may be smaller
+    sums: RunningSums
+
+    def __call__(self) -> None:
+        for x, y in self.batches:
+            self.model.evaluate(self.spaces[len(y)], x, y, self.sums)
+
+
+class Evaluation:
+    """Scores the networks of a group on the same data, in memory made once.
+
+    With a recorder all of it is captured as one step, and replayed.
+    """
+
+    def __init__(
+        self,
+        model: FusedMLP,
+        x: Tensor,  # [n, features]
+        y: Tensor,  # [n] int64
+        recorder: Recorder | None = None,  # None: each operation is called by itself
+    ) -> None:
+        self._examples, self._sums = len(y), RunningSums.zeros(model.layout.runs, x)
+        batches = list(zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True))
+        sizes = {len(targets) for _, targets in batches}
+        spaces = {size: model.workspace(size, training=False) for size in sizes}
+        # not a method of this: what refers to itself stays in memory when it is no longer needed
+        plain = EvaluationPass(model, batches, spaces, self._sums)
+        self._pass: Step = ReplayedStep(plain, recorder) if recorder else plain
+
+    def scores(self) -> list[Score]:  # by run
+        """Mean loss and accuracy of each network as it is now."""
+        self._sums.zero_()
+        self._pass()
+        return self._sums.means(self._examples)
 
 
 def score(
@@ -35,4 +64,4 @@ def score(
     y: Tensor,  # [n] int64
 ) -> Score:
     """How a trained network does on other data, such as the test images."""
-    return evaluate(FusedMLP([Member.for_evaluation(config, parameters)], like=x), x, y)[0]
+    return Evaluation(FusedMLP([Member.for_evaluation(config, parameters)], like=x), x, y).scores()[0]

@@ -116,7 +116,7 @@ def test_memory_that_ends_is_told_and_given_back(device: torch.device) -> None:
     config = MLPConfig((2048, 2048), 0.01, 1, 32)
     split = split_on(device, torch.float32)
     free = free_memory(device)
-    share = 4 * run_bytes(config, split.train_x.shape[1], split.classes)
+    share = 4 * run_bytes(config, split.train_x.shape[1], split.classes, packed=True)
     total = torch.cuda.get_device_properties(device).total_memory
     torch.cuda.set_per_process_memory_fraction(share / total, device)
     try:

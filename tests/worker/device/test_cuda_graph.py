@@ -11,10 +11,11 @@ from torch.utils._pytree import tree_leaves
 
 from app.domain.configuration import OPTIMIZERS, MLPConfig
 from app.domain.runs import Run
-from tests.support.learning_curves import Curves, numbers
+from tests.support.learning_curves import Curves, losses, numbers
 from tests.support.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
 from tests.support.recorded_steps import RecordedSteps
-from worker.device.cuda_graph import WARM_UP, Recorder, ReplayedStep, recorder_for
+from worker.device.cuda_graph import WARM_UP, Recorder, ReplayedStep, Step, recorder_for
+from worker.device.memory import is_out_of_memory
 from worker.mlp.fused.epoch_steps import TrainingStep
 from worker.mlp.fused.layout import fusion_order
 from worker.mlp.fused.member import Member
@@ -68,7 +69,9 @@ def test_replayed_steps_heed_what_changes_from_step_to_step(optimizer: str) -> N
     )
     recorder = RecordedSteps()
     assert differing([Run(i, replace(config, learning_rate=0.01 * (i + 1)), 3) for i in range(3)], recorder) == []
-    assert (recorder.warmed, recorder.recorded, recorder.replayed) == (2 * WARM_UP, 2, 8 * 10 - 2 * WARM_UP - 2)
+    # whole batches, the last smaller one, and the validation
+    counts = recorder.warmed, recorder.recorded, recorder.replayed
+    assert counts == (3 * WARM_UP, 3, 8 * (10 + 1) - 3 * WARM_UP - 3)
 
 
 def test_a_step_is_recorded_anew_when_runs_leave() -> None:
@@ -76,7 +79,73 @@ def test_a_step_is_recorded_anew_when_runs_leave() -> None:
     runs = [Run(n, MLPConfig((6,), 0.01, n, 16, optimizer="adam", dropout=0.2), 0) for n in (2, 4, 8)]
     recorder = RecordedSteps()
     assert differing(runs, recorder) == []
-    assert recorder.recorded == 4  # of three groups the whole batches, and of the last one the smaller batch, too
+    assert recorder.recorded == 5  # whole batches of three groups; of the last one the smaller batch and validation
+
+
+def test_few_runs_that_leave_cost_no_new_recording() -> None:
+    """Their units stay until they are a quarter; the others' numbers are those that they have anyway."""
+    config = MLPConfig((6,), 0.01, 12, 100, optimizer="adam", momentum=0.9, batch_norm=True, weight_decay=0.01)
+    ends = {"a": 2, "b": 6, "c": 12}
+    others = [Run(key, replace(config, learning_rate=0.001 * (i + 1), epochs=12), 0) for i, key in enumerate("defgh")]
+    runs = [Run(key, replace(config, epochs=epochs), 0) for key, epochs in ends.items()] + others
+    recorder = RecordedSteps()
+    replayed, plain = curves(runs, recorder), curves(runs, None)
+    assert {key: len(curve) for key, curve in replayed.items()} == {key: len(curve) for key, curve in plain.items()}
+    for key, curve in plain.items():
+        assert losses(replayed[key]) == pytest.approx(losses(curve), rel=0, abs=1e-9)
+    # whole batches and the validation, of the group of eight and, when two of them have left, of that of six
+    assert recorder.recorded == 2 * 2
+
+
+def test_a_run_that_diverged_and_stays_leaves_its_neighbours_alone() -> None:
+    """Its NaN are in the network until enough others have left, and nowhere else."""
+    config = MLPConfig((6, 5), 0.01, 6, 100, optimizer="adam", batch_norm=True, dropout=0.2)
+    runs = [Run(i, replace(config, learning_rate=0.001 * (i + 1)), 0) for i in range(8)]
+    wild = Run("wild", replace(config, learning_rate=float("nan")), 0)
+    beside_wild = curves([*runs, wild], RecordedSteps())
+    assert [result.diverged for result in beside_wild["wild"]] == [True]
+    alone = curves(runs, None)
+    for run in runs:
+        assert losses(beside_wild[run.key]) == pytest.approx(losses(alone[run.key]), rel=0, abs=1e-9)
+
+
+class Failing:
+    """A recorder that can't capture, and says so as torch does."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def warm_up(self, step: Step) -> None:
+        step()
+
+    def record(self, _step: Step) -> Step:
+        with EndedCapture():
+            raise self._error
+
+
+class EndedCapture:
+    """Ending a capture in which something has failed fails too, with words of its own."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks_memory"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("CUDA error: operation not permitted when stream is capturing"), False),
+    ],
+)
+def test_memory_that_ends_inside_a_capture_is_told_from_other_errors(error: Exception, lacks_memory: bool) -> None:
+    """A worker goes on with half of the cohort then; the words of the capture's end alone do not say so."""
+    with pytest.raises(RuntimeError, match="previous error during capture") as failure:
+        curves([Run(0, MLPConfig((4,), 0.01, 2, 32), 0)], Failing(error))
+    assert is_out_of_memory(failure.value) == lacks_memory
 
 
 def test_more_steps_than_are_planned_at_once() -> None:
@@ -115,13 +184,13 @@ def test_a_step_knows_no_other_device() -> None:
         members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES)) for run in fusible_runs]
         model = FusedMLP(members, x)
         for _ in range(2):
-            plain, sums = model.for_evaluation(), RunningSums.zeros(model.layout.runs, x)
+            sums = RunningSums.zeros(model.layout.runs, x)
             step = TrainingStep(model, x, y, sums, StepTable(BATCH, y), model.workspace(BATCH))
             model.load_steps(torch.ones(1, model.layout.runs), 0, 1)
-            space = plain.workspace(len(y), training=False)
+            space = model.workspace(len(y), training=False)
             with OnTheDevice():
                 step()
-                plain.evaluate(space, x, y, sums)
+                model.evaluate(space, x, y, sums)
             model = FusedMLP([model.member(i) for i in range(0, model.layout.runs, 2)], x)
 
 

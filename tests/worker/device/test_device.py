@@ -7,7 +7,7 @@ import torch
 
 from app.config import Settings, load_settings
 from app.errors import StartError
-from worker.device.devices import choose_device, device_name, use_tf32
+from worker.device.devices import choose_device, device_name, flush_denormals, use_tf32
 from worker.device.memory import free_memory
 
 
@@ -37,6 +37,21 @@ def test_tf32_changes_nothing_on_a_cpu() -> None:
     assert torch.equal(factors[0] @ factors[1], exact)
     use_tf32(False)
     assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_what_decays_ends_at_zero() -> None:
+    """A momentum that is multiplied with 0.9 in each step would else stay at a number that is slow to compute with."""
+    velocity = torch.full((100,), 1e-30)
+    flush_denormals()
+    try:
+        if not torch.set_flush_denormal(True):
+            pytest.skip("this processor has no such mode")
+        for _ in range(1000):
+            velocity.mul_(0.9)
+        assert velocity.count_nonzero() == 0
+    finally:
+        torch.set_flush_denormal(False)
+    assert (torch.full((100,), 1e-30) * 1e-9).count_nonzero() == 100
 
 
 def test_there_is_always_a_cpu() -> None:

@@ -79,7 +79,8 @@ def test_many_runs_of_one_shape_take_as_few_operations_as_one() -> None:
     parameters = initial_parameters(Run(0, config, 0), FEATURES, CLASSES)
     model = FusedMLP([Member(config, parameters)] * 100, like=torch.empty(0))
     space = model.workspace(BATCH)
-    assert (len(space.sections), len(space.stages)) == (1, 2)
+    assert [len(products) for products in space.products] == [1, 1]
+    assert [len(level.sections) for level in space.levels] == [1, 1]
 
 
 def test_equal_scores_count_as_the_first_class() -> None:
@@ -94,7 +95,7 @@ def test_equal_scores_count_as_the_first_class() -> None:
 
 def test_refuses_networks_out_of_order() -> None:
     """Members that are not in fusion order would mix up their columns."""
-    runs = [Run(0, MLPConfig((4,)), 0), Run(1, MLPConfig(()), 0)]
+    runs = [Run(0, MLPConfig(()), 0), Run(1, MLPConfig((4,)), 0)]
     members = [Member(run.config, initial_parameters(run, FEATURES, CLASSES)) for run in runs]
     with pytest.raises(ValueError, match="fusion_order"):
         FusedMLP(members, like=torch.empty(0))

@@ -1,17 +1,20 @@
 """What the domain tells of a run's memory is true of the networks that train."""
 
-from itertools import chain
+from itertools import chain, product
+from math import inf
 from typing import Any
 
 import pytest
 import torch
 
-from app.domain.configuration import MLPConfig
+from app.domain.configuration import OPTIMIZERS, MLPConfig
 from app.domain.memory import EVALUATION_BATCH, STATE_PER_PARAMETER, run_bytes
 from app.domain.runs import Run
+from worker.mlp.fused import network, pieces
+from worker.mlp.fused.layout import Layout
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
-from worker.mlp.fused.optimizers import OPTIMIZERS
+from worker.mlp.fused.optimizers import RULES
 from worker.mlp.initializers import initial_parameters
 
 RECIPES: list[dict[str, Any]] = [
@@ -30,15 +33,34 @@ def test_training_takes_no_more_memory_than_was_told(shapes: list[tuple[int, ...
     configs = [MLPConfig(shape, batch_size=100, **recipe) for shape in shapes]
     runs = [Run(key, config, 0) for key, config in enumerate(configs)]
     members = [Member(run.config, initial_parameters(run, 784, 10)) for run in runs]
-    model, again = (FusedMLP(members, like=torch.empty(0)) for _ in range(2))
+    model, former = (FusedMLP(members, like=torch.empty(0)) for _ in range(2))
     spaces = [model.workspace(100), model.workspace(99), model.workspace(EVALUATION_BATCH, training=False)]
-    copy = model.for_evaluation()
-    for space in spaces:
-        space.x = space.x[:0].clone()  # of the seed, not of its runs
     final_parameters = [model.parameters(position) for position in range(len(runs))]
     copied_bytes = 4 * sum(tensor.numel() for layers in final_parameters for tensor in chain(*layers))
-    total_bytes = held_bytes(model, copy, *spaces) + held_bytes(again) + copied_bytes
+    batch_bytes = sum(space.x.nbytes for space in spaces)  # of the seed, not of its runs
+    former_members = [former.member(position) for position in range(len(runs))]
+    total_bytes = held_bytes(model, *spaces) - batch_bytes + held_bytes(former_members) + copied_bytes
     assert total_bytes <= sum(run_bytes(config, 784, 10) for config in configs) < 3 * total_bytes
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("shapes", [[(256,)] * 4, [(40,), (70, 33)]])
+def test_packed_networks_take_no_more_memory_than_was_told(
+    shapes: list[tuple[int, ...]], recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device that is not a CPU, whose memory is counted here on one, without the copies of a kept network."""
+    monkeypatch.setattr(
+        network, "layout_for", lambda configs, features, classes, _: Layout(configs, features, classes, True)
+    )
+    monkeypatch.setattr(pieces, "PIECE_NUMBERS", inf)
+    configs = [MLPConfig(shape, batch_size=100, **recipe) for shape in shapes]
+    members = [Member(config, initial_parameters(Run(0, config, 0), 784, 10)) for config in configs]
+    model, former = (FusedMLP(members, like=torch.empty(0)) for _ in range(2))
+    spaces = [model.workspace(100), model.workspace(99), model.workspace(EVALUATION_BATCH, training=False)]
+    batch_bytes = sum(space.x.nbytes for space in spaces)  # of the seed, not of its runs
+    former_members = [former.member(position) for position in range(len(configs))]
+    total_bytes = held_bytes(model, *spaces) - batch_bytes + held_bytes(former_members)
+    assert total_bytes <= sum(run_bytes(config, 784, 10, packed=True) for config in configs)
 
 
 def held_bytes(*things: object) -> int:
@@ -64,4 +86,10 @@ def held_bytes(*things: object) -> int:
 
 def test_each_rule_keeps_as_many_numbers_as_was_told() -> None:
     """The table, which needs no torch, names the rules that there are, with the numbers that they keep."""
-    assert {name: rule.state_count for name, rule in OPTIMIZERS.items()} == STATE_PER_PARAMETER
+    assert {"sgd", *RULES} == set(STATE_PER_PARAMETER)
+    for optimizer, momentum in product(OPTIMIZERS, (0, 0.9)):
+        config = MLPConfig((3,), optimizer=optimizer, momentum=momentum)
+        model = FusedMLP([Member(config, initial_parameters(Run(0, config, 0), 5, 2))], like=torch.empty(0))
+        state = model.member(0).state
+        assert state is not None
+        assert len(state.optimizer) == STATE_PER_PARAMETER[config.update_rule]

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from app.domain.runs import EpochResult
+from app.domain.configuration import MLPConfig
+from app.domain.runs import EpochResult, Run
 from tests.support.mlp_examples import recipes, small_split
+from tests.support.recorded_steps import RecordedSteps
 from worker.legs import checkpoint
 from worker.legs.checkpoint import RunCheckpoint
 from worker.mlp.run_state import RunState
@@ -56,6 +58,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one(epochs_before: int, dtype: to
             assert len(curve) == len(expected)
             for point, expected_point in zip(curve, expected, strict=True):
                 assert point == pytest.approx(expected_point, rel=tolerance, abs=tolerance, nan_ok=True)
+
+
+def test_states_are_right_beside_runs_that_have_left() -> None:
+    """With captured steps the rows of a run that left stay for a while: the others' states are still their own."""
+    config = MLPConfig((7, 5), 0.01, 4, 32, optimizer="adam", batch_norm=True)
+    runs = [Run(i, replace(config, learning_rate=0.01 * (i + 1)), 1) for i in range(8)]
+    whole = curves(Training(runs, SPLIT, dtype=torch.float64), 4)
+    training = Training(runs, SPLIT, dtype=torch.float64, recorder=RecordedSteps())
+    training.train_epoch()
+    training.leave({0})
+    states = training.states_of({3, 7})
+    resumed = Training([runs[3], runs[7]], SPLIT, epochs_trained=1, states=states, dtype=torch.float64)
+    for key, curve in curves(resumed, 3).items():
+        for point, expected_point in zip(curve, whole[key][1:], strict=True):
+            assert point == pytest.approx(expected_point, rel=1e-9, abs=1e-9)
 
 
 def test_states_are_copies() -> None:

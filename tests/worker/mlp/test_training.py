@@ -1,5 +1,7 @@
 """The epoch loop: what a run gives back depends on its configuration and seed alone."""
 
+import gc
+import weakref
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from math import isnan
@@ -13,6 +15,7 @@ from app.domain.runs import EpochResult, Run
 from tests.support.learning_curves import SPLIT, curves, losses, numbers
 from tests.support.mlp_examples import CLASSES, FEATURES, distance, mixed_runs
 from worker.mlp.evaluation import score
+from worker.mlp.fused.run_group import RunGroup
 from worker.mlp.initializers import Parameters
 from worker.mlp.reference.concise import train_concise
 from worker.mlp.reference.scratch import train_scratch
@@ -135,6 +138,20 @@ def test_seconds_are_shares_of_one_whole() -> None:
     runs = [Run(width, MLPConfig((width,), epochs=1, batch_size=32), 0) for width in (3, 30)]
     small, large = (curves(runs)[width][0].seconds for width in (3, 30))
     assert 0 < small < large
+
+
+def test_what_is_trained_leaves_memory_at_once() -> None:
+    """Nothing waits for a collection of garbage: half of a cohort would not fit after the whole."""
+    config = MLPConfig((5, 3), optimizer="adam", dropout=0.2, batch_norm=True, batch_size=32)
+    gc.disable()
+    try:
+        group = RunGroup([Run(0, config, 0)], SPLIT, None, {})
+        group.epoch(1)
+        model = weakref.ref(group._model)
+        del group
+        assert model() is None
+    finally:
+        gc.enable()
 
 
 def test_nothing_to_train_gives_nothing() -> None:

@@ -29,7 +29,7 @@ class TrainingStep:
         indices = self.examples.select(self.model.cursor)[0, : self.space.batch]  # [batch] int64
         torch.index_select(self.x, 0, indices, out=self.space.x)  # [batch, features]
         torch.index_select(self.y, 0, indices, out=self.space.y)  # [batch]
-        self.model.step(self.space, self.space.x, self.space.y, self.sums)
+        self.model.step(self.space, self.sums)
 
 
 class EpochSteps:

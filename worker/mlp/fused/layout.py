@@ -1,153 +1,199 @@
-"""How many networks of different shapes become few tensors.
+"""How many networks of different shapes become few tensors: whose the rows are, and what is one product.
 
-Runs are sorted by activation and widths, so that those with the same first layers are neighbours. They form a tree:
-a block is one linear layer of all the runs that agree in everything up to it, and its runs are a contiguous part of
-its source's. Every input of a block is then a view of its source's output, whatever the mixture of depths and widths.
+The values of all units stand one below the other, a row a unit: first the logits of all runs, then the hidden units
+that read the data (level 0), then those behind them (level 1), and so on; in each of these the runs stand in their
+order. The first layer gives the logits of the runs without hidden layers, which are the last of the logits, and level
+0: one slice, and one product. Behind it stages follow: a product for each shape, then the next level.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
+from app.domain.memory import packed_width
 from worker.mlp.activations import ACTIVATIONS, Activation
-
-BlockIndex = int | None  # None: the first layer of all runs
 
 
 class Block(NamedTuple):
-    """One linear layer of the same shape in neighbouring runs."""
+    """One linear layer behind the first, of the same shape in some runs: one batched product."""
 
-    runs: slice  # positions in the group
-    source: int | None  # the block whose output it reads; None: it reads the data
-    inputs: int  # width of what it reads
-    outputs: int  # width of what it gives, for each run
-    activation: Activation | None  # None: it gives the logits
-    depth: int  # hidden layers before it
+    runs: tuple[int, ...]  # positions in the group
+    inputs: int  # numbers that it reads, for each run; in a packed layout a few more than the runs have
+    outputs: int  # numbers that it gives, for each run; as above
+    input_row: int  # where the first run's inputs begin: among the hidden rows, or in the packed inputs
+    output_row: int  # where the first run's outputs begin: among all rows, or in the packed outputs
 
-    @property
-    def reads_data(self) -> bool:
-        """Whether it belongs to the first layer."""
-        return self.source is None
 
-    @property
-    def is_hidden(self) -> bool:
-        """Whether its outputs are hidden units, and not logits."""
-        return self.activation is not None
+class Linear(NamedTuple):
+    """One linear layer of one run, the first one excepted."""
+
+    run: int  # its position in the group
+    layer: int  # how many linear layers are before it
+    inputs: slice  # rows that it reads
+    outputs: slice  # rows that it gives
 
     @property
-    def size(self) -> int:
-        """How many runs it holds."""
-        return int(self.runs.stop - self.runs.start)
-
-    @property
-    def rows(self) -> int:
-        """Outputs of all its runs together."""
-        return self.size * self.outputs
+    def shape(self) -> tuple[int, int]:  # inputs, outputs
+        return self.inputs.stop - self.inputs.start, self.outputs.stop - self.outputs.start
 
 
 def fusion_order(config: MLPConfig) -> tuple[bool, str, tuple[int, ...]]:
-    """The sort key that brings together what can be computed together; runs without hidden layers come first."""
-    deep = bool(config.hidden_layers)
-    # Activations before widths: the first layer of all runs of one activation is then one slice, and one kernel.
+    """The sort key that brings together what can be computed together; runs without hidden layers come last."""
+    flat = not config.hidden_layers
+    # Activations before widths: a level of all runs of one activation is then one slice, and one kernel.
     # Without a hidden layer the activation is never computed, and must not tell runs apart.
-    return deep, config.activation if deep else "", config.hidden_layers
+    return flat, "" if flat else config.activation, config.hidden_layers
 
 
-class Layout(NamedTuple):
-    """The blocks of a group of runs."""
+class Layout:
+    """The rows and products of a group of runs.
 
-    blocks: list[Block]  # sources before what reads them, those that read the data first of all
-    features: int  # numbers of an example
-    classes: int  # logits of each run
-    runs: int  # how many there are
+    `packed`: layers of similar widths are one product, behind numbers that are gathered and filled up with zeros; many
+    shapes are then few kernels. Otherwise every product reads and writes the values where they are.
+    """
 
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         configs: Sequence[MLPConfig],  # one a run, in their `fusion_order`
         features: int,
         classes: int,
-    ) -> "Layout":
-        """The layout of a group of runs."""
-        flat = sum(not config.hidden_layers for config in configs)
-        layout = cls([], features, classes, len(configs))
-        roots = list(_hidden_blocks(configs, slice(flat, len(configs)), None, features))
-        layout.blocks.extend(roots)
-        # Last of those that read the data: their logits end the first layer's output, so that the hidden rows before
-        # them are one slice, and the workspace can let them overlap with the logits of all runs.
-        if flat:
-            layout.blocks.append(Block(slice(0, flat), None, features, classes, None, 0))
-        for index, root in enumerate(roots):
-            layout._add_readers(configs, index, root, 1)
-        return layout
+        packed: bool = False,
+    ) -> None:
+        self.runs, self.features, self.classes, self.packed = len(configs), features, classes, packed
+        self._configs = configs
+        self.logit_rows = self.runs * classes
+        self.levels: list[slice] = []  # rows of each level
+        self.rows: list[list[slice]] = [[] for _ in configs]  # by run: rows of each of its layers, the logits last
+        self._lay_rows()
+        self.row_count = self.levels[-1].stop if self.levels else self.logit_rows
+        self.hidden_rows = self.row_count - self.logit_rows
+        flat_runs = sum(not config.hidden_layers for config in configs)
+        first_stop = self.levels[0].stop if self.levels else self.logit_rows
+        self.first_rows = slice(self.logit_rows - flat_runs * classes, first_stop)  # what the first layer gives
+        # one for each level behind the first, and one for the logits
+        stages = self._packed_stages() if packed else (list(self._neighbours(linears)) for linears in self._linears())
+        self.stages = list(stages)
+        self.place: dict[tuple[int, int], tuple[int, int]] = {  # by run and layer: the block, and where in it
+            (run, layer): (index, position)
+            for index, (layers, block) in enumerate(self._layers_and_blocks())
+            for position, (run, layer) in enumerate(zip(block.runs, layers, strict=True))
+        }
 
     @property
-    def flat_runs(self) -> int:
-        """Runs without a hidden layer: softmax regressions."""
-        return next((b.runs.stop for b in self.blocks if b.reads_data and not b.is_hidden), 0)
+    def blocks(self) -> list[Block]:
+        """Those of all stages."""
+        return [block for stage in self.stages for block in stage]
 
-    @property
-    def hidden_rows(self) -> int:
-        """Outputs of the first layer that are not logits."""
-        return self.first_rows - self.flat_runs * self.classes
+    def kernels(self) -> int:
+        """About how many kernels of a step grow with the number of shapes: what tells which layout has fewer."""
+        gathers = 4 * len(self.stages) + 1 if self.packed else 0
+        return 3 * len(self.blocks) + gathers  # forward, the grads of the inputs, the grads of the weights
 
-    @property
-    def first_rows(self) -> int:
-        """Outputs of the first layer, all runs together."""
-        return sum(block.rows for block in self.blocks if block.reads_data)
+    def sections(self, level: int) -> Iterator[tuple[Activation, slice]]:
+        """The activations of a level, each with its rows."""
+        runs = [run for run, config in enumerate(self._configs) if len(config.hidden_layers) > level]
+        for name, members in groupby(runs, lambda run: self._configs[run].activation):
+            section = [self.rows[run][level] for run in members]
+            yield ACTIVATIONS[name], slice(section[0].start, section[-1].stop)
 
-    def first_slices(self) -> Iterator[tuple[int, slice]]:
-        """Each block that reads the data, with its rows of the first layer."""
-        start = 0
-        for index, block in enumerate(self.blocks):
-            if block.reads_data:
-                yield index, slice(start, start + block.rows)
-                start += block.rows
+    def run_of_row(self) -> Tensor:  # [rows] int64, on the CPU
+        """The run that each row belongs to."""
+        owners = torch.empty(self.row_count, dtype=torch.int64)
+        for run, slices in enumerate(self.rows):
+            for rows in slices:
+                owners[rows] = run
+        return owners
 
-    def run_of_row(self) -> Tensor:  # [first rows] int64, on the CPU
-        """The run that each output of the first layer belongs to."""
-        owners = [
-            torch.arange(block.runs.start, block.runs.stop).repeat_interleave(block.outputs)  # [block.rows]
-            for block in self.blocks
-            if block.reads_data
-        ]
-        return torch.cat(owners)
+    def hidden_slices(self) -> list[tuple[int, slice]]:
+        """The rows of each hidden layer of each run, with its level, in the order of the rows."""
+        depth = range(len(self.levels))
+        return [(level, slices[level]) for level in depth for slices in self.rows if len(slices) > level + 1]
+
+    def hidden(self, rows: slice) -> slice:
+        """The same rows, counted from the first hidden one."""
+        return slice(rows.start - self.logit_rows, rows.stop - self.logit_rows)
+
+    def results(self, stage: int) -> slice:
+        """The rows that the products of a stage give."""
+        if stage + 1 < len(self.levels):
+            return self.levels[stage + 1]
+        return slice(0, self.first_rows.start)
 
     def max_widths(self) -> list[int]:
         """The largest width of each hidden layer, from the data on."""
-        widths: dict[int, int] = {}
-        for block in self.blocks:
-            if block.is_hidden:
-                widths[block.depth] = max(block.outputs, widths.get(block.depth, 0))
-        return [widths[depth] for depth in sorted(widths)]
+        depth = range(len(self.levels))
+        return [max(c.hidden_layers[d] for c in self._configs if len(c.hidden_layers) > d) for d in depth]
 
-    def path(self, position: int) -> list[int]:
-        """The blocks that hold the layers of one run, from the data to the logits."""
-        return [index for index, block in enumerate(self.blocks) if block.runs.start <= position < block.runs.stop]
+    def _lay_rows(self) -> None:
+        stop = self.logit_rows
+        for level in range(max(len(config.hidden_layers) for config in self._configs)):
+            start = stop
+            for run, config in enumerate(self._configs):
+                if len(config.hidden_layers) > level:
+                    self.rows[run].append(slice(stop, stop + config.hidden_layers[level]))
+                    stop += config.hidden_layers[level]
+            self.levels.append(slice(start, stop))
+        for run, slices in enumerate(self.rows):
+            slices.append(slice(run * self.classes, (run + 1) * self.classes))
 
-    def _add_readers(self, configs: Sequence[MLPConfig], source: int, block: Block, depth: int) -> None:
-        """Adds what reads a hidden block: the logits of the runs that end there, then their neighbours' next layers."""
-        # runs that end here stand first: a tuple sorts before every longer one that begins with it
-        ends = sum(len(config.hidden_layers) == depth for config in configs[block.runs])
-        middle = block.runs.start + ends
-        if ends:
-            self.blocks.append(Block(slice(block.runs.start, middle), source, block.outputs, self.classes, None, depth))
-        deeper_runs = slice(middle, block.runs.stop)
-        for child in list(_hidden_blocks(configs, deeper_runs, source, block.outputs, depth)):
-            self.blocks.append(child)
-            self._add_readers(configs, len(self.blocks) - 1, child, depth + 1)
+    def _linears(self) -> Iterator[list[Linear]]:
+        """The linear layers of each stage, in the order of the runs; the last stage gives the logits of all depths."""
+        linears = [
+            Linear(run, layer, inputs, outputs)
+            for run, slices in enumerate(self.rows)
+            for layer, (inputs, outputs) in enumerate(pairwise(slices), start=1)
+        ]
+        for level in range(1, len(self.levels)):
+            yield [linear for linear in linears if linear.layer == level < len(self.rows[linear.run]) - 1]
+        if linears:
+            yield [linear for linear in linears if linear.layer == len(self.rows[linear.run]) - 1]
 
+    def _layers_and_blocks(self) -> Iterator[tuple[list[int], Block]]:
+        """Each block with the layer that it is of each of its runs."""
+        for stage, blocks in enumerate(self.stages, start=1):
+            for block in blocks:
+                last = stage == len(self.stages)
+                yield [len(self.rows[run]) - 1 if last else stage for run in block.runs], block
 
-def _hidden_blocks(
-    configs: Sequence[MLPConfig], runs: slice, source: int | None, inputs: int, depth: int = 0
-) -> Iterator[Block]:
-    """Splits neighbouring runs into blocks that agree in activation and in the width of hidden layer `depth`."""
-    start = runs.start
-    for (name, width), members in groupby(configs[runs], lambda c: (c.activation, c.hidden_layers[depth])):
-        stop = start + len(list(members))
-        yield Block(slice(start, stop), source, inputs, width, ACTIVATIONS[name], depth)
-        start = stop
+    def _neighbours(self, linears: list[Linear]) -> Iterator[Block]:
+        """A block for those of one shape that stand side by side, both where they read and where they write."""
+        members: list[Linear] = []
+        for linear in [*linears, None]:
+            last = members[-1] if members else None
+            follows = (
+                last is not None
+                and linear is not None
+                and ((last.run + 1, last.layer, *last.shape) == (linear.run, linear.layer, *linear.shape))
+            )
+            if members and not follows:
+                input_row = members[0].inputs.start - self.logit_rows
+                runs = tuple(member.run for member in members)
+                yield Block(runs, *members[0].shape, input_row, members[0].outputs.start)
+                members = []
+            if linear is not None:
+                members.append(linear)
+
+    def _packed_stages(self) -> Iterator[list[Block]]:
+        """A block for each pair of classes of widths."""
+        input_row = output_row = 0
+        for linears in self._linears():
+            blocks = []
+            for (inputs, outputs), members in self._classes(linears).items():
+                blocks.append(Block(tuple(members), inputs, outputs, input_row, output_row))
+                input_row += len(members) * inputs
+                output_row += len(members) * outputs
+            yield blocks
+
+    def _classes(self, linears: list[Linear]) -> dict[tuple[int, int], list[int]]:
+        """The runs of a stage by the widths that their layers are filled up to; logits are all of one width."""
+        members: dict[tuple[int, int], list[int]] = {}
+        for linear in linears:
+            inputs, outputs = linear.shape
+            gives_logits = linear.outputs.stop <= self.logit_rows
+            widths = packed_width(inputs), outputs if gives_logits else packed_width(outputs)
+            members.setdefault(widths, []).append(linear.run)
+        return members

@@ -7,22 +7,33 @@ that each result goes into memory made beforehand. Nothing in a step waits for t
 what changes from step to step is loaded for many steps ahead, so that a step can be captured once and replayed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
+from app.domain.configuration import MLPConfig
 from worker.mlp import dropout
-from worker.mlp.batch_norm import BatchNorm, fold
-from worker.mlp.fused.layout import BlockIndex, Layout, fusion_order
+from worker.mlp.batch_norm import fold, scale_and_shift
+from worker.mlp.fused.layout import Layout, fusion_order
 from worker.mlp.fused.member import Member, TrainingState
-from worker.mlp.fused.optimizers import OPTIMIZERS, Optimizer
-from worker.mlp.fused.parameters import RunFactors, StackedNorms, StackedParameters, copy_layers
+from worker.mlp.fused.optimizers import Optimizer
+from worker.mlp.fused.packing import Packing, gather
+from worker.mlp.fused.parameters import FlatParameters, copy_layers, norms_of_run
 from worker.mlp.fused.step_kind import StepKind
 from worker.mlp.fused.step_table import StepTable
-from worker.mlp.fused.workspace import Workspace
-from worker.mlp.initializers import Parameters
+from worker.mlp.fused.workspace import DropoutBuffers, Level, Workspace
+from worker.mlp.initializers import Layer, Parameters
 from worker.mlp.scores import RunningSums
+
+
+def layout_for(configs: Sequence[MLPConfig], features: int, classes: int, device: torch.device) -> Layout:
+    """The layout that is quickest on a device: where each operation is a launch, the one of fewer kernels."""
+    layout = Layout(configs, features, classes)
+    if device.type == "cpu":
+        return layout
+    return min(layout, Layout(configs, features, classes, packed=True), key=Layout.kernels)
 
 
 class FusedMLP:
@@ -42,13 +53,16 @@ class FusedMLP:
         self._kind, *other_kinds = {StepKind.of(config) for config in configs}
         if other_kinds:
             raise ValueError("the members of a fused network are of one kind")
-        self.layout = Layout.of(configs, members[0].features, members[0].classes)
         self._configs, self._like = configs, like.new_empty(0)
-        self._parameters = StackedParameters(self.layout, self._like, gain=1 if self._kind.batch_norm else None)
-        self._running_stats = StackedNorms(self.layout, self._like, 0, 1) if self._kind.batch_norm else None
+        self.layout = layout_for(configs, members[0].features, members[0].classes, like.device)
+        self._packing = Packing(self.layout, like.device) if self.layout.packed else None
+        self._parameters = FlatParameters(self.layout, self._like, self._kind.batch_norm)
+        self._parameters.gain.fill_(1)
+        running_shape = self._parameters.gain.shape  # [hidden rows, 1]
+        self._running = Layer(self._like.new_zeros(running_shape), self._like.new_ones(running_shape))
         # [1], how many of the loaded steps were taken: a tensor, so that a captured step moves it on by itself
         self.cursor = torch.zeros(1, dtype=torch.int64, device=self._like.device)
-        self.optimizer: Optimizer = OPTIMIZERS[self._kind.rule](configs, self._parameters, self._like)
+        self._optimizer = Optimizer(configs, self._parameters, self._like)
         for position, member in enumerate(members):
             self._copy_member(position, member)
         self._make_loss_coefficients()
@@ -63,30 +77,39 @@ class FusedMLP:
         self._smoothing = smoothing / self.layout.classes if self._kind.label_smoothing else None  # [runs, 1, 1]
 
     def _make_dropout_coefficients(self) -> None:
+        device, widths = self._like.device, self.layout.max_widths()
+        run_of_unit = self.layout.run_of_row()[self.layout.logit_rows :]  # [hidden rows]
         shares = [config.dropout for config in self._configs]
-        thresholds = torch.tensor([dropout.threshold(share) for share in shares], dtype=torch.int32)
-        thresholds = thresholds.to(self._like.device)  # [runs]
-        self._dropout_thresholds = RunFactors(thresholds, self._parameters)
+        thresholds = torch.tensor([dropout.threshold(share) for share in shares], dtype=torch.int32)  # [runs]
+        scales = self._like.new_tensor([1 / (1 - share) for share in shares])  # [runs], keeps the mean
+        self._dropout_thresholds = thresholds[run_of_unit].unsqueeze(1).to(device)  # [hidden rows, 1]
+        self._survivor_scales = scales[run_of_unit.to(device)].unsqueeze(1)  # [hidden rows, 1]
+        # narrower layers read the first rows of the noise that the widest one has
+        starts = [0, *accumulate(widths)]
+        noise_rows = [
+            torch.arange(starts[level], starts[level] + rows.stop - rows.start)
+            for level, rows in self.layout.hidden_slices()
+        ]
+        self._noise_rows = torch.cat(noise_rows).to(device)  # [hidden rows] int64
         # [steps, 2 * hidden layers] int32, two for the key of each layer
-        self._dropout_keys = StepTable(2 * len(self.layout.max_widths()), thresholds)
-        survivor_scales = self._like.new_tensor([1 / (1 - share) for share in shares])  # [runs], keeps the mean
-        self._survivor_scales = RunFactors(survivor_scales, self._parameters)
+        self._dropout_keys = StepTable(2 * len(widths), thresholds.to(device))
 
     def _copy_member(self, position: int, member: Member) -> None:
         copy_layers(self._parameters.of_run(position), member.parameters)
         if member.state is None:
             return
-        self.optimizer.steps = member.state.steps
-        for stacked, layers in zip(self.optimizer.state, member.state.optimizer, strict=True):
+        self._optimizer.steps = member.state.steps
+        for stacked, layers in zip(self._optimizer.state, member.state.optimizer, strict=True):
             copy_layers(stacked.of_run(position), layers)
-        if self._running_stats:
-            copy_layers(self._running_stats.of_run(position), member.state.running_stats)
+        copy_layers(self._running_stats(position), member.state.running_stats)
+
+    def _running_stats(self, position: int) -> Parameters:
+        return norms_of_run(self.layout, position, *self._running) if self._kind.batch_norm else []
 
     def member(self, position: int) -> Member:
         """One network as it is now: views of its parameters and its state."""
-        running_stats = self._running_stats.of_run(position) if self._running_stats else []
-        optimizer_state = [stacked.of_run(position) for stacked in self.optimizer.state]
-        state = TrainingState(optimizer_state, running_stats, self.optimizer.steps)
+        optimizer_state = [stacked.of_run(position) for stacked in self._optimizer.state]
+        state = TrainingState(optimizer_state, self._running_stats(position), self._optimizer.steps)
         return Member(self._configs[position], self._parameters.of_run(position), state)
 
     def parameters(self, position: int) -> Parameters:
@@ -95,22 +118,19 @@ class FusedMLP:
         They are views, but for layers into which a batch normalization is folded.
         """
         linear = self._parameters.linear_of_run(position)
-        if not self._parameters.norms or not self._running_stats:
+        if not self._kind.batch_norm:
             return linear
-        norms = zip(self._parameters.norms.of_run(position), self._running_stats.of_run(position), strict=True)
+        affine = norms_of_run(self.layout, position, self._parameters.gain, self._parameters.shift)
+        norms = zip(affine, self._running_stats(position), strict=True)
         folded = [fold(layer, *norm) for layer, norm in zip(linear, norms, strict=False)]
         return folded + linear[len(folded) :]
 
-    def for_evaluation(self) -> "FusedMLP":
-        """The networks to `evaluate`: these themselves, or with batch normalization copies into which it is folded."""
-        if not self._running_stats:
-            return self
-        members = [Member.for_evaluation(config, self.parameters(i)) for i, config in enumerate(self._configs)]
-        return FusedMLP(members, self._like)
-
     def workspace(self, batch: int, training: bool = True) -> Workspace:
         """Buffers for `step`, or without `training` only for `evaluate`, on batches of exactly this size."""
-        return Workspace(self.layout, batch, self._like, self._kind if training else None)
+        space = Workspace(self.layout, self._packing, batch, self._like, self._kind if training else None)
+        if training:
+            space.changes = self._optimizer.changes(list(space.gradients()))
+        return space
 
     def load_steps(
         self,
@@ -121,24 +141,24 @@ class FusedMLP:
     ) -> None:
         """Prepares the next steps, all of which must be taken."""
         self.cursor.zero_()
-        self.optimizer.load_rates(rates)
+        self._optimizer.load_rates(rates)
         if self._kind.dropout:
             steps = range(first, first + len(rates))
-            keys = dropout.keys(seed, epoch, steps, len(self.layout.max_widths()))  # [steps, hidden layers, 2]
+            keys = dropout.keys(seed, epoch, steps, len(self.layout.levels))  # [steps, hidden layers, 2]
             self._dropout_keys.load(keys.flatten(1))
 
     def step(
         self,
-        space: Workspace,  # for training, on batches of this size
-        x: Tensor,  # [batch, features]
-        y: Tensor,  # [batch] int64
+        space: Workspace,  # for training; its `x` and `y` are the mini-batch
         sums: RunningSums,  # the batch is added as it was before the step
     ) -> None:
         """Takes the next loaded step: the same operations on the same memory, whichever step it is."""
-        self.optimizer.begin_step(space.batch, self.cursor)
-        if space.masks:
-            self._draw_masks(space)
-        self._score_batch(space, x, y, sums)  # leaves log(softmax(z)) in space.logits_grad
+        y = space.y  # [batch] int64
+        self._optimizer.begin_step(self.cursor)
+        if space.dropout:
+            self._draw_masks(space.dropout)
+        self._forward(space, space.x, self._normalize)
+        self._add_scores(space, y, sums)  # leaves log(softmax(z)) in space.logits_grad
         if self._smoothing is not None:
             self._add_smoothing_loss(space, y, sums, self._smoothing)
         # dL/dz of the cross-entropy is softmax(z) minus the target probabilities: D2L 4.1.2.2. It is made in the memory
@@ -148,19 +168,18 @@ class FusedMLP:
             logits_grad.sub_(self._smoothing)  # [runs, 1, 1]
         targets = self._targets(y)
         logits_grad.scatter_add_(1, targets, self._target_grad.expand(targets.shape))
-        # here, where there are few numbers, and not at the parameters, where there are many
-        logits_grad.mul_(self.optimizer.logits_grad_scale())  # [runs, 1, 1]
-        self._backward(space, x)
+        logits_grad.mul_(self._optimizer.logits_grad_scale(space.batch))  # [runs, 1, 1]
+        self._backward(space)
+        self._optimizer.update(space.changes)
         self.cursor.add_(1)
 
-    def _draw_masks(self, space: Workspace) -> None:
-        """Draws the masks of a step; blocks of narrower layers read the first rows of the widest layer's noise."""
+    def _draw_masks(self, buffers: DropoutBuffers) -> None:
         keys = self._dropout_keys.select(self.cursor).view(-1, 2)  # [hidden layers, 2] int32
-        noise = [layer.draw(key) for layer, key in zip(space.noise, keys, strict=True)]  # [max width, batch] each
-        for block, mask in space.masks:
-            _, outputs, _ = mask.shape
-            survives = noise[self.layout.blocks[block].depth][:outputs] >= self._dropout_thresholds.of_block(block)
-            torch.mul(survives, self._survivor_scales.of_block(block), out=mask)  # [runs, outputs, batch]
+        noise = buffers.noise.draw(keys)  # [noise rows, batch] int32
+        gather(noise, self._noise_rows, buffers.values)  # [hidden rows, batch]
+        # 0 and 1 as floats: to multiply truth values takes three times as long on a CPU
+        torch.ge(buffers.values, self._dropout_thresholds, out=buffers.mask)
+        buffers.mask.mul_(self._survivor_scales)
 
     def evaluate(
         self,
@@ -169,21 +188,17 @@ class FusedMLP:
         y: Tensor,  # [batch] int64
         sums: RunningSums,  # the batch is added
     ) -> None:
-        """Adds a batch's losses and correct answers to the sums.
+        """Adds a batch's losses and correct answers to the sums: nothing is dropped, and running statistics serve."""
+        self._forward(space, x, self._normalize_by_running_stats)
+        self._add_scores(space, y, sums)
 
-        Networks with batch normalization are evaluated as their `for_evaluation()`.
-        """
-        self._score_batch(space, x, y, sums)
-
-    def _score_batch(
+    def _add_scores(
         self,
-        space: Workspace,  # on batches of this size
-        x: Tensor,  # [batch, features]
+        space: Workspace,  # after a forward pass
         y: Tensor,  # [batch] int64
         sums: RunningSums,  # the batch is added
     ) -> None:
         """Adds a batch's losses and correct answers to the sums; leaves log-probabilities in `space.logits_grad`."""
-        self._forward(space, x)
         torch.log_softmax(space.logits, 1, out=space.logits_grad)  # [runs, classes, batch]
         sums.loss.sub_(space.logits_grad.gather(1, self._targets(y)).sum((1, 2)))  # [runs]
         # on a CPU max(1) takes a fifth of argmax(1) here, and both give the first of equals
@@ -212,50 +227,57 @@ class FusedMLP:
         self,
         space: Workspace,
         x: Tensor,  # [batch, features]
+        normalize: Callable[[Level], None],
     ) -> None:
-        first = self._parameters.first
-        torch.addmm(first.bias, first.weight, x.T, out=space.first_out)  # [first rows, batch]
-        if space.norm:
-            self._norm_forward(None, space.norm)  # [hidden rows, batch]
-        for section in space.sections:
-            section.forward()  # [rows of one activation, batch]
-        for stage in space.stages:
-            weight, bias = self._parameters.layers[stage.block]
-            torch.baddbmm(bias, weight, stage.inputs, out=stage.out)  # [runs, outputs, batch]
-            if stage.hidden:
-                if stage.norm:
-                    self._norm_forward(stage.block, stage.norm)
-                stage.hidden.forward()  # [runs, outputs, batch]
+        first_bias = self._parameters.bias[self.layout.first_rows]
+        torch.addmm(first_bias, self._parameters.first, x.T, out=space.first_out)  # [first rows, batch]
+        if self._packing and space.packed:
+            gather(self._parameters.padded_bias, self._packing.from_rows, space.packed.bias)
+        for stage, (level, products) in enumerate(zip(space.levels, space.products, strict=True)):
+            if self._kind.batch_norm:
+                normalize(level)
+            level.activate()
+            if self._packing and space.packed:
+                inputs = self._packing.inputs[stage]
+                gather(space.hidden_outputs, self._packing.from_hidden[inputs], space.packed.inputs[inputs])
+            for product in products:
+                weight = self._parameters.weights[product.block]
+                bias = self._parameters.biases[product.block] if product.bias is None else product.bias
+                torch.baddbmm(bias, weight, product.inputs, out=product.out)  # [runs, outputs, batch]
+            if self._packing and space.packed:
+                rows = self.layout.results(stage)
+                gather(space.packed.outputs, self._packing.to_rows[rows], space.values[rows])
 
     def _backward(
         self,
         space: Workspace,  # with dL/dlogits in logits_grad
-        x: Tensor,  # [batch, features]
     ) -> None:
-        for stage in reversed(space.stages):
-            if stage.hidden:
-                stage.hidden.backward()  # [runs, outputs, batch]
-                if stage.norm:
-                    self._norm_backward(stage.block, stage.norm)
-            weight = self._parameters.layers[stage.block].weight
-            # before the weights change: the grad is that of the weights which the forward pass had
-            torch.bmm(weight.mT, stage.out_grad, out=stage.inputs_grad)  # [runs, inputs, batch]
-            self.optimizer.update(stage.block, stage.out_grad, stage.inputs.mT)  # at once, while both are in the cache
-        # the stages have filled in the grads of the sections, whose views they read
-        for section in space.sections:
-            section.backward()  # [rows of one activation, batch]
-        if space.norm:
-            self._norm_backward(None, space.norm)  # [hidden rows, batch]
-        # the logits of runs without hidden layers end first_out_grad, so that one product serves all runs
-        self.optimizer.update(None, space.first_out_grad, x)
+        """Computes dL/dz of all hidden rows; the weights change only afterwards."""
+        for stage, (level, products) in reversed(list(enumerate(zip(space.levels, space.products, strict=True)))):
+            if self._packing and space.packed:
+                outputs = self._packing.outputs[stage]
+                gather(space.grads, self._packing.from_rows[outputs], space.packed.outputs[outputs])
+            # Each row is read by one product alone, which therefore writes its grad: nothing is zeroed before, and
+            # nothing added up.
+            for product in products:
+                weight = self._parameters.weights[product.block]
+                torch.bmm(weight.mT, product.out_grad, out=product.inputs_grad)  # [runs, inputs, batch]
+            if self._packing and space.packed:
+                gather(space.packed.inputs_grad, self._packing.to_hidden[level.rows], level.grad)
+            level.backward()
+            if level.norm:
+                affine, running = self._norms(level)
+                level.norm.backward(affine, running, space.norm_grads[:, level.rows])
 
-    def _norm_forward(self, block: BlockIndex, norm: BatchNorm) -> None:
-        assert self._parameters.norms
-        assert self._running_stats
-        norm.forward(self._parameters.norms.layer(block), self._running_stats.layer(block))
+    def _norms(self, level: Level) -> tuple[Layer, Layer]:  # [rows, 1] each
+        """Gain and shift, and running mean and variance, of a level."""
+        gain, shift = self._parameters.gain[level.rows], self._parameters.shift[level.rows]
+        return Layer(gain, shift), Layer(self._running.weight[level.rows], self._running.bias[level.rows])
 
-    def _norm_backward(self, block: BlockIndex, norm: BatchNorm) -> None:
-        assert self._parameters.norms
-        assert self._running_stats
-        grads = norm.backward(self._parameters.norms.layer(block), self._running_stats.layer(block))
-        self.optimizer.update_norm(block, grads)
+    def _normalize(self, level: Level) -> None:
+        assert level.norm
+        level.norm.forward(*self._norms(level))
+
+    def _normalize_by_running_stats(self, level: Level) -> None:
+        scale, shift = scale_and_shift(*self._norms(level))
+        torch.addcmul(shift, level.z, scale, out=level.z)

@@ -1,153 +1,76 @@
-"""Parameters of many networks as few tensors, and whatever else has their shapes."""
+"""Numbers shaped as the parameters of many networks, in one flat memory: the parameters, or an optimizer's state."""
 
 import torch
 from torch import Tensor
 
-from worker.mlp.fused.layout import BlockIndex, Layout
-from worker.mlp.fused.step_table import StepTable
+from worker.mlp.fused.layout import Block, Layout
 from worker.mlp.initializers import Layer, Parameters
 
 
-class StackedNorms:
-    """Two numbers for each hidden unit of a group: gain and shift, or running mean and variance, of its normalization.
+class FlatParameters:
+    """All parameters of a group, one after the other, and views of them; all begins at zero.
 
-    They stand as the weight and the bias of layers: [hidden rows, 1] for the first layer of all runs, of which the
-    blocks that read the data are views, and [runs, outputs, 1] for each block.
+    First the weights of the first layer, then those of each block, then gains and shifts of normalized hidden units,
+    then the biases, in the order of the rows. Behind them a zero stands, for the outputs that only fill up a product.
     """
 
     def __init__(
         self,
         layout: Layout,
         like: Tensor,  # any shape: gives dtype and device
-        weight: float,  # what every gain or mean begins with
-        bias: float,  # what every shift or variance begins with
+        normalizes: bool,  # whether hidden units have gain and shift; their biases are then not trained
     ) -> None:
-        self._layout = layout
-
-        def layer(*shape: int) -> Layer:
-            return Layer(like.new_full(shape, weight), like.new_full(shape, bias))
-
-        rows_of = dict(layout.first_slices())
-        self._first = layer(layout.hidden_rows, 1)  # [hidden rows, 1] each
-        self._layers: dict[int, Layer] = {}
-        for index, block in enumerate(layout.blocks):
-            if block.is_hidden:
-                shape = (block.size, block.outputs, 1)
-                in_first = index in rows_of
-                self._layers[index] = (
-                    Layer(*(tensor[rows_of[index]].view(shape) for tensor in self._first))
-                    if in_first
-                    else layer(*shape)
-                )
-
-    def layer(self, block: BlockIndex) -> Layer:  # [runs, outputs, 1] or [hidden rows, 1] each
-        """The two numbers of each unit of a hidden block."""
-        return self._first if block is None else self._layers[block]
-
-    def of_run(self, position: int) -> Parameters:
-        """Views of one run's, [outputs] each, for each of its hidden layers."""
-        hidden = [index for index in self._layout.path(position) if index in self._layers]
-        local_positions = [position - self._layout.blocks[index].runs.start for index in hidden]
-        return [
-            Layer(*(tensor[local, :, 0] for tensor in self._layers[index]))
-            for index, local in zip(hidden, local_positions, strict=True)
+        self.layout, self.normalizes = layout, normalizes
+        first_rows = layout.first_rows.stop - layout.first_rows.start
+        hidden_rows = layout.hidden_rows if normalizes else 0
+        shapes = [
+            (first_rows, layout.features),
+            *((len(block.runs), block.outputs, block.inputs) for block in layout.blocks),
+            *((hidden_rows, 1), (hidden_rows, 1), (layout.row_count + 1, 1)),
         ]
+        sizes = [torch.Size(shape).numel() for shape in shapes]
+        self.numbers = like.new_zeros(sum(sizes))  # [numbers]
+        views = [part.view(shape) for part, shape in zip(torch.split(self.numbers, sizes), shapes, strict=True)]
+        self.first, *self.weights, self.gain, self.shift, self.padded_bias = views
+        self.bias = self.padded_bias[: layout.row_count]  # [rows, 1]
+        # by block [runs, outputs, 1]; in a packed layout no views have these shapes
+        self.biases = [] if layout.packed else [self._bias_of(block) for block in layout.blocks]
+        # those of the logits come first; where a hidden unit has a shift, its bias is not trained
+        self.trained_biases = layout.logit_rows if normalizes else layout.row_count
 
-
-class StackedParameters:
-    """Numbers shaped as the parameters of a group: the parameters themselves, or an optimizer's state of each.
-
-    All begins at zero, but for the gain of the norms.
-    """
-
-    def __init__(
-        self,
-        layout: Layout,
-        like: Tensor,  # any shape: gives dtype and device
-        gain: float | None = None,  # what every gain begins with; None: no hidden unit is normalized
-    ) -> None:
-        self.layout = layout
-        self.run_of_row = layout.run_of_row().to(like.device)  # [first rows] int64
-        rows = layout.first_rows
-        # The blocks that read the data are views of the first layer: one product does the work of all of them, and
-        # each run is still found by its block.
-        self.first = Layer(like.new_zeros(rows, layout.features), like.new_zeros(rows, 1))  # [first rows, features | 1]
-        self.norms = None if gain is None else StackedNorms(layout, like, gain, 0)
-        rows_of = dict(layout.first_slices())
-        self.layers: list[Layer] = []  # by block: weight [runs, outputs, inputs], bias [runs, outputs, 1]
-        for index, block in enumerate(layout.blocks):
-            weight, bias = (block.size, block.outputs, block.inputs), (block.size, block.outputs, 1)
-            if index in rows_of:
-                part = rows_of[index]
-                self.layers.append(Layer(self.first.weight[part].view(weight), self.first.bias[part].view(bias)))
-            else:
-                self.layers.append(Layer(like.new_zeros(weight), like.new_zeros(bias)))
-
-    def layer(self, block: BlockIndex) -> Layer:  # weight [runs, outputs, inputs], bias [runs, outputs, 1]
-        """A block's weights and biases; those of the first layer are [first rows, features] and [first rows, 1]."""
-        return self.first if block is None else self.layers[block]
-
-    def trains_bias(self, block: BlockIndex) -> bool:
-        """Whether the bias of a block, or with None of the first layer, is trained: not where a norm's shift is."""
-        return self.norms is None or (block is not None and not self.layout.blocks[block].is_hidden)
+    def _bias_of(self, block: Block) -> Tensor:  # [runs, outputs, 1]
+        rows = slice(block.output_row, block.output_row + len(block.runs) * block.outputs)
+        return self.bias[rows].view(-1, block.outputs, 1)
 
     def linear_of_run(self, position: int) -> Parameters:
         """Views of one run's linear layers, weight [outputs, inputs] and bias [outputs]."""
         layers = []
-        for index in self.layout.path(position):
-            local = position - self.layout.blocks[index].runs.start
-            weight, bias = self.layers[index]
-            layers.append(Layer(weight[local], bias[local, :, 0]))
+        start = self.layout.first_rows.start
+        for layer, rows in enumerate(self.layout.rows[position]):
+            if layer == 0:
+                weight = self.first[rows.start - start : rows.stop - start]  # [outputs, features]
+            else:
+                block, place = self.layout.place[position, layer]
+                inputs = self.layout.rows[position][layer - 1]
+                weight = self.weights[block][place, : rows.stop - rows.start, : inputs.stop - inputs.start]
+            layers.append(Layer(weight, self.bias[rows, 0]))
         return layers
 
     def of_run(self, position: int) -> Parameters:
         """Views of all that a run has: its linear layers, then gain and shift of its hidden layers."""
-        return self.linear_of_run(position) + (self.norms.of_run(position) if self.norms else [])
+        norms = norms_of_run(self.layout, position, self.gain, self.shift) if self.normalizes else []
+        return self.linear_of_run(position) + norms
 
 
-class RunFactors:
-    """One number for each run, shaped to be multiplied with its parameters."""
-
-    def __init__(
-        self,
-        values: Tensor,  # [runs]
-        parameters: StackedParameters,  # whose layout and device they have
-    ) -> None:
-        self._blocks, self._run_of_row = parameters.layout.blocks, parameters.run_of_row
-        self._by_run = values.clone()  # [runs]
-        # The rows of the first layer belong to runs of different widths: no view of [runs] has their shape.
-        self._by_row = values[self._run_of_row]  # [first rows]
-
-    def of_block(self, block: BlockIndex) -> Tensor:  # [runs, 1, 1] or [first rows, 1]
-        """A view of the numbers of a block's runs."""
-        return self._by_row.view(-1, 1) if block is None else self._by_run[self._blocks[block].runs].view(-1, 1, 1)
-
-
-class StepFactors(RunFactors):
-    """One number for each run that changes from step to step, in the memory of the views that were given out."""
-
-    def __init__(
-        self,
-        parameters: StackedParameters,
-        like: Tensor,  # any shape: gives dtype and device
-    ) -> None:
-        super().__init__(like.new_zeros(parameters.layout.runs), parameters)
-        self._table = StepTable(parameters.layout.runs, like)
-
-    def load(
-        self,
-        values: Tensor,  # [steps, runs]
-    ) -> None:
-        """Writes the numbers of the steps that follow."""
-        self._table.load(values)
-
-    def select(
-        self,
-        cursor: Tensor,  # [1] int64, how many of the loaded steps were taken
-    ) -> None:
-        """Goes to the numbers at the cursor."""
-        self._by_run.copy_(self._table.select(cursor)[0])
-        torch.index_select(self._by_run, 0, self._run_of_row, out=self._by_row)
+def norms_of_run(
+    layout: Layout,
+    position: int,
+    weight: Tensor,  # [hidden rows, 1], gain or running mean
+    bias: Tensor,  # [hidden rows, 1], shift or running variance
+) -> Parameters:
+    """Views of one run's numbers of normalized units, [outputs] each, for each of its hidden layers."""
+    parts = [layout.hidden(rows) for rows in layout.rows[position][:-1]]
+    return [Layer(weight[part, 0], bias[part, 0]) for part in parts]
 
 
 def copy_layers(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from app.domain.runs import EpochResult, Run
 from worker.device.cuda_graph import Recorder
-from worker.mlp.evaluation import evaluate
+from worker.mlp.evaluation import Evaluation
 from worker.mlp.fused.epoch_steps import EpochSteps
 from worker.mlp.fused.layout import fusion_order
 from worker.mlp.fused.member import Member
@@ -22,6 +22,8 @@ from worker.mlp.scores import Score
 from worker.mlp.seeds import epoch_order
 from worker.mlp.split import Split
 
+IDLE_SHARE = 0.25  # of a network's units may belong to runs that have left
+
 
 def group_runs(runs: Sequence[Run]) -> Iterator[list[Run]]:
     """The runs that can train as one network, each group in fusion order."""
@@ -33,7 +35,11 @@ def group_runs(runs: Sequence[Run]) -> Iterator[list[Run]]:
 
 
 class RunGroup:
-    """Runs of one seed, batch size and kind of step, trained as one network; runs may leave, but none may join."""
+    """Runs of one seed, batch size and kind of step, trained as one network; runs may leave, but none may join.
+
+    Where steps are recorded, runs that have left stay in the network, at rate 0 and out of the results, until a quarter
+    of its units are theirs: to put it together anew costs as much as many steps.
+    """
 
     def __init__(
         self,
@@ -42,9 +48,8 @@ class RunGroup:
         recorder: Recorder | None,  # None: each operation is called by itself
         states: Mapping[Hashable, RunState],  # by key, of runs that go on after some epochs
     ) -> None:
-        self.runs = runs
         self._split, self._recorder = split, recorder
-        self._fuse([self._first_member(run, states.get(run.key)) for run in runs])
+        self._fuse(runs, [self._first_member(run, states.get(run.key)) for run in runs])
 
     def _first_member(self, run: Run, state: RunState | None) -> Member:
         """The run as it goes on, or as it begins."""
@@ -53,58 +58,78 @@ class RunGroup:
         features, dtype = self._split.train_x.shape[1], self._split.train_x.dtype
         return Member(run.config, initial_parameters(run, features, self._split.classes, dtype))
 
-    def _fuse(self, members: list[Member]) -> None:
-        # The workspaces of a former network, and its graphs, go before the new one comes: both would not always fit.
-        # Its parameters stay until they are copied, because the members are views of them.
-        self._steps: EpochSteps | None = None
-        self._model = FusedMLP(members, like=self._split.train_x)
-        x, y, batch = self._split.train_x, self._split.train_y, self.runs[0].config.batch_size
+    @property
+    def runs(self) -> list[Run]:
+        """Those that train."""
+        return [self._fused_runs[position] for position in self._positions]
+
+    def _fuse(self, runs: list[Run], members: list[Member]) -> None:
+        x, y, batch = self._split.train_x, self._split.train_y, runs[0].config.batch_size
+        self._fused_runs, self._positions = runs, list(range(len(runs)))
+        self._model = FusedMLP(members, like=x)
         self._steps = EpochSteps(self._model, x, y, batch, self._recorder)
-        counts = [run.config.parameter_count(self._split.train_x.shape[1], self._split.classes) for run in self.runs]
-        self._time_shares = [count / sum(counts) for count in counts]
+        self._validation = Evaluation(self._model, self._split.val_x, self._split.val_y, self._recorder)
 
     def epoch(self, epoch: int) -> list[EpochResult]:
         """Trains every run for one epoch and validates it."""
         start = perf_counter()
         train_scores = self._train_epoch(epoch)
-        val_scores = evaluate(self._model, self._split.val_x, self._split.val_y)
+        val_scores = self._validation.scores()
         seconds = perf_counter() - start  # the scores have made the host wait for the device
-        return [
-            EpochResult(run.key, epoch, *train, *val, seconds * share, not math.isfinite(train.loss + val.loss))
-            for run, train, val, share in zip(self.runs, train_scores, val_scores, self._time_shares, strict=True)
-        ]
+        results = []
+        for position, share in zip(self._positions, self._time_shares(), strict=True):
+            key, train, val = self._fused_runs[position].key, train_scores[position], val_scores[position]
+            diverged = not math.isfinite(train.loss + val.loss)
+            results.append(EpochResult(key, epoch, *train, *val, seconds * share, diverged))
+        return results
+
+    def _time_shares(self) -> list[float]:
+        counts = [run.config.parameter_count(self._split.train_x.shape[1], self._split.classes) for run in self.runs]
+        return [count / sum(counts) for count in counts]
 
     def _train_epoch(self, epoch: int) -> list[Score]:
-        assert self._steps
-        seed = self.runs[0].seed
+        seed = self._fused_runs[0].seed
         order = epoch_order(seed, epoch, len(self._split.train_y))  # [n] int64
         return self._steps.take_all(order, self._rates(epoch, self._steps.count), seed, epoch)
 
     def _rates(self, epoch: int, steps: int) -> Tensor:  # [steps, runs] float64
         """The learning rates of an epoch."""
         configs = [run.config for run in self.runs]
+        rates = torch.zeros(steps, len(self._fused_runs), dtype=torch.float64)
         if all(is_constant(config) for config in configs):
-            return torch.tensor([config.learning_rate for config in configs], dtype=torch.float64).expand(steps, -1)
-        return learning_rates(configs, epoch, steps)
+            rates[:, self._positions] = torch.tensor([config.learning_rate for config in configs], dtype=torch.float64)
+        else:
+            rates[:, self._positions] = learning_rates(configs, epoch, steps)
+        return rates
 
     def parameters_of(self, keys: Collection[Hashable]) -> Iterator[tuple[Hashable, Parameters]]:
         """Copies, on the CPU, of the parameters of those of its runs that are among `keys`."""
         cpu = torch.device("cpu")
-        for position, run in enumerate(self.runs):
+        for position, run in zip(self._positions, self.runs, strict=True):
             if run.key in keys:
                 yield run.key, [layer.to(cpu, copy=True) for layer in self._model.parameters(position)]
 
     def members_of(self, keys: Collection[Hashable]) -> Iterator[tuple[Hashable, Member]]:
         """Copies, on the CPU, of those of its runs that are among `keys`."""
-        for position, run in enumerate(self.runs):
+        for position, run in zip(self._positions, self.runs, strict=True):
             if run.key in keys:
                 yield run.key, self._model.member(position).to_cpu()
 
     def leave(self, keys: Collection[Hashable]) -> bool:
-        """Goes on without these runs, in less memory; False when no run stays."""
-        staying = [position for position, run in enumerate(self.runs) if run.key not in keys]
-        if staying and len(staying) < len(self.runs):
+        """Goes on without these runs, sooner or later in less memory; False when no run stays."""
+        staying = [position for position in self._positions if self._fused_runs[position].key not in keys]
+        if len(staying) == len(self._positions):
+            return True
+        self._positions = staying
+        if staying and (self._recorder is None or self._idle_share() >= IDLE_SHARE):
             members = [self._model.member(position) for position in staying]
-            self.runs = [self.runs[position] for position in staying]
-            self._fuse(members)
+            # The workspaces of the former network, and its graphs, go before the new one comes: both would not always
+            # fit. Its parameters stay until they are copied, because the members are views of them.
+            del self._steps, self._validation, self._model
+            self._fuse(self.runs, members)
         return bool(staying)
+
+    def _idle_share(self) -> float:
+        """The share of the network's units that belong to runs which have left."""
+        units = [sum(run.config.hidden_layers) + self._split.classes for run in self._fused_runs]
+        return 1 - sum(units[position] for position in self._positions) / sum(units)

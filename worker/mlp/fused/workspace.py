@@ -1,6 +1,7 @@
 """The memory of a forward and backward pass of a fused network."""
 
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from typing import NamedTuple
 
 import torch
@@ -9,181 +10,180 @@ from torch import Tensor
 from worker.mlp.activations import Activation
 from worker.mlp.batch_norm import BatchNorm
 from worker.mlp.dropout import Noise
+from worker.mlp.fused.gradients import BatchedProductGradient, Gradient, ProductGradient, ReadyGradient, SumGradient
 from worker.mlp.fused.layout import Layout
+from worker.mlp.fused.optimizers import Change
+from worker.mlp.fused.packing import Packing
 from worker.mlp.fused.step_kind import StepKind
 
 
-class DroppedValues(NamedTuple):
-    """Hidden values of which some are dropped. Srivastava et al. 2014."""
-
-    mask: Tensor  # as the hidden values: 0, or 1 / (1 - dropout)
-    h: Tensor  # hidden values times the mask
-
-
-class HiddenValues(NamedTuple):
-    """A hidden layer's values for a batch: [rows, batch] of the first layer, [runs, outputs, batch] of a block.
-
-    `z` and `h` are one memory where the activation works in place.
-    """
+class Section(NamedTuple):
+    """The hidden units of one level that have one activation: one kernel for all runs, whatever their widths."""
 
     activation: Activation
-    z: Tensor  # pre-activations, normalized where there is normalization
-    h: Tensor  # hidden values
-    grad: Tensor  # dL/d`outputs` before `backward`, dL/dz after it
-    dropped: DroppedValues | None = None  # None: nothing is dropped
-
-    @property
-    def outputs(self) -> Tensor:
-        """What the next layer reads."""
-        return self.dropped.h if self.dropped else self.h
+    z: Tensor  # [rows, batch] pre-activations, normalized where there is normalization
+    h: Tensor  # [rows, batch] hidden values; the memory of z where all activations work in place
+    grad: Tensor  # [rows, batch] dL/dh before `backward`, dL/dz after it
 
     def forward(self) -> None:
-        """Computes `outputs` from `z`."""
         self.activation.forward(self.z, self.h)
-        if self.dropped:  # not in place: the activation's backward pass needs h as it was
-            torch.mul(self.h, self.dropped.mask, out=self.dropped.h)
+
+    def backward(self) -> None:
+        self.activation.backward(self.grad, self.h if self.activation.in_place else self.z)
+
+
+class Level(NamedTuple):
+    """Hidden units with the same number of hidden layers before them."""
+
+    rows: slice  # among the hidden rows
+    z: Tensor  # [rows, batch] what the products give
+    grad: Tensor  # [rows, batch] dL/d`outputs` before the backward pass, dL/dz after it
+    norm: BatchNorm | None  # from z to what the sections begin with; only in training
+    sections: list[Section]
+    h: Tensor  # [rows, batch]
+    mask: Tensor | None  # [rows, batch] 0, or 1 / (1 - dropout); None: nothing is dropped. Srivastava et al. 2014
+    outputs: Tensor  # [rows, batch] what the next layer reads: h, or h times the mask
+
+    def activate(self) -> None:
+        """Computes `outputs` from what the sections begin with."""
+        for section in self.sections:
+            section.forward()
+        if self.mask is not None:  # not in place: the activation's backward pass needs h as it was
+            torch.mul(self.h, self.mask, out=self.outputs)
 
     def backward(self) -> None:
         """Takes `grad` back through mask and activation, in place."""
-        if self.dropped:
-            self.grad.mul_(self.dropped.mask)
-        self.activation.backward(self.grad, self.h if self.activation.in_place else self.z)
-
-    def block_view(
-        self,
-        rows: slice,  # of the block, within these values
-        outputs: int,  # of each of its runs
-    ) -> "HiddenValues":  # [runs, outputs, batch] each
-        """Views of a block that reads the data."""
-        shape = (-1, outputs, self.z.shape[-1])
-        z, h, grad = (tensor[rows].view(shape) for tensor in (self.z, self.h, self.grad))
-        dropped = DroppedValues(*(tensor[rows].view(shape) for tensor in self.dropped)) if self.dropped else None
-        return HiddenValues(self.activation, z, h, grad, dropped)
+        if self.mask is not None:
+            self.grad.mul_(self.mask)
+        for section in self.sections:
+            section.backward()
 
 
-class Stage(NamedTuple):
-    """One batched product behind the first layer: where a block reads and writes."""
+class Product(NamedTuple):
+    """Where one batched product behind the first layer reads and writes."""
 
     block: int  # its index in the layout
+    bias: Tensor | None  # [runs, outputs, 1] where it is not a view of the parameters
     inputs: Tensor  # [runs, inputs, batch]
     inputs_grad: Tensor  # [runs, inputs, batch]
     out: Tensor  # [runs, outputs, batch]
     out_grad: Tensor  # [runs, outputs, batch]
-    hidden: HiddenValues | None  # [runs, outputs, batch] each; None: `out` is logits
-    norm: BatchNorm | None  # from `out` to what `hidden` begins with
 
 
-class Mask(NamedTuple):
-    """Where a block's mask is, to be drawn in each step."""
+class DropoutBuffers(NamedTuple):
+    """What the masks of all levels are drawn in."""
 
-    block: int  # its index in the layout
-    mask: Tensor  # [runs, outputs, batch]
+    noise: Noise  # for each level's widest layer, one below the other
+    values: Tensor  # [hidden rows, batch] int32
+    mask: Tensor  # [hidden rows, batch]
+
+
+class Packed(NamedTuple):
+    """The numbers that the products of a packed layout read and write, stages one below the other."""
+
+    bias: Tensor  # [output rows, 1]
+    inputs: Tensor  # [input rows, batch]
+    inputs_grad: Tensor  # [input rows, batch]
+    outputs: Tensor  # [output rows, batch], in the backward pass their grads
+
+    @classmethod
+    def zeros(cls, packing: Packing, batch: int, like: Tensor, training: bool) -> "Packed":
+        inputs = like.new_zeros(packing.input_rows, batch)
+        grad = torch.zeros_like(inputs) if training else inputs
+        return cls(like.new_zeros(packing.output_rows, 1), inputs, grad, like.new_zeros(packing.output_rows, batch))
 
 
 class Workspace:
     """The buffers for batches of one size, made once and used in every step.
 
-    Everything is [..., outputs, batch]: a run's rows are contiguous, and aligned whatever the widths beside it. The
-    logits of runs without hidden layers end the first layer's output and begin the logits: both are one memory.
+    A unit's values for a batch lie side by side, in the row that the layout has for it.
     """
 
     def __init__(
         self,
         layout: Layout,
+        packing: Packing | None,  # of a packed layout
         batch: int,  # examples, exactly so many
         like: Tensor,  # any shape: gives dtype and device
         kind: StepKind | None,  # None: only to evaluate; the grads then share the memory of the values
     ) -> None:
-        self.batch = batch
-        self._training = kind is not None
-        self._dropout, self._batch_norm = (kind.dropout, kind.batch_norm) if kind else (False, False)
+        self.batch, self._layout, self._like, self._kind = batch, layout, like, kind
         # a captured step reads the same memory in every replay, so that each mini-batch is copied to one place
         self.x = like.new_empty(batch if kind else 0, layout.features)  # [batch, features]
         self.y = torch.empty(batch if kind else 0, dtype=torch.int64, device=like.device)  # [batch]
-        self.first_out, self.logits = self._outputs_and_logits(layout, like)
-        # logits_grad holds log(softmax(z)) while a batch is scored; a training step then makes dL/dz of it in place
+        rows, hidden = layout.row_count, slice(layout.logit_rows, layout.row_count)
+        self._padding = int(packing is not None)  # a row of zeros behind the last one, which nothing writes to
+        self.values = self._rows(rows)  # [rows, batch] what the products give
+        self.grads = self._rows(rows) if kind else self.values  # [rows, batch]
+        # the grads of the logits hold log(softmax(z)) while a batch is scored; a step then makes dL/dz of it in place
+        logits_grad = self.grads[: hidden.start] if kind else torch.empty_like(self.values[: hidden.start])
+        self.logits = self.values[: hidden.start].view(layout.runs, layout.classes, batch)
+        self.logits_grad = logits_grad.view(self.logits.shape)
+        self.first_out, self.first_out_grad = self.values[layout.first_rows], self.grads[layout.first_rows]
+        self._z = self._h = self._outputs = self.values[hidden.start :]  # [hidden rows, batch], with the row of zeros
+        self.dropout: DropoutBuffers | None = None
         if kind:
-            self.first_out_grad, self.logits_grad = self._outputs_and_logits(layout, like)
-        else:
-            self.first_out_grad, self.logits_grad = self.first_out, torch.empty_like(self.logits)
-        self.norm: BatchNorm | None = None  # of the hidden rows of the first layer
-        self.sections: list[HiddenValues] = []  # the hidden rows of the first layer, a section for each activation
-        self.stages: list[Stage] = []  # in the order of the forward pass
-        hidden = self._make_sections(layout)
-        for index, block in enumerate(layout.blocks):
-            if not block.reads_data:
-                self.stages.append(self._make_stage(layout, index, hidden, like))
-        self.masks = [Mask(index, values.dropped.mask) for index, values in hidden.items() if values.dropped]
-        widths = layout.max_widths() if self._dropout else []
-        self.noise = [Noise(width, batch, like.device) for width in widths]  # by hidden layer, for all its blocks
+            self._make_training_values(kind)
+        self.norm_grads = like.new_empty(2, layout.hidden_rows if kind and kind.batch_norm else 0, 1)  # gain and shift
+        self.levels = [self._level(index) for index in range(len(layout.levels))]
+        self.packed = Packed.zeros(packing, batch, like, kind is not None) if packing else None
+        self.hidden_outputs, self.hidden_grads = self._outputs, self.grads[hidden.start :]
+        indices = count()  # of the blocks
+        self.products = [[self._product(next(indices)) for _ in stage] for stage in layout.stages]  # by stage
+        self.changes: Sequence[Change] = ()  # of the parameters, by the grads that a backward pass leaves here
 
-    def _outputs_and_logits(
-        self,
-        layout: Layout,
-        like: Tensor,  # any shape: gives dtype and device
-    ) -> tuple[Tensor, Tensor]:  # [first rows, batch] and [runs, classes, batch]
-        """The first layer's output and the logits, overlapping in the runs without hidden layers."""
-        hidden_size = layout.hidden_rows * self.batch
-        memory = like.new_empty(hidden_size + layout.runs * layout.classes * self.batch)
-        first_out = memory[: layout.first_rows * self.batch].view(layout.first_rows, self.batch)
-        return first_out, memory[hidden_size:].view(layout.runs, layout.classes, self.batch)
+    def gradients(self) -> Iterator[Gradient]:
+        """Those of all parameters that are trained, in their order, from what a backward pass leaves."""
+        yield ProductGradient(self.first_out_grad, self.x)
+        for product in chain.from_iterable(self.products):
+            yield BatchedProductGradient(product.out_grad, product.inputs.mT)
+        if self.norm_grads.numel():
+            yield ReadyGradient(self.norm_grads.flatten())
+        # where a hidden unit has a shift, its bias is not trained; those of the logits come first
+        yield SumGradient(self.grads[: self._layout.logit_rows if self.norm_grads.numel() else self._layout.row_count])
 
-    def _make_sections(self, layout: Layout) -> dict[int, HiddenValues]:
-        """Makes a section for each activation; gives back the blocks' values, which are views of their sections.
+    def _rows(self, number: int) -> Tensor:  # [number, batch], or one row of zeros more
+        memory = self._like.new_empty(number + self._padding, self.batch)
+        memory[number:].zero_()
+        return memory
 
-        One kernel then does an activation for all runs that have it, whatever their widths.
-        """
-        hidden: dict[int, HiddenValues] = {}
-        z = self.first_out  # [first rows, batch]
-        if self._batch_norm:
-            hidden_rows = slice(0, layout.hidden_rows)
-            self.norm = BatchNorm.of(self.first_out[hidden_rows], self.first_out_grad[hidden_rows])
-            z = self.norm.y  # [hidden rows, batch]
-        for activation, group in groupby(layout.first_slices(), lambda pair: layout.blocks[pair[0]].activation):
-            if activation is None:
-                continue
-            slices = list(group)
-            start, stop = slices[0][1].start, slices[-1][1].stop
-            section = self._hidden_values(activation, z[start:stop], self.first_out_grad[start:stop])
-            self.sections.append(section)
-            for index, rows in slices:
-                local_rows = slice(rows.start - start, rows.stop - start)
-                hidden[index] = section.block_view(local_rows, layout.blocks[index].outputs)
-        return hidden
+    def _make_training_values(self, kind: StepKind) -> None:
+        rows = self._layout.hidden_rows
+        if kind.batch_norm:
+            self._z = self._h = self._outputs = self._rows(rows)
+        if not all(a.in_place for level in range(len(self._layout.levels)) for a, _ in self._layout.sections(level)):
+            self._h = self._outputs = self._rows(rows)
+        if kind.dropout:
+            self._outputs = self._rows(rows)
+            values = torch.empty(rows, self.batch, dtype=torch.int32, device=self._like.device)
+            mask = self._like.new_empty(rows, self.batch)
+            noise = Noise(self._layout.max_widths(), self.batch, self._like.device)
+            self.dropout = DropoutBuffers(noise, values, mask)
 
-    def _make_stage(
-        self,
-        layout: Layout,
-        index: int,  # of the block
-        hidden: dict[int, HiddenValues],  # of the blocks before it; a hidden block adds its own
-        like: Tensor,  # any shape: gives dtype and device
-    ) -> Stage:
-        block = layout.blocks[index]
-        assert block.source is not None
-        norm = None
-        if block.activation is None:
-            out, out_grad = self.logits[block.runs], self.logits_grad[block.runs]  # [runs, classes, batch]
-        else:
-            out = z = like.new_empty(block.size, block.outputs, self.batch)
-            out_grad = torch.empty_like(out) if self._training else out
-            if self._batch_norm:
-                norm = BatchNorm.of(out, out_grad)
-                z = norm.y.view(out.shape)  # [runs, outputs, batch]
-            hidden[index] = self._hidden_values(block.activation, z, out_grad)
-        start = layout.blocks[block.source].runs.start
-        local_runs = slice(block.runs.start - start, block.runs.stop - start)
-        # Each run of the source is read by one block alone, which therefore writes its grad: nothing is zeroed before a
-        # backward pass, and nothing added up.
-        source = hidden[block.source]
-        inputs, inputs_grad = source.outputs[local_runs], source.grad[local_runs]  # [runs, inputs, batch]
-        return Stage(index, inputs, inputs_grad, out, out_grad, hidden.get(index), norm)
+    def _level(self, index: int) -> Level:
+        all_rows = self._layout.levels[index]
+        rows = self._layout.hidden(all_rows)
+        z, grad, mask = self.values[all_rows], self.grads[all_rows], self.dropout.mask[rows] if self.dropout else None
+        norm = BatchNorm.of(z, self._z[rows], grad) if self._kind and self._kind.batch_norm else None
+        sections = []
+        for activation, section in self._layout.sections(index):
+            part = self._layout.hidden(section)
+            part_z = self._z[part]  # [rows, batch]
+            part_h = part_z if self._h is self._z else self._h[part]
+            sections.append(Section(activation, part_z, part_h, self.grads[section]))
+        return Level(rows, z, grad, norm, sections, self._h[rows], mask, self._outputs[rows])
 
-    def _hidden_values(
-        self,
-        activation: Activation,
-        z: Tensor,  # [..., outputs, batch]
-        grad: Tensor,  # [..., outputs, batch]
-    ) -> HiddenValues:
-        h = z if activation.in_place else torch.empty_like(z)
-        dropped = DroppedValues(torch.empty_like(z), torch.empty_like(z)) if self._dropout else None
-        return HiddenValues(activation, z, h, grad, dropped)
+    def _product(self, index: int) -> Product:
+        block = self._layout.blocks[index]
+        runs = len(block.runs)
+
+        def view(memory: Tensor, start: int, width: int) -> Tensor:  # [runs, width, batch | 1]
+            return memory[start : start + runs * width].view(runs, width, -1)
+
+        memories = self.hidden_outputs, self.hidden_grads, self.values, self.grads
+        if self.packed:
+            memories = self.packed.inputs, self.packed.inputs_grad, self.packed.outputs, self.packed.outputs
+        inputs, inputs_grad = (view(memory, block.input_row, block.inputs) for memory in memories[:2])
+        out, out_grad = (view(memory, block.output_row, block.outputs) for memory in memories[2:])
+        bias = view(self.packed.bias, block.output_row, block.outputs) if self.packed else None
+        return Product(index, bias, inputs, inputs_grad, out, out_grad)
