@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -166,10 +167,24 @@ class Loop:
         if len(unfinished) == 1:
             shape = split.train_x.shape[1], split.classes
             raise cohort.TooLargeError(sweep, unfinished[0], shape, memory.free_memory(context.device))
-        half = len(unfinished) // 2
-        logger.warning("sweep %d: out of memory with %d trials, going on with %d", sweep.id, len(unfinished), half)
-        self._give_back(sweep, only=unfinished[half:])
-        return unfinished[:half]
+        going_on = self._at_one_epoch(unfinished[: len(unfinished) // 2])
+        numbers = sweep.id, len(unfinished), len(going_on)
+        logger.warning("sweep %d: out of memory with %d trials, going on with %d", *numbers)
+        going_on_ids = _trial_ids(going_on)
+        self._give_back(sweep, only=[trial for trial in unfinished if trial.lease.trial_id not in going_on_ids])
+        return going_on
+
+    def _at_one_epoch(self, trials: Sequence[ClaimedTrial]) -> list[ClaimedTrial]:
+        """Those of the trials that stand where the first does: of some a checkpoint may have been stored since."""
+        context = self._context
+
+        def read() -> dict[int, int]:
+            with transaction(context.engine) as session:
+                return queue.epochs_trained(session, _trial_ids(trials))
+
+        epochs = retry_while_disconnected(read, context.stopping)
+        current = [replace(t, epochs_trained=epochs[t.lease.trial_id]) for t in trials if t.lease.trial_id in epochs]
+        return [trial for trial in current if trial.epochs_trained == current[0].epochs_trained]
 
     def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
         """The trials with their parameters, as many as fit, and their data."""

@@ -14,9 +14,7 @@ KEEP_STOPPING = """
     UPDATE sweeps SET pruner = pruner || '{"mode": "stopping"}'
     WHERE pruner ->> 'name' IN ('successive_halving', 'hyperband')
 """
-FORGET_MODE = (
-    "UPDATE sweeps SET pruner = pruner - 'mode' WHERE pruner ->> 'name' IN ('successive_halving', 'hyperband')"
-)
+FORGET_MODE = "UPDATE sweeps SET pruner = (pruner - 'mode') #- '{wrapped,mode}' WHERE pruner IS NOT NULL"
 
 
 def make_waiting_index(condition: str) -> None:

@@ -12,10 +12,11 @@ from app.domain.pruning.options import stored_pruner
 from app.domain.pruning.promotion import RungRecord
 from app.domain.pruning.rungs import HalvingPruner, ladder, waits_at_rungs
 from app.domain.space import parse_space
-from app.domain.states import SweepState
+from app.domain.states import LIVE_TRIALS, SweepState, TrialState
 from app.lifecycle.claimable import HAS_CLAIMABLE
 
 STOPPED = "its sweep was stopped before it went on"
+EXCLUDED = "it was excluded while it waited at a rung"
 
 
 def max_epochs(sweep: Sweep) -> int:
@@ -46,24 +47,27 @@ def end_started(session: Session, sweep: Sweep) -> None:
 
 
 def _promote(session: Session, sweep: Sweep, halving: HalvingPruner) -> None:
-    records = _records(session, sweep, "true")
+    records = _records(session, sweep, "NOT excluded AND state <> 'cancelled'")
     is_final = not session.scalar(_MORE_WILL_COME, {"sweep": sweep.id})
     ids = promotion.promoted_ids(halving, sweep.first_objective, records, is_final=is_final)
     if ids:
         session.execute(_GO_ON, {"ids": ids})
     elif is_final:
         verdicts = promotion.verdicts(halving, sweep.first_objective, sweep.seeds, max_epochs(sweep), records)
-        waiting = {record: verdicts[record.trial_id] for record in records if record.trial_id in verdicts}
-        _end(session, sweep, halving, {record: wording.sentence(verdict) for record, verdict in waiting.items()})
+        reasons = {
+            record: wording.sentence(verdicts[record.trial_id]) for record in records if record.trial_id in verdicts
+        }
+        reasons |= dict.fromkeys(_records(session, sweep, "excluded AND rung IS NOT NULL"), EXCLUDED)
+        _end(session, sweep, halving, reasons)
 
 
 def _records(session: Session, sweep: Sweep, condition: str) -> list[RungRecord]:
     """The trials that have reached a rung and satisfy the condition."""
-    columns = (Trial.id, Trial.number, Trial.bracket, Trial.rung_means, Trial.rung)
+    columns = (Trial.id, Trial.number, Trial.bracket, Trial.rung_means, Trial.rung, Trial.state)
     query = select(*columns).where(Trial.sweep_id == sweep.id, Trial.rung_means != [], text(condition))
     return [
-        RungRecord(trial_id, number, bracket, tuple(means), rung)
-        for trial_id, number, bracket, means, rung in session.execute(query)
+        RungRecord(trial_id, number, bracket, tuple(means), rung, state in {*LIVE_TRIALS, TrialState.complete})
+        for trial_id, number, bracket, means, rung, state in session.execute(query)
     ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, cast, func, or_, select, text
+from sqlalchemy import ColumnElement, Float, and_, cast, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Sweep, Trial
@@ -100,10 +100,11 @@ def _failures(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
     # a row by number, not by time: trials that fail do so early, while those beside them still train
     if rules.failures is None:
         return None
-    counted = (TrialState.running, TrialState.complete, TrialState.pruned, TrialState.failed)
+    has_been_tried = Trial.state.in_((TrialState.running, TrialState.complete, TrialState.pruned, TrialState.failed))
+    is_between_legs = and_(Trial.state == TrialState.waiting, or_(Trial.rung_means != [], Trial.epochs_trained > 0))
     rows = session.execute(
         select(Trial.number, Trial.error)
-        .where(Trial.sweep_id == sweep.id, Trial.state.in_(counted))
+        .where(Trial.sweep_id == sweep.id, or_(has_been_tried, is_between_legs))
         .order_by(Trial.number)
     )
     streaks = [list(streak) for failed, streak in groupby(rows, lambda row: row.error is not None) if failed]

@@ -181,7 +181,8 @@ def _rung_epoch(sweep: Sweep, pruner: PrunerOptions | None, group: Group, bracke
         return None
     longest = max_epochs(sweep)
     rungs = ladder(halving, bracket, longest)
-    epoch = next(rungs.epoch_at(rung) for rung in count(group.rungs) if rungs.epoch_at(rung) > group.epochs_trained)
+    # it may stand at its next rung already: a worker was lost when it had stored the checkpoint there
+    epoch = next(rungs.epoch_at(rung) for rung in count(group.rungs) if rungs.epoch_at(rung) >= group.epochs_trained)
     return epoch if epoch < longest else None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Checkpoint
+from app.db.tables import Checkpoint, Trial
 from app.lifecycle import sweep_row
 from app.queue import statements
 from app.queue.leases import Lease, lease_arrays, settle_sweeps
@@ -66,6 +66,12 @@ def load_checkpoints(session: Session, trial_ids: Collection[int]) -> Mapping[in
     """The data of the checkpoints of these trials, by trial id."""
     rows = session.execute(select(Checkpoint.trial_id, Checkpoint.data).where(Checkpoint.trial_id.in_(trial_ids)))
     return {row.trial_id: row.data for row in rows}
+
+
+def epochs_trained(session: Session, trial_ids: Collection[int]) -> dict[int, int]:
+    """From which epoch each of these trials goes on, by trial id: that of its newest checkpoint."""
+    rows = session.execute(select(Trial.id, Trial.epochs_trained).where(Trial.id.in_(trial_ids)))
+    return {row.id: row.epochs_trained for row in rows}
 
 
 def means_at_rung(session: Session, trial_id: int) -> list[float]:

@@ -29,8 +29,9 @@ RESTORE_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :lock_timeout, tr
 PICK_UNLOCKED_SWEEP = text(f"{_PICK} FOR UPDATE OF s SKIP LOCKED")
 
 # Whether a sweep is paused, or another one of no lower priority has none of its trials in training, though some wait.
+# One that stops makes no room: its running trials finish.
 MUST_MAKE_ROOM = text(f"""
-    SELECT own.state = 'paused' OR EXISTS (
+    SELECT own.state = 'paused' OR own.state <> 'stopping' AND EXISTS (
         SELECT FROM sweeps s
         WHERE s.id <> own.id AND s.state IN ('queued', 'running') AND s.priority >= own.priority
           AND NOT EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running')
@@ -62,7 +63,7 @@ PICK_GROUP = text(f"""
     FROM (SELECT * FROM trials_that_begin UNION ALL SELECT * FROM trials_that_go_on) AS t
     GROUP BY 1, 2, 3
     ORDER BY bool_or({_LAST_ATTEMPT}) DESC, bool_or(enqueued) DESC, least(count(*), :wide) DESC, epochs_trained DESC,
-             min(number)
+             cardinality(rung_means) DESC, min(number)
     LIMIT 1
 """)
 
@@ -128,9 +129,12 @@ def _claim(is_of_group: str) -> str:
 CLAIM_NEW = text(_claim(f"NOT {_HAS_BEGUN}"))
 CLAIM_GROUP = text(_claim(_OF_GROUP))
 
-# Removes what a worker recorded beyond the checkpoints from which these trials go on.
+# Removes what a worker recorded beyond the checkpoints from which these trials go on. A trial that begins anew although
+# it has reached a rung keeps its curve, of which its value there was taken: what is recorded again is the same.
 DELETE_LATER_EPOCHS = text("""
-    DELETE FROM epochs e USING trials t WHERE t.id = ANY(:ids) AND e.trial_id = t.id AND e.epoch > t.epochs_trained
+    DELETE FROM epochs e USING trials t
+    WHERE t.id = ANY(:ids) AND e.trial_id = t.id AND e.epoch > t.epochs_trained
+      AND NOT (t.epochs_trained = 0 AND t.rung_means <> '{}')
 """)
 
 _UNDER_LEASE = """
@@ -219,7 +223,7 @@ MEANS_AT_RUNG = text("""
     SELECT other.rung_means[cardinality(own.rung_means) + 1]
     FROM trials own JOIN trials other ON other.sweep_id = own.sweep_id
     WHERE own.id = :trial AND other.bracket IS NOT DISTINCT FROM own.bracket
-      AND cardinality(other.rung_means) > cardinality(own.rung_means)
+      AND cardinality(other.rung_means) > cardinality(own.rung_means) AND NOT other.excluded
 """)
 
 SAVE_CHECKPOINT = text("""
@@ -228,7 +232,10 @@ SAVE_CHECKPOINT = text("""
 """)
 
 DROP_ENDED_CHECKPOINTS = text("""
-    DELETE FROM checkpoints c USING trials t WHERE t.id = c.trial_id AND t.finished_at IS NOT NULL
+    DELETE FROM checkpoints WHERE trial_id IN (
+        SELECT c.trial_id FROM checkpoints c JOIN trials t ON t.id = c.trial_id WHERE t.finished_at IS NOT NULL
+        ORDER BY c.trial_id FOR UPDATE OF c SKIP LOCKED
+    )
 """)
 
 # Lets trials wait again as if they had not been claimed.

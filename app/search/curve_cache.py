@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, and_, or_, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -134,7 +134,8 @@ class CurveCache:
 def _read_snapshots(session: Session, sweep: Sweep) -> list[TrialSnapshot]:
     """The sweep's trials that train or have trained, without those that are excluded."""
     columns = (Trial.id, Trial.number, Trial.state, Trial.value, Trial.started_at)
-    query = select(*columns).where(Trial.sweep_id == sweep.id, Trial.state.in_(_TRIED_STATES), ~Trial.excluded)
+    has_trained = or_(Trial.state.in_(_TRIED_STATES), and_(Trial.state == TrialState.waiting, Trial.epochs_trained > 0))
+    query = select(*columns).where(Trial.sweep_id == sweep.id, has_trained, ~Trial.excluded)
     return [TrialSnapshot(*row) for row in session.execute(query)]
 
 

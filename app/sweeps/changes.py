@@ -129,7 +129,7 @@ _REMOVE = text("""
     DELETE FROM trials WHERE id IN (
         SELECT id FROM trials
         WHERE sweep_id = :sweep AND state IN ('waiting', 'cancelled') AND started_at IS NULL AND attempt = 0
-          AND history = '[]'
+          AND history = '[]' AND rung_means = '{}' AND epochs_trained = 0
         ORDER BY enqueued, number DESC LIMIT :count
     ) RETURNING id
 """)

@@ -1,18 +1,25 @@
 """Legs on real workers: what is interrupted goes on from its checkpoint, and comes to what it would have come to."""
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from sqlalchemy import Engine, select
 
+from app.config import Settings
 from app.db.engine import transaction
 from app.db.tables import Epoch, Trial
 from app.domain.states import SweepState, TrialState
-from tests.support.queue_examples import change, create_sweep, runs_of, states, sweep_of, trials_of
+from tests.support.queue_examples import change, create_sweep, new_worker, runs_of, states, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment, worker_process
+from worker.context import Context
+from worker.legs.checkpointing import Checkpointing
+from worker.legs.progress import TrialProgress
+from worker.loop import Loop
 
 RATES = {"hidden_units": 8, "learning_rate": [0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5], "epochs": 9}
 GRID = {"sampler": "grid", "n_trials": None, "seeds": 2}
@@ -105,3 +112,40 @@ def test_a_long_sweep_makes_room_for_a_short_one(engine: Engine, database_url: s
         assert all(t.state == TrialState.running and t.attempt == 1 for t in trials_of(engine, long))
         change(engine, long, "cancel")
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_memory_that_ends_behind_a_checkpoint_costs_no_exactness(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials whose leg began at epoch 3 go on from their new checkpoints of epoch 7, as trials of epoch 7."""
+    space = {"hidden_units": [8, 16], "learning_rate": 0.1, "epochs": 12}
+    settings = Settings(home=tmp_path, port=0, workers=0, device="cpu")
+    context = Context(settings, engine, torch.device("cpu"), worker_id=new_worker(engine))
+    loop = Loop(context)
+    due_epochs: list[int] = []
+
+    def is_due(checkpointing: Checkpointing) -> bool:
+        return checkpointing._training._epoch in due_epochs
+
+    def save(checkpointing: Checkpointing, trials: Sequence[TrialProgress]) -> None:
+        whole_save(checkpointing, trials)
+        epoch = checkpointing._training._epoch
+        if epoch in due_epochs:
+            due_epochs.remove(epoch)
+            if epoch == 7:
+                raise MemoryError("no room for another batch")
+            context.stopping.set()
+
+    whole_save = Checkpointing.save
+    monkeypatch.setattr(Checkpointing, "is_due", is_due)
+    monkeypatch.setattr(Checkpointing, "save", save)
+    values = []
+    for epochs in ([], [3, 7]):
+        due_epochs[:] = epochs
+        sweep = create_sweep(engine, space=space, **GRID)
+        while loop._work():
+            context.stopping.clear()
+        assert due_epochs == []
+        values.append([trial.value for trial in trials_of(engine, sweep)])
+        assert [trial.state for trial in trials_of(engine, sweep)] == [TrialState.complete] * 2
+    assert values[1] == pytest.approx(values[0], abs=1e-6)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from app import queue
 from app.db.engine import first_line, is_gone, transaction
 from app.db.tables import Sweep
+from app.domain.formatting import plural
 from app.domain.pruning.verdicts import Verdict
 from app.domain.runs import EpochResult
 from app.queue.claims import ClaimedTrial
@@ -49,6 +50,8 @@ class TrainMLP:
             for trial in trials
         }
         states = self._resume([trial.lease.trial_id for trial in trials if trial.epochs_trained > 0])
+        if any(self._trials[trial.lease.trial_id].epoch != trial.epochs_trained for trial in trials):
+            raise RuntimeError("a checkpoint is not of the epoch from which its trial goes on")
         live_runs = [run.run for run in runs if not run.has_ended]
         self._training = Training(live_runs, split, epochs_trained=trials[0].epochs_trained, states=states)
         self._checkpointing = Checkpointing(context, sweep, self._training, self._shape)
@@ -175,7 +178,7 @@ class TrainMLP:
                 return queue.end_leg(session, self._sweep.id, results)
 
         held_ids = retry_while_disconnected(write, self._context.stopping)
-        logger.info("sweep %d: %d trials wait for their next leg", self._sweep.id, len(held_ids))
+        logger.info("sweep %d: %s at the end of a leg", self._sweep.id, plural(len(held_ids), "trial"))
         self._forget(trials)
 
     def _save(self, trials: Sequence[TrialProgress]) -> None:

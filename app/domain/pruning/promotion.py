@@ -17,6 +17,7 @@ class RungRecord:
     bracket: int | None  # of hyperband; None for successive halving
     means: tuple[float, ...]  # by rung, at least one
     rung: int | None  # at which it waits; None once it has gone on or ended
+    lives: bool = True  # it waits, trains or is complete; one that failed or was pruned holds its place all the same
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,17 @@ def promoted_ids(
 ) -> list[int]:
     """The ids of the waiting trials that go on: of those that have reached their rung the best 1 / reduction_factor.
 
-    With `is_final` no other trial will come to a rung any more; then at least one goes on from each.
+    With `is_final` no other trial will come to a rung any more; then at least one goes on from each, unless one that
+    lives has gone on before.
     """
-    return [
-        record.trial_id
-        for rung in _rungs(objective, records)
-        for record in rung.records[: _places(pruner, rung, is_final=is_final)]
-        if record.rung == rung.index
-    ]
+    ids: list[int] = []
+    for rung in _rungs(objective, records):
+        promoted = [record for record in rung.records[: _places(pruner, rung)] if record.rung == rung.index]
+        has_gone_on = any(record.lives and record.rung != rung.index for record in rung.records)
+        if is_final and not promoted and not has_gone_on:
+            promoted = rung.waiting[:1]
+        ids += [record.trial_id for record in promoted]
+    return ids
 
 
 def verdicts(
@@ -70,17 +74,15 @@ def _rungs(objective: Objective, records: Sequence[RungRecord]) -> Iterator[Rung
         yield RungStandings(index, ranked[0].bracket, ranked)
 
 
-def _places(pruner: HalvingPruner, rung: RungStandings, *, is_final: bool) -> int:
+def _places(pruner: HalvingPruner, rung: RungStandings) -> int:
     """How many of a rung's trials go on."""
-    if len(rung.records) <= pruner.bootstrap_count and not is_final:
-        return 0
-    return max(len(rung.records) // pruner.reduction_factor, int(is_final))
+    return len(rung.records) // pruner.reduction_factor if len(rung.records) > pruner.bootstrap_count else 0
 
 
 def _verdict(
     pruner: HalvingPruner, rung: RungStandings, record: RungRecord, seeds: int, max_epochs: int
 ) -> RungVerdict:
-    places = _places(pruner, rung, is_final=True)
+    places = max(_places(pruner, rung), 1)
     return RungVerdict(
         epoch=ladder(pruner, rung.bracket, max_epochs).epoch_at(rung.index),
         seeds=seeds,

@@ -9,6 +9,7 @@ from app import queue
 from app.db.engine import transaction
 from app.db.tables import Checkpoint, Epoch, Sweep
 from app.domain.states import RunState, SweepState, TrialState
+from app.errors import InvalidError
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease
 from app.schemas import SweepPatch
@@ -22,6 +23,7 @@ from tests.support.queue_examples import (
     create_sweep,
     end_leg,
     expire,
+    failure,
     finish,
     let_lapse,
     new_worker,
@@ -312,6 +314,84 @@ def test_samplers_see_what_is_known_at_rungs(engine: Engine) -> None:
         3: ("running", (), 0),
         4: ("running", (), 0),
     }
+
+
+def test_a_worker_lost_between_the_checkpoint_and_the_end_of_a_leg_skips_no_rung(engine: Engine) -> None:
+    """The trial stands at its rung: its next leg ends there, before another epoch."""
+    sweep, worker = halved(engine, 3), new_worker(engine)
+    (trial,) = claim(engine, worker, 1)
+    choose(engine, sweep, [trial])
+    record(engine, sweep, [trial.lease], 1)
+    save_checkpoints(engine, sweep, [trial.lease], 1)
+    let_lapse(engine, trial.lease)
+    expire(engine)
+    (again,) = claim(engine, worker, 1)
+    assert (again.number, again.epochs_trained, again.rung_epoch) == (trial.number, 1, 1)
+
+
+def test_a_sweep_that_stops_makes_no_room(engine: Engine) -> None:
+    """Its running trials finish, however many sweeps wait."""
+    sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
+    claim(engine, worker)
+    create_sweep(engine, n_trials=1)
+    assert must_make_room(engine, sweep)
+    change(engine, sweep, "stop")
+    assert not must_make_room(engine, sweep)
+
+
+def test_a_smaller_budget_removes_no_trial_that_has_begun(engine: Engine) -> None:
+    """Promoted trials that were given back have trained, though they wait as if they had not been claimed."""
+    sweep, worker = halved(engine, 9), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker), {number: number / 10 for number in range(9)})
+    promoted = claim(engine, worker)
+    with transaction(engine) as session:
+        queue.give_back(session, sweep, [trial.lease for trial in promoted])
+    with pytest.raises(InvalidError), transaction(engine) as session:
+        changes.change(session, sweep, SweepPatch(n_trials=6))
+    assert len(trials_of(engine, sweep)) == 9
+
+
+def test_trials_at_rungs_interrupt_a_row_of_failures(engine: Engine) -> None:
+    """They train well, though they wait: every second trial fails, and the rule of three in a row does not hold."""
+    sweep, worker = halved(engine, 20, stop={"failures": 3}), new_worker(engine)
+    leases = {trial.number: trial.lease for trial in claim(engine, worker, 7)}
+    end_leg(engine, sweep, {leases[number]: number / 10 for number in (0, 2, 4, 6)})
+    finish(engine, sweep, worker, [failure(leases[number]) for number in (1, 3, 5)])
+    assert sweep_of(engine, sweep).stop_reason is None
+
+
+@pytest.mark.parametrize("way", ["exclude", "cancel"])
+def test_excluded_and_cancelled_trials_take_no_places(engine: Engine, way: str) -> None:
+    """The best of three at a rung is taken out: then the second goes on."""
+    sweep, worker = halved(engine, 3), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker, 2), {0: 0.9, 1: 0.5})
+    with transaction(engine) as session:
+        if way == "exclude":
+            trial_actions.set_excluded(session, sweep, 0, excluded=True)
+        else:
+            trial_actions.cancel(session, sweep, 0)
+    reach_rung(engine, sweep, claim(engine, worker, 1), {2: 0.4})
+    (promoted,) = claim(engine, worker)
+    assert promoted.number == 1
+    reach_rung(engine, sweep, [promoted], {1: 0.6})
+    finish(engine, sweep, worker, [success(claim(engine, worker)[0].lease)])
+    assert sweep_of(engine, sweep).state == SweepState.completed
+
+
+def test_a_trial_that_ends_at_a_rung_has_its_runs(engine: Engine) -> None:
+    """Promoted without a checkpoint it began anew, was given back, and its sweep stopped: its curve is still there."""
+    sweep, worker = halved(engine, 3), new_worker(engine)
+    trials = claim(engine, worker)
+    choose(engine, sweep, trials)
+    record(engine, sweep, [trial.lease for trial in trials])
+    end_leg(engine, sweep, {trial.lease: trial.number / 10 for trial in trials})
+    (promoted,) = claim(engine, worker)
+    assert promoted.epochs_trained == 0
+    with transaction(engine) as session:
+        queue.give_back(session, sweep, [promoted.lease])
+    change(engine, sweep, "stop")
+    assert len(runs_of(engine, sweep)) == 3
+    assert [trial.epochs_done for trial in trials_of(engine, sweep)] == [1, 1, 1]
 
 
 def test_equal_configurations_wait_for_one_between_legs(engine: Engine) -> None:
