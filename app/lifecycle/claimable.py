@@ -1,4 +1,12 @@
-"""Which waiting trials a worker may claim, as conditions of SQL."""
+"""Which waiting trials have begun, and which of them a worker may claim, as conditions of SQL."""
+
+from sqlalchemy import and_, or_
+
+from app.db.tables import Trial
+from app.domain.states import TrialState
+
+# Whether a trial waits between two legs: it has a checkpoint, or has reached a rung.
+IS_BETWEEN_LEGS = and_(Trial.state == TrialState.waiting, or_(Trial.rung_means != [], Trial.epochs_trained > 0))
 
 # Where results are reused, a trial waits for one in training that has its configuration.
 _TWIN_TRAINS = """t.first_seed = 0 AND EXISTS (

@@ -24,6 +24,11 @@ def max_epochs(sweep: Sweep) -> int:
     return MLPConfig.from_params(parse_space(sweep.space).largest()).epochs
 
 
+def halving_pruner(sweep: Sweep) -> HalvingPruner | None:
+    """The sweep's pruner, where its trials wait at rungs; else None."""
+    return waits_at_rungs(None if sweep.pruner is None else stored_pruner(sweep.pruner))
+
+
 def settle(session: Session, sweep_ids: Iterable[int]) -> None:
     """Promotes the trials at rungs whose turn it is, and ends those whose turn will not come, of these locked sweeps.
 
@@ -31,7 +36,7 @@ def settle(session: Session, sweep_ids: Iterable[int]) -> None:
     """
     for sweep_id in session.scalars(_HAVE_TRIALS_BETWEEN_LEGS, {"ids": list(sweep_ids)}).all():
         sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
-        halving = waits_at_rungs(None if sweep.pruner is None else stored_pruner(sweep.pruner))
+        halving = halving_pruner(sweep)
         assert halving is not None
         if sweep.state == SweepState.stopping:
             end_started(session, sweep)
@@ -41,7 +46,7 @@ def settle(session: Session, sweep_ids: Iterable[int]) -> None:
 
 def end_started(session: Session, sweep: Sweep) -> None:
     """Ends the waiting trials that have reached a rung, pruned with their last values; the sweep, locked, stops."""
-    halving = waits_at_rungs(None if sweep.pruner is None else stored_pruner(sweep.pruner))
+    halving = halving_pruner(sweep)
     if halving is not None:
         _end(session, sweep, halving, dict.fromkeys(_records(session, sweep, _BETWEEN_LEGS), STOPPED))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, and_, cast, func, or_, select, text
+from sqlalchemy import ColumnElement, Float, cast, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Sweep, Trial
@@ -19,6 +19,7 @@ from app.domain.formatting import plural
 from app.domain.states import LIVE_TRIALS, TrialState
 from app.lifecycle import sweep_row
 from app.lifecycle.best import IDENTIFIED_BEST
+from app.lifecycle.claimable import IS_BETWEEN_LEGS
 from app.schemas import StopRules
 
 _FIRST_ENDED = (Trial.finished_at, Trial.number)
@@ -101,10 +102,9 @@ def _failures(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
     if rules.failures is None:
         return None
     has_been_tried = Trial.state.in_((TrialState.running, TrialState.complete, TrialState.pruned, TrialState.failed))
-    is_between_legs = and_(Trial.state == TrialState.waiting, or_(Trial.rung_means != [], Trial.epochs_trained > 0))
     rows = session.execute(
         select(Trial.number, Trial.error)
-        .where(Trial.sweep_id == sweep.id, or_(has_been_tried, is_between_legs))
+        .where(Trial.sweep_id == sweep.id, or_(has_been_tried, IS_BETWEEN_LEGS))
         .order_by(Trial.number)
     )
     streaks = [list(streak) for failed, streak in groupby(rows, lambda row: row.error is not None) if failed]

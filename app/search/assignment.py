@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Engine, and_, case, func, or_, select
+from sqlalchemy import Engine, case, func, select
 from sqlalchemy.orm import Session
 
 from app.db import trial_rows
@@ -20,6 +20,7 @@ from app.db.engine import transaction
 from app.db.tables import Sweep, Trial
 from app.domain.states import ENDED_SWEEPS, SweepState, TrialState
 from app.lifecycle import sweep_row
+from app.lifecycle.claimable import IS_BETWEEN_LEGS
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease, lease_arrays
 from app.queue.statements import CANCEL_IN_STOPPING, GIVE_BACK
@@ -177,8 +178,7 @@ def _twins_by_configuration(
 ) -> dict[str, list[Twin]]:
     """The sweep's trials of these configurations, in the order of their numbers."""
     # one that waits between two legs has begun: to the others it is one in training
-    is_between_legs = and_(Trial.state == TrialState.waiting, or_(Trial.epochs_trained > 0, Trial.rung_means != []))
-    state = case((is_between_legs, TrialState.running), else_=Trial.state)
+    state = case((IS_BETWEEN_LEGS, TrialState.running), else_=Trial.state)
     columns = (Trial.id, Trial.number, state, Trial.first_seed, Trial.excluded)
     equal = select(*columns, Trial.configuration).where(
         Trial.sweep_id == sweep_id, Trial.configuration.in_(configurations)

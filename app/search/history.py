@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 from app.db.tables import Epoch, Sweep, Trial
 from app.domain.objectives import Objective
 from app.domain.pareto import fronts
-from app.domain.pruning.options import stored_pruner
-from app.domain.pruning.rungs import ladder, waits_at_rungs
+from app.domain.pruning.rungs import ladder
 from app.domain.states import LIVE_TRIALS, TrialState
-from app.lifecycle.rungs import max_epochs
+from app.lifecycle.rungs import halving_pruner, max_epochs
 
 # Ended trials that a sampler is shown at most; all, where none is named. An ask of TPE costs 0.1 ms for each of them,
 # one of a Gaussian process far more: docs/adr/0005-asking-ahead.md has the measurements.
@@ -96,7 +95,7 @@ def _best_numbers(trials: Sequence[Observation], max_ended: int, objectives: Seq
 def _rung_epochs(session: Session, sweep_id: int, rows: Iterable[Any]) -> dict[int, int]:
     """The epochs of the last rungs that these trials have reached, by number."""
     sweep = session.get_one(Sweep, sweep_id)
-    halving = waits_at_rungs(None if sweep.pruner is None else stored_pruner(sweep.pruner))
+    halving = halving_pruner(sweep)
     if halving is None:
         return {}
     longest = max_epochs(sweep)

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from app import queue
 from app.db.engine import transaction
 from app.db.tables import Sweep
-from app.domain.pruning.options import stored_pruner
-from app.domain.pruning.rungs import waits_at_rungs
+from app.lifecycle.rungs import halving_pruner
 from app.queue.legs import TrialCheckpoint
 from worker.context import Context
 from worker.legs.progress import TrialProgress
@@ -57,7 +56,7 @@ class Checkpointing:
 
         The others begin anew, should their turn come after all.
         """
-        halving = waits_at_rungs(None if self._sweep.pruner is None else stored_pruner(self._sweep.pruner))
+        halving = halving_pruner(self._sweep)
         if halving is None or not all(trial.waits_at_rung for trial in trials):
             return list(trials)
 
