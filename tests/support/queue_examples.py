@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select, text
 
 from app import queue
 from app.db.engine import transaction
-from app.db.tables import Epoch, Run, Sweep, Trial, Worker
+from app.db.tables import Checkpoint, Epoch, Run, Sweep, Trial, Worker
 from app.domain.states import SweepState
 from app.lifecycle import sweep_row
 from app.queue.claims import ClaimedTrial
@@ -30,6 +30,7 @@ BODY: dict[str, Any] = {
     "n_trials": 4,
 }
 LEASE_SECONDS = 30.0
+HALVING: dict[str, Any] = {"name": "successive_halving", "min_resource": 1, "reduction_factor": 3}
 
 
 def create_sweep(engine: Engine, **changes: Any) -> int:
@@ -100,6 +101,28 @@ def end_leg(engine: Engine, sweep_id: int, means: Mapping[Lease, float | None]) 
     """Lets trials wait at their rung, with these means, or at no rung."""
     with transaction(engine) as session:
         return queue.end_leg(session, sweep_id, [LegResult(lease, mean) for lease, mean in means.items()])
+
+
+def halved(engine: Engine, n_trials: int, **changes: Any) -> int:
+    """A sweep that is halved at the epochs 1 and 3 of 9."""
+    space = BODY["space"] | {"epochs": 9}
+    return create_sweep(engine, **{"space": space, "n_trials": n_trials, "pruner": HALVING} | changes)
+
+
+def reach_rung(engine: Engine, sweep: int, trials: list[ClaimedTrial], quality: dict[int, float]) -> None:
+    """Trains the trials up to the rung at which their leg ends; their means there are their qualities, by number."""
+    choose(engine, sweep, [trial for trial in trials if trial.params is None])
+    leases = [trial.lease for trial in trials]
+    for epoch in range(trials[0].epochs_trained + 1, (trials[0].rung_epoch or 9) + 1):
+        record(engine, sweep, leases, epoch)
+    save_checkpoints(engine, sweep, leases, trials[0].rung_epoch or 9)
+    end_leg(engine, sweep, {trial.lease: quality[trial.number] for trial in trials})
+
+
+def checkpointed_ids(engine: Engine) -> list[int]:
+    """The ids of the trials that have a checkpoint."""
+    with transaction(engine) as session:
+        return list(session.scalars(select(Checkpoint.trial_id).order_by(Checkpoint.trial_id)))
 
 
 def finish(engine: Engine, sweep_id: int, worker_id: UUID, results: Sequence[TrialResult]) -> set[int]:
