@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-for-tests
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up bench bench-search test test-compose chaos check clean
+.PHONY: help setup demo exercises up bench bench-search test test-compose chaos check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -25,6 +25,10 @@ $(TOOLS): $(READY)
 demo: setup  ## exercise 1 of the book on this machine, live, with a table and a chart
 	@scripts/fetch-fashion-mnist
 	$(BIN)/perceptune demo
+
+exercises: setup  ## all exercises of the book, quick, and exercises.html with their answers
+	@scripts/fetch-fashion-mnist
+	$(BIN)/perceptune exercise
 
 up: setup  ## server and workers until Ctrl-C
 	@scripts/fetch-fashion-mnist

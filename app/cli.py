@@ -1,4 +1,4 @@
-"""The command line: `perceptune up | demo | worker | predict | optuna-export | optuna-import | data | db`."""
+"""The command line: `perceptune up | demo | exercise | worker | predict | data | db`, and the bridge to Optuna."""
 
 import contextlib
 import os
@@ -14,6 +14,7 @@ from app.config import Settings, load_settings
 from app.db.engine import connect, transaction
 from app.db.migrations import migrate
 from app.errors import exit_on_error
+from app.exercises.exercise import Preset
 from app.service.database import database
 from app.service.up import Service, stop_on_signals
 
@@ -72,10 +73,32 @@ def demo(
 
     Trains, shows a table, writes exercise-1.html here, and on a terminal goes on serving until Ctrl-C.
     """
-    from app.service.demo import run_demo
+    from app.service.exercises import run_exercises
 
     settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
-    run_demo(settings, "quick" if quick else "full")
+    run_exercises(settings, [1], "quick" if quick else "full")
+
+
+@app.command()
+def exercise(
+    number: Annotated[int | None, typer.Argument(help="Number of the exercise; left out, all of them.")] = None,
+    home: Home = None,
+    database_url: Database = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    device: Device = None,
+    preset: Annotated[Preset, typer.Option(help="How thoroughly; quick takes at most two minutes each.")] = "quick",
+) -> None:
+    """Answers an exercise of the book on this machine, or all of them one after the other.
+
+    Trains, shows the answer, writes exercise-N.html or exercises.html here, and on a terminal goes on serving until
+    Ctrl-C.
+    """
+    from app.service.exercises import all_numbers, run_exercises
+
+    settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
+    run_exercises(settings, all_numbers() if number is None else [number], preset)
 
 
 @app.command()

@@ -24,6 +24,24 @@ class Fact(NamedTuple):
     text: str
 
 
+class Passage(NamedTuple):
+    """Paragraphs of plain text under a heading, or under none."""
+
+    heading: str
+    paragraphs: Sequence[str]
+
+
+class Section(NamedTuple):
+    """One subject of a document: words, charts, a table, and where its figures are from."""
+
+    title: str
+    description: str
+    passages: Sequence[Passage] = ()
+    figures: Sequence[go.Figure] = ()
+    table: Table | None = None
+    provenance: Sequence[Fact] = ()
+
+
 STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --ink: #1c2024; --soft: #5b646d; --edge: #d9dee3;
   --chart-ink: #39414a; --chart-line: #e4e8ec; }
@@ -40,10 +58,19 @@ p { margin: .6rem 0; max-width: 44rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--edge); white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; }
-h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.5rem 0 .5rem; }
+h3, h1 ~ h2 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1rem; margin: 0; font-size: .9rem; }
 dt { color: var(--soft); }
 dd { margin: 0; }
+@media print {
+  :root { color-scheme: light; --ground: #fff; --ink: #1c2024; --soft: #5b646d; --edge: #d9dee3; --chart-ink: #39414a;
+    --chart-line: #e4e8ec; }
+  body { max-width: none; padding: 0; }
+  section + section { break-before: page; }
+  .chart, table, dl { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
+}
 """.replace("FONT", theme.FONT)
 
 SCRIPT = """
@@ -55,18 +82,14 @@ document.querySelectorAll(".chart").forEach((place) => {
 """
 
 
-def page(
-    title: str,
-    description: str,
-    figures: Sequence[go.Figure],
-    *,
-    answer: str = "",
-    table: Table | None = None,
-    provenance: Sequence[Fact] = (),
-) -> str:
-    """A whole HTML document, about 5 MB. All texts are plain. The answer's paragraphs are divided by empty lines."""
-    paragraphs = "".join(f"<p>{escape(part.strip())}</p>" for part in answer.split("\n\n") if part.strip())
-    charts = "".join(map(_chart, figures))
+def page(title: str, sections: Sequence[Section]) -> str:
+    """A whole HTML document, about 5 MB. All texts are plain.
+
+    A document of one section has no other title than that of the section.
+    """
+    head = f"<h1>{escape(title)}</h1>" if len(sections) > 1 else ""
+    level = 2 if len(sections) > 1 else 1
+    body = "".join(_section(section, level) for section in sections)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -77,16 +100,29 @@ def page(
 <script>{get_plotlyjs()}</script>
 </head>
 <body>
-<h1>{escape(title)}</h1>
-<p class="description">{escape(description)}</p>
-{paragraphs}
-{charts}
-{_table(table) if table else ""}
-{_provenance(provenance) if provenance else ""}
+{head}
+{body}
 <script>{SCRIPT}</script>
 </body>
 </html>
 """
+
+
+def _section(section: Section, level: int) -> str:
+    parts = [
+        f"<h{level}>{escape(section.title)}</h{level}>",
+        f'<p class="description">{escape(section.description)}</p>',
+        *(_passage(passage, level + 1) for passage in section.passages),
+        *map(_chart, section.figures),
+        _table(section.table) if section.table else "",
+        _provenance(section.provenance, level + 1) if section.provenance else "",
+    ]
+    return f"<section>{''.join(parts)}</section>"
+
+
+def _passage(passage: Passage, level: int) -> str:
+    heading = f"<h{level}>{escape(passage.heading)}</h{level}>" if passage.heading else ""
+    return heading + "".join(f"<p>{escape(text)}</p>" for text in passage.paragraphs)
 
 
 def _chart(figure: go.Figure) -> str:
@@ -101,6 +137,6 @@ def _table(table: Table) -> str:
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def _provenance(facts: Sequence[Fact]) -> str:
+def _provenance(facts: Sequence[Fact], level: int) -> str:
     lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts)
-    return f"<h2>How it was measured</h2><dl>{lines}</dl>"
+    return f"<h{level}>How it was measured</h{level}><dl>{lines}</dl>"

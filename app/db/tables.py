@@ -121,6 +121,7 @@ class Sweep(Base):
     webhook: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     imported_from: Mapped[int | None] = mapped_column(doc="Its number where it was exported.")
     exercise_run_id: Mapped[int | None] = mapped_column(ForeignKey("exercise_runs.id", ondelete="SET NULL"), index=True)
+    exercise_sweep: Mapped[str | None]  # which of the exercise's sweeps it is
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_hash: Mapped[str | None]
     scored: Mapped[bool] = mapped_column(server_default=text("false"))

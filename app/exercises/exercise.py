@@ -2,36 +2,53 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from app.charts.rows import SweepRow, TrialRow
+import plotly.graph_objects as go
+
+from app.charts.registry import chart
+from app.charts.rows import EpochRow, SweepRow, TrialRow
+from app.exercises.answers.finding import Answer
 
 Preset = Literal["quick", "full"]
+Needs = Literal["epochs"]
 
-
-class ExerciseChart(NamedTuple):
-    """A chart of the exercise's sweep."""
-
-    name: str
-    title: str
-    chart: str  # its name in the charts' registry
-    query: Mapping[str, str]  # its options
+SOURCE = "Dive into Deep Learning, section 5.2.4"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the data says so far."""
+class SweepData:
+    """What one sweep of a run has measured so far."""
 
-    text: str
-    """Paragraphs, divided by empty lines."""
-    header: Sequence[str]
-    """The columns of a table of formatted text."""
-    rows: Sequence[Sequence[str]]
-    """The rows of that table."""
-    figures: Mapping[str, float | int | None] = field(default_factory=dict)
-    """The numbers in the text."""
-    final: bool = False
-    """False while trials are still to come."""
+    sweep: SweepRow
+    trials: Sequence[TrialRow] = ()
+    epochs: Sequence[EpochRow] = ()
+    """Empty where the exercise does not need them."""
+
+
+Measurements = Mapping[str, SweepData]
+"""The sweeps of a run by their names in the exercise, all of them, finished or not."""
+
+
+@dataclass(frozen=True)
+class ExerciseChart:
+    """A chart of the exercise's data."""
+
+    name: str
+    """What addresses call it."""
+    title: str
+    """What pages call it."""
+    draw: Callable[[Measurements], go.Figure]
+
+
+def chart_of(sweep: str, name: str, **options: str) -> Callable[[Measurements], go.Figure]:
+    """Draws one of the charts that every sweep has, of one of the exercise's sweeps."""
+
+    def draw(measurements: Measurements) -> go.Figure:
+        data = measurements[sweep]
+        return chart(name).figure(data.sweep, data.trials, data.epochs, options)
+
+    return draw
 
 
 @dataclass(frozen=True)
@@ -46,11 +63,23 @@ class Exercise:
     """What it asks, in our words."""
     parts: tuple[str, ...]
     """What an answer has to give."""
-    source: str
-    """Where the question comes from."""
-    sweeps: Callable[[Preset], list[dict[str, Any]]]
-    """Gives the bodies to post for a preset."""
+    sweeps: Callable[[Preset], dict[str, dict[str, Any]]]
+    """Gives the bodies to post for a preset, by the sweeps' names in the exercise. They are posted in this order."""
     charts: tuple[ExerciseChart, ...]
-    """What shows the answer."""
-    answer: Callable[[SweepRow, Sequence[TrialRow]], Answer]
-    """Reads the answer from the first sweep's trials, finished or not."""
+    """What shows the answer, the most telling first."""
+    answer: Callable[[Measurements], Answer | None]
+    """Reads the answer from the trials so far; None while they say nothing. Called once some trial has ended."""
+    subset: str
+    """What the quick preset is of the whole, e.g. `5 of 11 widths, 5 of 10 epochs`."""
+    whole: str
+    """The same of the full preset, e.g. `11 widths, 10 epochs, 3 seeds`."""
+    needs: frozenset[Needs] = field(default_factory=frozenset)
+    """What else than trials and runs its charts and its answer are made of."""
+
+    scored: tuple[str, ...] = ()
+    """The sweeps whose scores on the test images belong to the answer."""
+
+    @property
+    def source(self) -> str:
+        """Where the question comes from."""
+        return f"{SOURCE}, exercise {self.number}"

@@ -1,6 +1,6 @@
 """The exercises of the book, their runs and answers."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,20 +21,39 @@ class ExerciseOut(BaseModel):
     charts: list[ChartOut]
 
 
-class AnswerOut(BaseModel):
-    """What the data says: words with paragraphs divided by empty lines, a table, and the numbers in the words."""
+class FindingOut(BaseModel):
+    """One thing that the rows show."""
 
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
     text: str
+    estimate: float | None
+    interval: tuple[float, float] | None = Field(description="Of 95 % confidence.")
+    n: int = Field(description="The runs, or pairs of runs, that it rests on.")
+    unit: str
+    settings: dict[str, Any] = Field(description="The hyperparameters that it is about.")
+
+
+class AnswerOut(BaseModel):
+    """What the data says: a sentence, findings, how sure they are, what could go wrong, and a table."""
+
+    sentence: str = Field(description="Answers the question.")
+    findings: list[FindingOut]
+    certainty: str = Field(description="How sure this is.")
+    caveats: list[str] = Field(description="What could go wrong, and what was not tested.")
+    text: str = Field(description="All of these in paragraphs, divided by empty lines.")
     header: list[str]
     rows: list[list[str]]
-    figures: dict[str, float | int | None]
+    best_row: int | None = Field(description="The index of the row that is the best.")
+    figures: dict[str, float | None] = Field(description="The estimates of the findings, by name.")
     final: bool = Field(description="False while trials are still to come.")
 
 
 class ExerciseRunCreate(Body):
     """How thoroughly the exercise is to be answered."""
 
-    preset: Literal["quick", "full"] = Field("quick", description="`full` has the book's widths and epochs.")
+    preset: Literal["quick", "full"] = Field("quick", description="`quick` takes at most two minutes on two cores.")
 
 
 class ExerciseRunItem(BaseModel):

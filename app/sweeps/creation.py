@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -23,8 +23,18 @@ _SAME_COLUMNS = {
 }
 
 
+class ExerciseSweep(NamedTuple):
+    """The place of a sweep in a run of an exercise."""
+
+    run_id: int
+    name: str  # the exercise's own for the sweep
+
+
 def create(
-    session: Session, body: SweepCreate, idempotency_key: str | None = None, exercise_run_id: int | None = None
+    session: Session,
+    body: SweepCreate,
+    idempotency_key: str | None = None,
+    exercise_sweep: ExerciseSweep | None = None,
 ) -> Sweep:
     """Stores the sweep and all its trials as waiting rows; the same key gives the same sweep.
 
@@ -37,7 +47,8 @@ def create(
         sampler=body.sampler.model_dump(exclude_unset=True),
         **_search_columns(body),
         trial_seconds=previews.trial_seconds(session, body, space, n_trials),
-        exercise_run_id=exercise_run_id,
+        exercise_run_id=exercise_sweep.run_id if exercise_sweep else None,
+        exercise_sweep=exercise_sweep.name if exercise_sweep else None,
         idempotency_key=idempotency_key,
         request_hash=request_hash,
     )

@@ -61,7 +61,16 @@ def _field(column: Any) -> Field:
 # omitted: numbers of this database and its workers, what holds a secret, and what the server keeps for itself
 SWEEP = _fields(
     Sweep,
-    *("id", "webhook", "exercise_run_id", "idempotency_key", "request_hash", "revision", "imported_from"),
+    *(
+        "id",
+        "webhook",
+        "exercise_run_id",
+        "exercise_sweep",
+        "idempotency_key",
+        "request_hash",
+        "revision",
+        "imported_from",
+    ),
     *("claimed_at", "earlier_legs", "trial_seconds"),
 )
 _QUEUE = ("lease_token", "lease_until", "retrain_at", "epochs_trained", "bracket", "rung", "rung_means")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app import schemas
 from app.charts import registry
-from app.charts.page import Fact, page
+from app.charts.page import Fact, Section, page
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
 from app.queries.provenance import sweep_provenance
@@ -79,7 +79,7 @@ def figure_response(
 ) -> Response:
     """The figure as plotly's JSON, or as a page with its title and description, and where it is from."""
     if format == "html":
-        html = page(title, description, [figure], provenance=provenance)
+        html = page(title, [Section(title, description, figures=[figure], provenance=provenance)])
         return Response(html, media_type="text/html", headers=_revalidated(etag))
     return Response(figure.to_json(), media_type="application/json", headers=_revalidated(etag))
 

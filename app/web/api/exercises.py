@@ -11,7 +11,7 @@ from app.db.tables import ExerciseRun
 from app.errors import NotFoundError
 from app.exercises import registry
 from app.exercises.exercise import Exercise
-from app.sweeps import exercise_runs
+from app.sweeps.exercises import reports, results, runs
 from app.web.api.charts import Format, etag_of, figure_response, is_unchanged
 from app.web.dependencies import DatabaseSession
 from app.web.error_handlers import problems
@@ -31,11 +31,17 @@ def list_exercises() -> schemas.Page[schemas.ExerciseOut]:
     return schemas.Page(items=[_exercise_out(exercise) for exercise in registry.EXERCISES.values()])
 
 
+@router.get("/report.html", response_class=HTMLResponse)
+def get_report_of_all(session: DatabaseSession) -> HTMLResponse:
+    """All exercises on one page that stands alone and prints well: of each the fullest run that is completed."""
+    return HTMLResponse(reports.report_of_all(session))
+
+
 @router.get("/{number}", responses=problems(404))
 def get_exercise(number: ExerciseNumber, session: DatabaseSession) -> schemas.ExerciseWithRun:
     """The question, its parts, its charts, and the latest run."""
     exercise = _exercise_out(registry.exercise(number))
-    run = exercise_runs.latest(session, number)
+    run = runs.latest(session, number)
     latest_run = _run_out(session, run) if run is not None else None
     return schemas.ExerciseWithRun(**exercise.model_dump(), latest_run=latest_run)
 
@@ -45,7 +51,7 @@ def start_run(
     number: ExerciseNumber, body: schemas.ExerciseRunCreate, session: DatabaseSession, response: Response
 ) -> schemas.ExerciseRunOut:
     """Posts the sweeps that answer the exercise."""
-    run = exercise_runs.start(session, number, body.preset)
+    run = runs.start(session, number, body.preset)
     response.headers["Location"] = f"/api/v1/exercises/{number}/runs/{run.id}"
     return _run_out(session, run)
 
@@ -53,14 +59,14 @@ def start_run(
 @router.get("/{number}/runs", responses=problems(404))
 def list_runs(number: ExerciseNumber, session: DatabaseSession) -> schemas.Page[schemas.ExerciseRunItem]:
     """All runs of the exercise whose sweeps are still there, the newest first."""
-    items = [schemas.ExerciseRunItem.model_validate(run) for run in exercise_runs.runs(session, number)]
+    items = [schemas.ExerciseRunItem.model_validate(run) for run in runs.summaries(session, number)]
     return schemas.Page(items=items)
 
 
 @router.get("/{number}/runs/{run_id}", responses=problems(404))
 def get_run(number: ExerciseNumber, run_id: RunId, session: DatabaseSession) -> schemas.ExerciseRunOut:
     """State and progress, and the answer in words and figures drawn from the data so far."""
-    return _run_out(session, exercise_runs.get(session, number, run_id))
+    return _run_out(session, runs.get(session, number, run_id))
 
 
 @router.get("/{number}/charts/{name}", responses=problems(404), response_model=dict[str, Any])
@@ -77,25 +83,25 @@ def get_exercise_chart(
 
 
 def _chart(request: Request, session: Session, run: ExerciseRun, name: str, format: Format) -> Response:
-    etag = etag_of(exercise_runs.revision(session, run))
+    etag = etag_of(results.revision(session, run))
     if is_unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag})
     exercise = registry.exercise(run.exercise)
-    figure = exercise_runs.figures(session, run, name)[0]
+    figure = results.figures(session, run, name)[0]
     title = f"Exercise {exercise.number}: {exercise.title}"
-    facts = exercise_runs.provenance(session, run)
+    facts = reports.provenance(session, run)
     return figure_response(figure, format, etag, title=title, description=exercise.question, provenance=facts)
 
 
 @router.get("/{number}/report.html", responses=problems(404), response_class=HTMLResponse)
 def get_report(number: ExerciseNumber, session: DatabaseSession, run: RunQuery = None) -> HTMLResponse:
     """Question, answer, table and charts as a page that stands alone, offline: of this run, or of the fullest one."""
-    return HTMLResponse(exercise_runs.report(session, _shown_run(session, number, run)))
+    return HTMLResponse(reports.report(session, _shown_run(session, number, run)))
 
 
 def _shown_run(session: Session, number: int, run_id: int | None) -> ExerciseRun:
     """Raises NotFoundError where the exercise has not been run."""
-    run = exercise_runs.shown_run(session, number, run_id)
+    run = runs.shown_run(session, number, run_id)
     if run is None:
         raise NotFoundError(f"Exercise {number} has not been run yet: POST /api/v1/exercises/{number}/runs.")
     return run
@@ -116,4 +122,4 @@ def _exercise_out(exercise: Exercise) -> schemas.ExerciseOut:
 
 
 def _run_out(session: Session, run: ExerciseRun) -> schemas.ExerciseRunOut:
-    return schemas.ExerciseRunOut.model_validate(exercise_runs.view(session, run), from_attributes=True)
+    return schemas.ExerciseRunOut.model_validate(results.view(session, run), from_attributes=True)

@@ -1,8 +1,9 @@
 """The pages of the book's exercises: all of them, and one with its runs."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -10,34 +11,57 @@ from sqlalchemy.orm import Session
 
 from app import schemas
 from app.charts.page import Fact
-from app.domain.formatting import approximate
+from app.domain.formatting import approximate, plural
 from app.domain.states import ENDED_SWEEPS
+from app.exercises.answers.finding import Finding
+from app.exercises.answers.wording import count_text
 from app.exercises.exercise import Exercise, Preset
 from app.exercises.registry import EXERCISES, exercise
 from app.queue.workers import live_workers
-from app.sweeps import exercise_runs, previews
-from app.sweeps.exercise_runs import RunSummary, RunView
+from app.sweeps import previews
+from app.sweeps.exercises import reports, results, runs
+from app.sweeps.exercises.results import RunView
+from app.sweeps.exercises.runs import RunSummary
 from app.sweeps.previews import Speed
 from app.web.dependencies import DatabaseSession
-from app.web.pages import sweep_form
-from app.web.pages.labels import sentence
 from app.web.pages.rendering import ChartPanel, render
 from app.web.pages.sweep_summary import SweepSummary
 
 router = APIRouter(include_in_schema=False)
+
+MAIN_FINDINGS = 3  # of an answer, that are read at once
 
 RunQuery = Annotated[int | None, Query(ge=1, le=2**62)]
 
 
 @dataclass(frozen=True)
 class ExercisePanel:
-    """An exercise in the list."""
+    """An exercise in the list, and in the row of numbers on the page of each."""
 
     exercise: Exercise
-    run: RunView | None
+    run: RunSummary | None
     """The fullest one that is completed, or else the newest."""
+    sentence: str = ""
+    """Its answer in a sentence."""
     open_runs: int = 0
     """How many others go on."""
+    current: bool = False
+    """Whether the page is this exercise's."""
+
+    @property
+    def address(self) -> str:
+        """Its page."""
+        return f"/exercises/{self.exercise.number}"
+
+    @property
+    def state(self) -> str:
+        """`completed`, another state of its run, or `not run`."""
+        return self.run.state if self.run else "not run"
+
+    @property
+    def mark(self) -> str:
+        """The state as one sign."""
+        return {"completed": "✓", "not run": "○", "failed": "!", "cancelled": "○"}.get(self.state, "●")
 
 
 @dataclass(frozen=True)
@@ -54,9 +78,11 @@ class PresetPanel:
     """A button that starts a run, with how much training that is."""
 
     preset: Preset
-    cost: str
+    work: str
     seconds: float | None
     """How long it takes on the workers that are there, None where nobody knows."""
+    bodies: str
+    """What is posted, as JSON."""
 
     @property
     def label(self) -> str:
@@ -69,15 +95,26 @@ class ExerciseListView:
     """The exercises that can be run here."""
 
     panels: Sequence[ExercisePanel]
+    seconds: float | None
+    """How long all of them take in `quick`, None where nobody knows."""
+    no_worker: bool
     address: str = "/exercises"
     events: str = "/api/v1/events"
+
+    @property
+    def title(self) -> str:
+        """`Nine questions, 12 min on this machine`."""
+        time = "" if self.seconds is None else f", about {approximate(self.seconds)} on this machine"
+        return f"{count_text(len(self.panels)).capitalize()} questions{time}"
 
 
 @dataclass(frozen=True)
 class ExerciseView:
-    """An exercise: the question, the buttons that start a run, and what the latest one says."""
+    """An exercise: the question, the buttons that start a run, and what the shown one says."""
 
     exercise: Exercise
+    panels: Sequence[ExercisePanel]
+    """All exercises, to go to another one."""
     run: RunView | None
     """The one that is shown."""
     runs: Sequence[RunSummary]
@@ -124,27 +161,32 @@ class ExerciseView:
         return [SweepSummary(sweep) for sweep in self.run.sweeps] if self.run else []
 
     @property
+    def open_sweeps(self) -> list[SweepSummary]:
+        """Those that have not ended."""
+        return [summary for summary in self.sweeps if summary.sweep.progress < 1]
+
+    @property
     def run_title(self) -> str:
-        """`Quick run. Its sweep:`."""
-        return f"{sentence(self.run.preset)} run. Its sweep{'s' if len(self.sweeps) > 1 else ''}:" if self.run else ""
+        """`Quick run: 5 of 11 widths, 5 of 10 epochs.`."""
+        if self.run is None:
+            return ""
+        return f"Quick run: {self.exercise.subset}." if self.run.preset == "quick" else "Full run."
 
     @property
-    def paragraphs(self) -> list[str]:
-        """The answer's text."""
-        paragraphs = self.run.answer.text.split("\n\n") if self.run else []
-        return [paragraph for paragraph in paragraphs if paragraph.strip()]
+    def main_findings(self) -> Sequence[Finding]:
+        """Those that are read at once."""
+        return self.run.answer.findings[:MAIN_FINDINGS] if self.run else ()
 
     @property
-    def best_row(self) -> str:
-        """What the first cell of the best row says in the answer's table."""
-        return str(self.run.answer.figures.get("best_hidden_units", "")) if self.run else ""
+    def further_findings(self) -> Sequence[Finding]:
+        """Those that are folded away."""
+        return self.run.answer.findings[MAIN_FINDINGS:] if self.run else ()
 
     @property
     def charts(self) -> list[ChartPanel]:
-        """The charts that have something to show; learning curves do before any trial has ended."""
-        if self.run is None:
+        """The charts, once there may be something to show."""
+        if self.run is None or not (self.run.progress > 0 or self.run.answer.findings):
             return []
-        ready = {"curves"} if self.run.progress > 0 else set()
         return [
             ChartPanel(
                 f"chart-{chart.name}",
@@ -153,29 +195,44 @@ class ExerciseView:
                 position == 0,
             )
             for position, chart in enumerate(self.exercise.charts)
-            if self.run.answer.rows or chart.chart in ready
         ]
 
 
 @router.get("/exercises")
 def list_exercises(request: Request, session: DatabaseSession) -> Response:
     """The book's exercises that can be run here, each with the run that its page shows."""
-    return render(request, "exercise_list.html", ExerciseListView([_panel(session, number) for number in EXERCISES]))
+    speed = previews.measured_speed(session)
+    seconds = [_preset_panel(session, entry, "quick", speed).seconds for entry in EXERCISES.values()]
+    view = ExerciseListView(
+        panels=[_panel(session, number, with_sentence=True) for number in EXERCISES],
+        seconds=None if None in seconds else sum(time for time in seconds if time is not None),
+        no_worker=not live_workers(session),
+    )
+    return render(request, "exercise_list.html", view)
+
+
+@router.post("/exercises/runs")
+def run_all_exercises(session: DatabaseSession) -> Response:
+    """Queues every exercise in `quick`, one after the other."""
+    for number in EXERCISES:
+        runs.start(session, number, "quick")
+    return RedirectResponse("/exercises", status_code=303)
 
 
 @router.get("/exercises/{number}")
 def show_exercise(request: Request, number: int, session: DatabaseSession, run: RunQuery = None) -> Response:
     """The question, what a run says, and the buttons that start one; without `run`, the fullest completed one."""
     entry = exercise(number)
-    shown_run = exercise_runs.shown_run(session, number, run)
+    shown_run = runs.shown_run(session, number, run)
     speed = previews.measured_speed(session)
     view = ExerciseView(
         exercise=entry,
-        run=exercise_runs.view(session, shown_run) if shown_run else None,
-        runs=exercise_runs.runs(session, number),
-        revision=exercise_runs.revision(session, shown_run) if shown_run else "",
-        provenance=exercise_runs.provenance(session, shown_run) if shown_run else [],
-        presets=[_preset_panel(session, preset, entry.sweeps(preset), speed) for preset in get_args(Preset)],
+        panels=[_panel(session, entry_number, current=entry_number == number) for entry_number in EXERCISES],
+        run=results.view(session, shown_run) if shown_run else None,
+        runs=runs.summaries(session, number),
+        revision=results.revision(session, shown_run) if shown_run else "",
+        provenance=reports.provenance(session, shown_run) if shown_run else [],
+        presets=[_preset_panel(session, entry, preset, speed) for preset in get_args(Preset)],
         has_run_in_address=run is not None,
         no_worker=not live_workers(session),
     )
@@ -185,23 +242,35 @@ def show_exercise(request: Request, number: int, session: DatabaseSession, run: 
 @router.post("/exercises/{number}/runs")
 def run_exercise(number: int, preset: Annotated[Preset, Form()], session: DatabaseSession) -> Response:
     """Queues the exercise's sweeps and goes to the page with the new run."""
-    run = exercise_runs.start(session, number, preset)
+    run = runs.start(session, number, preset)
     return RedirectResponse(f"/exercises/{number}?run={run.id}", status_code=303)
 
 
-def _panel(session: Session, number: int) -> ExercisePanel:
-    shown_run = exercise_runs.shown_run(session, number)
+def _panel(session: Session, number: int, *, with_sentence: bool = False, current: bool = False) -> ExercisePanel:
+    shown_run = runs.shown_run(session, number)
     if shown_run is None:
-        return ExercisePanel(EXERCISES[number], None)
-    open_ids = [run.id for run in exercise_runs.runs(session, number) if run.state not in set(ENDED_SWEEPS)]
-    open_runs = len(set(open_ids) - {shown_run.id})
-    return ExercisePanel(EXERCISES[number], exercise_runs.view(session, shown_run), open_runs)
+        return ExercisePanel(EXERCISES[number], None, current=current)
+    summaries = runs.summaries(session, number)
+    open_ids = {run.id for run in summaries if run.state not in set(ENDED_SWEEPS)}
+    return ExercisePanel(
+        EXERCISES[number],
+        next(run for run in summaries if run.id == shown_run.id),
+        sentence=results.view(session, shown_run).answer.sentence if with_sentence else "",
+        open_runs=len(open_ids - {shown_run.id}),
+        current=current,
+    )
 
 
-def _preset_panel(session: Session, preset: Preset, bodies: Sequence[Mapping[str, Any]], speed: Speed) -> PresetPanel:
-    """How many trainings these sweeps are, of what length, and how long they take."""
-    sweeps = [schemas.SweepCreate.model_validate(body) for body in bodies]
-    cost = " ".join(f"{sweep_form.budget(sweep)} {sweep.space['epochs']} epochs each." for sweep in sweeps)
-    seconds = [previews.preview(session, sweep, speed).estimated_seconds for sweep in sweeps]
-    total = None if None in seconds else sum(time for time in seconds if time is not None)
-    return PresetPanel(preset, cost, total)
+def _preset_panel(session: Session, entry: Exercise, preset: Preset, speed: Speed) -> PresetPanel:
+    """How much a preset trains, how long that takes, and what it posts."""
+    bodies = entry.sweeps(preset)
+    estimates = [previews.preview(session, schemas.SweepCreate.model_validate(body), speed) for body in bodies.values()]
+    trainings = plural(sum(estimate.trainings for estimate in estimates), "training")
+    where = f" in {plural(len(bodies), 'sweep')}" if len(bodies) > 1 else ""
+    seconds = [estimate.estimated_seconds for estimate in estimates]
+    return PresetPanel(
+        preset,
+        f"{trainings}{where}: {entry.subset if preset == 'quick' else entry.whole}.",
+        None if None in seconds else sum(time for time in seconds if time is not None),
+        json.dumps(list(bodies.values()), indent=2),
+    )

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from app.exercises.registry import EXERCISES
 from app.web.pages.labels import stop_sentence
 from app.web.pages.space_text import parse_domain
 from app.web.pages.sweep_form import EXAMPLE, FIELDS
@@ -253,7 +254,14 @@ def test_an_exercise_starts_from_its_page(client: TestClient) -> None:
     page = client.post("/exercises/1/runs", data={"preset": "quick"}).text
     assert "The answer so far" in page
     assert "5 waiting" in page
-    assert "quick run, 0 % done" in client.get("/exercises").text
+    assert "quick run of" in client.get("/exercises").text
+
+
+def test_all_exercises_start_with_one_button(client: TestClient) -> None:
+    """Each of them then has a run, in `quick`."""
+    page = client.post("/exercises/runs").text
+    assert page.count("quick run of") == len(EXERCISES)
+    assert "not run" not in page
 
 
 def test_without_a_worker_the_page_says_how_to_start_one(client: TestClient) -> None:

@@ -1,0 +1,81 @@
+"""Sentences that several answers share: on what they were judged, what diverged, what was left out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.charts.rows import SweepRow, TrialRow
+from app.domain.datasets import DATASETS
+from app.domain.formatting import plural, score, setting
+from app.exercises.answers.levels import Level
+
+CHANCE_MARGIN = 0.01  # a guess of always the same class is right for a little more or less than a tenth
+
+
+def spread(level: Level[Any]) -> str:
+    """`0.8893 ± 0.0021`: mean and sample standard deviation over the runs."""
+    return score(level.mean if level.n else None, level.std)
+
+
+def runs_of(level: Level[Any]) -> str:
+    """`3`, or `2 of 3` where a run diverged, for a table."""
+    return f"{level.n} of {level.runs}" if level.diverged else str(level.n)
+
+
+def chance(sweep: SweepRow) -> float:
+    """Below this, an accuracy is no better than guessing."""
+    return 1 / DATASETS[sweep.dataset].classes + CHANCE_MARGIN
+
+
+def share(count: int, total: int, noun: str = "run") -> str:
+    """`3 of 20 runs`, `none of 20 runs`, `all 20 runs`."""
+    nouns = plural(total, noun)
+    if count == total:
+        return f"all {nouns}" if total > 1 else f"the one {noun}"
+    return f"{count} of {nouns}" if count else f"none of {nouns}"
+
+
+def judged_on(sweep: SweepRow) -> str:
+    """On which images the accuracies were measured, and that they also chose the best."""
+    data = DATASETS[sweep.dataset]
+    if sweep.split == "book":
+        return "The test images were used to choose, as in the book, so the best value is a little too good."
+    return (
+        f"Accuracies are those on {data.held_out:,} training images held out. They also chose the best, so its value "
+        "is a little too good; the test images chose nothing."
+    )
+
+
+def recipe(trials: Sequence[TrialRow], names: Sequence[str] = ("epochs", "learning_rate")) -> str:
+    """`epochs 10, learning rate 0.1`: what all the trials have in common, of these hyperparameters."""
+    shared = [
+        f"{name.replace('_', ' ')} {setting(trials[0].params[name])}"
+        for name in names
+        if trials and len({setting(trial.params.get(name)) for trial in trials}) == 1 and name in trials[0].params
+    ]
+    return ", ".join(shared)
+
+
+def losses(trials: Sequence[TrialRow], all_levels: Mapping[Any, Level[Any]], noun: str) -> list[str]:
+    """What diverged, failed or was stopped; empty where nothing was."""
+    diverged = [
+        f"{level.diverged} of {plural(level.runs, 'run')} at {noun} {setting(key)}"
+        for key, level in all_levels.items()
+        if level.diverged
+    ]
+    texts = []
+    if diverged:
+        texts.append(f"Diverged: {', '.join(diverged)}; such a setting is no candidate for the best.")
+    failures = sum(trial.state == "failed" and not trial.runs for trial in trials)
+    if failures:
+        texts.append(f"{plural(failures, 'trial')} failed before a run ended.")
+    stopped = sum(trial.state in ("cancelled", "pruned") for trial in trials)
+    if stopped:
+        was = "were" if stopped > 1 else "was"
+        texts.append(f"{plural(stopped, 'trial')} {was} stopped before the end and not counted.")
+    return texts
+
+
+def count_text(count: int) -> str:
+    """`eleven`, up to twelve; then digits."""
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    return words[count] if count < len(words) else f"{count:,}"

@@ -1,0 +1,1 @@
+"""The exercises of the book in use: runs of them, what each run says, and reports of it."""

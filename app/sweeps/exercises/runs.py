@@ -1,0 +1,101 @@
+"""Runs of exercises: each posts the sweeps of its exercise, and stays in reach as long as they do."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple, get_args
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.db.tables import ExerciseRun, Sweep
+from app.domain.states import SweepState
+from app.errors import NotFoundError
+from app.exercises.exercise import Preset
+from app.exercises.registry import exercise
+from app.schemas import SweepCreate
+from app.sweeps import creation
+from app.sweeps.creation import ExerciseSweep
+
+
+class RunSummary(NamedTuple):
+    """A run of an exercise in the list of them."""
+
+    id: int
+    preset: str
+    state: str
+    created_at: datetime
+    sweeps: Sequence[int]  # their numbers
+
+
+def start(session: Session, number: int, preset: Preset) -> ExerciseRun:
+    """Posts the exercise's sweeps. Raises NotFoundError."""
+    bodies = exercise(number).sweeps(preset)
+    run = ExerciseRun(exercise=number, preset=preset)
+    session.add(run)
+    session.flush()
+    for name, body in bodies.items():
+        creation.create(session, SweepCreate.model_validate(body), exercise_sweep=ExerciseSweep(run.id, name))
+    return run
+
+
+def latest(session: Session, number: int) -> ExerciseRun | None:
+    """The newest run whose sweeps have not been deleted. Raises NotFoundError for an unknown exercise."""
+    exercise(number)
+    has_sweeps = select(Sweep.id).where(Sweep.exercise_run_id == ExerciseRun.id).exists()
+    newest = select(ExerciseRun).where(ExerciseRun.exercise == number, has_sweeps).order_by(ExerciseRun.id.desc())
+    return session.scalar(newest.limit(1))
+
+
+def summaries(session: Session, number: int) -> list[RunSummary]:
+    """The runs whose sweeps have not been deleted, the newest first. Raises NotFoundError for an unknown exercise."""
+    exercise(number)
+    rows = session.execute(_RUNS, {"exercise": number})
+    return [RunSummary(row.id, row.preset, state_of(row.states), row.created_at, row.sweeps) for row in rows]
+
+
+def shown_run(session: Session, number: int, run_id: int | None = None) -> ExerciseRun | None:
+    """The run to show: that of this id, else the fullest one that is completed, else the newest.
+
+    Raises NotFoundError for an unknown exercise or run.
+    """
+    if run_id is not None:
+        return get(session, number, run_id)
+    all_runs = summaries(session, number)
+    best = max(all_runs, key=lambda run: (run.state == SweepState.completed, _fullness(run), run.id), default=None)
+    return session.get(ExerciseRun, best.id) if best else None
+
+
+def get(session: Session, number: int, run_id: int) -> ExerciseRun:
+    """The run of this exercise. Raises NotFoundError."""
+    exercise(number)
+    run = session.get(ExerciseRun, run_id)
+    if run is None or run.exercise != number:
+        raise NotFoundError(f"Exercise {number} has no run {run_id}.")
+    return run
+
+
+def sweeps_of(session: Session, run: ExerciseRun) -> Sequence[Sweep]:
+    """Its sweeps, in the order in which they were posted. Raises NotFoundError where all were deleted."""
+    sweeps = session.scalars(select(Sweep).where(Sweep.exercise_run_id == run.id).order_by(Sweep.id)).all()
+    if not sweeps:
+        raise NotFoundError(f"The sweeps of run {run.id} have been deleted.")
+    return sweeps
+
+
+def state_of(states: Iterable[str]) -> str:
+    """The state of the sweep that is furthest behind."""
+    order = ["running", "stopping", "queued", "paused", "failed", "cancelled", "completed"]
+    return min(map(str, states), key=order.index)
+
+
+def _fullness(run: RunSummary) -> int:
+    """How full a completed run is; of others the newest is shown, whatever its preset."""
+    return get_args(Preset).index(run.preset) if run.state == SweepState.completed else 0
+
+
+_RUNS = text("""
+    SELECT r.id, r.preset, r.created_at,
+           array_agg(CAST(s.state AS text)) AS states, array_agg(s.id ORDER BY s.id) AS sweeps
+    FROM exercise_runs r JOIN sweeps s ON s.exercise_run_id = r.id
+    WHERE r.exercise = :exercise GROUP BY r.id ORDER BY r.id DESC
+""")

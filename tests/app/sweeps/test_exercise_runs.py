@@ -1,0 +1,43 @@
+import pytest
+from sqlalchemy import Engine
+
+from app.db.engine import transaction
+from app.errors import NotFoundError
+from app.exercises.exercise import Exercise
+from app.exercises.registry import EXERCISES
+from app.sweeps.exercises import reports, results, runs
+
+ALL = pytest.mark.parametrize("entry", EXERCISES.values(), ids=lambda entry: str(entry.number))
+
+
+@ALL
+def test_before_anything_is_trained_there_is_no_answer(engine: Engine, entry: Exercise) -> None:
+    """The page says so, every chart is an empty figure, and the report can be written."""
+    with transaction(engine) as session:
+        run = runs.start(session, entry.number, "quick")
+        answer = results.view(session, run).answer
+        assert (answer.sentence, answer.final, answer.findings) == (results.NO_ANSWER, False, [])
+        assert answer.progress.startswith("0 of ")
+        assert [len(figure.data) for figure in results.figures(session, run)] == [0] * len(entry.charts)
+        assert entry.question.split(".")[0] in reports.report(session, run)
+
+
+def test_a_run_whose_sweep_was_deleted_says_so(engine: Engine) -> None:
+    """It has no answer any more, and no chart, as long as another sweep of it is there."""
+    with transaction(engine) as session:
+        run = runs.start(session, 1, "quick")
+        sweep = runs.sweeps_of(session, run)[0]
+        sweep.exercise_sweep = "of an earlier version"
+        session.flush()
+        assert "its sweep width was deleted" in results.view(session, run).answer.sentence
+        with pytest.raises(NotFoundError, match="width was deleted"):
+            results.figures(session, run)
+
+
+def test_the_report_of_all_has_every_exercise(engine: Engine) -> None:
+    """Those that have not been run say so."""
+    with transaction(engine) as session:
+        runs.start(session, 1, "quick")
+        report = reports.report_of_all(session)
+    assert report.count("<section>") == len(EXERCISES)
+    assert report.count("has not been run yet") == len(EXERCISES) - 1
