@@ -50,6 +50,11 @@ def places(plan: AxisPlan, values: Iterable[object]) -> list[Place]:
     return [*map(label, values)] if plan.scale == "category" else [*map(_float, values)]
 
 
+def place_of(plan: AxisPlan, value: object) -> Place:
+    """Where one value lies."""
+    return places(plan, [value])[0]
+
+
 def place_name(place: Place) -> str:
     """0.1, 256, relu: what a tick says."""
     return number(place) if isinstance(place, float) else place

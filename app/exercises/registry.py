@@ -2,9 +2,10 @@
 
 from app.errors import NotFoundError
 from app.exercises.exercise import Exercise
+from app.exercises.hidden_layers import HIDDEN_LAYERS
 from app.exercises.hidden_units import HIDDEN_UNITS
 
-EXERCISES: dict[int, Exercise] = {entry.number: entry for entry in (HIDDEN_UNITS,)}
+EXERCISES: dict[int, Exercise] = {entry.number: entry for entry in (HIDDEN_UNITS, HIDDEN_LAYERS)}
 
 
 def exercise(number: int) -> Exercise:

@@ -55,10 +55,10 @@ def recipe(trials: Sequence[TrialRow], names: Sequence[str] = ("epochs", "learni
     return ", ".join(shared)
 
 
-def losses(trials: Sequence[TrialRow], all_levels: Mapping[Any, Level[Any]], noun: str) -> list[str]:
+def losses(trials: Sequence[TrialRow], all_levels: Mapping[Any, Level[Any]], noun: str = "") -> list[str]:
     """What diverged, failed or was stopped; empty where nothing was."""
     diverged = [
-        f"{level.diverged} of {plural(level.runs, 'run')} at {noun} {setting(key)}"
+        f"{level.diverged} of {plural(level.runs, 'run')} at {f'{noun} {setting(key)}'.strip()}"
         for key, level in all_levels.items()
         if level.diverged
     ]

@@ -1,0 +1,78 @@
+"""Figures that several exercises draw: levels along an axis, a line for each kind, with every run and its spread."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from app.charts.axis import AxisPlan, axis_plan, draw_x_axis, place_of
+from app.charts.configurations import error_bars, spread
+from app.charts.empty import empty_figure
+from app.charts.labels import escape
+from app.charts.rows import Axis, SweepRow
+from app.charts.theme import PALETTE, SYMBOLS, Trace, faded, new_figure, scatter
+from app.charts.titles import axis_title, subtitle
+from app.domain.formatting import plural
+from app.exercises.answers.levels import Level
+
+
+class LevelLine(NamedTuple):
+    """What has one colour: levels in the order of x."""
+
+    name: str
+    levels: Sequence[tuple[object, Level[Any]]]  # the value of x, and what it comes to
+
+
+def levels_figure(
+    sweep: SweepRow, title: str, x: Axis, lines: Sequence[LevelLine], *notes: str, metric: str = ""
+) -> go.Figure:
+    """Means with bars of one standard deviation over seeds, every run a faint point; what diverged is counted.
+
+    `metric` is that of the values, the sweep's own if it is left out.
+    """
+    metric = metric or sweep.objective.metric
+    drawn_lines = [LevelLine(line.name, [item for item in line.levels if item[1].n]) for line in lines]
+    diverged = sum(level.diverged for line in lines for _, level in line.levels)
+    left_out = f"{plural(diverged, 'diverged run')} left out" if diverged else ""
+    text = subtitle(sweep, *notes, "bars: ± std over seeds", left_out)
+    if not any(line.levels for line in drawn_lines):
+        return empty_figure(title=title, subtitle=text)
+    figure = new_figure(title, text)
+    plan = axis_plan(x, [value for line in drawn_lines for value, _ in line.levels])
+    for i, line in enumerate(line for line in drawn_lines if line.levels):
+        color, symbol = PALETTE[i % len(PALETTE)], SYMBOLS[i % len(SYMBOLS)]
+        figure.add_trace(_runs_trace(plan, line, color))
+        figure.add_trace(_line_trace(plan, metric, line, {"color": color, "symbol": symbol}))
+    figure.update_yaxes(title_text=axis_title(metric))
+    draw_x_axis(figure, plan)
+    return figure
+
+
+def _runs_trace(plan: AxisPlan, line: LevelLine, color: str) -> Trace:
+    points = [(place_of(plan, value), run) for value, level in line.levels for run in level.values.values()]
+    return scatter(
+        x=[place for place, _ in points],
+        y=[run for _, run in points],
+        name=escape(line.name),
+        legendgroup=line.name,
+        showlegend=False,
+        mode="markers",
+        marker={"size": 5, "color": faded(color, 0.45)},
+        hovertemplate="one run: <b>%{y:.4f}</b><extra></extra>",
+    )
+
+
+def _line_trace(plan: AxisPlan, metric: str, line: LevelLine, marker: dict[str, object]) -> Trace:
+    levels = [level for _, level in line.levels]
+    return scatter(
+        x=[place_of(plan, value) for value, _ in line.levels],
+        y=[level.mean for level in levels],
+        name=escape(line.name),
+        legendgroup=line.name,
+        mode="lines+markers",
+        line={"width": 2, "color": marker["color"]},
+        marker=marker | {"size": 8},
+        error_y=error_bars([spread(metric, level.mean, level.std) for level in levels]),
+        text=[f"{escape(line.name)}<br>{plural(level.n, 'run')}" for level in levels],
+        hovertemplate="<b>%{y:.4f}</b> at %{x}<br>%{text}<extra></extra>",
+    )
