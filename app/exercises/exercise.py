@@ -52,6 +52,19 @@ def chart_of(sweep: str, name: str, **options: str) -> Callable[[Measurements], 
 
 
 @dataclass(frozen=True)
+class Slider:
+    """What a reader can try: one more network, with another value of one hyperparameter."""
+
+    hyperparameter: str
+    values: Sequence[object]
+    """From one end of the slider to the other."""
+    body: Callable[[Preset], Mapping[str, Any]]
+    """Gives the body of a sweep, in whose space the hyperparameter is replaced by what the reader tries."""
+    chart: str
+    """The name of the chart to which the result is added; its x axis is the hyperparameter."""
+
+
+@dataclass(frozen=True)
 class Exercise:
     """One exercise, as a value that says how to run it and how to read its results."""
 
@@ -78,6 +91,9 @@ class Exercise:
 
     scored: tuple[str, ...] = ()
     """The sweeps whose scores on the test images belong to the answer."""
+
+    slider: Slider | None = None
+    """None where there is nothing that a reader could try in a moment."""
 
     @property
     def source(self) -> str:

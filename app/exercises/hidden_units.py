@@ -12,7 +12,7 @@ from app.exercises.answers.comparison import compare, points, verdict
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.levels import Level, best_level, levels, levels_at, sound, wins
 from app.exercises.answers.wording import chance, count_text, judged_on, losses, recipe, runs_of, share, spread
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData, chart_of
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, SweepData, chart_of
 
 WIDTHS = {"quick": (1, 4, 16, 64, 256), "full": tuple(2**k for k in range(11))}
 EPOCHS = {"quick": 5, "full": 10}
@@ -235,4 +235,10 @@ HIDDEN_UNITS = Exercise(
     whole="11 widths, 10 epochs, 3 seeds",
     needs=frozenset({"epochs"}),
     scored=(SWEEP,),
+    slider=Slider(
+        "hidden_units",
+        (1, 2, 3, 5, 8, 12, 20, 32, 50, 80, 128, 200, 320, 512, 800, 1280),
+        lambda preset: sweeps(preset)[SWEEP],
+        "accuracy",
+    ),
 )

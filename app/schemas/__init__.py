@@ -11,6 +11,7 @@ from app.schemas.exercises import (
     ExerciseRunCreate,
     ExerciseRunItem,
     ExerciseRunOut,
+    ExerciseTry,
     ExerciseWithRun,
 )
 from app.schemas.models import ModelOut
@@ -36,6 +37,7 @@ __all__ = [
     "ExerciseRunCreate",
     "ExerciseRunItem",
     "ExerciseRunOut",
+    "ExerciseTry",
     "ExerciseWithRun",
     "GridSampler",
     "Metrics",

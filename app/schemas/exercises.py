@@ -1,6 +1,6 @@
 """The exercises of the book, their runs and answers."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,6 +54,14 @@ class ExerciseRunCreate(Body):
     """How thoroughly the exercise is to be answered."""
 
     preset: Literal["quick", "full"] = Field("quick", description="`quick` takes at most two minutes on two cores.")
+
+
+class ExerciseTry(Body):
+    """A value that a reader tries."""
+
+    value: int | Annotated[float, Field(allow_inf_nan=False)] | str | list[int] = Field(
+        description="Of the hyperparameter of the exercise's slider, e.g. 37."
+    )
 
 
 class ExerciseRunItem(BaseModel):

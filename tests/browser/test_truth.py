@@ -11,10 +11,7 @@ from sqlalchemy import Engine, text
 
 from app.config import Settings
 from app.db.engine import connect, transaction
-from app.db.tables import ExerciseRun
 from app.schemas import SweepCreate
-from app.sweeps import creation
-from app.sweeps.creation import ExerciseSweep
 from tests.support.sweep_pages import BODY, LONG, expect_state, is_same_document, mark_document, post
 from tests.support.waiting import wait_until
 
@@ -194,45 +191,6 @@ def test_looks_at_the_test_images_are_counted(page: Page, server: str) -> None:
     assert [look["number"] for look in exported] == [first["number"], second["number"]]
     report = httpx.get(f"{server}/api/v1{path}/charts/effect?format=html").text
     assert f"looked at 2 times: {seen}" in report
-
-
-def exercise_run(engine: Engine, preset: str) -> tuple[int, str]:
-    """A run of exercise 1 that trains in a moment: its id, and the path of its sweep."""
-    body = {"name": f"Exercise 1 ({preset})", "dataset": "digits", "space": {"hidden_units": [1, 8], "epochs": 1}}
-    with transaction(engine) as session:
-        run = ExerciseRun(exercise=1, preset=preset)
-        session.add(run)
-        session.flush()
-        full_body = SweepCreate.model_validate(body | {"sampler": "grid", "seeds": 2})
-        sweep = creation.create(session, full_body, exercise_sweep=ExerciseSweep(run.id, "width"))
-        return run.id, f"/sweeps/{sweep.id}"
-
-
-def test_every_run_of_an_exercise_stays_in_reach(page: Page, server: str, engine: Engine) -> None:
-    """The full one is shown though a quick one came later; each has its tab, its charts and its report."""
-    full, path = exercise_run(engine, "full")
-    wait_until(lambda: sweep_of(server, path)["state"] == "completed")
-    quick, path = exercise_run(engine, "quick")
-    wait_until(lambda: sweep_of(server, path)["state"] == "completed")
-    listed = httpx.get(f"{server}/api/v1/exercises/1/runs").json()["items"]
-    assert [(run["id"], run["preset"], run["state"]) for run in listed] == [
-        (quick, "quick", "completed"),
-        (full, "full", "completed"),
-    ]
-    page.goto("/exercises/1")
-    tabs = page.get_by_role("navigation", name="Runs").get_by_role("link")
-    expect(tabs).to_have_count(2)
-    expect(tabs.nth(1)).to_have_attribute("aria-current", "true")
-    page.get_by_text("How it was measured").click()
-    expect(page.get_by_role("link", name="Exercise 1 (full)")).to_be_visible()
-    tabs.nth(0).click()
-    page.wait_for_url(f"**/exercises/1?run={quick}")
-    expect(page.get_by_role("link", name="Exercise 1 (quick)")).to_be_visible()
-    expect(page.locator("#chart-accuracy")).to_have_attribute("data-src", re.compile(rf"\?run={quick}$"))
-    address = page.get_by_role("link", name="Download report").get_attribute("href")
-    for run, preset in ((quick, "quick"), (full, "full")):
-        report = httpx.get(f"{server}{str(address).replace(f'run={quick}', f'run={run}')}").text
-        assert all(fact in report for fact in (preset, f"(run {run} of exercise 1)", "torch", "UTC", "Machine"))
 
 
 def test_the_time_left_is_the_least_and_says_of_what(page: Page, server: str) -> None:

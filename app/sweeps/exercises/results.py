@@ -18,6 +18,7 @@ from app.exercises.exercise import Measurements, SweepData
 from app.exercises.registry import exercise
 from app.queries import chart_rows
 from app.schemas import Best, SweepOut
+from app.sweeps.exercises import tries
 from app.sweeps.exercises.runs import state_of, sweeps_of
 
 NO_ANSWER = "There is no answer yet: too little has been trained."
@@ -76,12 +77,18 @@ def figures(session: Session, run: ExerciseRun, name: str | None = None) -> list
     data = measurements(session, run)
     if missing := _missing(run, data):
         raise NotFoundError(_deleted(missing))
-    return [item.draw(data) for item in charts]
+    drawn_figures = [item.draw(data) for item in charts]
+    if definition.slider is not None:
+        for item, figure in zip(charts, drawn_figures, strict=True):
+            if item.name == definition.slider.chart:
+                tries.draw(figure, definition.slider, tries.trials(session, run))
+    return drawn_figures
 
 
 def revision(session: Session, run: ExerciseRun) -> str:
     """A text that changes whenever the run's data does."""
-    return ".".join(f"{sweep.id}-{sweep.revision}" for sweep in sweeps_of(session, run))
+    sweeps = [*sweeps_of(session, run), tries.sweep_of_tries(session, run)]
+    return ".".join(f"{sweep.id}-{sweep.revision}" for sweep in sweeps if sweep is not None)
 
 
 def _answer(session: Session, run: ExerciseRun, sweeps: Sequence[SweepOut]) -> Answer:

@@ -11,10 +11,13 @@ from app.db.tables import ExerciseRun, Sweep
 from app.domain.states import SweepState
 from app.errors import NotFoundError
 from app.exercises.exercise import Preset
-from app.exercises.registry import exercise
+from app.exercises.registry import EXERCISES, exercise
 from app.schemas import SweepCreate
 from app.sweeps import creation
 from app.sweeps.creation import ExerciseSweep
+
+TRIES = "tries"  # the name of the sweep of what readers try in a run
+IS_OF_EXERCISE = Sweep.exercise_sweep.is_distinct_from(TRIES)
 
 
 class RunSummary(NamedTuple):
@@ -27,21 +30,28 @@ class RunSummary(NamedTuple):
     sweeps: Sequence[int]  # their numbers
 
 
-def start(session: Session, number: int, preset: Preset) -> ExerciseRun:
-    """Posts the exercise's sweeps. Raises NotFoundError."""
+def start(session: Session, number: int, preset: Preset, priority: int = 0) -> ExerciseRun:
+    """Posts the exercise's sweeps, whose own priorities are added to this one. Raises NotFoundError."""
     bodies = exercise(number).sweeps(preset)
     run = ExerciseRun(exercise=number, preset=preset)
     session.add(run)
     session.flush()
     for name, body in bodies.items():
-        creation.create(session, SweepCreate.model_validate(body), exercise_sweep=ExerciseSweep(run.id, name))
+        sweep = SweepCreate.model_validate(body | {"priority": priority + body.get("priority", 0)})
+        creation.create(session, sweep, exercise_sweep=ExerciseSweep(run.id, name))
     return run
+
+
+def start_all(session: Session, preset: Preset) -> None:
+    """Posts the sweeps of all exercises, which are trained one exercise after the other, behind other sweeps."""
+    for number in EXERCISES:
+        start(session, number, preset, priority=-number)
 
 
 def latest(session: Session, number: int) -> ExerciseRun | None:
     """The newest run whose sweeps have not been deleted. Raises NotFoundError for an unknown exercise."""
     exercise(number)
-    has_sweeps = select(Sweep.id).where(Sweep.exercise_run_id == ExerciseRun.id).exists()
+    has_sweeps = select(Sweep.id).where(Sweep.exercise_run_id == ExerciseRun.id, IS_OF_EXERCISE).exists()
     newest = select(ExerciseRun).where(ExerciseRun.exercise == number, has_sweeps).order_by(ExerciseRun.id.desc())
     return session.scalar(newest.limit(1))
 
@@ -76,7 +86,8 @@ def get(session: Session, number: int, run_id: int) -> ExerciseRun:
 
 def sweeps_of(session: Session, run: ExerciseRun) -> Sequence[Sweep]:
     """Its sweeps, in the order in which they were posted. Raises NotFoundError where all were deleted."""
-    sweeps = session.scalars(select(Sweep).where(Sweep.exercise_run_id == run.id).order_by(Sweep.id)).all()
+    of_run = select(Sweep).where(Sweep.exercise_run_id == run.id, IS_OF_EXERCISE)
+    sweeps = session.scalars(of_run.order_by(Sweep.id)).all()
     if not sweeps:
         raise NotFoundError(f"The sweeps of run {run.id} have been deleted.")
     return sweeps
@@ -97,5 +108,5 @@ _RUNS = text("""
     SELECT r.id, r.preset, r.created_at,
            array_agg(CAST(s.state AS text)) AS states, array_agg(s.id ORDER BY s.id) AS sweeps
     FROM exercise_runs r JOIN sweeps s ON s.exercise_run_id = r.id
-    WHERE r.exercise = :exercise GROUP BY r.id ORDER BY r.id DESC
+    WHERE r.exercise = :exercise AND s.exercise_sweep IS DISTINCT FROM 'tries' GROUP BY r.id ORDER BY r.id DESC
 """)

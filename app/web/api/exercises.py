@@ -6,12 +6,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from app import schemas
+from app import queries, schemas
 from app.db.tables import ExerciseRun
 from app.errors import NotFoundError
 from app.exercises import registry
 from app.exercises.exercise import Exercise
-from app.sweeps.exercises import reports, results, runs
+from app.sweeps.exercises import reports, results, runs, tries
 from app.web.api.charts import Format, etag_of, figure_response, is_unchanged
 from app.web.dependencies import DatabaseSession
 from app.web.error_handlers import problems
@@ -67,6 +67,18 @@ def list_runs(number: ExerciseNumber, session: DatabaseSession) -> schemas.Page[
 def get_run(number: ExerciseNumber, run_id: RunId, session: DatabaseSession) -> schemas.ExerciseRunOut:
     """State and progress, and the answer in words and figures drawn from the data so far."""
     return _run_out(session, runs.get(session, number, run_id))
+
+
+@router.post("/{number}/runs/{run_id}/tries", status_code=201, responses=problems(404, 409))
+def try_value(
+    number: ExerciseNumber, run_id: RunId, body: schemas.ExerciseTry, session: DatabaseSession
+) -> schemas.SweepOut:
+    """Trains one more network with another value of the hyperparameter of the exercise's slider.
+
+    The answer is the sweep of all that was tried in this run; the exercise's own answer is not changed by it.
+    """
+    sweep = tries.add(session, runs.get(session, number, run_id), body.value)
+    return queries.summary(session, sweep.id)
 
 
 @router.get("/{number}/charts/{name}", responses=problems(404), response_model=dict[str, Any])

@@ -5,21 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from app import schemas
 from app.charts.page import Fact
-from app.domain.formatting import approximate, plural
+from app.db.tables import ExerciseRun
+from app.domain.formatting import approximate, plural, score, setting
 from app.domain.states import ENDED_SWEEPS
+from app.errors import FieldError, InvalidError
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.wording import count_text
 from app.exercises.exercise import Exercise, Preset
 from app.exercises.registry import EXERCISES, exercise
 from app.queue.workers import live_workers
 from app.sweeps import previews
-from app.sweeps.exercises import reports, results, runs
+from app.sweeps.exercises import reports, results, runs, tries
 from app.sweeps.exercises.results import RunView
 from app.sweeps.exercises.runs import RunSummary
 from app.sweeps.previews import Speed
@@ -31,6 +33,7 @@ router = APIRouter(include_in_schema=False)
 
 MAIN_FINDINGS = 3  # of an answer, that are read at once
 
+RunId = Annotated[int, Path(ge=1, le=2**62)]
 RunQuery = Annotated[int | None, Query(ge=1, le=2**62)]
 
 
@@ -71,6 +74,15 @@ class RunTab:
     run: RunSummary
     address: str
     current: bool
+
+
+@dataclass(frozen=True)
+class TryRow:
+    """A network that a reader has tried."""
+
+    setting: str
+    result: str
+    """Its value, or how far it is."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +135,8 @@ class ExerciseView:
     """Changes with the run's data."""
     provenance: Sequence[Fact]
     """How the answer was measured."""
+    tries: Sequence[TryRow]
+    """What was tried by hand in the run."""
     presets: Sequence[PresetPanel]
     has_run_in_address: bool
     """Whether the address says which run is shown."""
@@ -183,6 +197,16 @@ class ExerciseView:
         return self.run.answer.findings[MAIN_FINDINGS:] if self.run else ()
 
     @property
+    def slider_values(self) -> str:
+        """What the slider goes through, as JSON."""
+        return json.dumps(list(self.exercise.slider.values)) if self.exercise.slider else ""
+
+    @property
+    def slider_middle(self) -> int:
+        """The index of the value at which the slider starts."""
+        return len(self.exercise.slider.values) // 2 if self.exercise.slider else 0
+
+    @property
     def charts(self) -> list[ChartPanel]:
         """The charts, once there may be something to show."""
         if self.run is None or not (self.run.progress > 0 or self.run.answer.findings):
@@ -214,8 +238,7 @@ def list_exercises(request: Request, session: DatabaseSession) -> Response:
 @router.post("/exercises/runs")
 def run_all_exercises(session: DatabaseSession) -> Response:
     """Queues every exercise in `quick`, one after the other."""
-    for number in EXERCISES:
-        runs.start(session, number, "quick")
+    runs.start_all(session, "quick")
     return RedirectResponse("/exercises", status_code=303)
 
 
@@ -232,6 +255,7 @@ def show_exercise(request: Request, number: int, session: DatabaseSession, run: 
         runs=runs.summaries(session, number),
         revision=results.revision(session, shown_run) if shown_run else "",
         provenance=reports.provenance(session, shown_run) if shown_run else [],
+        tries=_tries(session, shown_run) if shown_run else [],
         presets=[_preset_panel(session, entry, preset, speed) for preset in get_args(Preset)],
         has_run_in_address=run is not None,
         no_worker=not live_workers(session),
@@ -244,6 +268,32 @@ def run_exercise(number: int, preset: Annotated[Preset, Form()], session: Databa
     """Queues the exercise's sweeps and goes to the page with the new run."""
     run = runs.start(session, number, preset)
     return RedirectResponse(f"/exercises/{number}?run={run.id}", status_code=303)
+
+
+@router.post("/exercises/{number}/runs/{run_id}/tries")
+def try_value(
+    number: int, run_id: int, value: Annotated[str, Form(max_length=40)], session: DatabaseSession
+) -> Response:
+    """Queues one more network with this value, which is JSON, and goes back to the run."""
+    run = runs.get(session, number, run_id)
+    try:
+        tries.add(session, run, json.loads(value))
+    except ValueError as error:
+        raise InvalidError(f"The value {value!r} can't be read.", [FieldError(("value",), "must be JSON")]) from error
+    return RedirectResponse(f"/exercises/{number}?run={run_id}", status_code=303)
+
+
+def _tries(session: Session, run: ExerciseRun) -> list[TryRow]:
+    slider = exercise(run.exercise).slider
+    if slider is None:
+        return []
+    return [
+        TryRow(
+            setting(trial.params.get(slider.hyperparameter)),
+            score(trial.value) if trial.value is not None else trial.state,
+        )
+        for trial in tries.trials(session, run)
+    ]
 
 
 def _panel(session: Session, number: int, *, with_sentence: bool = False, current: bool = False) -> ExercisePanel:

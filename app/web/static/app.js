@@ -102,6 +102,15 @@
   document.body.addEventListener("htmx:after:swap", drawAll);
   drawAll();
 
+  // ---- sliders over a list of values, of which the form sends the chosen one as JSON
+  function showValue(slider) {
+    const value = JSON.parse(slider.dataset.values)[slider.value];
+    slider.form.querySelector("output").textContent = String(value);
+    slider.form.elements.namedItem("value").value = JSON.stringify(value);
+  }
+  document.addEventListener("input", (event) => event.target.matches("[data-values]") && showValue(event.target));
+  document.body.addEventListener("htmx:after:swap", () => document.querySelectorAll("[data-values]").forEach(showValue));
+
   // ---- dialogs, and rows that open
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");

@@ -1,11 +1,13 @@
+from itertools import pairwise
+
 import pytest
 from sqlalchemy import Engine
 
 from app.db.engine import transaction
-from app.errors import NotFoundError
+from app.errors import InvalidError, NotFoundError
 from app.exercises.exercise import Exercise
 from app.exercises.registry import EXERCISES
-from app.sweeps.exercises import reports, results, runs
+from app.sweeps.exercises import reports, results, runs, tries
 
 ALL = pytest.mark.parametrize("entry", EXERCISES.values(), ids=lambda entry: str(entry.number))
 
@@ -41,3 +43,34 @@ def test_the_report_of_all_has_every_exercise(engine: Engine) -> None:
         report = reports.report_of_all(session)
     assert report.count("<section>") == len(EXERCISES)
     assert report.count("has not been run yet") == len(EXERCISES) - 1
+
+
+def test_what_a_reader_tries_is_one_more_network_each(engine: Engine) -> None:
+    """A value that was tried is not trained again, and the run's answer and state are as before."""
+    with transaction(engine) as session:
+        run = runs.start(session, 1, "quick")
+        before = results.revision(session, run)
+        for value in (37, 90, 37):
+            sweep = tries.add(session, run, value)
+        assert [trial.params["hidden_units"] for trial in tries.trials(session, run)] == [37, 90]
+        assert (sweep.seeds, sweep.space["epochs"]) == (1, 5)
+        assert results.revision(session, run) != before
+        assert list(results.measurements(session, run)) == ["width"]
+        assert runs.summaries(session, 1)[0].sweeps == [sweep.id - 1]
+        for bad in ("many", 0, 10**9):
+            with pytest.raises(InvalidError):
+                tries.add(session, run, bad)
+
+
+def test_all_exercises_wait_in_their_order(engine: Engine) -> None:
+    """Behind other sweeps, and one exercise after the other."""
+    with transaction(engine) as session:
+        runs.start_all(session, "quick")
+        priorities = [
+            {sweep.priority for sweep in runs.sweeps_of(session, run)}
+            for number in EXERCISES
+            if (run := runs.latest(session, number)) is not None
+        ]
+    assert len(priorities) == len(EXERCISES)
+    assert max(priorities[0]) < 0
+    assert all(min(first) > max(second) for first, second in pairwise(priorities))

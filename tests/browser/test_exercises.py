@@ -1,0 +1,84 @@
+"""The exercises' pages: started, read, and tried by hand in a real browser."""
+
+import re
+from collections.abc import Iterator
+
+import httpx2 as httpx
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import Engine
+
+from app.config import Settings
+from app.db.engine import connect, transaction
+from app.db.tables import ExerciseRun
+from app.schemas import SweepCreate
+from app.sweeps import creation
+from app.sweeps.creation import ExerciseSweep
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def server(shared_server: str) -> str:
+    """The one for all tests of this module."""
+    return shared_server
+
+
+@pytest.fixture(scope="module")
+def engine(shared_settings: Settings) -> Iterator[Engine]:
+    engine = connect(str(shared_settings.database_url))
+    yield engine
+    engine.dispose()
+
+
+def ended_run(server: str, engine: Engine, preset: str) -> int:
+    """The id of a run of exercise 1 that was trained in a moment."""
+    body = {"name": f"Exercise 1 ({preset})", "dataset": "digits", "space": {"hidden_units": [1, 8], "epochs": 1}}
+    with transaction(engine) as session:
+        run = ExerciseRun(exercise=1, preset=preset)
+        session.add(run)
+        session.flush()
+        full_body = SweepCreate.model_validate(body | {"sampler": "grid", "seeds": 2})
+        creation.create(session, full_body, exercise_sweep=ExerciseSweep(run.id, "width"))
+        address = f"{server}/api/v1/exercises/1/runs/{run.id}"
+        run_id = run.id
+    wait_until(lambda: httpx.get(address).json()["state"] == "completed")
+    return run_id
+
+
+def test_every_run_of_an_exercise_stays_in_reach(page: Page, server: str, engine: Engine) -> None:
+    """The full one is shown though a quick one came later; each has its tab, its charts and its report."""
+    full, quick = (ended_run(server, engine, preset) for preset in ("full", "quick"))
+    listed = httpx.get(f"{server}/api/v1/exercises/1/runs").json()["items"]
+    assert [(run["id"], run["preset"], run["state"]) for run in listed] == [
+        (quick, "quick", "completed"),
+        (full, "full", "completed"),
+    ]
+    page.goto("/exercises/1")
+    tabs = page.get_by_role("navigation", name="Runs").get_by_role("link")
+    expect(tabs).to_have_count(2)
+    expect(tabs.nth(1)).to_have_attribute("aria-current", "true")
+    page.get_by_text("How it was measured").click()
+    expect(page.get_by_role("link", name="Exercise 1 (full)")).to_be_visible()
+    tabs.nth(0).click()
+    page.wait_for_url(f"**/exercises/1?run={quick}")
+    expect(page.get_by_role("link", name="Exercise 1 (quick)")).to_be_visible()
+    expect(page.locator("#chart-accuracy")).to_have_attribute("data-src", re.compile(rf"\?run={quick}$"))
+    address = page.get_by_role("link", name="Download report").get_attribute("href")
+    for run, preset in ((quick, "quick"), (full, "full")):
+        report = httpx.get(f"{server}{str(address).replace(f'run={quick}', f'run={run}')}").text
+        assert all(fact in report for fact in (preset, f"(run {run} of exercise 1)", "torch", "UTC", "Machine"))
+
+
+def test_a_reader_tries_one_more_network(page: Page, server: str, engine: Engine) -> None:
+    """The slider names its value, and the trained network is added to the list and to the chart."""
+    run = ended_run(server, engine, "quick")
+    page.goto(f"/exercises/1?run={run}")
+    slider = page.get_by_role("slider", name="hidden_units")
+    slider.fill("0")
+    expect(page.locator(".try-panel output")).to_have_text("1")
+    page.get_by_role("button", name="Train one network").click()
+    expect(page.locator(".try-panel .tag")).to_contain_text(re.compile(r"^1: "))
+    expect(page.locator(".try-panel .tag")).to_have_text(re.compile(r"1: 0\.\d{4}"), timeout=90_000)
+    expect(page.locator("#chart-accuracy .legendtext").filter(has_text="tried here")).to_be_visible(timeout=15_000)
