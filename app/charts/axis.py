@@ -62,13 +62,23 @@ def place_name(place: Place) -> str:
 
 def draw_x_axis(figure: go.Figure, plan: AxisPlan) -> None:
     """Gives the figure's x axis its title, scale and ticks."""
-    figure.update_xaxes(title_text=plan.name, type=plan.scale)
+    figure.update_xaxes(**_axis_layout(plan))
+
+
+def draw_y_axis(figure: go.Figure, plan: AxisPlan) -> None:
+    """The same for its y axis."""
+    figure.update_yaxes(**_axis_layout(plan))
+
+
+def _axis_layout(plan: AxisPlan) -> dict[str, object]:
+    layout: dict[str, object] = {"title_text": plan.name, "type": plan.scale}
     if plan.scale == "category":
-        figure.update_xaxes(categoryorder="array", categoryarray=plan.places)
-    elif plan.ticks is not None:
-        figure.update_xaxes(tickvals=plan.ticks, ticktext=[place_name(tick) for tick in plan.ticks])
-    elif plan.scale == "log" and _decades(plan.places) >= 1:
-        figure.update_xaxes(dtick=1)  # powers of ten: those between them crowd a phone
+        return layout | {"categoryorder": "array", "categoryarray": plan.places}
+    if plan.ticks is not None:
+        return layout | {"tickvals": plan.ticks, "ticktext": [place_name(tick) for tick in plan.ticks]}
+    if plan.scale == "log" and _decades(plan.places) >= 1:
+        return layout | {"dtick": 1}  # powers of ten: those between them crowd a phone
+    return layout
 
 
 def whole_ticks(numbers: Sequence[int]) -> dict[str, object]:

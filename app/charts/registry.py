@@ -1,23 +1,39 @@
 """The charts by name: the rows that each needs, its options, and how it is drawn."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-from app.charts.curves import CurvesOptions, Measure, curves_data, curves_figure
+from app.charts.curves import curves_data, curves_figure
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.empty import empty_figure
-from app.charts.history import history_data, history_figure
+from app.charts.heatmap import EPOCHS_AXIS, HeatmapOptions, heatmap_data, heatmap_figure, trials_with_curves
+from app.charts.importance import importance_data, importance_figure
 from app.charts.labels import varying
+from app.charts.options import (
+    Query,
+    curves_options,
+    effect_options,
+    heatmap_options,
+    importance_options,
+    joined,
+    pareto_options,
+    refuse,
+    regret_options,
+)
 from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
-from app.charts.rows import EpochRow, SweepRow, TrialRow
+from app.charts.progress.history import history_data, history_figure
+from app.charts.progress.regret import regret_data, regret_figure
+from app.charts.rows import EpochMean, EpochRow, SweepRow, TrialRow
 from app.charts.select import finished
-from app.errors import FieldError, InvalidError, NotFoundError
+from app.errors import NotFoundError
 
-Query = Mapping[str, str]
-Needs = Literal["trials", "runs", "epochs", "objectives"]  # runs and objectives: the trials with theirs
+# Beside the trials: their runs, their values in all objectives, the curves of the best and the worst of them, or the
+# metric after each epoch of those that the chart picks.
+Needs = Literal["trials", "runs", "objectives", "epochs", "epoch_means"]
+Curves = Sequence[EpochRow] | Sequence[EpochMean]
 
 
 @dataclass(frozen=True)
@@ -36,68 +52,40 @@ class Chart:
     """The parameters that its query string may have."""
     parse: Callable[[SweepRow, Query], Any]
     """Gives the chart's options of a query string. Raises InvalidError."""
-    draw: Callable[[SweepRow, Sequence[TrialRow], Sequence[EpochRow], Any], go.Figure]
-    """Draws the rows with these options; the epochs are empty where it does not need them."""
+    draw: Callable[[SweepRow, Sequence[TrialRow], Any, Any], go.Figure]
+    """Draws the rows with these options; the curves are empty where it does not need them."""
+    pick: Callable[[SweepRow, Sequence[TrialRow], Any], Sequence[TrialRow]] | None = None
+    """The trials whose metric after each epoch it needs with these options; None where it has no use for it."""
 
     def suits(self, sweep: SweepRow) -> bool:
         """Whether the chart says something about this sweep."""
         return self.needs != "objectives" or bool(sweep.objectives)
 
+    def rows_needed(self, query: Query) -> Needs:
+        """Which rows to read for these options."""
+        over_epochs = self.pick is not None and query.get("y", EPOCHS_AXIS) in ("", EPOCHS_AXIS)
+        return "epoch_means" if over_epochs else self.needs
+
+    def picked_trials(self, sweep: SweepRow, trials: Sequence[TrialRow], query: Query) -> list[int]:
+        """The numbers of the trials whose metric after each epoch it draws. Raises InvalidError."""
+        return [trial.number for trial in self.pick(sweep, trials, self.parse(sweep, query))] if self.pick else []
+
     def figure(
-        self, sweep: SweepRow, trials: Sequence[TrialRow], epochs: Sequence[EpochRow] = (), query: Query | None = None
+        self, sweep: SweepRow, trials: Sequence[TrialRow], epochs: Curves = (), query: Query | None = None
     ) -> go.Figure:
         """Draws the chart with the options of a query string, e.g. {"x": "hidden_units"}. Raises InvalidError."""
         query = query or {}
         for option in query:
             if option not in self.options:
-                _refuse(option, f"the chart {self.name} has {_joined(self.options) or 'no options'}")
+                refuse(option, f"the chart {self.name} has {joined(self.options) or 'no options'}")
         return self.draw(sweep, trials, epochs, self.parse(sweep, query))
 
 
 def chart(name: str) -> Chart:
     """The chart of that name. Raises NotFoundError, which names those that exist."""
     if name not in CHARTS:
-        raise NotFoundError(f"There is no chart {name!r}; there are {_joined(CHARTS)}.")
+        raise NotFoundError(f"There is no chart {name!r}; there are {joined(CHARTS)}.")
     return CHARTS[name]
-
-
-def _refuse(option: str, msg: str) -> NoReturn:
-    raise InvalidError(f"The chart's option {option} can't be used: {msg}.", [FieldError(("query", option), msg)])
-
-
-def _joined(names: Sequence[str] | Mapping[str, object]) -> str:
-    return ", ".join(names)
-
-
-def _axis_name(sweep: SweepRow, option: str, name: str) -> str:
-    if name not in sweep.axes:
-        _refuse(option, f"{name!r} is not a hyperparameter of this sweep; there are {_joined(sweep.axes)}")
-    return name
-
-
-def _effect_options(sweep: SweepRow, query: Query) -> EffectOptions:
-    x = _axis_name(sweep, "x", query["x"]) if query.get("x") else ""  # the trials tell what is worth drawing
-    color = _axis_name(sweep, "color", query["color"]) if query.get("color") else None
-    close = query.get("close", "false")
-    if close not in ("true", "false"):
-        _refuse("close", f"must be true or false, not {close!r}")
-    return EffectOptions(x, color, close == "true")
-
-
-def _curves_options(_: SweepRow, query: Query) -> CurvesOptions:
-    measure = query.get("measure", "accuracy")
-    if measure not in ("accuracy", "loss"):
-        _refuse("measure", f"must be accuracy or loss, not {measure!r}")
-    return CurvesOptions(cast(Measure, measure))
-
-
-def _pareto_options(sweep: SweepRow, query: Query) -> ParetoOptions:
-    names = [objective.metric for objective in sweep.objectives] or [sweep.objective.metric] * 2
-    axes = {"x": query.get("x") or names[1], "y": query.get("y") or names[0]}
-    for option, name in axes.items():
-        if name not in names:
-            _refuse(option, f"{name!r} is no objective of this sweep; there are {_joined(names)}")
-    return ParetoOptions(**axes)
 
 
 def _draw_pareto(
@@ -117,13 +105,31 @@ def _draw_effect(
     return effect_figure(effect_data(sweep, trials, replace(options, x=x)))
 
 
-def _first_x(sweep: SweepRow, trials: Sequence[TrialRow]) -> str:
-    """The first hyperparameter with choices to compare, else the first in which the trials differ, else the first."""
-    compared = [name for name, axis in sweep.axes.items() if axis.choices is not None and len(axis.choices) > 1]
+def _heatmap_with_x(sweep: SweepRow, trials: Sequence[TrialRow], options: HeatmapOptions) -> HeatmapOptions:
+    """The options with an x axis, where none was asked for."""
+    return options if options.x else replace(options, x=_first_x(sweep, trials, but=options.y))
+
+
+def _draw_heatmap(
+    sweep: SweepRow, trials: Sequence[TrialRow], epochs: Sequence[EpochMean], options: HeatmapOptions
+) -> go.Figure:
+    options = _heatmap_with_x(sweep, trials, options)
+    if not options.x:
+        return empty_figure("This sweep has no hyperparameter to compare")
+    return heatmap_figure(heatmap_data(sweep, trials, epochs, options))
+
+
+def _first_x(sweep: SweepRow, trials: Sequence[TrialRow], but: str = "") -> str:
+    """The first hyperparameter with choices to compare, else the first in which the trials differ, else the first.
+
+    `but` is not among them.
+    """
+    axes = {name: axis for name, axis in sweep.axes.items() if name != but}
+    compared = [name for name, axis in axes.items() if axis.choices is not None and len(axis.choices) > 1]
     if compared:
         return compared[0]
-    varying_names = [name for name in varying([item.trial for item in finished(trials)]) if name in sweep.axes]
-    return next(iter([*varying_names, *sweep.axes]), "")
+    varying_names = [name for name in varying([item.trial for item in finished(trials)]) if name in axes]
+    return next(iter([*varying_names, *axes]), "")
 
 
 CHARTS: dict[str, Chart] = {
@@ -135,8 +141,27 @@ CHARTS: dict[str, Chart] = {
             "The metric against one hyperparameter: alone, along the lines of a grid, or as a sampler found it.",
             "runs",
             ("x", "color", "close"),
-            _effect_options,
+            effect_options,
             _draw_effect,
+        ),
+        Chart(
+            "heatmap",
+            "Heat map of two",
+            "The metric over two hyperparameters, or over one and the epochs of the learning curves.",
+            "runs",
+            ("x", "y"),
+            heatmap_options,
+            _draw_heatmap,
+            lambda sweep, trials, options: trials_with_curves(sweep, trials, _heatmap_with_x(sweep, trials, options)),
+        ),
+        Chart(
+            "importance",
+            "What matters",
+            "How much of the variance between trials each hyperparameter explains alone, with its interval.",
+            "trials",
+            ("close",),
+            importance_options,
+            lambda sweep, trials, _epochs, options: importance_figure(importance_data(sweep, trials, options)),
         ),
         Chart(
             "curves",
@@ -144,7 +169,7 @@ CHARTS: dict[str, Chart] = {
             "Training and validation over the epochs, mean and spread over seeds.",
             "epochs",
             ("measure",),
-            _curves_options,
+            curves_options,
             lambda sweep, trials, epochs, options: curves_figure(curves_data(sweep, trials, epochs, options)),
         ),
         Chart(
@@ -157,12 +182,21 @@ CHARTS: dict[str, Chart] = {
             lambda sweep, trials, _epochs, _options: history_figure(history_data(sweep, trials)),
         ),
         Chart(
+            "regret",
+            "Best so far by what was spent",
+            "The best single trial so far against seconds, epochs trained or trials.",
+            "trials",
+            ("x",),
+            regret_options,
+            lambda sweep, trials, _epochs, options: regret_figure(regret_data(sweep, trials, options)),
+        ),
+        Chart(
             "pareto",
             "Pareto front",
             "Two objectives against each other, with the trials that no other beats in all of them.",
             "objectives",
             ("x", "y"),
-            _pareto_options,
+            pareto_options,
             _draw_pareto,
         ),
     )

@@ -42,6 +42,7 @@ class SweepRow:
     is_grid: bool = False  # whether its trials are every cell of the space
     best: BestRow | None = None
     excluded_trials: int = 0  # that are not among the rows
+    started_at: datetime | None = None
 
 
 class RunRow(NamedTuple):
@@ -79,3 +80,14 @@ class EpochRow(NamedTuple):
     train_accuracy: float | None
     val_loss: float | None
     val_accuracy: float | None
+
+
+class EpochMean(NamedTuple):
+    """One trial's metric after an epoch, over its runs. A run that stopped early counts with its last epoch."""
+
+    trial: int  # its number
+    epoch: int  # from 1
+    mean: float | None  # over the runs that had not diverged; None where all had
+    std: float | None  # their sample standard deviation
+    runs: int  # that had not diverged
+    diverged: int  # that had

@@ -44,6 +44,21 @@ def history_title(metric: str) -> str:
     return f"{metric_name(metric)} by trial"
 
 
+def heatmap_title(metric: str) -> str:
+    """`Heat map of validation accuracy`; its axes say the rest, which no phone has room for."""
+    return f"Heat map of {metric_name(metric).lower()}"
+
+
+def importance_title(metric: str) -> str:
+    """`What matters for the validation accuracy`."""
+    return f"What matters for the {metric_name(metric).lower()}"
+
+
+def regret_title(metric: str, spent: str) -> str:
+    """`Best validation accuracy by seconds`."""
+    return f"Best {metric_name(metric).lower()} by {spent}"
+
+
 def pareto_title(x: str, y: str) -> str:
     """`Validation accuracy against parameters`."""
     return f"{metric_name(y)} against {metric_name(x).lower()}"

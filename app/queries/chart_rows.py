@@ -13,14 +13,17 @@ from pydantic_core import from_json
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from app.charts.registry import Needs
-from app.charts.rows import Axis, BestRow, EpochRow, RunRow, SweepRow, TrialRow
+from app.charts.options import Query
+from app.charts.registry import Chart, Curves
+from app.charts.rows import Axis, BestRow, EpochMean, EpochRow, RunRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS
 from app.db.tables import Sweep, Trial
 from app.domain.sampling import traits_of
 from app.domain.space import Choice, Range, parse_space
 from app.queries.best_configurations import best_configurations
 from app.queries.objective_values import with_objectives
+
+EPOCH_MEANS = 30  # epochs of a curve on a heat map
 
 
 def chart_sweep(sweep: Sweep) -> SweepRow:
@@ -43,6 +46,7 @@ def chart_sweep(sweep: Sweep) -> SweepRow:
         axes=axes,
         objectives=sweep.all_objectives if sweep.objectives else (),
         is_grid=traits_of(sweep.sampler).enumerates,
+        started_at=sweep.started_at,
     )
 
 
@@ -58,16 +62,31 @@ def measured_sweep(session: Session, sweep: Sweep, *, include_excluded: bool = F
 
 
 def chart_rows(
-    session: Session, sweep: Sweep, needs: Needs, *, include_excluded: bool = False
-) -> tuple[SweepRow, list[TrialRow], list[EpochRow]]:
-    """What a chart of these needs is drawn from, and no more: runs and curves only where it shows them."""
+    session: Session, sweep: Sweep, chart: Chart, query: Query | None = None, *, include_excluded: bool = False
+) -> tuple[SweepRow, list[TrialRow], Curves]:
+    """What the chart is drawn from with these options, and no more: runs and curves only where it shows them."""
     row = measured_sweep(session, sweep, include_excluded=include_excluded)
+    needs = chart.rows_needed(query or {})
     if needs == "epochs":
         ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
         return replace(row, trials_with_curves=trials_with_curves), trials, _epochs_of(session, ids)
     trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=needs == "runs")
+    if needs == "epoch_means":
+        numbers = chart.picked_trials(row, trials, query or {})
+        return row, trials, epoch_means(session, sweep, numbers)
     return row, with_objectives(session, sweep, trials) if needs == "objectives" else trials, []
+
+
+def epoch_means(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[EpochMean]:
+    """The sweep's metric over the runs of each of these trials, after each epoch; of long curves not after each.
+
+    A run that has stopped early counts with its last epoch as long as another one of its trial goes on, and a run that
+    has diverged counts as such from then on.
+    """
+    statement = text(_EPOCH_MEANS.format(metric=sweep.metric))
+    rows = session.execute(statement, {"sweep": sweep.id, "numbers": numbers, "points": EPOCH_MEANS})
+    return [EpochMean(*row) for row in rows.all()]
 
 
 def trial_rows(
@@ -99,15 +118,6 @@ def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = Fals
     """Every learning curve of a sweep: of a large one these are a million rows."""
     rows = session.execute(_EPOCHS, {"sweep": sweep_id, "excluded": include_excluded})
     return [EpochRow(*row) for row in rows.all()]
-
-
-def drawn_epoch_rows(session: Session, sweep: Sweep, *, include_excluded: bool = False) -> list[EpochRow]:
-    """The learning curves that a chart shows: of the best and the worst trials, and of long ones not every epoch.
-
-    A trial that has no value yet counts with its metric in its latest epoch; one that failed comes behind all others.
-    """
-    best = measured_sweep(session, sweep).best
-    return _epochs_of(session, _drawn_trials(session, sweep, best, include_excluded)[0])
 
 
 def _drawn_trials(
@@ -189,3 +199,30 @@ _EPOCHS_OF_IDS = text(f"""
     WHERE t.id = ANY(:ids) AND ((e.epoch - 1) % longest.step = 0 OR e.epoch = longest.epoch)
     ORDER BY t.number, e.seed, e.epoch
 """)
+
+# A run diverges by its losses, when its accuracy may still be a number (app.search.curve_cache). A diverged run is
+# diverged at every later epoch too, also where no run of its trial came so far. Each point is one step in the primary
+# key's index.
+_EPOCH_MEANS = """
+    WITH ends AS MATERIALIZED (
+        SELECT t.number, e.trial_id, e.seed, max(e.epoch) AS last
+        FROM trials t JOIN epochs e ON e.trial_id = t.id
+        WHERE t.sweep_id = :sweep AND t.number = ANY(:numbers) GROUP BY t.number, e.trial_id, e.seed
+    ), longest AS (
+        SELECT max(last) AS epoch, greatest(1, (max(last) + :points - 1) / :points) AS step FROM ends
+    ), drawn AS MATERIALIZED (
+        SELECT DISTINCT least(1 + step * point, epoch) AS epoch
+        FROM longest, generate_series(0, CAST(:points AS int)) AS point
+    ), runs AS (
+        SELECT ends.*, max(last) OVER (PARTITION BY trial_id) AS longest FROM ends
+    )
+    SELECT runs.number, drawn.epoch, avg(e.{metric}) FILTER (WHERE NOT diverged),
+           stddev_samp(e.{metric}) FILTER (WHERE NOT diverged),
+           count(*) FILTER (WHERE NOT diverged), count(*) FILTER (WHERE diverged)
+    FROM runs CROSS JOIN drawn, LATERAL (
+        SELECT {metric}, train_loss IS NULL OR val_loss IS NULL OR {metric} IS NULL AS diverged FROM epochs
+        WHERE trial_id = runs.trial_id AND seed = runs.seed AND epoch <= drawn.epoch ORDER BY epoch DESC LIMIT 1
+    ) AS e
+    WHERE drawn.epoch <= runs.longest OR diverged
+    GROUP BY runs.number, drawn.epoch ORDER BY runs.number, drawn.epoch
+"""

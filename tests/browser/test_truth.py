@@ -128,6 +128,22 @@ def test_a_grid_is_compared_along_lines_of_the_others(page: Page, grid: str) -> 
     assert not mean["bars"]
 
 
+def test_further_charts_are_drawn_once_they_are_asked_for(page: Page, grid: str) -> None:
+    """Closed they cost nothing; open they are a heat map of two, one over the epochs, and the best so far by time."""
+    asked: list[str] = []
+    page.on(
+        "request", lambda request: asked.append(request.url.rsplit("/", 1)[1]) if "/charts/" in request.url else None
+    )
+    page.goto(f"{grid}?x=learning_rate")
+    traces(page, "curves")
+    assert [name for name in asked if "heatmap" in name or "regret" in name] == []
+    page.locator("#further-charts > summary").click()
+    for chart in ("heatmap-hidden_units", "heatmap-epochs"):
+        expect(page.locator(f"#{chart} .plot .hm").first).to_be_attached()
+    assert len(traces(page, "regret")) == 1
+    expect(page.locator("#importance")).to_have_count(0)  # there are too few trials
+
+
 def test_what_a_sampler_chose_has_no_line_through_means(page: Page, server: str, sampled: str) -> None:
     """Configurations with the bars of their seeds, hollow ones for pruned trials, which are counted."""
     page.goto(f"{sampled}?x=learning_rate")

@@ -52,7 +52,7 @@ def get_chart(
     options = {key: value for key, value in request.query_params.items() if key not in {"format", "include_excluded"}}
 
     def draw() -> go.Figure:
-        rows = chart_rows.chart_rows(session, sweep, chart.needs, include_excluded=include_excluded)
+        rows = chart_rows.chart_rows(session, sweep, chart, options, include_excluded=include_excluded)
         return chart.figure(*rows, options)
 
     if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch

@@ -1,13 +1,15 @@
 """The page of one sweep: how it stands, its charts, its trials and its search space."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from app import queries, schemas
+from app.charts.heatmap import EPOCHS_AXIS
+from app.charts.importance import LEAST_TRIALS
 from app.domain import transitions
 from app.domain.formatting import domain, plural, setting
 from app.domain.hyperparameters import HYPERPARAMETERS
@@ -215,6 +217,22 @@ class SweepView:
         if self.sweep.epochs.done:
             panels.append(self._chart("curves", "Learning curves"))
         return panels
+
+    @property
+    def further_charts(self) -> list[ChartPanel]:
+        """The charts that are drawn only when they are asked for, those that have something to show."""
+        if not self.has_values:
+            return []
+        x = self.query.x or next(iter(self.varied), "")
+        second = next((name for name in (self.query.color, *self.varied) if name and name != x), "")
+        panels = [self._heatmap(x, y) for y in dict.fromkeys((second, EPOCHS_AXIS)) if x and y and y != x]
+        if len(self.varied) > 1 and self.sweep.counts.complete >= LEAST_TRIALS:
+            panels.append(self._chart("importance", "What matters"))
+        return [*panels, self._chart("regret", "Best so far by time")]
+
+    def _heatmap(self, x: str, y: str) -> ChartPanel:
+        panel = self._chart("heatmap", f"Heat map of {x} and {y}", f"?{urlencode({'x': x, 'y': y})}")
+        return replace(panel, id=f"heatmap-{y}")
 
     def _chart(self, name: str, title: str, query: str = "", *, wide: bool = False) -> ChartPanel:
         return ChartPanel(name, f"/api/v1{self.link.path}/charts/{name}{query}", title, wide)

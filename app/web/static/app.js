@@ -54,12 +54,14 @@
     setInterval(() => document.hidden || refresh(), POLL_MS);
   }
 
-  // ---- charts: drawn again when their address or their sweep's revision is another
+  // ---- charts: drawn again when their address or their sweep's revision is another, and not before they are in sight
   const drawings = new WeakMap(); // chart -> {src, revision, at, timer}
 
   function drawAll() {
     if (!window.Plotly) return;
-    for (const chart of document.querySelectorAll(".chart[data-src]")) scheduleDrawing(chart);
+    for (const chart of document.querySelectorAll(".chart[data-src]")) {
+      if (!chart.closest("details:not([open])")) scheduleDrawing(chart);
+    }
   }
 
   function scheduleDrawing(chart) {
@@ -100,6 +102,7 @@
 
   document.getElementById("plotly")?.addEventListener("load", drawAll);
   document.body.addEventListener("htmx:after:swap", drawAll);
+  document.addEventListener("toggle", drawAll, true); // a part of the page was opened
   drawAll();
 
   // ---- sliders over a list of values, of which the form sends the chosen one as JSON

@@ -1,4 +1,4 @@
-from app.charts.history import history_data, history_figure
+from app.charts.progress.history import history_data, history_figure
 from app.charts.rows import Axis
 from tests.support.chart_examples import complete, diverged, pruned, sweep, waiting, with_best
 

@@ -1,27 +1,33 @@
+from datetime import UTC, datetime
+
 import pytest
 
-from app.charts.registry import CHARTS, chart
-from app.charts.rows import Axis
+from app.charts.registry import CHARTS, Curves, chart
+from app.charts.rows import Axis, EpochMean
 from app.errors import InvalidError, NotFoundError
 from tests.support.chart_examples import complete, curve, sweep
 
 SWEEP = sweep(Axis("epochs"), Axis("hidden_units", choices=(1, 2)))
-TRIALS = [complete(n, {"epochs": 3, "hidden_units": n + 1}, 0.5) for n in (0, 1)]
+ENDED = datetime(2025, 1, 1, tzinfo=UTC)
+TRIALS = [complete(n, {"epochs": 3, "hidden_units": n + 1}, 0.5)._replace(finished_at=ENDED) for n in (0, 1)]
 
 
-@pytest.mark.parametrize("name", ["effect", "curves", "history"])
+CURVES: dict[str, Curves] = {"curves": curve(0, 0, [0.5]), "heatmap": [EpochMean(0, 1, 0.5, None, 1, 0)]}
+
+
+@pytest.mark.parametrize("name", ["effect", "heatmap", "curves", "history", "regret"])
 def test_every_chart_draws_something_and_nothing(name: str) -> None:
     """With rows and without them each chart is a valid figure as JSON."""
-    assert len(chart(name).figure(SWEEP, TRIALS, curve(0, 0, [0.5])).data) > 0
+    assert len(chart(name).figure(SWEEP, TRIALS, CURVES.get(name, [])).data) > 0
     assert len(chart(name).figure(SWEEP, [], []).data) == 0
     assert '"layout"' in chart(name).figure(SWEEP, [], []).to_json()
 
 
 def test_an_unknown_chart_is_told_which_exist() -> None:
     """404, with the names."""
-    with pytest.raises(NotFoundError, match="no chart 'pie'; there are effect, curves, history, pareto"):
+    with pytest.raises(NotFoundError, match="no chart 'pie'; there are effect, heatmap, importance, curves, "):
         chart("pie")
-    assert list(CHARTS) == ["effect", "curves", "history", "pareto"]
+    assert list(CHARTS) == ["effect", "heatmap", "importance", "curves", "history", "regret", "pareto"]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +45,10 @@ def test_an_unknown_chart_is_told_which_exist() -> None:
         ("curves", {"measure": "f1"}, "measure", "must be accuracy or loss, not 'f1'"),
         ("pareto", {"x": "depth"}, "x", "'depth' is no objective of this sweep; there are val_accuracy"),
         ("history", {"x": "depth"}, "x", "the chart history has no options"),
+        ("heatmap", {"y": "depth"}, "y", "'depth' is not a hyperparameter of this sweep"),
+        ("heatmap", {"x": "hidden_units", "y": "hidden_units"}, "y", "must be another one than x"),
+        ("importance", {"close": "1"}, "close", "must be true or false, not '1'"),
+        ("regret", {"x": "money"}, "x", "must be seconds, epochs or trials, not 'money'"),
     ],
 )
 def test_a_wrong_option_is_named(name: str, query: dict[str, str], option: str, msg: str) -> None:

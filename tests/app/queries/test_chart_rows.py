@@ -1,8 +1,10 @@
 """What charts read of a sweep in real tables: no more than they show, and what they show is all of it."""
 
+import pytest
 from sqlalchemy import Engine, text
 
-from app.charts.rows import RunRow
+from app.charts.registry import CHARTS
+from app.charts.rows import EpochMean, RunRow
 from app.db.engine import transaction
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
@@ -37,7 +39,7 @@ def test_curves_are_read_of_the_best_and_the_worst_trials_alone(engine: Engine) 
     """Twelve of thirty, with at most 200 epochs of 300; how many there are is known, and a failed one is not drawn."""
     sweep_id = finished_sweep(engine)
     with transaction(engine) as session:
-        row, trials, epochs = chart_rows.chart_rows(session, sweep_row.get(session, sweep_id), "epochs")
+        row, trials, epochs = chart_rows.chart_rows(session, sweep_row.get(session, sweep_id), CHARTS["curves"])
     drawn_trials = [trial.number for trial in trials]
     assert row.trials_with_curves == 30
     assert len(drawn_trials) == 12
@@ -53,7 +55,57 @@ def test_runs_are_read_for_the_charts_that_show_them(engine: Engine) -> None:
     sweep_id = finished_sweep(engine)
     with transaction(engine) as session:
         sweep = sweep_row.get(session, sweep_id)
-        with_runs = chart_rows.chart_rows(session, sweep, "runs")[1]
-        without = chart_rows.chart_rows(session, sweep, "trials")[1]
+        with_runs = chart_rows.chart_rows(session, sweep, CHARTS["effect"])[1]
+        without = chart_rows.chart_rows(session, sweep, CHARTS["history"])[1]
     assert with_runs[7].runs == (RunRow(0, 0.07), RunRow(1, 0.07))
     assert [trial._replace(runs=()) for trial in with_runs] == without
+
+
+# Trial 0: seed 0 has 4 epochs, seed 1 stopped after 2. Trial 1: seed 0 diverged at epoch 2 by its loss, seed 1 at once.
+_CURVES = """
+    UPDATE trials SET epochs_done = 6 WHERE sweep_id = :sweep;
+    INSERT INTO epochs (trial_id, seed, epoch, train_loss, val_loss, val_accuracy, seconds)
+        SELECT t.id, e.seed, e.epoch, e.loss, 1.0, e.accuracy, 0.1 FROM trials t JOIN (VALUES
+            (0, 0, 1, 1.0, 0.1), (0, 0, 2, 1.0, 0.2), (0, 0, 3, 1.0, 0.3), (0, 0, 4, 1.0, 0.4),
+            (0, 1, 1, 1.0, 0.3), (0, 1, 2, 1.0, 0.4),
+            (1, 0, 1, 1.0, 0.5), (1, 0, 2, CAST(NULL AS float8), 0.1), (1, 1, 1, NULL, NULL)
+        ) AS e (number, seed, epoch, loss, accuracy) ON e.number = t.number WHERE t.sweep_id = :sweep
+"""
+
+
+def test_a_heat_map_reads_means_over_runs_after_each_epoch(engine: Engine) -> None:
+    """A run that stopped early counts with its last epoch, and one that diverged as such at every later one."""
+    body = {"name": "curves", "dataset": "digits", "space": {"learning_rate": [0.1, 1.0], "epochs": 4}, "seeds": 2}
+    with transaction(engine) as session:
+        sweep = creation.create(session, SweepCreate.model_validate(body | {"sampler": "grid"}))
+        for statement in _CURVES.split(";"):
+            session.execute(text(statement), {"sweep": sweep.id})
+    with transaction(engine) as session:
+        heatmap, sweep = CHARTS["heatmap"], sweep_row.get(session, sweep.id)
+        assert heatmap.rows_needed({"x": "learning_rate"}) == "epoch_means"
+        means = chart_rows.epoch_means(session, sweep, [0, 1])
+        assert chart_rows.chart_rows(session, sweep, heatmap, {"x": "learning_rate"})[2] == means
+        by_hyperparameters = chart_rows.chart_rows(session, sweep, heatmap, {"x": "learning_rate", "y": "epochs_2"})
+    assert [(row.trial, row.epoch, row.runs, row.diverged) for row in means[:4]] == [
+        (0, epoch, 2, 0) for epoch in (1, 2, 3, 4)
+    ]
+    assert [row.mean for row in means[:4]] == pytest.approx([0.2, 0.3, 0.35, 0.4])
+    assert [row.std for row in means[:4]] == pytest.approx([0.02**0.5, 0.02**0.5, 0.005**0.5, 0.0], abs=1e-9)
+    assert means[4:] == [
+        EpochMean(1, 1, 0.5, None, 1, 1),
+        *(EpochMean(1, epoch, None, None, 0, 2) for epoch in (2, 3, 4)),
+    ]
+    assert by_hyperparameters[2] == []
+
+
+def test_of_long_curves_not_every_epoch_is_read(engine: Engine) -> None:
+    """About thirty of 300, the first and the last among them."""
+    sweep_id = finished_sweep(engine)
+    with transaction(engine) as session:
+        session.execute(text("UPDATE epochs SET train_loss = 1, val_loss = 1"))
+        sweep = sweep_row.get(session, sweep_id)
+        means = chart_rows.epoch_means(session, sweep, [3])
+    epochs = [row.epoch for row in means]
+    assert (epochs[0], epochs[-1]) == (1, 300)
+    assert len(epochs) <= 32
+    assert means[0] == EpochMean(3, 1, 0.5, 0.0, 2, 0)

@@ -1,0 +1,123 @@
+"""What the chart of importance shows: shares of the variance with their intervals, or why there are none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from app.charts.importance.bins import Binned, Floats, binned
+from app.charts.importance.shares import RESAMPLES, Shares, shares
+from app.charts.labels import varying
+from app.charts.marks import excluded_note
+from app.charts.rows import Axis, SweepRow, TrialRow
+from app.charts.select import Scored, count_failed, finished, pruned, thinned
+from app.charts.titles import drawn_note, failed_note, importance_title, subtitle
+from app.domain.formatting import percent, plural
+
+TRIALS = 1_000  # that are counted
+LEAST_TRIALS = 20
+TRIALS_A_HYPERPARAMETER = 5  # at least
+INTERVAL = (0.05, 0.95)  # quantiles over the resamples
+TOGETHER, CHANCE = "only together, or noise", "random numbers"
+
+
+@dataclass(frozen=True)
+class ImportanceOptions:
+    """What counts."""
+
+    close: bool = False  # whether values worse than the median count as the median
+
+
+class Share(NamedTuple):
+    """A share of the variance with its interval."""
+
+    name: str
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ImportanceData:
+    """What the chart shows."""
+
+    title: str
+    subtitle: str
+    single: Sequence[Share]  # by hyperparameter, the largest first
+    comparisons: Sequence[Share]  # what none explains alone, and what random numbers seem to explain
+    trials: int
+    predicted: float  # share of the variance of unseen trials
+    reason: str  # why there are no shares, or nothing
+
+
+def importance_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ImportanceOptions) -> ImportanceData:
+    """What the chart shows, of complete trials. Those that were pruned or failed have no value to compare."""
+    scored = finished(trials)
+    drawn_trials = thinned(scored, TRIALS)
+    names = varying([trial for trial, _ in drawn_trials])
+    reason = _reason(names, drawn_trials)
+    title = importance_title(sweep.objective.metric)
+    left_out = len(pruned(trials))
+    notes = [
+        f"{plural(len(drawn_trials), 'complete trial')}; intervals: 90 % of {RESAMPLES} resamples",
+        drawn_note(len(drawn_trials), len(scored), "complete trials"),
+        f"{plural(left_out, 'pruned trial')} left out" if left_out else "",
+        failed_note(count_failed(trials)),
+        excluded_note(sweep),
+        "close-up: worse than the median counts as the median" if options.close else "",
+    ]
+    if reason:
+        return ImportanceData(title, subtitle(sweep, *notes), (), (), len(drawn_trials), 0.0, reason)
+    measured = shares(*_columns(sweep, names, drawn_trials, options))
+    single = [_share(name, measured.single[:, index]) for index, name in enumerate(names)]
+    return ImportanceData(
+        title,
+        subtitle(sweep, *notes, _quality_note(measured)),
+        sorted(single, key=lambda item: -item.share),
+        [_share(TOGETHER, measured.together), _share(CHANCE, measured.chance)],
+        len(drawn_trials),
+        measured.predicted,
+        "",
+    )
+
+
+def _reason(names: Sequence[str], scored: Sequence[Scored]) -> str:
+    """Why nothing can be said, or nothing."""
+    least_count = max(LEAST_TRIALS, TRIALS_A_HYPERPARAMETER * len(names))
+    if not scored:
+        return "No finished trial yet"
+    if not names:
+        return "The trials differ in no hyperparameter"
+    if len(scored) < least_count:
+        return f"Too few trials to tell: {len(scored)} of at least {least_count}"
+    if len({value for _, value in scored}) == 1:
+        return "All trials have the same value"
+    return ""
+
+
+def _columns(
+    sweep: SweepRow, names: Sequence[str], scored: Sequence[Scored], options: ImportanceOptions
+) -> tuple[list[Binned], Floats]:
+    """The hyperparameters in bins, and the trials' values."""
+    values = np.array([value for _, value in scored])
+    if options.close:
+        bound = np.maximum if sweep.objective.maximize else np.minimum
+        values = bound(values, np.median(values))
+    columns = [
+        binned(sweep.axes.get(name, Axis(name)), [trial.params.get(name) for trial, _ in scored], values)
+        for name in names
+    ]
+    return columns, values
+
+
+def _quality_note(measured: Shares) -> str:
+    """How far the forest is to be trusted."""
+    if measured.predicted < 0.2:
+        return "too noisy to trust: a forest hardly predicts unseen trials"
+    return f"a forest explains {percent(measured.predicted)} of the variance of unseen trials"
+
+
+def _share(name: str, resamples: Floats) -> Share:
+    low, high = np.quantile(resamples, INTERVAL)
+    return Share(name, float(resamples.mean()), float(low), float(high))

@@ -1,0 +1,87 @@
+"""The options of charts, as query strings have them: each is checked, with what would be right."""
+
+from collections.abc import Iterable, Mapping
+from typing import NoReturn, cast
+
+from app.charts.curves import CurvesOptions, Measure
+from app.charts.effect import EffectOptions
+from app.charts.heatmap import EPOCHS_AXIS, HeatmapOptions
+from app.charts.importance import ImportanceOptions
+from app.charts.pareto import ParetoOptions
+from app.charts.progress.regret import SPENT, RegretOptions
+from app.charts.rows import SweepRow
+from app.errors import FieldError, InvalidError
+
+Query = Mapping[str, str]
+
+
+def refuse(option: str, msg: str) -> NoReturn:
+    """Raises InvalidError for an option of the query string."""
+    raise InvalidError(f"The chart's option {option} can't be used: {msg}.", [FieldError(("query", option), msg)])
+
+
+def joined(names: Iterable[str]) -> str:
+    """`effect, curves`."""
+    return ", ".join(names)
+
+
+def effect_options(sweep: SweepRow, query: Query) -> EffectOptions:
+    """The axes of the effect chart; without x an empty one."""
+    x = _axis_name(sweep, "x", query["x"]) if query.get("x") else ""  # the trials tell what is worth drawing
+    color = _axis_name(sweep, "color", query["color"]) if query.get("color") else None
+    return EffectOptions(x, color, _is_close(query))
+
+
+def heatmap_options(sweep: SweepRow, query: Query) -> HeatmapOptions:
+    """The axes of the heat map; without x an empty one, without y the epochs of the learning curves."""
+    x = _axis_name(sweep, "x", query["x"]) if query.get("x") else ""
+    y = query.get("y") or EPOCHS_AXIS
+    if y != EPOCHS_AXIS:
+        _axis_name(sweep, "y", y)
+    if x == y:
+        refuse("y", f"must be another one than x, not {y!r}")
+    return HeatmapOptions(x, y)
+
+
+def importance_options(_: SweepRow, query: Query) -> ImportanceOptions:
+    """Whether only the better half of the values is told apart."""
+    return ImportanceOptions(_is_close(query))
+
+
+def regret_options(_: SweepRow, query: Query) -> RegretOptions:
+    """What is on the x axis of the best so far."""
+    x = query.get("x", "seconds")
+    if x not in SPENT:
+        refuse("x", f"must be {joined(SPENT[:-1])} or {SPENT[-1]}, not {x!r}")
+    return RegretOptions(x)
+
+
+def curves_options(_: SweepRow, query: Query) -> CurvesOptions:
+    """What is drawn over the epochs."""
+    measure = query.get("measure", "accuracy")
+    if measure not in ("accuracy", "loss"):
+        refuse("measure", f"must be accuracy or loss, not {measure!r}")
+    return CurvesOptions(cast(Measure, measure))
+
+
+def pareto_options(sweep: SweepRow, query: Query) -> ParetoOptions:
+    """The objectives on the axes."""
+    names = [objective.metric for objective in sweep.objectives] or [sweep.objective.metric] * 2
+    axes = {"x": query.get("x") or names[1], "y": query.get("y") or names[0]}
+    for option, name in axes.items():
+        if name not in names:
+            refuse(option, f"{name!r} is no objective of this sweep; there are {joined(names)}")
+    return ParetoOptions(**axes)
+
+
+def _is_close(query: Query) -> bool:
+    close = query.get("close", "false")
+    if close not in ("true", "false"):
+        refuse("close", f"must be true or false, not {close!r}")
+    return close == "true"
+
+
+def _axis_name(sweep: SweepRow, option: str, name: str) -> str:
+    if name not in sweep.axes:
+        refuse(option, f"{name!r} is not a hyperparameter of this sweep; there are {joined(sweep.axes)}")
+    return name

@@ -1,0 +1,67 @@
+"""The scale of a metric's values for colours and axes: an accuracy lies by the logarithm of its error."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from app.charts.titles import metric_name
+from app.domain.objectives import Objective
+
+LEAST_ERROR = 1e-4  # one of ten thousand images: no error has a logarithm
+LEAST_VALUE = 1e-6
+TICKS = 5
+
+
+class ValueScale(NamedTuple):
+    """Where values lie: of an accuracy by its error, of a loss by itself, and both so that better is higher."""
+
+    objective: Objective
+
+    @property
+    def name(self) -> str:
+        """`Validation accuracy`."""
+        return metric_name(self.objective.metric)
+
+    @property
+    def note(self) -> str:
+        """What the subtitle says of it."""
+        return "log scale of the error, 1 − accuracy" if self._by_error else "log scale"
+
+    def place(self, value: float) -> float:
+        """The value's place, higher for better."""
+        place = -math.log10(max(1.0 - value, LEAST_ERROR)) if self._by_error else math.log10(max(value, LEAST_VALUE))
+        return place if self.objective.maximize else -place
+
+    def ticks(self, values: Iterable[float], count: int = TICKS) -> dict[str, object]:
+        """A handful of ticks over the range of the values, evenly: round values as texts, and their places."""
+        places = [self.place(value) for value in values]
+        low, high = min(places), max(places)
+        steps = [low + (high - low) * step / (count - 1) for step in range(count)]
+        numbers = _rounded([self._value(step) for step in steps])
+        by_text = {f"{number:g}": self.place(number) for number in numbers}
+        room = 0.02 * (high - low)
+        inner_ticks = {text: place for text, place in by_text.items() if low - room <= place <= high + room}
+        return {"tickvals": list(inner_ticks.values()), "ticktext": list(inner_ticks)}
+
+    @property
+    def _by_error(self) -> bool:
+        return self.objective.metric.endswith("accuracy")
+
+    def _value(self, place: float) -> float:
+        place = place if self.objective.maximize else -place
+        return 1.0 - 10**-place if self._by_error else 10**place
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    """The values with two significant figures, or as many more as it takes to tell them apart.
+
+    The first and the last are rounded towards the others, so that they stay in the range.
+    """
+    low, high = min(values), max(values)
+    for digits in (2, 3, 4, 5):
+        numbers = [float(f"{value:.{digits}g}") for value in values]
+        if len(set(numbers)) == len(numbers):
+            break
+    unit = {number: 10.0 ** (math.floor(math.log10(abs(number))) - digits + 1) if number else 0.0 for number in numbers}
+    inward = (number + unit[number] * ((number < low) - (number > high)) for number in numbers)
+    return [float(f"{number:.{digits}g}") for number in inward]
