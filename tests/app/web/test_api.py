@@ -5,6 +5,8 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
+from app.exercises.registry import EXERCISES
+
 BODY = {
     "name": "width",
     "dataset": "digits",
@@ -239,8 +241,8 @@ def test_probes_and_lists_answer(client: TestClient) -> None:
         "digits",
     ]
     assert client.get("/api/v1/workers").json()["items"] == []
-    assert [exercise["number"] for exercise in client.get("/api/v1/exercises").json()["items"]] == [1]
-    assert client.get("/api/v1/exercises/2").status_code == 404
+    assert [exercise["number"] for exercise in client.get("/api/v1/exercises").json()["items"]] == list(EXERCISES)
+    assert client.get("/api/v1/exercises/10").status_code == 422
     assert client.get("/api/v1/sweeps/1/events").status_code == 404
 
 
