@@ -25,6 +25,7 @@ class BestRow(NamedTuple):
     std: float | None  # their sample standard deviation
     runs: int
     params: Mapping[str, object]
+    test_accuracy: float | None = None  # once it has been scored
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def measured_sweep(session: Session, sweep: Sweep, *, include_excluded: bool = F
     excluded = select(func.count()).select_from(Trial).where(Trial.sweep_id == sweep.id, Trial.excluded)
     return replace(
         chart_sweep(sweep),
-        best=BestRow(best.number, best.value, best.std, best.runs, best.params) if best else None,
+        best=BestRow(best.number, best.value, best.std, best.runs, best.params, best.test_accuracy) if best else None,
         excluded_trials=0 if include_excluded else session.scalars(excluded).one(),
     )
 

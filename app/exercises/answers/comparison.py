@@ -43,17 +43,26 @@ def compare(first: Level[Any], second: Level[Any]) -> Comparison | None:
     return None if difference is None else Comparison(difference)
 
 
-def points(comparison: Comparison) -> str:
+def points(comparison: Comparison, noun: str = "seed") -> str:
     """`0.42 percentage points more (0.10 to 0.74 with 95 % confidence, 3 seeds)`, of accuracies."""
     difference = comparison.difference
     word = "more" if difference.estimate >= 0 else "less"
     size = f"{100 * abs(difference.estimate):.2f} percentage points {word}"
     if difference.interval is None:
-        return f"{size} (one seed, so nobody knows its spread)"
+        return f"{size} (one {noun}, so nobody knows its spread)"
     low, high = (100 * bound for bound in difference.interval)
     if difference.estimate < 0:
         low, high = -high, -low
-    return f"{size} ({signed(low)} to {signed(high)} with 95 % confidence, {plural(difference.n, 'seed')})"
+    return f"{size} ({signed(low)} to {signed(high)} with 95 % confidence, {plural(difference.n, noun)})"
+
+
+def size(comparison: Comparison) -> str:
+    """`0.42 (0.10 to 0.74)`: percentage points and their interval, for lists that name the rest once."""
+    difference = comparison.difference
+    if difference.interval is None:
+        return signed(100 * difference.estimate)
+    low, high = (signed(100 * bound) for bound in difference.interval)
+    return f"{signed(100 * difference.estimate)} ({low} to {high})"
 
 
 def signed(number: float) -> str:
@@ -61,9 +70,9 @@ def signed(number: float) -> str:
     return f"{number:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def verdict(comparison: Comparison) -> str:
+def verdict(comparison: Comparison, noun: str = "seed") -> str:
     """`clear at 3 seeds`, or `not clear at 3 seeds; about 12 would settle a difference of this size`."""
-    seeds = plural(comparison.difference.n, "seed")
+    seeds = plural(comparison.difference.n, noun)
     if comparison.is_clear:
         return f"clear at {seeds}"
     enough = comparison.seeds_to_settle

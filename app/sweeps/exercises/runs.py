@@ -16,6 +16,7 @@ from app.schemas import SweepCreate
 from app.sweeps import creation
 from app.sweeps.creation import ExerciseSweep
 
+PRIORITY_STEP = 10  # between exercises, so that the sweeps of one have room for an order of their own
 TRIES = "tries"  # the name of the sweep of what readers try in a run
 IS_OF_EXERCISE = Sweep.exercise_sweep.is_distinct_from(TRIES)
 
@@ -45,7 +46,7 @@ def start(session: Session, number: int, preset: Preset, priority: int = 0) -> E
 def start_all(session: Session, preset: Preset) -> None:
     """Posts the sweeps of all exercises, which are trained one exercise after the other, behind other sweeps."""
     for number in EXERCISES:
-        start(session, number, preset, priority=-number)
+        start(session, number, preset, priority=-PRIORITY_STEP * number)
 
 
 def latest(session: Session, number: int) -> ExerciseRun | None:

@@ -1,0 +1,325 @@
+"""Exercise 5: all hyperparameters at once: the best that searches find, how they compare, and why it is hard."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import plotly.graph_objects as go
+
+from app.charts.importance import ImportanceData, ImportanceOptions, importance_data, importance_figure
+from app.charts.importance.data import TOGETHER
+from app.domain.datasets import DATASETS
+from app.domain.formatting import approximate, plural, settings
+from app.exercises.answers.comparison import compare, size
+from app.exercises.answers.finding import Answer, Finding
+from app.exercises.answers.levels import Level
+from app.exercises.answers.wording import judged_on, spread
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData
+from app.exercises.searches import Search, read_search, searches_figure
+
+HALVING = "TPE with halving"
+METHODS = ("grid", "random", "TPE", HALVING)
+REPETITIONS = {"quick": 2, "full": 3}
+EPOCHS = {"quick": 3, "full": 9}
+GRID = {
+    "quick": {"learning_rate": [0.03, 0.1, 0.3], "hidden_units": [16, 48, 128], "depth": [1, 2]},
+    "full": {"learning_rate": [0.02, 0.07, 0.2, 0.7], "hidden_units": [16, 64, 256], "depth": [1, 2, 3]},
+}
+RANGES = {
+    "quick": {"hidden_units": {"low": 16, "high": 128, "log": True}, "depth": {"low": 1, "high": 2}},
+    "full": {"hidden_units": {"low": 16, "high": 256, "log": True}, "depth": {"low": 1, "high": 3}},
+}
+TRIALS = {"quick": 18, "full": 36}  # as many as the grid has cells
+HALVED_TRIALS = {"quick": 34, "full": 110}  # that train about as many epochs in all
+STARTUP_TRIALS = {"quick": 6, "full": 10}  # that TPE draws at random
+FINER = 10  # values of each hyperparameter, for what a fine grid would cost
+
+
+def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
+    """Each method once a repetition; they are trained one after the other, a repetition of all methods at a time."""
+    bodies = [
+        (name_of(method, repetition), _body(preset, method, repetition))
+        for repetition in range(REPETITIONS[preset])
+        for method in METHODS
+    ]
+    return {name: body | {"priority": -position} for position, (name, body) in enumerate(bodies)}
+
+
+def name_of(method: str, repetition: int) -> str:
+    """The name of a search's sweep."""
+    return f"{method} {repetition + 1}"
+
+
+def _body(preset: Preset, method: str, repetition: int) -> dict[str, Any]:
+    fixed = {"epochs": EPOCHS[preset], "batch_size": 256}
+    ranges = {"learning_rate": {"low": 0.01, "high": 1.0, "log": True}, **RANGES[preset]}
+    body = {
+        "name": f"Exercise 5: {method}, repetition {repetition + 1} ({preset})",
+        "dataset": "fashion_mnist",
+        "space": (GRID[preset] if method == "grid" else ranges) | fixed,
+        "seeds": 1,
+        "seed": repetition,
+        "split": "holdout",
+        "objective": {"metric": "val_accuracy", "direction": "maximize"},
+    }
+    if method == "grid":
+        return body | {"sampler": "grid"}
+    if method == "random":
+        return body | {"sampler": "random", "n_trials": TRIALS[preset]}
+    sampler = {"name": "tpe", "n_startup_trials": STARTUP_TRIALS[preset]}
+    if method == "TPE":
+        return body | {"sampler": sampler, "n_trials": TRIALS[preset]}
+    pruner = {"name": "successive_halving", "min_resource": 1, "reduction_factor": 3}
+    return body | {"sampler": sampler, "pruner": pruner, "n_trials": HALVED_TRIALS[preset]}
+
+
+def answer(measurements: Measurements) -> Answer | None:
+    """The best result, which method came furthest with the same training, and what matters only together."""
+    searches = _searches(measurements)
+    if set(searches) != set(METHODS):
+        return None
+    best_name = max(measurements, key=lambda name: _best_value(measurements[name]))
+    best_data = measurements[best_name]
+    by_method = {method: _level(method, results) for method, results in searches.items()}
+    leader = max(by_method.values(), key=lambda level: level.mean)
+    importance = _importance(measurements)
+    return Answer(
+        sentence=_sentence(best_data, leader, by_method),
+        findings=[
+            _best_finding(best_name, best_data),
+            *_method_findings(leader, by_method),
+            *_strategy_findings(searches, leader),
+            *_speed_findings(searches),
+            *_importance_findings(importance),
+            *_cell_findings(best_data, searches),
+        ],
+        certainty=_certainty(leader, by_method),
+        caveats=_caveats(best_data),
+        header=("method", "best value, mean", "std", "repetitions", "trials each", "epochs each", "seconds each"),
+        rows=[_row(level, searches[method]) for method, level in by_method.items()],
+        best_row=list(by_method).index(leader.setting),
+    )
+
+
+def paths_figure(measurements: Measurements, spent: str) -> go.Figure:
+    """The best value so far of each method, over its repetitions, against what was spent."""
+    sweep = next(iter(measurements.values())).sweep
+    return searches_figure(sweep, _searches(measurements), spent)
+
+
+def shares_figure(measurements: Measurements) -> go.Figure:
+    """What each hyperparameter explains alone, of all random trials together."""
+    return importance_figure(_importance(measurements))
+
+
+# ---- searches
+
+
+def _searches(measurements: Measurements) -> dict[str, list[Search]]:
+    """By method, those that have found something."""
+    searches: dict[str, list[Search]] = {}
+    for name, data in measurements.items():
+        method, _, repetition = name.rpartition(" ")
+        search = read_search(data, int(repetition))
+        if search is not None:
+            searches.setdefault(method, []).append(search)
+    return searches
+
+
+def _level(method: str, results: Sequence[Search]) -> Level[str]:
+    """The best values of a method, with its repetitions as seeds."""
+    return Level(method, {search.repetition: search.best for search in results})
+
+
+def _best_value(data: SweepData) -> float:
+    return data.sweep.best.value if data.sweep.best else float("-inf")
+
+
+def _importance(measurements: Measurements) -> ImportanceData:
+    """Over the trials of all random searches: those of TPE crowd where the values are good."""
+    random_data = [data for name, data in measurements.items() if name.startswith("random")]
+    trials = [trial for data in random_data for trial in data.trials]
+    numbered_trials = [trial._replace(number=number) for number, trial in enumerate(trials)]
+    return importance_data(random_data[0].sweep, numbered_trials, ImportanceOptions())
+
+
+# ---- findings
+
+
+def _sentence(best: SweepData, leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
+    assert best.sweep.best is not None
+    result = best.sweep.best
+    test = "" if result.test_accuracy is None else f" and {result.test_accuracy:.4f} on the test images"
+    result_text = f"The best found is {_varied(best)}, with {result.value:.4f} in validation{test}"
+    rivals = [level for level in by_method.values() if level.setting != leader.setting]
+    rival = max(rivals, key=lambda level: level.mean)
+    comparison = compare(leader, rival)
+    if comparison is not None and comparison.is_clear:
+        return f"{result_text}; {leader.setting} search found the best values."
+    return f"{result_text}; which search is best is not clear at {plural(leader.n, 'repetition')}."
+
+
+def _varied(data: SweepData) -> str:
+    """The best configuration without what all trials share."""
+    assert data.sweep.best is not None
+    fixed = ("epochs", "batch_size")
+    return settings({name: value for name, value in data.sweep.best.params.items() if name not in fixed})
+
+
+def _best_finding(name: str, data: SweepData) -> Finding:
+    best = data.sweep.best
+    assert best is not None
+    shared = f"{data.sweep.dataset}, {best.params['epochs']} epochs"
+    text = f"Best configuration: {_varied(data)} ({shared}), found by {name}: {best.value:.4f}, by one run."
+    if best.test_accuracy is not None:
+        text += f" On the {DATASETS[data.sweep.dataset].test:,} test images it scores {best.test_accuracy:.4f}"
+        text += "; published plain networks reach .85 to .89 after 5 to 30 epochs." if _is_book(data) else "."
+    return Finding("best", text, best.value, None, best.runs, "accuracy", best.params)
+
+
+def _is_book(data: SweepData) -> bool:
+    return data.sweep.dataset == "fashion_mnist"
+
+
+def _method_findings(leader: Level[str], by_method: Mapping[str, Level[str]]) -> list[Finding]:
+    """How much the leader is ahead of each other method, at equal repetitions."""
+    rivals = {method: level for method, level in by_method.items() if method != leader.setting}
+    comparisons = {method: compare(leader, level) for method, level in rivals.items()}
+    known_comparisons = {method: item for method, item in comparisons.items() if item is not None}
+    if not known_comparisons:
+        return []
+    leads = ", ".join(f"of {method} by {size(item)}" for method, item in known_comparisons.items())
+    clear = ", ".join(method for method, item in known_comparisons.items() if item.is_clear)
+    clarity = f"clear against {clear}" if clear else "not clear"
+    text = (
+        f"With about as many epochs trained, {leader.setting} comes to {spread(leader)}, ahead {leads} percentage "
+        f"points (95 % confidence, {plural(leader.n, 'repetition')}): {clarity}."
+    )
+    nearest = min((item.difference for item in known_comparisons.values()), key=lambda item: item.estimate)
+    return [Finding("lead", text, nearest.estimate, nearest.interval, nearest.n, "accuracy")]
+
+
+def _strategy_findings(searches: Mapping[str, Sequence[Search]], leader: Level[str]) -> list[Finding]:
+    """Who was ahead early and who at the end, and what stopping early bought."""
+    ends = [search.seconds for results in searches.values() for search in results]
+    third = min(ends) / 3
+    early = {
+        method: fmean(values)
+        for method, results in searches.items()
+        if len(values := [value for search in results if (value := search.best_at(third)) is not None]) == len(results)
+    }
+    halved, full = searches[HALVING], searches["random"]
+    trials = sum(search.trials for search in halved) / sum(search.trials for search in full)
+    epochs = sum(search.epochs for search in halved) / sum(search.epochs for search in full)
+    first = max(early, key=lambda method: early[method]) if early else None
+    ahead = (
+        f"after {third:.0f} s {first} is ahead ({early[first]:.4f})"
+        if first
+        else f"after {third:.0f} s not all have a value"
+    )
+    text = (
+        f"A strategy by these curves: {ahead}, at the end {leader.setting}. Stopping bad configurations early let "
+        f"{HALVING} try {trials:.1f} times as many as random search with {epochs:.1f} times the epochs."
+    )
+    return [Finding("trials_ratio", text, trials, None, len(halved))]
+
+
+def _speed_findings(searches: Mapping[str, Sequence[Search]]) -> list[Finding]:
+    """How soon each method comes to what every random search came to."""
+    target = min(search.best for search in searches["random"])
+    times = {
+        method: [time for search in results if (time := search.seconds_to(target)) is not None]
+        for method, results in searches.items()
+    }
+    texts = [
+        f"{method} in {fmean(times[method]):.0f} s ({len(times[method])} of {len(results)})"
+        if times[method]
+        else f"{method} never"
+        for method, results in searches.items()
+    ]
+    text = f"{target:.4f}, which every random search came to, is reached by {', '.join(texts)}: means of those that do."
+    halved = times[HALVING]
+    return [Finding("seconds_of_halving", text, fmean(halved) if halved else None, None, len(halved), "s")]
+
+
+def _importance_findings(importance: ImportanceData) -> list[Finding]:
+    if importance.reason:
+        return []
+    first = importance.single[0]
+    together = next(share for share in importance.comparisons if share.name == TOGETHER)
+    text = (
+        f"Of the variance between {plural(importance.trials, 'random configuration')}, {first.name} alone explains "
+        f"{first.share:.0%} ({first.low:.0%} to {first.high:.0%}); {together.share:.0%} ({together.low:.0%} to "
+        f"{together.high:.0%}) no hyperparameter explains alone: it is interaction, or noise of the seeds."
+    )
+    return [Finding("together", text, together.share, (together.low, together.high), importance.trials, "share", {})]
+
+
+def _cell_findings(data: SweepData, searches: Mapping[str, Sequence[Search]]) -> list[Finding]:
+    """What a fine grid over all of them would cost, by the time that a trial took here."""
+    grid = searches["grid"]
+    names = [name for name, axis in data.sweep.axes.items() if name not in ("epochs", "batch_size") and axis]
+    cells = FINER ** (len(names) + 1)
+    seconds = sum(search.seconds for search in grid) / sum(search.trials for search in grid)
+    text = (
+        f"Cells multiply: {FINER} values each of {len(names)} hyperparameters and of the number of epochs are "
+        f"{cells:,} cells: by the {seconds:.2g} s a trial that the grid took here, {approximate(cells * seconds)} with "
+        "one seed."
+    )
+    return [Finding("fine_grid_seconds", text, cells * seconds, None, sum(search.trials for search in grid), "s", {})]
+
+
+def _certainty(leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
+    won = sum(
+        all(leader.values[r] >= level.values.get(r, leader.values[r]) for level in by_method.values())
+        for r in leader.values
+    )
+    return (
+        f"The method that is ahead, {leader.setting}, has the best value in {won} of {plural(leader.n, 'repetition')}. "
+        "Each best value is the highest of many single runs, so it is a little too good; methods are compared "
+        "repetition by repetition."
+    )
+
+
+def _caveats(data: SweepData) -> list[str]:
+    return [
+        "Only three hyperparameters were searched, over few trials: with more of them a grid falls behind, as cells "
+        "multiply. The number of epochs was not searched: at a constant rate the curves show it.",
+        "Seconds are those of this machine's workers, which train many trials at once.",
+        judged_on(data.sweep),
+        "Each search looked at the test images once, for its own best configuration; the one shown was chosen by "
+        "validation alone.",
+    ]
+
+
+def _row(level: Level[str], results: Sequence[Search]) -> tuple[str, ...]:
+    count = len(results)
+    return (
+        level.setting,
+        f"{level.mean:.4f}",
+        "" if level.std is None else f"{level.std:.4f}",
+        str(count),
+        f"{sum(search.trials for search in results) / count:.0f}",
+        f"{sum(search.epochs for search in results) / count:.0f}",
+        f"{sum(search.seconds for search in results) / count:.1f}",
+    )
+
+
+JOINT_SEARCH = Exercise(
+    number=5,
+    title="All hyperparameters at once",
+    question=(
+        "Optimise learning rate, epochs, hidden layers and hidden units jointly. What is the best result, why are "
+        "several hyperparameters so much harder than one, and what is an efficient strategy?"
+    ),
+    parts=("The best result, scored once on the test images", "Why it is harder", "An efficient strategy"),
+    sweeps=sweeps,
+    charts=(
+        ExerciseChart("seconds", "Best so far by seconds", lambda data: paths_figure(data, "seconds")),
+        ExerciseChart("epochs", "Best so far by epochs", lambda data: paths_figure(data, "epochs")),
+        ExerciseChart("importance", "What matters alone, and what together", shares_figure),
+    ),
+    answer=answer,
+    subset="18 full trainings of 3 epochs a search, or as much pruned; 2 repetitions",
+    whole="36 full trainings of 9 epochs a search, or as much pruned; 3 repetitions",
+)

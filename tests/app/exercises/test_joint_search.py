@@ -1,0 +1,128 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from sqlalchemy import Engine
+
+from app.charts.rows import Axis, BestRow, RunRow, SweepRow, TrialRow
+from app.domain.objectives import Objective
+from app.exercises.exercise import SweepData
+from app.exercises.joint_search import HALVING, METHODS, answer, name_of, paths_figure, sweeps
+from app.exercises.searches import read_search
+from tests.support.exercise_runs import Body, run_small
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NAMES = ("learning_rate", "hidden_units", "depth", "epochs", "batch_size")
+AXES = {name: Axis(name) for name in NAMES}
+ROW = SweepRow("search", "fashion_mnist", "holdout", Objective("val_accuracy"), 1, AXES, started_at=START)
+
+
+def trial(number: int, seconds: float, value: float, state: str = "complete", epochs: int = 3) -> TrialRow:
+    params = {"learning_rate": 0.1, "hidden_units": 64, "depth": 1, "epochs": 3, "batch_size": 256}
+    end = START + timedelta(seconds=seconds)
+    return TrialRow(number, state, params, value, None, (RunRow(0, value),), end, epochs)
+
+
+def search_of(*ends: tuple[float, float], test: float | None = None) -> SweepData:
+    """A sweep whose trials ended after these seconds with these values."""
+    trials = [trial(number, seconds, value) for number, (seconds, value) in enumerate(ends)]
+    best = max(trials, key=lambda item: item.value or 0.0)
+    best_row = BestRow(best.number, best.value or 0.0, None, 1, best.params, test)
+    return SweepData(
+        SweepRow(**{**vars(ROW), "best": best_row}),
+        trials,  # the same with its best
+    )
+
+
+RUN = {
+    name_of("grid", 0): search_of((1, 0.70), (2, 0.80)),
+    name_of("random", 0): search_of((1, 0.72), (4, 0.81)),
+    name_of("TPE", 0): search_of((1, 0.72), (3, 0.83), test=0.82),
+    name_of(HALVING, 0): search_of((2, 0.82)),
+    name_of("grid", 1): search_of((1, 0.71), (2, 0.79)),
+    name_of("random", 1): search_of((1, 0.70), (4, 0.80)),
+    name_of("TPE", 1): search_of((1, 0.70), (3, 0.82)),
+    name_of(HALVING, 1): search_of((2, 0.80)),
+}
+
+
+def test_methods_are_compared_repetition_by_repetition() -> None:
+    """TPE is ahead of random search by two hundredths in both repetitions, and of halving by one and two."""
+    said = answer(RUN)
+    assert said is not None
+    assert (
+        "TPE comes to 0.8250 ± 0.0071, ahead of grid by 3.00 (3.00 to 3.00), of random by 2.00" in said.findings[1].text
+    )
+    assert said.figures["lead"] == pytest.approx(0.015)
+    assert "clear against grid, random." in said.findings[1].text
+    assert said.sentence.endswith("which search is best is not clear at 2 repetitions.")
+    assert "with 0.8300 in validation and 0.8200 on the test images" in said.sentence
+    assert [row[0] for row in said.rows] == list(METHODS)
+    assert said.rows[said.best_row or 0][0] == "TPE"
+
+
+def test_how_soon_each_comes_to_what_random_search_came_to() -> None:
+    """0.80 is what both random searches have at their ends; the grid has it once."""
+    said = answer(RUN)
+    assert said is not None
+    text = next(finding.text for finding in said.findings if finding.name == "seconds_of_halving")
+    assert (
+        "0.8000, which every random search came to, is reached by grid in 2 s (1 of 2), random in 4 s (2 of 2)" in text
+    )
+    assert said.figures["seconds_of_halving"] == pytest.approx(2.0)
+
+
+def test_without_one_of_the_methods_there_is_no_answer() -> None:
+    """A comparison of three would be about another question."""
+    assert answer({name: data for name, data in RUN.items() if not name.startswith("TPE ")}) is None
+
+
+def test_a_search_is_its_best_so_far() -> None:
+    """Pruned trials cost epochs and are not compared."""
+    data = SweepData(ROW, [trial(0, 5, 0.5), trial(1, 2, 0.9, "pruned", 1), trial(2, 3, 0.4), trial(3, 6, 0.45)])
+    search = read_search(data, 0)
+    assert search is not None
+    assert search.path == [(3.0, 0.4), (5.0, 0.5)]
+    assert (search.best, search.epochs, search.seconds, search.trials) == (0.5, 10, 6.0, 4)
+    assert [search.best_at(seconds) for seconds in (2, 3, 5.5)] == [None, 0.4, 0.5]
+    assert [search.seconds_to(value) for value in (0.41, 0.6)] == [5.0, None]
+
+
+def test_each_method_has_its_mean_and_its_repetitions() -> None:
+    """Four methods, two faint lines and a bold one each, on either axis."""
+    for spent in ("seconds", "epochs"):
+        figure = paths_figure(RUN, spent)
+        assert sum(trace.showlegend is not False for trace in figure.data) == len(METHODS)
+        assert len(figure.data) == 3 * len(METHODS)
+
+
+def test_methods_train_about_as_many_epochs() -> None:
+    """All but halving train the grid's trials to the end."""
+    bodies = sweeps("full")
+    random_trials = bodies[name_of("random", 0)]["n_trials"]
+    space = bodies[name_of("grid", 0)]["space"]
+    cells = len(space["learning_rate"]) * len(space["hidden_units"]) * len(space["depth"])
+    assert cells == random_trials == bodies[name_of("TPE", 0)]["n_trials"]
+    priorities = [body["priority"] for body in bodies.values()]
+    assert priorities == sorted(priorities, reverse=True)
+
+
+def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """What the answer says of real runs is what their rows say."""
+
+    def smaller(name: str, body: Body) -> Body:
+        if name.startswith("grid"):
+            return body | {"space": body["space"] | {"hidden_units": [16], "learning_rate": [0.1, 0.3]}}
+        return body | {"n_trials": 4}
+
+    run = run_small(engine, database_url, tmp_path, 5, smaller)
+    bests = {name: data.sweep.best for name, data in run.data.items()}
+    assert all(best is not None for best in bests.values())
+    winner = max((best for best in bests.values() if best is not None), key=lambda best: best.value)
+    assert run.finding("best").estimate == winner.value
+    for row in run.answer.rows:
+        values = [best.value for name, best in bests.items() if best is not None and name.rpartition(" ")[0] == row[0]]
+        assert row[1] == f"{fmean(values):.4f}"
+    assert run.charts["seconds"]
+    assert run.charts["epochs"]
