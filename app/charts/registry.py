@@ -9,7 +9,14 @@ import plotly.graph_objects as go
 from app.charts.curves import curves_data, curves_figure
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.empty import empty_figure
-from app.charts.heatmap import EPOCHS_AXIS, HeatmapOptions, heatmap_data, heatmap_figure, trials_with_curves
+from app.charts.heatmap import (
+    EPOCHS_AXIS,
+    HeatmapOptions,
+    epoch_means,
+    heatmap_data,
+    heatmap_figure,
+    trials_with_curves,
+)
 from app.charts.importance import importance_data, importance_figure
 from app.charts.labels import varying
 from app.charts.options import (
@@ -110,13 +117,14 @@ def _heatmap_with_x(sweep: SweepRow, trials: Sequence[TrialRow], options: Heatma
     return options if options.x else replace(options, x=_first_x(sweep, trials, but=options.y))
 
 
-def _draw_heatmap(
-    sweep: SweepRow, trials: Sequence[TrialRow], epochs: Sequence[EpochMean], options: HeatmapOptions
-) -> go.Figure:
+def _draw_heatmap(sweep: SweepRow, trials: Sequence[TrialRow], curves: Curves, options: HeatmapOptions) -> go.Figure:
+    """The heat map of means after each epoch, or of learning curves that were read whole."""
+    whole_curves = [row for row in curves if isinstance(row, EpochRow)]
+    means = [row for row in curves if isinstance(row, EpochMean)] or epoch_means(whole_curves, sweep.objective.metric)
     options = _heatmap_with_x(sweep, trials, options)
     if not options.x:
         return empty_figure("This sweep has no hyperparameter to compare")
-    return heatmap_figure(heatmap_data(sweep, trials, epochs, options))
+    return heatmap_figure(heatmap_data(sweep, trials, means, options))
 
 
 def _first_x(sweep: SweepRow, trials: Sequence[TrialRow], but: str = "") -> str:

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import Engine, text
 
+from app.charts.heatmap import epoch_means
 from app.charts.registry import CHARTS
 from app.charts.rows import EpochMean, RunRow
 from app.db.engine import transaction
@@ -85,7 +86,8 @@ def test_a_heat_map_reads_means_over_runs_after_each_epoch(engine: Engine) -> No
         assert heatmap.rows_needed({"x": "learning_rate"}) == "epoch_means"
         means = chart_rows.epoch_means(session, sweep, [0, 1])
         assert chart_rows.chart_rows(session, sweep, heatmap, {"x": "learning_rate"})[2] == means
-        by_hyperparameters = chart_rows.chart_rows(session, sweep, heatmap, {"x": "learning_rate", "y": "epochs_2"})
+        whole_curves = chart_rows.epoch_rows(session, sweep.id)
+        by_hyperparameters = chart_rows.chart_rows(session, sweep, heatmap, {"x": "learning_rate", "y": "hidden_units"})
     assert [(row.trial, row.epoch, row.runs, row.diverged) for row in means[:4]] == [
         (0, epoch, 2, 0) for epoch in (1, 2, 3, 4)
     ]
@@ -96,6 +98,12 @@ def test_a_heat_map_reads_means_over_runs_after_each_epoch(engine: Engine) -> No
         *(EpochMean(1, epoch, None, None, 0, 2) for epoch in (2, 3, 4)),
     ]
     assert by_hyperparameters[2] == []
+    of_whole_curves = epoch_means(whole_curves, "val_accuracy")
+    assert [row._replace(mean=None, std=None) for row in of_whole_curves] == [
+        row._replace(mean=None, std=None) for row in means
+    ]
+    for figures in zip([row[2:4] for row in of_whole_curves], [row[2:4] for row in means], strict=True):
+        assert figures[0] == pytest.approx(figures[1], abs=1e-9)
 
 
 def test_of_long_curves_not_every_epoch_is_read(engine: Engine) -> None:
