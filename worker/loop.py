@@ -1,6 +1,7 @@
 """The life of a worker: it claims trials and trains them, until it is told to stop."""
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,9 +15,11 @@ from app.db.engine import connect, first_line, is_gone, transaction
 from app.db.tables import Sweep
 from app.domain.datasets import DATASETS
 from app.domain.states import WorkerState
+from app.domain.tasks import TASKS
 from app.errors import StartError
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease
+from app.queue.machines import machine_held
 from app.search.ask_ahead import AskAhead, ask_ahead_of_claims
 from app.search.assignment import assign_params
 from app.search.curve_cache import CurveCache
@@ -31,6 +34,7 @@ from worker.mlp.split import Split
 from worker.notifications import Listener
 from worker.retry import retry_while_disconnected
 from worker.signals import Stopped
+from worker.tasks.timing import TimedTrial
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +132,9 @@ class Loop:
         context.held_leases.take(trial.lease for trial in trials)
         logger.info("sweep %d: %d trials claimed", sweep.id, len(trials))
         try:
+            if TASKS[sweep.task].is_timing:
+                self._time(sweep, trials)
+                return
             while trials:
                 trials = self._train_or_halve(sweep, *self._prepare(sweep, trials))
         except Stopped:
@@ -148,6 +155,12 @@ class Loop:
             self._give_back(sweep)
             self._ahead.join()
 
+    def _time(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
+        """Times trials, one after another; a claim of such a sweep holds one."""
+        for trial in self._with_params(sweep, trials):
+            split = self._dataset(sweep.dataset, sweep.split).training_split() if TASKS[sweep.task].takes_data else None
+            TimedTrial(self._context, sweep, trial, split).run()
+
     def _train_or_halve(self, sweep: Sweep, trials: Sequence[ClaimedTrial], split: Split) -> Sequence[ClaimedTrial]:
         """Trains the trials and returns none; where memory is lacking, gives back half and returns the other half.
 
@@ -157,7 +170,8 @@ class Loop:
         if not trials:
             return []
         try:
-            TrainMLP(context, sweep, trials, split, self._curves).run()
+            with machine_held(context.engine, socket.gethostname(), context.stopping, alone=False):
+                TrainMLP(context, sweep, trials, split, self._curves).run()
             return []
         except Exception as error:
             if not memory.is_out_of_memory(error):
@@ -189,8 +203,7 @@ class Loop:
     def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
         """The trials with their parameters, as many as fit, and their data."""
         context, shape = self._context, DATASETS[sweep.dataset].shape
-        ready = retry_while_disconnected(lambda: assign_params(context.engine, sweep, trials), context.stopping)
-        context.held_leases.release(_trial_ids(trials) - _trial_ids(ready))
+        ready = self._with_params(sweep, trials)
         data = self._dataset(sweep.dataset, sweep.split)
         free_bytes = memory.free_memory(context.device)
         packed = context.device.type != "cpu"
@@ -199,6 +212,13 @@ class Loop:
         if fitting:
             retry_while_disconnected(lambda: self._ahead.start(sweep), context.stopping)
         return fitting, data.training_split()
+
+    def _with_params(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> Sequence[ClaimedTrial]:
+        """The trials with their parameters; those for which there is nothing to do are held no longer."""
+        context = self._context
+        ready = retry_while_disconnected(lambda: assign_params(context.engine, sweep, trials), context.stopping)
+        context.held_leases.release(_trial_ids(trials) - _trial_ids(ready))
+        return ready
 
     def _dataset(self, name: str, split: str) -> datasets.Dataset:
         """Loaded once; only the last one stays in memory."""

@@ -1,6 +1,7 @@
 """Trains complete trials again whose weights were not kept and are now wanted."""
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +13,7 @@ from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from app.domain.states import WorkerState
 from app.queue import retraining
+from app.queue.machines import machine_held
 from app.queue.retraining import Retraining
 from app.queue.workers import set_worker_state
 from worker.cohort import run_seed
@@ -42,7 +44,10 @@ def retrain_one(context: Context, load_dataset: Callable[[str, str], Dataset]) -
         set_worker_state(session, context.worker_id, WorkerState.training)
     logger.info("sweep %d: training trial %d again for its weights", trial.sweep.id, trial.number)
     try:
-        with _lease_extended(context, trial):
+        with (
+            _lease_extended(context, trial),
+            machine_held(context.engine, socket.gethostname(), context.stopping, alone=False),
+        ):
             run_weights = _train(context, trial, load_dataset(trial.sweep.dataset, trial.sweep.split))
     except (Stopped, DBAPIError):
         raise

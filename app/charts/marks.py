@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from app.charts.axis import Place
 from app.charts.rows import SweepRow
 from app.charts.theme import BEST, INK, Trace, scatter
-from app.domain.formatting import plural
+from app.domain.formatting import plural, score
 
 _SYMBOLS = {"pruned": "circle-open", "excluded": "x-thin-open"}
 
 
-def hollow_trace(state: str, points: Sequence[tuple[Place, float, str]]) -> Trace:
+def hollow_trace(state: str, points: Sequence[tuple[Place, float, str]], hover: str = "%{y:.4f}") -> Trace:
     """Pruned or excluded trials at their last values, which are compared with nothing: x, y and text of each."""
     return scatter(
         x=[x for x, _, _ in points],
@@ -20,7 +20,7 @@ def hollow_trace(state: str, points: Sequence[tuple[Place, float, str]]) -> Trac
         marker={"size": 7, "symbol": _SYMBOLS[state], "color": INK, "line": {"width": 1.2, "color": INK}},
         opacity=0.7,
         text=[text for _, _, text in points],
-        hovertemplate="<b>%{y:.4f}</b><br>%{text}<extra></extra>",
+        hovertemplate=f"<b>{hover}</b><br>%{{text}}<extra></extra>",
     )
 
 
@@ -47,8 +47,8 @@ def best_head(sweep: SweepRow) -> str:
     best = sweep.best
     if best is None:
         return ""
-    spread = "" if best.std is None else f" ± {best.std:.4f}"
-    return f"best: trial {best.number}, <b>{best.value:.4f}{spread}</b>, {plural(best.runs, 'run')}"
+    value = score(best.value, best.std, sweep.objective.metric)
+    return f"best: trial {best.number}, <b>{value}</b>, {plural(best.runs, 'run')}"
 
 
 def hollow_note(pruned: int, excluded: int) -> str:

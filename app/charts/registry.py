@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-from app.charts.curves import curves_data, curves_figure
+from app.charts.curves import CurvesOptions, curves_data, curves_figure
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.empty import empty_figure
 from app.charts.heatmap import (
@@ -35,6 +35,7 @@ from app.charts.progress.history import history_data, history_figure
 from app.charts.progress.regret import regret_data, regret_figure
 from app.charts.rows import EpochMean, EpochRow, SweepRow, TrialRow
 from app.charts.select import finished
+from app.domain.tasks import TASKS
 from app.errors import NotFoundError
 
 # Beside the trials: their runs, their values in all objectives, the curves of the best and the worst of them, or the
@@ -66,6 +67,8 @@ class Chart:
 
     def suits(self, sweep: SweepRow) -> bool:
         """Whether the chart says something about this sweep."""
+        if self.needs == "epochs":
+            return not TASKS[sweep.task].is_timing
         return self.needs != "objectives" or bool(sweep.objectives)
 
     def rows_needed(self, query: Query) -> Needs:
@@ -101,6 +104,14 @@ def _draw_pareto(
     if not sweep.objectives:
         return empty_figure("This sweep has one objective; a front needs several")
     return pareto_figure(pareto_data(sweep, trials, options))
+
+
+def _draw_curves(
+    sweep: SweepRow, trials: Sequence[TrialRow], epochs: Sequence[EpochRow], options: CurvesOptions
+) -> go.Figure:
+    if TASKS[sweep.task].is_timing:
+        return empty_figure("This sweep times; it has no learning curves")
+    return curves_figure(curves_data(sweep, trials, epochs, options))
 
 
 def _draw_effect(
@@ -178,7 +189,7 @@ CHARTS: dict[str, Chart] = {
             "epochs",
             ("measure",),
             curves_options,
-            lambda sweep, trials, epochs, options: curves_figure(curves_data(sweep, trials, epochs, options)),
+            _draw_curves,
         ),
         Chart(
             "history",

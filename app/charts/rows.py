@@ -44,6 +44,7 @@ class SweepRow:
     best: BestRow | None = None
     excluded_trials: int = 0  # that are not among the rows
     started_at: datetime | None = None
+    task: str = "train_mlp"  # what its trials measure
 
 
 class RunRow(NamedTuple):

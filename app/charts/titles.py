@@ -3,6 +3,7 @@
 from app.charts.labels import escape
 from app.charts.rows import SweepRow
 from app.domain.formatting import plural
+from app.domain.tasks import TASKS
 
 METRICS = {
     "val_accuracy": "Validation accuracy",
@@ -24,14 +25,35 @@ def metric_name(metric: str) -> str:
     return METRICS.get(metric, metric.replace("_", " ").capitalize())
 
 
+def value_title(sweep: SweepRow) -> str:
+    """What the axis of values says: `Validation accuracy`, or `Speed of the product (GFLOP/s)`."""
+    name, unit = _value_name(sweep), _unit(sweep)
+    return f"{name} ({unit})" if unit else name
+
+
+def value_hover(sweep: SweepRow) -> str:
+    """How a hover text of plotly writes a value: with four decimals, or in four digits with its unit."""
+    return f"%{{y:,.4r}} {_unit(sweep)}" if _unit(sweep) else "%{y:.4f}"
+
+
+def _value_name(sweep: SweepRow) -> str:
+    metric = TASKS[sweep.task].metrics.get(sweep.objective.metric)
+    return metric.title if metric else metric_name(sweep.objective.metric)
+
+
+def _unit(sweep: SweepRow) -> str:
+    metric = TASKS[sweep.task].metrics.get(sweep.objective.metric)
+    return metric.unit if metric else ""
+
+
 def axis_title(metric: str) -> str:
     """`Validation loss (nats)`: the metric with its unit."""
     return WITH_UNITS.get(metric, metric_name(metric))
 
 
-def effect_title(metric: str, hyperparameter: str) -> str:
+def effect_title(sweep: SweepRow, hyperparameter: str) -> str:
     """`Validation accuracy by hidden_units`."""
-    return f"{metric_name(metric)} by {hyperparameter}"
+    return f"{_value_name(sweep)} by {hyperparameter}"
 
 
 def curves_title(measure: str) -> str:
@@ -39,9 +61,9 @@ def curves_title(measure: str) -> str:
     return f"Learning curves: {measure}"
 
 
-def history_title(metric: str) -> str:
+def history_title(sweep: SweepRow) -> str:
     """`Validation accuracy by trial`."""
-    return f"{metric_name(metric)} by trial"
+    return f"{_value_name(sweep)} by trial"
 
 
 def heatmap_title(metric: str) -> str:
@@ -66,9 +88,16 @@ def pareto_title(x: str, y: str) -> str:
 
 def subtitle(sweep: SweepRow, *notes: str) -> str:
     """Data set, split, seeds and the notes that are not empty. It always says where test images validated."""
-    facts = " · ".join([escape(sweep.dataset), f"{escape(sweep.split)} split", plural(sweep.seeds, "seed")])
+    facts = " · ".join([*_data_facts(sweep), plural(sweep.seeds, TASKS[sweep.task].run_noun)])
     book = ["The test images were used for validation, as in the book"] if sweep.split == "book" else []
     return "<br>".join([facts, *book, *filter(None, notes)])
+
+
+def _data_facts(sweep: SweepRow) -> list[str]:
+    """Data set and split, as far as they have a part in it."""
+    if TASKS[sweep.task].is_timing:
+        return [escape(sweep.dataset)] if TASKS[sweep.task].takes_data else []
+    return [escape(sweep.dataset), f"{escape(sweep.split)} split"]
 
 
 def failed_note(count: int) -> str:

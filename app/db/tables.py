@@ -248,6 +248,9 @@ class Trial(Base):
     rung_means: Mapped[list[float]] = mapped_column(
         ARRAY(Float(53)), server_default=text("'{}'"), doc="The mean over its runs at each rung that it has reached."
     )
+    circumstances: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), doc="Of a timing: device, threads, and what else the machine was doing."
+    )
     worker_id: Mapped[UUID | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep
-from app.domain.configuration import MLPConfig, with_defaults
 from app.domain.datasets import DATASETS
 from app.domain.space import Constraints, parse_constraints, parse_space
+from app.domain.tasks import TASKS
 
 
 def add_trials(
@@ -64,22 +64,22 @@ def _new_trial(sweep: Sweep, cell: Mapping[str, Any], reason: str | None) -> New
 
 def constraints_of(sweep: Sweep) -> Constraints:
     """The sweep's constraints, which were checked when it was posted."""
-    return parse_constraints(sweep.constraints, parse_space(sweep.space), DATASETS[sweep.dataset].shape)
+    return parse_constraints(sweep.constraints, parse_space(sweep.space, sweep.task), DATASETS[sweep.dataset].shape)
 
 
 def trial_size(sweep: Sweep, params: Mapping[str, Any]) -> dict[str, object]:
     """The columns of a trial that follow from its parameters."""
-    config = MLPConfig.from_params(params)
+    task = TASKS[sweep.task]
     return {
-        "cost": config.training_cost(*DATASETS[sweep.dataset].shape) * sweep.seeds,
-        "epochs_total": config.epochs * sweep.seeds,
-        "configuration": configuration(params),
+        "cost": task.cost(params, DATASETS[sweep.dataset]) * sweep.seeds,
+        "epochs_total": task.epochs(params) * sweep.seeds,
+        "configuration": configuration(params, sweep.task),
     }
 
 
-def configuration(params: Mapping[str, Any]) -> str:
-    """A hash that is equal for equal configurations: 1 and 1.0 are, and the book's value and one left out."""
-    all_params = with_defaults(params) | {"hidden_layers": params.get("hidden_layers")}
+def configuration(params: Mapping[str, Any], task: str = "train_mlp") -> str:
+    """A hash that is equal for equal configurations: 1 and 1.0 are, and the default and one left out."""
+    all_params = TASKS[task].complete(params) | {"hidden_layers": params.get("hidden_layers")}
     comparable = {name: float(value) if type(value) is int else value for name, value in all_params.items()}
     return hashlib.sha256(json.dumps(comparable, sort_keys=True).encode()).hexdigest()[:32]
 

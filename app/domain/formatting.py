@@ -1,10 +1,12 @@
 """Times, durations, numbers, settings and counts as text for people."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from app.domain.datasets import DATASETS
 from app.domain.space import Choice, Domain, Range
+from app.domain.tasks import METRICS
 
 _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (365, "day"))
 
@@ -52,11 +54,19 @@ def approximate(seconds: float) -> str:
     return f"{5 * round(seconds / 5)} s" if seconds < 57.5 else duration(60 * max(1, round(seconds / 60)))
 
 
-def score(value: float | None, std: float | None = None) -> str:
-    """`0.8893 ± 0.0021`, or a dash where there is no value yet."""
+def score(value: float | None, std: float | None = None, metric: str = "val_accuracy") -> str:
+    """`0.8893 ± 0.0021`, or with its unit `61.24 ± 0.35 GFLOP/s`; a dash where there is no value yet."""
     if value is None:
         return "–"
-    return f"{value:.4f}" if std is None else f"{value:.4f} ± {std:.4f}"
+    unit = METRICS[metric].unit if metric in METRICS else ""
+    decimals = _decimals(value) if unit else 4
+    text = f"{value:,.{decimals}f}" if std is None else f"{value:,.{decimals}f} ± {std:,.{decimals}f}"
+    return f"{text} {unit}" if unit else text
+
+
+def _decimals(value: float) -> int:
+    """How many decimals show four digits of a number."""
+    return max(0, min(9, 3 - math.floor(math.log10(abs(value))))) if value else 1
 
 
 def percent(share: float) -> str:

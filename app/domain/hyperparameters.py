@@ -1,6 +1,7 @@
 """The table of hyperparameters: their values, the book's defaults, meanings and sources."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -254,10 +255,10 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
 }
 
 
-def markdown_table() -> str:
-    """The hyperparameters as the table of docs/hyperparameters.md."""
+def markdown_table(hyperparameters: Mapping[str, Hyperparameter] = HYPERPARAMETERS) -> str:
+    """The hyperparameters as the tables of docs/hyperparameters.md and docs/timing.md."""
     rows = ["| name | default | values | meaning | formula | source |", "|---|---|---|---|---|---|"]
-    for name, parameter in HYPERPARAMETERS.items():
+    for name, parameter in hyperparameters.items():
         default = "" if parameter.default is None else f"`{str(parameter.default).lower()}`"
         cells = [f"`{name}`", default, _values(parameter.kind), parameter.meaning, parameter.formula, parameter.source]
         rows.append(f"| {' | '.join(cells)} |")

@@ -13,14 +13,14 @@ from app.db.trial_rows import configuration, trial_size
 from app.domain import formatting
 from app.domain.body import plain_sentence
 from app.domain.datasets import DATASETS
-from app.domain.hyperparameters import HYPERPARAMETERS
 from app.domain.space import Constant, Space, check_model_fits
 from app.domain.space.membership import contains
 from app.domain.space.values import problem
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
 from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT
+from app.domain.tasks import EVERY_HYPERPARAMETER, TASKS
 from app.files.exports.fields import EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
-from app.schemas import AttemptOut, ScoreOut
+from app.schemas import AttemptOut, Circumstances, ScoreOut
 from app.search.optuna_space import frozen_trial, sampler_space
 
 MEAN_TOLERANCE = 1e-9  # relative; a mean that was added up in another order
@@ -67,11 +67,12 @@ class ImportedTrial:
         self.epochs = _curves(document.get("epochs"), (*loc, "epochs"))
         self.n_epochs = len(self.epochs[0])
         _check_history(self.facts.get("history", []), loc)
+        _check_circumstances(self.facts.get("circumstances"), loc)
         _check_trial(self.facts, self.runs, loc)
         _check_objectives(self.facts, sweep, loc)
         _check_params(self.facts, sweep, space, loc)
         if self.facts.get("params") is not None:
-            self.facts["configuration"] = configuration(self.facts["params"])
+            self.facts["configuration"] = configuration(self.facts["params"], sweep["task"])
         if self.facts["state"] in LIVE_TRIALS:
             self._queue_again(sweep)
         if self.facts.get("worker_id") not in workers:
@@ -84,7 +85,7 @@ class ImportedTrial:
         """
         self.facts |= {"state": TrialState.waiting, "epochs_done": 0, "started_at": None, "worker_id": None}
         if self.facts.get("params") is not None:
-            owner = Sweep(dataset=sweep["dataset"], seeds=sweep["seeds"])
+            owner = Sweep(task=sweep["task"], dataset=sweep["dataset"], seeds=sweep["seeds"])
             self.facts |= trial_size(owner, self.facts["params"])
         self.epochs = _NO_CURVES
 
@@ -205,6 +206,17 @@ def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:
                 raise import_error((*loc, "history", index, name), "must be a time like 2026-01-31T12:00:00+00:00")
 
 
+def _check_circumstances(circumstances: Any, loc: tuple[str | int, ...]) -> None:
+    """Raises InvalidError for circumstances of a timing that could not be shown."""
+    if circumstances is None:
+        return
+    try:
+        Circumstances.model_validate(circumstances)
+    except ValidationError as error:
+        first_error = error.errors(include_url=False)[0]
+        raise import_error((*loc, "circumstances", *first_error["loc"]), plain_sentence(first_error["msg"])) from None
+
+
 def _check_objectives(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
     """Raises InvalidError where a complete trial lacks a value for one of the sweep's objectives."""
     count, values = len(sweep.get("objectives", [])), trial.get("other_values")
@@ -226,7 +238,7 @@ def _check_mean(trial: Mapping[str, Any], values: list[float], loc: tuple[str | 
 def check_values(params: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
     """Raises InvalidError for an unknown hyperparameter, or a value that it can never have."""
     for name, value in params.items():
-        hyperparameter = HYPERPARAMETERS.get(name)
+        hyperparameter = EVERY_HYPERPARAMETER.get(name)
         reason = "is no hyperparameter" if hyperparameter is None else problem(hyperparameter.kind, value)
         if reason:
             raise import_error((*loc, "params", name), reason)
@@ -243,7 +255,7 @@ def _check_params(
         raise import_error((*loc, "params"), "must be an object")
     check_values(params, loc)
     space.check(params, loc)
-    if trial["state"] in LIVE_TRIALS:
+    if trial["state"] in LIVE_TRIALS and not TASKS[sweep["task"]].is_timing:
         facts = DATASETS[sweep["dataset"]]
         own_space = Space({name: Constant(value) for name, value in params.items()})
         check_model_fits(own_space, facts.shape, sweep["seeds"])

@@ -65,7 +65,7 @@ def restore(session: Session, document: Any) -> Sweep:
     if not isinstance(trials, list) or not 1 <= len(trials) <= MAX_IMPORTED_TRIALS:
         raise import_error(("trials",), f"must be a list of 1 to {MAX_IMPORTED_TRIALS:,} trials")
     workers = set(session.scalars(select(Worker.id)))
-    space = ImportedSpace(parse_space(facts["space"]))
+    space = ImportedSpace(parse_space(facts["space"], facts["task"]))
     imported_trials = [ImportedTrial(trial, place, facts, space, workers) for place, trial in enumerate(trials)]
     _check_counts(document, imported_trials)
     _check_together(facts, imported_trials)

@@ -69,7 +69,7 @@ def _study(record: SweepRecord, name: str, storage: InMemoryStorage) -> None:
     for key in ("dataset", "split", "space", "sampler", "seeds", "notes", "tags"):
         study.set_user_attr(key, sweep[key])
     storage.set_study_system_attr(study._study_id, RECORD_ATTRIBUTE, record.header)
-    searched = distributions(parse_space(sweep["space"]))
+    searched = distributions(parse_space(sweep["space"], sweep["task"]))
     study.add_trials([_trial(trial, searched, objectives) for trial in record.trials])
 
 

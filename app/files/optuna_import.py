@@ -42,7 +42,7 @@ def restore(session: Session, url: str, name: str | None = None, *, dataset: str
     trials = study.get_trials(deepcopy=False)
     record = study._storage.get_study_system_attrs(study._study_id).get(RECORD_ATTRIBUTE)
     header = record if isinstance(record, dict) else _header(study, trials, dataset)
-    foreign = Sweep(dataset=header["sweep"]["dataset"], seeds=1)
+    foreign = Sweep(task="train_mlp", dataset=header["sweep"]["dataset"], seeds=1)
     constants = _constants(trials) if record is None else {}
     documents = [
         trial.system_attrs.get(RECORD_ATTRIBUTE) or _trial(trial, header["sweep"], foreign, constants)

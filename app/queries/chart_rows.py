@@ -28,7 +28,7 @@ EPOCH_MEANS = 30  # epochs of a curve on a heat map
 
 def chart_sweep(sweep: Sweep) -> SweepRow:
     """The sweep as charts take it."""
-    domains = parse_space(sweep.space).domains
+    domains = parse_space(sweep.space, sweep.task).domains
     axes = {
         name: Axis(
             name,
@@ -41,6 +41,7 @@ def chart_sweep(sweep: Sweep) -> SweepRow:
         name=sweep.name,
         dataset=sweep.dataset,
         split=sweep.split,
+        task=sweep.task,
         objective=sweep.first_objective,
         seeds=sweep.seeds,
         axes=axes,

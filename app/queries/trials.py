@@ -127,6 +127,7 @@ def _trial_out(trial: Trial, runs: Sequence[Run], metrics: Row[Any] | None) -> s
         seconds=sum(run.seconds for run in runs) if runs else None,
         rung=trial.rung,
         rung_means=trial.rung_means,
+        circumstances=schemas.Circumstances.model_validate(trial.circumstances) if trial.circumstances else None,
         worker=trial.worker_id,
         error=trial.error,
         reason=trial.reason,

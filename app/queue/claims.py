@@ -21,6 +21,7 @@ from app.domain.pruning.rungs import bracket_sizes, ladder, next_bracket, waits_
 from app.domain.sampling import first_batch, traits_of
 from app.domain.states import SweepState, TrialState, WorkerState
 from app.domain.sweep_limits import MAX_TRIALS
+from app.domain.tasks import TASKS
 from app.lifecycle import sweep_row
 from app.lifecycle.rungs import max_epochs
 from app.queue import statements
@@ -152,6 +153,8 @@ def _claim_limit(session: Session, sweep: Sweep, pruner: PrunerOptions | None, m
     A sampler that learns, or a pruner that compares with complete trials, must see results before it is asked for many
     more; `one_epoch` compares what it sees together, so it sees as much as possible.
     """
+    if TASKS[sweep.task].is_timing:
+        return 1  # it runs alone
     if isinstance(pruner, OneEpochPruner):
         return MAX_TRIALS
     complete_trials = None if pruner is None else complete_trials_needed(pruner)

@@ -1,7 +1,9 @@
 """Progress of trials: a worker records the epochs of their runs, and how they ended."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
@@ -52,6 +54,7 @@ class TrialResult:
     runs: Sequence[RunResult]
     pruning_reason: str | None = None  # the pruner's words
     other_values: Sequence[float] | None = None  # of the sweep's further objectives
+    circumstances: Mapping[str, Any] | None = None  # of a timing
 
     @property
     def state(self) -> TrialState:
@@ -102,6 +105,7 @@ def finish(
         "errors": [result.error for result in results],
         "reasons": [result.pruning_reason for result in results],
         "other_values": [_postgres_array(result.other_values) for result in results],
+        "circumstances": [result.circumstances and json.dumps(result.circumstances) for result in results],
     }
     accepted_ids = {row.id for row in session.execute(statements.FINISH, arrays)}
     if not accepted_ids:

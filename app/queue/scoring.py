@@ -33,7 +33,9 @@ def next_unscored(session: Session, leave_out: Sequence[int] = ()) -> Unscored |
 
     Passed over are sweeps of which `leave_out` has the id, and one whose best trial is being trained again.
     """
-    waiting = select(Sweep).where(Sweep.state == SweepState.completed, ~Sweep.scored, Sweep.id.not_in(leave_out))
+    waiting = select(Sweep).where(
+        Sweep.state == SweepState.completed, ~Sweep.scored, Sweep.id.not_in(leave_out), Sweep.task == "train_mlp"
+    )
     for sweep in session.scalars(waiting.order_by(Sweep.id)):
         trial = session.scalar(select(Trial).where(Trial.id == best_trial_id(sweep).scalar_subquery()))
         unscored = _unscored(session, sweep, trial)

@@ -183,11 +183,12 @@ FINISH = text(f"""
     UPDATE trials t
     SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
         reason = result.reason, other_values = CAST(result.other_values AS float8[]),
-        {WITHOUT_LEASE}, finished_at = statement_timestamp()  -- the same for all of them
+        circumstances = CAST(result.circumstances AS jsonb), {WITHOUT_LEASE},
+        finished_at = statement_timestamp()  -- the same for all of them
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:values AS float8[]),
                 CAST(:stds AS float8[]), CAST(:errors AS text[]), CAST(:reasons AS text[]),
-                CAST(:other_values AS text[]))
-         AS result(id, token, state, value, std, error, reason, other_values)
+                CAST(:other_values AS text[]), CAST(:circumstances AS text[]))
+         AS result(id, token, state, value, std, error, reason, other_values, circumstances)
     WHERE t.id = result.id AND t.lease_token = result.token AND t.state = 'running'
     RETURNING t.id
 """)

@@ -20,7 +20,7 @@ from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, ScoreOut, SweepCreate, SweepOut
 from app.schemas.system import ChartOut, DatasetOut, WorkerOut
-from app.schemas.trials import AttemptOut, EpochOut, Metrics, RunOut, TrialCreate, TrialOut
+from app.schemas.trials import AttemptOut, Circumstances, EpochOut, Metrics, RunOut, TrialCreate, TrialOut
 from app.schemas.webhooks import DeliveryOut, Webhook, WebhookOut
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "AttemptOut",
     "Best",
     "ChartOut",
+    "Circumstances",
     "Counts",
     "DatasetOut",
     "DeliveryOut",

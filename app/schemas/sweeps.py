@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
 from app.domain.body import Body
@@ -22,13 +22,14 @@ from app.domain.sweep_limits import (
     MAX_TRIALS,
     SEED_LIMIT,
 )
+from app.domain.tasks import TASKS, TaskName
 from app.schemas.base import UtcTime
 from app.schemas.samplers import RandomSampler, Sampler
 from app.schemas.stop import StopRules
 from app.schemas.webhooks import Webhook, WebhookOut
 
-Task = Literal["train_mlp"]
-Metric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
+EpochMetric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
+TimingMetric = Literal["seconds_per_epoch", "examples_per_second", "gflops", "seconds", "gigabytes_per_second"]
 Direction = Literal["maximize", "minimize"]
 KeepModels = Literal["best", "all"]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TAG_LENGTH, pattern=r"^[^\x00,]+$")]
@@ -44,16 +45,19 @@ Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(lambda ta
 
 
 class Objective(Body):
-    """What a trial's value is: the metric after its last epoch, averaged over its seeds."""
+    """What a trial's value is: the metric after its last epoch, or of a timing, averaged over its seeds or repeats.
 
-    metric: Metric = "val_accuracy"
+    In a sweep that times, what is left out is the task's first metric, and the direction in which the metric is better.
+    """
+
+    metric: Literal[EpochMetric, TimingMetric] = "val_accuracy"
     direction: Direction = "maximize"
 
 
 class OneObjective(Body):
     """One of several objectives. `parameters` counts weights and biases; `seconds` are those of a training."""
 
-    metric: Literal[Metric, "parameters", "seconds"]
+    metric: Literal[EpochMetric, "parameters", "seconds"]
     direction: Direction
 
 
@@ -79,7 +83,11 @@ class SweepCreate(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name = Field(description="Shown in lists and above charts.")
-    task: Task = Field("train_mlp", description="What a trial measures.")
+    task: TaskName = Field(
+        "train_mlp",
+        description="What a trial measures: a trained network, or the time of an epoch by implementation, of matrix "
+        "products, or of memory. What times has hyperparameters and metrics of its own, and its runs are repeats.",
+    )
     dataset: DatasetName = Field("fashion_mnist", description="One of `GET /api/v1/datasets`.")
     space: dict[str, Any] = Field(
         description="A constant, a list of choices, or {low, high, step?, log?} for each hyperparameter that "
@@ -99,7 +107,9 @@ class SweepCreate(Body):
     n_trials: int | None = Field(
         None, ge=1, le=MAX_TRIALS, description="Configurations to try; a grid has its own number."
     )
-    seeds: int = Field(1, ge=1, le=MAX_SEEDS, description="Runs a trial, each with a seed of its own.")
+    seeds: int = Field(
+        1, ge=1, le=MAX_SEEDS, description="Runs a trial, each with a seed of its own; repeats, where it times."
+    )
     repeats: Repeats = Field(
         "new_seeds",
         description="What a configuration becomes that the sweep has tried before: `reuse` takes over the earlier "
@@ -129,6 +139,20 @@ class SweepCreate(Body):
     tags: Tags = Field(default_factory=list, description="Words to find it by; they are kept sorted.")
     priority: Priority = 0
     webhook: Webhook | None = Field(None, description="Told of every change of the sweep's state.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _objective_of_a_timing(cls, body: Any) -> Any:
+        """Fills in the objective of a sweep that times, as its task has it."""
+        task = TASKS.get(str(body.get("task"))) if isinstance(body, dict) else None
+        if task is None or not task.is_timing:
+            return body
+        posted = body.get("objective", {})
+        metric = posted.get("metric", task.first_metric) if isinstance(posted, dict) else None
+        if not isinstance(metric, str) or metric not in task.metrics:
+            return body
+        objective = {"metric": metric, "direction": task.metrics[metric].direction, **posted}
+        return {**body, "objective": objective}
 
 
 class Counts(BaseModel):

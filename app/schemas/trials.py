@@ -1,6 +1,6 @@
 """Trials, their runs and learning curves."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.domain.body import Body
 from app.domain.states import RunState, TrialState
 from app.schemas.base import UtcTime
+
+MAX_FACT_LENGTH = 500  # characters
 
 
 class TrialCreate(Body):
@@ -50,6 +52,36 @@ class AttemptOut(BaseModel):
     reason: str = Field(description="Its worker was lost, its training raised an error, or it was tried again.")
 
 
+Fact = Annotated[str, Field(max_length=MAX_FACT_LENGTH)]
+Size = Annotated[int, Field(ge=0, le=2**60)]
+Loads = Annotated[list[Annotated[float, Field(ge=0, le=1e6)]], Field(min_length=3, max_length=3)]
+
+
+class MemoryModule(Body):
+    """A module of memory, as the board's tables describe it."""
+
+    width_bits: Size
+    megatransfers_per_second: Size
+
+
+class Circumstances(Body):
+    """What a timing was measured under; null for what could not be read there."""
+
+    host: Fact
+    device: Fact = Field(description="The GPU's model, or `cpu`.")
+    processor: Fact
+    threads: Size | None = Field(description="Of the processor; null on a GPU.")
+    alone: bool = Field(description="Whether no other worker of the machine trained meanwhile.")
+    load_before: Loads | None = Field(description="The machine's load averages over 1, 5 and 15 minutes.")
+    load_after: Loads | None
+    cache_bytes: Size | None = Field(description="Of the last cache before the memory.")
+    memory_bus_bits: Size | None = Field(description="Of a GPU, as its driver says; null where it does not.")
+    memory_modules: Annotated[list[MemoryModule], Field(max_length=256)] | None = Field(
+        description="Of a processor's memory, where the board's tables can be read."
+    )
+    array_bytes: Size | None = Field(None, description="Of each array, where memory was timed.")
+
+
 class TrialOut(BaseModel):
     """One configuration; `value` is the mean over its runs and null where one diverged."""
 
@@ -68,6 +100,7 @@ class TrialOut(BaseModel):
     )
     rung: int | None = Field(description="At which it waits until it is among the best that have reached it, from 0.")
     rung_means: list[float] = Field(description="Its mean over the runs at each rung of a halving pruner so far.")
+    circumstances: Circumstances | None = Field(description="What a timing was measured under; null for a training.")
     worker: UUID | None
     error: str | None = Field(description="Why it failed.")
     reason: str | None = Field(description="Why it was pruned, is infeasible, or took another trial's result.")

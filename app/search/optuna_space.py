@@ -8,8 +8,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, create_trial
 
-from app.domain.configuration import with_defaults
 from app.domain.space import Choice, Range, Space
+from app.domain.tasks import TASKS
 
 ROUNDING = 1e-4  # of a step; a value has 12 digits, and a step is at least a millionth of it
 
@@ -21,11 +21,13 @@ class SamplerSpace(NamedTuple):
     """Of the hyperparameters that vary, each behind those that its condition names."""
     conditional: frozenset[str] = frozenset()
     """The names of those that exist under a condition only."""
+    task: str = "train_mlp"
+    """Whose hyperparameters they are."""
 
 
 def sampler_space(space: Space) -> SamplerSpace:
     """The space as samplers take it."""
-    return SamplerSpace(distributions(space), frozenset(space.conditions))
+    return SamplerSpace(distributions(space), frozenset(space.conditions), space.task)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
@@ -50,13 +52,11 @@ def suggest_params(trial: optuna.Trial, space: Space) -> dict[str, Any]:
 
 
 def frozen_trial(space: SamplerSpace, params: Mapping[str, Any], **fields: Any) -> FrozenTrial:
-    """The configuration as a trial of a study; a hyperparameter that the space got later has the book's value in it."""
-    book_values: Mapping[str, Any] = with_defaults(params)
+    """The configuration as a trial of a study; a hyperparameter that the space got later has its default in it."""
+    defaults: Mapping[str, Any] = TASKS[space.task].complete(params)
     names = [name for name in space.distributions if name in params or name not in space.conditional]
     return create_trial(
-        params={
-            name: _on_grid(space.distributions[name], encoded(params.get(name, book_values[name]))) for name in names
-        },
+        params={name: _on_grid(space.distributions[name], encoded(params.get(name, defaults[name]))) for name in names},
         distributions={name: space.distributions[name] for name in names},
         **fields,
     )

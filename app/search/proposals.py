@@ -33,7 +33,7 @@ class Proposer:
     """A sweep's search as of these observations; `infeasible` collects what it came by and did not propose."""
 
     def __init__(self, sweep: Sweep, observations: Sequence[Observation]) -> None:
-        self._sweep, self._space, self._constraints = sweep, parse_space(sweep.space), constraints_of(sweep)
+        self._sweep, self._space, self._constraints = sweep, parse_space(sweep.space, sweep.task), constraints_of(sweep)
         self._search = Search(
             self._space,
             sweep.sampler,

@@ -1,19 +1,20 @@
 """Checks of a sweep's body: what its fields must be to each other, beside what each must be by itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import get_args
 
-from app.domain.datasets import DATASETS
+from app.domain.datasets import DATASETS, DatasetInfo
 from app.domain.pruning.options import PatientPruner, WilcoxonPruner
 from app.domain.sampling import traits_of
 from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space
 from app.domain.sweep_limits import MAX_SEEDS
+from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
-from app.schemas.sweeps import Metric
+from app.schemas.sweeps import EpochMetric
 
-_EPOCH_METRICS = get_args(Metric)  # what is measured after every epoch
+_EPOCH_METRICS = get_args(EpochMetric)  # what is measured after every epoch
 
 
 def check_body(body: SweepCreate) -> tuple[Space, int]:
@@ -22,18 +23,25 @@ def check_body(body: SweepCreate) -> tuple[Space, int]:
     A grid has as many trials as feasible cells.
     """
     check_text({"name": body.name, "notes": body.notes})
-    if errors := [*_objective_errors(body), *_pruner_errors(body)]:
+    if errors := [*_task_errors(body), *_objective_errors(body), *_pruner_errors(body)]:
         raise InvalidError("What is searched for can't be searched for in this way.", errors)
-    space = parse_space(body.space)
-    shape = DATASETS[body.dataset].shape
-    constraints = parse_constraints(body.constraints, space, shape)
-    check_model_fits(space, shape, body.seeds, constraints.max_parameters())
+    space = parse_space(body.space, body.task)
+    constraints = check_sizes(space, body.constraints, DATASETS[body.dataset], body.seeds)
     if traits_of(body.sampler.name).enumerates:
         return space, _feasible_cells(body, space, constraints)
     if body.n_trials is None:
         missing = FieldError(("n_trials",), "is missing: say how many trials, or use the sampler grid")
         raise InvalidError("The budget is missing.", [missing])
     return space, body.n_trials
+
+
+def check_sizes(space: Space, posted_constraints: Sequence[str], dataset: DatasetInfo, seeds: int) -> Constraints:
+    """The constraints, checked, under which all models of the space can be trained. Raises InvalidError."""
+    constraints = parse_constraints(posted_constraints, space, dataset.shape)
+    task = TASKS[space.task]
+    if task.takes_data:
+        check_model_fits(space, dataset.shape, 1 if task.is_timing else seeds, constraints.max_parameters())
+    return constraints
 
 
 def check_text(texts: Mapping[str, str]) -> None:
@@ -54,6 +62,28 @@ def _feasible_cells(body: SweepCreate, space: Space, constraints: Constraints) -
         other_number = FieldError(("n_trials",), f"must be {cells}, the number of cells, or be left out for a grid")
         raise InvalidError("A grid is every cell once.", [other_number])
     return cells
+
+
+def _task_errors(body: SweepCreate) -> Iterator[FieldError]:
+    """What the sweep's task can't do."""
+    task = TASKS[body.task]
+    if body.objectives is None and body.objective.metric not in task.metrics:
+        names = ", ".join(task.metrics)
+        yield FieldError(
+            ("objective", "metric"), f"must be one of {names} for {task.name}, not {body.objective.metric}"
+        )
+    if not task.is_timing:
+        return
+    refusals = {
+        "objectives": (body.objectives is not None, f"can't be several for {task.name}, which measures one time"),
+        "pruner": (body.pruner is not None, f"has nothing to stop: {task.name} has no learning curves; leave it out"),
+        "constraints": (bool(body.constraints), f"are for networks that are trained, not for {task.name}"),
+        "keep_models": (body.keep_models != "best", f"has nothing to keep: {task.name} has no models; leave it out"),
+        "split": (body.split != "holdout", f"has no meaning for {task.name}, which validates nothing; leave it out"),
+    }
+    yield from (FieldError((field,), msg) for field, (is_wrong, msg) in refusals.items() if is_wrong)
+    if not task.takes_data and body.dataset != SweepCreate.model_fields["dataset"].default:
+        yield FieldError(("dataset",), f"has no meaning for {task.name}, which takes no data; leave it out")
 
 
 def _objective_errors(body: SweepCreate) -> Iterator[FieldError]:

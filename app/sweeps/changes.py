@@ -11,7 +11,7 @@ from app.db import trial_rows
 from app.db.tables import Sweep, Trial
 from app.domain.datasets import DATASETS
 from app.domain.sampling import traits_of
-from app.domain.space import Space, check_model_fits, growth, parse_constraints, parse_space
+from app.domain.space import Space, growth, parse_space
 from app.domain.states import TrialState
 from app.errors import ConflictError, FieldError, InvalidError
 from app.lifecycle import sweep_row
@@ -51,11 +51,9 @@ class _WiderSpace:
 
     def __init__(self, sweep: Sweep, raw: dict[str, Any]) -> None:
         """Raises InvalidError where it is not wider, or can't be searched."""
-        self.raw, self.space, self.old_raw = raw, parse_space(raw), sweep.space
-        shape = DATASETS[sweep.dataset].shape
-        constraints = parse_constraints(sweep.constraints, self.space, shape)
-        check_model_fits(self.space, shape, sweep.seeds, constraints.max_parameters())
-        growth.check_wider(parse_space(sweep.space), self.space)
+        self.raw, self.space, self.old_raw = raw, parse_space(raw, sweep.task), sweep.space
+        constraints = body_checks.check_sizes(self.space, sweep.constraints, DATASETS[sweep.dataset], sweep.seeds)
+        growth.check_wider(parse_space(sweep.space, sweep.task), self.space)
         self.cells: list[trial_rows.NewTrial] = []
         if traits_of(sweep.sampler).enumerates:
             self.space.grid_size()

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.domain.configuration import MLPConfig
 from app.domain.datasets import DATASETS, SPLITS
 from app.domain.formatting import plural
 from app.domain.sampling import traits_of
 from app.domain.space import Space, largest_trial, parse_constraints
+from app.domain.tasks import TASKS
 from app.queue.workers import IS_LIVE_SQL
 from app.schemas import SweepCreate, SweepPreview
 from app.search.samplers import AskSeed
@@ -35,29 +35,42 @@ def preview(session: Session, body: SweepCreate, speed: Speed | None = None) -> 
     `speed` is that of the workers, where it has been measured already.
     """
     space, n_trials = body_checks.check_body(body)
-    dataset = DATASETS[body.dataset]
-    max_parameters = parse_constraints(body.constraints, space, dataset.shape).max_parameters()
-    parameters, memory = largest_trial(space, dataset.shape, body.seeds, max_parameters)
+    parameters, memory = _largest(body, space)
     speed = speed or measured_speed(session)
-    work = _mean_cost(body, space, n_trials) * n_trials * dataset.train_examples(body.split)
+    seconds = _trial_seconds(body, space, n_trials, speed, MAX_COSTED)
     return SweepPreview(
         n_trials=n_trials,
         cells=n_trials if traits_of(body.sampler.name).enumerates else None,
         trainings=n_trials * body.seeds,
         parameters=int(parameters),
         memory=int(memory),
-        estimated_seconds=None if speed.per_second is None else work / speed.per_second,
-        estimate=_explanation(speed),
+        estimated_seconds=None if seconds is None else seconds * n_trials,
+        estimate=_timing_explanation(speed) if TASKS[body.task].is_timing else _explanation(speed),
     )
+
+
+def _largest(body: SweepCreate, space: Space) -> tuple[float, float]:
+    """Parameters of the largest model, and the bytes that its runs take; nothing where no network is trained."""
+    task, shape = TASKS[body.task], DATASETS[body.dataset].shape
+    if not task.takes_data:
+        return 0, 0
+    max_parameters = parse_constraints(body.constraints, space, shape).max_parameters()
+    return largest_trial(space, shape, 1 if task.is_timing else body.seeds, max_parameters)
 
 
 def trial_seconds(session: Session, body: SweepCreate, space: Space, n_trials: int) -> float | None:
     """Seconds that a trial will take on all live workers together, None where nobody knows; a quick estimate."""
-    speed = measured_speed(session)
+    return _trial_seconds(body, space, n_trials, measured_speed(session), QUICKLY_COSTED)
+
+
+def _trial_seconds(body: SweepCreate, space: Space, n_trials: int, speed: Speed, max_costed: int) -> float | None:
+    """Those of the mean trial. One that is timed has the machine for itself, and costs seconds."""
+    if TASKS[body.task].is_timing:
+        return _mean_cost(body, space, n_trials, max_costed) if speed.workers else None
     if speed.per_second is None:
         return None
-    mean_cost = _mean_cost(body, space, n_trials, QUICKLY_COSTED)
-    return mean_cost * DATASETS[body.dataset].train_examples(body.split) / speed.per_second
+    examples = DATASETS[body.dataset].train_examples(body.split)
+    return _mean_cost(body, space, n_trials, max_costed) * examples / speed.per_second
 
 
 def measured_speed(session: Session) -> Speed:
@@ -75,16 +88,23 @@ def measured_speed(session: Session) -> Speed:
     return Speed(row.workers, row.trials, row.per_second)
 
 
-def _mean_cost(body: SweepCreate, space: Space, n_trials: int, max_costed: int = MAX_COSTED) -> float:
-    """Multiply-adds of a trial per example, all its seeds and epochs together, as the mean of a part of the trials."""
+def _mean_cost(body: SweepCreate, space: Space, n_trials: int, max_costed: int) -> float:
+    """The cost of a trial, all its runs together, as the mean of a part of the trials: the task says in what."""
     if traits_of(body.sampler.name).enumerates:
         configurations = list(islice(space.grid(), 0, None, -(-n_trials // max_costed)))
     else:
         search = Search(space, {"name": "random"})
         count = min(n_trials, max_costed // 5)
         configurations = [search.ask(AskSeed(body.seed, number)) for number in range(count)]
-    costs = [MLPConfig.from_params(params).training_cost(*DATASETS[body.dataset].shape) for params in configurations]
+    costs = [TASKS[body.task].cost(params, DATASETS[body.dataset]) for params in configurations]
     return body.seeds * sum(costs) / len(costs)
+
+
+def _timing_explanation(speed: Speed) -> str:
+    """The same of a sweep that times."""
+    if not speed.workers:
+        return "No worker is connected, so nobody knows how long it takes."
+    return "Roughly, as an ordinary core would take; what is timed runs alone on its machine."
 
 
 def _explanation(speed: Speed) -> str:
@@ -110,7 +130,7 @@ _SPEED = text(f"""
         JOIN sweeps s ON s.id = t.sweep_id
         JOIN unnest(CAST(:datasets AS text[]), CAST(:splits AS text[]), CAST(:examples AS int[]))
              AS size(dataset, split, examples) ON size.dataset = s.dataset AND size.split = s.split
-        WHERE t.epochs_done > 0 AND t.finished_at > t.started_at
+        WHERE s.task = 'train_mlp' AND t.epochs_done > 0 AND t.finished_at > t.started_at
           AND t.epochs_trained = 0 AND t.rung_means = '{{}}'  -- of trials in several legs only the last one has times
           AND (w.host, w.device) IN (SELECT host, device FROM live)
     ), past_workers AS (

@@ -37,7 +37,7 @@ def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempote
     grid has already, for a sweep that is stopping or full, and for a key that was used with other parameters.
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
-    full = membership.complete_params(parse_space(sweep.space), params)
+    full = membership.complete_params(parse_space(sweep.space, sweep.task), params)
     _refuse_infeasible(sweep, full)
     if idempotency_key is not None and (earlier := _trial_of_key(session, sweep, idempotency_key)) is not None:
         if earlier.params != full:
@@ -137,7 +137,9 @@ def _refuse_repeated(session: Session, sweep: Sweep, params: Mapping[str, Any]) 
     """A grid is every cell once, whoever asks for it, and a sweep may forbid repeats."""
     if not traits_of(sweep.sampler).enumerates and sweep.repeats != "forbid":
         return
-    same = select(Trial).where(Trial.sweep_id == sweep.id, Trial.configuration == trial_rows.configuration(params))
+    same = select(Trial).where(
+        Trial.sweep_id == sweep.id, Trial.configuration == trial_rows.configuration(params, sweep.task)
+    )
     if (trial := session.scalar(same.order_by(Trial.number).limit(1))) is not None:
         reason = "a grid has every cell once" if traits_of(sweep.sampler).enumerates else "this sweep forbids repeats"
         retry_hint = "retry that trial, or " if trial.state in transitions.TRIALS.sources("retry") else ""
@@ -167,7 +169,7 @@ _REQUEUE = text("""
     UPDATE trials
     SET state = 'waiting', value = NULL, std = NULL, other_values = NULL, error = NULL, reason = NULL, attempt = 0,
         epochs_done = 0, epochs_trained = 0, bracket = NULL, rung = NULL, rung_means = '{}',
-        started_at = NULL, finished_at = NULL, retrain_at = NULL,
+        started_at = NULL, finished_at = NULL, retrain_at = NULL, circumstances = NULL,
         history = history || CASE
             WHEN started_at IS NULL OR (history -> -1 ->> 'started_at')::timestamptz = started_at THEN '[]'
             ELSE jsonb_build_array(jsonb_build_object(

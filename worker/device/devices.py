@@ -44,6 +44,14 @@ def device_name(device: torch.device) -> str:
     return device.type
 
 
+def synchronize(device: torch.device) -> None:
+    """Waits until the device has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def use_tf32(enabled: bool) -> None:
     """Lets CUDA round the factors of float32 products to 10 bits of mantissa in place of 23; sums stay float32.
 

@@ -1,6 +1,7 @@
 """The task `train_mlp`: trains claimed trials as one cohort for one leg, and records what comes of them."""
 
 import logging
+import socket
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
@@ -13,6 +14,7 @@ from app.domain.formatting import plural
 from app.domain.pruning.verdicts import Verdict
 from app.domain.runs import EpochResult
 from app.queue.claims import ClaimedTrial
+from app.queue.machines import is_wanted
 from app.queue.progress import EpochPoint
 from app.search.curve_cache import CurveCache
 from app.search.pruner import CohortPruner
@@ -188,7 +190,7 @@ class TrainMLP:
             self._checkpointing.save(trials)
 
     def _must_make_room(self) -> bool:
-        """Whether another sweep has a better right to this worker, and a checkpoint costs little beside the leg."""
+        """Whether another sweep has a better right to this worker or machine, and a checkpoint costs little."""
         now, trials = time.monotonic(), self._held_trials()
         leg_seconds = max(LEG_SECONDS, self._checkpointing.worthwhile_seconds(trials))
         if not trials or now - self._started_at < leg_seconds or now - self._looked_at < LOOK_SECONDS:
@@ -196,7 +198,7 @@ class TrainMLP:
         self._looked_at = now
         try:
             with transaction(self._context.engine) as session:
-                return queue.must_make_room(session, self._sweep.id)
+                return queue.must_make_room(session, self._sweep.id) or is_wanted(session, socket.gethostname())
         except DBAPIError as error:
             if not is_gone(error):
                 raise

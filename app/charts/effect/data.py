@@ -12,9 +12,10 @@ from app.charts.labels import label, varying
 from app.charts.marks import best_head, best_name, excluded_note, hollow_note
 from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
 from app.charts.select import Scored, count_failed, excluded, finished, pruned, quota, ranked, thinned
-from app.charts.titles import drawn_note, effect_title, failed_note, metric_name, subtitle
+from app.charts.titles import drawn_note, effect_title, failed_note, subtitle, value_hover, value_title
 from app.domain.formatting import plural
 from app.domain.hyperparameters import is_number
+from app.domain.tasks import TASKS
 
 POINTS = 2_000  # drawn
 LEVELS = 24  # with more distinct numbers on the axis, neighbours are noise and get no line
@@ -43,7 +44,7 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     groups, notes = _groups(drawing, kind, _by_hue(sweep, None if hues else options.color, items))
     places_and_means = [(drawing.place(item.trial), item.mean) for item in items]
     return EffectData(
-        title=effect_title(sweep.objective.metric, options.x),
+        title=effect_title(sweep, options.x),
         subtitle=subtitle(
             sweep,
             _KINDS[kind],
@@ -54,7 +55,10 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
             *notes,
             "close-up: the y axis shows the better half" if options.close else "",
         ),
-        metric=metric_name(sweep.objective.metric),
+        metric=value_title(sweep),
+        objective=sweep.objective.metric,
+        hover=value_hover(sweep),
+        runs_noun=f"{TASKS[sweep.task].run_noun}s",
         kind=kind,
         color=options.color,
         axis=axis,
@@ -153,7 +157,8 @@ def _runs(items: Sequence[Configuration]) -> list[Configuration | Run]:
 def _point(drawing: Drawing, item: Configuration | Run) -> Point:
     if isinstance(item, Configuration):
         return drawing.configuration_point(item)
-    seed = "" if item.run.seed == ONLY_RUN else f", seed {item.run.seed}"
+    noun = TASKS[drawing.sweep.task].run_noun
+    seed = "" if item.run.seed == ONLY_RUN else f", {noun} {item.run.seed}"
     return drawing.point(item.trial, float(item.run.value or 0.0), f"trial {item.trial.number}{seed}")
 
 

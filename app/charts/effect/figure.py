@@ -11,6 +11,7 @@ from app.charts.empty import empty_figure
 from app.charts.labels import label
 from app.charts.marks import hollow_trace, star_trace
 from app.charts.theme import INK, PALETTE, SCALE, SYMBOLS, Trace, colors, faded, new_figure, scatter
+from app.domain.formatting import score
 from app.domain.hyperparameters import is_number
 
 BARS = 120  # with more configurations, error bars hide the points
@@ -24,7 +25,7 @@ def effect_figure(data: EffectData) -> go.Figure:
     figure = new_figure(data.title, data.subtitle)
     for name, points in (("pruned", data.pruned), ("excluded", data.excluded)):
         if points:
-            figure.add_trace(hollow_trace(name, [(point.x, point.y, point.text) for point in points]))
+            figure.add_trace(hollow_trace(name, [(point.x, point.y, point.text) for point in points], data.hover))
     if data.envelope:
         figure.add_trace(_envelope_trace(data))
     for i, (group, shade) in enumerate(zip(data.groups, _shades(data), strict=True)):
@@ -53,7 +54,7 @@ def _points(group: Group) -> list[Point]:
 def _group_traces(data: EffectData, group: Group, marker: dict[str, object]) -> list[Trace]:
     """The traces of one colour."""
     if data.kind == "grid":
-        traces = [_line_trace(group, line, marker, first=not index) for index, line in enumerate(group.lines)]
+        traces = [_line_trace(data, group, line, marker, first=not index) for index, line in enumerate(group.lines)]
         if data.hues is not None:
             traces.append(_points_trace(data, group, _points(group), marker))
     else:
@@ -79,12 +80,12 @@ def _points_trace(data: EffectData, group: Group, points: Sequence[Point], marke
         mode="markers",
         marker=look,
         text=[point.text for point in points],
-        hovertemplate="<b>%{y:.4f}</b><br>%{text}<extra></extra>",
+        hovertemplate=f"<b>{data.hover}</b><br>%{{text}}<extra></extra>",
         **bars,
     )
 
 
-def _line_trace(group: Group, line: Line, marker: dict[str, object], *, first: bool) -> Trace:
+def _line_trace(data: EffectData, group: Group, line: Line, marker: dict[str, object], *, first: bool) -> Trace:
     """One setting of the others: thin, so that the mean stands out where there is one."""
     color = str(marker["color"])
     bars = _bars([point.bar for point in line.points]) if len(group.lines) <= LINE_BARS else {}
@@ -98,7 +99,7 @@ def _line_trace(group: Group, line: Line, marker: dict[str, object], *, first: b
         line={"color": faded(color, 0.45), "width": 1},
         marker={"color": faded(color, 0.7), "size": 5, "symbol": marker["symbol"]},
         text=[point.text for point in line.points],
-        hovertemplate="<b>%{y:.4f}</b><br>%{text}<extra></extra>",
+        hovertemplate=f"<b>{data.hover}</b><br>%{{text}}<extra></extra>",
         **bars,
     )
 
@@ -114,20 +115,20 @@ def _levels_trace(data: EffectData, group: Group, marker: dict[str, object]) -> 
     return scatter(
         x=[level.x for level in group.levels],
         y=[level.y for level in group.levels],
-        name=group.name or ("mean ± std over seeds" if with_spread else "mean"),
+        name=group.name or (f"mean ± std over {data.runs_noun}" if with_spread else "mean"),
         legendgroup=group.name,
         offsetgroup=group.name,
         mode="markers" if markers_only else "lines+markers",
         line={"color": color, "width": 2 if alone else 3},
         marker=marker | {"size": 8, "color": color},
-        text=[text + _bar_text(level) for text, level in zip(texts, group.levels, strict=True)],
-        hovertemplate=f"{data.axis.name} %{{x}}: <b>%{{y:.4f}}</b>, %{{text}}<extra>{group.name}</extra>",
+        text=[text + _bar_text(data, level) for text, level in zip(texts, group.levels, strict=True)],
+        hovertemplate=f"{data.axis.name} %{{x}}: <b>{data.hover}</b>, %{{text}}<extra>{group.name}</extra>",
         **_bars(bars),
     )
 
 
-def _bar_text(level: Level) -> str:
-    return "" if level.bar is None else f", ± {max(level.bar):.4f}"
+def _bar_text(data: EffectData, level: Level) -> str:
+    return "" if level.bar is None else f", ± {score(max(level.bar), metric=data.objective)}"
 
 
 def _bars(bars: Sequence[Spread | None]) -> dict[str, object]:
@@ -149,9 +150,9 @@ def _envelope_trace(data: EffectData) -> Trace:
         line={"color": INK, "width": 2, "dash": "dot"},
         marker={"symbol": "line-ew", "size": 30, "line": {"width": 2, "color": INK}},
         text=[f"of {level.n}" for level in data.envelope],
-        hovertemplate="best near %{x:.4g}: <b>%{y:.4f}</b> %{text}<extra></extra>"
+        hovertemplate=f"best near %{{x:.4g}}: <b>{data.hover}</b> %{{text}}<extra></extra>"
         if not by_name
-        else "best for %{x}: <b>%{y:.4f}</b> %{text}<extra></extra>",
+        else f"best for %{{x}}: <b>{data.hover}</b> %{{text}}<extra></extra>",
     )
 
 

@@ -8,6 +8,8 @@ from app.charts.axis import AxisPlan, Place
 from app.charts.configurations import Configuration, Spread, spread
 from app.charts.labels import label, params_text
 from app.charts.rows import SweepRow, TrialRow
+from app.domain.formatting import score
+from app.domain.tasks import TASKS
 
 # What varies: x alone, everything as a full grid, or what a sampler chose, where other hyperparameters differ between
 # two values of x and a mean would show the sampler's preferences.
@@ -65,7 +67,10 @@ class EffectData:
 
     title: str
     subtitle: str
-    metric: str
+    metric: str  # what people call it, with its unit
+    objective: str  # the same as sweeps call it
+    hover: str  # plotly's text of a value
+    runs_noun: str  # seeds or repeats
     kind: Kind
     color: str | None  # the hyperparameter that colours
     axis: AxisPlan
@@ -103,5 +108,6 @@ class Drawing:
         number = f"trial {item.trial.number}"
         if item.std is None:
             return self.point(item.trial, item.mean, number)
-        text = f"{number}, ± {item.std:.4f} over {len(item.runs)} seeds"
+        nouns, spread_text = f"{TASKS[self.sweep.task].run_noun}s", score(item.std, metric=self.sweep.objective.metric)
+        text = f"{number}, ± {spread_text} over {len(item.runs)} {nouns}"
         return self.point(item.trial, item.mean, text, spread(self.sweep.objective.metric, item.mean, item.std))

@@ -13,7 +13,7 @@ from app.charts.marks import best_head, best_name, excluded_note, hollow_note, h
 from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import Scored, count_failed, excluded, finished, pruned, thinned
 from app.charts.theme import BEST, PALETTE, Trace, new_figure, scatter
-from app.charts.titles import drawn_note, failed_note, history_title, metric_name, subtitle
+from app.charts.titles import drawn_note, failed_note, history_title, subtitle, value_hover, value_title
 
 MAX_TRIALS_DRAWN = 2_000
 
@@ -32,6 +32,7 @@ class HistoryData(NamedTuple):
     title: str
     subtitle: str
     metric: str
+    hover: str  # plotly's text of a value
     numbers: list[int]
     values: list[float]
     best: list[float]  # of the single trials up to that one
@@ -49,7 +50,7 @@ def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
     points = thinned(list(zip(scored, running_best, strict=True)), MAX_TRIALS_DRAWN)
     names = varying([trial for trial, _ in (*scored, *pruned_trials, *excluded_trials)])
     return HistoryData(
-        title=history_title(sweep.objective.metric),
+        title=history_title(sweep),
         subtitle=subtitle(
             sweep,
             hollow_note(len(pruned_trials), len(excluded_trials)),
@@ -57,7 +58,8 @@ def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
             excluded_note(sweep),
             drawn_note(len(points), len(scored), "trials"),
         ),
-        metric=metric_name(sweep.objective.metric),
+        metric=value_title(sweep),
+        hover=value_hover(sweep),
         numbers=[complete.trial.number for complete, _ in points],
         values=[complete.value for complete, _ in points],
         best=[best for _, best in points],
@@ -76,7 +78,7 @@ def history_figure(data: HistoryData) -> go.Figure:
     figure = new_figure(data.title, data.subtitle)
     for state, points in (("pruned", data.pruned), ("excluded", data.excluded)):
         if points:
-            figure.add_trace(hollow_trace(state, points))
+            figure.add_trace(hollow_trace(state, points, data.hover))
     figure.add_traces([_trials_trace(data), _best_trace(data)])
     if data.star is not None:
         figure.add_trace(star_trace(data.star_name, *data.star))
@@ -107,7 +109,7 @@ def _trials_trace(data: HistoryData) -> Trace:
         mode="markers",
         marker={"size": 7, "opacity": 0.6, "color": PALETTE[0]},
         text=data.texts,
-        hovertemplate="trial %{x}: <b>%{y:.4f}</b><br>%{text}<extra></extra>",
+        hovertemplate=f"trial %{{x}}: <b>{data.hover}</b><br>%{{text}}<extra></extra>",
     )
 
 
@@ -119,5 +121,5 @@ def _best_trace(data: HistoryData) -> Trace:
         name="best single trial so far",
         mode="lines",
         line={"shape": "hv", "width": 2, "color": BEST},
-        hovertemplate="best single trial up to %{x}: <b>%{y:.4f}</b><extra></extra>",
+        hovertemplate=f"best single trial up to %{{x}}: <b>{data.hover}</b><extra></extra>",
     )

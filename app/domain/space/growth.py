@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain.configuration import with_defaults
 from app.domain.formatting import domain as domain_text
 from app.domain.formatting import setting
-from app.domain.hyperparameters import HYPERPARAMETERS
 from app.domain.space.conditions import Condition
 from app.domain.space.domains import Choice, Domain, Range, takes, values
 from app.domain.space.membership import contains
 from app.domain.space.search_space import Space
+from app.domain.tasks import EVERY_HYPERPARAMETER
 from app.errors import FieldError, InvalidError
 
 
@@ -43,17 +42,17 @@ def fill_with_defaults(space: Space, params: Mapping[str, Any]) -> dict[str, Any
     complete = dict(params)
     for name in space.order:
         if name not in complete and space.is_active(name, complete):
-            complete[name] = with_defaults(params)[name]
+            complete[name] = space.complete(params)[name]
     return space.as_posted(complete)
 
 
 def _problem_of_new_name(name: str, domain: Domain, old: Space) -> str | None:
     """Why a hyperparameter can't be named now that the old space left to the book."""
-    if HYPERPARAMETERS[name].default is None:
+    if EVERY_HYPERPARAMETER[name].default is None:
         return "can't be named now: the trials so far leave it to other hyperparameters; clone the sweep"
     optimizer = old.domains.get("optimizer")  # the momentum that is left out depends on it
     choices = [{"optimizer": choice} for choice in values(optimizer)] if isinstance(optimizer, Choice) else [{}]
-    trained_values = [with_defaults({**old.constants(), **params})[name] for params in choices]
+    trained_values = [old.complete({**old.constants(), **params})[name] for params in choices]
     lacking_values = [value for value in trained_values if not contains(domain, value)]
     if not lacking_values:
         return None
@@ -65,7 +64,7 @@ def _condition_within(name: str, space: Space, old: Space) -> Condition | None:
     condition: dict[str, tuple[Any, ...]] = {}
     for parent, parent_values in space.conditions.get(name, {}).items():
         before = old.domains.get(parent)
-        old_values = [HYPERPARAMETERS[parent].default] if before is None else values(before)
+        old_values = [EVERY_HYPERPARAMETER[parent].default] if before is None else values(before)
         active_values = tuple(value for value in old_values if value in parent_values)
         if not active_values:
             return None

@@ -4,25 +4,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.domain.configuration import LAYER_WIDTHS
-from app.domain.hyperparameters import HYPERPARAMETERS, Layers, Number
+from app.domain.hyperparameters import Layers, Number
 from app.domain.space.conditions import Condition, in_order, parse_condition, width_condition
 from app.domain.space.domains import Choice, Constant, Domain, Range
 from app.domain.space.search_space import Space
 from app.domain.space.values import parse_value, problem, space_error
 from app.domain.sweep_limits import MAX_CHOICES, MAX_STEPS
+from app.domain.tasks import EVERY_HYPERPARAMETER, TASKS
 from app.errors import FieldError, InvalidError
 
 
-def parse_space(raw: Mapping[str, Any]) -> Space:
-    """The space that a body describes. Raises InvalidError that names each wrong field."""
-    if len(raw) > 2 * len(HYPERPARAMETERS):
-        raise space_error((), f"names {len(raw):,} hyperparameters; there are {len(HYPERPARAMETERS)}")
+def parse_space(raw: Mapping[str, Any], task: str = "train_mlp") -> Space:
+    """The space that a body of this task describes. Raises InvalidError that names each wrong field."""
+    hyperparameters = TASKS[task].hyperparameters
+    if len(raw) > 2 * len(hyperparameters):
+        raise space_error((), f"names {len(raw):,} hyperparameters; there are {len(hyperparameters)}")
     errors: list[FieldError] = []
     domains: dict[str, Domain] = {}
     for name, posted in raw.items():
-        if name not in HYPERPARAMETERS:
-            names = ", ".join(HYPERPARAMETERS)
-            errors.append(FieldError(("space", name), f"is no hyperparameter; there are {names}"))
+        if name not in hyperparameters:
+            names, whose = ", ".join(hyperparameters), "" if task == "train_mlp" else f" of {task}"
+            errors.append(FieldError(("space", name), f"is no hyperparameter{whose}; there are {names}"))
             continue
         try:
             domains[name] = _parse_domain(name, posted)
@@ -37,7 +39,7 @@ def parse_space(raw: Mapping[str, Any]) -> Space:
         raise InvalidError("The search space has fields that can't be used.", errors)
     conditions = _parse_conditions(raw, domains)
     in_order(list(domains), conditions)
-    return Space(domains, conditions)
+    return Space(domains, conditions, task)
 
 
 def _parse_conditions(raw: Mapping[str, Any], domains: Mapping[str, Domain]) -> dict[str, Condition]:
@@ -63,7 +65,7 @@ def _parse_conditions(raw: Mapping[str, Any], domains: Mapping[str, Domain]) -> 
 def _parse_domain(name: str, posted: Any) -> Domain:
     if isinstance(posted, dict):
         return _parse_object(name, {key: value for key, value in posted.items() if key != "when"})
-    kind = HYPERPARAMETERS[name].kind
+    kind = EVERY_HYPERPARAMETER[name].kind
     if isinstance(kind, Layers):
         choices = isinstance(posted, list) and posted != [] and all(isinstance(item, list) for item in posted)
         return _choice(name, posted) if choices else Constant(parse_value(name, posted))
@@ -72,7 +74,7 @@ def _parse_domain(name: str, posted: Any) -> Domain:
 
 def _parse_object(name: str, posted: dict[str, Any]) -> Domain:
     """A range, `{"values": [...]}` or `{"value": ...}`: the long forms, which can have a condition."""
-    kind = HYPERPARAMETERS[name].kind
+    kind = EVERY_HYPERPARAMETER[name].kind
     for key in ("value", "values"):
         if key in posted and len(posted) > 1:
             surplus_key = next(posted_key for posted_key in posted if posted_key != key)

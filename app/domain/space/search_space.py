@@ -9,6 +9,7 @@ from typing import Any
 from app.domain.space.conditions import Condition, in_order
 from app.domain.space.domains import Choice, Constant, Domain, Range, largest, size, values
 from app.domain.sweep_limits import MAX_GRID_CELLS
+from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 
 
@@ -22,6 +23,11 @@ class Space:
 
     domains: Mapping[str, Domain]
     conditions: Mapping[str, Condition] = field(default_factory=dict)
+    task: str = "train_mlp"
+
+    def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters with the defaults of their task for those that they leave out."""
+        return TASKS[self.task].complete(params)
 
     def free(self) -> dict[str, Choice | Range]:
         """The hyperparameters that vary."""

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from app.domain.hyperparameters import HYPERPARAMETERS, Kind, Layers, Number
+from app.domain.hyperparameters import Kind, Layers, Number
+from app.domain.tasks import EVERY_HYPERPARAMETER
 from app.errors import FieldError, InvalidError
 
 
 def parse_value(parameter: str, value: Any, *path: str | int, name: str | None = None) -> Any:
     """The value in the hyperparameter's own type. Raises InvalidError at `path` below the field `name`."""
-    kind = HYPERPARAMETERS[parameter].kind
+    kind = EVERY_HYPERPARAMETER[parameter].kind
     if reason := problem(kind, value):
         raise space_error((name or parameter, *path), reason)
     if isinstance(kind, Layers):

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from app.domain.hyperparameters import HYPERPARAMETERS, Category, Layers
+from app.domain.hyperparameters import Category, Layers
+from app.domain.tasks import EVERY_HYPERPARAMETER
 from app.files.exports.fields import EPOCH, RUN, TRIAL, Field, import_error
 from app.files.exports.records import SweepRecord, TrialRecord
 
@@ -43,7 +44,7 @@ def column(name: str) -> Field:
 
 
 def _parameter(name: str, parameter: str) -> Field:
-    hyperparameter = HYPERPARAMETERS.get(parameter)
+    hyperparameter = EVERY_HYPERPARAMETER.get(parameter)
     kind = hyperparameter.kind if hyperparameter else None
     if kind is None or isinstance(kind, Layers):
         return Field(name, "json", True)

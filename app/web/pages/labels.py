@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.domain.formatting import duration
+from app.domain.formatting import duration, plural
+from app.schemas import Circumstances
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,20 @@ def stop_sentence(reason: str | None, seconds: float | None) -> str:
         limit = f" ({duration(seconds)})" if seconds is not None else ""
         return f"Stopped by its time limit{limit}."
     return f"{_STOP_RULES[rule]}: {words}." if rule in _STOP_RULES else f"Stopped: {reason}."
+
+
+def circumstances_sentence(facts: Circumstances) -> str:
+    """`On an Intel Xeon, 1 thread, with no other trial on its machine, load average 0.3 before it.`"""
+    texts = [
+        f"On {facts.processor if facts.device == 'cpu' else facts.device}",
+        plural(facts.threads, "thread") if facts.threads else "",
+        "with no other trial on its machine" if facts.alone else "perhaps beside other trials on its machine",
+        f"load average {facts.load_before[0]:g} before it" if facts.load_before else "",
+        f"last cache {facts.cache_bytes / 2**20:,.3g} MiB" if facts.cache_bytes else "",
+        f"arrays of {facts.array_bytes / 2**20:,.0f} MiB" if facts.array_bytes else "",
+        f"memory bus {facts.memory_bus_bits} bits" if facts.memory_bus_bits else "",
+    ]
+    return ", ".join(filter(None, texts)) + "."
 
 
 def sentence(text: str) -> str:

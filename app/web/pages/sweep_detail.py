@@ -11,11 +11,11 @@ from app import queries, schemas
 from app.charts.heatmap import EPOCHS_AXIS
 from app.charts.importance import LEAST_TRIALS
 from app.domain import transitions
-from app.domain.formatting import domain, plural, setting
-from app.domain.hyperparameters import HYPERPARAMETERS
+from app.domain.formatting import domain, plural, setting, split
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
 from app.domain.states import SweepState
+from app.domain.tasks import Task
 from app.queue.workers import live_workers
 from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, SweepId
@@ -67,6 +67,11 @@ class SweepView:
     def sweep(self) -> schemas.SweepOut:
         """The sweep's fields."""
         return self.summary.sweep
+
+    @property
+    def task(self) -> Task:
+        """What its trials measure."""
+        return self.summary.task
 
     @property
     def query(self) -> TrialQuery:
@@ -157,14 +162,14 @@ class SweepView:
     def best_label(self) -> str:
         """`Best configuration (6 runs), validation accuracy`."""
         runs = f" ({plural(self.sweep.best.runs, 'run')})" if self.sweep.best else ""
-        metric = self.sweep.objective.metric.replace("_", " ").replace("val", "validation")
-        return f"Best configuration{runs}, {metric}"
+        metric = self.task.metrics[self.sweep.objective.metric].title
+        return f"Best configuration{runs}, {metric[:1].lower()}{metric[1:]}"
 
     @property
     def test_remark(self) -> str:
         """How often the test images were looked at, and what was seen; nothing where they validate."""
         looks = self.sweep.test_scores
-        if self.sweep.split == "book" or (not looks and self.sweep.best is None):
+        if self.task.is_timing or self.sweep.split == "book" or (not looks and self.sweep.best is None):
             return ""
         if not looks:
             return "not looked at yet"
@@ -183,9 +188,9 @@ class SweepView:
 
     @property
     def procedure(self) -> str:
-        """`tpe, 3 seeds per trial, pruner median`."""
+        """`tpe, 3 seeds per trial, pruner median`; of a timing `grid, 5 repeats per trial`."""
         pruner = f", pruner {self.summary.pruner.replace('_', ' ')}" if self.summary.pruner else ""
-        return f"{self.summary.sampler}, {plural(self.sweep.seeds, 'seed')} per trial{pruner}"
+        return f"{self.summary.sampler}, {plural(self.sweep.seeds, self.task.run_noun)} per trial{pruner}"
 
     @property
     def stop_reason(self) -> str:
@@ -214,7 +219,7 @@ class SweepView:
             panels.append(self._chart("pareto", "Pareto front of the objectives", wide=True))
         if self.has_values:
             panels.append(self._chart("history", "Best value by trial", "?include_excluded=true"))
-        if self.sweep.epochs.done:
+        if self.sweep.epochs.done and not self.task.is_timing:
             panels.append(self._chart("curves", "Learning curves"))
         return panels
 
@@ -249,7 +254,7 @@ class SweepView:
     def space_rows(self) -> list[SpaceRow]:
         """The hyperparameters that the sweep names."""
         return [
-            SpaceRow(name, domain(values), _conditions(self.space, name), HYPERPARAMETERS[name].meaning)
+            SpaceRow(name, domain(values), _conditions(self.space, name), self.task.hyperparameters[name].meaning)
             for name, values in self.space.domains.items()
         ]
 
@@ -259,11 +264,29 @@ class SweepView:
         unused = {*_DETAILS, *self.sweep.space}
         if "hidden_layers" in self.sweep.space:
             unused |= {"hidden_units", "depth"}
+        parameters = self.task.hyperparameters if self.task.is_timing else sweep_form.ADJUSTABLE
         return {
             name: parameter.default
-            for name, parameter in sweep_form.ADJUSTABLE.items()
+            for name, parameter in parameters.items()
             if name not in unused and parameter.default
         }
+
+    @property
+    def setup(self) -> str:
+        """What is done: on which data it trains, or what it times."""
+        if not self.task.is_timing:
+            return self.sweep.dataset
+        return f"{self.task.name}, {self.sweep.dataset}" if self.task.takes_data else self.task.name
+
+    @property
+    def fairness(self) -> str:
+        """What the values can be trusted for: which images chose, or under which circumstances it was timed."""
+        if not self.task.is_timing:
+            return split(self.sweep.split, self.sweep.dataset)
+        return (
+            "Each trial is timed alone: no other worker of its machine trains meanwhile, but whatever else runs there "
+            "does. What is known of the machine is in each trial's row."
+        )
 
     @property
     def environment(self) -> list[str]:
@@ -282,7 +305,7 @@ def show_sweep(
     page = queries.list_configurations(
         session, sweep_id, state=query.state or None, order_by=query.order_by, limit=TRIALS_A_PAGE, skip=query.skip
     )
-    summary, space = SweepSummary(sweep), parse_space(sweep.space)
+    summary, space = SweepSummary(sweep), parse_space(sweep.space, sweep.task)
     link = PageLink(request.url.path, {**asdict(query), "after": ""})
     view = SweepView(
         summary=summary,

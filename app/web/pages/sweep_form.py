@@ -11,6 +11,7 @@ from app.domain.formatting import plural
 from app.domain.hyperparameters import HYPERPARAMETERS, Category, Hyperparameter
 from app.domain.sampling import traits_of
 from app.domain.space import parse_space
+from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
 from app.web.pages.labels import sentence
@@ -53,7 +54,7 @@ def sweep_from_form(form: Form) -> SweepCreate:
     """The body that a filled form stands for. Raises InvalidError that names every wrong field at once."""
     body, errors = body_from_form(form)
     try:
-        parse_space(body["space"])
+        parse_space(body["space"], _task(body))
     except InvalidError as error:
         errors += error.errors
     try:
@@ -92,6 +93,11 @@ def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
     order = [name for name in form.get("order", "").split(",") if name in space]
     ordered_space = {name: space[name] for name in (*order, *space)}
     return {"name": "", **body, "space": ordered_space, **extra}, [*errors, *space_errors, *extra_errors]
+
+
+def _task(body: Mapping[str, Any]) -> str:
+    """The task of the body, which is a network's training unless it says otherwise."""
+    return str(body.get("task")) if str(body.get("task")) in TASKS else "train_mlp"
 
 
 def _max_length(name: str) -> int:
@@ -237,7 +243,11 @@ def errors_by_field(errors: Iterable[FieldError]) -> dict[str, list[str]]:
 
 def budget(sweep: SweepCreate) -> str:
     """`12 trials, each with 3 seeds: 36 trainings`. Raises InvalidError where a grid can't be counted."""
-    trials = parse_space(sweep.space).grid_size() if traits_of(sweep.sampler.name).enumerates else sweep.n_trials or 0
+    trials = (
+        parse_space(sweep.space, sweep.task).grid_size()
+        if traits_of(sweep.sampler.name).enumerates
+        else sweep.n_trials or 0
+    )
     if sweep.seeds == 1:
         return f"{plural(trials, 'trial')}, each trained once."
     return f"{plural(trials, 'trial')}, each with {sweep.seeds} seeds: {plural(trials * sweep.seeds, 'training')}."

@@ -7,6 +7,7 @@ from typing import Any
 from app import schemas
 from app.domain.formatting import plural
 from app.domain.states import ENDED_SWEEPS
+from app.domain.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,14 @@ class SweepSummary:
 
     @property
     def epochs(self) -> str:
-        """`248 of 300 epochs`; nothing while the sampler has parameters to choose."""
-        epochs = self.sweep.epochs
-        return f"{epochs.done:,} of {plural(epochs.total, 'epoch')}" if epochs.total else ""
+        """`248 of 300 epochs`, or repeats where it times; nothing while the sampler has parameters to choose."""
+        epochs, noun = self.sweep.epochs, "repeat" if self.task.is_timing else "epoch"
+        return f"{epochs.done:,} of {plural(epochs.total, noun)}" if epochs.total else ""
+
+    @property
+    def task(self) -> Task:
+        """What its trials measure."""
+        return TASKS[self.sweep.task]
 
 
 def _name(options: str | Mapping[str, Any]) -> str:

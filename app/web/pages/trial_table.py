@@ -13,7 +13,7 @@ from app.domain import transitions
 from app.domain.formatting import plural, score, setting
 from app.domain.states import RunState, TrialState
 from app.web.dependencies import Cursor
-from app.web.pages.labels import TRIAL_BUTTONS, Button, sentence
+from app.web.pages.labels import TRIAL_BUTTONS, Button, circumstances_sentence, sentence
 from app.web.pages.rendering import PageLink
 
 TRIALS_A_PAGE = 25
@@ -82,6 +82,8 @@ class TrialRow:
     """Of its configuration, where it is the first of several trials."""
     is_member: bool = False
     """Whether it stands below the first trial of its configuration."""
+    metric: str = "val_accuracy"
+    """What its value is."""
 
     @property
     def style(self) -> str:
@@ -96,7 +98,8 @@ class TrialRow:
     @property
     def value(self) -> str:
         """Its value, or that of its configuration where it is the first of several trials."""
-        return score(self.pooled.value, self.pooled.std) if self.pooled else score(self.trial.value, self.trial.std)
+        result = self.pooled or self.trial
+        return score(result.value, result.std, self.metric)
 
     @property
     def value_remark(self) -> str:
@@ -106,7 +109,7 @@ class TrialRow:
     @property
     def own_value(self) -> str:
         """The value of this trial alone, where the row shows another one."""
-        return f"This trial alone: {score(self.trial.value, self.trial.std)}." if self.pooled else ""
+        return f"This trial alone: {score(self.trial.value, self.trial.std, self.metric)}." if self.pooled else ""
 
     @property
     def remark(self) -> str:
@@ -141,6 +144,11 @@ class TrialRow:
         if metrics.train_accuracy is not None:
             text += f"; training accuracy {score(metrics.train_accuracy)}, loss {score(metrics.train_loss)}"
         return f"After the last epoch: {text}."
+
+    @property
+    def circumstances(self) -> str:
+        """What a timing was measured under, as a sentence; nothing for a training."""
+        return circumstances_sentence(self.trial.circumstances) if self.trial.circumstances else ""
 
     @property
     def buttons(self) -> list[Button]:
@@ -219,9 +227,10 @@ class TrialTable:
             if best is not None and is_best:
                 pooled = Pooled(best.value, best.std, best.runs, pooled.trials)
         first, *further = trials
+        metric = self.sweep.objective.metric
         return [
-            TrialRow(first, self._settings(first), is_best, pooled),
-            *(TrialRow(trial, self._settings(trial), False, is_member=True) for trial in further),
+            TrialRow(first, self._settings(first), is_best, pooled, metric=metric),
+            *(TrialRow(trial, self._settings(trial), False, is_member=True, metric=metric) for trial in further),
         ]
 
     def _sorting(self, column: Column, name: str, *, first: str) -> Column:

@@ -1,0 +1,18 @@
+"""What a timing was measured under"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("trials", sa.Column("circumstances", JSONB()))
+
+
+def downgrade() -> None:
+    op.drop_column("trials", "circumstances")

@@ -1,0 +1,28 @@
+"""The task `train_mlp`: a multilayer perceptron is trained, and validated after each epoch."""
+
+from app.domain.configuration import MLPConfig, with_defaults
+from app.domain.datasets import DatasetInfo
+from app.domain.hyperparameters import HYPERPARAMETERS
+from app.domain.tasks.task import Metric, Params, Task
+
+EPOCH_METRICS = {
+    "val_accuracy": Metric("Validation accuracy", maximize=True),
+    "val_loss": Metric("Validation loss", maximize=False),
+    "train_accuracy": Metric("Training accuracy", maximize=True),
+    "train_loss": Metric("Training loss", maximize=False),
+}
+
+
+def _cost(params: Params, dataset: DatasetInfo) -> float:
+    return MLPConfig.from_params(params).training_cost(*dataset.shape)
+
+
+TRAIN_MLP = Task(
+    name="train_mlp",
+    meaning="trains a multilayer perceptron",
+    hyperparameters=HYPERPARAMETERS,
+    metrics=EPOCH_METRICS,
+    complete=with_defaults,
+    cost=_cost,
+    epochs=lambda params: MLPConfig.from_params(params).epochs,
+)

@@ -1,0 +1,103 @@
+"""Times a claimed trial, alone on its machine, repeat by repeat, and records what comes of it."""
+
+import logging
+import socket
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from app import queue
+from app.db.engine import transaction
+from app.db.tables import Sweep
+from app.domain.datasets import DATASETS
+from app.domain.tasks import TASKS
+from app.queue.claims import ClaimedTrial
+from app.queue.machines import machine_held
+from app.queue.progress import RunResult, TrialResult
+from worker.cohort import run_seed, seed_indices
+from worker.context import Context
+from worker.device import hardware
+from worker.mlp.split import Split
+from worker.retry import retry_while_disconnected
+from worker.tasks import time_matmul, time_memory, time_training
+from worker.tasks.subject import NotAvailableError, Subject, Timer
+
+logger = logging.getLogger(__name__)
+
+TIMERS: dict[str, Callable[[Subject], AbstractContextManager[Timer]]] = {
+    "time_training": time_training.timer,
+    "time_matmul": time_matmul.timer,
+    "time_memory": time_memory.timer,
+}
+
+
+class TimedTrial:
+    """One trial on its way to a value. `run` returns when it has ended, is lost, or the worker is told to stop."""
+
+    def __init__(self, context: Context, sweep: Sweep, trial: ClaimedTrial, split: Split | None) -> None:
+        self._context, self._sweep, self._trial = context, sweep, trial
+        self._task, self._dataset = TASKS[sweep.task], DATASETS[sweep.dataset]
+        params = self._task.complete(trial.params or {})
+        self._subject = Subject(params, context.device, run_seed(sweep.seed, 0), split)
+        self._runs: list[RunResult] = []
+
+    def run(self) -> None:
+        """Times all repeats, with nothing else of ours on the machine if that can be had."""
+        context = self._context
+        with machine_held(context.engine, socket.gethostname(), context.stopping, alone=True) as alone:
+            if context.stopping.is_set():
+                return
+            circumstances = {"host": socket.gethostname(), "alone": alone, "load_before": hardware.load_averages()}
+            try:
+                with TIMERS[self._sweep.task](self._subject) as timer:
+                    circumstances |= {**hardware.facts(timer.device), **timer.facts}
+                    self._time_repeats(timer)
+            except NotAvailableError as error:
+                self._finish(TrialResult(self._trial.lease, None, None, str(error), []))
+                return
+            circumstances["load_after"] = hardware.load_averages()
+        if len(self._runs) == self._sweep.seeds and self._is_held:
+            self._finish(self._result(circumstances))
+
+    @property
+    def _is_held(self) -> bool:
+        return self._trial.lease.trial_id in self._context.held_leases
+
+    def _time_repeats(self, timer: Timer) -> None:
+        for index in seed_indices(self._sweep, self._trial):
+            if self._context.stopping.is_set() or not self._is_held:
+                return
+            start = time.perf_counter()
+            assert self._task.of_seconds is not None
+            metrics = self._task.of_seconds(self._subject.params, self._dataset, timer.seconds())
+            value = metrics[self._sweep.metric]
+            self._runs.append(RunResult(index, value, None, time.perf_counter() - start))
+            retry_while_disconnected(self._record_progress, self._context.stopping)
+
+    def _record_progress(self) -> None:
+        """Writes how many repeats are done, between two of them, and extends the lease."""
+        lease, leases = self._trial.lease, self._context.held_leases
+        with transaction(self._context.engine) as session:
+            lease_seconds = self._context.settings.lease_seconds
+            held_ids = queue.record(session, self._sweep.id, {lease: len(self._runs)}, [], lease_seconds)
+        leases.keep_only([lease], held_ids)
+
+    def _result(self, circumstances: Mapping[str, Any]) -> TrialResult:
+        values = [run.value for run in self._runs if run.value is not None]
+        std = statistics.stdev(values) if len(values) > 1 else None
+        return TrialResult(
+            self._trial.lease, statistics.fmean(values), std, None, self._runs, circumstances=circumstances
+        )
+
+    def _finish(self, result: TrialResult) -> None:
+        context = self._context
+
+        def write() -> set[int]:
+            with transaction(context.engine) as session:
+                return queue.finish(session, self._sweep.id, context.worker_id, [result], lambda _: {})
+
+        accepted_ids = retry_while_disconnected(write, context.stopping)
+        logger.info("sweep %d: %d trials finished", self._sweep.id, len(accepted_ids))
+        context.held_leases.release([self._trial.lease.trial_id])
