@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.domain.objectives import Objective
 
@@ -68,6 +68,8 @@ class TrialRow(NamedTuple):
     epochs: int = 0  # those that are recorded, summed over its runs
     configuration: str | None = None  # the same for all trials of one configuration
     excluded: bool = False
+    error: str | None = None  # why it failed
+    circumstances: Mapping[str, Any] | None = None  # what a timing was measured under
     values: Sequence[float] = ()  # one for each of several objectives
     stds: Sequence[float | None] = ()  # their sample standard deviations
 

@@ -20,6 +20,7 @@ from app.charts.select import CURVES, EPOCHS
 from app.db.tables import Sweep, Trial
 from app.domain.sampling import traits_of
 from app.domain.space import Choice, Range, parse_space
+from app.domain.tasks import TASKS
 from app.queries.best_configurations import best_configurations
 from app.queries.objective_values import with_objectives
 
@@ -68,6 +69,8 @@ def chart_rows(
     """What the chart is drawn from with these options, and no more: runs and curves only where it shows them."""
     row = measured_sweep(session, sweep, include_excluded=include_excluded)
     needs = chart.rows_needed(query or {})
+    if TASKS[sweep.task].is_timing and needs in ("epochs", "epoch_means"):
+        needs = "runs"  # it has no curves
     if needs == "epochs":
         ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
@@ -108,10 +111,11 @@ def trial_rows(
         runs_by_trial[trial_id].append(RunRow(seed, run_value, error))
     # a column at a time, without a loop in Python over each trial
     trial_ids, params_texts, *columns = zip(*rows, strict=True)
-    number, state, value, std, finished_at, epochs, configuration, excluded = columns
+    number, state, value, std, finished_at, epochs, configuration, excluded, errors, circumstances_texts = columns
     params = map(from_json, params_texts)  # json.loads takes twice as long
     runs_of_trials = (tuple(runs_by_trial.get(trial_id, ())) for trial_id in trial_ids)
-    facts = (finished_at, epochs, configuration, excluded)
+    circumstances = (from_json(facts_text) if facts_text else None for facts_text in circumstances_texts)
+    facts = (finished_at, epochs, configuration, excluded, errors, circumstances)
     return list(map(TrialRow, number, state, params, value, std, runs_of_trials, *facts))
 
 
@@ -146,7 +150,7 @@ def _read(session: Session, statement: str, parameters: Mapping[str, object]) ->
 
 _TRIALS_WHERE = """
     SELECT t.id, coalesce(CAST(t.params AS text), '{{}}'), t.number, CAST(t.state AS text), t.value, t.std,
-           t.finished_at, t.epochs_done, t.configuration, t.excluded
+           t.finished_at, t.epochs_done, t.configuration, t.excluded, t.error, CAST(t.circumstances AS text)
     FROM trials t
     WHERE {where} AND (%(excluded)s OR NOT t.excluded) AND t.state <> 'infeasible' ORDER BY t.number
 """

@@ -155,6 +155,7 @@ def test_pages_and_charts_have_units(api: TestClient, products: dict[str, Any]) 
         assert word not in page
     charts = f"/api/v1/sweeps/{products['id']}/charts"
     assert [chart["name"] for chart in api.get(charts).json()["items"]] == ["effect", "history"]
+    assert "it has no learning curves" in api.get(f"{charts}/curves").text
     effect = api.get(f"{charts}/effect?x=size").json()
     assert effect["layout"]["yaxis"]["title"]["text"] == "Speed of the product (GFLOP/s)"
     assert effect["layout"]["title"]["text"] == "Speed of the product by size"
