@@ -3,6 +3,7 @@
 from app.charts.labels import escape
 from app.charts.rows import SweepRow
 from app.domain.formatting import plural
+from app.domain.tasks import METRICS as TASK_METRICS
 from app.domain.tasks import TASKS
 
 METRICS = {
@@ -25,25 +26,24 @@ def metric_name(metric: str) -> str:
     return METRICS.get(metric, metric.replace("_", " ").capitalize())
 
 
-def value_title(sweep: SweepRow) -> str:
+def value_name(metric: str) -> str:
+    """The same of a sweep's first objective: `Speed of the product` for `gflops`."""
+    return TASK_METRICS[metric].title if metric in TASK_METRICS else metric_name(metric)
+
+
+def value_title(metric: str) -> str:
     """What the axis of values says: `Validation accuracy`, or `Speed of the product (GFLOP/s)`."""
-    name, unit = _value_name(sweep), _unit(sweep)
-    return f"{name} ({unit})" if unit else name
+    unit = _unit(metric)
+    return f"{value_name(metric)} ({unit})" if unit else value_name(metric)
 
 
-def value_hover(sweep: SweepRow) -> str:
+def value_hover(metric: str) -> str:
     """How a hover text of plotly writes a value: with four decimals, or in four digits with its unit."""
-    return f"%{{y:,.4r}} {_unit(sweep)}" if _unit(sweep) else "%{y:.4f}"
+    return f"%{{y:,.4r}} {_unit(metric)}" if _unit(metric) else "%{y:.4f}"
 
 
-def _value_name(sweep: SweepRow) -> str:
-    metric = TASKS[sweep.task].metrics.get(sweep.objective.metric)
-    return metric.title if metric else metric_name(sweep.objective.metric)
-
-
-def _unit(sweep: SweepRow) -> str:
-    metric = TASKS[sweep.task].metrics.get(sweep.objective.metric)
-    return metric.unit if metric else ""
+def _unit(metric: str) -> str:
+    return TASK_METRICS[metric].unit if metric in TASK_METRICS else ""
 
 
 def axis_title(metric: str) -> str:
@@ -51,9 +51,9 @@ def axis_title(metric: str) -> str:
     return WITH_UNITS.get(metric, metric_name(metric))
 
 
-def effect_title(sweep: SweepRow, hyperparameter: str) -> str:
+def effect_title(metric: str, hyperparameter: str) -> str:
     """`Validation accuracy by hidden_units`."""
-    return f"{_value_name(sweep)} by {hyperparameter}"
+    return f"{value_name(metric)} by {hyperparameter}"
 
 
 def curves_title(measure: str) -> str:
@@ -61,24 +61,24 @@ def curves_title(measure: str) -> str:
     return f"Learning curves: {measure}"
 
 
-def history_title(sweep: SweepRow) -> str:
+def history_title(metric: str) -> str:
     """`Validation accuracy by trial`."""
-    return f"{_value_name(sweep)} by trial"
+    return f"{value_name(metric)} by trial"
 
 
 def heatmap_title(metric: str) -> str:
     """`Heat map of validation accuracy`; its axes say the rest, which no phone has room for."""
-    return f"Heat map of {metric_name(metric).lower()}"
+    return f"Heat map of {value_name(metric).lower()}"
 
 
 def importance_title(metric: str) -> str:
     """`What matters for the validation accuracy`."""
-    return f"What matters for the {metric_name(metric).lower()}"
+    return f"What matters for the {value_name(metric).lower()}"
 
 
 def regret_title(metric: str, spent: str) -> str:
     """`Best validation accuracy by seconds`."""
-    return f"Best {metric_name(metric).lower()} by {spent}"
+    return f"Best {value_name(metric).lower()} by {spent}"
 
 
 def pareto_title(x: str, y: str) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from app.charts.titles import metric_name
+from app.charts.titles import value_title
 from app.domain.objectives import Objective
 
 LEAST_ERROR = 1e-4  # one of ten thousand images: no error has a logarithm
@@ -20,7 +20,7 @@ class ValueScale(NamedTuple):
     @property
     def name(self) -> str:
         """`Validation accuracy`."""
-        return metric_name(self.objective.metric)
+        return value_title(self.objective.metric)
 
     @property
     def note(self) -> str:

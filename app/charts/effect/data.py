@@ -44,7 +44,7 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     groups, notes = _groups(drawing, kind, _by_hue(sweep, None if hues else options.color, items))
     places_and_means = [(drawing.place(item.trial), item.mean) for item in items]
     return EffectData(
-        title=effect_title(sweep, options.x),
+        title=effect_title(sweep.objective.metric, options.x),
         subtitle=subtitle(
             sweep,
             _KINDS[kind],
@@ -55,9 +55,9 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
             *notes,
             "close-up: the y axis shows the better half" if options.close else "",
         ),
-        metric=value_title(sweep),
+        metric=value_title(sweep.objective.metric),
         objective=sweep.objective.metric,
-        hover=value_hover(sweep),
+        hover=value_hover(sweep.objective.metric),
         runs_noun=f"{TASKS[sweep.task].run_noun}s",
         kind=kind,
         color=options.color,

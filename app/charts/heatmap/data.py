@@ -13,6 +13,7 @@ from app.charts.select import count_failed, thinned
 from app.charts.titles import drawn_note, failed_note, heatmap_title, subtitle
 from app.charts.value_scale import ValueScale
 from app.domain.formatting import plural, score
+from app.domain.tasks import TASKS
 
 POINTS = 2_000  # drawn
 
@@ -44,7 +45,7 @@ def heatmap_data(
         title=heatmap_title(sweep.objective.metric),
         subtitle=subtitle(
             sweep,
-            _KINDS[kind],
+            _KINDS[kind].replace("seeds", f"{TASKS[sweep.task].run_noun}s"),
             f"colour: {ValueScale(sweep.objective).note}",
             failed_note(0 if by_epoch else count_failed(trials) - sum(bool(item.diverged) for item in all_samples)),
             excluded_note(sweep),
@@ -105,7 +106,7 @@ def _cells(
     )
     if kind == "points":
         other_names = [name for name in names if name != plans[0].name]
-        return [_cell(plans, x, y, item.mean, _point_text(item, other_names), [item]) for x, y, item in located]
+        return [_cell(plans, x, y, item.mean, _point_text(sweep, item, other_names), [item]) for x, y, item in located]
     members: dict[tuple[Place, Place], list[Sample]] = {}
     for x, y, item in located:
         members.setdefault((x, y), []).append(item)
@@ -119,22 +120,24 @@ def _summary(sweep: SweepRow, kind: Kind, items: Sequence[Sample]) -> tuple[floa
         return None, ""
     if kind == "settings" and len(items) > 1:
         mean, std = mean_and_std([value for value, _ in measured])
-        return mean, f"<b>{score(mean)}</b>, mean of {plural(len(measured), 'setting')}" + (
-            f", ± {std:.4f} between them" if std is not None else ""
+        return (
+            mean,
+            f"<b>{score(mean, metric=sweep.objective.metric)}</b>, mean of {plural(len(measured), 'setting')}"
+            + (f", ± {score(std, metric=sweep.objective.metric)} between them" if std is not None else ""),
         )
     if kind == "best":
         without_divergence = [(value, item) for value, item in measured if not item.diverged] or measured
         value, item = min(without_divergence, key=lambda pair: sweep.objective.rank(pair[0], pair[1].trial.number))
-        return value, f"{_spread_text(item)}<br>trial {item.trial.number}, best of {len(items)} here"
-    return measured[0][0], _spread_text(measured[0][1])
+        return value, f"{_spread_text(sweep, item)}<br>trial {item.trial.number}, best of {len(items)} here"
+    return measured[0][0], _spread_text(sweep, measured[0][1])
 
 
-def _spread_text(item: Sample) -> str:
-    return f"<b>{score(item.mean, item.std)}</b>, {plural(item.runs, 'run')}"
+def _spread_text(sweep: SweepRow, item: Sample) -> str:
+    return f"<b>{score(item.mean, item.std, sweep.objective.metric)}</b>, {plural(item.runs, 'run')}"
 
 
-def _point_text(item: Sample, names: Sequence[str]) -> str:
-    spread_text = "" if item.mean is None else f"{_spread_text(item)}<br>"
+def _point_text(sweep: SweepRow, item: Sample, names: Sequence[str]) -> str:
+    spread_text = "" if item.mean is None else f"{_spread_text(sweep, item)}<br>"
     params = params_text(item.trial.params, names)
     return f"{spread_text}trial {item.trial.number}" + (f"<br>{params}" if params else "")
 

@@ -50,7 +50,7 @@ def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
     points = thinned(list(zip(scored, running_best, strict=True)), MAX_TRIALS_DRAWN)
     names = varying([trial for trial, _ in (*scored, *pruned_trials, *excluded_trials)])
     return HistoryData(
-        title=history_title(sweep),
+        title=history_title(sweep.objective.metric),
         subtitle=subtitle(
             sweep,
             hollow_note(len(pruned_trials), len(excluded_trials)),
@@ -58,8 +58,8 @@ def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
             excluded_note(sweep),
             drawn_note(len(points), len(scored), "trials"),
         ),
-        metric=value_title(sweep),
-        hover=value_hover(sweep),
+        metric=value_title(sweep.objective.metric),
+        hover=value_hover(sweep.objective.metric),
         numbers=[complete.trial.number for complete, _ in points],
         values=[complete.value for complete, _ in points],
         best=[best for _, best in points],

@@ -15,7 +15,7 @@ from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.theme import BEST, Trace, new_figure, scatter
 from app.charts.titles import regret_title, subtitle
 from app.charts.value_scale import ValueScale
-from app.domain.formatting import plural
+from app.domain.formatting import plural, score
 
 Spent = Literal["seconds", "epochs", "trials"]
 SPENT: tuple[Spent, ...] = get_args(Spent)
@@ -116,12 +116,13 @@ def _steps(sweep: SweepRow, ended_trials: Sequence[TrialRow], spent: Sequence[fl
 
 def _line(data: RegretData) -> Trace:
     points = [*data.steps, data.steps[-1]._replace(spent=data.end)]
+    metric = data.scale.objective.metric
     return scatter(
         x=[point.spent for point in points],
         y=[round(data.scale.place(point.value), 5) for point in points],
         mode="lines+markers",
         line={"shape": "hv", "width": 2, "color": BEST},
         marker={"size": [7] * len(data.steps) + [0], "color": BEST},
-        text=[f"<b>{point.value:.4f}</b>, trial {point.number}" for point in points],
+        text=[f"<b>{score(point.value, metric=metric)}</b>, trial {point.number}" for point in points],
         hovertemplate="%{text}<br>after %{x:.6g} " + data.unit + "<extra></extra>",
     )

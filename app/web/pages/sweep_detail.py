@@ -230,7 +230,8 @@ class SweepView:
             return []
         x = self.query.x or next(iter(self.varied), "")
         second = next((name for name in (self.query.color, *self.varied) if name and name != x), "")
-        panels = [self._heatmap(x, y) for y in dict.fromkeys((second, EPOCHS_AXIS)) if x and y and y != x]
+        y_names = (second,) if self.task.is_timing else dict.fromkeys((second, EPOCHS_AXIS))
+        panels = [self._heatmap(x, y) for y in y_names if x and y and y != x]
         if len(self.varied) > 1 and self.sweep.counts.complete >= LEAST_TRIALS:
             panels.append(self._chart("importance", "What matters"))
         return [*panels, self._chart("regret", "Best so far by time")]
