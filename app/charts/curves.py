@@ -10,15 +10,12 @@ import plotly.graph_objects as go
 
 from app.charts.axis import whole_ticks
 from app.charts.empty import empty_figure
-from app.charts.labels import label, varying
+from app.charts.labels import naming_parameters, trial_name
 from app.charts.marks import excluded_note
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, Scored, finished, ranked, thinned
 from app.charts.theme import Trace, colors, faded, new_figure, scatter
 from app.charts.titles import curves_title, drawn_note, subtitle
-from app.domain.hyperparameters import is_number
-
-NAMED_BY = 3  # with more parameters that differ, a curve is named by its trial
 
 Measure = Literal["accuracy", "loss"]
 
@@ -71,8 +68,7 @@ def curves_data(
         by_trial.setdefault(row.trial, []).append(row)
     ordered = _by_value(sweep, [trial for trial in trials if trial.number in by_trial], by_trial)
     drawn_trials = ordered if len(ordered) <= CURVES else ordered[: CURVES // 2] + ordered[-CURVES // 2 :]
-    varying_names = varying(drawn_trials)
-    names = varying_names if len(varying_names) <= NAMED_BY else []
+    names = naming_parameters(drawn_trials)
     curves = [_curve(sweep, trial, names, by_trial[trial.number], measure) for trial in drawn_trials]
     if all(curve.order is not None for curve in curves):
         curves.sort(key=lambda curve: curve.order or 0.0)
@@ -140,13 +136,11 @@ def _latest(sweep: SweepRow, rows: Sequence[EpochRow]) -> float:
 
 
 def _curve(sweep: SweepRow, trial: TrialRow, names: Sequence[str], rows: Sequence[EpochRow], measure: Measure) -> Curve:
-    star = "★ " if sweep.best is not None and trial.number == sweep.best.number else ""
-    name = " · ".join(label(trial.params.get(name)) for name in names) or f"trial {trial.number}"
-    only = trial.params.get(names[0]) if len(names) == 1 else None
+    name = trial_name(sweep, trial, names)
     return Curve(
         trial=trial.number,
-        name=star + name,
-        order=float(str(only)) if is_number(only) else None,
+        name=name.text,
+        order=name.order,
         train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows]),
         val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows]),
     )

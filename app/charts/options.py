@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import NoReturn, cast
 
 from app.charts.curves import CurvesOptions, Measure
+from app.charts.diagnostics import TEXTS, DiagnosticsOptions
+from app.charts.diagnostics import Measure as DiagnosticsMeasure
 from app.charts.effect import EffectOptions
 from app.charts.heatmap import EPOCHS_AXIS, HeatmapOptions
 from app.charts.importance import ImportanceOptions
@@ -13,6 +15,8 @@ from app.charts.rows import SweepRow
 from app.errors import FieldError, InvalidError
 
 Query = Mapping[str, str]
+
+MAX_EPOCH_DIGITS = 9
 
 
 def refuse(option: str, msg: str) -> NoReturn:
@@ -62,6 +66,16 @@ def curves_options(_: SweepRow, query: Query) -> CurvesOptions:
     if measure not in ("accuracy", "loss"):
         refuse("measure", f"must be accuracy or loss, not {measure!r}")
     return CurvesOptions(cast(Measure, measure))
+
+
+def diagnostics_options(_: SweepRow, query: Query) -> DiagnosticsOptions:
+    """What is drawn of the networks, and after which epoch."""
+    measure, epoch = query.get("measure", "dead"), query.get("epoch") or None
+    if measure not in TEXTS:
+        refuse("measure", f"must be one of {joined(TEXTS)}, not {measure!r}")
+    if epoch is not None and not (epoch.isascii() and epoch.isdigit() and len(epoch) <= MAX_EPOCH_DIGITS):
+        refuse("epoch", f"must be a whole number, 0 being before the first step, not {epoch!r}")
+    return DiagnosticsOptions(cast(DiagnosticsMeasure, measure), None if epoch is None else int(epoch))
 
 
 def pareto_options(sweep: SweepRow, query: Query) -> ParetoOptions:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import plotly.graph_objects as go
 
 from app.charts.curves import CurvesOptions, curves_data, curves_figure
+from app.charts.diagnostics import diagnostics_data, diagnostics_figure
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.empty import empty_figure
 from app.charts.heatmap import (
@@ -22,6 +23,7 @@ from app.charts.labels import varying
 from app.charts.options import (
     Query,
     curves_options,
+    diagnostics_options,
     effect_options,
     heatmap_options,
     importance_options,
@@ -33,15 +35,15 @@ from app.charts.options import (
 from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
 from app.charts.progress.history import history_data, history_figure
 from app.charts.progress.regret import regret_data, regret_figure
-from app.charts.rows import EpochMean, EpochRow, SweepRow, TrialRow
+from app.charts.rows import DiagnosticsRow, EpochMean, EpochRow, SweepRow, TrialRow
 from app.charts.select import finished
 from app.domain.tasks import TASKS
 from app.errors import NotFoundError
 
 # Beside the trials: their runs, their values in all objectives, the curves of the best and the worst of them, or the
-# metric after each epoch of those that the chart picks.
-Needs = Literal["trials", "runs", "objectives", "epochs", "epoch_means"]
-Curves = Sequence[EpochRow] | Sequence[EpochMean]
+# metric after each epoch of those that the chart picks, or what the networks of the best and the worst of them did.
+Needs = Literal["trials", "runs", "objectives", "epochs", "epoch_means", "diagnostics"]
+Curves = Sequence[EpochRow] | Sequence[EpochMean] | Sequence[DiagnosticsRow]
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,12 @@ class Chart:
 
     def suits(self, sweep: SweepRow) -> bool:
         """Whether the chart says something about this sweep."""
-        if self.needs == "epochs":
-            return not TASKS[sweep.task].is_timing
-        return self.needs != "objectives" or bool(sweep.objectives)
+        has_rows = {
+            "epochs": not TASKS[sweep.task].is_timing,
+            "objectives": bool(sweep.objectives),
+            "diagnostics": sweep.diagnostics,
+        }
+        return has_rows.get(self.needs, True)
 
     def rows_needed(self, query: Query) -> Needs:
         """Which rows to read for these options."""
@@ -190,6 +195,15 @@ CHARTS: dict[str, Chart] = {
             ("measure",),
             curves_options,
             _draw_curves,
+        ),
+        Chart(
+            "diagnostics",
+            "What the networks do",
+            "Dead units and the sizes of activations and gradients by layer, and how many answers a network gives.",
+            "diagnostics",
+            ("measure", "epoch"),
+            diagnostics_options,
+            lambda sweep, trials, rows, options: diagnostics_figure(diagnostics_data(sweep, trials, rows, options)),
         ),
         Chart(
             "history",

@@ -45,6 +45,7 @@ class SweepRow:
     excluded_trials: int = 0  # that are not among the rows
     started_at: datetime | None = None
     task: str = "train_mlp"  # what its trials measure
+    diagnostics: bool = False  # whether its networks are measured after each epoch
 
 
 class RunRow(NamedTuple):
@@ -95,3 +96,18 @@ class EpochMean(NamedTuple):
     std: float | None  # their sample standard deviation
     runs: int  # that had not diverged
     diverged: int  # that had
+
+
+class DiagnosticsRow(NamedTuple):
+    """What a run's network did with a fixed sample after an epoch: app.domain.diagnostics says what each means."""
+
+    trial: int  # its number
+    seed: int  # index of the run's
+    epoch: int  # 0: before the first step
+    dead_share: Sequence[float]  # by hidden layer
+    activation_rms: Sequence[float | None]  # by hidden layer, and of the logits
+    gradient_rms: Sequence[float | None]  # by layer
+    predicted_classes: int
+    top_class_share: float
+    distinct_outputs: int
+    bottleneck: Sequence[Sequence[float | None]] | None  # quantiles by class

@@ -115,6 +115,9 @@ class Sweep(Base):
     trial_seconds: Mapped[float | None] = mapped_column(
         doc="Seconds that a trial was estimated to take, on all workers together, when the sweep was posted."
     )
+    diagnostics: Mapped[bool] = mapped_column(
+        server_default=text("false"), doc="Whether what its networks do is measured after each epoch."
+    )
     notes: Mapped[str] = mapped_column(server_default="")
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     priority: Mapped[int] = mapped_column(server_default=text("0"), doc="A higher one is served first.")
@@ -292,6 +295,28 @@ class Epoch(Base):
     val_loss: Mapped[float | None]
     val_accuracy: Mapped[float | None]
     seconds: Mapped[float]
+
+
+class Diagnostics(Base):
+    """What a run's network does with a fixed sample after an epoch; null where a figure was not finite.
+
+    What each column means is said in app.domain.diagnostics.
+    """
+
+    __tablename__ = "diagnostics"
+
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True)
+    seed: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, doc="0 is before the first step.")
+    dead_share: Mapped[list[float]] = mapped_column(ARRAY(Float(53)), doc="By hidden layer.")
+    activation_rms: Mapped[list[float | None]] = mapped_column(ARRAY(Float(53)), doc="By layer.")
+    gradient_rms: Mapped[list[float | None]] = mapped_column(ARRAY(Float(53)), doc="By layer.")
+    predicted_classes: Mapped[int]
+    top_class_share: Mapped[float]
+    distinct_outputs: Mapped[int]
+    bottleneck: Mapped[list[list[float | None]] | None] = mapped_column(
+        ARRAY(Float(53), dimensions=2), doc="Quantiles by class."
+    )
 
 
 class Checkpoint(Base):

@@ -19,8 +19,8 @@ from app.domain.space.values import problem
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
 from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT
 from app.domain.tasks import EVERY_HYPERPARAMETER, TASKS
-from app.files.exports.fields import EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
-from app.schemas import AttemptOut, Circumstances, ScoreOut
+from app.files.exports.fields import DIAGNOSTICS, EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
+from app.schemas import AttemptOut, Circumstances, DiagnosticsOut, ScoreOut
 from app.search.optuna_space import frozen_trial, sampler_space
 
 MEAN_TOLERANCE = 1e-9  # relative; a mean that was added up in another order
@@ -58,7 +58,7 @@ class ImportedTrial:
         loc = ("trials", place)
         if not isinstance(document, dict):
             raise import_error(loc, "must be an object")
-        columns = {name: value for name, value in document.items() if name not in {"runs", "epochs"}}
+        columns = {name: value for name, value in document.items() if name not in {"runs", "epochs", "diagnostics"}}
         self.facts = parse_row(TRIAL, columns, loc)
         runs = document.get("runs")
         if not isinstance(runs, list):
@@ -66,6 +66,8 @@ class ImportedTrial:
         self.runs = [parse_row(RUN, run, (*loc, "runs", index)) for index, run in enumerate(runs)]
         self.epochs = _curves(document.get("epochs"), (*loc, "epochs"))
         self.n_epochs = len(self.epochs[0])
+        self.diagnostics = _diagnostics(document.get("diagnostics"), sweep, (*loc, "diagnostics"))
+        self.n_diagnostics = len(self.diagnostics)
         _check_history(self.facts.get("history", []), loc)
         _check_circumstances(self.facts.get("circumstances"), loc)
         _check_trial(self.facts, self.runs, loc)
@@ -87,7 +89,7 @@ class ImportedTrial:
         if self.facts.get("params") is not None:
             owner = Sweep(task=sweep["task"], dataset=sweep["dataset"], seeds=sweep["seeds"])
             self.facts |= trial_size(owner, self.facts["params"])
-        self.epochs = _NO_CURVES
+        self.epochs, self.diagnostics = _NO_CURVES, []
 
 
 _NO_CURVES: list[list[Any]] = [[] for _ in EPOCH]
@@ -105,6 +107,36 @@ def _curves(epochs: Any, loc: tuple[str | int, ...]) -> list[list[Any]]:
     if len({*zip(curves[0], curves[1], strict=True)}) != len(curves[0]):
         raise import_error(loc, "hold an epoch of a run twice")
     return curves
+
+
+def _diagnostics(columns: Any, sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> list[dict[str, Any]]:
+    """The measurements of a trial's networks, a row each."""
+    if columns is None:
+        return []
+    if not sweep.get("diagnostics"):
+        raise import_error(loc, "must be left out: the sweep does not measure them")
+    if not isinstance(columns, dict) or columns.keys() != DIAGNOSTICS.keys():
+        raise import_error(loc, f"must be an object with the lists {', '.join(DIAGNOSTICS)}")
+    if not all(isinstance(column, list) for column in columns.values()) or len({*map(len, columns.values())}) != 1:
+        raise import_error(loc, "must hold lists of the same length")
+    places = zip(*columns.values(), strict=True)
+    rows = [_measured(dict(zip(columns, place, strict=True)), sweep, (*loc, i)) for i, place in enumerate(places)]
+    if len({(row["seed"], row["epoch"]) for row in rows}) != len(rows):
+        raise import_error(loc, "hold an epoch of a run twice")
+    return rows
+
+
+def _measured(row: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> dict[str, Any]:
+    """A row of diagnostics as the database takes it. Raises InvalidError where no network could have it."""
+    try:
+        measured = DiagnosticsOut.model_validate(row, strict=True)
+    except ValidationError as error:
+        first_error = error.errors(include_url=False)[0]
+        raise import_error((*loc, *first_error["loc"]), plain_sentence(first_error["msg"])) from None
+    classes = DATASETS[sweep["dataset"]].classes
+    if measured.bottleneck is not None and len(measured.bottleneck) != classes:
+        raise import_error((*loc, "bottleneck"), f"must have {classes} lists, one for each class")
+    return {"seed": measured.run} | {name: getattr(measured, name) for name in DIAGNOSTICS if name != "seed"}
 
 
 def _column(field: Field, values: list[Any], loc: tuple[str | int, ...]) -> list[Any]:

@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 
 from app.db import notifications
 from app.db.engine import connect, transaction
-from app.db.tables import Base, Epoch, Run, Sweep, Trial, Worker
+from app.db.tables import Base, Diagnostics, Epoch, Run, Sweep, Trial, Worker
 from app.domain.body import plain_sentence
 from app.domain.space import parse_space
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.files import child
 from app.files.exports import csv_format, json_format, parquet_format
-from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
+from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
 from app.files.exports.records import FORMAT, VERSION
 from app.files.import_checks import ImportedSpace, ImportedTrial, check_test_scores
 from app.lifecycle import sweep_row
@@ -131,6 +131,9 @@ def _check_environment(environment: Mapping[str, Any]) -> None:
             raise import_error(("sweep", "environment", name), msg)
 
 
+_OPTIONAL = {"epochs", "diagnostics"}  # an export may leave them out
+
+
 def _check_counts(document: Mapping[str, Any], trials: list[ImportedTrial]) -> None:
     """Raises InvalidError where the file holds other numbers of rows than it says."""
     counts = document.get("counts")
@@ -140,9 +143,10 @@ def _check_counts(document: Mapping[str, Any], trials: list[ImportedTrial]) -> N
         "trials": len(trials),
         "runs": sum(len(trial.runs) for trial in trials),
         "epochs": sum(trial.n_epochs for trial in trials),
+        "diagnostics": sum(trial.n_diagnostics for trial in trials),
     }
     for name, number in actual_counts.items():
-        if counts.get(name) != number and not (name == "epochs" and counts.get(name) is None and not number):
+        if counts.get(name) != number and not (name in _OPTIONAL and counts.get(name) is None and not number):
             raise import_error(
                 ("counts", name), f"is {counts.get(name)}, but the file holds {number}: rows were lost or added"
             )
@@ -157,7 +161,7 @@ def _check_together(sweep: Mapping[str, Any], trials: list[ImportedTrial]) -> No
 
 
 def _insert(session: Session, sweep_id: int, trials: list[ImportedTrial]) -> None:
-    """Writes all rows of the three tables by COPY, which is ten times as fast as INSERT."""
+    """Writes all rows of the four tables by COPY, which is ten times as fast as INSERT."""
     try:
         names = [name for name in TRIAL if any(name in trial.facts for trial in trials)]
         rows = ([sweep_id, *_cells(TRIAL, names, trial.facts)] for trial in trials)
@@ -168,6 +172,8 @@ def _insert(session: Session, sweep_id: int, trials: list[ImportedTrial]) -> Non
         _copy(session, Run, ["trial_id", *RUN], runs)
         points = ((ids[trial.facts["number"]], *point) for trial in trials for point in zip(*trial.epochs, strict=True))
         _copy(session, Epoch, ["trial_id", *EPOCH], points)
+        measured = ([ids[trial.facts["number"]], *row.values()] for trial in trials for row in trial.diagnostics)
+        _copy(session, Diagnostics, ["trial_id", *DIAGNOSTICS], measured)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise import_error((), f"does not fit the tables: {str(error).splitlines()[0]}") from None
 

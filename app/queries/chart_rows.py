@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from app.charts.options import Query
 from app.charts.registry import Chart, Curves
-from app.charts.rows import Axis, BestRow, EpochMean, EpochRow, RunRow, SweepRow, TrialRow
+from app.charts.rows import Axis, BestRow, DiagnosticsRow, EpochMean, EpochRow, RunRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS
-from app.db.tables import Sweep, Trial
+from app.db.tables import Diagnostics, Sweep, Trial
 from app.domain.sampling import traits_of
 from app.domain.space import Choice, Range, parse_space
 from app.domain.tasks import TASKS
@@ -49,6 +49,7 @@ def chart_sweep(sweep: Sweep) -> SweepRow:
         objectives=sweep.all_objectives if sweep.objectives else (),
         is_grid=traits_of(sweep.sampler).enumerates,
         started_at=sweep.started_at,
+        diagnostics=sweep.diagnostics,
     )
 
 
@@ -71,10 +72,11 @@ def chart_rows(
     needs = chart.rows_needed(query or {})
     if TASKS[sweep.task].is_timing and needs in ("epochs", "epoch_means"):
         needs = "runs"  # it has no curves
-    if needs == "epochs":
+    if needs in ("epochs", "diagnostics"):
         ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
-        return replace(row, trials_with_curves=trials_with_curves), trials, _epochs_of(session, ids)
+        rows = _epochs_of(session, ids) if needs == "epochs" else diagnostics_rows(session, sweep.id, ids)
+        return replace(row, trials_with_curves=trials_with_curves), trials, rows
     trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=needs == "runs")
     if needs == "epoch_means":
         numbers = chart.picked_trials(row, trials, query or {})
@@ -123,6 +125,16 @@ def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = Fals
     """Every learning curve of a sweep: of a large one these are a million rows."""
     rows = session.execute(_EPOCHS, {"sweep": sweep_id, "excluded": include_excluded})
     return [EpochRow(*row) for row in rows.all()]
+
+
+def diagnostics_rows(session: Session, sweep_id: int, ids: Sequence[int] | None = None) -> list[DiagnosticsRow]:
+    """What was measured of a sweep's networks, of all its trials or of those of these ids."""
+    columns = (getattr(Diagnostics, name) for name in DiagnosticsRow._fields[1:])
+    query = select(Trial.number, *columns).join(Diagnostics).where(Trial.sweep_id == sweep_id)
+    if ids is not None:
+        query = query.where(Trial.id.in_(ids))
+    rows = session.execute(query.order_by(Trial.number, Diagnostics.seed, Diagnostics.epoch))
+    return [DiagnosticsRow(*row) for row in rows]
 
 
 def _drawn_trials(

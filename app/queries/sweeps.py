@@ -71,7 +71,7 @@ def tags(session: Session, limit: int = 30) -> list[str]:
 _SAME_AS_ROW = (
     *("id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision", "keep_models", "notes"),
     *("tags", "priority", "best_by", "stop_reason", "imported_from", "constraints", "repeats", "environment"),
-    *("created_at", "started_at", "finished_at"),
+    *("diagnostics", "created_at", "started_at", "finished_at"),
 )
 
 

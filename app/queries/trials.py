@@ -7,7 +7,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from app import schemas
-from app.db.tables import Epoch, Run, Trial
+from app.db.tables import Diagnostics, Epoch, Run, Trial
 from app.domain.states import TrialState
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
@@ -81,6 +81,17 @@ def list_epochs(
     points = session.scalars(query.offset(after).limit(limit + 1)).all()
     next_cursor = str(after + limit) if len(points) > limit else None
     return schemas.Page(items=[schemas.EpochOut.model_validate(point) for point in points[:limit]], next=next_cursor)
+
+
+def list_diagnostics(
+    session: Session, sweep_id: int, number: int, limit: int = 1_000, after: int = 0
+) -> schemas.Page[schemas.DiagnosticsOut]:
+    """The diagnostics of a trial, run by run, `after` the first so many. Raises NotFoundError."""
+    trial = sweep_row.get_trial(session, sweep_id, number)
+    query = select(Diagnostics).where(Diagnostics.trial_id == trial.id).order_by(Diagnostics.seed, Diagnostics.epoch)
+    rows = session.scalars(query.offset(after).limit(limit + 1)).all()
+    next_cursor = str(after + limit) if len(rows) > limit else None
+    return schemas.Page(items=[schemas.DiagnosticsOut.model_validate(row) for row in rows[:limit]], next=next_cursor)
 
 
 _SORTABLE = {

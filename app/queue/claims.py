@@ -97,6 +97,8 @@ def claim(
     if not rows:
         return None
     session.execute(statements.DELETE_LATER_EPOCHS, {"ids": [row.id for row in rows]})
+    if sweep.diagnostics:
+        session.execute(statements.DELETE_LATER_DIAGNOSTICS, {"ids": [row.id for row in rows]})
     _note_claim(session, sweep)
     set_worker_state(session, worker_id, WorkerState.training)
     rung_epoch = _rung_epoch(sweep, pruner, group, bracket)

@@ -1,6 +1,7 @@
 """Progress of trials: a worker records the epochs of their runs, and how they ended."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.db.notifications import notify
-from app.db.tables import Run, Worker
+from app.db.tables import Diagnostics, Run, Worker
+from app.domain.diagnostics import NetworkDiagnostics
 from app.domain.states import RunState, TrialState
 from app.lifecycle import stop_rules, sweep_row
 from app.lifecycle.weight_retention import trials_to_keep
@@ -31,6 +33,27 @@ class EpochPoint:
     val_loss: float | None
     val_accuracy: float | None
     seconds: float
+
+
+@dataclass(frozen=True)
+class DiagnosticsPoint:
+    """What a run's network did with the fixed sample after an epoch."""
+
+    trial_id: int
+    seed: int  # index of the run's seed
+    epoch: int  # 0: before the first step
+    measured: NetworkDiagnostics
+
+    def row(self) -> dict[str, Any]:
+        """Its row, with None for figures that are not finite."""
+        place = {"trial_id": self.trial_id, "seed": self.seed, "epoch": self.epoch}
+        return place | {name: _finite(value) for name, value in vars(self.measured).items()}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True)
@@ -70,17 +93,23 @@ def record(
     epochs_done: Mapping[Lease, int],
     points: Sequence[EpochPoint],
     lease_seconds: float,
+    diagnostics: Sequence[DiagnosticsPoint] = (),
 ) -> set[int]:
     """Writes points of learning curves and extends the leases; returns the ids of the trials that are still held.
 
-    `epochs_done` says for each held trial how many epochs of its runs are recorded by now.
+    `epochs_done` says for each held trial how many epochs of its runs are recorded by now. Diagnostics are written
+    with the curves, of the trials that are held.
     """
     parameters = {"sweep": sweep_id, "lease": lease_seconds, "epochs_done": list(epochs_done.values())}
     columns = {name: [getattr(point, name) for point in points] for name in EpochPoint.__dataclass_fields__}
     rows = session.execute(statements.RECORD, lease_arrays(list(epochs_done)) | parameters | columns).all()
     if rows and points:
         notify(session, sweep_id)
-    return {row.id for row in rows}
+    held_ids = {row.id for row in rows}
+    diagnostics_rows = [point.row() for point in diagnostics if point.trial_id in held_ids]
+    if diagnostics_rows:  # the rows of their trials are locked by what was written before
+        session.execute(insert(Diagnostics).on_conflict_do_nothing(), diagnostics_rows)
+    return held_ids
 
 
 def finish(

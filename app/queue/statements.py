@@ -137,6 +137,13 @@ DELETE_LATER_EPOCHS = text("""
       AND NOT (t.epochs_trained = 0 AND t.rung_means <> '{}')
 """)
 
+# The same of diagnostics: what is before the first step stays, and is measured again with the same numbers.
+DELETE_LATER_DIAGNOSTICS = text("""
+    DELETE FROM diagnostics d USING trials t
+    WHERE t.id = ANY(:ids) AND d.trial_id = t.id AND d.epoch > t.epochs_trained
+      AND NOT (t.epochs_trained = 0 AND t.rung_means <> '{}')
+""")
+
 _UNDER_LEASE = """
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)
     WHERE t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'

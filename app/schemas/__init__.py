@@ -20,7 +20,16 @@ from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, ScoreOut, SweepCreate, SweepOut
 from app.schemas.system import ChartOut, DatasetOut, WorkerOut
-from app.schemas.trials import AttemptOut, Circumstances, EpochOut, Metrics, RunOut, TrialCreate, TrialOut
+from app.schemas.trials import (
+    AttemptOut,
+    Circumstances,
+    DiagnosticsOut,
+    EpochOut,
+    Metrics,
+    RunOut,
+    TrialCreate,
+    TrialOut,
+)
 from app.schemas.webhooks import DeliveryOut, Webhook, WebhookOut
 
 __all__ = [
@@ -32,6 +41,7 @@ __all__ = [
     "Counts",
     "DatasetOut",
     "DeliveryOut",
+    "DiagnosticsOut",
     "EpochCounts",
     "EpochOut",
     "ExerciseOut",

@@ -132,6 +132,11 @@ class SweepCreate(Body):
         "less 1.645 standard errors (more where the direction is minimize).",
     )
     stop: StopRules | None = Field(None, description="When it stops before all trials are done.")
+    diagnostics: bool = Field(
+        False,
+        description="Whether it is measured after each epoch, and before the first step, what each network does: dead "
+        "units, sizes of activations and gradients by layer, classes predicted. It changes no result.",
+    )
     keep_models: KeepModels = Field(
         "best", description="Whose weights are kept: those of the best trial, or of all complete ones."
     )
@@ -245,6 +250,7 @@ class SweepOut(BaseModel):
     best_by: str
     stop: StopRules | None
     stop_reason: str | None = Field(description="Which rule has stopped it, in words.")
+    diagnostics: bool = Field(description="Whether its networks are measured after each epoch.")
     keep_models: str
     notes: str
     tags: list[str]

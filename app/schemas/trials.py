@@ -1,11 +1,12 @@
 """Trials, their runs and learning curves."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.domain.body import Body
+from app.domain.diagnostics import QUANTILES
 from app.domain.states import RunState, TrialState
 from app.schemas.base import UtcTime
 
@@ -124,3 +125,51 @@ class EpochOut(BaseModel):
     val_loss: float | None
     val_accuracy: float | None
     seconds: float
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Quantiles = Annotated[
+    list[Annotated[float, Field(allow_inf_nan=False)] | None],
+    Field(min_length=len(QUANTILES), max_length=len(QUANTILES)),
+]
+
+
+class DiagnosticsOut(BaseModel):
+    """What a run's network did, after an epoch, with a fixed sample: 1,000 held-out examples, 256 to train on.
+
+    It is measured as it is validated: nothing is dropped, and batch normalization goes by its running statistics, which
+    are 0 and 1 before the first step. A figure that was not finite is null.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    run: int = Field(validation_alias="seed", ge=0, lt=2**31, description="Index of the run's seed.")
+    epoch: int = Field(ge=0, lt=2**31, description="0 is before the first step.")
+    dead_share: list[Share] = Field(
+        description="Of each hidden layer: the share of units that are dead. Such a unit's output varies by less than "
+        "0.01 over the sample and its activation's slope is below 0.001 for every example: of ReLU it is 0 for each."
+    )
+    activation_rms: list[Size | None] = Field(
+        description="Of each hidden layer, then of the logits: root mean square of its outputs over the held-out ones."
+    )
+    gradient_rms: list[Size | None] = Field(
+        description="Of each layer, the output's last: root mean square of the gradient by its weights of the loss "
+        "(nats, mean over the 256 examples, without weight decay)."
+    )
+    predicted_classes: int = Field(ge=0, lt=2**31, description="Classes that it predicts for at least one example.")
+    top_class_share: Share = Field(description="Share of the examples that it gives its most frequent class.")
+    distinct_outputs: int = Field(
+        ge=0, lt=2**31, description="Different answers over the examples: class probabilities to three decimals."
+    )
+    bottleneck: list[Quantiles] | None = Field(
+        description="Of the first hidden layer with one unit, by class: the quantiles 0.05, 0.25, 0.5, 0.75 and 0.95 "
+        "of what that unit has before its activation; nulls for a class that the sample lacks. Null without such a "
+        "layer."
+    )
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Self:
+        if not len(self.activation_rms) == len(self.gradient_rms) == len(self.dead_share) + 1:
+            raise ValueError("activation_rms and gradient_rms must have one number more than dead_share")
+        return self

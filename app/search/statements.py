@@ -49,6 +49,12 @@ COPY_RESULTS = text(f"""
         INSERT INTO runs (trial_id, seed, state, value, error, seconds)
         SELECT copies.id, r.seed, r.state, r.value, r.error, r.seconds
         FROM copies JOIN runs r ON r.trial_id = copies.source
+    ), copied_diagnostics AS (
+        INSERT INTO diagnostics (trial_id, seed, epoch, dead_share, activation_rms, gradient_rms, predicted_classes,
+                                 top_class_share, distinct_outputs, bottleneck)
+        SELECT copies.id, d.seed, d.epoch, d.dead_share, d.activation_rms, d.gradient_rms, d.predicted_classes,
+               d.top_class_share, d.distinct_outputs, d.bottleneck
+        FROM copies JOIN diagnostics d ON d.trial_id = copies.source
     )
     INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
     SELECT copies.id, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, e.seconds

@@ -19,7 +19,7 @@ from app.sweeps.body_checks import check_body
 # Fields of a body that are columns of the same name.
 _SAME_COLUMNS = {
     *("name", "task", "dataset", "split", "space", "constraints", "seeds", "seed", "repeats", "keep_models"),
-    *("notes", "tags", "priority", "webhook"),
+    *("diagnostics", "notes", "tags", "priority", "webhook"),
 }
 
 

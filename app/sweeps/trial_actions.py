@@ -161,6 +161,7 @@ _CANCEL = text(f"UPDATE trials SET {CANCELLED} WHERE id = :id")
 _DELETE_RUNS = (
     text("DELETE FROM runs WHERE trial_id = ANY(:ids)"),
     text("DELETE FROM epochs WHERE trial_id = ANY(:ids)"),
+    text("DELETE FROM diagnostics WHERE trial_id = ANY(:ids)"),
     text("DELETE FROM checkpoints WHERE trial_id = ANY(:ids)"),
 )
 

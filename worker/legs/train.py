@@ -10,12 +10,13 @@ from sqlalchemy.exc import DBAPIError
 from app import queue
 from app.db.engine import first_line, is_gone, transaction
 from app.db.tables import Sweep
+from app.domain.diagnostics import is_measured
 from app.domain.formatting import plural
 from app.domain.pruning.verdicts import Verdict
 from app.domain.runs import EpochResult
 from app.queue.claims import ClaimedTrial
 from app.queue.machines import is_wanted
-from app.queue.progress import EpochPoint
+from app.queue.progress import DiagnosticsPoint, EpochPoint
 from app.search.curve_cache import CurveCache
 from app.search.pruner import CohortPruner
 from worker.cohort import cohort, trial_and_seed
@@ -58,6 +59,7 @@ class TrainMLP:
         self._training = Training(live_runs, split, epochs_trained=trials[0].epochs_trained, states=states)
         self._checkpointing = Checkpointing(context, sweep, self._training, self._shape)
         self._unwritten_points: list[EpochPoint] = []
+        self._unwritten_diagnostics: list[DiagnosticsPoint] = []
         self._started_at = self._recorded_at = self._looked_at = time.monotonic()
         self.pruner = CohortPruner(curves, sweep, trials)
         self.verdicts: dict[int, Verdict] = {}  # on pruned trials, by trial id
@@ -82,6 +84,8 @@ class TrainMLP:
         """Trains until the leg is over; a stop is heeded, and lost trials are dropped, after each epoch."""
         stopping = self._context.stopping
         try:
+            if self._sweep.diagnostics and not any(run.epochs_done for run in self._runs.values()):
+                self._diagnose()
             self._write()  # where a worker was lost between a rung and the end of that leg
             self._leave()
             while self._training.runs and not stopping.is_set():
@@ -116,6 +120,19 @@ class TrainMLP:
         ended_keys = {result.key for result in results if not result.diverged and self._runs[result.key].has_ended}
         for key, layers in self._training.parameters_of(ended_keys).items():
             self._runs[key].final_layers = layers
+        if self._sweep.diagnostics:
+            self._diagnose()
+
+    def _diagnose(self) -> None:
+        """Measures what the networks do, after the epochs at which that is due."""
+        due_keys = {
+            run.key
+            for run in self._training.runs
+            if is_measured(self._runs[run.key].epochs_done, last_epoch=run.config.epochs)
+        }
+        for key, measured in self._training.diagnostics(due_keys).items():
+            place = trial_and_seed(key)
+            self._unwritten_diagnostics.append(DiagnosticsPoint(*place, self._runs[key].epochs_done, measured))
 
     def _prune(self, results: Sequence[EpochResult]) -> None:
         """Judges the trials that have epochs to come: to stop the others would save nothing."""
@@ -147,9 +164,11 @@ class TrainMLP:
         epochs_done = {lease: self._trials[lease.trial_id].epochs_done for lease in leases}
         lease_seconds = self._context.settings.lease_seconds
         with transaction(self._context.engine) as session:
-            held_ids = queue.record(session, self._sweep.id, epochs_done, self._unwritten_points, lease_seconds)
+            points = self._unwritten_points, lease_seconds, self._unwritten_diagnostics
+            held_ids = queue.record(session, self._sweep.id, epochs_done, *points)
         self._context.held_leases.keep_only(leases, held_ids)
         self._unwritten_points.clear()
+        self._unwritten_diagnostics.clear()
         self._recorded_at = time.monotonic()
 
     def _finish(self, trials: Sequence[TrialProgress]) -> None:

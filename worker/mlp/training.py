@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import torch
 
+from app.domain.diagnostics import NetworkDiagnostics
 from app.domain.runs import EpochResult, Run
 from worker.device.cuda_graph import Recorder, recorder_for
+from worker.mlp.diagnostics import Sample
 from worker.mlp.early_stopping import EarlyStopping
 from worker.mlp.fused.run_group import RunGroup, group_runs
 from worker.mlp.initializers import Parameters
@@ -36,7 +38,7 @@ class Training:
         states = states or {}
         split = split.with_dtype(dtype)
         recorder = recorder or recorder_for(split.train_x.device)
-        self._epoch = epochs_trained
+        self._epoch, self._split = epochs_trained, split
         self._groups = [RunGroup(members, split, recorder, states) for members in group_runs(runs)]
         self._patience = {run.key: run.config.patience for run in runs}
         self._early_stopping = {
@@ -58,6 +60,11 @@ class Training:
         early_stopping = self._early_stopping[result.key].after(result.val_loss)
         self._early_stopping[result.key] = early_stopping
         return replace(result, stopped=early_stopping.is_over(self._patience[result.key]))
+
+    def diagnostics(self, keys: Collection[Hashable]) -> dict[Hashable, NetworkDiagnostics]:
+        """What these runs do with the data set's fixed sample as they are now; their training is not changed by it."""
+        sample = Sample.of(self._split)
+        return {key: measured for group in self._groups for key, measured in group.diagnostics(keys, sample)}
 
     def parameters_of(self, keys: Collection[Hashable]) -> dict[Hashable, Parameters]:
         """Copies, on the CPU, of the layers of these runs as they are evaluated."""

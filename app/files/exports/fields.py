@@ -12,7 +12,7 @@ from sqlalchemy import Boolean, DateTime, Enum, Float, Integer, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import JSON
 
-from app.db.tables import Base, Epoch, Run, Sweep, Trial
+from app.db.tables import Base, Diagnostics, Epoch, Run, Sweep, Trial
 from app.errors import FieldError, InvalidError
 
 Kind = Literal["integer", "float", "boolean", "text", "name", "time", "uuid", "array", "json"]
@@ -77,6 +77,7 @@ _QUEUE = ("lease_token", "lease_until", "retrain_at", "epochs_trained", "bracket
 TRIAL = _fields(Trial, "id", "sweep_id", *_QUEUE)
 RUN = _fields(Run, "trial_id", "weights")
 EPOCH = _fields(Epoch, "trial_id")
+DIAGNOSTICS = _fields(Diagnostics, "trial_id")
 
 
 def to_json(value: Any) -> Any:

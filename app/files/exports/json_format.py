@@ -1,10 +1,10 @@
 """The JSON format: one document with the sweep's facts and its trials, one a line, with runs and curves."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from typing import IO, Any
 
-from app.files.exports.fields import EPOCH, import_error, to_json
+from app.files.exports.fields import DIAGNOSTICS, EPOCH, Field, import_error, to_json
 from app.files.exports.records import SweepRecord, TrialRecord
 
 MEDIA_TYPE = "application/json"
@@ -32,11 +32,17 @@ def _line(trial: TrialRecord) -> bytes:
     document = {**trial.facts, "runs": trial.runs}
     if trial.epochs is None:
         return json.dumps(document).encode()
-    # a list a figure: half the size of an object a point, and pandas.DataFrame(trial["epochs"]) is the table
-    columns = zip(*trial.epochs, strict=True) if trial.epochs else [()] * len(EPOCH)
-    document["epochs"] = dict(zip(EPOCH, map(list, columns), strict=True))
+    document["epochs"] = _columns(EPOCH, trial.epochs)
+    if trial.diagnostics is not None:
+        document["diagnostics"] = _columns(DIAGNOSTICS, trial.diagnostics)
     try:
         return json.dumps(document, allow_nan=False).encode()
     except ValueError:  # seldom, so that a million figures need not be looked at one by one
         document["epochs"] = {name: to_json(column) for name, column in document["epochs"].items()}
         return json.dumps(document).encode()
+
+
+def _columns(fields: Mapping[str, Field], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    """A list a figure: half the size of an object a point, and pandas.DataFrame(trial["epochs"]) is the table."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(fields)
+    return dict(zip(fields, map(list, columns), strict=True))

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Engine, Row, Select, select, text
 from sqlalchemy.orm import Session
 
-from app.db.tables import Epoch, Run, Sweep, Trial
-from app.files.exports.fields import EPOCH, RUN, SWEEP, TRIAL, to_json
+from app.db.tables import Diagnostics, Epoch, Run, Sweep, Trial
+from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, to_json
 from app.lifecycle import sweep_row
 
 FORMAT = "perceptune.sweep"
@@ -27,6 +27,7 @@ class TrialRecord:
     facts: dict[str, Any]  # by TRIAL's columns
     runs: list[dict[str, Any]]  # by RUN's columns
     epochs: Sequence[Sequence[Any]] | None  # rows of EPOCH's columns; None in an export without epochs
+    diagnostics: Sequence[Sequence[Any]] | None = None  # rows of DIAGNOSTICS's columns; None in an export without them
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,20 @@ class SweepRecord:
 
 
 @contextlib.contextmanager
-def open_sweep(engine: Engine, sweep_id: int, *, epochs: bool) -> Iterator[SweepRecord]:
+def open_sweep(engine: Engine, sweep_id: int, *, epochs: bool, diagnostics: bool = False) -> Iterator[SweepRecord]:
     """The sweep as it stands at this moment, read as it is used, a few thousand rows at a time.
 
-    Raises NotFoundError.
+    `diagnostics`: with them, where the sweep measures them. Raises NotFoundError.
     """
     with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session, session.begin():
         sweep = sweep_row.get(session, sweep_id)
         sizes = session.execute(_SIZES, {"sweep": sweep_id}).one()
+        diagnostics = diagnostics and sweep.diagnostics
         # closed before the session, whose connection goes to others: who reads may leave before the end
-        with contextlib.closing(_trials(session, sweep_id, epochs)) as trials:
+        with contextlib.closing(_trials(session, sweep_id, epochs, diagnostics)) as trials:
             yield SweepRecord(
                 name=sweep.name,
-                header=_header(sweep, sizes, epochs),
+                header=_header(sweep, sizes, epochs, diagnostics),
                 hyperparameters=sorted(sizes.names or [], key=_order(sweep)),
                 max_runs=sizes.max_runs,
                 with_epochs=epochs,
@@ -62,13 +64,14 @@ def open_sweep(engine: Engine, sweep_id: int, *, epochs: bool) -> Iterator[Sweep
             )
 
 
-def _header(sweep: Sweep, sizes: Row[Any], epochs: bool) -> dict[str, Any]:
+def _header(sweep: Sweep, sizes: Row[Any], epochs: bool, diagnostics: bool) -> dict[str, Any]:
+    counts = {"trials": sizes.trials, "runs": sizes.runs, "epochs": sizes.epochs if epochs else None}
     return {
         "format": FORMAT,
         "version": VERSION,
         "perceptune": version("perceptune"),
         "exported_at": datetime.now(UTC).isoformat(),
-        "counts": {"trials": sizes.trials, "runs": sizes.runs, "epochs": sizes.epochs if epochs else None},
+        "counts": counts | ({"diagnostics": sizes.diagnostics} if diagnostics else {}),
         "sweep": {"id": sweep.id} | {name: to_json(getattr(sweep, name)) for name in SWEEP},
     }
 
@@ -79,12 +82,14 @@ def _order(sweep: Sweep) -> Any:
     return lambda name: (place.get(name, len(place)), name)
 
 
-def _trials(session: Session, sweep_id: int, epochs: bool) -> Generator[TrialRecord]:
+def _trials(session: Session, sweep_id: int, epochs: bool, diagnostics: bool) -> Generator[TrialRecord]:
     of_sweep = Trial.sweep_id == sweep_id
     trials = select(*(getattr(Trial, name) for name in TRIAL)).where(of_sweep).order_by(Trial.number)
     runs = select(Trial.number, *(getattr(Run, name) for name in RUN)).join(Run).where(of_sweep)
     points = select(Trial.number, *(getattr(Epoch, name) for name in EPOCH)).join(Epoch).where(of_sweep)
     runs, points = runs.order_by(Trial.number, Run.seed), points.order_by(Trial.number, Epoch.seed, Epoch.epoch)
+    measured = select(Trial.number, *(getattr(Diagnostics, name) for name in DIAGNOSTICS)).join(Diagnostics)
+    measured = measured.where(of_sweep).order_by(Trial.number, Diagnostics.seed, Diagnostics.epoch)
     with contextlib.ExitStack() as cursors:
 
         def streamed(query: Select[Any]) -> Iterable[Sequence[Any]]:
@@ -94,12 +99,14 @@ def _trials(session: Session, sweep_id: int, epochs: bool) -> Generator[TrialRec
 
         runs_of = _GroupedRows(streamed(runs))
         points_of = _GroupedRows(streamed(points) if epochs else ())
+        diagnostics_of = _GroupedRows(streamed(measured) if diagnostics else ())
         for row in streamed(trials):
             facts = dict(zip(TRIAL, map(to_json, row), strict=True))
             yield TrialRecord(
                 facts,
                 [dict(zip(RUN, map(to_json, run), strict=True)) for run in runs_of.take(facts["number"])],
                 points_of.take(facts["number"]) if epochs else None,
+                diagnostics_of.take(facts["number"]) if diagnostics else None,
             )
 
 
@@ -128,5 +135,6 @@ _SIZES = text("""
            (SELECT CAST(coalesce(sum(runs), 0) AS bigint) FROM run_counts) AS runs,
            (SELECT coalesce(max(runs), 0) FROM run_counts) AS max_runs,
            (SELECT count(*) FROM epochs WHERE trial_id IN (SELECT id FROM sweep_trials)) AS epochs,
+           (SELECT count(*) FROM diagnostics WHERE trial_id IN (SELECT id FROM sweep_trials)) AS diagnostics,
            (SELECT array_agg(DISTINCT name) FROM sweep_trials, json_object_keys(params) AS name) AS names
 """)

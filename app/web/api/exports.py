@@ -53,7 +53,7 @@ def export_parquet(sweep: ExistingSweep, request: Request, epochs: Epochs = Fals
 
 @router.get("/{sweep_id}/export.json", response_class=Response, responses=_file_responses("application/json"))
 def export_json(sweep: ExistingSweep, request: Request, epochs: Epochs = True) -> Response:
-    """The whole sweep: what was posted, and every trial with its runs, lost attempts and learning curves."""
+    """The whole sweep: what was posted, and every trial with its runs, lost attempts, curves and diagnostics."""
     return _download(request, sweep, "json", epochs)
 
 
@@ -73,7 +73,11 @@ def _download(request: Request, sweep: Sweep, ending: str, epochs: bool) -> Resp
 
 def file_pieces(engine: Engine, sweep_id: int, ending: str, epochs: bool) -> Generator[bytes]:
     """The file in pieces of at least PIECE_BYTES, so that each is worth a turn of the server's event loop."""
-    with open_sweep(engine, sweep_id, epochs=epochs) as record, closing(FORMATS[ending].write(record)) as pieces:
+    with_diagnostics = epochs and ending == "json"
+    with (
+        open_sweep(engine, sweep_id, epochs=epochs, diagnostics=with_diagnostics) as record,
+        closing(FORMATS[ending].write(record)) as pieces,
+    ):
         buffer, size = [], 0
         for piece in pieces:
             buffer.append(piece)

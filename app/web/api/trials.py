@@ -60,6 +60,18 @@ def list_epochs(
     return queries.list_epochs(session, sweep_id, number, limit, after or 0)
 
 
+@router.get("/{number}/diagnostics", responses=problems(404))
+def list_diagnostics(
+    sweep_id: SweepId,
+    number: TrialNumber,
+    session: DatabaseSession,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Measurements a page.")] = 1_000,
+    after: Cursor = None,
+) -> schemas.Page[schemas.DiagnosticsOut]:
+    """What the networks of a trial did after each epoch, run by run; nothing where the sweep does not measure it."""
+    return queries.list_diagnostics(session, sweep_id, number, limit, after or 0)
+
+
 @router.post("/{number}/retry", responses=problems(404, 409))
 def retry_trial(sweep_id: SweepId, number: TrialNumber, session: DatabaseSession) -> schemas.TrialOut:
     """Trains a failed, cancelled or pruned trial anew, with the same parameters; an ended sweep goes on with it."""

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request, Response
 
 from app import queries, schemas
+from app.charts.diagnostics import TEXTS, Measure
 from app.charts.heatmap import EPOCHS_AXIS
 from app.charts.importance import LEAST_TRIALS
 from app.domain import transitions
@@ -29,6 +30,9 @@ router = APIRouter(include_in_schema=False)
 
 # They say more about another hyperparameter, which is off or of another kind in the book.
 _DETAILS = {"hidden_layers", "init_std", "init_range", "init_gain", "init_slope", "lr_step_epochs", "lr_gamma"}
+
+# What is drawn of a sweep that measures its networks; the chart has further measures.
+DIAGNOSED: tuple[Measure, ...] = ("dead", "activations", "gradients")
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,8 @@ class SweepView:
             panels.append(self._chart("history", "Best value by trial", "?include_excluded=true"))
         if self.sweep.epochs.done and not self.task.is_timing:
             panels.append(self._chart("curves", "Learning curves"))
+        if self.sweep.epochs.done and self.sweep.diagnostics:
+            panels += [self._diagnostics_chart(measure) for measure in DIAGNOSED]
         return panels
 
     @property
@@ -239,6 +245,10 @@ class SweepView:
     def _heatmap(self, x: str, y: str) -> ChartPanel:
         panel = self._chart("heatmap", f"Heat map of {x} and {y}", f"?{urlencode({'x': x, 'y': y})}")
         return replace(panel, id=f"heatmap-{y}")
+
+    def _diagnostics_chart(self, measure: Measure) -> ChartPanel:
+        address = f"/api/v1{self.link.path}/charts/diagnostics?measure={measure}"
+        return ChartPanel(f"diagnostics-{measure}", address, TEXTS[measure].title, full_width=True)
 
     def _chart(self, name: str, title: str, query: str = "", *, wide: bool = False) -> ChartPanel:
         return ChartPanel(name, f"/api/v1{self.link.path}/charts/{name}{query}", title, wide)

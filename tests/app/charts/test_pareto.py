@@ -55,8 +55,8 @@ def test_the_front_of_three_objectives_is_no_line() -> None:
 
 def test_it_is_a_chart_of_sweeps_with_several_objectives() -> None:
     """Others don't list it; asked for, it says why it is empty."""
-    assert [name for name, one in CHARTS.items() if not one.suits(sweep())] == ["pareto"]
-    assert all(one.suits(TWO) for one in CHARTS.values())
+    assert not CHARTS["pareto"].suits(sweep())
+    assert CHARTS["pareto"].suits(TWO)
     assert len(chart("pareto").figure(TWO, TRIALS).data) == 2
     assert len(chart("pareto").figure(TWO, []).data) == 0
     (note,) = chart("pareto").figure(sweep(), TRIALS).layout.annotations

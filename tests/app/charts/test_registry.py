@@ -27,7 +27,8 @@ def test_an_unknown_chart_is_told_which_exist() -> None:
     """404, with the names."""
     with pytest.raises(NotFoundError, match="no chart 'pie'; there are effect, heatmap, importance, curves, "):
         chart("pie")
-    assert list(CHARTS) == ["effect", "heatmap", "importance", "curves", "history", "regret", "pareto"]
+    names = ["effect", "heatmap", "importance", "curves", "diagnostics", "history", "regret", "pareto"]
+    assert list(CHARTS) == names
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,13 @@ def test_an_unknown_chart_is_told_which_exist() -> None:
         ("effect", {"y": "depth"}, "y", "the chart effect has x, color, close"),
         ("effect", {"close": "yes"}, "close", "must be true or false, not 'yes'"),
         ("curves", {"measure": "f1"}, "measure", "must be accuracy or loss, not 'f1'"),
+        (
+            "diagnostics",
+            {"measure": "size"},
+            "measure",
+            "must be one of dead, activations, gradients, classes, outputs",
+        ),
+        ("diagnostics", {"epoch": "-1"}, "epoch", "must be a whole number, 0 being before the first step, not '-1'"),
         ("pareto", {"x": "depth"}, "x", "'depth' is no objective of this sweep; there are val_accuracy"),
         ("history", {"x": "depth"}, "x", "the chart history has no options"),
         ("heatmap", {"y": "depth"}, "y", "'depth' is not a hyperparameter of this sweep"),

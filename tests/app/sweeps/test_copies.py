@@ -32,6 +32,7 @@ RICH = BODY | {
     "objective": {"metric": "val_loss", "direction": "minimize"},
     "stop": {"failures": 3},
     "keep_models": "all",
+    "diagnostics": True,
     "notes": "words",
     "tags": ["a", "b"],
     "priority": 5,

@@ -85,6 +85,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
     "best_by": st.sampled_from(["mean", "lower_bound"]),
     "stop": st.none() | st.fixed_dictionaries({}, optional={"seconds": st.floats(0.1, 1e6), "target": st.floats(0, 1)}),
     "keep_models": st.sampled_from(["best", "all"]),
+    "diagnostics": st.booleans(),
     "notes": st.just("") | words,
     "tags": st.lists(st.sampled_from(["a", "b; c", "ü"]), max_size=3),
     "priority": st.integers(-100, 100),

@@ -7,8 +7,10 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from app.domain.diagnostics import NetworkDiagnostics
 from app.domain.runs import EpochResult, Run
 from worker.device.cuda_graph import Recorder
+from worker.mlp.diagnostics import Sample, diagnose
 from worker.mlp.evaluation import Evaluation
 from worker.mlp.fused.epoch_steps import EpochSteps
 from worker.mlp.fused.layout import fusion_order
@@ -114,6 +116,12 @@ class RunGroup:
         for position, run in zip(self._positions, self.runs, strict=True):
             if run.key in keys:
                 yield run.key, self._model.member(position).to_cpu()
+
+    def diagnostics(self, keys: Collection[Hashable], sample: Sample) -> Iterator[tuple[Hashable, NetworkDiagnostics]]:
+        """What those of its runs that are among `keys` do with the sample, measured one after the other."""
+        for position, run in zip(self._positions, self.runs, strict=True):
+            if run.key in keys:
+                yield run.key, diagnose(self._model.member(position), sample)
 
     def leave(self, keys: Collection[Hashable]) -> bool:
         """Goes on without these runs, sooner or later in less memory; False when no run stays."""

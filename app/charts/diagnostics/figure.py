@@ -1,0 +1,105 @@
+"""Draws diagnostics: one panel a layer and one colour a trial, or of bottlenecks one panel a trial."""
+
+import math
+
+import plotly.graph_objects as go
+
+from app.charts.axis import whole_ticks
+from app.charts.diagnostics.parts import Boxes, DiagnosticsData, Line
+from app.charts.empty import empty_figure
+from app.charts.theme import INK, PALETTE, Trace, colors, faded, new_figure, scatter
+
+COLUMNS = 4  # panels side by side, at most
+MANY_POINTS = 20  # of a line; more are not marked one by one
+
+
+def diagnostics_figure(data: DiagnosticsData) -> go.Figure:
+    """Panels side by side on one scale; the legend names each trial once."""
+    if not data.panels:
+        return empty_figure("Nothing was measured", data.title, data.subtitle)
+    figure = new_figure(data.title, data.subtitle)
+    rows = -(-len(data.panels) // COLUMNS)
+    columns = -(-len(data.panels) // rows)
+    titles = [panel.title for panel in data.panels]
+    # plotly escapes nothing: titles are names that are escaped already
+    figure.set_subplots(rows, columns, subplot_titles=titles, shared_yaxes="all", vertical_spacing=0.24 / rows)
+    looks = _looks(data)
+    named_trials: set[int] = set()
+    for index, panel in enumerate(data.panels):
+        place = {"row": index // columns + 1, "col": index % columns + 1}
+        for line in panel.lines:
+            trace = _line_trace(line, looks[line.name.trial], named=line.name.trial not in named_trials)
+            figure.add_trace(trace, **place)
+            named_trials.add(line.name.trial)
+        if panel.boxes is not None:
+            figure.add_trace(_box_trace(panel.boxes), **place)
+    _draw_axes(figure, data, rows, columns)
+    return figure
+
+
+def _looks(data: DiagnosticsData) -> dict[int, dict[str, str]]:
+    """The colour of each trial, and the dash where a colour comes a second time."""
+    names = list(dict.fromkeys(line.name for panel in data.panels for line in panel.lines))
+    ordered = all(name.order is not None for name in names)
+    if ordered:
+        names.sort(key=lambda name: name.order or 0.0)
+    shades = colors(len(names), ordered=ordered)
+    return {
+        name.trial: {"color": shade, "dash": "dot" if shade in shades[:index] else "solid"}
+        for index, (name, shade) in enumerate(zip(names, shades, strict=True))
+    }
+
+
+def _draw_axes(figure: go.Figure, data: DiagnosticsData, rows: int, columns: int) -> None:
+    if data.x_title == "epoch":
+        figure.update_xaxes(**whole_ticks([int(x) for panel in data.panels for line in panel.lines for x in line.x]))
+    else:
+        figure.update_xaxes(type="category")
+    # what stands above another panel has its ticks below that one, and one title serves all rows: there is no more room
+    for index in range(len(data.panels) - columns):
+        figure.update_xaxes(row=index // columns + 1, col=index % columns + 1, showticklabels=False)
+    lowest = range(max(len(data.panels) - columns, 0), len(data.panels))
+    for index in lowest:
+        figure.update_xaxes(row=index // columns + 1, col=index % columns + 1, title_text=data.x_title)
+    figure.update_yaxes(row=(rows + 1) // 2, col=1, title_text=data.text.axis)
+    if data.text.log:
+        figure.update_yaxes(type="log", exponentformat="power", dtick=1 if _decades(data) >= 1 else None)
+    figure.update_layout(legend_title_text=data.by)
+
+
+def _decades(data: DiagnosticsData) -> float:
+    """How many powers of ten the lines span."""
+    numbers = [number for panel in data.panels for line in panel.lines for number in line.y if number > 0]
+    return math.log10(max(numbers) / min(numbers)) if numbers else 0.0
+
+
+def _line_trace(line: Line, look: dict[str, str], *, named: bool) -> Trace:
+    mode = "markers" if len(line.x) == 1 else "lines+markers" if len(line.x) <= MANY_POINTS else "lines"
+    return scatter(
+        x=line.x,
+        y=line.y,
+        name=line.name.text,
+        legendgroup=str(line.name.trial),
+        showlegend=named,
+        mode=mode,
+        line={**look, "width": 2},
+        marker={"color": look["color"], "size": 5},
+        hovertemplate=f"trial {line.name.trial}<br>%{{x}}: <b>%{{y:.4g}}</b><br>{line.name.text}<extra></extra>",
+    )
+
+
+def _box_trace(boxes: Boxes) -> Trace:
+    low, first_quarter, median, third_quarter, high = zip(*boxes.quantiles, strict=True)
+    return {
+        "type": "box",
+        "x": boxes.classes,
+        "lowerfence": low,
+        "q1": first_quarter,
+        "median": median,
+        "q3": third_quarter,
+        "upperfence": high,
+        "name": boxes.name.text,
+        "showlegend": False,
+        "line": {"color": INK, "width": 1.2},
+        "fillcolor": faded(PALETTE[0], 0.45),
+    }

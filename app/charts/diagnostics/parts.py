@@ -1,0 +1,91 @@
+"""The parts of the chart of diagnostics: its measures, panels, lines and boxes, and what they are made with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from app.charts.labels import TrialName
+
+Measure = Literal["dead", "activations", "gradients", "classes", "outputs", "bottleneck"]
+
+
+class MeasureText(NamedTuple):
+    """What a chart of a measure says."""
+
+    title: str
+    axis: str
+    note: str
+    log: bool = False
+
+
+TEXTS: Mapping[Measure, MeasureText] = {
+    "dead": MeasureText(
+        "Dead units", "share of dead units", "dead: the same output for every example, and no slope to change it"
+    ),
+    "activations": MeasureText(
+        "Size of activations", "root mean square", "outputs of each layer over 1,000 held-out examples", log=True
+    ),
+    "gradients": MeasureText(
+        "Size of gradients",
+        "root mean square",
+        "of the loss by each layer's weights, over 256 training examples",
+        log=True,
+    ),
+    "classes": MeasureText(
+        "Classes predicted", "classes", "how many classes a network predicts for at least one held-out example"
+    ),
+    "outputs": MeasureText(
+        "Different answers",
+        "different answers",
+        "over 1,000 held-out examples; answers are the same where no probability differs in three decimals",
+        log=True,
+    ),
+    "bottleneck": MeasureText(
+        "The number in a layer of one unit",
+        "before the activation",
+        "by class: box 25 to 75 %, line the median, whiskers 5 to 95 % of the held-out examples; each one run",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class DiagnosticsOptions:
+    """What is drawn."""
+
+    measure: Measure = "dead"
+    epoch: int | None = None  # None: over all epochs, and of a bottleneck after the last
+
+
+class Line(NamedTuple):
+    """Means over the seeds of one trial."""
+
+    name: TrialName
+    x: Sequence[int | str]  # epochs or layers
+    y: list[float]
+
+
+class Boxes(NamedTuple):
+    """The quantiles of one run's bottleneck."""
+
+    name: TrialName
+    classes: list[int]
+    quantiles: list[Sequence[float]]  # 5, 25, 50, 75 and 95 % by class
+
+
+class Panel(NamedTuple):
+    """One of the diagrams side by side."""
+
+    title: str
+    lines: Sequence[Line] = ()
+    boxes: Boxes | None = None
+
+
+class DiagnosticsData(NamedTuple):
+    """What the chart shows."""
+
+    title: str
+    subtitle: str
+    text: MeasureText
+    by: str  # the parameters that the lines' names are values of
+    x_title: str
+    panels: list[Panel]
