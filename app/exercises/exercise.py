@@ -7,11 +7,11 @@ from typing import Any, Literal
 import plotly.graph_objects as go
 
 from app.charts.registry import chart
-from app.charts.rows import EpochRow, SweepRow, TrialRow
+from app.charts.rows import DiagnosticsRow, EpochRow, SweepRow, TrialRow
 from app.exercises.answers.finding import Answer
 
 Preset = Literal["quick", "full"]
-Needs = Literal["epochs"]
+Needs = Literal["epochs", "diagnostics"]
 
 SOURCE = "Dive into Deep Learning, section 5.2.4"
 
@@ -24,6 +24,8 @@ class SweepData:
     trials: Sequence[TrialRow] = ()
     epochs: Sequence[EpochRow] = ()
     """Empty where the exercise does not need them."""
+    diagnostics: Sequence[DiagnosticsRow] = ()
+    """The same."""
 
 
 Measurements = Mapping[str, SweepData]
@@ -46,7 +48,9 @@ def chart_of(sweep: str, name: str, **options: str) -> Callable[[Measurements], 
 
     def draw(measurements: Measurements) -> go.Figure:
         data = measurements[sweep]
-        return chart(name).figure(data.sweep, data.trials, data.epochs, options)
+        definition = chart(name)
+        measured = data.diagnostics if definition.needs == "diagnostics" else data.epochs
+        return definition.figure(data.sweep, data.trials, measured, options)
 
     return draw
 

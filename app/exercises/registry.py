@@ -5,8 +5,16 @@ from app.exercises.exercise import Exercise
 from app.exercises.hidden_layers import HIDDEN_LAYERS
 from app.exercises.hidden_units import HIDDEN_UNITS
 from app.exercises.joint_search import JOINT_SEARCH
+from app.exercises.one_neuron import ONE_NEURON
 
-EXERCISES: dict[int, Exercise] = {entry.number: entry for entry in (HIDDEN_UNITS, HIDDEN_LAYERS, JOINT_SEARCH)}
+_ALL = (
+    HIDDEN_UNITS,
+    HIDDEN_LAYERS,
+    ONE_NEURON,
+    JOINT_SEARCH,
+)
+
+EXERCISES: dict[int, Exercise] = {entry.number: entry for entry in _ALL}
 
 
 def exercise(number: int) -> Exercise:

@@ -128,7 +128,7 @@ class EpochOut(BaseModel):
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Magnitude = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Quantiles = Annotated[
     list[Annotated[float, Field(allow_inf_nan=False)] | None],
     Field(min_length=len(QUANTILES), max_length=len(QUANTILES)),
@@ -150,10 +150,10 @@ class DiagnosticsOut(BaseModel):
         description="Of each hidden layer: the share of units that are dead. Such a unit's output varies by less than "
         "0.01 over the sample and its activation's slope is below 0.001 for every example: of ReLU it is 0 for each."
     )
-    activation_rms: list[Size | None] = Field(
+    activation_rms: list[Magnitude | None] = Field(
         description="Of each hidden layer, then of the logits: root mean square of its outputs over the held-out ones."
     )
-    gradient_rms: list[Size | None] = Field(
+    gradient_rms: list[Magnitude | None] = Field(
         description="Of each layer, the output's last: root mean square of the gradient by its weights of the loss "
         "(nats, mean over the 256 examples, without weight decay)."
     )

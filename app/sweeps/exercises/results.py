@@ -62,6 +62,7 @@ def measurements(session: Session, run: ExerciseRun) -> Measurements:
             chart_rows.measured_sweep(session, sweep),
             chart_rows.trial_rows(session, sweep.id),
             chart_rows.epoch_rows(session, sweep.id) if "epochs" in needs else (),
+            chart_rows.diagnostics_rows(session, sweep.id) if "diagnostics" in needs else (),
         )
         for sweep in sweeps_of(session, run)
     }

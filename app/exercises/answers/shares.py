@@ -1,0 +1,26 @@
+"""Shares of runs with their confidence intervals."""
+
+import math
+
+from app.domain.formatting import percent
+from app.exercises.answers.finding import Interval
+from app.exercises.answers.wording import share
+
+QUANTILE = 1.959964  # of the normal distribution, for 95 % confidence
+
+
+def share_interval(count: int, total: int) -> Interval | None:
+    """Wilson's interval of a share, which also holds for few runs and for shares of 0 and 1; None of no runs."""
+    if total == 0:
+        return None
+    square = QUANTILE**2
+    middle = (count + square / 2) / (total + square)
+    margin = QUANTILE / (total + square) * math.sqrt(count * (total - count) / total + square / 4)
+    return max(middle - margin, 0.0), min(middle + margin, 1.0)
+
+
+def share_text(count: int, total: int) -> str:
+    """`3 of 20 runs (5 % to 36 % with 95 % confidence)`."""
+    interval = share_interval(count, total)
+    bounds = f" ({percent(interval[0])} to {percent(interval[1])} with 95 % confidence)" if interval else ""
+    return f"{share(count, total)}{bounds}"

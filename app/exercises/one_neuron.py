@@ -1,0 +1,434 @@
+"""Exercise 3: why a hidden layer of one neuron is a bad idea, and what goes wrong in it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from statistics import fmean, stdev
+from typing import Any, Literal, NamedTuple
+
+import plotly.graph_objects as go
+
+from app.charts.empty import empty_figure
+from app.charts.rows import Axis, TrialRow
+from app.charts.theme import PALETTE, new_figure
+from app.charts.titles import subtitle
+from app.domain.datasets import DATASETS
+from app.domain.formatting import plural
+from app.exercises.answers.comparison import Comparison, compare, points, verdict
+from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs, median
+from app.exercises.answers.finding import Answer, Finding
+from app.exercises.answers.levels import Level, levels
+from app.exercises.answers.shares import share_interval, share_text
+from app.exercises.answers.wording import chance, judged_on, losses, recipe, runs_of, share, spread
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData, chart_of
+from app.exercises.figures import LevelLine, levels_figure
+
+ONE, WIDTHS = "one", "widths"
+OUTER = {"quick": 64, "full": 256}
+BOTTLENECKS = {"quick": (2, 8, 64), "full": tuple(2**k for k in range(1, 9))}
+ACTIVATIONS = {"quick": ("relu", "tanh"), "full": ("relu", "tanh", "sigmoid")}
+LADDER_ACTIVATIONS = ("relu", "tanh")
+EPOCHS = {"quick": 4, "full": 10}
+SEEDS = {"quick": {ONE: 10, WIDTHS: 5}, "full": {ONE: 20, WIDTHS: 5}}
+BOOK = "relu"
+MIDDLE_HALF, MIDDLE_90 = (1, 3), (0, 4)  # of the quantiles 5, 25, 50, 75 and 95 %
+
+Outcome = Literal["learns", "dead", "alive at chance"]
+OUTCOMES: Mapping[Outcome, str] = {
+    "learns": "better than chance",
+    "alive at chance": "at chance, the neuron alive",
+    "dead": "at chance, the neuron dead",
+}
+
+
+class Network(NamedTuple):
+    """A network of the comparison."""
+
+    bottleneck: int
+    activation: str
+
+
+Networks = Mapping[Network, Level[Network]]
+
+
+def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
+    """Many seeds of one neuron, and a ladder of wider bottlenecks; equal seeds are the same across both."""
+    outer = OUTER[preset]
+    return {
+        ONE: _body(preset, ONE, "one neuron", [[outer, 1, outer]], ACTIVATIONS[preset]),
+        WIDTHS: _body(
+            preset, WIDTHS, "wider", [[outer, width, outer] for width in BOTTLENECKS[preset]], LADDER_ACTIVATIONS
+        ),
+    }
+
+
+def _body(preset: Preset, sweep: str, name: str, layers: list[list[int]], activations: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": f"Exercise 3: {name} ({preset})",
+        "dataset": "fashion_mnist",
+        "space": {
+            "hidden_layers": layers,
+            "activation": list(activations),
+            "learning_rate": 0.1,
+            "epochs": EPOCHS[preset],
+            "batch_size": 256,
+        },
+        "sampler": "grid",
+        "seeds": SEEDS[preset][sweep],
+        "split": "holdout",
+        "objective": {"metric": "val_accuracy", "direction": "maximize"},
+        "diagnostics": True,
+    }
+
+
+def answer(measurements: Measurements) -> Answer | None:
+    """What one neuron costs, how many runs stay at chance, and what was measured in those."""
+    networks = _networks(measurements)
+    narrowest, widest = networks.get(Network(1, BOOK)), _widest(networks)
+    comparison = compare(narrowest, widest) if narrowest and widest else None
+    runs = diagnosed_runs(measurements[ONE])
+    if comparison is None or narrowest is None or widest is None or not runs:
+        return None
+    data = measurements[ONE]
+    return Answer(
+        sentence=_sentence(comparison, data, runs),
+        findings=[
+            _cost_finding(comparison, narrowest, widest),
+            *_chance_findings(data, runs),
+            *_separation_findings(data, runs),
+            *_answers_findings(measurements, runs),
+            *_enough_findings(networks, widest),
+            *_behind_findings(measurements),
+        ],
+        certainty=_certainty(runs),
+        caveats=_caveats(data, networks),
+        header=("bottleneck", "activation", "validation", "std", "runs", "at chance", "neurons dead", "answers"),
+        rows=_rows(measurements, networks),
+    )
+
+
+# ---- networks and runs
+
+
+def _networks(measurements: Measurements) -> Networks:
+    """The networks of both sweeps, narrow first."""
+    all_levels: dict[Network, Level[Network]] = {}
+    for data in measurements.values():
+        all_levels |= levels(data.trials, _network)
+    return dict(sorted(all_levels.items(), key=lambda item: (item[0].bottleneck, item[0].activation != BOOK, item[0])))
+
+
+def _network(trial: TrialRow) -> Network | None:
+    layers = trial.params.get("hidden_layers")
+    if not isinstance(layers, list) or len(layers) != 3:
+        return None
+    return Network(int(layers[1]), str(trial.params.get("activation", BOOK)))
+
+
+def _widest(networks: Networks) -> Level[Network] | None:
+    wider = [level for network, level in networks.items() if network.activation == BOOK and network.bottleneck > 1]
+    return wider[-1] if wider else None
+
+
+def outcome(data: SweepData, run: DiagnosedRun) -> Outcome:
+    """Whether a run learned, and if not whether all neurons of its bottleneck are dead after its last epoch."""
+    if run.value >= chance(data.sweep):
+        return "learns"
+    return "dead" if run.last.dead_share[1] == 1 else "alive at chance"
+
+
+def _by_activation(runs: Sequence[DiagnosedRun]) -> dict[str, list[DiagnosedRun]]:
+    by_activation: defaultdict[str, list[DiagnosedRun]] = defaultdict(list)
+    for run in runs:
+        network = _network(run.trial)
+        if network is not None:
+            by_activation[network.activation].append(run)
+    return dict(sorted(by_activation.items(), key=lambda item: item[0] != BOOK))
+
+
+# ---- findings
+
+
+def _sentence(comparison: Comparison, data: SweepData, runs: Sequence[DiagnosedRun]) -> str:
+    relu_runs = _by_activation(runs).get(BOOK, [])
+    stuck = [run for run in relu_runs if outcome(data, run) != "learns"]
+    dead = sum(outcome(data, run) == "dead" for run in stuck)
+    head = f"One neuron in the middle costs {points(comparison).replace(' less', '')}"
+    if comparison.difference.estimate >= 0:
+        head = f"One neuron in the middle brings {points(comparison)}"
+    if not stuck:
+        return f"{head}: {verdict(comparison)}. None of {plural(len(relu_runs), 'run')} stayed at chance."
+    return (
+        f"{head}: {verdict(comparison)}. {share(len(stuck), len(relu_runs)).capitalize()} with ReLU never left chance, "
+        f"and in {'all' if dead == len(stuck) else dead or 'none'} of these the neuron was dead."
+    )
+
+
+def _cost_finding(comparison: Comparison, narrowest: Level[Network], widest: Level[Network]) -> Finding:
+    difference = comparison.difference
+    text = (
+        f"With ReLU a bottleneck of one neuron reaches {spread(narrowest)} ({plural(narrowest.n, 'run')}), one of "
+        f"{widest.setting.bottleneck} {spread(widest)} ({plural(widest.n, 'run')}): {points(comparison)}, "
+        f"{verdict(comparison)}."
+    )
+    settings = {"bottleneck": 1, "activation": BOOK}
+    return Finding("cost", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)
+
+
+def _chance_findings(data: SweepData, runs: Sequence[DiagnosedRun]) -> list[Finding]:
+    """For each activation, how many runs stay at chance, and what was measured in them."""
+    findings = []
+    for activation, own_runs in _by_activation(runs).items():
+        stuck = [run for run in own_runs if outcome(data, run) != "learns"]
+        text = (
+            f"{activation}: {share_text(len(stuck), len(own_runs))} stayed at chance. {_cause(data, stuck, own_runs)}"
+        )
+        settings = {"bottleneck": 1, "activation": activation}
+        interval = share_interval(len(stuck), len(own_runs))
+        findings.append(
+            Finding(
+                f"at_chance_{activation}",
+                text.strip(),
+                len(stuck) / len(own_runs),
+                interval,
+                len(own_runs),
+                "share of runs",
+                settings,
+            )
+        )
+    return findings
+
+
+def _cause(data: SweepData, stuck: Sequence[DiagnosedRun], runs: Sequence[DiagnosedRun]) -> str:
+    """What the diagnostics of the runs at chance say."""
+    texts = []
+    dead = [run for run in stuck if outcome(data, run) == "dead"]
+    if dead:
+        born = sum(run.first.dead_share[1] == 1 for run in dead)
+        same = sum(run.last.distinct_outputs == 1 for run in dead)
+        texts.append(
+            f"In {len(dead)} of them the neuron is dead after the last epoch (in {born or 'none'} it was so before the "
+            f"first step): it says the same for every image, {share(same, len(dead), 'network')} gave every image the "
+            f"same answer, and the gradient of the first layer is {_size([run.last.gradient_rms[0] for run in dead])}."
+        )
+    alive = [run for run in stuck if outcome(data, run) == "alive at chance"]
+    if alive:
+        learning = [run for run in runs if outcome(data, run) == "learns"]
+        beside = f", and {_size([run.last.gradient_rms[0] for run in learning])} in runs that learn" if learning else ""
+        texts.append(
+            f"In {len(alive)} the neuron is alive, and the gradient of the first layer, in the middle of these runs, "
+            f"{_size([run.last.gradient_rms[0] for run in alive])}{beside}; at the start it was "
+            f"{_size([run.first.gradient_rms[0] for run in alive])}."
+        )
+    return " ".join(texts)
+
+
+def _size(sizes: Sequence[float | None]) -> str:
+    """The median of root mean squares."""
+    numbers = [size for size in sizes if size is not None]
+    if not numbers:
+        return "not finite"
+    middle = median(numbers)
+    return "0" if middle == 0 else f"{middle:.1g}"
+
+
+def _separation_findings(data: SweepData, runs: Sequence[DiagnosedRun]) -> list[Finding]:
+    """How many pairs of classes one number does not keep apart, in runs that learn."""
+    learning = [run for run in runs if outcome(data, run) == "learns"]
+    if not learning:
+        return []
+    halves, most = ([overlapping_pairs(run, part) for run in learning] for part in (MIDDLE_HALF, MIDDLE_90))
+    classes = DATASETS[data.sweep.dataset].classes
+    text = (
+        f"Behind the neuron all there is of an image is one number. Of the {classes * (classes - 1) // 2} pairs of "
+        f"classes {_mean(halves)} overlap in it with their middle halves, and {_mean(most)} with their middle 90 % "
+        f"(mean ± std over the {plural(len(learning), 'run')} that learn)."
+    )
+    level = _level(most)
+    return [
+        Finding("overlapping_pairs", text, level.mean, level.interval, level.n, "pairs of classes", {"bottleneck": 1})
+    ]
+
+
+def overlapping_pairs(run: DiagnosedRun, part: tuple[int, int]) -> int:
+    """Pairs of classes that overlap in what the neuron gives: ReLU makes the same 0 of all that is negative.
+
+    `part`: from which quantile to which. The other activations keep the order of what they are given.
+    """
+    is_relu = run.trial.params.get("activation", BOOK) == BOOK
+    ranges = []
+    for quantiles in run.last.bottleneck or ():
+        numbers = [number for number in quantiles if number is not None]
+        if len(numbers) == len(quantiles):  # of a class that the sample has
+            bounds = numbers[part[0]], numbers[part[1]]
+            ranges.append((max(bounds[0], 0.0), max(bounds[1], 0.0)) if is_relu else bounds)
+    return sum(first[0] <= second[1] and second[0] <= first[1] for first, second in combinations(ranges, 2))
+
+
+def _answers_findings(measurements: Measurements, runs: Sequence[DiagnosedRun]) -> list[Finding]:
+    """How many classes networks predict at all, with one neuron and with the widest bottleneck."""
+    relu_runs = _by_activation(runs).get(BOOK, [])
+    if not relu_runs:
+        return []
+    level = _level([run.last.predicted_classes for run in relu_runs])
+    wide_runs = _widest_runs(measurements)
+    beside = f"; with {_bottleneck(wide_runs[0])} they predict {_classes(wide_runs)}" if wide_runs else ""
+    text = f"With one ReLU neuron the networks predict {_classes(relu_runs)} for at least one image{beside}."
+    return [Finding("predicted_classes", text, level.mean, level.interval, level.n, "classes", {"bottleneck": 1})]
+
+
+def _widest_runs(measurements: Measurements) -> list[DiagnosedRun]:
+    runs = _by_activation(diagnosed_runs(measurements[WIDTHS])).get(BOOK, []) if WIDTHS in measurements else []
+    return [run for run in runs if _bottleneck(run) == max(map(_bottleneck, runs))]
+
+
+def _bottleneck(run: DiagnosedRun) -> int:
+    network = _network(run.trial)
+    return network.bottleneck if network else 0
+
+
+def _classes(runs: Sequence[DiagnosedRun]) -> str:
+    counts = [run.last.predicted_classes for run in runs]
+    return f"{_mean(counts)} classes (mean ± std, {plural(len(counts), 'run')})"
+
+
+def _enough_findings(networks: Networks, widest: Level[Network]) -> list[Finding]:
+    """The smallest bottleneck that is not clearly worse than the widest."""
+    for network, level in networks.items():
+        comparison = compare(level, widest) if network.activation == BOOK and level.n else None
+        if comparison is None or comparison.is_clear or comparison.difference.interval is None:
+            continue
+        if network == widest.setting:
+            return []
+        difference = comparison.difference
+        text = (
+            f"The smallest bottleneck that is not clearly worse than {widest.setting.bottleneck} is "
+            f"{network.bottleneck}: {spread(level)}, {points(comparison)}; {verdict(comparison)}."
+        )
+        settings = {"bottleneck": network.bottleneck, "activation": BOOK}
+        return [Finding("enough", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)]
+    return []
+
+
+def _behind_findings(measurements: Measurements) -> list[Finding]:
+    """How many neurons are dead in the layer that reads the one number."""
+    relu_runs = _by_activation(diagnosed_runs(measurements[ONE])).get(BOOK, [])
+    wide_runs = _widest_runs(measurements)
+    if not relu_runs or not wide_runs:
+        return []
+    level = _level([run.last.dead_share[2] for run in relu_runs])
+    wide = _level([run.last.dead_share[2] for run in wide_runs])
+    text = (
+        f"In the layer that reads the one number {100 * level.mean:.0f} % of the neurons are dead after the last epoch "
+        f"({plural(level.n, 'run')} with ReLU), behind {_bottleneck(wide_runs[0])} neurons {100 * wide.mean:.0f} % "
+        f"({plural(wide.n, 'run')})."
+    )
+    return [Finding("dead_behind", text, level.mean, level.interval, level.n, "share of neurons", {"bottleneck": 1})]
+
+
+def _level(values: Sequence[float]) -> Level[str]:
+    return Level("", dict(enumerate(map(float, values))))
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def _certainty(runs: Sequence[DiagnosedRun]) -> str:
+    counts = ", ".join(f"{activation} {len(own)}" for activation, own in _by_activation(runs).items())
+    return (
+        f"Runs with one neuron: {counts}. Intervals of shares are Wilson's; causes are read from what was measured in "
+        "each run."
+    )
+
+
+def _caveats(data: SweepData, networks: Networks) -> list[str]:
+    settings = recipe(data.trials)
+    return [
+        "Dead is a neuron whose output varies by less than 0.01 over 1,000 held-out images and whose activation has a "
+        "slope below 0.001 for each of them; a slower learner may only need more epochs or another rate.",
+        f"All networks were trained alike{f' ({settings})' if settings else ''}.",
+        judged_on(data.sweep),
+        *losses(data.trials, {_name(network): level for network, level in networks.items()}),
+    ]
+
+
+def _name(network: Network) -> str:
+    return f"{plural(network.bottleneck, 'neuron')} ({network.activation})"
+
+
+# ---- table and figures
+
+
+def _rows(measurements: Measurements, networks: Networks) -> list[tuple[str, ...]]:
+    runs: defaultdict[Network, list[tuple[SweepData, DiagnosedRun]]] = defaultdict(list)
+    for data in measurements.values():
+        for run in diagnosed_runs(data):
+            if (network := _network(run.trial)) is not None:
+                runs[network].append((data, run))
+    return [_cells(network, level, runs[network]) for network, level in networks.items()]
+
+
+def _cells(network: Network, level: Level[Network], runs: Sequence[tuple[SweepData, DiagnosedRun]]) -> tuple[str, ...]:
+    at_chance = sum(outcome(data, run) != "learns" for data, run in runs)
+    dead = fmean(run.last.dead_share[1] for _, run in runs) if runs else None
+    return (
+        str(network.bottleneck),
+        network.activation,
+        f"{level.mean:.4f}" if level.n else "diverged",
+        "" if level.std is None else f"{level.std:.4f}",
+        runs_of(level),
+        f"{at_chance} of {len(runs)}" if runs else "",
+        "" if dead is None else f"{100 * dead:.0f} %",
+        f"{median([run.last.distinct_outputs for _, run in runs]):g}" if runs else "",
+    )
+
+
+def accuracy_figure(measurements: Measurements) -> go.Figure:
+    """Accuracy by the width of the bottleneck, a line for each activation."""
+    networks = _networks(measurements)
+    activations = dict.fromkeys(network.activation for network in networks)
+    lines = [
+        LevelLine(
+            name, [(network.bottleneck, level) for network, level in networks.items() if network.activation == name]
+        )
+        for name in activations
+    ]
+    choices = tuple(dict.fromkeys(network.bottleneck for network in networks))
+    title = "Validation accuracy by width of the bottleneck"
+    return levels_figure(measurements[ONE].sweep, title, Axis("neurons in the middle", choices=choices), lines)
+
+
+def outcomes_figure(measurements: Measurements) -> go.Figure:
+    """For each activation, how many runs with one neuron learn, and of which the neuron is dead."""
+    data = measurements[ONE]
+    by_activation = _by_activation(diagnosed_runs(data))
+    title, text = "What becomes of runs with one neuron", subtitle(data.sweep, "dead: as measured after the last epoch")
+    if not by_activation:
+        return empty_figure(title=title, subtitle=text)
+    figure = new_figure(title, text)
+    for (kind, name), color in zip(OUTCOMES.items(), (PALETTE[2], PALETTE[4], PALETTE[1]), strict=True):
+        counts = [sum(outcome(data, run) == kind for run in runs) for runs in by_activation.values()]
+        figure.add_bar(x=list(by_activation), y=counts, name=name, marker_color=color)
+    figure.update_layout(barmode="stack").update_yaxes(title_text="runs").update_xaxes(type="category")
+    return figure
+
+
+ONE_NEURON = Exercise(
+    number=3,
+    title="A hidden layer of one neuron",
+    question="Why is it a bad idea to insert a hidden layer with a single neuron? What could go wrong?",
+    parts=("Why one neuron is a bad idea", "What could go wrong"),
+    sweeps=sweeps,
+    charts=(
+        ExerciseChart("accuracy", "Accuracy by width of the bottleneck", accuracy_figure),
+        ExerciseChart("outcomes", "What becomes of runs with one neuron", outcomes_figure),
+        ExerciseChart("number", "What the one number tells apart", chart_of(ONE, "diagnostics", measure="bottleneck")),
+        ExerciseChart("dead", "Dead neurons by layer", chart_of(WIDTHS, "diagnostics", measure="dead")),
+        ExerciseChart("gradients", "Gradients with one neuron", chart_of(ONE, "diagnostics", measure="gradients")),
+    ),
+    answer=answer,
+    subset="networks 64-b-64, 4 of 9 widths b, 2 of 3 activations, 4 of 10 epochs, half of the seeds",
+    whole="networks 256-b-256, b from 1 to 256, 3 activations, 10 epochs, 20 seeds of one neuron and 5 of wider ones",
+    needs=frozenset({"diagnostics"}),
+)
