@@ -113,7 +113,8 @@ def _float(value: object) -> float:
 
 
 def _spreads_out(numbers: Sequence[float]) -> bool:
-    """Whether they span two decades, or each is the same multiple of the one before, as in 8, 16, 32."""
+    """Whether they span two decades, or each is the same multiple of the one before: 8, 16, 32, or nearly 1, 3, 10."""
     ratios = [b / a for a, b in pairwise(numbers)]
-    geometric = len(ratios) >= 2 and max(ratios) - min(ratios) < 1e-6 * max(ratios)
+    tolerance = 0.15 if ratios and min(ratios) >= 2 else 1e-6
+    geometric = len(ratios) >= 2 and max(ratios) - min(ratios) < tolerance * max(ratios)
     return geometric or numbers[-1] >= 100 * numbers[0]

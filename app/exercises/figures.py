@@ -24,17 +24,19 @@ class LevelLine(NamedTuple):
 
 
 def levels_figure(
-    sweep: SweepRow, title: str, x: Axis, lines: Sequence[LevelLine], *notes: str, metric: str = ""
+    sweep: SweepRow, title: str, x: Axis, lines: Sequence[LevelLine], *notes: str, metric: str = "", close: bool = False
 ) -> go.Figure:
     """Means with bars of one standard deviation over seeds, every run a faint point; what diverged is counted.
 
-    `metric` is that of the values, the sweep's own if it is left out.
+    `metric` is that of the values, the sweep's own if it is left out. Along names there are no lines, and the kinds
+    stand side by side. With `close` the y axis is cut to the better half of the means.
     """
     metric = metric or sweep.objective.metric
     drawn_lines = [LevelLine(line.name, [item for item in line.levels if item[1].n]) for line in lines]
     diverged = sum(level.diverged for line in lines for _, level in line.levels)
     left_out = f"{plural(diverged, 'diverged run')} left out" if diverged else ""
-    text = subtitle(sweep, *notes, "bars: ± std over seeds", left_out)
+    cut = "close-up: the y axis shows the better half" if close else ""
+    text = subtitle(sweep, *notes, "bars: ± std over seeds", left_out, cut)
     if not any(line.levels for line in drawn_lines):
         return empty_figure(title=title, subtitle=text)
     figure = new_figure(title, text)
@@ -43,9 +45,27 @@ def levels_figure(
         color, symbol = PALETTE[i % len(PALETTE)], SYMBOLS[i % len(SYMBOLS)]
         figure.add_trace(_runs_trace(plan, line, color))
         figure.add_trace(_line_trace(plan, metric, line, {"color": color, "symbol": symbol}))
-    figure.update_yaxes(title_text=axis_title(metric))
+    by_name = plan.scale == "category"
+    drawn_levels = [level for line in drawn_lines for _, level in line.levels]
+    y_range = _better_half(sweep, drawn_levels) if close else _whole_range(drawn_levels) if by_name else None
+    figure.update_yaxes(title_text=axis_title(metric), range=y_range)
     draw_x_axis(figure, plan)
-    return figure
+    return figure.update_layout(scattermode="group" if by_name else "overlay")
+
+
+def _whole_range(drawn_levels: Sequence[Level[Any]]) -> tuple[float, float]:
+    """That of all runs: side by side, plotly would draw them from zero."""
+    runs = [run for level in drawn_levels for run in level.values.values()]
+    low, high = min(runs), max(runs)
+    room = max(0.12 * (high - low), 1e-3)
+    return low - room, high + room
+
+
+def _better_half(sweep: SweepRow, drawn_levels: Sequence[Level[Any]]) -> tuple[float, float]:
+    ranked = sorted((level.mean for level in drawn_levels), reverse=sweep.objective.maximize)
+    best, middle = ranked[0], ranked[len(ranked) // 2]
+    room = max(0.15 * abs(best - middle), 1e-3)
+    return min(best, middle) - room, max(best, middle) + room
 
 
 def _runs_trace(plan: AxisPlan, line: LevelLine, color: str) -> Trace:
@@ -55,6 +75,7 @@ def _runs_trace(plan: AxisPlan, line: LevelLine, color: str) -> Trace:
         y=[run for _, run in points],
         name=escape(line.name),
         legendgroup=line.name,
+        offsetgroup=line.name,
         showlegend=False,
         mode="markers",
         marker={"size": 5, "color": faded(color, 0.45)},
@@ -69,7 +90,8 @@ def _line_trace(plan: AxisPlan, metric: str, line: LevelLine, marker: dict[str, 
         y=[level.mean for level in levels],
         name=escape(line.name),
         legendgroup=line.name,
-        mode="lines+markers",
+        offsetgroup=line.name,
+        mode="markers" if plan.scale == "category" else "lines+markers",
         line={"width": 2, "color": marker["color"]},
         marker=marker | {"size": 8},
         error_y=error_bars([spread(metric, level.mean, level.std) for level in levels]),

@@ -1,17 +1,21 @@
 """The exercises that can be run, by number."""
 
 from app.errors import NotFoundError
+from app.exercises.activations import ACTIVATION
 from app.exercises.exercise import Exercise
 from app.exercises.hidden_layers import HIDDEN_LAYERS
 from app.exercises.hidden_units import HIDDEN_UNITS
 from app.exercises.joint_search import JOINT_SEARCH
+from app.exercises.learning_rate import LEARNING_RATE
 from app.exercises.one_neuron import ONE_NEURON
 
 _ALL = (
     HIDDEN_UNITS,
     HIDDEN_LAYERS,
     ONE_NEURON,
+    LEARNING_RATE,
     JOINT_SEARCH,
+    ACTIVATION,
 )
 
 EXERCISES: dict[int, Exercise] = {entry.number: entry for entry in _ALL}

@@ -23,7 +23,12 @@ def runs_of(level: Level[Any]) -> str:
 
 def chance(sweep: SweepRow) -> float:
     """Below this, an accuracy is no better than guessing."""
-    return 1 / DATASETS[sweep.dataset].classes + CHANCE_MARGIN
+    return guessing(sweep) + CHANCE_MARGIN
+
+
+def guessing(sweep: SweepRow) -> float:
+    """The accuracy of a guess."""
+    return 1 / DATASETS[sweep.dataset].classes
 
 
 def share(count: int, total: int, noun: str = "run") -> str:
