@@ -5,6 +5,7 @@ from app.exercises.activations import ACTIVATION
 from app.exercises.exercise import Exercise
 from app.exercises.hidden_layers import HIDDEN_LAYERS
 from app.exercises.hidden_units import HIDDEN_UNITS
+from app.exercises.initializations import INITIALIZATIONS_EXERCISE
 from app.exercises.joint_search import JOINT_SEARCH
 from app.exercises.learning_rate import LEARNING_RATE
 from app.exercises.one_neuron import ONE_NEURON
@@ -16,6 +17,7 @@ _ALL = (
     LEARNING_RATE,
     JOINT_SEARCH,
     ACTIVATION,
+    INITIALIZATIONS_EXERCISE,
 )
 
 EXERCISES: dict[int, Exercise] = {entry.number: entry for entry in _ALL}

@@ -1,0 +1,148 @@
+"""Exercise 9: the answer says what the rows say, depth by depth."""
+
+from pathlib import Path
+from statistics import fmean
+from typing import get_args
+
+import pytest
+from sqlalchemy import Engine
+
+from app.charts.rows import Axis, DiagnosticsRow, EpochRow, RunRow, SweepRow, TrialRow
+from app.domain.objectives import Objective
+from app.exercises.answers.finding import Answer, Finding
+from app.exercises.exercise import Preset, SweepData
+from app.exercises.initializations import NAMED, SCALES, answer, sweeps
+from tests.support.exercise_runs import Body, run_small
+
+NAMES = ("default", "normal", "orthogonal", "zeros")
+VALUES = {
+    1: {"default": (0.80, 0.81), "normal": (0.79, 0.82), "orthogonal": (0.82, 0.83), "zeros": (0.1, 0.1)},
+    2: {"default": (0.80, 0.81), "normal": (0.10, 0.105), "orthogonal": (0.84, 0.85), "zeros": (0.1, 0.1)},
+}
+
+
+def sweep(axis: str) -> SweepRow:
+    return SweepRow("starts", "fashion_mnist", "holdout", Objective("val_accuracy"), 2, {axis: Axis(axis)})
+
+
+def trial(number: int, layers: int, values: tuple[float, ...], **params: object) -> TrialRow:
+    runs = tuple(RunRow(seed, value) for seed, value in enumerate(values))
+    everything = {"hidden_layers": [8] * layers, **params, "learning_rate": 0.1, "epochs": 3}
+    return TrialRow(number, "complete", everything, fmean(values), None, runs)
+
+
+NAMED_TRIALS = [
+    trial(4 * (layers - 1) + place, layers, VALUES[layers][name], initialization=name)
+    for layers in (1, 2)
+    for place, name in enumerate(NAMES)
+]
+SCALED_TRIALS = [
+    trial(place, 2, values, initialization="normal", init_std=std)
+    for place, (std, values) in enumerate({0.01: (0.1, 0.1), 0.1: (0.8, 0.82), 1.0: (0.7, 0.74)}.items())
+]
+
+
+def measured(item: TrialRow, gradient: float, *, epoch: int = 0) -> list[DiagnosticsRow]:
+    sizes, dead = [gradient] * (depth(item) + 1), [0.0] * depth(item)
+    return [DiagnosticsRow(item.number, seed, epoch, dead, sizes, sizes, 1, 1.0, 1, None) for seed in (0, 1)]
+
+
+def depth(item: TrialRow) -> int:
+    layers = item.params["hidden_layers"]
+    assert isinstance(layers, list)
+    return len(layers)
+
+
+def curves(trials: list[TrialRow]) -> list[EpochRow]:
+    """All are at a half after the first epoch, and at their values after the third."""
+    return [
+        EpochRow(item.number, run.seed, epoch, 1.0, 0.5, 1.0, 0.5 + run.seed / 100 if epoch == 1 else run.value)
+        for item in trials
+        for run in item.runs
+        for epoch in (1, 3)
+    ]
+
+
+def answered() -> Answer:
+    gradients = {"default": 1e-3, "normal": 1e-6, "orthogonal": 1e-2, "zeros": 0.0}
+    rows = [row for item in NAMED_TRIALS for row in measured(item, gradients[str(item.params["initialization"])])]
+    # one layer of normal weights learns: its gradient is that of the default
+    rows = [row._replace(gradient_rms=[1e-3, 1e-3]) if row.trial == 1 else row for row in rows]
+    scaled_rows = [row for item in SCALED_TRIALS for row in measured(item, 1e-6 if item.number == 0 else 0.1)]
+    said = answer(
+        {
+            NAMED: SweepData(sweep("initialization"), NAMED_TRIALS, curves(NAMED_TRIALS), rows),
+            SCALES: SweepData(sweep("init_std"), SCALED_TRIALS, curves(SCALED_TRIALS), scaled_rows),
+        }
+    )
+    assert said is not None
+    return said
+
+
+def finding(name: str) -> Finding:
+    return next(item for item in answered().findings if item.name == name)
+
+
+def test_it_matters_where_differences_at_equal_seeds_are_clear() -> None:
+    """At one layer orthogonal is better by 0.02 at both seeds; normal by −0.01 and 0.01, which is not clear."""
+    assert (
+        "with 1 hidden layer 1 of 2, with 2 hidden layers 2 of 2 initializations differ clearly" in answered().sentence
+    )
+    shallow, deep = finding("differ_at_depth_1"), finding("differ_at_depth_2")
+    assert (shallow.estimate, shallow.n, deep.estimate) == (1, 2, 2)
+    assert "clearly better orthogonal (2.00 percentage points); not clear at 2 seeds normal." in shallow.text
+    assert "clearly worse normal (−70.25 percentage points); nothing is left unclear." in deep.text
+    assert deep.text.endswith("After the first epoch none of 2 differ clearly.")
+
+
+def test_the_first_pass_is_told_of_those_that_learn_and_those_that_do_not() -> None:
+    """Four runs at chance, two of them of normal weights in the deep network, began with the smallest gradients."""
+    began = finding("began_below")
+    assert (began.estimate, began.n) == (1.0, 4)
+    assert "is 1e-06 to 1e-06 in the 4 runs that stayed at chance, and 0.001 to 0.1 in the 14" in began.text
+
+
+def test_zeros_are_told_with_what_was_measured() -> None:
+    """All four runs are at chance, without any gradient in hidden layers."""
+    zeros = finding("zeros_at_chance")
+    assert (zeros.estimate, zeros.n) == (1.0, 4)
+    assert "is exactly 0 in all 4 runs, and all 4 runs predicted one class" in zeros.text
+
+
+def test_the_best_scale_is_compared_with_the_others() -> None:
+    """0.1 is best, and 0.01 loses clearly."""
+    best = finding("best_scale_at_depth_2")
+    assert best.settings == {"depth": 2, "init_std": 0.1}
+    assert best.estimate == pytest.approx(0.81)
+    assert "0.01 has 71.00 percentage points less" in best.text
+
+
+def test_its_grids_have_every_initialization() -> None:
+    """Ten by name and four scales, each at two depths, in both presets."""
+    for preset in get_args(Preset):
+        bodies = sweeps(preset)
+        assert len(bodies[NAMED]["space"]["initialization"]) == 10
+        assert bodies[SCALES]["space"]["init_std"] == [0.001, 0.01, 0.1, 1.0]
+        assert [len(layers) for layers in bodies[NAMED]["space"]["hidden_layers"]] == [1, 4]
+
+
+def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """What the answer says of real runs is what their rows say."""
+
+    def smaller(_: str, body: Body) -> Body:
+        return body | {"space": body["space"] | {"hidden_layers": [[16], [16] * 3]}, "seeds": 2}
+
+    run = run_small(engine, database_url, tmp_path, 9, smaller)
+    trials = run.data[NAMED].trials
+    assert len(trials) == 20
+    deep = {str(item.params["initialization"]): item.value or 0.0 for item in trials if depth(item) == 3}
+    assert deep["zeros"] < 0.2
+    assert run.finding("zeros_at_chance").n == 4
+    clear = run.finding("differ_at_depth_3")
+    assert clear.n == 2
+    assert f"({deep['default']:.4f}" in clear.text
+    scales = [item for item in run.data[SCALES].trials if depth(item) == 3]
+    best = max(scales, key=lambda item: item.value or 0.0)
+    assert run.finding("best_scale_at_depth_3").settings["init_std"] == best.params["init_std"]
+    assert len(run.answer.rows) == 28
+    assert all(count > 0 for count in run.charts.values())
