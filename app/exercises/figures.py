@@ -6,14 +6,16 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from app.charts.axis import AxisPlan, axis_plan, draw_x_axis, place_of
-from app.charts.configurations import error_bars, spread
+from app.charts.configurations import Spread, error_bars, spread
 from app.charts.empty import empty_figure
 from app.charts.labels import escape
 from app.charts.rows import Axis, SweepRow
-from app.charts.theme import PALETTE, SYMBOLS, Trace, faded, new_figure, scatter
-from app.charts.titles import axis_title, subtitle
+from app.charts.theme import INK, PALETTE, SYMBOLS, Trace, faded, new_figure, scatter
+from app.charts.titles import axis_title, subtitle, value_hover, value_title
 from app.domain.formatting import plural
+from app.domain.tasks import TASKS
 from app.exercises.answers.levels import Level
+from app.exercises.answers.ratios import Ratio
 
 
 class LevelLine(NamedTuple):
@@ -23,32 +25,51 @@ class LevelLine(NamedTuple):
     levels: Sequence[tuple[object, Level[Any]]]  # the value of x, and what it comes to
 
 
+class RatioLine(NamedTuple):
+    """What has one colour: ratios in the order of x."""
+
+    name: str
+    ratios: Sequence[tuple[object, Ratio]]  # the value of x, and the ratio there
+
+
 def levels_figure(
-    sweep: SweepRow, title: str, x: Axis, lines: Sequence[LevelLine], *notes: str, metric: str = "", close: bool = False
+    sweep: SweepRow,
+    title: str,
+    x: Axis,
+    lines: Sequence[LevelLine],
+    *notes: str,
+    metric: str = "",
+    close: bool = False,
+    log_y: bool = False,
 ) -> go.Figure:
     """Means with bars of one standard deviation over seeds, every run a faint point; what diverged is counted.
 
     `metric` is that of the values, the sweep's own if it is left out. Along names there are no lines, and the kinds
-    stand side by side. With `close` the y axis is cut to the better half of the means.
+    stand side by side. With `close` the y axis is cut to the better half of the means; `log_y` is for values that span
+    decades.
     """
     metric = metric or sweep.objective.metric
     drawn_lines = [LevelLine(line.name, [item for item in line.levels if item[1].n]) for line in lines]
     diverged = sum(level.diverged for line in lines for _, level in line.levels)
     left_out = f"{plural(diverged, 'diverged run')} left out" if diverged else ""
     cut = "close-up: the y axis shows the better half" if close else ""
-    text = subtitle(sweep, *notes, "bars: ± std over seeds", left_out, cut)
+    text = subtitle(sweep, *notes, f"bars: ± std over {TASKS[sweep.task].run_noun}s", left_out, cut)
     if not any(line.levels for line in drawn_lines):
         return empty_figure(title=title, subtitle=text)
     figure = new_figure(title, text)
     plan = axis_plan(x, [value for line in drawn_lines for value, _ in line.levels])
     for i, line in enumerate(line for line in drawn_lines if line.levels):
         color, symbol = PALETTE[i % len(PALETTE)], SYMBOLS[i % len(SYMBOLS)]
-        figure.add_trace(_runs_trace(plan, line, color))
-        figure.add_trace(_line_trace(plan, metric, line, {"color": color, "symbol": symbol}))
+        marker: dict[str, object] = {"color": color, "symbol": symbol}
+        figure.add_trace(_runs_trace(plan, line, color, value_hover(sweep.objective.metric)))
+        figure.add_trace(_line_trace(plan, metric, line, marker, value_hover(sweep.objective.metric)))
     by_name = plan.scale == "category"
     drawn_levels = [level for line in drawn_lines for _, level in line.levels]
     y_range = _better_half(sweep, drawn_levels) if close else _whole_range(drawn_levels) if by_name else None
-    figure.update_yaxes(title_text=axis_title(metric), range=y_range)
+    is_timing = TASKS[sweep.task].is_timing
+    figure.update_yaxes(title_text=value_title(metric) if is_timing else axis_title(metric), range=y_range)
+    if log_y:
+        figure.update_yaxes(type="log", range=None)
     draw_x_axis(figure, plan)
     return figure.update_layout(scattermode="group" if by_name else "overlay")
 
@@ -68,7 +89,43 @@ def _better_half(sweep: SweepRow, drawn_levels: Sequence[Level[Any]]) -> tuple[f
     return min(best, middle) - room, max(best, middle) + room
 
 
-def _runs_trace(plan: AxisPlan, line: LevelLine, color: str) -> Trace:
+def ratios_figure(sweep: SweepRow, title: str, x: Axis, lines: Sequence[RatioLine], *notes: str) -> go.Figure:
+    """Ratios with bars of 95 % confidence, and the line at 1 where both take as long."""
+    drawn_lines = [line for line in lines if line.ratios]
+    text = subtitle(sweep, *notes)
+    if not drawn_lines:
+        return empty_figure(title=title, subtitle=text)
+    figure = new_figure(title, text)
+    plan = axis_plan(x, [value for line in drawn_lines for value, _ in line.ratios])
+    for i, line in enumerate(drawn_lines):
+        color, symbol = PALETTE[i % len(PALETTE)], SYMBOLS[i % len(SYMBOLS)]
+        figure.add_trace(_ratios_trace(plan, line, {"color": color, "symbol": symbol}))
+    figure.add_hline(y=1, line={"color": INK, "width": 1, "dash": "dot"})
+    figure.update_yaxes(title_text="times", type="log")
+    draw_x_axis(figure, plan)
+    return figure
+
+
+def _ratios_trace(plan: AxisPlan, line: RatioLine, marker: dict[str, object]) -> Trace:
+    ratios = [value for _, value in line.ratios]
+    bars = [
+        Spread(value.estimate - value.interval[0], value.interval[1] - value.estimate) if value.interval else None
+        for value in ratios
+    ]
+    return scatter(
+        x=[place_of(plan, value) for value, _ in line.ratios],
+        y=[value.estimate for value in ratios],
+        name=escape(line.name),
+        mode="lines+markers",
+        line={"width": 2, "color": marker["color"]},
+        marker=marker | {"size": 8},
+        error_y=error_bars(bars),
+        text=[f"{escape(line.name)}<br>{plural(value.n, 'repeat')}" for value in ratios],
+        hovertemplate="<b>%{y:.3f} times</b> at %{x}<br>%{text}<extra></extra>",
+    )
+
+
+def _runs_trace(plan: AxisPlan, line: LevelLine, color: str, hover: str) -> Trace:
     points = [(place_of(plan, value), run) for value, level in line.levels for run in level.values.values()]
     return scatter(
         x=[place for place, _ in points],
@@ -79,11 +136,11 @@ def _runs_trace(plan: AxisPlan, line: LevelLine, color: str) -> Trace:
         showlegend=False,
         mode="markers",
         marker={"size": 5, "color": faded(color, 0.45)},
-        hovertemplate="one run: <b>%{y:.4f}</b><extra></extra>",
+        hovertemplate=f"one run: <b>{hover}</b><extra></extra>",
     )
 
 
-def _line_trace(plan: AxisPlan, metric: str, line: LevelLine, marker: dict[str, object]) -> Trace:
+def _line_trace(plan: AxisPlan, metric: str, line: LevelLine, marker: dict[str, object], hover: str) -> Trace:
     levels = [level for _, level in line.levels]
     return scatter(
         x=[place_of(plan, value) for value, _ in line.levels],
@@ -96,5 +153,5 @@ def _line_trace(plan: AxisPlan, metric: str, line: LevelLine, marker: dict[str, 
         marker=marker | {"size": 8},
         error_y=error_bars([spread(metric, level.mean, level.std) for level in levels]),
         text=[f"{escape(line.name)}<br>{plural(level.n, 'run')}" for level in levels],
-        hovertemplate="<b>%{y:.4f}</b> at %{x}<br>%{text}<extra></extra>",
+        hovertemplate=f"<b>{hover}</b> at %{{x}}<br>%{{text}}<extra></extra>",
     )

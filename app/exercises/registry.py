@@ -5,9 +5,11 @@ from app.exercises.activations import ACTIVATION
 from app.exercises.exercise import Exercise
 from app.exercises.hidden_layers import HIDDEN_LAYERS
 from app.exercises.hidden_units import HIDDEN_UNITS
+from app.exercises.implementations import IMPLEMENTATIONS
 from app.exercises.initializations import INITIALIZATIONS_EXERCISE
 from app.exercises.joint_search import JOINT_SEARCH
 from app.exercises.learning_rate import LEARNING_RATE
+from app.exercises.matrix_products import MATRIX_PRODUCTS
 from app.exercises.one_neuron import ONE_NEURON
 
 _ALL = (
@@ -16,6 +18,8 @@ _ALL = (
     ONE_NEURON,
     LEARNING_RATE,
     JOINT_SEARCH,
+    IMPLEMENTATIONS,
+    MATRIX_PRODUCTS,
     ACTIVATION,
     INITIALIZATIONS_EXERCISE,
 )

@@ -1,0 +1,45 @@
+"""Sentences about what timings were measured under: where, beside what, and what could not be measured at all."""
+
+from collections.abc import Sequence
+
+from app.charts.rows import TrialRow
+from app.domain.formatting import plural
+
+
+def circumstances_caveats(trials: Sequence[TrialRow]) -> list[str]:
+    """On which machines and threads it was timed, and what else these were doing; empty where nothing was."""
+    timed = [trial for trial in trials if trial.circumstances]
+    if not timed:
+        return []
+    places = dict.fromkeys(filter(None, map(_place, timed)))
+    texts = [f"Measured on {' and '.join(places)}."]
+    loads = [load for trial in timed for load in _first(trial, "load_before")]
+    disturbed = sum(not (trial.circumstances or {}).get("alone") for trial in timed)
+    if loads:
+        texts.append(
+            f"The machine's load average before the trials was {min(loads):.1f} to {max(loads):.1f}: what other "
+            "programs do shows in the spread, and, where it lasts, in the values."
+        )
+    if disturbed:
+        was = "were" if disturbed > 1 else "was"
+        texts.append(f"{plural(disturbed, 'trial')} {was} perhaps timed beside others of this service.")
+    return [" ".join(texts)]
+
+
+def _place(trial: TrialRow) -> str:
+    facts = trial.circumstances or {}
+    if facts.get("device") != "cpu":
+        return f"a {facts.get('device')}"
+    threads = facts.get("threads")
+    return f"a processor ({facts.get('processor')}) with {plural(int(str(threads)), 'thread')}"
+
+
+def _first(trial: TrialRow, name: str) -> list[float]:
+    values = (trial.circumstances or {}).get(name)
+    return [float(values[0])] if values else []
+
+
+def failures_text(trials: Sequence[TrialRow]) -> str:
+    """Why trials failed, each reason once: `there is no GPU that this worker may use.`; empty where none did."""
+    reasons = dict.fromkeys(trial.error for trial in trials if trial.state == "failed")
+    return "; ".join(reason.rstrip(".") for reason in reasons if reason) + "." if any(reasons) else ""

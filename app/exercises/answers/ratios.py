@@ -1,0 +1,83 @@
+"""Two levels of speeds or times divided: how many times as much the first one has, and how sure that is."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, variance
+from typing import Any
+
+from app.domain.formatting import number, plural
+from app.domain.paired_differences import student_quantile
+from app.exercises.answers.finding import Interval
+from app.exercises.answers.levels import CONFIDENCE, Level
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The geometric mean of the first values over that of the second ones."""
+
+    estimate: float
+    interval: Interval | None
+    """Of 95 % confidence, by Welch's test of the logarithms; None where one side has a single value."""
+    n: int
+    """Values of the side that has fewer."""
+    variance: float = 0.0
+    """Of the estimate's logarithm."""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out 1."""
+        return self.interval is not None and (self.interval[0] > 1 or self.interval[1] < 1)
+
+
+def ratio(first: Level[Any], second: Level[Any]) -> Ratio | None:
+    """The ratio of two levels, whose repeats have nothing in common; None where one has no values."""
+    return ratio_of(list(first.values.values()), list(second.values.values()))
+
+
+def ratio_of(first: Sequence[float], second: Sequence[float]) -> Ratio | None:
+    """The ratio of positive values that have nothing in common; None where there are none."""
+    if not first or not second:
+        return None
+    logs = [[math.log(value) for value in values] for values in (first, second)]
+    difference, n = fmean(logs[0]) - fmean(logs[1]), min(map(len, logs))
+    if n < 2:
+        return Ratio(math.exp(difference), None, n)
+    parts = [variance(values) / len(values) for values in logs]
+    total = sum(parts)
+    squares = sum(part**2 / (len(values) - 1) for part, values in zip(parts, logs, strict=True))
+    degrees = max(int(total**2 / squares), 1) if squares else n - 1
+    return Ratio(math.exp(difference), _interval(difference, total, degrees), n, total)
+
+
+def quotient(first: Ratio, second: Ratio) -> Ratio:
+    """How many times as large the first ratio is as the second, which have no values in common."""
+    n, difference = min(first.n, second.n), math.log(first.estimate / second.estimate)
+    if first.interval is None or second.interval is None:
+        return Ratio(math.exp(difference), None, n)
+    total = first.variance + second.variance
+    return Ratio(math.exp(difference), _interval(difference, total, n - 1), n, total)
+
+
+def _interval(difference: float, total: float, degrees: int) -> Interval:
+    margin = student_quantile(CONFIDENCE, degrees) * math.sqrt(total)
+    return (math.exp(difference - margin), math.exp(difference + margin))
+
+
+def times(value: Ratio, noun: str = "repeat") -> str:
+    """`1.34 times (1.20 to 1.50 with 95 % confidence, 5 repeats)`."""
+    size = f"{_rounded(value.estimate)} times"
+    if value.interval is None:
+        return f"{size} ({plural(value.n, noun)}, so nobody knows its spread)"
+    low, high = map(_rounded, value.interval)
+    return f"{size} ({low} to {high} with 95 % confidence, {plural(value.n, noun)})"
+
+
+def ratio_verdict(value: Ratio, noun: str = "repeat") -> str:
+    """`clear at 5 repeats`, or `not clear at 5 repeats`."""
+    return f"{'clear' if value.is_clear else 'not clear'} at {plural(value.n, noun)}"
+
+
+def _rounded(value: float) -> str:
+    """`1.34`, `0.97`, `12.3`: three digits, and a number near 1 as what it is beyond it."""
+    return f"{value:.3f}" if 0.9 < value < 1.1 else f"{value:.2f}" if value < 10 else number(value)

@@ -1,0 +1,116 @@
+"""The bus of the memory, for exercise 7: its bandwidth as measured, its width as read or else derived."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from app.charts.rows import TrialRow
+from app.domain.formatting import plural
+from app.domain.tasks import TASKS
+from app.exercises.answers.circumstances import failures_text
+from app.exercises.answers.finding import Finding
+from app.exercises.answers.levels import Level, best_level, levels
+from app.exercises.answers.wording import spread
+from app.exercises.exercise import SweepData
+
+BANDWIDTH = "gigabytes_per_second"
+USUAL_MEGATRANSFERS = 3_200  # a second, of DDR4-3200, the assumption of what is derived
+CHANNEL_BITS = 64
+
+
+class Pass(NamedTuple):
+    """What was timed."""
+
+    operation: str
+    threads: int
+
+
+def bus_findings(processor: SweepData, gpu: SweepData) -> list[Finding]:
+    """Bandwidth and width of the processor's memory and of the GPU's, each as far as it is known."""
+    return [*_processor_findings(processor), *_gpu_findings(gpu)]
+
+
+def _passes(data: SweepData) -> dict[Pass, Level[Pass]]:
+    return {key: level for key, level in levels(data.trials, _pass).items() if level.n}
+
+
+def _pass(trial: TrialRow) -> Pass:
+    params = TASKS["time_memory"].complete(trial.params)
+    return Pass(str(params["operation"]), int(params["threads"]))
+
+
+def _processor_findings(data: SweepData) -> list[Finding]:
+    best = best_level(_passes(data))
+    if best is None:
+        reason = failures_text(data.trials)
+        return [Finding("bandwidth_cpu", f"The memory was not measured: {reason}", unit="GB/s")] if reason else []
+    facts = _facts(data, best)
+    return [_bandwidth("cpu", "The processor's memory", data, best), *_width(best, facts)]
+
+
+def _gpu_findings(data: SweepData) -> list[Finding]:
+    best = best_level(_passes(data))
+    if best is None:
+        return []
+    findings = [_bandwidth("gpu", "The GPU's memory", data, best)]
+    bits = _facts(data, best).get("memory_bus_bits")
+    if bits:
+        text = f"The GPU's driver says that its memory bus is {bits} bits wide."
+        findings.append(Finding("bus_bits_gpu", text, float(bits), unit="bits"))
+    else:
+        findings.append(Finding("bus_bits_gpu", "The GPU's driver does not say how wide its bus is.", unit="bits"))
+    return findings
+
+
+def _bandwidth(device: str, subject: str, data: SweepData, best: Level[Pass]) -> Finding:
+    """The operation that is fastest, with the arrays that it moved."""
+    operations = [
+        f"{key.operation} {spread(level, BANDWIDTH)}"
+        for key, level in _passes(data).items()
+        if key.threads == best.setting.threads
+    ]
+    text = (
+        f"{subject} moves {spread(best, BANDWIDTH)} at most, {plural(best.n, 'repeat')}{_arrays(_facts(data, best))}: "
+        f"{', '.join(operations)}."
+    )
+    settings = {"operation": best.setting.operation, "threads": best.setting.threads}
+    return Finding(f"bandwidth_{device}", text, best.mean, best.interval, best.n, "GB/s", settings)
+
+
+def _arrays(facts: Mapping[str, Any]) -> str:
+    array, cache = facts.get("array_bytes"), facts.get("cache_bytes")
+    text = f", on {plural(facts['threads'], 'thread')}" if facts.get("threads") else ""
+    if not array:
+        return text
+    text += f", with arrays of {array / 2**20:,.0f} MiB"
+    return f"{text}, {array / cache:.1f} times the last cache that the system reports" if cache else text
+
+
+def _width(best: Level[Pass], facts: Mapping[str, Any]) -> list[Finding]:
+    """The width of the processor's bus by the board's tables, else the least that the bandwidth allows."""
+    modules = facts.get("memory_modules")
+    if modules:
+        widths = [module["width_bits"] for module in modules]
+        width_text = " or ".join(map(str, sorted(set(widths))))
+        text = (
+            f"The board's tables name {plural(len(modules), 'module')} of memory of {width_text} bits each, "
+            f"{sum(widths)} together: the bus is as wide where each has a channel of its own, which they do not say."
+        )
+        return [Finding("bus_bits_cpu", text, float(sum(widths)), unit="bits")]
+    bits = best.mean * 8_000 / USUAL_MEGATRANSFERS
+    interval = (
+        None if best.interval is None else (bits * best.interval[0] / best.mean, bits * best.interval[1] / best.mean)
+    )
+    channels = max(1, -(-int(bits) // CHANNEL_BITS))
+    text = (
+        "The width of the processor's bus can't be read here: the board's tables are closed or empty. Derived, and not "
+        f"read: at {USUAL_MEGATRANSFERS:,} million transfers a second, as DDR4-3200 has, the bandwidth above needs at "
+        f"least {bits:.0f} bits, so at least {plural(channels, 'channel')} of {CHANNEL_BITS}. What the cores can't use "
+        "does not show, so the bus may be much wider."
+    )
+    return [Finding("bus_bits_cpu_derived", text, bits, interval, best.n, "bits at least, derived")]
+
+
+def _facts(data: SweepData, best: Level[Pass]) -> Mapping[str, Any]:
+    """What the trial of this level was measured under."""
+    trials = [trial for trial in data.trials if trial.circumstances and _pass(trial) == best.setting]
+    return (trials[0].circumstances or {}) if trials else {}

@@ -1,0 +1,119 @@
+from pathlib import Path
+from statistics import fmean, geometric_mean, stdev
+
+import pytest
+from sqlalchemy import Engine
+
+from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
+from app.domain.objectives import Objective
+from app.exercises.answers.finding import Answer
+from app.exercises.exercise import SweepData
+from app.exercises.implementations import COMPILED, EPOCHS, answer, ratio_figure, seconds_figure
+from tests.support.exercise_runs import Body, run_small
+
+AXES = {name: Axis(name) for name in ("implementation", "hidden_units", "depth")}
+SWEEP = SweepRow(
+    "epochs", "fashion_mnist", "holdout", Objective("seconds_per_epoch", False), 3, AXES, task="time_training"
+)
+FACTS = {"device": "cpu", "processor": "a chip", "threads": 1, "alone": True, "load_before": [0.5, 0.4, 0.3]}
+
+
+def trial(number: int, implementation: str, width: int, *seconds: float, depth: int = 1) -> TrialRow:
+    params = {"implementation": implementation, "hidden_units": width, "depth": depth, "examples": 10_000}
+    runs = tuple(RunRow(repeat, value) for repeat, value in enumerate(seconds))
+    return TrialRow(number, "complete", params, fmean(seconds), stdev(seconds), runs, circumstances=FACTS)
+
+
+TRIALS = (
+    trial(0, "scratch", 16, 0.040, 0.041, 0.042),
+    trial(1, "concise", 16, 0.080, 0.081, 0.082),
+    trial(2, "fused", 16, 0.008, 0.009, 0.010),
+    trial(3, "scratch", 256, 0.150, 0.152, 0.154),
+    trial(4, "concise", 256, 0.140, 0.153, 0.166),
+    trial(5, "fused", 256, 0.090, 0.091, 0.092),
+)
+FAILED = TrialRow(
+    0, "failed", {"implementation": "compiled"}, None, None, error="torch.compile does not work here: no compiler"
+)
+
+
+def answered(*trials: TrialRow, compiled: tuple[TrialRow, ...] = ()) -> Answer:
+    said = answer({EPOCHS: SweepData(SWEEP, trials), COMPILED: SweepData(SWEEP, compiled)})
+    assert said is not None
+    return said
+
+
+def test_the_framework_is_compared_with_the_book_s_network() -> None:
+    """At 256 units their times can't be told apart, and the answer says at how many repeats."""
+    said = answered(*TRIALS)
+    assert said.sentence.startswith("With 256 units in 1 hidden layer, an epoch by the framework takes 1.0")
+    assert "not clear at 3 repeats" in said.sentence
+    first = said.findings[0]
+    assert first.estimate == pytest.approx(
+        geometric_mean([0.140, 0.153, 0.166]) / geometric_mean([0.150, 0.152, 0.154])
+    )
+    assert first.interval is not None
+    assert first.interval[0] < 1 < first.interval[1]
+    assert (first.n, first.unit) == (3, "times")
+    assert "0.1530 ± 0.0130 s by the framework" in first.text
+
+
+def test_how_it_changes_with_size_is_told() -> None:
+    """Twice the time of a small network, and as much of a large one: that is a clear change."""
+    said = answered(*TRIALS)
+    finding = next(finding for finding in said.findings if finding.name == "change_with_size")
+    assert "From 12,730 to 203,530 parameters the framework goes from 1.98 to 1.00 times" in finding.text
+    assert "that it changes is clear at 3 repeats" in finding.text
+    assert finding.estimate == pytest.approx(1.98 / 1.004, rel=0.01)
+
+
+def test_what_did_not_compile_is_said() -> None:
+    """With the compiler's reason, and without a figure."""
+    said = answered(*TRIALS, compiled=(FAILED,))
+    finding = next(finding for finding in said.findings if finding.name == "compiled_to_concise")
+    assert finding.estimate is None
+    assert finding.text == "Not measured by torch.compile: torch.compile does not work here: no compiler."
+
+
+def test_what_it_rests_on_is_said() -> None:
+    """The processor, its threads, what else it did, and what is in the time."""
+    text = " ".join(answered(*TRIALS).caveats)
+    assert "a processor (a chip) with 1 thread" in text
+    assert "load average before the trials was 0.5 to 0.5" in text
+    assert "An epoch is 10,000 images here" in text
+
+
+def test_without_both_there_is_no_answer() -> None:
+    """The question compares two."""
+    assert answer({EPOCHS: SweepData(SWEEP, TRIALS[:1]), COMPILED: SweepData(SWEEP)}) is None
+
+
+def test_the_charts_have_seconds() -> None:
+    """Times with their unit, multiples around the line at 1."""
+    data = {EPOCHS: SweepData(SWEEP, TRIALS), COMPILED: SweepData(SWEEP)}
+    assert seconds_figure(data).layout.yaxis.title.text == "Time of an epoch (s)"
+    assert [trace.name for trace in ratio_figure(data).data] == ["by the framework (torch.nn)", "fused with others"]
+
+
+def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """What the answer says of real repeats is what their rows say."""
+
+    def smaller(name: str, body: Body) -> Body:
+        space = body["space"] | {"hidden_units": [4, 16], "depth": 1, "examples": 512}
+        if name == COMPILED:  # compiling takes half a minute
+            space |= {"implementation": "scratch", "hidden_units": 8}
+        return body | {"space": space, "seeds": 3}
+
+    run = run_small(engine, database_url, tmp_path, 6, smaller)
+    values = {
+        (str(item.params["implementation"]), item.params["hidden_units"]): [r.value or 0.0 for r in item.runs]
+        for item in run.data[EPOCHS].trials
+    }
+    assert len(values) == 6
+    expected = geometric_mean(values["concise", 16]) / geometric_mean(values["scratch", 16])
+    assert run.finding("concise_to_scratch").estimate == pytest.approx(expected)
+    assert run.finding("concise_to_scratch").n == 3
+    assert run.finding("seconds_scratch").estimate == pytest.approx(fmean(values["scratch", 16]))
+    assert run.finding("fused_to_concise").settings["hidden_units"] == 16
+    assert len(run.answer.rows) == 7
+    assert all(run.charts.values())

@@ -1,0 +1,168 @@
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean, geometric_mean, stdev
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
+from app.domain.objectives import Objective
+from app.exercises.answers.finding import Answer, Finding
+from app.exercises.exercise import SweepData
+from app.exercises.matrix_products import GPU, GPU_MEMORY, MEMORY, NARROW, PRODUCTS, answer, close_figure, sweeps
+from tests.support.exercise_runs import Body, run_small
+
+AXES = {"size": Axis("size")}
+SWEEP = SweepRow("products", "fashion_mnist", "holdout", Objective("gflops"), 3, AXES, task="time_matmul")
+BANDWIDTH = SweepRow("memory", "fashion_mnist", "holdout", Objective("gigabytes_per_second"), 3, {}, task="time_memory")
+FACTS: dict[str, Any] = {
+    "device": "cpu",
+    "processor": "a chip",
+    "threads": 1,
+    "alone": True,
+    "load_before": [0.5, 0.4, 0.3],
+    "cache_bytes": 2**25,
+    "memory_bus_bits": None,
+    "memory_modules": None,
+}
+NO_GPU = "there is no GPU that this worker may use"
+
+
+def trial(size: int, *values: float, device: str = "cpu", dtype: str = "float32") -> TrialRow:
+    params = {"size": size, "dtype": dtype, "device": device}
+    runs = tuple(RunRow(repeat, value) for repeat, value in enumerate(values))
+    return TrialRow(size, "complete", params, fmean(values), stdev(values), runs, circumstances=FACTS)
+
+
+def moved(operation: str, *values: float, facts: Mapping[str, Any] = FACTS) -> TrialRow:
+    runs = tuple(RunRow(repeat, value) for repeat, value in enumerate(values))
+    params = {"operation": operation, "threads": 1}
+    circumstances = {**facts, "array_bytes": 2**27}
+    return TrialRow(0, "complete", params, fmean(values), stdev(values), runs, circumstances=circumstances)
+
+
+def failed(error: str) -> TrialRow:
+    return TrialRow(0, "failed", {"size": 1024, "device": "gpu"}, None, None, error=error)
+
+
+FAST, SLOW = (80.0, 81.0, 82.0), (40.0, 40.5, 41.0)
+TRIALS = [trial(size, *(FAST if size % 8 == 0 else SLOW)) for size in (1016, 1022, 1023, 1024, 1025, 1026, 1028, 1032)]
+STREAM = (moved("copy", 9.0, 10.0, 11.0), moved("triad", 19.0, 20.0, 21.0))
+
+
+def answered(products: list[TrialRow] = TRIALS, **trials: list[TrialRow]) -> Answer:
+    data = {
+        name: SweepData(BANDWIDTH if "memory" in name else SWEEP, trials.get(name, []))
+        for name in (NARROW, GPU, MEMORY, GPU_MEMORY)
+    }
+    said = answer({PRODUCTS: SweepData(SWEEP, products), **data})
+    assert said is not None
+    return said
+
+
+def finding(said: Answer, name: str) -> Finding:
+    return next(finding for finding in said.findings if finding.name == name)
+
+
+def test_misaligned_sizes_are_compared_with_aligned_ones() -> None:
+    """Half as fast at every size: clear over the sizes, and the answer says that there was no GPU."""
+    said = answered(gpu=[failed(NO_GPU)])
+    assert said.sentence == (
+        "On the processor, matrices whose size is not divisible by 8 are multiplied at 0.50 times (0.50 to 0.50 with "
+        "95 % confidence, 3 sizes) the speed of aligned ones: clear at 3 sizes. A GPU was not measured: there is no "
+        "GPU that this worker may use."
+    )
+    assert "rests on 3 aligned sizes and 5 misaligned sizes around 1 power of two" in said.certainty
+    next_size = finding(said, "size_cpu_plus_1")
+    assert next_size.estimate == pytest.approx(0.5)
+    assert "40.50 ± 0.50 GFLOP/s" in next_size.text
+    assert "clear at 3 repeats" in next_size.text
+    assert finding(said, "gpu_to_cpu").estimate is None
+
+
+def test_a_difference_within_the_noise_is_not_clear() -> None:
+    """The interval holds 1."""
+    said = answered([trial(1024, 70.0, 80.0, 90.0), trial(1025, 72.0, 78.0, 89.0), trial(1032, 71.0, 80.0, 88.0)])
+    assert "not clear at 3 repeats" in finding(said, "size_cpu_plus_1").text
+
+
+def test_devices_and_types_are_compared_where_they_are() -> None:
+    """At the same size, with their ratio."""
+    on_gpu = [trial(1024, 8000.0, 8100.0, 8200.0, device="gpu"), trial(1025, 8000.0, 8100.0, 8200.0, device="gpu")]
+    on_gpu.append(trial(1024, 16000.0, 16200.0, 16400.0, device="gpu", dtype="bfloat16"))
+    said = answered(gpu=on_gpu, bfloat16=[trial(1024, 400.0, 405.0, 410.0, dtype="bfloat16")])
+    assert finding(said, "gpu_to_cpu").estimate == pytest.approx(100)
+    assert finding(said, "bfloat16_cpu").estimate == pytest.approx(5)
+    assert finding(said, "bfloat16_gpu").estimate == pytest.approx(2)
+    assert "On the GPU, " in said.sentence
+    assert "1.000 times (1 size, so nobody knows its spread)" in said.sentence
+    assert {row[0] for row in said.rows} == {"cpu", "gpu"}
+
+
+def test_a_type_that_is_not_there_is_said() -> None:
+    """With the reason."""
+    assert "bfloat16 was not measured on the processor: it has none." in answered(bfloat16=[failed("it has none")]).text
+
+
+def test_the_width_of_the_bus_is_derived_and_said_to_be() -> None:
+    """20 GB/s at 3,200 million transfers a second need 50 bits, which is one channel of 64."""
+    said = answered(memory=[*STREAM])
+    assert "20.00 ± 1.00 GB/s at most, 3 repeats, on 1 thread, with arrays of 128 MiB, 4.0 times" in said.text
+    width = finding(said, "bus_bits_cpu_derived")
+    assert width.estimate == pytest.approx(50)
+    assert width.unit == "bits at least, derived"
+    assert "Derived, and not read" in width.text
+    assert "at least 1 channel of 64" in width.text
+
+
+def test_the_width_of_the_bus_is_read_where_it_can_be() -> None:
+    """From the board's tables for a processor, from the driver for a GPU."""
+    module = {"width_bits": 64, "megatransfers_per_second": 3200}
+    board = FACTS | {"memory_modules": [module, module]}
+    gpu = FACTS | {"device": "a GPU", "memory_bus_bits": 5120, "threads": None}
+    said = answered(
+        memory=[moved("copy", 9.0, 10.0, 11.0, facts=board)], gpu_memory=[moved("copy", 900.0, 910.0, 920.0, facts=gpu)]
+    )
+    assert "2 modules of memory of 64 bits each, 128 together" in finding(said, "bus_bits_cpu").text
+    assert finding(said, "bus_bits_gpu").estimate == 5120
+    assert "bus_bits_cpu_derived" not in said.figures
+
+
+def test_the_book_s_sizes_are_in_both_presets() -> None:
+    """With denser sizes around them and around other powers of two."""
+    for preset in ("quick", "full"):
+        sizes = sweeps(preset)[PRODUCTS]["space"]["size"]
+        assert {1024, 1025, 1026, 1028, 1032, 512, 513, 2048, 2049} <= {*sizes}
+
+
+def test_the_chart_tells_aligned_sizes_apart() -> None:
+    """By name, side by side, with the unit on the axis."""
+    empty = {name: SweepData(SWEEP) for name in (NARROW, GPU, MEMORY, GPU_MEMORY)}
+    figure = close_figure({PRODUCTS: SweepData(SWEEP, TRIALS), **empty})
+    assert figure.layout.yaxis.title.text == "Speed of the product (GFLOP/s)"
+    assert {trace.name for trace in figure.data} == {"cpu, divisible by 8", "cpu, not divisible by 8"}
+
+
+def test_a_small_run(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """What the answer says of real repeats is what their rows say; there is no GPU for the tests' worker."""
+
+    def smaller(name: str, body: Body) -> Body:
+        changes: Body = {"array_mib": 1} if name in (MEMORY, GPU_MEMORY) else {"size": [63, 64, 65, 72]}
+        if name == MEMORY:
+            changes["threads"] = 1
+        if name == GPU:
+            changes["dtype"] = "float32"
+        return body | {"space": body["space"] | changes, "seeds": 3}
+
+    run = run_small(engine, database_url, tmp_path, 7, smaller)
+    values = {item.params["size"]: [r.value or 0.0 for r in item.runs] for item in run.data[PRODUCTS].trials}
+    next_size = run.finding("size_cpu_plus_1")
+    assert next_size.estimate == pytest.approx(geometric_mean(values[65]) / geometric_mean(values[64]))
+    assert run.finding("speed_cpu").estimate == pytest.approx(fmean(values[64]))
+    bandwidth = max(item.value or 0.0 for item in run.data[MEMORY].trials)
+    assert run.finding("bandwidth_cpu").estimate == pytest.approx(bandwidth)
+    assert run.finding("bus_bits_cpu_derived").estimate == pytest.approx(bandwidth * 2.5)
+    assert NO_GPU in run.answer.sentence
+    assert len(run.answer.rows) in (4, 8)  # with bfloat16 where the processor has it
+    assert all(run.charts.values())
