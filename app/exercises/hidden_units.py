@@ -92,8 +92,8 @@ def _smallest_as_good(widths: Widths, best: Level[int]) -> Level[int]:
 
 def _sentence(widths: Widths, best: Level[int], smallest: Level[int]) -> str:
     text = (
-        f"Of the {count_text(len(widths))} widths tried, {_units(best.setting)} are best, with a mean validation "
-        f"accuracy of {best.mean:.4f}"
+        f"Of the {count_text(len(widths))} widths tried, {best.setting} is best, with a mean validation accuracy of "
+        f"{best.mean:.4f}"
     )
     if smallest.setting < best.setting:
         return f"{text}; {smallest.setting} can't be told from {best.setting} at {plural(best.n, 'seed')}."
@@ -117,7 +117,7 @@ def _smallest_findings(data: SweepData, best: Level[int], smallest: Level[int]) 
     parameters = large.parameter_count(*shape) / small.parameter_count(*shape)
     arithmetic = large.training_cost(*shape) / small.training_cost(*shape)
     text = (
-        f"{_units(smallest.setting)} reach {spread(smallest)}: {best.setting} have {points(comparison)}, which is "
+        f"{_units(smallest.setting)} reach {spread(smallest)}: {best.setting} has {points(comparison)}, which is "
         f"{verdict(comparison)}. The smaller network has {parameters:.1f} times fewer parameters and takes "
         f"{arithmetic:.1f} times less arithmetic."
     )
@@ -165,12 +165,12 @@ def _certainty(widths: Widths, best: Level[int]) -> str:
         return "One run a width: without more seeds nobody can say how much of this is luck."
     won, seeds = wins(widths, best)
     rivals = [level for level in sound(widths).values() if level.setting != best.setting]
-    text = f"{_units(best.setting)} are best in {won} of {seeds} seeds."
+    text = f"{best.setting} is the best width in {won} of {seeds} seeds."
     if not rivals:
         return text
     rival = max(rivals, key=lambda level: level.mean)
     comparison = compare(best, rival)
-    return text if comparison is None else f"{text} Next is {rival.setting}: {best.setting} have {points(comparison)}."
+    return text if comparison is None else f"{text} Next is {rival.setting}: {best.setting} has {points(comparison)}."
 
 
 def _caveats(data: SweepData, widths: Widths, best: Level[int]) -> list[str]:

@@ -1,7 +1,12 @@
-"""The exercises' pages: started, read, and tried by hand in a real browser."""
+"""The exercises' pages, read and tried by hand in a real browser, and their notebook."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
@@ -11,12 +16,18 @@ from sqlalchemy import Engine
 from app.config import Settings
 from app.db.engine import connect, transaction
 from app.db.tables import ExerciseRun
+from app.exercises.registry import EXERCISES
+from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import creation
 from app.sweeps.creation import ExerciseSweep
+from app.sweeps.exercises import runs
+from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.browser
+
+NOTEBOOK = ROOT / "examples" / "exercises.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +93,33 @@ def test_a_reader_tries_one_more_network(page: Page, server: str, engine: Engine
     expect(page.locator(".try-panel .tag")).to_contain_text(re.compile(r"^1: "))
     expect(page.locator(".try-panel .tag")).to_have_text(re.compile(r"1: 0\.\d{4}"), timeout=90_000)
     expect(page.locator("#chart-accuracy .legendtext").filter(has_text="tried here")).to_be_visible(timeout=15_000)
+
+
+def test_the_notebook_has_a_cell_for_each_exercise_and_no_outputs() -> None:
+    """What it shows is made where it is run."""
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells]
+    assert [source for source in sources if source.startswith("answer(")] == [f"answer({n})" for n in EXERCISES]
+    assert [f"## {number}. {entry.title}" for number, entry in EXERCISES.items()] == [
+        source for source in sources if source.startswith("## ")
+    ]
+    assert all(not cell.get("outputs") for cell in cells)
+
+
+def test_the_notebook_shows_answers_and_charts(server: str, engine: Engine, tmp_path: Path) -> None:
+    """Exercise 1 was run before; of the others a run was cancelled, which is shown as it is."""
+    ended_run(server, engine, "quick")
+    with transaction(engine) as session:
+        for number in EXERCISES:
+            if number != 1:
+                for sweep in runs.sweeps_of(session, runs.start(session, number, "quick")):
+                    sweep_row.change_state(session, sweep.id, "cancel")
+    command = [sys.executable, "-m", "jupyter", "execute", str(NOTEBOOK), f"--output={tmp_path / 'out.ipynb'}"]
+    variables = os.environ | {"PERCEPTUNE_URL": server, "JUPYTER_PLATFORM_DIRS": "1", "IPYTHONDIR": str(tmp_path)}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    cells = json.loads((tmp_path / "out.ipynb").read_text(encoding="utf-8"))["cells"]
+    answers = ["".join(cell["source"]) for cell in cells].index("answer(1)")
+    outputs = cells[answers]["outputs"]
+    assert "Of the two widths tried" in "".join(outputs[0]["text"])
+    assert any("application/vnd.plotly.v1+json" in output.get("data", {}) for output in outputs)

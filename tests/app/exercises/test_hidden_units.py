@@ -56,7 +56,7 @@ def test_the_best_and_the_smallest_as_good_are_found_at_equal_seeds() -> None:
     """16 units have .005, .010 and .003 more than 8 units: at three seeds the interval still has zero in it."""
     said = answered(LADDER)
     assert said.sentence == (
-        "Of the five widths tried, 16 hidden units are best, with a mean validation accuracy of 0.8160; "
+        "Of the five widths tried, 16 is best, with a mean validation accuracy of 0.8160; "
         "8 can't be told from 16 at 3 seeds."
     )
     best, smallest = finding(said, "best"), finding(said, "smallest_as_good")
@@ -75,14 +75,14 @@ def test_a_difference_that_the_pairs_settle_is_settled() -> None:
     said = answered(trials)
     assert "and no smaller width is as good" in said.sentence
     assert "smallest_as_good" not in said.figures
-    assert "best in 3 of 3 seeds" in said.certainty
+    assert "the best width in 3 of 3 seeds" in said.certainty
 
 
 def test_the_best_is_the_one_of_the_sweep() -> None:
     """The answer names the configuration that the sweep's page calls the best, by whatever it is chosen."""
     said = answer({NAME: SweepData(with_best(SWEEP, LADDER[3]), LADDER)})
     assert said is not None
-    assert "8 hidden units are best" in said.sentence
+    assert "8 is best" in said.sentence
     assert said.rows[said.best_row or 0][0] == "8"
 
 
