@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, cast
 
-from app.charts.curves import CurvesOptions, Measure
 from app.charts.diagnostics import TEXTS, DiagnosticsOptions
 from app.charts.diagnostics import Measure as DiagnosticsMeasure
 from app.charts.effect import EffectOptions
 from app.charts.heatmap import EPOCHS_AXIS, HeatmapOptions
 from app.charts.importance import ImportanceOptions
 from app.charts.pareto import ParetoOptions
+from app.charts.progress.curves import CurvesOptions, Measure
 from app.charts.progress.regret import SPENT, RegretOptions
 from app.charts.rows import SweepRow
 from app.errors import FieldError, InvalidError

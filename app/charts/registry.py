@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-from app.charts.curves import CurvesOptions, curves_data, curves_figure
 from app.charts.diagnostics import diagnostics_data, diagnostics_figure
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.empty import empty_figure
@@ -20,6 +19,7 @@ from app.charts.heatmap import (
 )
 from app.charts.importance import importance_data, importance_figure
 from app.charts.labels import varying
+from app.charts.lens import OPTIONS as LENS
 from app.charts.options import (
     Query,
     curves_options,
@@ -33,6 +33,7 @@ from app.charts.options import (
     regret_options,
 )
 from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
+from app.charts.progress.curves import CurvesOptions, curves_data, curves_figure
 from app.charts.progress.history import history_data, history_figure
 from app.charts.progress.regret import regret_data, regret_figure
 from app.charts.rows import DiagnosticsRow, EpochMean, EpochRow, SweepRow, TrialRow
@@ -92,7 +93,10 @@ class Chart:
         query = query or {}
         for option in query:
             if option not in self.options:
-                refuse(option, f"the chart {self.name} has {joined(self.options) or 'no options'}")
+                refuse(
+                    option,
+                    f"the chart {self.name} has {joined(self.options) or 'no options'}, and each has {joined(LENS)}",
+                )
         return self.draw(sweep, trials, epochs, self.parse(sweep, query))
 
 

@@ -46,6 +46,7 @@ class SweepRow:
     started_at: datetime | None = None
     task: str = "train_mlp"  # what its trials measure
     diagnostics: bool = False  # whether its networks are measured after each epoch
+    lens: str = ""  # what of the sweep is in sight, in words; empty for all of it
 
 
 class RunRow(NamedTuple):

@@ -49,6 +49,12 @@ def ranked(sweep: SweepRow, scored: Sequence[Scored]) -> list[Scored]:
     return sorted(scored, key=lambda item: sweep.objective.rank(item.value, item.trial.number))
 
 
+def best_and_worst(sweep: SweepRow, trials: Sequence[TrialRow]) -> list[TrialRow]:
+    """Of more trials than curves are drawn, those that are best and worst, by their values."""
+    by_rank = [item.trial for item in ranked(sweep, [*finished(trials), *pruned(trials)])]
+    return by_rank if len(by_rank) <= CURVES else by_rank[: CURVES // 2] + by_rank[-CURVES // 2 :]
+
+
 def thinned(items: Sequence[T], limit: int) -> list[T]:
     """At most `limit` of the items, evenly spread, the first and the last among them."""
     if len(items) <= limit:

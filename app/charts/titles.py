@@ -90,7 +90,7 @@ def subtitle(sweep: SweepRow, *notes: str) -> str:
     """Data set, split, seeds and the notes that are not empty. It always says where test images validated."""
     facts = " · ".join([*_data_facts(sweep), plural(sweep.seeds, TASKS[sweep.task].run_noun)])
     book = ["The test images were used for validation, as in the book"] if sweep.split == "book" else []
-    return "<br>".join([facts, *book, *filter(None, notes)])
+    return "<br>".join(filter(None, [facts, *book, sweep.lens, *notes]))
 
 
 def _data_facts(sweep: SweepRow) -> list[str]:

@@ -331,7 +331,7 @@ def optimum_figure(measurements: Measurements) -> go.Figure:
     data = measurements[SWEEP]
     by_epochs = rates_by_epochs(data)
     optima = [optimum for epochs, rates in by_epochs.items() if (optimum := optimum_of(epochs, rates))]
-    title = "The best learning rate by number of epochs"
+    title = "Best learning rate by epochs"
     text = subtitle(data.sweep, "bars: rates that are not clearly worse", "of the rates tried, so in steps")
     if not optima:
         return empty_figure(title=title, subtitle=text)

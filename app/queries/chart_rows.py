@@ -13,16 +13,18 @@ from pydantic_core import from_json
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from app.charts.lens import WHOLE, Lens, refuse_metric
 from app.charts.options import Query
-from app.charts.registry import Chart, Curves
+from app.charts.registry import Chart, Curves, Needs
 from app.charts.rows import Axis, BestRow, DiagnosticsRow, EpochMean, EpochRow, RunRow, SweepRow, TrialRow
-from app.charts.select import CURVES, EPOCHS
+from app.charts.select import CURVES, EPOCHS, best_and_worst
 from app.db.tables import Diagnostics, Sweep, Trial
 from app.domain.sampling import traits_of
 from app.domain.space import Choice, Range, parse_space
 from app.domain.tasks import TASKS
 from app.queries.best_configurations import best_configurations
 from app.queries.objective_values import with_objectives
+from app.queries.run_values import with_values
 
 EPOCH_MEANS = 30  # epochs of a curve on a heat map
 
@@ -65,23 +67,50 @@ def measured_sweep(session: Session, sweep: Sweep, *, include_excluded: bool = F
 
 
 def chart_rows(
-    session: Session, sweep: Sweep, chart: Chart, query: Query | None = None, *, include_excluded: bool = False
+    session: Session,
+    sweep: Sweep,
+    chart: Chart,
+    query: Query | None = None,
+    *,
+    lens: Lens = WHOLE,
+    include_excluded: bool = False,
 ) -> tuple[SweepRow, list[TrialRow], Curves]:
-    """What the chart is drawn from with these options, and no more: runs and curves only where it shows them."""
+    """What the chart is drawn from with these options, and no more: runs and curves only where it shows them.
+
+    Raises InvalidError for options that it can't have.
+    """
     row = measured_sweep(session, sweep, include_excluded=include_excluded)
     needs = chart.rows_needed(query or {})
-    if TASKS[sweep.task].is_timing and needs in ("epochs", "epoch_means"):
+    is_timing = TASKS[sweep.task].is_timing
+    if is_timing and needs in ("epochs", "epoch_means"):
         needs = "runs"  # it has no curves
-    if needs in ("epochs", "diagnostics"):
+    refuse_metric(lens, "timings" if is_timing else needs)
+    if needs in ("epochs", "diagnostics") and not lens.chooses:
         ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
-        rows = _epochs_of(session, ids) if needs == "epochs" else diagnostics_rows(session, sweep.id, ids)
-        return replace(row, trials_with_curves=trials_with_curves), trials, rows
+        return replace(row, trials_with_curves=trials_with_curves), trials, _curves(session, sweep, needs, ids)
     trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=needs == "runs")
+    if lens.metric.kind != "last":
+        trials = with_values(session, sweep, trials, lens.metric)
+    if lens != WHOLE:
+        row, trials = lens.through(row, trials)
+    if needs in ("epochs", "diagnostics"):
+        with_curves = [trial for trial in trials if trial.epochs > 0]
+        drawn_trials = best_and_worst(row, with_curves)
+        ids = _ids_of(session, sweep, drawn_trials)
+        return replace(row, trials_with_curves=len(with_curves)), drawn_trials, _curves(session, sweep, needs, ids)
     if needs == "epoch_means":
-        numbers = chart.picked_trials(row, trials, query or {})
-        return row, trials, epoch_means(session, sweep, numbers)
+        return row, trials, epoch_means(session, sweep, chart.picked_trials(row, trials, query or {}))
     return row, with_objectives(session, sweep, trials) if needs == "objectives" else trials, []
+
+
+def _curves(session: Session, sweep: Sweep, needs: Needs, ids: Sequence[int]) -> Curves:
+    return _epochs_of(session, ids) if needs == "epochs" else diagnostics_rows(session, sweep.id, ids)
+
+
+def _ids_of(session: Session, sweep: Sweep, trials: Sequence[TrialRow]) -> list[int]:
+    numbers = [trial.number for trial in trials]
+    return [*session.scalars(select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.number.in_(numbers)))]
 
 
 def epoch_means(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[EpochMean]:

@@ -1,1 +1,1 @@
-"""Charts of how a search gets on: by trial, by time and by epochs trained."""
+"""Charts of how trainings and searches get on: by epoch, by trial and by time."""

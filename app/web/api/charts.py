@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app import schemas
 from app.charts import registry
+from app.charts.lens import divide, parse_lens
 from app.charts.page import Fact, Section, page
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
@@ -42,6 +43,9 @@ def get_chart(
 ) -> Response:
     """The chart with the options of the query string, e.g. `effect?x=hidden_units&color=activation`.
 
+    Every chart takes a lens too: `metric=last|best|mean_last=k|at_epoch=n`, `state=complete,pruned`, `top=20` (in per
+    cent), `where=depth=1,learning_rate<0.1`.
+
     The `ETag` tells the sweep's revision: send it as `If-None-Match` and 304 says that nothing changed.
     """
     chart = registry.chart(name)
@@ -49,14 +53,18 @@ def get_chart(
     etag = etag_of(sweep.id, sweep.revision)
     if is_unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag})
-    options = {key: value for key, value in request.query_params.items() if key not in {"format", "include_excluded"}}
+    parameters = {
+        key: value for key, value in request.query_params.items() if key not in {"format", "include_excluded"}
+    }
+    lens_options, options = divide(parameters)
+    lens = parse_lens(chart_rows.chart_sweep(sweep), lens_options)
 
     def draw() -> go.Figure:
-        rows = chart_rows.chart_rows(session, sweep, chart, options, include_excluded=include_excluded)
+        rows = chart_rows.chart_rows(session, sweep, chart, options, lens=lens, include_excluded=include_excluded)
         return chart.figure(*rows, options)
 
     if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch
-        key = (etag, name, include_excluded, *sorted(options.items()))
+        key = (etag, name, include_excluded, *sorted(parameters.items()))
         text = request.app.state.chart_cache.get_or_make(key, lambda: str(draw().to_json()))
         return Response(text, media_type="application/json", headers=_revalidated(etag))
     facts = sweep_provenance(session, sweep)

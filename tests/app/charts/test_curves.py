@@ -1,6 +1,6 @@
 import pytest
 
-from app.charts.curves import CurvesOptions, Line, curves_data, curves_figure
+from app.charts.progress.curves import CurvesOptions, Line, curves_data, curves_figure
 from app.charts.rows import Axis, TrialRow
 from tests.support.chart_examples import complete, curve, sweep, with_best
 

@@ -192,6 +192,9 @@ def test_charts_of_a_fresh_sweep_are_valid_and_say_that_they_are_empty(client: T
         assert "No " in json.dumps(answer.json()["layout"])
         assert client.get(chart["url"], headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
     assert client.get(f"{place}/charts/effect?x=nothing").status_code == 422
+    assert client.get(f"{place}/charts/history?where=hidden_units<9&top=20&metric=best").status_code == 200
+    wrong_lens = client.get(f"{place}/charts/history?metric=first")
+    assert (wrong_lens.status_code, wrong_lens.json()["errors"][0]["loc"]) == (422, ["query", "metric"])
     assert client.get(f"{place}/charts/nothing").status_code == 404
     assert "<html" in client.get(f"{place}/charts/effect?x=hidden_units&format=html").text
 

@@ -1,0 +1,99 @@
+"""The values of runs in real tables, as a lens wants them."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from app.charts.lens import MetricLens, parse_lens
+from app.charts.registry import CHARTS
+from app.charts.rows import TrialRow
+from app.db.engine import transaction
+from app.errors import InvalidError
+from app.lifecycle import sweep_row
+from app.queries import chart_rows
+from app.schemas import SweepCreate
+from app.sweeps import creation
+
+# Trial 0 for 4 epochs: its seed 0 is best after 2, its seed 1 stopped after 2. Trial 1 for 2 epochs.
+_FINISH = """
+    INSERT INTO epochs (trial_id, seed, epoch, train_loss, val_loss, val_accuracy, seconds)
+        SELECT t.id, e.seed, e.epoch, 1.0, 1.0, e.accuracy, 0.1 FROM trials t JOIN (VALUES
+            (0, 0, 1, 0.1), (0, 0, 2, 0.8), (0, 0, 3, 0.5), (0, 0, 4, 0.7), (0, 1, 1, 0.2), (0, 1, 2, 0.6),
+            (1, 0, 1, 0.3), (1, 0, 2, 0.4), (1, 1, 1, 0.3), (1, 1, 2, 0.4)
+        ) AS e (number, seed, epoch, accuracy) ON e.number = t.number WHERE t.sweep_id = :sweep;
+    INSERT INTO runs (trial_id, seed, state, value, seconds)
+        SELECT DISTINCT ON (e.trial_id, e.seed) e.trial_id, e.seed, CAST('complete' AS run_state), e.val_accuracy, 1
+        FROM epochs e JOIN trials t ON t.id = e.trial_id WHERE t.sweep_id = :sweep
+        ORDER BY e.trial_id, e.seed, e.epoch DESC;
+    UPDATE trials SET state = 'complete', epochs_done = 4, finished_at = now(),
+        value = (SELECT avg(value) FROM runs WHERE trial_id = trials.id) WHERE sweep_id = :sweep
+"""
+
+
+@pytest.fixture
+def finished(engine: Engine) -> int:
+    body = {
+        "name": "values",
+        "dataset": "digits",
+        "space": {"epochs": [4, 2], "learning_rate": 0.1},
+        "seeds": 2,
+        "sampler": "grid",
+    }
+    with transaction(engine) as session:
+        sweep = creation.create(session, SweepCreate.model_validate(body)).id
+        for statement in _FINISH.split(";"):
+            session.execute(text(statement), {"sweep": sweep})
+    return sweep
+
+
+def through(engine: Engine, sweep_id: int, chart: str, metric: str) -> list[TrialRow]:
+    with transaction(engine) as session:
+        sweep = sweep_row.get(session, sweep_id)
+        lens = parse_lens(chart_rows.chart_sweep(sweep), {"metric": metric})
+        return chart_rows.chart_rows(session, sweep, CHARTS[chart], lens=lens)[1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "values"),
+    [
+        ("last", {0: [0.7, 0.6], 1: [0.4, 0.4]}),
+        ("best", {0: [0.8, 0.6], 1: [0.4, 0.4]}),
+        ("mean_last=2", {0: [0.6, 0.4], 1: [0.35, 0.35]}),
+        ("at_epoch=1", {0: [0.1, 0.2], 1: [0.3, 0.3]}),
+        ("at_epoch=3", {0: [0.5, 0.6]}),
+    ],
+)
+def test_each_run_has_the_value_that_the_lens_wants(
+    engine: Engine, finished: int, metric: str, values: dict[int, list[float]]
+) -> None:
+    """One that stopped early has its last value later on too; a trial meant for fewer epochs is left out."""
+    trials = through(engine, finished, "effect", metric)
+    assert {trial.number: [run.value for run in trial.runs] for trial in trials} == {
+        number: pytest.approx(expected) for number, expected in values.items()
+    }
+    means = {number: sum(expected) / 2 for number, expected in values.items()}
+    assert {trial.number: trial.value for trial in trials} == pytest.approx(means)
+    of_history = through(engine, finished, "history", metric)
+    assert {trial.number: trial.value for trial in of_history} == pytest.approx(means)
+
+
+def test_curves_through_a_lens_are_those_of_its_trials(engine: Engine, finished: int) -> None:
+    """And only they are read; every epoch is shown, so there is no other metric."""
+    with transaction(engine) as session:
+        sweep = sweep_row.get(session, finished)
+        lens = parse_lens(chart_rows.chart_sweep(sweep), {"where": "epochs=2"})
+        row, trials, curves = chart_rows.chart_rows(session, sweep, CHARTS["curves"], lens=lens)
+        means = chart_rows.chart_rows(session, sweep, CHARTS["heatmap"], {"x": "learning_rate"}, lens=lens)[2]
+    assert [trial.number for trial in trials] == [1]
+    assert {curve.trial for curve in curves} == {mean.trial for mean in means} == {1}
+    assert (row.trials_with_curves, row.lens) == (1, "epochs = 2 · 1 of 2 trials")
+    with pytest.raises(InvalidError, match="leave it out"):
+        through(engine, finished, "curves", "best")
+
+
+def test_the_lowest_loss_is_the_best_epoch(engine: Engine, finished: int) -> None:
+    """Where the sweep minimises."""
+    with transaction(engine) as session:
+        session.execute(text("UPDATE sweeps SET direction = 'minimize' WHERE id = :id"), {"id": finished})
+    trials = through(engine, finished, "effect", "best")
+    assert [run.value for run in trials[0].runs] == pytest.approx([0.1, 0.2])
+    assert MetricLens("best").note.endswith("a little too good")
