@@ -18,6 +18,8 @@ from app.errors import FieldError, InvalidError
 
 OPTIONS = ("metric", "state", "top", "where")
 
+LINE = 48  # characters of a subtitle's line
+
 _STATES = tuple(state.value for state in TrialState if state != TrialState.infeasible)
 _METRIC = re.compile(r"(last|best)|(mean_last|at_epoch)=([1-9][0-9]{0,4})")
 _CONDITION = re.compile(r"([a-z_0-9]+)(<=|>=|!=|=|<|>)(.+)")
@@ -101,7 +103,7 @@ class Lens:
     def _sweep_through(self, sweep: SweepRow, trials: Sequence[TrialRow], total: int) -> SweepRow:
         """The best configuration stays that of the sweep, with its value through the lens, where it is in sight."""
         count = f"{len(trials):,} of {total:,} trials" if self.chooses else ""
-        note = " · ".join(filter(None, (*self._notes(), count)))
+        note = _lines([text for text in (*self._notes(), count) if text])
         if sweep.best is None:
             return replace(sweep, lens=note)
         of_best = next(
@@ -121,6 +123,17 @@ class Lens:
 
 
 WHOLE = Lens()
+
+
+def _lines(texts: Sequence[str]) -> str:
+    """The texts in lines that a phone has room for."""
+    lines: list[str] = []
+    for text in texts:
+        if lines and len(lines[-1]) + len(text) < LINE:
+            lines[-1] += f" · {text}"
+        else:
+            lines.append(text)
+    return "<br>".join(lines)
 
 
 def parse_lens(sweep: SweepRow, query: Mapping[str, str]) -> Lens:
