@@ -96,6 +96,9 @@ class Exercise:
     scored: tuple[str, ...] = ()
     """The sweeps whose scores on the test images belong to the answer."""
 
+    optional: tuple[str, ...] = ()
+    """The sweeps that ask for what a machine may lack: a run is complete although all their trials failed."""
+
     slider: Slider | None = None
     """None where there is nothing that a reader could try in a moment."""
 

@@ -26,7 +26,7 @@ DEPTHS = [1, 3]
 COMPILED_WIDTHS = {"quick": [256], "full": [16, 256, 1024]}
 NETWORKS = 8  # that the fused engine trains together
 EXAMPLES = 10_000
-REPEATS = 5
+REPEATS = {"quick": 9, "full": 15}
 BOOK_WIDTH = 256
 NAMES = {
     "scratch": "from scratch",
@@ -59,7 +59,7 @@ def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
         "task": "time_training",
         "dataset": "fashion_mnist",
         "sampler": "grid",
-        "seeds": REPEATS,
+        "seeds": REPEATS[preset],
     }
     fixed = {"batch_size": 256, "examples": EXAMPLES}
     networks = {"networks": {"value": NETWORKS, "when": {"implementation": ["fused"]}}}
@@ -302,6 +302,7 @@ IMPLEMENTATIONS = Exercise(
         ExerciseChart("seconds", "Time of an epoch by width", seconds_figure),
     ),
     answer=answer,
-    subset="6 networks of up to 256 units, 10,000 images an epoch, 5 repeats",
-    whole="8 networks of up to 1,024 units, 10,000 images an epoch, 5 repeats",
+    optional=(COMPILED,),
+    subset="6 networks of up to 256 units, 10,000 images an epoch, 9 repeats",
+    whole="8 networks of up to 1,024 units, 10,000 images an epoch, 15 repeats",
 )

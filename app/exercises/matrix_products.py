@@ -27,7 +27,7 @@ NEAR = [-8, -4, -2, -1, 0, 1, 2, 4, 8]  # sizes around a power of two
 CLOSE = [*range(-8, 9), 12, 16]
 POWERS = {"quick": [512, 2048], "full": [256, 512, 2048]}
 REPEATS = {"quick": 5, "full": 9}
-ARRAY_MIB = {"quick": 512, "full": 0}  # 0: four times the last cache
+THREADS = {"quick": [0], "full": [1, 0]}  # 0: one for each core
 ALIGNMENT = 8  # numbers: 32 bytes of float32
 GFLOPS = "gflops"
 DTYPES = {"float32": "float32", "tf32": "TF32", "bfloat16": "bfloat16"}
@@ -51,12 +51,12 @@ def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
     close = [1024 + offset for offset in near]
     sizes = sorted({*close} | {power + offset for power in POWERS[preset] for offset in NEAR})
     on_cpu, on_gpu = {"device": "cpu"}, {"device": "gpu"}
-    memory = {"operation": ["copy", "scale", "add", "triad"], "array_mib": ARRAY_MIB[preset]}
+    memory = {"operation": ["copy", "scale", "add", "triad"]}  # arrays of four times the last cache
     spaces: dict[str, tuple[str, str, dict[str, Any]]] = {
         PRODUCTS: ("time_matmul", "products", {"size": sizes, "dtype": "float32", **on_cpu}),
         NARROW: ("time_matmul", "bfloat16", {"size": BOOK_SIZES, "dtype": "bfloat16", **on_cpu}),
         GPU: ("time_matmul", "on a GPU", {"size": close, "dtype": ["float32", "tf32", "bfloat16"], **on_gpu}),
-        MEMORY: ("time_memory", "memory", {**memory, "threads": [1, 0], **on_cpu}),
+        MEMORY: ("time_memory", "memory", {**memory, "threads": THREADS[preset], **on_cpu}),
         GPU_MEMORY: ("time_memory", "memory of a GPU", {**memory, **on_gpu}),
     }
     return {
@@ -304,6 +304,7 @@ MATRIX_PRODUCTS = Exercise(
         ExerciseChart("size", "Speed by size", size_figure),
     ),
     answer=answer,
-    subset="27 sizes around 512, 1,024 and 2,048, arrays of 512 MiB, 5 repeats",
-    whole="46 sizes around 256 to 2,048, arrays of four times the last cache, 9 repeats",
+    optional=(NARROW, GPU, GPU_MEMORY),
+    subset="27 sizes around 512, 1,024 and 2,048, 5 repeats",
+    whole="46 sizes around 256 to 2,048, memory also by one thread, 9 repeats",
 )

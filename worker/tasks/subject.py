@@ -47,10 +47,11 @@ class Timer:
 def seconds_of(operation: Callable[[], object], device: torch.device, least_seconds: float) -> Callable[[], float]:
     """Times an operation, warmed up: each call repeats it for at least so long, and gives back the mean."""
     operation()  # what is made by the first call alone
-    single_seconds, end = math.inf, time.perf_counter() + WARM_UP_SECONDS
-    while time.perf_counter() < end:
-        single_seconds = min(single_seconds, _seconds(operation, device, 1))
-    times = max(1, math.ceil(least_seconds / single_seconds))
+    calls, seconds = 0, 0.0
+    while seconds < WARM_UP_SECONDS:
+        seconds += _seconds(operation, device, 1)
+        calls += 1
+    times = max(1, math.ceil(least_seconds * calls / seconds))
     return lambda: _seconds(operation, device, times) / times
 
 

@@ -43,11 +43,12 @@ class RunView:
 
 def view(session: Session, run: ExerciseRun) -> RunView:
     """The run with its sweeps' states and the answer so far. Raises NotFoundError when its sweeps were deleted."""
-    sweeps = queries.summaries(session, sweeps_of(session, run))
+    rows = sweeps_of(session, run)
+    sweeps = queries.summaries(session, rows)
     return RunView(
         id=run.id,
         preset=run.preset,
-        state=state_of(sweep.state for sweep in sweeps),
+        state=state_of(run.exercise, ((row.exercise_sweep, row.state) for row in rows)),
         progress=sum(sweep.progress for sweep in sweeps) / len(sweeps),
         sweeps=sweeps,
         answer=_answer(session, run, sweeps),

@@ -61,7 +61,12 @@ def summaries(session: Session, number: int) -> list[RunSummary]:
     """The runs whose sweeps have not been deleted, the newest first. Raises NotFoundError for an unknown exercise."""
     exercise(number)
     rows = session.execute(_RUNS, {"exercise": number})
-    return [RunSummary(row.id, row.preset, state_of(row.states), row.created_at, row.sweeps) for row in rows]
+    return [
+        RunSummary(
+            row.id, row.preset, state_of(number, zip(row.names, row.states, strict=True)), row.created_at, row.sweeps
+        )
+        for row in rows
+    ]
 
 
 def shown_run(session: Session, number: int, run_id: int | None = None) -> ExerciseRun | None:
@@ -94,10 +99,14 @@ def sweeps_of(session: Session, run: ExerciseRun) -> Sequence[Sweep]:
     return sweeps
 
 
-def state_of(states: Iterable[str]) -> str:
-    """The state of the sweep that is furthest behind."""
+def state_of(number: int, states: Iterable[tuple[str | None, str]]) -> str:
+    """The state of the sweep that is furthest behind, of those of an exercise's run with their names in it.
+
+    An optional sweep that has failed is as good as completed.
+    """
     order = ["running", "stopping", "queued", "paused", "failed", "cancelled", "completed"]
-    return min(map(str, states), key=order.index)
+    optional = {(name, SweepState.failed) for name in exercise(number).optional}
+    return min(("completed" if pair in optional else str(pair[1]) for pair in states), key=order.index)
 
 
 def _fullness(run: RunSummary) -> int:
@@ -107,7 +116,8 @@ def _fullness(run: RunSummary) -> int:
 
 _RUNS = text("""
     SELECT r.id, r.preset, r.created_at,
-           array_agg(CAST(s.state AS text)) AS states, array_agg(s.id ORDER BY s.id) AS sweeps
+           array_agg(s.id ORDER BY s.id) AS sweeps,
+           array_agg(CAST(s.state AS text) ORDER BY s.id) AS states, array_agg(s.exercise_sweep ORDER BY s.id) AS names
     FROM exercise_runs r JOIN sweeps s ON s.exercise_run_id = r.id
     WHERE r.exercise = :exercise AND s.exercise_sweep IS DISTINCT FROM 'tries' GROUP BY r.id ORDER BY r.id DESC
 """)
