@@ -96,3 +96,12 @@ def test_the_form_has_the_task_of_a_duplicate(client: TestClient) -> None:
     posted = client.post("/sweeps/new", data=form, follow_redirects=False)
     assert posted.status_code == 303
     assert client.get(f"/api/v1{posted.headers['location']}").json()["task"] == "time_matmul"
+
+
+def test_a_timing_has_a_time_left(client: TestClient, engine: Engine) -> None:
+    """Before anything is measured it is what the preview says: every trial after the other."""
+    new_worker(engine)
+    preview = client.post("/api/v1/sweeps/preview", json=MATMUL | {"seeds": 100}).json()
+    sweep = client.post("/api/v1/sweeps", json=MATMUL | {"seeds": 100}).json()
+    assert sweep["eta_by"] == "work"
+    assert sweep["eta_seconds"] == pytest.approx(preview["estimated_seconds"], rel=0.1)
