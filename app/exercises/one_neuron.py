@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from statistics import fmean, stdev
 from typing import Any, Literal, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import plotly.graph_objects as go
 
 from app.charts.empty import empty_figure
+from app.charts.registry import chart
 from app.charts.rows import Axis, TrialRow
 from app.charts.theme import PALETTE, new_figure
 from app.charts.titles import subtitle
@@ -24,13 +26,14 @@ from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset
 from app.exercises.figures import LevelLine, levels_figure
 
 ONE, WIDTHS = "one", "widths"
-OUTER = {"quick": 64, "full": 256}
-BOTTLENECKS = {"quick": (2, 8, 64), "full": tuple(2**k for k in range(1, 9))}
+OUTER = {"quick": 64, "full": 128}
+BOTTLENECKS = {"quick": (2, 8, 64), "full": tuple(2**k for k in range(1, 8))}
 ACTIVATIONS = {"quick": ("relu", "tanh"), "full": ("relu", "tanh", "sigmoid")}
 LADDER_ACTIVATIONS = ("relu", "tanh")
 EPOCHS = {"quick": 4, "full": 10}
 SEEDS = {"quick": {ONE: 10, WIDTHS: 5}, "full": {ONE: 20, WIDTHS: 5}}
 BOOK = "relu"
+NEXT_TO_NOTHING = 0.02  # of accuracy
 MIDDLE_HALF, MIDDLE_90 = (1, 3), (0, 4)  # of the quantiles 5, 25, 50, 75 and 95 %
 
 Outcome = Literal["learns", "dead", "alive at chance"]
@@ -90,15 +93,17 @@ def answer(measurements: Measurements) -> Answer | None:
     if comparison is None or narrowest is None or widest is None or not runs:
         return None
     data = measurements[ONE]
+    chance_findings = _chance_findings(data, runs)
     return Answer(
         sentence=_sentence(comparison, data, runs),
         findings=[
             _cost_finding(comparison, narrowest, widest),
-            *_chance_findings(data, runs),
+            *chance_findings[:1],
             *_separation_findings(data, runs),
             *_answers_findings(measurements, runs),
             *_enough_findings(networks, widest),
             *_behind_findings(measurements),
+            *chance_findings[1:],
         ],
         certainty=_certainty(runs),
         caveats=_caveats(data, networks),
@@ -293,21 +298,26 @@ def _classes(runs: Sequence[DiagnosedRun]) -> str:
 
 
 def _enough_findings(networks: Networks, widest: Level[Network]) -> list[Finding]:
-    """The smallest bottleneck that is not clearly worse than the widest."""
-    for network, level in networks.items():
-        comparison = compare(level, widest) if network.activation == BOOK and level.n else None
-        if comparison is None or comparison.is_clear or comparison.difference.interval is None:
+    """The smallest bottleneck of which the interval says that it loses next to nothing against the widest."""
+    of_book = [level for network, level in networks.items() if network.activation == BOOK and level.n]
+    widths = [level for level in of_book if level != widest]
+    for level in widths:
+        comparison = compare(level, widest)
+        interval = comparison.difference.interval if comparison else None
+        if comparison is None or interval is None or interval[0] < -NEXT_TO_NOTHING:
             continue
-        if network == widest.setting:
-            return []
-        difference = comparison.difference
+        width = level.setting.bottleneck
         text = (
-            f"The smallest bottleneck that is not clearly worse than {widest.setting.bottleneck} is "
-            f"{network.bottleneck}: {spread(level)}, {points(comparison)}; {verdict(comparison)}."
+            f"The smallest bottleneck that surely loses less than {100 * NEXT_TO_NOTHING:g} percentage points against "
+            f"{widest.setting.bottleneck} is {width}: {spread(level)}, {points(comparison)}."
         )
-        settings = {"bottleneck": network.bottleneck, "activation": BOOK}
-        return [Finding("enough", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)]
-    return []
+        settings, difference = {"bottleneck": width, "activation": BOOK}, comparison.difference
+        return [Finding("enough", text, difference.estimate, interval, difference.n, "accuracy", settings)]
+    text = (
+        f"At {plural(widest.n, 'seed')} it is not clear of any narrower bottleneck that it loses less than "
+        f"{100 * NEXT_TO_NOTHING:g} percentage points against {widest.setting.bottleneck}."
+    )
+    return [Finding("enough", text, n=widest.n)] if widths else []
 
 
 def _behind_findings(measurements: Measurements) -> list[Finding]:
@@ -396,7 +406,9 @@ def accuracy_figure(measurements: Measurements) -> go.Figure:
     ]
     choices = tuple(dict.fromkeys(network.bottleneck for network in networks))
     title = "Validation accuracy by width of the bottleneck"
-    return levels_figure(measurements[ONE].sweep, title, Axis("neurons in the middle", choices=choices), lines)
+    return levels_figure(
+        measurements[ONE].sweep, title, Axis("neurons in the middle", log=True, choices=choices), lines
+    )
 
 
 def outcomes_figure(measurements: Measurements) -> go.Figure:
@@ -414,6 +426,18 @@ def outcomes_figure(measurements: Measurements) -> go.Figure:
     return figure
 
 
+def number_figure(measurements: Measurements) -> go.Figure:
+    """What the one neuron holds of each class, in the first run of each activation and outcome."""
+    data = measurements[ONE]
+    runs: dict[str, DiagnosedRun] = {}
+    for activation, own_runs in _by_activation(diagnosed_runs(data)).items():
+        for run in own_runs:
+            runs.setdefault(f"{activation}, {OUTCOMES[outcome(data, run)]}", run)
+    trials = [run.trial._replace(number=i, params={"run": name}) for i, (name, run) in enumerate(runs.items())]
+    rows = [run.last._replace(trial=i) for i, run in enumerate(runs.values())]
+    return chart("diagnostics").figure(replace(data.sweep, best=None), trials, rows, {"measure": "bottleneck"})
+
+
 ONE_NEURON = Exercise(
     number=3,
     title="A hidden layer of one neuron",
@@ -423,12 +447,12 @@ ONE_NEURON = Exercise(
     charts=(
         ExerciseChart("accuracy", "Accuracy by width of the bottleneck", accuracy_figure),
         ExerciseChart("outcomes", "What becomes of runs with one neuron", outcomes_figure),
-        ExerciseChart("number", "What the one number tells apart", chart_of(ONE, "diagnostics", measure="bottleneck")),
+        ExerciseChart("number", "What the one number tells apart", number_figure),
         ExerciseChart("dead", "Dead neurons by layer", chart_of(WIDTHS, "diagnostics", measure="dead")),
         ExerciseChart("gradients", "Gradients with one neuron", chart_of(ONE, "diagnostics", measure="gradients")),
     ),
     answer=answer,
-    subset="networks 64-b-64, 4 of 9 widths b, 2 of 3 activations, 4 of 10 epochs, half of the seeds",
-    whole="networks 256-b-256, b from 1 to 256, 3 activations, 10 epochs, 20 seeds of one neuron and 5 of wider ones",
+    subset="networks 64-b-64, not 128-b-128, 4 of 8 widths b, 2 of 3 activations, 4 of 10 epochs, 10 of 20 seeds",
+    whole="networks 128-b-128, b from 1 to 128, 3 activations, 10 epochs, 20 seeds of one neuron and 5 of wider ones",
     needs=frozenset({"diagnostics"}),
 )

@@ -79,6 +79,7 @@ def _task_errors(body: SweepCreate) -> Iterator[FieldError]:
         "pruner": (body.pruner is not None, f"has nothing to stop: {task.name} has no learning curves; leave it out"),
         "constraints": (bool(body.constraints), f"are for networks that are trained, not for {task.name}"),
         "keep_models": (body.keep_models != "best", f"has nothing to keep: {task.name} has no models; leave it out"),
+        "diagnostics": (body.diagnostics, f"has nothing to measure: {task.name} trains no networks; leave it out"),
         "split": (body.split != "holdout", f"has no meaning for {task.name}, which validates nothing; leave it out"),
     }
     yield from (FieldError((field,), msg) for field, (is_wrong, msg) in refusals.items() if is_wrong)

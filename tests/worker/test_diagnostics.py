@@ -66,7 +66,8 @@ def _check_api(client: TestClient, sweep: int, recorded: list[dict[str, Any]]) -
     for measure in ("dead", "activations", "gradients", "classes", "outputs", "bottleneck"):
         assert client.get(f"{path}/charts/diagnostics", params={"measure": measure}).json()["data"]
     page = client.get(f"/sweeps/{sweep}", headers={"Accept": "text/html"}).text
-    assert "charts/diagnostics?measure=gradients" in page
+    for measure in ("dead", "gradients", "outputs", "bottleneck"):
+        assert f"charts/diagnostics?measure={measure}" in page
 
 
 def _check_export(client: TestClient, engine: Engine, sweep: int) -> None:

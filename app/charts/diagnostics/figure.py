@@ -10,6 +10,7 @@ from app.charts.empty import empty_figure
 from app.charts.theme import INK, PALETTE, Trace, colors, faded, new_figure, scatter
 
 COLUMNS = 4  # panels side by side, at most
+LOG_TICKS = 6  # powers of ten named on an axis, about
 MANY_POINTS = 20  # of a line; more are not marked one by one
 
 
@@ -63,7 +64,11 @@ def _draw_axes(figure: go.Figure, data: DiagnosticsData, rows: int, columns: int
         figure.update_xaxes(row=index // columns + 1, col=index % columns + 1, title_text=data.x_title)
     figure.update_yaxes(row=(rows + 1) // 2, col=1, title_text=data.text.axis)
     if data.text.log:
-        figure.update_yaxes(type="log", exponentformat="power", dtick=1 if _decades(data) >= 1 else None)
+        decades = _decades(data)
+        # whole powers of ten, at most so many that their names find room
+        figure.update_yaxes(
+            type="log", exponentformat="power", dtick=math.ceil(decades / LOG_TICKS) if decades >= 1 else None
+        )
     figure.update_layout(legend_title_text=data.by)
 
 

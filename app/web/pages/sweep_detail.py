@@ -12,9 +12,12 @@ from app.charts.diagnostics import TEXTS, Measure
 from app.charts.heatmap import EPOCHS_AXIS
 from app.charts.importance import LEAST_TRIALS
 from app.domain import transitions
+from app.domain.configuration import LAYER_WIDTHS
 from app.domain.formatting import domain, plural, setting, split
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
+from app.domain.space.domains import values
+from app.domain.space.membership import contains
 from app.domain.states import SweepState
 from app.domain.tasks import Task
 from app.queue.workers import live_workers
@@ -31,8 +34,9 @@ router = APIRouter(include_in_schema=False)
 # They say more about another hyperparameter, which is off or of another kind in the book.
 _DETAILS = {"hidden_layers", "init_std", "init_range", "init_gain", "init_slope", "lr_step_epochs", "lr_gamma"}
 
-# What is drawn of a sweep that measures its networks; the chart has further measures.
+# What is drawn of a sweep that measures its networks, at once and when it is asked for.
 DIAGNOSED: tuple[Measure, ...] = ("dead", "activations", "gradients")
+FURTHER_DIAGNOSED: tuple[Measure, ...] = ("classes", "outputs")
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,11 @@ class SweepView:
         panels = [self._heatmap(x, y) for y in y_names if x and y and y != x]
         if len(self.varied) > 1 and self.sweep.counts.complete >= LEAST_TRIALS:
             panels.append(self._chart("importance", "What matters"))
-        return [*panels, self._chart("regret", "Best so far by time")]
+        panels.append(self._chart("regret", "Best so far by time"))
+        if self.sweep.diagnostics:
+            panels += [self._diagnostics_chart(measure) for measure in FURTHER_DIAGNOSED]
+            panels += [self._diagnostics_chart("bottleneck")] if _may_have_one_unit(self.space) else []
+        return panels
 
     def _heatmap(self, x: str, y: str) -> ChartPanel:
         panel = self._chart("heatmap", f"Heat map of {x} and {y}", f"?{urlencode({'x': x, 'y': y})}")
@@ -326,6 +334,14 @@ def show_sweep(
         retryable=trial_actions.count_retryable(session, sweep_id) if sweep.counts.failed else 0,
     )
     return render(request, "sweep_detail.html", view)
+
+
+def _may_have_one_unit(space: Space) -> bool:
+    """Whether some network of the space has a hidden layer of one unit."""
+    widths = (space.domains.get(name) for name in ("hidden_units", *LAYER_WIDTHS))
+    layers = space.domains.get("hidden_layers")
+    in_layers = layers is not None and any(1 in choice for choice in values(layers))
+    return in_layers or any(width is not None and contains(width, 1) for width in widths)
 
 
 def _conditions(space: Space, name: str) -> list[str]:

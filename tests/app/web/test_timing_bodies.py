@@ -21,6 +21,7 @@ REFUSED: list[tuple[dict[str, Any], list[str], str]] = [
     ({"pruner": "median"}, ["pruner"], "has nothing to stop"),
     ({"constraints": ["size < 9"]}, ["constraints"], "are for networks that are trained"),
     ({"keep_models": "all"}, ["keep_models"], "has nothing to keep"),
+    ({"diagnostics": True}, ["diagnostics"], "has nothing to measure"),
     ({"split": "book"}, ["split"], "which validates nothing"),
     ({"dataset": "digits"}, ["dataset"], "which takes no data"),
 ]

@@ -12,6 +12,7 @@ from app.domain.configuration import MLPConfig
 from app.domain.diagnostics import NetworkDiagnostics, is_measured
 from app.domain.runs import EpochResult, Run
 from tests.support.mlp_examples import CLASSES, FEATURES, recipes, small_split
+from tests.support.recorded_steps import RecordedSteps
 from worker.mlp.diagnostics import Sample, diagnose
 from worker.mlp.fused.member import Member
 from worker.mlp.initializers import Layer, initial_parameters
@@ -99,6 +100,21 @@ def numbers(result: EpochResult) -> tuple[object, ...]:
 def test_measuring_changes_no_bit_of_the_training() -> None:
     """With every optimizer, dropout, normalization and schedule the curves are equal, and not only nearly."""
     assert curves(measured=True) == curves(measured=False)
+
+
+def test_runs_are_told_apart_where_some_have_left() -> None:
+    """With captured steps the rows of a run that left stay for a while: the others are still measured as themselves."""
+    runs = [Run(i, MLPConfig((7 + i, 5), 0.01 * (i + 1), 4, 32, batch_norm=True), 1) for i in range(8)]
+    plain, captured = Training(runs, SPLIT), Training(runs, SPLIT, recorder=RecordedSteps())
+    for training in (plain, captured):
+        training.train_epoch()
+        training.leave({0, 5})
+        training.train_epoch()
+    expected = plain.diagnostics({3, 5, 7})
+    assert expected.keys() == {3, 7}
+    for key, measured in captured.diagnostics({3, 5, 7}).items():
+        assert measured.activation_rms == pytest.approx(expected[key].activation_rms, rel=1e-5)
+        assert measured.gradient_rms == pytest.approx(expected[key].gradient_rms, rel=1e-4)
 
 
 def network(activation: str, weights: Sequence[float], biases: Sequence[float]) -> Member:

@@ -1,0 +1,125 @@
+"""Exercise 3: the answer says what the rows say, and a cause only where it was measured."""
+
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from sqlalchemy import Engine
+
+from app.charts.rows import Axis, DiagnosticsRow, RunRow, SweepRow, TrialRow
+from app.domain.objectives import Objective
+from app.exercises.answers.diagnosed import diagnosed_runs
+from app.exercises.answers.finding import Answer, Finding
+from app.exercises.answers.shares import share_interval
+from app.exercises.exercise import SweepData
+from app.exercises.one_neuron import MIDDLE_90, MIDDLE_HALF, ONE, WIDTHS, answer, outcome, overlapping_pairs
+from tests.support.exercise_runs import Body, run_small
+
+ROW = SweepRow(
+    "one", "fashion_mnist", "holdout", Objective("val_accuracy"), 4, {"hidden_layers": Axis("hidden_layers")}
+)
+APART, TOUCHING = [-2.0, -1.5, -1.0, -0.5, -0.1], [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def trial(number: int, width: int, activation: str, *values: float) -> TrialRow:
+    params = {"hidden_layers": [8, width, 8], "activation": activation, "learning_rate": 0.1, "epochs": 4}
+    runs = tuple(RunRow(seed, value) for seed, value in enumerate(values))
+    return TrialRow(number, "complete", params, fmean(values), None, runs)
+
+
+def row(
+    number: int, seed: int, epoch: int, *, dead: float = 0.0, gradient: float = 0.01, classes: int = 7
+) -> DiagnosticsRow:
+    quantiles = [APART, [-3.0, -2.5, -2.2, -2.1, -2.05], TOUCHING, [2.5, 4.5, 5.0, 6.0, 7.0]]
+    outputs = 1 if dead else 300
+    return DiagnosticsRow(
+        number, seed, epoch, [0.0, dead, 0.25], [1.0] * 4, [gradient] * 4, classes, 0.5, outputs, quantiles
+    )
+
+
+# two runs of ReLU at chance: the neuron of the first dies, that of the second is alive with a tiny gradient
+ONES = (trial(0, 1, "relu", 0.1, 0.1, 0.5, 0.6), trial(1, 1, "tanh", 0.5, 0.5, 0.5, 0.5))
+WIDER = (trial(0, 2, "relu", 0.7, 0.7, 0.7, 0.7), trial(1, 64, "relu", 0.8, 0.8, 0.81, 0.82))
+MEASURED = [
+    *(row(0, seed, 0) for seed in range(4)),
+    row(0, 0, 4, dead=1.0, gradient=0.0, classes=1),
+    row(0, 1, 4, gradient=1e-6, classes=1),
+    *(row(0, seed, 4) for seed in (2, 3)),
+    *(row(1, seed, epoch) for seed in range(4) for epoch in (0, 4)),
+]
+DATA = SweepData(ROW, ONES, (), MEASURED)
+
+
+def answered() -> Answer:
+    said = answer({ONE: DATA, WIDTHS: SweepData(ROW, WIDER)})
+    assert said is not None
+    return said
+
+
+def finding(name: str) -> Finding:
+    return next(item for item in answered().findings if item.name == name)
+
+
+def test_the_cost_is_a_difference_at_equal_seeds() -> None:
+    """One neuron of ReLU against the widest bottleneck."""
+    assert finding("cost").estimate == pytest.approx(fmean([0.1, 0.1, 0.5, 0.6]) - fmean([0.8, 0.8, 0.81, 0.82]))
+    assert finding("cost").n == 4
+    assert "2 of 4 runs with ReLU never left chance, and in 1 of these the neuron was dead" in answered().sentence
+
+
+def test_causes_are_those_that_were_measured() -> None:
+    """The dead neuron and the slow one are told apart; each with what was recorded of it."""
+    relu = finding("at_chance_relu")
+    assert (relu.estimate, relu.n) == (0.5, 4)
+    assert relu.interval == pytest.approx(share_interval(2, 4))
+    assert "In 1 of them the neuron is dead after the last epoch (in none it was so before the first step)" in relu.text
+    assert "the one network gave every image the same answer, and the gradient of the first layer is 0." in relu.text
+    assert (
+        "In 1 the neuron is alive, and the gradient of the first layer, in the middle of these runs, 1e-06" in relu.text
+    )
+    assert finding("at_chance_tanh").text.startswith("tanh: none of 4 runs (0 % to 48 %")
+
+
+def test_what_relu_makes_0_of_can_not_be_told_apart() -> None:
+    """Two classes lie apart below 0 and two overlap above: behind ReLU, or tanh, these are two pairs, or one."""
+    runs = diagnosed_runs(DATA)
+    assert [overlapping_pairs(runs[0], part) for part in (MIDDLE_HALF, MIDDLE_90)] == [1, 2]
+    tanh = next(run for run in runs if run.trial.number == 1)
+    assert [overlapping_pairs(tanh, part) for part in (MIDDLE_HALF, MIDDLE_90)] == [0, 1]
+
+
+def test_a_width_is_enough_where_it_surely_loses_next_to_nothing() -> None:
+    """Two neurons lose ten points, so nothing is enough; sixteen lose one, by its interval at most two."""
+    assert finding("enough").estimate is None
+    assert "not clear of any narrower bottleneck" in finding("enough").text
+    wider = SweepData(ROW, (*WIDER, trial(2, 16, "relu", 0.79, 0.79, 0.80, 0.81)))
+    said = answer({ONE: DATA, WIDTHS: wider})
+    assert said is not None
+    assert said.figures["enough"] == pytest.approx(-0.01)
+    assert next(item for item in said.findings if item.name == "enough").settings["bottleneck"] == 16
+
+
+def test_without_wider_ones_there_is_no_answer() -> None:
+    """Nor without diagnostics."""
+    assert answer({ONE: DATA, WIDTHS: SweepData(ROW)}) is None
+    assert answer({ONE: SweepData(ROW, ONES), WIDTHS: SweepData(ROW, WIDER)}) is None
+
+
+def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    """What the answer says of real runs is what their rows say."""
+
+    def smaller(name: str, body: Body) -> Body:
+        layers = [[16, 1, 16]] if name == ONE else [[16, width, 16] for width in (2, 16)]
+        return body | {"space": body["space"] | {"hidden_layers": layers, "epochs": 3}, "seeds": 4}
+
+    run = run_small(engine, database_url, tmp_path, 3, smaller)
+    data = run.data[ONE]
+    relu_runs = [item for item in diagnosed_runs(data) if item.trial.params["activation"] == "relu"]
+    assert len(relu_runs) == 4
+    at_chance = [item for item in relu_runs if outcome(data, item) != "learns"]
+    assert run.finding("at_chance_relu").estimate == len(at_chance) / 4
+    assert all(item.value < 0.11 for item in at_chance)
+    classes = run.finding("predicted_classes").estimate
+    assert classes == pytest.approx(fmean(item.last.predicted_classes for item in relu_runs))
+    assert len(run.answer.rows) == 6
+    assert all(count > 0 for count in run.charts.values())
