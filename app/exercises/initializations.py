@@ -372,7 +372,7 @@ def _deep_chart(sweep: str, name: str, **options: str) -> Any:
     return draw
 
 
-INITIALIZATIONS_EXERCISE = Exercise(
+INITIALIZATION = Exercise(
     number=9,
     title="Initializations",
     question="Try different schemes for initializing the weights. Does it matter?",
