@@ -24,6 +24,7 @@ def diagnostics_figure(data: DiagnosticsData) -> go.Figure:
     titles = [panel.title for panel in data.panels]
     # plotly escapes nothing: titles are names that are escaped already
     figure.set_subplots(rows, columns, subplot_titles=titles, shared_yaxes="all", vertical_spacing=0.24 / rows)
+    figure.update_annotations(font_size=12)  # their titles, side by side on a phone
     looks = _looks(data)
     named_trials: set[int] = set()
     for index, panel in enumerate(data.panels):

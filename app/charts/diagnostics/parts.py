@@ -14,36 +14,34 @@ class MeasureText(NamedTuple):
 
     title: str
     axis: str
-    note: str
+    note: str  # in lines that find room on a phone
     log: bool = False
 
 
 TEXTS: Mapping[Measure, MeasureText] = {
     "dead": MeasureText(
-        "Dead units", "share of dead units", "dead: the same output for every example, and no slope to change it"
+        "Dead units", "share of dead units", "dead: the same output for every example,<br>and no slope to change it"
     ),
     "activations": MeasureText(
-        "Size of activations", "root mean square", "outputs of each layer over 1,000 held-out examples", log=True
+        "Size of activations", "root mean square", "outputs of each layer, 1,000 held-out examples", log=True
     ),
     "gradients": MeasureText(
         "Size of gradients",
         "root mean square",
-        "of the loss by each layer's weights, over 256 training examples",
+        "of the loss by a layer's weights, 256 training examples",
         log=True,
     ),
-    "classes": MeasureText(
-        "Classes predicted", "classes", "how many classes a network predicts for at least one held-out example"
-    ),
+    "classes": MeasureText("Classes predicted", "classes", "how many a network predicts for at least one example"),
     "outputs": MeasureText(
         "Different answers",
         "different answers",
-        "over 1,000 held-out examples; answers are the same where no probability differs in three decimals",
+        "1,000 held-out examples; equal answers are those in which<br>no probability differs in three decimals",
         log=True,
     ),
     "bottleneck": MeasureText(
         "The number in a layer of one unit",
         "before the activation",
-        "by class: box 25 to 75 %, line the median, whiskers 5 to 95 % of the held-out examples; each one run",
+        "held-out examples by class; box 25 to 75 %, line the median,<br>whiskers 5 to 95 %; each panel one run",
     ),
 }
 
