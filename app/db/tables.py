@@ -98,6 +98,12 @@ class Sweep(Base):
     )
     constraints: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"), doc="As they were posted.")
     pruner: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    warm_start: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), doc="Earlier sweeps whose best configurations are its first trials."
+    )
+    warm_started: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), doc="What became of that: schemas.WarmStarted."
+    )
     repeats: Mapped[str] = mapped_column(server_default="new_seeds", doc="What a configuration asked twice becomes.")
     best_by: Mapped[str] = mapped_column(server_default="mean")
     stop_rules: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
@@ -230,7 +236,8 @@ class Trial(Base):
     reason: Mapped[str | None] = mapped_column(doc="Why it was pruned, is infeasible, or was not trained again.")
     configuration: Mapped[str | None] = mapped_column(doc="Hash of the parameters: equal for equal configurations.")
     first_seed: Mapped[int] = mapped_column(server_default=text("0"), doc="Index of its first run's seed.")
-    enqueued: Mapped[bool] = mapped_column(server_default=text("false"), doc="The user's own, ahead of the sampler's.")
+    enqueued: Mapped[bool] = mapped_column(server_default=text("false"), doc="Asked for by somebody.")
+    warm_started_from: Mapped[int | None] = mapped_column(doc="The earlier sweep whose configuration it tries first.")
     idempotency_key: Mapped[str | None] = mapped_column(doc="Of the post that queued it; unique within its sweep.")
     excluded: Mapped[bool] = mapped_column(server_default=text("false"))
     model_wanted: Mapped[bool] = mapped_column(server_default=text("false"), doc="Its weights were asked for: kept.")

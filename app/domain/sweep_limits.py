@@ -6,6 +6,8 @@ MAX_CHOICES = 1_000  # values that the space lists for one hyperparameter
 MAX_STEPS = 1_000_000  # of a range from 0 to its high; Optuna can't tell finer ones apart
 MAX_SEEDS = 100  # runs of a trial
 MAX_COUNT = 2**30  # of numbers that go on counting from those of an imported file
+MAX_WARM_STARTING_SWEEPS = 20  # whose best configurations another sweep tries first
+MAX_WARM_STARTED_TRIALS = 100
 MAX_ATTEMPTS_MADE = 1_000  # of an imported trial
 SEED_LIMIT = 2**32  # every seed of a sweep is below it
 

@@ -20,7 +20,7 @@ from app.domain.states import LIVE_TRIALS, RunState, TrialState
 from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT
 from app.domain.tasks import EVERY_HYPERPARAMETER, TASKS
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
-from app.schemas import AttemptOut, Circumstances, DiagnosticsOut, ScoreOut
+from app.schemas import AttemptOut, Circumstances, DiagnosticsOut, ScoreOut, WarmStarted
 from app.search.optuna_space import frozen_trial, sampler_space
 
 MEAN_TOLERANCE = 1e-9  # relative; a mean that was added up in another order
@@ -222,6 +222,15 @@ def check_test_scores(scores: list[Any]) -> None:
             first_error = error.errors(include_url=False)[0]
             loc = ("sweep", "test_scores", index, *first_error["loc"])
             raise import_error(loc, plain_sentence(first_error["msg"])) from None
+
+
+def check_warm_started(outcome: Mapping[str, Any] | None) -> None:
+    """Raises InvalidError for an outcome of a warm start that could not be shown."""
+    try:
+        WarmStarted.model_validate(outcome or {"trials": 0, "left_out": []})
+    except ValidationError as error:
+        first_error = error.errors(include_url=False)[0]
+        raise import_error(("sweep", "warm_started", *first_error["loc"]), plain_sentence(first_error["msg"])) from None
 
 
 def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:

@@ -22,7 +22,7 @@ from app.files import child
 from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
 from app.files.exports.records import FORMAT, VERSION
-from app.files.import_checks import ImportedSpace, ImportedTrial, check_test_scores
+from app.files.import_checks import ImportedSpace, ImportedTrial, check_test_scores, check_warm_started
 from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import body_checks
@@ -95,6 +95,7 @@ def _sweep_facts(document: Any) -> tuple[dict[str, Any], int | None]:
     _check_body(values, facts)
     _check_environment(facts.get("environment", {}))
     check_test_scores(facts.get("test_scores", []))
+    check_warm_started(facts.get("warm_started"))
     if facts["state"] not in ENDED_SWEEPS:
         facts["state"] = SweepState.paused
     if (facts["state"] in ENDED_SWEEPS) != (facts.get("finished_at") is not None):

@@ -95,6 +95,8 @@ def _summary(
         test_scores=[schemas.ScoreOut.model_validate(look) for look in sweep.test_scores],
         sampler=_as_posted(sweep.sampler) or "",
         pruner=_as_posted(sweep.pruner),
+        warm_start=_warm_start_as_posted(sweep.warm_start),
+        warm_started=schemas.WarmStarted.model_validate(sweep.warm_started) if sweep.warm_started else None,
         n_trials=sum(counts.values()) - counts["infeasible"],
         webhook=schemas.WebhookOut(url=sweep.webhook["url"]) if sweep.webhook else None,
         objective=schemas.Objective.model_validate(objective),
@@ -114,3 +116,8 @@ def _took_seconds(sweep: Sweep) -> float | None:
 def _as_posted(options: dict[str, Any] | None) -> str | dict[str, Any] | None:
     """A sampler or pruner as it was posted: its bare name where it has no options."""
     return options["name"] if options and len(options) == 1 else options
+
+
+def _warm_start_as_posted(options: dict[str, Any] | None) -> list[int] | dict[str, Any] | None:
+    """A warm start as it was posted: the bare list of sweeps where it has no other option."""
+    return list(options["sweeps"]) if options and len(options) == 1 else options

@@ -145,5 +145,6 @@ def _trial_out(trial: Trial, runs: Sequence[Run], metrics: Row[Any] | None) -> s
         configuration=trial.configuration,
         first_seed=trial.first_seed,
         enqueued=trial.enqueued,
+        warm_started_from=trial.warm_started_from,
         excluded=trial.excluded,
     )

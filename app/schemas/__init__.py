@@ -30,6 +30,7 @@ from app.schemas.trials import (
     TrialCreate,
     TrialOut,
 )
+from app.schemas.warm_starts import LeftOut, WarmStarted
 from app.schemas.webhooks import DeliveryOut, Webhook, WebhookOut
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "ExerciseTry",
     "ExerciseWithRun",
     "GridSampler",
+    "LeftOut",
     "Metrics",
     "ModelOut",
     "Objective",
@@ -70,6 +72,7 @@ __all__ = [
     "TPESampler",
     "TrialCreate",
     "TrialOut",
+    "WarmStarted",
     "Webhook",
     "WebhookOut",
     "WorkerOut",

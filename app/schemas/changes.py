@@ -8,6 +8,7 @@ from app.domain.body import Body
 from app.domain.sweep_limits import MAX_TRIALS
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import KeepModels, Name, Notes, Priority, Tags
+from app.schemas.warm_starts import WarmStarted
 
 
 class SweepPatch(Body):
@@ -41,6 +42,7 @@ class SweepPreview(BaseModel):
     n_trials: int
     cells: int | None = Field(description="Of a grid; null for other samplers.")
     trainings: int = Field(description="Trials times seeds.")
+    warm_started: WarmStarted | None = Field(description="What would become of `warm_start` now.")
     parameters: int = Field(description="Weights and biases of the largest model that the space holds.")
     memory: int = Field(description="Bytes that the runs of its largest trial take together while they train, at most.")
     estimated_seconds: float | None = Field(

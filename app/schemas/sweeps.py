@@ -26,6 +26,7 @@ from app.domain.tasks import TASKS, TaskName
 from app.schemas.base import UtcTime
 from app.schemas.samplers import RandomSampler, Sampler
 from app.schemas.stop import StopRules
+from app.schemas.warm_starts import WarmStart, WarmStarted
 from app.schemas.webhooks import Webhook, WebhookOut
 
 EpochMetric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
@@ -106,6 +107,11 @@ class SweepCreate(Body):
     pruner: Pruner | None = Field(None, description="What stops poor trials early; null trains every trial to its end.")
     n_trials: int | None = Field(
         None, ge=1, le=MAX_TRIALS, description="Configurations to try; a grid has its own number."
+    )
+    warm_start: WarmStart | None = Field(
+        None,
+        description="Earlier sweeps whose best configurations are the first trials, where they lie within the space: a "
+        "list of numbers, or {sweeps, trials}. They count towards `n_trials`.",
     )
     seeds: int = Field(
         1, ge=1, le=MAX_SEEDS, description="Runs a trial, each with a seed of its own; repeats, where it times."
@@ -241,6 +247,8 @@ class SweepOut(BaseModel):
     sampler: str | dict[str, Any]
     pruner: str | dict[str, Any] | None
     n_trials: int = Field(description="Trials, without infeasible ones.")
+    warm_start: list[int] | dict[str, Any] | None
+    warm_started: WarmStarted | None = Field(description="What became of `warm_start`, when the sweep was posted.")
     seeds: int
     repeats: str
     seed: int

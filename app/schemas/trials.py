@@ -109,7 +109,8 @@ class TrialOut(BaseModel):
     first_seed: int = Field(
         description="Index of its first run's seed; above 0 where its configuration was trained before."
     )
-    enqueued: bool = Field(description="The user's own, ahead of the sampler's.")
+    enqueued: bool = Field(description="Asked for by somebody, and trained ahead of the sampler's.")
+    warm_started_from: int | None = Field(description="The earlier sweep whose configuration it tries first.")
     excluded: bool = Field(description="Left out of the best, of what the sampler learns from and of the charts.")
 
 

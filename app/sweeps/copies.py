@@ -18,7 +18,7 @@ def body_of(session: Session, sweep: Sweep) -> dict[str, Any]:
     """What to post for the same sweep, as it is now. Trials that were queued by hand or again are no part of it."""
     summary = queries.summary(session, sweep.id).model_dump(mode="json")
     body = {name: summary[name] for name in SweepCreate.model_fields if name in summary}
-    enqueued = select(func.count()).where(Trial.sweep_id == sweep.id, Trial.enqueued)
+    enqueued = select(func.count()).where(Trial.sweep_id == sweep.id, Trial.enqueued, Trial.warm_started_from.is_(None))
     n_trials = max(1, summary["n_trials"] - session.scalars(enqueued).one())
     return body | {"n_trials": n_trials, "webhook": sweep.webhook}
 

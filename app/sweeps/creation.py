@@ -8,13 +8,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.notifications import notify
-from app.db.tables import Sweep
-from app.db.trial_rows import insert_trials, new_trials
+from app.db.tables import Sweep, Trial
+from app.db.trial_rows import insert_trials, new_trials, trial_size
 from app.domain.sampling import traits_of
 from app.errors import ConflictError
-from app.schemas import Objective, OneObjective, SweepCreate
-from app.sweeps import previews
+from app.schemas import Objective, OneObjective, SweepCreate, WarmStarted
+from app.sweeps import previews, warm_starts
 from app.sweeps.body_checks import check_body
+from app.sweeps.warm_starts import WarmTrial
 
 # Fields of a body that are columns of the same name.
 _SAME_COLUMNS = {
@@ -58,12 +59,32 @@ def create(
         if earlier.request_hash != request_hash:
             raise ConflictError(f"This Idempotency-Key belongs to sweep {earlier.id}, which has another body.")
         return earlier
+    warm_trials, left_out = warm_starts.choose(session, body, space, n_trials)
+    if body.warm_start is not None:
+        sweep.warm_started = WarmStarted(trials=len(warm_trials), left_out=left_out).model_dump()
     session.add(sweep)
     session.flush()
     session.refresh(sweep)
-    insert_trials(session, sweep.id, range(len(cells) or n_trials), cells)
+    _add_warm_trials(session, sweep, warm_trials)
+    insert_trials(session, sweep.id, range(len(warm_trials), len(cells) or n_trials), cells)
     notify(session, sweep.id)
     return sweep
+
+
+def _add_warm_trials(session: Session, sweep: Sweep, warm_trials: Sequence[WarmTrial]) -> None:
+    """The configurations of earlier sweeps become the first trials, ahead of the sampler's."""
+    session.add_all(
+        Trial(
+            sweep_id=sweep.id,
+            number=number,
+            params=trial.params,
+            enqueued=True,
+            warm_started_from=trial.sweep_id,
+            **trial_size(sweep, trial.params),
+        )
+        for number, trial in enumerate(warm_trials)
+    )
+    session.flush()
 
 
 def _sweep_of_key(session: Session, idempotency_key: str) -> Sweep | None:
@@ -75,7 +96,7 @@ def _sweep_of_key(session: Session, idempotency_key: str) -> Sweep | None:
 
 
 def _search_columns(body: SweepCreate) -> dict[str, Any]:
-    """The columns of what is optimised, and when trials and the sweep stop."""
+    """The columns of what is optimised, where it begins, and when trials and the sweep stop."""
     objectives: Sequence[Objective | OneObjective] = body.objectives or [body.objective]
     first, *further = objectives
     return {
@@ -84,5 +105,6 @@ def _search_columns(body: SweepCreate) -> dict[str, Any]:
         "objectives": [objective.model_dump() for objective in further],
         "best_by": body.best_by,
         "pruner": None if body.pruner is None else body.pruner.model_dump(exclude_unset=True),
+        "warm_start": None if body.warm_start is None else body.warm_start.model_dump(exclude_unset=True),
         "stop_rules": {} if body.stop is None else body.stop.model_dump(exclude_none=True),
     }

@@ -15,7 +15,7 @@ from app.queue.workers import IS_LIVE_SQL
 from app.schemas import SweepCreate, SweepPreview
 from app.search.samplers import AskSeed
 from app.search.search import Search
-from app.sweeps import body_checks
+from app.sweeps import body_checks, warm_starts
 
 MAX_COSTED = 500  # cells of a grid whose costs are added up; of more, the mean of so many counts
 QUICKLY_COSTED = 100  # the same while somebody waits for the sweep to be stored
@@ -42,6 +42,7 @@ def preview(session: Session, body: SweepCreate, speed: Speed | None = None) -> 
         n_trials=n_trials,
         cells=n_trials if traits_of(body.sampler.name).enumerates else None,
         trainings=n_trials * body.seeds,
+        warm_started=warm_starts.preview(session, body, space, n_trials),
         parameters=int(parameters),
         memory=int(memory),
         estimated_seconds=None if seconds is None else seconds * n_trials,

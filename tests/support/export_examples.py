@@ -75,7 +75,13 @@ def _rare_columns(engine: Engine, sweep_id: int, number: int) -> None:
         trials = update(Trial).where(Trial.sweep_id == sweep_id)
         session.execute(
             trials.where(Trial.number == number).values(
-                excluded=True, history=history, attempt=2, other_values=[0.5, -1e-17], enqueued=True, first_seed=4
+                excluded=True,
+                history=history,
+                attempt=2,
+                other_values=[0.5, -1e-17],
+                enqueued=True,
+                first_seed=4,
+                warm_started_from=2,
             )
         )
         trial_ids = {trial.number: trial.id for trial in trials_of(engine, sweep_id)}

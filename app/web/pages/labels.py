@@ -89,7 +89,7 @@ FIELD_HINTS = {
     "seeds": "trainings of each configuration",
     "pruner": "stops poor trials early",
     "constraints": "one a line, e.g. parameters <= 500000",
-    "more": "of the API's body: objective, stop, repeats, best_by, seed, diagnostics, keep_models, tags, notes …",
+    "more": "of the API's body: objective, stop, repeats, warm_start, best_by, seed, diagnostics, keep_models, tags, notes …",
 }
 
 # What stands for the rules that stop a sweep, in front of what they measured.

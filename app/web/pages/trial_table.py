@@ -122,6 +122,8 @@ class TrialRow:
             return f"promoted from rung {len(self.trial.rung_means) - 1}"
         if self.trial.first_seed:
             return "rerun"
+        if self.trial.warm_started_from is not None:
+            return f"from sweep {self.trial.warm_started_from}"
         return "manual" if self.trial.enqueued else ""
 
     @property

@@ -75,6 +75,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
     ),
     "n_trials": st.none() | st.integers(1, 10_000),
     "seeds": st.integers(1, 20),
+    "warm_start": st.sampled_from([None, [3], [3, 7], {"sweeps": [3]}, {"sweeps": [3], "trials": 9}]),
     "repeats": st.sampled_from(["reuse", "new_seeds", "forbid"]),
     "seed": st.integers(0, 2**31),
     "split": st.sampled_from(["holdout", "book"]),
