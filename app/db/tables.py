@@ -237,6 +237,7 @@ class Trial(Base):
     configuration: Mapped[str | None] = mapped_column(doc="Hash of the parameters: equal for equal configurations.")
     first_seed: Mapped[int] = mapped_column(server_default=text("0"), doc="Index of its first run's seed.")
     enqueued: Mapped[bool] = mapped_column(server_default=text("false"), doc="Asked for by somebody.")
+    continued_from: Mapped[int | None] = mapped_column(doc="Number of the trial whose training it takes on.")
     warm_started_from: Mapped[int | None] = mapped_column(doc="The earlier sweep whose configuration it tries first.")
     idempotency_key: Mapped[str | None] = mapped_column(doc="Of the post that queued it; unique within its sweep.")
     excluded: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -327,13 +328,16 @@ class Diagnostics(Base):
 
 
 class Checkpoint(Base):
-    """What the training of a trial goes on from, until the trial has ended."""
+    """What the training of a trial goes on from: until the trial has ended, or to be trained longer."""
 
     __tablename__ = "checkpoints"
 
     trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True)
     epochs_done: Mapped[int] = mapped_column(doc="Recorded epochs, summed over the trial's runs.")
     data: Mapped[bytes] = mapped_column(doc="Safetensors, which only workers read: worker.legs.checkpoint.")
+    is_final: Mapped[bool] = mapped_column(
+        server_default=text("false"), doc="Of a complete trial, after its last epoch."
+    )
 
 
 class WebhookDelivery(Base):

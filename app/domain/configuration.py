@@ -125,6 +125,11 @@ class MLPConfig:
             return "sgd" if name == "nesterov" else name
         return {"sgd": "momentum", "rmsprop": "rmsprop_momentum"}.get(name, name)
 
+    @property
+    def schedule_spans_training(self) -> bool:
+        """Whether its learning rate at each step depends on the number of epochs: it can't be trained on."""
+        return self.lr_schedule == "cosine"
+
     def layer_sizes(self, features: int, classes: int) -> list[tuple[int, int]]:
         """Inputs and outputs of each linear layer, the last one giving the logits."""
         return list(pairwise((features, *self.hidden_layers, classes)))

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from optuna.trial import TrialState as OptunaState
@@ -14,6 +14,7 @@ from app.domain import formatting
 from app.domain.body import plain_sentence
 from app.domain.datasets import DATASETS
 from app.domain.space import Constant, Space, check_model_fits
+from app.domain.space.domains import largest
 from app.domain.space.membership import contains
 from app.domain.space.values import problem
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
@@ -32,11 +33,17 @@ _TIME = re.compile(
 class ImportedSpace:
     """The search space of an imported sweep, as its sampler is going to see the trials in it."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, longer_epochs: Collection[int] = ()) -> None:
+        """`longer_epochs`: to which trials were trained on, beyond what the space says."""
         self._space, self._sampler_space = space, sampler_space(space)
+        self._longer_epochs = longer_epochs
 
     def check(self, params: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:
         """Raises InvalidError for parameters that are outside the space, and that no sampler could be told."""
+        if params.get("epochs") in self._longer_epochs:
+            params = {name: value for name, value in params.items() if name != "epochs"}
+            if "epochs" in self._space.domains:
+                params["epochs"] = largest(self._space.domains["epochs"])
         for name, value in params.items():
             domain = self._space.domains.get(name)
             if domain is None or not contains(domain, value):
@@ -193,6 +200,19 @@ _RULES: list[Rule] = [
         f"must be 0 or more, and at most {MAX_ATTEMPTS_MADE:,}",
     ),
     (lambda t: 0 <= t.get("first_seed", 0) < MAX_COUNT, "first_seed", "must be 0 or more, and below 2 ** 30"),
+    *(
+        (
+            lambda t, name=name: 0 <= (t.get(name) or 0) < 2**62,
+            name,
+            "must be 0 or more, and below 2 ** 62",
+        )
+        for name in ("continued_from", "warm_started_from")
+    ),
+    (
+        lambda t: t.get("continued_from") is None or (isinstance(t.get("params"), dict) and "epochs" in t["params"]),
+        "params",
+        "must name epochs: the trial goes on to more of them",
+    ),
     (lambda t: isinstance(t.get("history", []), list), "history", "must be a list"),
 ]
 

@@ -65,7 +65,7 @@ def restore(session: Session, document: Any) -> Sweep:
     if not isinstance(trials, list) or not 1 <= len(trials) <= MAX_IMPORTED_TRIALS:
         raise import_error(("trials",), f"must be a list of 1 to {MAX_IMPORTED_TRIALS:,} trials")
     workers = set(session.scalars(select(Worker.id)))
-    space = ImportedSpace(parse_space(facts["space"], facts["task"]))
+    space = ImportedSpace(parse_space(facts["space"], facts["task"]), _longer_epochs(trials))
     imported_trials = [ImportedTrial(trial, place, facts, space, workers) for place, trial in enumerate(trials)]
     _check_counts(document, imported_trials)
     _check_together(facts, imported_trials)
@@ -133,6 +133,13 @@ def _check_environment(environment: Mapping[str, Any]) -> None:
 
 
 _OPTIONAL = {"epochs", "diagnostics"}  # an export may leave them out
+
+
+def _longer_epochs(trials: Iterable[Any]) -> set[int]:
+    """The epochs to which trials of the file were trained on; the space need not have them."""
+    longer_trials = [trial for trial in trials if isinstance(trial, dict) and trial.get("continued_from") is not None]
+    all_params = [params for trial in longer_trials if isinstance(params := trial.get("params"), dict)]
+    return {epochs for params in all_params if type(epochs := params.get("epochs")) is int}
 
 
 def _check_counts(document: Mapping[str, Any], trials: list[ImportedTrial]) -> None:

@@ -145,6 +145,8 @@ def _trial_out(trial: Trial, runs: Sequence[Run], metrics: Row[Any] | None) -> s
         configuration=trial.configuration,
         first_seed=trial.first_seed,
         enqueued=trial.enqueued,
+        epochs_trained=trial.epochs_trained,
+        continued_from=trial.continued_from,
         warm_started_from=trial.warm_started_from,
         excluded=trial.excluded,
     )

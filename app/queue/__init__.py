@@ -5,7 +5,6 @@ from app.queue.leases import MAX_ATTEMPTS, Lease, expire, fail_attempt, give_bac
 from app.queue.legs import (
     LegResult,
     TrialCheckpoint,
-    drop_ended_checkpoints,
     end_leg,
     epochs_trained,
     load_checkpoints,
@@ -27,7 +26,6 @@ __all__ = [
     "TrialCheckpoint",
     "TrialResult",
     "claim",
-    "drop_ended_checkpoints",
     "end_leg",
     "epochs_trained",
     "expire",

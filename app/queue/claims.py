@@ -49,6 +49,12 @@ class ClaimedTrial:
     first_seed: int = 0  # index of its first run's seed
     epochs_trained: int = 0  # of its checkpoint, from which it goes on
     rung_epoch: int | None = None  # after which its leg ends; None where it goes on to its last epoch
+    is_continuation: bool = False  # it takes on the training of another trial, with that one's seeds
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether pruners judge it: further seeds and more epochs are there to know more of good configurations."""
+        return self.first_seed == 0 and not self.is_continuation
 
 
 @dataclass(frozen=True)
@@ -193,4 +199,5 @@ def _rung_epoch(sweep: Sweep, pruner: PrunerOptions | None, group: Group, bracke
 
 def _claimed(row: Row[Any], group: Group, rung_epoch: int | None) -> ClaimedTrial:
     lease = Lease(row.id, row.lease_token)
-    return ClaimedTrial(lease, row.number, row.params, row.attempt, row.first_seed, group.epochs_trained, rung_epoch)
+    place = (group.epochs_trained, rung_epoch, row.continued_from is not None)
+    return ClaimedTrial(lease, row.number, row.params, row.attempt, row.first_seed, *place)

@@ -41,9 +41,14 @@ def save_checkpoints(session: Session, sweep_id: int, checkpoints: Sequence[Tria
         trial_id = checkpoint.lease.trial_id
         if trial_id in held_ids:
             # one by one: the driver takes far longer for many large values that are sent together
-            row = {"trial_id": trial_id, "epochs_done": checkpoint.epochs_done, "data": checkpoint.data}
-            session.execute(statements.SAVE_CHECKPOINT, row)
+            store_checkpoint(session, checkpoint)
     return held_ids
+
+
+def store_checkpoint(session: Session, checkpoint: TrialCheckpoint, *, is_final: bool = False) -> None:
+    """Writes the checkpoint of a trial in place of an earlier one; a final one is that of a trial that is complete."""
+    row = {"trial_id": checkpoint.lease.trial_id, "epochs_done": checkpoint.epochs_done, "data": checkpoint.data}
+    session.execute(statements.SAVE_CHECKPOINT, row | {"is_final": is_final})
 
 
 def end_leg(session: Session, sweep_id: int, results: Sequence[LegResult]) -> set[int]:
@@ -82,8 +87,3 @@ def means_at_rung(session: Session, trial_id: int) -> list[float]:
 def must_make_room(session: Session, sweep_id: int) -> bool:
     """Whether the sweep is paused, or another of no lower priority has trials that wait and none that trains."""
     return bool(session.scalar(statements.MUST_MAKE_ROOM, {"sweep": sweep_id}))
-
-
-def drop_ended_checkpoints(session: Session) -> None:
-    """Removes the checkpoints of trials that have ended."""
-    session.execute(statements.DROP_ENDED_CHECKPOINTS)

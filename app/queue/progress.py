@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,13 +12,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.db.notifications import notify
-from app.db.tables import Diagnostics, Run, Worker
+from app.db.tables import Diagnostics, Run, Sweep, Worker
 from app.domain.diagnostics import NetworkDiagnostics
 from app.domain.states import RunState, TrialState
-from app.lifecycle import stop_rules, sweep_row
+from app.lifecycle import checkpoint_retention, stop_rules, sweep_row
 from app.lifecycle.weight_retention import trials_to_keep
 from app.queue import statements
 from app.queue.leases import Lease, lease_arrays
+from app.queue.legs import TrialCheckpoint, store_checkpoint
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,13 @@ def finish(
     worker_id: UUID,
     results: Sequence[TrialResult],
     weights: Callable[[int], Mapping[int, bytes]],
+    final_checkpoint: Callable[[int], TrialCheckpoint | None] | None = None,
 ) -> set[int]:
     """Writes how trials ended, under their leases; returns the ids of those that were accepted.
 
     `weights` gives the parameters of a trial's runs by seed. They are stored of a trial that is the best of its sweep
-    at this moment, so the best of all has them, and of those that the sweep or somebody asked for.
+    at this moment, so the best of all has them, and of those that the sweep or somebody asked for. `final_checkpoint`
+    gives what a trial can be trained longer from, None where that is nothing; it is stored of the best ones.
     """
     sweep = sweep_row.lock(session, sweep_id)
     if sweep is None:
@@ -141,12 +144,25 @@ def finish(
         return accepted_ids
     stored_weights = {trial_id: weights(trial_id) for trial_id in trials_to_keep(session, sweep, accepted_ids)}
     _insert_runs(session, [result for result in results if result.lease.trial_id in accepted_ids], stored_weights)
+    if final_checkpoint is not None:
+        _keep_checkpoints(session, sweep, accepted_ids, final_checkpoint)
     stop_rules.apply(session, sweep)
     sweep_row.close_if_done(session, [sweep_id])
     sweep_row.mark_changed(session, sweep_id)
     trials_done = Worker.trials_done + len(accepted_ids)
     session.execute(update(Worker).where(Worker.id == worker_id).values(trials_done=trials_done))
     return accepted_ids
+
+
+def _keep_checkpoints(
+    session: Session, sweep: Sweep, ended_ids: Collection[int], checkpoint: Callable[[int], TrialCheckpoint | None]
+) -> None:
+    """Stores the final checkpoints of those of these trials that are among the best, in place of worse ones."""
+    best_ids = checkpoint_retention.best_trial_ids(session, sweep)
+    for trial_id in best_ids & {*ended_ids}:
+        if (stored_checkpoint := checkpoint(trial_id)) is not None:
+            store_checkpoint(session, stored_checkpoint, is_final=True)
+            checkpoint_retention.drop_superseded(session, sweep)
 
 
 def _insert_runs(session: Session, results: Sequence[TrialResult], weights: Mapping[int, Mapping[int, bytes]]) -> None:

@@ -122,7 +122,7 @@ def _claim(is_of_group: str) -> str:
         epochs_done = CASE WHEN t.epochs_trained = 0 THEN 0 ELSE t.epochs_done END
     FROM ranked r
     WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_last_attempt AND r.cost_before < r.share_cost))
-    RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed
+    RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed, t.continued_from
 """
 
 
@@ -235,15 +235,9 @@ MEANS_AT_RUNG = text("""
 """)
 
 SAVE_CHECKPOINT = text("""
-    INSERT INTO checkpoints (trial_id, epochs_done, data) VALUES (:trial_id, :epochs_done, :data)
-    ON CONFLICT (trial_id) DO UPDATE SET epochs_done = excluded.epochs_done, data = excluded.data
-""")
-
-DROP_ENDED_CHECKPOINTS = text("""
-    DELETE FROM checkpoints WHERE trial_id IN (
-        SELECT c.trial_id FROM checkpoints c JOIN trials t ON t.id = c.trial_id WHERE t.finished_at IS NOT NULL
-        ORDER BY c.trial_id FOR UPDATE OF c SKIP LOCKED
-    )
+    INSERT INTO checkpoints (trial_id, epochs_done, data, is_final) VALUES (:trial_id, :epochs_done, :data, :is_final)
+    ON CONFLICT (trial_id) DO UPDATE
+    SET epochs_done = excluded.epochs_done, data = excluded.data, is_final = excluded.is_final
 """)
 
 # Lets trials wait again as if they had not been claimed.

@@ -15,7 +15,7 @@ from app.schemas.exercises import (
     ExerciseWithRun,
 )
 from app.schemas.models import ModelOut
-from app.schemas.reruns import RerunTop
+from app.schemas.reruns import ContinuedTrials, ContinueTop, ContinueTrial, NotContinued, RerunTop
 from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, ScoreOut, SweepCreate, SweepOut
@@ -39,6 +39,9 @@ __all__ = [
     "Best",
     "ChartOut",
     "Circumstances",
+    "ContinueTop",
+    "ContinueTrial",
+    "ContinuedTrials",
     "Counts",
     "DatasetOut",
     "DeliveryOut",
@@ -55,6 +58,7 @@ __all__ = [
     "LeftOut",
     "Metrics",
     "ModelOut",
+    "NotContinued",
     "Objective",
     "OneObjective",
     "Page",

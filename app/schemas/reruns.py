@@ -1,6 +1,8 @@
-"""The body that asks for the best configurations to be trained again."""
+"""The bodies that ask for more of the best configurations: further seeds, or more epochs."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.body import Body
 
@@ -12,3 +14,37 @@ class RerunTop(Body):
     seeds: int = Field(
         10, ge=1, le=1000, description="Further runs of each, rounded up to a multiple of the sweep's seeds a trial."
     )
+
+
+Epochs = Annotated[int, Field(ge=2, le=10_000, description="All epochs that it shall have, those so far included.")]
+
+
+class ContinueTrial(Body):
+    """How long a complete trial is trained."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"epochs": 30}]})
+
+    epochs: Epochs
+
+
+class ContinueTop(Body):
+    """How many of the best configurations are trained longer, and how long."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"top": 3, "epochs": 30}]})
+
+    top: int = Field(3, ge=1, le=1000, description="Configurations, by the sweep's `best_by`.")
+    epochs: Epochs
+
+
+class NotContinued(BaseModel):
+    """A trial that could not go on."""
+
+    trial: int
+    reason: str
+
+
+class ContinuedTrials(BaseModel):
+    """What became of the call."""
+
+    trials: list[int] = Field(description="The new trials; their `continued_from` are the ones that they go on from.")
+    left_out: list[NotContinued]

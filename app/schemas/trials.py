@@ -110,6 +110,12 @@ class TrialOut(BaseModel):
         description="Index of its first run's seed; above 0 where its configuration was trained before."
     )
     enqueued: bool = Field(description="Asked for by somebody, and trained ahead of the sampler's.")
+    epochs_trained: int = Field(
+        description="Epochs of its runs in the checkpoint that it goes on from; 0: it begins, or began, anew."
+    )
+    continued_from: int | None = Field(
+        description="Number of the trial whose training it takes on to more epochs, with the same seeds."
+    )
     warm_started_from: int | None = Field(description="The earlier sweep whose configuration it tries first.")
     excluded: bool = Field(description="Left out of the best, of what the sampler learns from and of the charts.")
 

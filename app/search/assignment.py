@@ -140,9 +140,10 @@ def _propose(proposer: Proposer | None, trials: Sequence[ClaimedTrial]) -> tuple
 
 def _lock_rows(session: Session, suggestions: Sequence[Suggestion]) -> dict[int, Any]:
     """The rows that may still be written, by id, locked in the order of their ids."""
-    columns = (Trial.id, Trial.number, Trial.state, Trial.lease_token, Trial.configuration, Trial.first_seed)
+    columns = (Trial.id, Trial.number, Trial.state, Trial.lease_token, Trial.configuration)
+    origin = (Trial.first_seed, Trial.continued_from)
     tokens = {suggestion.trial_id: suggestion.token for suggestion in suggestions}
-    suggested = select(*columns, Trial.params.is_(None).label("empty")).where(Trial.id.in_(tokens))
+    suggested = select(*columns, *origin, Trial.params.is_(None).label("empty")).where(Trial.id.in_(tokens))
     rows: Iterable[Any] = session.execute(suggested.order_by(Trial.id).with_for_update())
     return {row.id: row for row in rows if _is_open(row, tokens[row.id])}
 
@@ -166,7 +167,12 @@ def _decide(
     for suggestion in suggestions:
         row = rows[suggestion.trial_id]
         twins = twins_of.setdefault(configurations[row.id], [])
-        candidate = Candidate(row.first_seed, row.configuration is not None, suggestion.token is not None)
+        candidate = Candidate(
+            row.first_seed,
+            has_fixed_params=row.configuration is not None,
+            is_leased=suggestion.token is not None,
+            is_continuation=row.continued_from is not None,
+        )
         decisions[row.id] = decision = decide(sweep.repeats, sweep.seeds, candidate, twins)
         if isinstance(decision, Train):
             twins.append(Twin(row.id, row.number, row.state, decision.first_seed))

@@ -7,9 +7,12 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Epoch, Sweep, Trial
+from app.domain.configuration import MLPConfig
 from app.domain.objectives import Objective
 from app.domain.pareto import fronts
 from app.domain.pruning.rungs import ladder
+from app.domain.space import Constant, parse_space
+from app.domain.space.membership import contains
 from app.domain.states import LIVE_TRIALS, TrialState
 from app.lifecycle.rungs import halving_pruner, max_epochs
 
@@ -36,16 +39,20 @@ class Observation(NamedTuple):
 def observations(session: Session, sweep_id: int) -> list[Observation]:
     """All trials with parameters, by number, but those that were cancelled.
 
-    One that has come to a rung and may go on is seen as if it had been pruned there: that is what is known of it.
+    One that has come to a rung and may go on is seen as if it had been pruned there: that is what is known of it. One
+    that was trained longer than the space says is left out: the sampler can't name it.
     """
     last_epoch = select(func.max(Epoch.epoch)).where(Epoch.trial_id == Trial.id).scalar_subquery()
     pruned_at = case((Trial.state == TrialState.pruned, last_epoch)).label("pruned_at")
     columns = (Trial.number, Trial.state, Trial.params, Trial.value, Trial.other_values, Trial.excluded)
+    origin = (Trial.continued_from, Trial.configuration)
     rungs = (Trial.bracket, Trial.rung_means)
-    query = select(*columns, *rungs, pruned_at).where(
+    query = select(*columns, *origin, *rungs, pruned_at).where(
         Trial.sweep_id == sweep_id, Trial.params.is_not(None), Trial.state != TrialState.cancelled
     )
     rows = session.execute(query.order_by(Trial.number)).all()
+    unsearched = _unsearched_configurations(session, sweep_id, rows)
+    rows = [row for row in rows if row.configuration not in unsearched]
     at_rungs = [row for row in rows if row.rung_means and row.state in LIVE_TRIALS]
     epochs = _rung_epochs(session, sweep_id, at_rungs) if at_rungs else {}
     return [_observation(row, epochs.get(row.number)) for row in rows]
@@ -90,6 +97,16 @@ def _best_numbers(trials: Sequence[Observation], max_ended: int, objectives: Seq
         if len(ordered) >= size:
             break
     return {trial.number for trial in ordered[: min(size, max_ended)]}
+
+
+def _unsearched_configurations(session: Session, sweep_id: int, rows: Iterable[Any]) -> set[str]:
+    """The configurations of trials that were trained longer than the space says."""
+    longer_trials = [row for row in rows if row.continued_from is not None]
+    if not longer_trials:
+        return set()
+    sweep = session.get_one(Sweep, sweep_id)
+    epochs = parse_space(sweep.space, sweep.task).domains.get("epochs", Constant(MLPConfig.epochs))
+    return {row.configuration for row in longer_trials if not contains(epochs, row.params["epochs"])}
 
 
 def _rung_epochs(session: Session, sweep_id: int, rows: Iterable[Any]) -> dict[int, int]:

@@ -26,8 +26,7 @@ class CohortPruner:
         pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
         self._pruner = None if waits_at_rungs(pruner) else pruner
         self._numbers = {trial.lease.trial_id: trial.number for trial in trials}
-        # further seeds of a configuration that has run are there to know its mean better
-        self._exempt_ids = {trial.lease.trial_id for trial in trials if trial.first_seed > 0}
+        self._exempt_ids = {trial.lease.trial_id for trial in trials if not trial.is_judged}
         self._epoch = trials[0].epochs_trained
         self.seconds = 0.0  # spent in `prune`, for the log
         if self._pruner is not None:

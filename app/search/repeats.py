@@ -18,6 +18,8 @@ class Candidate:
     """Whether its parameters were set before: a grid's cell, the user's own, or asked for ahead."""
     is_leased: bool = True
     """Whether a worker holds it; else it waits, and is asked for ahead."""
+    is_continuation: bool = False
+    """Whether it takes on the training of another trial, with that one's seeds."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def decide(policy: str, seeds: int, trial: Candidate, twins: Sequence[Twin]) -> 
 
     `policy` is the sweep's for repeats: new_seeds, reuse or forbid; `seeds` are those of each of its trials.
     """
-    if trial.first_seed > 0:
+    if trial.first_seed > 0 or trial.is_continuation:
         return Train(trial.first_seed)
     decision: Decision | None = None
     if policy == "forbid":

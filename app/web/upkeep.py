@@ -6,9 +6,8 @@ import time
 from sqlalchemy import Engine
 
 from app.db.engine import transaction
-from app.lifecycle import stop_rules
+from app.lifecycle import checkpoint_retention, stop_rules
 from app.queue.leases import expire
-from app.queue.legs import drop_ended_checkpoints
 from app.queue.workers import forget_workers
 
 DAY_SECONDS = 86_400.0
@@ -31,4 +30,4 @@ class Upkeep:
                 self._forgot_at = time.monotonic()
             expire(session)
         with transaction(self._engine) as session:
-            drop_ended_checkpoints(session)
+            checkpoint_retention.drop_ended(session)

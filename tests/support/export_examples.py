@@ -82,6 +82,7 @@ def _rare_columns(engine: Engine, sweep_id: int, number: int) -> None:
                 enqueued=True,
                 first_seed=4,
                 warm_started_from=2,
+                continued_from=1,
             )
         )
         trial_ids = {trial.number: trial.id for trial in trials_of(engine, sweep_id)}

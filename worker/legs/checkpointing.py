@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from app import queue
 from app.db.engine import transaction
 from app.db.tables import Sweep
+from app.lifecycle.checkpoint_retention import MAX_CHECKPOINT_BYTES
 from app.lifecycle.rungs import halving_pruner
 from app.queue.legs import TrialCheckpoint
 from worker.context import Context
+from worker.device import memory
 from worker.legs.progress import TrialProgress
 from worker.mlp.training import Training
 from worker.retry import retry_while_disconnected
@@ -69,6 +71,19 @@ class Checkpointing:
         means = sorted([*earlier_means, *(trial.mean for trial in trials)], reverse=objective.maximize)
         border = means[math.ceil(len(means) * min(PROMISING / halving.reduction_factor, 1)) - 1]
         return [trial for trial in trials if not objective.is_better(border, than=trial.mean)]
+
+    def final(self, trial: TrialProgress) -> TrialCheckpoint | None:
+        """What a trial that was just trained to its end can be trained longer from; None where nothing can be kept."""
+        if not trial.can_train_longer or trial.checkpoint_bytes(*self._shape) > MAX_CHECKPOINT_BYTES:
+            return None
+        try:
+            states = self._training.states_of(trial.keys_of_whole_runs)
+            is_whole = states.keys() == trial.keys_of_whole_runs
+            return trial.checkpoint(states) if is_whole else None
+        except Exception as error:  # the trial is complete without it
+            if not memory.is_out_of_memory(error):
+                raise
+            return None
 
     def save(self, trials: Sequence[TrialProgress]) -> None:
         """Stores checkpoints of these trials; their curves are recorded up to there. Raises MemoryError."""

@@ -63,8 +63,7 @@ class TrialProgress:
     def __init__(self, sweep: Sweep, trial: ClaimedTrial, runs: Sequence[RunProgress]) -> None:
         self.lease, self.number, self.runs = trial.lease, trial.number, runs
         self._sweep = sweep
-        # further seeds of a configuration that has run are there to know its mean better: they are never halved
-        self._rung_epoch = trial.rung_epoch if trial.first_seed == 0 else None
+        self._rung_epoch = trial.rung_epoch if trial.is_judged else None
 
     @property
     def _last_results(self) -> list[EpochResult]:
@@ -149,10 +148,30 @@ class TrialProgress:
             * config.parameter_count(features, classes)
         )
 
+    @property
+    def keys_of_whole_runs(self) -> set[Hashable]:
+        """The keys of its runs that would go on if it had more epochs."""
+        return {
+            run.run.key
+            for run in self.runs
+            if run.last_result is not None and not (run.last_result.stopped or run.last_result.diverged)
+        }
+
+    @property
+    def can_train_longer(self) -> bool:
+        """Whether with more epochs it goes on from its last one, to what it comes to without a break."""
+        return bool(self.keys_of_whole_runs) and not self.runs[0].run.config.schedule_spans_training
+
     def checkpoint(self, states: Mapping[Hashable, RunState]) -> TrialCheckpoint:
         """Its checkpoint; `states` are those of its runs that train, by key. Raises MemoryError."""
         runs = [
-            RunCheckpoint(run.seed, run.last_result, run.seconds, states.get(run.run.key), run.final_layers)
+            RunCheckpoint(
+                run.seed,
+                run.last_result,
+                run.seconds,
+                states.get(run.run.key),
+                None if run.run.key in states else run.final_layers,
+            )
             for run in self.runs
             if run.last_result is not None
         ]

@@ -177,9 +177,13 @@ class TrainMLP:
 
         def write() -> set[int]:
             with transaction(self._context.engine) as session:
-                worker_id = self._context.worker_id
                 return queue.finish(
-                    session, self._sweep.id, worker_id, results, lambda i: self._trials[i].run_weights()
+                    session,
+                    self._sweep.id,
+                    self._context.worker_id,
+                    results,
+                    weights=lambda trial_id: self._trials[trial_id].run_weights(),
+                    final_checkpoint=lambda trial_id: self._checkpointing.final(self._trials[trial_id]),
                 )
 
         accepted_ids = retry_while_disconnected(write, self._context.stopping)

@@ -9,7 +9,7 @@ from app import queries, schemas
 from app.domain.states import SweepState, TrialState
 from app.lifecycle import sweep_row
 from app.schemas.sweeps import Tag
-from app.sweeps import changes, copies, creation, deletion, previews, reruns, trial_actions
+from app.sweeps import changes, copies, creation, deletion, longer_training, previews, reruns, trial_actions
 from app.web.dependencies import Cursor, DatabaseSession, IdempotencyKey, Limit, SweepId
 from app.web.error_handlers import invalid_body, problems
 
@@ -110,6 +110,18 @@ def rerun_best_configurations(sweep_id: SweepId, body: schemas.RerunTop, session
     """Trains the best configurations again with further seeds; an ended sweep goes on, and is scored again."""
     reruns.rerun_top(session, sweep_id, body)
     return queries.summary(session, sweep_id)
+
+
+@router.post("/{sweep_id}/continue", responses=problems(404, 409))
+def train_best_configurations_longer(
+    sweep_id: SweepId, body: schemas.ContinueTop, session: DatabaseSession
+) -> schemas.ContinuedTrials:
+    """Trains the best configurations on to more epochs, each as a new trial: `POST …/trials/{number}/continue`.
+
+    Those that can't go on are left out, with the reason; 409 where none can. An ended sweep goes on, and is scored
+    again.
+    """
+    return longer_training.continue_top(session, sweep_id, body)
 
 
 @router.post("/{sweep_id}/{call}", responses=problems(404, 409))

@@ -1,4 +1,4 @@
-"""Trials and their learning curves: list, enqueue, retry, cancel, exclude and include."""
+"""Trials and their learning curves: list, enqueue, retry, train longer, cancel, exclude and include."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from app import queries, schemas
 from app.domain.states import TrialState
-from app.sweeps import trial_actions
+from app.sweeps import longer_training, trial_actions
 from app.web.dependencies import Cursor, DatabaseSession, IdempotencyKey, Limit, SweepId, TrialNumber
 from app.web.error_handlers import problems
 
@@ -77,6 +77,26 @@ def retry_trial(sweep_id: SweepId, number: TrialNumber, session: DatabaseSession
     """Trains a failed, cancelled or pruned trial anew, with the same parameters; an ended sweep goes on with it."""
     trial_actions.retry(session, sweep_id, number)
     return queries.get_trial(session, sweep_id, number)
+
+
+@router.post(
+    "/{number}/continue",
+    status_code=201,
+    responses=problems(404, 409) | {200: {"model": schemas.TrialOut, "description": "It was asked for before."}},
+)
+def train_trial_longer(
+    sweep_id: SweepId, number: TrialNumber, body: schemas.ContinueTrial, session: DatabaseSession, response: Response
+) -> schemas.TrialOut:
+    """Trains a complete trial on to more epochs, as a new trial with the same seeds; the complete one stays as it is.
+
+    The new trial goes on from the checkpoint of the other one, `epochs_trained`, while that is kept: of the best 3
+    trials of a sweep for a week. Else it begins anew, and comes to the same in more time. 409 where the learning rate
+    depends on the number of epochs (the schedule `cosine`), or a trial has these parameters already.
+    """
+    trial, is_new = longer_training.continue_trial(session, sweep_id, number, body.epochs)
+    response.headers["Location"] = f"/api/v1/sweeps/{sweep_id}/trials/{trial.number}"
+    response.status_code = 201 if is_new else 200
+    return queries.get_trial(session, sweep_id, trial.number)
 
 
 @router.post("/{number}/cancel", responses=problems(404, 409))

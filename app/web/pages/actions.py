@@ -1,19 +1,21 @@
 """What the buttons of a sweep's page do, each going back to the page that it was pressed on."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app import queries
-from app.domain.body import plain_sentence
+from app.domain.body import Body, plain_sentence
 from app.domain.states import TrialState
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
-from app.schemas import SweepPatch
-from app.sweeps import changes, deletion, trial_actions
+from app.schemas import ContinueTop, ContinueTrial, SweepPatch
+from app.sweeps import changes, deletion, longer_training, trial_actions
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId, TrialNumber
+
+AnyBody = TypeVar("AnyBody", bound=Body)
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 
@@ -45,6 +47,22 @@ def retry_failed_trials(sweep_id: SweepId, form: PostedForm, session: DatabaseSe
 def continue_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Takes up the trials that were cancelled: undoes a stop or a cancel."""
     trial_actions.retry_all(session, sweep_id, TrialState.cancelled)
+    return _back(sweep_id, form)
+
+
+@router.post("/train-longer")
+def train_best_longer(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
+    """Trains the best configurations on to more epochs."""
+    numbers = {name: _whole_number(form, name) for name in ("top", "epochs")}
+    longer_training.continue_top(session, sweep_id, _validated(ContinueTop, numbers))
+    return _back(sweep_id, form)
+
+
+@router.post("/trials/{number}/continue")
+def train_trial_longer(sweep_id: SweepId, number: TrialNumber, form: PostedForm, session: DatabaseSession) -> Response:
+    """Trains one trial on to more epochs."""
+    body = _validated(ContinueTrial, {"epochs": _whole_number(form, "epochs")})
+    longer_training.continue_trial(session, sweep_id, number, body.epochs)
     return _back(sweep_id, form)
 
 
@@ -100,8 +118,13 @@ def _whole_number(form: dict[str, str], name: str) -> int:
 
 def _patch(fields: dict[str, Any]) -> SweepPatch:
     """The change that the form asks for. Raises InvalidError, which names the fields that can't be used."""
+    return _validated(SweepPatch, {name: fields[name] for name in SweepPatch.model_fields if name in fields})
+
+
+def _validated(kind: type[AnyBody], fields: dict[str, Any]) -> AnyBody:
+    """The body of these fields. Raises InvalidError, which names those that can't be used."""
     try:
-        return SweepPatch.model_validate({name: fields[name] for name in SweepPatch.model_fields if name in fields})
+        return kind.model_validate(fields)
     except ValidationError as error:
         errors = [FieldError(finding["loc"], plain_sentence(finding["msg"])) for finding in error.errors()]
         raise InvalidError("Some fields can't be used as they are.", errors) from None

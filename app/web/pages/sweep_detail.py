@@ -12,7 +12,7 @@ from app.charts.diagnostics import TEXTS, Measure
 from app.charts.heatmap import EPOCHS_AXIS
 from app.charts.importance import LEAST_TRIALS
 from app.domain import transitions
-from app.domain.configuration import LAYER_WIDTHS
+from app.domain.configuration import DEFAULTS, LAYER_WIDTHS
 from app.domain.formatting import domain, plural, setting, split
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
@@ -136,6 +136,21 @@ class SweepView:
         if SAMPLERS[self.summary.sampler].enumerates:
             return "A grid is every cell once: duplicate it with another space"
         return "It is stopping" if self.sweep.state == SweepState.stopping else ""
+
+    @property
+    def why_not_longer(self) -> str:
+        """Why its best configurations can't go on to more epochs, or nothing."""
+        if self.task.is_timing:
+            return "What is timed is not trained"
+        if self.sweep.best is None:
+            return "No trial is complete yet"
+        return "It is stopping" if self.sweep.state == SweepState.stopping else ""
+
+    @property
+    def longer_epochs(self) -> int:
+        """Twice the epochs of the best configuration."""
+        params = self.sweep.best.params if self.sweep.best else {}
+        return min(2 * int(params.get("epochs", DEFAULTS["epochs"])), 10_000)
 
     @property
     def why_not_deleted(self) -> str:

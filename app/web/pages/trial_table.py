@@ -10,6 +10,7 @@ from fastapi import Query
 
 from app import schemas
 from app.domain import transitions
+from app.domain.configuration import DEFAULTS
 from app.domain.formatting import plural, score, setting
 from app.domain.states import RunState, TrialState
 from app.web.dependencies import Cursor
@@ -120,6 +121,8 @@ class TrialRow:
             return f"at rung {self.trial.rung} with {score(self.trial.rung_means[-1])}"
         if self.trial.rung_means and self.trial.state == TrialState.waiting:
             return f"promoted from rung {len(self.trial.rung_means) - 1}"
+        if self.trial.continued_from is not None:
+            return f"trial {self.trial.continued_from} on to {(self.trial.params or {})['epochs']} epochs"
         if self.trial.first_seed:
             return "rerun"
         if self.trial.warm_started_from is not None:
@@ -151,6 +154,14 @@ class TrialRow:
     def circumstances(self) -> str:
         """What a timing was measured under, as a sentence; nothing for a training."""
         return circumstances_sentence(self.trial.circumstances) if self.trial.circumstances else ""
+
+    @property
+    def min_epochs(self) -> int:
+        """The fewest epochs to which it can be trained on; 0 where it can't be."""
+        params = self.trial.params or {}
+        is_training = self.trial.state == TrialState.complete and self.trial.circumstances is None
+        can_go_on = is_training and params.get("lr_schedule") != "cosine"
+        return int(params.get("epochs", DEFAULTS["epochs"])) + 1 if can_go_on else 0
 
     @property
     def buttons(self) -> list[Button]:
