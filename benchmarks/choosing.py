@@ -41,7 +41,8 @@ def _lower_bound(means: np.ndarray, variances: np.ndarray, runs: np.ndarray) -> 
     return bounds
 
 
-def _expected(means: np.ndarray, variances: np.ndarray, runs: np.ndarray) -> np.ndarray:
+def expected(means: np.ndarray, variances: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """What configurations are expected to have with more runs, as app.lifecycle.best computes it."""
     noise = (variances * (runs - 1)).sum() / (runs - 1).sum()
     spread = max(
         means.var(ddof=1) - noise * (1 / runs).mean(), 1e-9
@@ -51,7 +52,7 @@ def _expected(means: np.ndarray, variances: np.ndarray, runs: np.ndarray) -> np.
     return values
 
 
-RULES: dict[str, Rule] = {"mean": _mean, "lower_bound": _lower_bound, "expected": _expected}
+RULES: dict[str, Rule] = {"mean": _mean, "lower_bound": _lower_bound, "expected": expected}
 POPULATIONS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "normal": lambda draw, count: draw.standard_normal(count),
     "long tail": lambda draw, count: -draw.exponential(1.0, count) * draw.exponential(1.0, count),

@@ -73,6 +73,7 @@ class Sweep(Base):
     __tablename__ = "sweeps"
     __table_args__ = (
         CheckConstraint("seeds >= 1", name="seeds_positive"),
+        CheckConstraint("survivor_seeds > seeds", name="survivors_have_more_seeds"),
         CheckConstraint(
             "(state IN ('completed', 'cancelled', 'failed')) = (finished_at IS NOT NULL)", name="ended_has_finished_at"
         ),
@@ -89,7 +90,8 @@ class Sweep(Base):
     split: Mapped[str]
     space: Mapped[dict[str, Any]] = mapped_column(JSON, doc="As it was posted; JSON keeps the order, JSONB does not.")
     sampler: Mapped[dict[str, Any]]
-    seeds: Mapped[int]
+    seeds: Mapped[int] = mapped_column(doc="Runs of each trial.")
+    survivor_seeds: Mapped[int | None] = mapped_column(doc="Runs of the configurations that survive, all their trials.")
     seed: Mapped[int]
     metric: Mapped[str]
     direction: Mapped[str]
@@ -236,6 +238,9 @@ class Trial(Base):
     reason: Mapped[str | None] = mapped_column(doc="Why it was pruned, is infeasible, or was not trained again.")
     configuration: Mapped[str | None] = mapped_column(doc="Hash of the parameters: equal for equal configurations.")
     first_seed: Mapped[int] = mapped_column(server_default=text("0"), doc="Index of its first run's seed.")
+    is_survivor: Mapped[bool] = mapped_column(
+        server_default=text("false"), doc="Further seeds of a configuration that did well, queued by the sweep itself."
+    )
     enqueued: Mapped[bool] = mapped_column(server_default=text("false"), doc="Asked for by somebody.")
     continued_from: Mapped[int | None] = mapped_column(doc="Number of the trial whose training it takes on.")
     warm_started_from: Mapped[int | None] = mapped_column(doc="The earlier sweep whose configuration it tries first.")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.db.tables import Sweep
+from app.db.tables import Sweep, Trial
 from app.domain.datasets import DATASETS
 from app.domain.space import Constraints, parse_constraints, parse_space
 from app.domain.tasks import TASKS
@@ -53,6 +53,20 @@ def insert_trials(session: Session, sweep_id: int, numbers: Sequence[int], trial
     """Inserts trials of these numbers; those behind the ones that are given wait without parameters."""
     columns = {name: [getattr(trial, name) for trial in trials] for name in NewTrial._fields}
     session.execute(_INSERT, {"sweep": sweep_id, "numbers": list(numbers)} | columns)
+
+
+def rerun_of(trial: Trial, number: int, first_seed: int, **columns: Any) -> Trial:
+    """A new trial of the same configuration, with the seeds from this one on."""
+    return Trial(
+        sweep_id=trial.sweep_id,
+        number=number,
+        params=trial.params,
+        cost=trial.cost,
+        epochs_total=trial.epochs_total,
+        configuration=trial.configuration,
+        first_seed=first_seed,
+        **columns,
+    )
 
 
 def _new_trial(sweep: Sweep, cell: Mapping[str, Any], reason: str | None) -> NewTrial:

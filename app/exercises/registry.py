@@ -6,7 +6,7 @@ from app.exercises.exercise import Exercise
 from app.exercises.hidden_layers import HIDDEN_LAYERS
 from app.exercises.hidden_units import HIDDEN_UNITS
 from app.exercises.implementations import IMPLEMENTATIONS
-from app.exercises.initializations import INITIALIZATIONS
+from app.exercises.initializations import INITIALIZATION
 from app.exercises.joint_search import JOINT_SEARCH
 from app.exercises.learning_rate import LEARNING_RATE
 from app.exercises.matrix_products import MATRIX_PRODUCTS
@@ -21,7 +21,7 @@ _ALL = (
     IMPLEMENTATIONS,
     MATRIX_PRODUCTS,
     ACTIVATION,
-    INITIALIZATIONS,
+    INITIALIZATION,
 )
 
 EXERCISES: dict[int, Exercise] = {entry.number: entry for entry in _ALL}

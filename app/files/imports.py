@@ -115,6 +115,8 @@ def _check_body(values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     further = body.pop("objectives", None)
     body |= {"objectives": [first, *further]} if further else {"objective": first}
     body["stop"] = values.get("stop_rules") or None
+    if values.get("survivor_seeds") is not None:
+        body["seeds"] = {"first": values.get("seeds"), "survivors": values["survivor_seeds"]}
     if facts["sampler"].get("name") != "grid":
         body["n_trials"] = 1
     try:

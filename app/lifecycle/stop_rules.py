@@ -93,7 +93,9 @@ def _count_since(session: Session, sweep: Sweep, best: Trial) -> int:
     ended = (TrialState.complete, TrialState.pruned, TrialState.failed)
     later = func.row(Trial.finished_at, Trial.number) > func.row(best.finished_at, best.number)
     return session.scalars(
-        select(func.count()).where(Trial.sweep_id == sweep.id, Trial.state.in_(ended), ~Trial.excluded, later)
+        select(func.count()).where(
+            Trial.sweep_id == sweep.id, Trial.state.in_(ended), ~Trial.excluded, ~Trial.is_survivor, later
+        )
     ).one()
 
 

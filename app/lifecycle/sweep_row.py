@@ -14,7 +14,7 @@ from app.domain import transitions
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState, TrialState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.errors import ConflictError, NotFoundError
-from app.lifecycle import rungs, weight_retention
+from app.lifecycle import rungs, survivors, weight_retention
 from app.lifecycle.trial_changes import CANCELLED
 
 
@@ -97,10 +97,11 @@ def mark_changed(session: Session, sweep_id: int) -> None:
 def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
     """Ends each of these sweeps that has no live trial left: completed if any trial was, else failed or cancelled.
 
-    Before that, trials that wait at rungs go on, or end where no other trial is left.
+    Before that, trials that wait at rungs go on, or end where no other trial is left, and survivors get further seeds.
     """
     sweep_ids = list(sweep_ids)
     rungs.settle(session, sweep_ids)
+    survivors.settle(session, sweep_ids)
 
     def has(*states: TrialState) -> Exists:
         return select(Trial.id).where(Trial.sweep_id == Sweep.id, Trial.state.in_(states)).exists()

@@ -3,13 +3,18 @@
 from sqlalchemy import TextClause, text
 
 from app.domain.states import TrialState
+from app.domain.survivors import CONFIGURATIONS_A_PLACE
 
 _COUNTS = ", ".join(f"count(*) FILTER (WHERE t.state = '{state}') AS {state}" for state in TrialState)
 
-# A trial whose parameters are not chosen yet is taken to cost the mean of those that are.
+# A trial whose parameters are not chosen yet is taken to cost the mean of those that are. What is to come includes the
+# further seeds of survivors that are still to be found.
 TOTALS = text(f"""
     WITH totals AS (
         SELECT t.sweep_id, {_COUNTS},
+               count(*) FILTER (WHERE t.is_survivor) AS survivor_trials,
+               count(*) FILTER (WHERE NOT t.is_survivor AND t.state IN ('waiting', 'running', 'complete'))
+                   AS candidates,
                CAST(sum(t.epochs_done) AS bigint) AS epochs_done,
                CASE WHEN bool_and(t.finished_at IS NOT NULL OR t.epochs_total IS NOT NULL)
                     THEN CAST(sum(CASE WHEN t.finished_at IS NULL THEN t.epochs_total ELSE t.epochs_done END) AS bigint)
@@ -27,11 +32,17 @@ TOTALS = text(f"""
         ) AS work
         WHERE t.sweep_id = ANY(:ids) GROUP BY t.sweep_id
     )
-    SELECT t.*, coalesce((t.cost_done + t.unknown_done * t.mean_cost) / nullif(t.cost + t.unknown * t.mean_cost, 0), 1)
-               AS progress,
+    SELECT t.*, coalesce((t.cost_done + t.unknown_done * t.mean_cost)
+                         / nullif(t.cost + t.unknown * t.mean_cost + coming.cost, 0), 1) AS progress,
            t.cost_done + t.unknown_done * t.mean_cost AS work_done,
-           t.cost_left + t.unknown_left * t.mean_cost AS work_left
-    FROM totals t
+           t.cost_left + t.unknown_left * t.mean_cost + coming.cost AS work_left
+    FROM totals t JOIN sweeps s ON s.id = t.sweep_id, LATERAL (
+        SELECT CASE WHEN s.survivor_seeds IS NOT NULL AND s.state IN ('queued', 'running', 'paused')
+                    THEN t.mean_cost * greatest(
+                        ceil(t.candidates / CAST({CONFIGURATIONS_A_PLACE} AS float8))
+                        * (s.survivor_seeds / s.seeds - 1) - t.survivor_trials, 0)
+                    ELSE 0 END AS cost
+    ) AS coming
 """)
 
 # The seconds in which any of a sweep's trials was in training: pauses and nights without a worker don't count. A clock

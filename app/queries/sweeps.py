@@ -69,7 +69,7 @@ def tags(session: Session, limit: int = 30) -> list[str]:
 
 
 _SAME_AS_ROW = (
-    *("id", "name", "state", "task", "dataset", "split", "space", "seeds", "seed", "revision", "keep_models", "notes"),
+    *("id", "name", "state", "task", "dataset", "split", "space", "seed", "revision", "keep_models", "notes"),
     *("tags", "priority", "best_by", "stop_reason", "imported_from", "constraints", "repeats", "environment"),
     *("diagnostics", "created_at", "started_at", "finished_at"),
 )
@@ -97,7 +97,9 @@ def _summary(
         pruner=_as_posted(sweep.pruner),
         warm_start=_warm_start_as_posted(sweep.warm_start),
         warm_started=schemas.WarmStarted.model_validate(sweep.warm_started) if sweep.warm_started else None,
-        n_trials=sum(counts.values()) - counts["infeasible"],
+        seeds=_seeds_as_posted(sweep),
+        n_trials=sum(counts.values()) - counts["infeasible"] - totals.survivor_trials,
+        survivor_trials=totals.survivor_trials,
         webhook=schemas.WebhookOut(url=sweep.webhook["url"]) if sweep.webhook else None,
         objective=schemas.Objective.model_validate(objective),
         objectives=[schemas.OneObjective.model_validate(pair) for pair in objectives] or None,
@@ -121,3 +123,10 @@ def _as_posted(options: dict[str, Any] | None) -> str | dict[str, Any] | None:
 def _warm_start_as_posted(options: dict[str, Any] | None) -> list[int] | dict[str, Any] | None:
     """A warm start as it was posted: the bare list of sweeps where it has no other option."""
     return list(options["sweeps"]) if options and len(options) == 1 else options
+
+
+def _seeds_as_posted(sweep: Sweep) -> int | schemas.SurvivorSeeds:
+    """The number of each configuration's runs, or that and the one of survivors."""
+    if sweep.survivor_seeds is None:
+        return sweep.seeds
+    return schemas.SurvivorSeeds(first=sweep.seeds, survivors=sweep.survivor_seeds)

@@ -144,6 +144,7 @@ def _trial_out(trial: Trial, runs: Sequence[Run], metrics: Row[Any] | None) -> s
         reason=trial.reason,
         configuration=trial.configuration,
         first_seed=trial.first_seed,
+        is_survivor=trial.is_survivor,
         enqueued=trial.enqueued,
         epochs_trained=trial.epochs_trained,
         continued_from=trial.continued_from,

@@ -17,6 +17,7 @@ from app.schemas.exercises import (
 from app.schemas.models import ModelOut
 from app.schemas.reruns import ContinuedTrials, ContinueTop, ContinueTrial, NotContinued, RerunTop
 from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
+from app.schemas.seeds import SurvivorSeeds
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, ScoreOut, SweepCreate, SweepOut
 from app.schemas.system import ChartOut, DatasetOut, WorkerOut
@@ -69,6 +70,7 @@ __all__ = [
     "Sampler",
     "ScoreOut",
     "StopRules",
+    "SurvivorSeeds",
     "SweepCreate",
     "SweepOut",
     "SweepPatch",

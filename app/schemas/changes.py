@@ -41,7 +41,8 @@ class SweepPreview(BaseModel):
 
     n_trials: int
     cells: int | None = Field(description="Of a grid; null for other samplers.")
-    trainings: int = Field(description="Trials times seeds.")
+    trainings: int = Field(description="Trials times seeds, and further seeds of survivors: then at most so many.")
+    survivors: int | None = Field(description="At most so many configurations get further seeds; null where none can.")
     warm_started: WarmStarted | None = Field(description="What would become of `warm_start` now.")
     parameters: int = Field(description="Weights and biases of the largest model that the space holds.")
     memory: int = Field(description="Bytes that the runs of its largest trial take together while they train, at most.")

@@ -16,7 +16,6 @@ from app.domain.sweep_limits import (
     MAX_NOTES_LENGTH,
     MAX_OBJECTIVES,
     MAX_PRIORITY,
-    MAX_SEEDS,
     MAX_TAG_LENGTH,
     MAX_TAGS,
     MAX_TRIALS,
@@ -25,6 +24,7 @@ from app.domain.sweep_limits import (
 from app.domain.tasks import TASKS, TaskName
 from app.schemas.base import UtcTime
 from app.schemas.samplers import RandomSampler, Sampler
+from app.schemas.seeds import Seeds, SurvivorSeeds
 from app.schemas.stop import StopRules
 from app.schemas.warm_starts import WarmStart, WarmStarted
 from app.schemas.webhooks import Webhook, WebhookOut
@@ -113,8 +113,10 @@ class SweepCreate(Body):
         description="Earlier sweeps whose best configurations are the first trials, where they lie within the space: a "
         "list of numbers, or {sweeps, trials}. They count towards `n_trials`.",
     )
-    seeds: int = Field(
-        1, ge=1, le=MAX_SEEDS, description="Runs a trial, each with a seed of its own; repeats, where it times."
+    seeds: Seeds = Field(
+        1,
+        description="Runs of each configuration, each with a seed of its own (repeats, where it times); "
+        "{first, survivors} trains those among the best third more often.",
     )
     repeats: Repeats = Field(
         "new_seeds",
@@ -150,6 +152,16 @@ class SweepCreate(Body):
     tags: Tags = Field(default_factory=list, description="Words to find it by; they are kept sorted.")
     priority: Priority = 0
     webhook: Webhook | None = Field(None, description="Told of every change of the sweep's state.")
+
+    @property
+    def first_seeds(self) -> int:
+        """Runs of every trial."""
+        return self.seeds.first if isinstance(self.seeds, SurvivorSeeds) else self.seeds
+
+    @property
+    def survivor_seeds(self) -> int | None:
+        """Runs of the configurations that survive; None where all have the same."""
+        return self.seeds.survivors if isinstance(self.seeds, SurvivorSeeds) else None
 
     @model_validator(mode="before")
     @classmethod
@@ -246,10 +258,11 @@ class SweepOut(BaseModel):
     constraints: list[str]
     sampler: str | dict[str, Any]
     pruner: str | dict[str, Any] | None
-    n_trials: int = Field(description="Trials, without infeasible ones.")
+    n_trials: int = Field(description="Trials, without infeasible ones and those for survivors.")
+    survivor_trials: int = Field(description="Trials that the sweep has added to train survivors with further seeds.")
     warm_start: list[int] | dict[str, Any] | None
     warm_started: WarmStarted | None = Field(description="What became of `warm_start`, when the sweep was posted.")
-    seeds: int
+    seeds: int | SurvivorSeeds
     repeats: str
     seed: int
     objective: Objective

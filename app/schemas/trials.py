@@ -109,6 +109,9 @@ class TrialOut(BaseModel):
     first_seed: int = Field(
         description="Index of its first run's seed; above 0 where its configuration was trained before."
     )
+    is_survivor: bool = Field(
+        description="Queued by the sweep itself: further seeds for a configuration among the best third."
+    )
     enqueued: bool = Field(description="Asked for by somebody, and trained ahead of the sampler's.")
     epochs_trained: int = Field(
         description="Epochs of its runs in the checkpoint that it goes on from; 0: it begins, or began, anew."

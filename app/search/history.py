@@ -1,6 +1,7 @@
 """What a sampler is shown: the trials of a sweep as observations, and how many of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from sqlalchemy import case, func, select
@@ -40,12 +41,13 @@ def observations(session: Session, sweep_id: int) -> list[Observation]:
     """All trials with parameters, by number, but those that were cancelled.
 
     One that has come to a rung and may go on is seen as if it had been pruned there: that is what is known of it. One
-    that was trained longer than the space says is left out: the sampler can't name it.
+    that was trained longer than the space says is left out: the sampler can't name it. A survivor is seen once, with
+    the mean over its first and its further seeds.
     """
     last_epoch = select(func.max(Epoch.epoch)).where(Epoch.trial_id == Trial.id).scalar_subquery()
     pruned_at = case((Trial.state == TrialState.pruned, last_epoch)).label("pruned_at")
     columns = (Trial.number, Trial.state, Trial.params, Trial.value, Trial.other_values, Trial.excluded)
-    origin = (Trial.continued_from, Trial.configuration)
+    origin = (Trial.continued_from, Trial.configuration, Trial.is_survivor)
     rungs = (Trial.bracket, Trial.rung_means)
     query = select(*columns, *origin, *rungs, pruned_at).where(
         Trial.sweep_id == sweep_id, Trial.params.is_not(None), Trial.state != TrialState.cancelled
@@ -53,9 +55,14 @@ def observations(session: Session, sweep_id: int) -> list[Observation]:
     rows = session.execute(query.order_by(Trial.number)).all()
     unsearched = _unsearched_configurations(session, sweep_id, rows)
     rows = [row for row in rows if row.configuration not in unsearched]
+    survivor_values = _survivor_values(rows)
+    rows = [row for row in rows if not row.is_survivor]
     at_rungs = [row for row in rows if row.rung_means and row.state in LIVE_TRIALS]
     epochs = _rung_epochs(session, sweep_id, at_rungs) if at_rungs else {}
-    return [_observation(row, epochs.get(row.number)) for row in rows]
+    return [
+        _with_further_seeds(_observation(row, epochs.get(row.number)), survivor_values.get(row.configuration, []))
+        for row in rows
+    ]
 
 
 def truncate_history(
@@ -97,6 +104,22 @@ def _best_numbers(trials: Sequence[Observation], max_ended: int, objectives: Seq
         if len(ordered) >= size:
             break
     return {trial.number for trial in ordered[: min(size, max_ended)]}
+
+
+def _survivor_values(rows: Iterable[Any]) -> dict[str, list[tuple[float, ...]]]:
+    """The values of the further seeds of each survivor, by configuration."""
+    values: dict[str, list[tuple[float, ...]]] = {}
+    for row in rows:
+        if row.is_survivor and row.state == TrialState.complete and not row.excluded:
+            values.setdefault(row.configuration, []).append((row.value, *(row.other_values or ())))
+    return values
+
+
+def _with_further_seeds(trial: Observation, further_values: Sequence[tuple[float, ...]]) -> Observation:
+    """The trial with the mean over all its seeds: all its configuration's trials have as many."""
+    if trial.state != TrialState.complete or not further_values:
+        return trial
+    return trial._replace(values=tuple(map(fmean, zip(trial.values, *further_values, strict=True))))
 
 
 def _unsearched_configurations(session: Session, sweep_id: int, rows: Iterable[Any]) -> set[str]:

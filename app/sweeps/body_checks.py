@@ -23,10 +23,16 @@ def check_body(body: SweepCreate) -> tuple[Space, int]:
     A grid has as many trials as feasible cells.
     """
     check_text({"name": body.name, "notes": body.notes})
-    if errors := [*_task_errors(body), *_objective_errors(body), *_pruner_errors(body), *_warm_start_errors(body)]:
+    if errors := [
+        *_task_errors(body),
+        *_objective_errors(body),
+        *_pruner_errors(body),
+        *_warm_start_errors(body),
+        *_seed_errors(body),
+    ]:
         raise InvalidError("What is searched for can't be searched for in this way.", errors)
     space = parse_space(body.space, body.task)
-    constraints = check_sizes(space, body.constraints, DATASETS[body.dataset], body.seeds)
+    constraints = check_sizes(space, body.constraints, DATASETS[body.dataset], body.first_seeds)
     if traits_of(body.sampler.name).enumerates:
         return space, _feasible_cells(body, space, constraints)
     if body.n_trials is None:
@@ -78,6 +84,7 @@ def _task_errors(body: SweepCreate) -> Iterator[FieldError]:
         "objectives": (body.objectives is not None, f"can't be several for {task.name}, which measures one time"),
         "pruner": (body.pruner is not None, f"has nothing to stop: {task.name} has no learning curves; leave it out"),
         "warm_start": (body.warm_start is not None, f"is for networks that are trained, not for {task.name}"),
+        "seeds": (body.survivor_seeds is not None, f"must be a number for {task.name}, which repeats all alike"),
         "constraints": (bool(body.constraints), f"are for networks that are trained, not for {task.name}"),
         "keep_models": (body.keep_models != "best", f"has nothing to keep: {task.name} has no models; leave it out"),
         "diagnostics": (body.diagnostics, f"has nothing to measure: {task.name} trains no networks; leave it out"),
@@ -112,13 +119,19 @@ def _pruner_errors(body: SweepCreate) -> Iterator[FieldError]:
         yield FieldError(("pruner",), alone)
     if isinstance(pruner, PatientPruner):
         pruner = pruner.wrapped
-    if isinstance(pruner, WilcoxonPruner) and 0.5**body.seeds >= pruner.p_threshold:
-        yield _wilcoxon_error(pruner.p_threshold, body.seeds)
+    if isinstance(pruner, WilcoxonPruner) and 0.5**body.first_seeds >= pruner.p_threshold:
+        yield _wilcoxon_error(pruner.p_threshold, body.first_seeds)
 
 
 def _warm_start_errors(body: SweepCreate) -> Iterator[FieldError]:
     if body.warm_start is not None and traits_of(body.sampler.name).enumerates:
         yield FieldError(("warm_start",), "can't stand beside a grid, which is every cell once: leave it out")
+
+
+def _seed_errors(body: SweepCreate) -> Iterator[FieldError]:
+    if body.survivor_seeds is not None and body.best_by == "mean":
+        luck = "must be expected or lower_bound beside seeds for survivors: the best mean of few runs is partly luck"
+        yield FieldError(("best_by",), luck)
 
 
 def _wilcoxon_error(p_threshold: float, seeds: int) -> FieldError:

@@ -92,7 +92,9 @@ def _resize(session: Session, sweep: Sweep, n_trials: int) -> int:
 
     Raises InvalidError where fewer can't be.
     """
-    counted = select(func.count()).where(Trial.sweep_id == sweep.id, Trial.state != TrialState.infeasible)
+    counted = select(func.count()).where(
+        Trial.sweep_id == sweep.id, Trial.state != TrialState.infeasible, ~Trial.is_survivor
+    )
     count = session.scalars(counted).one()
     if n_trials != count and traits_of(sweep.sampler).enumerates:
         message = f"is {count} here, the number of cells: change the space to add cells, or clone the sweep"
@@ -127,7 +129,7 @@ _REMOVE = text("""
     DELETE FROM trials WHERE id IN (
         SELECT id FROM trials
         WHERE sweep_id = :sweep AND state IN ('waiting', 'cancelled') AND started_at IS NULL AND attempt = 0
-          AND history = '[]' AND rung_means = '{}' AND epochs_trained = 0
+          AND NOT is_survivor AND history = '[]' AND rung_means = '{}' AND epochs_trained = 0
         ORDER BY enqueued, number DESC LIMIT :count
     ) RETURNING id
 """)

@@ -19,7 +19,7 @@ from app.sweeps.warm_starts import WarmTrial
 
 # Fields of a body that are columns of the same name.
 _SAME_COLUMNS = {
-    *("name", "task", "dataset", "split", "space", "constraints", "seeds", "seed", "repeats", "keep_models"),
+    *("name", "task", "dataset", "split", "space", "constraints", "seed", "repeats", "keep_models"),
     *("diagnostics", "notes", "tags", "priority", "webhook"),
 }
 
@@ -104,6 +104,8 @@ def _search_columns(body: SweepCreate) -> dict[str, Any]:
         "direction": first.direction,
         "objectives": [objective.model_dump() for objective in further],
         "best_by": body.best_by,
+        "seeds": body.first_seeds,
+        "survivor_seeds": body.survivor_seeds,
         "pruner": None if body.pruner is None else body.pruner.model_dump(exclude_unset=True),
         "warm_start": None if body.warm_start is None else body.warm_start.model_dump(exclude_unset=True),
         "stop_rules": {} if body.stop is None else body.stop.model_dump(exclude_none=True),

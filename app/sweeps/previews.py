@@ -10,6 +10,7 @@ from app.domain.datasets import DATASETS, SPLITS
 from app.domain.formatting import plural
 from app.domain.sampling import traits_of
 from app.domain.space import Space, largest_trial, parse_constraints
+from app.domain.survivors import places
 from app.domain.tasks import TASKS
 from app.queue.workers import IS_LIVE_SQL
 from app.schemas import SweepCreate, SweepPreview
@@ -38,14 +39,17 @@ def preview(session: Session, body: SweepCreate, speed: Speed | None = None) -> 
     parameters, memory = _largest(body, space)
     speed = speed or measured_speed(session)
     seconds = _trial_seconds(body, space, n_trials, speed, MAX_COSTED)
+    max_survivors = 0 if body.survivor_seeds is None else places(n_trials, is_final=True)
+    trainings = n_trials * body.first_seeds + max_survivors * ((body.survivor_seeds or 0) - body.first_seeds)
     return SweepPreview(
         n_trials=n_trials,
         cells=n_trials if traits_of(body.sampler.name).enumerates else None,
-        trainings=n_trials * body.seeds,
+        trainings=trainings,
+        survivors=max_survivors or None,
         warm_started=warm_starts.preview(session, body, space, n_trials),
         parameters=int(parameters),
         memory=int(memory),
-        estimated_seconds=None if seconds is None else seconds * n_trials,
+        estimated_seconds=None if seconds is None else seconds * trainings / body.first_seeds,
         estimate=_timing_explanation(speed) if TASKS[body.task].is_timing else _explanation(speed),
     )
 
@@ -56,7 +60,7 @@ def _largest(body: SweepCreate, space: Space) -> tuple[float, float]:
     if not task.takes_data:
         return 0, 0
     max_parameters = parse_constraints(body.constraints, space, shape).max_parameters()
-    return largest_trial(space, shape, 1 if task.is_timing else body.seeds, max_parameters)
+    return largest_trial(space, shape, 1 if task.is_timing else body.first_seeds, max_parameters)
 
 
 def trial_seconds(session: Session, body: SweepCreate, space: Space, n_trials: int) -> float | None:
@@ -98,7 +102,7 @@ def _mean_cost(body: SweepCreate, space: Space, n_trials: int, max_costed: int) 
         count = min(n_trials, max_costed // 5)
         configurations = [search.ask(AskSeed(body.seed, number)) for number in range(count)]
     costs = [TASKS[body.task].cost(params, DATASETS[body.dataset]) for params in configurations]
-    return body.seeds * sum(costs) / len(costs)
+    return body.first_seeds * sum(costs) / len(costs)
 
 
 def _timing_explanation(speed: Speed) -> str:

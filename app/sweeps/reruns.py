@@ -5,6 +5,7 @@ import math
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db import trial_rows
 from app.db.tables import Sweep, Trial
 from app.errors import ConflictError
 from app.lifecycle import best, sweep_row
@@ -28,7 +29,8 @@ def rerun_top(session: Session, sweep_id: int, body: RerunTop) -> Sweep:
         trial = session.get_one(Trial, trial_id)
         next_seed = _last_first_seed(session, trial) + sweep.seeds
         session.add_all(
-            _copy(trial, number + index, first_seed=next_seed + index * sweep.seeds) for index in range(times)
+            trial_rows.rerun_of(trial, number + index, next_seed + index * sweep.seeds, enqueued=True)
+            for index in range(times)
         )
         number += times
     session.flush()
@@ -44,16 +46,3 @@ def _last_first_seed(session: Session, trial: Trial) -> int:
         Trial.sweep_id == trial.sweep_id, Trial.configuration == trial.configuration
     )
     return session.scalars(same).one() or 0
-
-
-def _copy(trial: Trial, number: int, first_seed: int) -> Trial:
-    return Trial(
-        sweep_id=trial.sweep_id,
-        number=number,
-        params=trial.params,
-        cost=trial.cost,
-        epochs_total=trial.epochs_total,
-        configuration=trial.configuration,
-        first_seed=first_seed,
-        enqueued=True,
-    )

@@ -211,9 +211,14 @@ class SweepView:
 
     @property
     def procedure(self) -> str:
-        """`tpe, 3 seeds per trial, pruner median`; of a timing `grid, 5 repeats per trial`."""
+        """`tpe, 3 seeds per trial, pruner median`, or `tpe, 1 seed per trial, 3 for survivors`; a timing has repeats."""
         pruner = f", pruner {self.summary.pruner.replace('_', ' ')}" if self.summary.pruner else ""
-        return f"{self.summary.sampler}, {plural(self.sweep.seeds, self.task.run_noun)} per trial{pruner}"
+        seeds = self.sweep.seeds
+        if isinstance(seeds, schemas.SurvivorSeeds):
+            runs = f"{plural(seeds.first, 'seed')} per trial, {seeds.survivors} for survivors"
+        else:
+            runs = f"{plural(seeds, self.task.run_noun)} per trial"
+        return f"{self.summary.sampler}, {runs}{pruner}"
 
     @property
     def stop_reason(self) -> str:

@@ -11,6 +11,7 @@ from app.domain.formatting import plural
 from app.domain.hyperparameters import HYPERPARAMETERS, Category, Hyperparameter
 from app.domain.sampling import traits_of
 from app.domain.space import parse_space
+from app.domain.survivors import places
 from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
@@ -242,12 +243,18 @@ def errors_by_field(errors: Iterable[FieldError]) -> dict[str, list[str]]:
 
 
 def budget(sweep: SweepCreate) -> str:
-    """`12 trials, each with 3 seeds: 36 trainings`. Raises InvalidError where a grid can't be counted."""
+    """`12 trials, each with 3 seeds: 36 trainings.` Raises InvalidError where a grid can't be counted."""
     trials = (
         parse_space(sweep.space, sweep.task).grid_size()
         if traits_of(sweep.sampler.name).enumerates
         else sweep.n_trials or 0
     )
-    if sweep.seeds == 1:
+    seeds = sweep.first_seeds
+    if sweep.survivor_seeds is not None:
+        survivors = places(trials, is_final=True)
+        trainings = plural(trials * seeds + survivors * (sweep.survivor_seeds - seeds), "training")
+        runs = f"each with {plural(seeds, 'seed')} and at most {survivors:,} of them with {sweep.survivor_seeds}"
+        return f"{plural(trials, 'trial')}, {runs}: at most {trainings}."
+    if seeds == 1:
         return f"{plural(trials, 'trial')}, each trained once."
-    return f"{plural(trials, 'trial')}, each with {sweep.seeds} seeds: {plural(trials * sweep.seeds, 'training')}."
+    return f"{plural(trials, 'trial')}, each with {seeds} seeds: {plural(trials * seeds, 'training')}."

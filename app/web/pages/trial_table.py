@@ -123,6 +123,8 @@ class TrialRow:
             return f"promoted from rung {len(self.trial.rung_means) - 1}"
         if self.trial.continued_from is not None:
             return f"trial {self.trial.continued_from} on to {(self.trial.params or {})['epochs']} epochs"
+        if self.trial.is_survivor:
+            return "survivor"
         if self.trial.first_seed:
             return "rerun"
         if self.trial.warm_started_from is not None:
@@ -210,7 +212,9 @@ class TrialTable:
         """Links to the states in which trials are, and to all trials."""
         counts = {state: getattr(self.sweep.counts, state) for state in _FILTERS}
         current = self.query.state
-        return [StateFilter("all", self.sweep.n_trials, self.link.to(state=""), not current)] + [
+        return [
+            StateFilter("all", self.sweep.n_trials + self.sweep.survivor_trials, self.link.to(state=""), not current)
+        ] + [
             StateFilter(state, count, self.link.to(state=state), state == current)
             for state, count in counts.items()
             if count or state == current

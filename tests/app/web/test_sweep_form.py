@@ -74,7 +74,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
         [None, "median", {"name": "median"}, {"name": "one_epoch", "keep": 3}, {"name": "patient", "wrapped": "median"}]
     ),
     "n_trials": st.none() | st.integers(1, 10_000),
-    "seeds": st.integers(1, 20),
+    "seeds": st.integers(1, 20) | st.just({"first": 1, "survivors": 3}),
     "warm_start": st.sampled_from([None, [3], [3, 7], {"sweeps": [3]}, {"sweeps": [3], "trials": 9}]),
     "repeats": st.sampled_from(["reuse", "new_seeds", "forbid"]),
     "seed": st.integers(0, 2**31),
