@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from app.domain.comparisons.survivors import FirstResult, next_survivors, places
 from app.domain.objectives import Objective
-from app.domain.survivors import FirstResult, next_survivors, places
 from benchmarks.choosing import NOISES, POPULATIONS, expected
 
 CONFIGURATIONS = 64

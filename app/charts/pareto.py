@@ -15,7 +15,7 @@ from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import count_failed, finished, thinned
 from app.charts.theme import BEST, PALETTE, Trace, new_figure, scatter
 from app.charts.titles import axis_title, drawn_note, failed_note, pareto_title, subtitle
-from app.domain.pareto import front
+from app.domain.comparisons.pareto import front
 
 POINTS = 2_000  # trials drawn that are not on the front
 

@@ -12,8 +12,8 @@ from app.charts.heatmap import has_value
 from app.charts.rows import Axis, EpochRow
 from app.charts.theme import PALETTE, new_figure, scatter
 from app.charts.titles import subtitle
+from app.domain.comparisons.paired_differences import paired_difference
 from app.domain.formatting import number, plural
-from app.domain.paired_differences import paired_difference
 from app.exercises.answers.choosing import held_out
 from app.exercises.answers.comparison import compare, points, verdict
 from app.exercises.answers.finding import Answer, Finding

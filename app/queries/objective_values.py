@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.charts.rows import TrialRow
 from app.db.tables import Sweep, Trial
-from app.domain.pareto import front
+from app.domain.comparisons.pareto import front
 from app.domain.states import TrialState
 
 

@@ -2,8 +2,8 @@
 
 from sqlalchemy import TextClause, text
 
+from app.domain.comparisons.survivors import CONFIGURATIONS_A_PLACE
 from app.domain.states import TrialState
-from app.domain.survivors import CONFIGURATIONS_A_PLACE
 
 _COUNTS = ", ".join(f"count(*) FILTER (WHERE t.state = '{state}') AS {state}" for state in TrialState)
 

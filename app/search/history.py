@@ -8,9 +8,9 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Epoch, Sweep, Trial
+from app.domain.comparisons.pareto import fronts
 from app.domain.configuration import MLPConfig
 from app.domain.objectives import Objective
-from app.domain.pareto import fronts
 from app.domain.pruning.rungs import ladder
 from app.domain.space import Constant, parse_space
 from app.domain.space.membership import contains

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.domain.comparisons.survivors import places
 from app.domain.datasets import DATASETS, SPLITS
 from app.domain.formatting import plural
 from app.domain.sampling import traits_of
 from app.domain.space import Space, largest_trial, parse_constraints
-from app.domain.survivors import places
 from app.domain.tasks import TASKS
 from app.queue.workers import IS_LIVE_SQL
 from app.schemas import SweepCreate, SweepPreview

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.comparisons.paired_differences import PairedDifference, paired_difference, student_quantile
 from app.domain.formatting import plural
-from app.domain.paired_differences import PairedDifference, paired_difference, student_quantile
 from app.exercises.answers.levels import CONFIDENCE, Level
 
 MAX_SEEDS = 100  # more than anybody would train

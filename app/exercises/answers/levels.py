@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from typing import Generic, TypeVar
 
 from app.charts.rows import EpochRow, TrialRow
-from app.domain.paired_differences import student_quantile
+from app.domain.comparisons.paired_differences import student_quantile
 from app.exercises.answers.finding import Interval
 
 CONFIDENCE = 0.95

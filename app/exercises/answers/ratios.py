@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import Any
 
+from app.domain.comparisons.paired_differences import student_quantile
 from app.domain.formatting import number, plural
-from app.domain.paired_differences import student_quantile
 from app.exercises.answers.finding import Interval
 from app.exercises.answers.levels import CONFIDENCE, Level
 

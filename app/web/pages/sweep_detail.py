@@ -211,7 +211,7 @@ class SweepView:
 
     @property
     def procedure(self) -> str:
-        """`tpe, 3 seeds per trial, pruner median`, or `tpe, 1 seed per trial, 3 for survivors`; a timing has repeats."""
+        """`tpe, 3 seeds per trial, pruner median`, `tpe, 1 seed per trial, 3 for survivors`; a timing has repeats."""
         pruner = f", pruner {self.summary.pruner.replace('_', ' ')}" if self.summary.pruner else ""
         seeds = self.sweep.seeds
         if isinstance(seeds, schemas.SurvivorSeeds):

@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from app.domain.body import plain_sentence
+from app.domain.comparisons.survivors import places
 from app.domain.formatting import plural
 from app.domain.hyperparameters import HYPERPARAMETERS, Category, Hyperparameter
 from app.domain.sampling import traits_of
 from app.domain.space import parse_space
-from app.domain.survivors import places
 from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate

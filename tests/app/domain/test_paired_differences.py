@@ -5,7 +5,7 @@ import random
 import pytest
 from scipy import stats  # type: ignore[import-untyped]
 
-from app.domain.paired_differences import paired_difference, student_quantile
+from app.domain.comparisons.paired_differences import paired_difference, student_quantile
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 7, 10, 29, 100, 999])

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from app.domain.pareto import front, fronts
+from app.domain.comparisons.pareto import front, fronts
 
 
 def dominated(one: tuple[float, ...], other: tuple[float, ...], maximize: list[bool]) -> bool:

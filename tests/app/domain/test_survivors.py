@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.comparisons.survivors import FirstResult, next_survivors, places
 from app.domain.objectives import Objective
-from app.domain.survivors import FirstResult, next_survivors, places
 
 ACCURACY, LOSS = Objective("val_accuracy"), Objective("val_loss", maximize=False)
 

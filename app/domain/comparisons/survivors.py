@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.domain.comparisons.paired_differences import paired_difference
 from app.domain.objectives import Objective
-from app.domain.paired_differences import paired_difference
 
 CONFIGURATIONS_A_PLACE = 3
 

@@ -1,0 +1,1 @@
+"""Comparisons of configurations: at equal seeds, in several objectives, and which of them survive."""
