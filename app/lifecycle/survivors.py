@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.db import trial_rows
 from app.db.tables import Run, Sweep, Trial
-from app.domain import survivors
+from app.domain.comparisons import survivors
 from app.domain.comparisons.survivors import FirstResult
 from app.domain.states import SweepState
 from app.domain.sweep_limits import MAX_TRIALS
