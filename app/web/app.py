@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.downloads = Downloads(settings.database_url)
     app.state.uploads = Uploads()
     app.state.readiness = health.Readiness(engine)
-    app.state.chart_cache = LRUCache()
+    app.state.answer_cache = LRUCache()
     app.state.gate = security.Gate(settings)
     error_handlers.install(app)
     app.add_middleware(security.Guard)

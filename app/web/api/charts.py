@@ -65,7 +65,7 @@ def get_chart(
 
     if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch
         key = (etag, name, include_excluded, *sorted(parameters.items()))
-        text = request.app.state.chart_cache.get_or_make(key, lambda: str(draw().to_json()))
+        text = request.app.state.answer_cache.get_or_make(key, lambda: str(draw().to_json()))
         return Response(text, media_type="application/json", headers=_revalidated(etag))
     facts = sweep_provenance(session, sweep)
     title = f"{sweep.name}: {chart.title}"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
@@ -228,7 +228,10 @@ def list_exercises(request: Request, session: DatabaseSession) -> Response:
     speed = previews.measured_speed(session)
     seconds = [_preset_panel(session, entry, "quick", speed).seconds for entry in EXERCISES.values()]
     view = ExerciseListView(
-        panels=[_panel(session, number, with_sentence=True) for number in EXERCISES],
+        panels=[
+            replace(panel, sentence=_sentence(request, session, panel.run)) if panel.run else panel
+            for panel in (_panel(session, number) for number in EXERCISES)
+        ],
         seconds=None if None in seconds else sum(time for time in seconds if time is not None),
         no_worker=not live_workers(session),
     )
@@ -296,7 +299,15 @@ def _tries(session: Session, run: ExerciseRun) -> list[TryRow]:
     ]
 
 
-def _panel(session: Session, number: int, *, with_sentence: bool = False, current: bool = False) -> ExercisePanel:
+def _sentence(request: Request, session: Session, summary: RunSummary) -> str:
+    """The answer of a run in a sentence, which is made once for all who look as long as the run stays as it is."""
+    run = session.get_one(ExerciseRun, summary.id)
+    key = ("answer", run.id, results.revision(session, run))
+    sentence = request.app.state.answer_cache.get_or_make(key, lambda: results.view(session, run).answer.sentence)
+    return str(sentence)
+
+
+def _panel(session: Session, number: int, *, current: bool = False) -> ExercisePanel:
     shown_run = runs.shown_run(session, number)
     if shown_run is None:
         return ExercisePanel(EXERCISES[number], None, current=current)
@@ -305,7 +316,6 @@ def _panel(session: Session, number: int, *, with_sentence: bool = False, curren
     return ExercisePanel(
         EXERCISES[number],
         next(run for run in summaries if run.id == shown_run.id),
-        sentence=results.view(session, shown_run).answer.sentence if with_sentence else "",
         open_runs=len(open_ids - {shown_run.id}),
         current=current,
     )
