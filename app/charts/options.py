@@ -8,6 +8,7 @@ from app.charts.diagnostics import Measure as DiagnosticsMeasure
 from app.charts.effect import EffectOptions
 from app.charts.heatmap import EPOCHS_AXIS, HeatmapOptions
 from app.charts.importance import ImportanceOptions
+from app.charts.overview.edf import EdfOptions
 from app.charts.pareto import ParetoOptions
 from app.charts.progress.curves import CurvesOptions, Measure
 from app.charts.progress.regret import SPENT, RegretOptions
@@ -34,6 +35,11 @@ def effect_options(sweep: SweepRow, query: Query) -> EffectOptions:
     x = _axis_name(sweep, "x", query["x"]) if query.get("x") else ""  # the trials tell what is worth drawing
     color = _axis_name(sweep, "color", query["color"]) if query.get("color") else None
     return EffectOptions(x, color, _is_close(query))
+
+
+def edf_options(sweep: SweepRow, query: Query) -> EdfOptions:
+    """What tells the lines apart, if anything."""
+    return EdfOptions(_axis_name(sweep, "color", query["color"]) if query.get("color") else None)
 
 
 def heatmap_options(sweep: SweepRow, query: Query) -> HeatmapOptions:

@@ -24,6 +24,7 @@ from app.charts.options import (
     Query,
     curves_options,
     diagnostics_options,
+    edf_options,
     effect_options,
     heatmap_options,
     importance_options,
@@ -32,10 +33,13 @@ from app.charts.options import (
     refuse,
     regret_options,
 )
+from app.charts.overview.edf import edf_data, edf_figure
+from app.charts.overview.parallel_coordinates import parallel_data, parallel_figure
 from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
 from app.charts.progress.curves import CurvesOptions, curves_data, curves_figure
 from app.charts.progress.history import history_data, history_figure
 from app.charts.progress.regret import regret_data, regret_figure
+from app.charts.progress.timeline import timeline_data, timeline_figure
 from app.charts.rows import DiagnosticsRow, EpochMean, EpochRow, SweepRow, TrialRow
 from app.charts.select import finished
 from app.domain.tasks import TASKS
@@ -226,6 +230,33 @@ CHARTS: dict[str, Chart] = {
             ("x",),
             regret_options,
             lambda sweep, trials, _epochs, options: regret_figure(regret_data(sweep, trials, options)),
+        ),
+        Chart(
+            "parallel_coordinates",
+            "All hyperparameters side by side",
+            "A line for each configuration through an axis for each hyperparameter, coloured by its value.",
+            "runs",
+            (),
+            lambda _sweep, _query: None,
+            lambda sweep, trials, _curves, _options: parallel_figure(parallel_data(sweep, trials)),
+        ),
+        Chart(
+            "edf",
+            "How many are how good",
+            "The share of configurations that are at least as good as each value.",
+            "runs",
+            ("color",),
+            edf_options,
+            lambda sweep, trials, _curves, options: edf_figure(edf_data(sweep, trials, options)),
+        ),
+        Chart(
+            "timeline",
+            "When trials were trained",
+            "Every trial from its start to its end, by state.",
+            "trials",
+            (),
+            lambda _sweep, _query: None,
+            lambda sweep, trials, _curves, _options: timeline_figure(timeline_data(sweep, trials)),
         ),
         Chart(
             "pareto",

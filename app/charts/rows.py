@@ -72,6 +72,7 @@ class TrialRow(NamedTuple):
     excluded: bool = False
     error: str | None = None  # why it failed
     circumstances: Mapping[str, Any] | None = None  # what a timing was measured under
+    started_at: datetime | None = None  # of its last attempt
     values: Sequence[float] = ()  # one for each of several objectives
     stds: Sequence[float | None] = ()  # their sample standard deviations
 

@@ -81,6 +81,16 @@ def regret_title(metric: str, spent: str) -> str:
     return f"Best {value_name(metric).lower()} by {spent}"
 
 
+def parallel_title(metric: str) -> str:
+    """`Validation accuracy by all hyperparameters`."""
+    return f"{metric_name(metric)} by all hyperparameters"
+
+
+def edf_title(metric: str) -> str:
+    """`How many reach which validation accuracy`."""
+    return f"How many reach which {metric_name(metric).lower()}"
+
+
 def pareto_title(x: str, y: str) -> str:
     """`Validation accuracy against parameters`."""
     return f"{metric_name(y)} against {metric_name(x).lower()}"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from app.charts.titles import value_title
 from app.domain.objectives import Objective
@@ -10,6 +10,13 @@ from app.domain.objectives import Objective
 LEAST_ERROR = 1e-4  # one of ten thousand images: no error has a logarithm
 LEAST_VALUE = 1e-6
 TICKS = 5
+
+
+class Ticks(TypedDict):
+    """Ticks as plotly takes them."""
+
+    tickvals: list[float]
+    ticktext: list[str]
 
 
 class ValueScale(NamedTuple):
@@ -32,7 +39,7 @@ class ValueScale(NamedTuple):
         place = -math.log10(max(1.0 - value, LEAST_ERROR)) if self._by_error else math.log10(max(value, LEAST_VALUE))
         return place if self.objective.maximize else -place
 
-    def ticks(self, values: Iterable[float], count: int = TICKS) -> dict[str, object]:
+    def ticks(self, values: Iterable[float], count: int = TICKS) -> Ticks:
         """A handful of ticks over the range of the values, evenly: round values as texts, and their places."""
         places = [self.place(value) for value in values]
         low, high = min(places), max(places)
@@ -41,7 +48,7 @@ class ValueScale(NamedTuple):
         by_text = {f"{number:g}": self.place(number) for number in numbers}
         room = 0.02 * (high - low)
         inner_ticks = {text: place for text, place in by_text.items() if low - room <= place <= high + room}
-        return {"tickvals": list(inner_ticks.values()), "ticktext": list(inner_ticks)}
+        return Ticks(tickvals=list(inner_ticks.values()), ticktext=list(inner_ticks))
 
     @property
     def _by_error(self) -> bool:

@@ -142,11 +142,11 @@ def trial_rows(
         runs_by_trial[trial_id].append(RunRow(seed, run_value, error))
     # a column at a time, without a loop in Python over each trial
     trial_ids, params_texts, *columns = zip(*rows, strict=True)
-    number, state, value, std, finished_at, epochs, configuration, excluded, errors, circumstances_texts = columns
+    number, state, value, std, finished_at, epochs, configuration, excluded, errors, facts_texts, starts = columns
     params = map(from_json, params_texts)  # json.loads takes twice as long
     runs_of_trials = (tuple(runs_by_trial.get(trial_id, ())) for trial_id in trial_ids)
-    circumstances = (from_json(facts_text) if facts_text else None for facts_text in circumstances_texts)
-    facts = (finished_at, epochs, configuration, excluded, errors, circumstances)
+    circumstances = (from_json(facts_text) if facts_text else None for facts_text in facts_texts)
+    facts = (finished_at, epochs, configuration, excluded, errors, circumstances, starts)
     return list(map(TrialRow, number, state, params, value, std, runs_of_trials, *facts))
 
 
@@ -191,7 +191,8 @@ def _read(session: Session, statement: str, parameters: Mapping[str, object]) ->
 
 _TRIALS_WHERE = """
     SELECT t.id, coalesce(CAST(t.params AS text), '{{}}'), t.number, CAST(t.state AS text), t.value, t.std,
-           t.finished_at, t.epochs_done, t.configuration, t.excluded, t.error, CAST(t.circumstances AS text)
+           t.finished_at, t.epochs_done, t.configuration, t.excluded, t.error, CAST(t.circumstances AS text),
+           t.started_at
     FROM trials t
     WHERE {where} AND (%(excluded)s OR NOT t.excluded) AND t.state <> 'infeasible' ORDER BY t.number
 """

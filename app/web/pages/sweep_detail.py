@@ -264,6 +264,8 @@ class SweepView:
         panels = [self._heatmap(x, y) for y in y_names if x and y and y != x]
         if len(self.varied) > 1 and self.sweep.counts.complete >= LEAST_TRIALS:
             panels.append(self._chart("importance", "What matters"))
+        if len(self.varied) > 1:
+            panels.append(self._chart("parallel_coordinates", "All hyperparameters side by side"))
         panels.append(self._chart("regret", "Best so far by time"))
         if self.sweep.diagnostics:
             panels += [self._diagnostics_chart(measure) for measure in FURTHER_DIAGNOSED]

@@ -1,0 +1,1 @@
+"""Charts of all trials at once, without a choice of one hyperparameter."""

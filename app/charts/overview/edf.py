@@ -1,0 +1,109 @@
+"""The chart of how many trials are how good: the share of them that reach each value."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from app.charts.configurations import configurations
+from app.charts.empty import empty_figure
+from app.charts.labels import label
+from app.charts.marks import excluded_note
+from app.charts.rows import SweepRow, TrialRow
+from app.charts.select import count_failed, finished, thinned
+from app.charts.theme import Trace, colors, new_figure, scatter
+from app.charts.titles import edf_title, failed_note, subtitle
+from app.charts.value_scale import ValueScale
+from app.domain.formatting import plural
+from app.domain.hyperparameters import is_number
+
+STEPS = 300  # of a line
+GROUPS = 8  # with more values of the colour there is one line
+
+
+@dataclass(frozen=True)
+class EdfOptions:
+    """What tells lines apart."""
+
+    color: str | None = None
+
+
+class Group(NamedTuple):
+    """One line: the values of its configurations, the best first."""
+
+    name: str
+    values: list[float]
+
+
+class EdfData(NamedTuple):
+    """What the chart shows."""
+
+    title: str
+    subtitle: str
+    color: str | None
+    ordered: bool  # whether the groups are numbers
+    scale: ValueScale
+    groups: list[Group]
+
+
+def edf_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EdfOptions) -> EdfData:
+    """What the chart shows, of complete trials."""
+    items = configurations(finished(trials))
+    hues = {label(value): value for item in items if (value := item.trial.params.get(options.color or "")) is not None}
+    color = options.color if options.color and len(hues) <= GROUPS else None
+    ordered = all(map(is_number, hues.values()))
+    names = sorted(hues, key=lambda name: float(str(hues[name]))) if ordered else list(hues)
+    by_name: dict[str, list[float]] = {name: [] for name in names} if color else {}
+    for item in items:
+        by_name.setdefault(_group_name(item.trial.params, color), []).append(item.mean)
+    return EdfData(
+        title=edf_title(sweep.objective.metric),
+        subtitle=subtitle(
+            sweep,
+            plural(len(items), "configuration"),
+            f"x axis: {ValueScale(sweep.objective).note}",
+            failed_note(count_failed(trials)),
+            excluded_note(sweep),
+            f"{options.color} has too many values for a line each" if options.color and not color else "",
+        ),
+        color=color,
+        ordered=ordered,
+        scale=ValueScale(sweep.objective),
+        groups=[
+            Group(name, sorted(values, reverse=sweep.objective.maximize)) for name, values in by_name.items() if values
+        ],
+    )
+
+
+def edf_figure(data: EdfData) -> go.Figure:
+    """A falling line for each group: at each value the share of configurations that are at least as good."""
+    if not data.groups:
+        return empty_figure(title=data.title, subtitle=data.subtitle)
+    figure = new_figure(data.title, data.subtitle)
+    for group, shade in zip(data.groups, colors(len(data.groups), ordered=data.ordered), strict=True):
+        figure.add_trace(_line(data, group, shade))
+    ticks = data.scale.ticks([value for group in data.groups for value in group.values])
+    figure.update_xaxes(title_text=data.scale.name, **ticks)
+    figure.update_yaxes(title_text="at least as good", tickformat=".0%", range=(0, 1.03))
+    return figure.update_layout(legend_title_text=data.color or "", showlegend=data.color is not None)
+
+
+def _line(data: EdfData, group: Group, shade: str) -> Trace:
+    steps = thinned([(value, (rank + 1) / len(group.values)) for rank, value in enumerate(group.values)], STEPS)
+    return scatter(
+        x=[round(data.scale.place(value), 5) for value, _ in steps],
+        y=[round(share, 5) for _, share in steps],
+        name=f"{group.name} ({len(group.values):,})" if group.name else "",
+        mode="lines+markers" if len(steps) < 3 else "lines",
+        line={"shape": "vh", "width": 2, "color": shade},
+        text=[f"{value:.4f}" for value, _ in steps],
+        hovertemplate="<b>%{y:.0%}</b> reach %{text}<extra>" + group.name + "</extra>",
+    )
+
+
+def _group_name(params: Mapping[str, object], color: str | None) -> str:
+    """Nothing where there is one line, and `none` for trials that lack what tells the lines apart."""
+    if color is None:
+        return ""
+    return label(params[color]) if color in params else "none"
