@@ -21,12 +21,12 @@ from app.exercises.figures import LevelLine, RatioLine, levels_figure, ratios_fi
 
 EPOCHS, COMPILED = "epochs", "compiled"  # the sweeps
 SECONDS = "seconds_per_epoch"
-WIDTHS = {"quick": [16, 64, 256], "full": [16, 64, 256, 1024]}
+WIDTHS = {"quick": [16, 64, 256], "full": [16, 64, 256, 512]}
 DEPTHS = [1, 3]
-COMPILED_WIDTHS = {"quick": [256], "full": [16, 256, 1024]}
+COMPILED_WIDTHS = {"quick": [256], "full": [16, 256, 512]}
 NETWORKS = 8  # that the fused engine trains together
 EXAMPLES = 10_000
-REPEATS = {"quick": 9, "full": 15}
+REPEATS = {"quick": 7, "full": 9}
 BOOK_WIDTH = 256
 NAMES = {
     "scratch": "from scratch",
@@ -303,6 +303,6 @@ IMPLEMENTATIONS = Exercise(
     ),
     answer=answer,
     optional=(COMPILED,),
-    subset="6 networks of up to 256 units, 10,000 images an epoch, 9 repeats",
-    whole="8 networks of up to 1,024 units, 10,000 images an epoch, 15 repeats",
+    subset="6 networks of up to 256 units, 10,000 images an epoch, 7 repeats",
+    whole="8 networks of up to 512 units, 10,000 images an epoch, 9 repeats",
 )

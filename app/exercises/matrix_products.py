@@ -77,31 +77,37 @@ def answer(measurements: Measurements) -> Answer | None:
     if not speeds:
         return None
     devices = [device for device in DEVICES if any(product.device == device for product in speeds)]
+    bus = bus_findings(measurements[MEMORY], measurements[GPU_MEMORY])
+    sizes = [finding for device in devices for finding in _size_findings(speeds, device)]
     findings = [
-        *(finding for device in devices for finding in _size_findings(speeds, device)),
+        *sizes[:1],
+        *bus,
+        *sizes[1:],
         *_dtype_findings(speeds, measurements),
         *_gpu_findings(speeds, measurements[GPU]),
-        *bus_findings(measurements[MEMORY], measurements[GPU_MEMORY]),
     ]
     return Answer(
         sentence=_sentence(speeds, devices, measurements),
         findings=findings,
         certainty=_certainty(speeds, devices),
         caveats=_caveats(measurements),
-        header=("device", "type", "size", "divisible by", "GFLOP/s", "times the power of two", "repeats"),
+        header=("device", "type", "size", "divisible by", "GFLOP/s", "to power", "repeats"),
         rows=_rows(speeds),
     )
 
 
 def size_figure(measurements: Measurements) -> go.Figure:
-    """GFLOP/s by size, a line for each device, type and power of two."""
+    """GFLOP/s by the distance to a power of two, a line for each device, type and power."""
     speeds = _speeds(measurements)
-    groups: defaultdict[tuple[str, str], list[tuple[object, Level[Any]]]] = defaultdict(list)
-    for product, level in sorted(speeds.items()):
-        groups[product.device, product.dtype].append((product.size, level))
-    lines = [LevelLine(f"{device}, {DTYPES[dtype]}", items) for (device, dtype), items in groups.items()]
-    x = Axis("size", log=True)
-    return levels_figure(measurements[PRODUCTS].sweep, "Speed of the product by size", x, lines, log_y=len(lines) > 1)
+    groups: defaultdict[str, list[tuple[object, Level[Any]]]] = defaultdict(list)
+    for product, level in _in_order(speeds):
+        power = _power(product.size)
+        groups[f"{product.device}, {DTYPES[product.dtype]}, around {power:,}"].append((product.size - power, level))
+    offsets = tuple(sorted({int(str(offset)) for items in groups.values() for offset, _ in items}))
+    lines = [LevelLine(name, items) for name, items in groups.items()]
+    has_types = len({(product.device, product.dtype) for product in speeds}) > 1
+    title, x = "Speed of the product around powers of two", Axis("size, less the power of two", choices=offsets)
+    return levels_figure(measurements[PRODUCTS].sweep, title, x, lines, log_y=has_types)
 
 
 def close_figure(measurements: Measurements) -> go.Figure:
@@ -124,6 +130,12 @@ def close_figure(measurements: Measurements) -> go.Figure:
 def _speeds(measurements: Measurements) -> Speeds:
     trials = [trial for name in (PRODUCTS, NARROW, GPU) for trial in measurements[name].trials]
     return {product: level for product, level in levels(trials, _product).items() if level.n}
+
+
+def _in_order(speeds: Speeds) -> list[tuple[Product, Level[Product]]]:
+    """By device, type and size, float32 first."""
+    types = list(DTYPES)
+    return sorted(speeds.items(), key=lambda item: (item[0].device, types.index(item[0].dtype), item[0].size))
 
 
 def _product(trial: TrialRow) -> Product:
@@ -188,7 +200,7 @@ def _no_gpu(data: SweepData) -> str:
 
 
 def _size_findings(speeds: Speeds, device: str) -> list[Finding]:
-    """The speed of the power of two, and what one more row and column, and two, four and eight cost."""
+    """What one more row and column costs, and two, four and eight; and the speed of the power of two."""
     power = _reference(speeds, device)
     if not power:
         return []
@@ -198,20 +210,21 @@ def _size_findings(speeds: Speeds, device: str) -> list[Finding]:
         f"{plural(base.n, 'repeat')}."
     )
     settings: dict[str, object] = {"device": device, "size": power}
-    findings = [Finding(f"speed_{device}", text, base.mean, base.interval, base.n, "GFLOP/s", settings)]
+    speed = Finding(f"speed_{device}", text, base.mean, base.interval, base.n, "GFLOP/s", settings)
+    findings = []
     for size in (power + 1, power + 2, power + 4, power + 8):
         level = speeds.get(Product(device, "float32", size))
         value = ratio(level, base) if level else None
         if level is None or value is None:
             continue
         text = (
-            f"Size {size:,} on {DEVICES[device]}: {spread(level, GFLOPS)}, {times(value)} the speed of {power:,}, "
-            f"{ratio_verdict(value)}."
+            f"Size {size:,} on {DEVICES[device]}: {spread(level, GFLOPS)}, {times(value)} the speed of {power:,} "
+            f"({spread(base, GFLOPS)}), {ratio_verdict(value)}."
         )
         settings = {"device": device, "size": size}
         name = f"size_{device}_plus_{size - power}"
         findings.append(Finding(name, text, value.estimate, value.interval, value.n, "times", settings))
-    return findings
+    return [*findings, speed]
 
 
 def _dtype_findings(speeds: Speeds, measurements: Measurements) -> list[Finding]:
@@ -275,7 +288,7 @@ def _caveats(measurements: Measurements) -> list[str]:
 
 def _rows(speeds: Speeds) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for product, level in sorted(speeds.items()):
+    for product, level in _in_order(speeds):
         base = speeds.get(product._replace(size=_power(product.size)))
         value = ratio(level, base) if base else None
         rows.append(

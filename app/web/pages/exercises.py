@@ -14,6 +14,7 @@ from app.charts.page import Fact
 from app.db.tables import ExerciseRun
 from app.domain.formatting import approximate, plural, score, setting
 from app.domain.states import ENDED_SWEEPS
+from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.wording import count_text
@@ -325,7 +326,8 @@ def _preset_panel(session: Session, entry: Exercise, preset: Preset, speed: Spee
     """How much a preset trains, how long that takes, and what it posts."""
     bodies = entry.sweeps(preset)
     estimates = [previews.preview(session, schemas.SweepCreate.model_validate(body), speed) for body in bodies.values()]
-    trainings = plural(sum(estimate.trainings for estimate in estimates), "training")
+    noun = "timing" if all(TASKS[body.get("task", "train_mlp")].is_timing for body in bodies.values()) else "training"
+    trainings = plural(sum(estimate.trainings for estimate in estimates), noun)
     where = f" in {plural(len(bodies), 'sweep')}" if len(bodies) > 1 else ""
     seconds = [estimate.estimated_seconds for estimate in estimates]
     return PresetPanel(
