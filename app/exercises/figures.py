@@ -97,6 +97,7 @@ def ratios_figure(sweep: SweepRow, title: str, x: Axis, lines: Sequence[RatioLin
         return empty_figure(title=title, subtitle=text)
     figure = new_figure(title, text)
     plan = axis_plan(x, [value for line in drawn_lines for value, _ in line.ratios])
+    plan = plan if x.choices else plan._replace(ticks=None)
     for i, line in enumerate(drawn_lines):
         color, symbol = PALETTE[i % len(PALETTE)], SYMBOLS[i % len(SYMBOLS)]
         figure.add_trace(_ratios_trace(plan, line, {"color": color, "symbol": symbol}))

@@ -75,6 +75,10 @@ class Circumstances(Body):
     alone: bool = Field(description="Whether no other worker of the machine trained meanwhile.")
     load_before: Loads | None = Field(description="The machine's load averages over 1, 5 and 15 minutes.")
     load_after: Loads | None
+    processor_share: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+        None,
+        description="Time that the processor worked for the repeats, over their time and threads: near 1 undisturbed.",
+    )
     cache_bytes: Size | None = Field(description="Of the last cache before the memory.")
     memory_bus_bits: Size | None = Field(description="Of a GPU, as its driver says; null where it does not.")
     memory_modules: Annotated[list[MemoryModule], Field(max_length=256)] | None = Field(

@@ -7,7 +7,7 @@ from typing import get_args
 from app.domain.datasets import DATASETS, DatasetInfo
 from app.domain.pruning.options import PatientPruner, WilcoxonPruner
 from app.domain.sampling import traits_of
-from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space
+from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space, runs_in_memory
 from app.domain.sweep_limits import MAX_SEEDS
 from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
@@ -44,9 +44,8 @@ def check_body(body: SweepCreate) -> tuple[Space, int]:
 def check_sizes(space: Space, posted_constraints: Sequence[str], dataset: DatasetInfo, seeds: int) -> Constraints:
     """The constraints, checked, under which all models of the space can be trained. Raises InvalidError."""
     constraints = parse_constraints(posted_constraints, space, dataset.shape)
-    task = TASKS[space.task]
-    if task.takes_data:
-        check_model_fits(space, dataset.shape, 1 if task.is_timing else seeds, constraints.max_parameters())
+    if TASKS[space.task].takes_data:
+        check_model_fits(space, dataset.shape, runs_in_memory(space, seeds), constraints.max_parameters())
     return constraints
 
 

@@ -10,7 +10,7 @@ from app.domain.comparisons.survivors import places
 from app.domain.datasets import DATASETS, SPLITS
 from app.domain.formatting import plural
 from app.domain.sampling import traits_of
-from app.domain.space import Space, largest_trial, parse_constraints
+from app.domain.space import Space, largest_trial, parse_constraints, runs_in_memory
 from app.domain.tasks import TASKS
 from app.queue.workers import IS_LIVE_SQL
 from app.schemas import SweepCreate, SweepPreview
@@ -56,11 +56,11 @@ def preview(session: Session, body: SweepCreate, speed: Speed | None = None) -> 
 
 def _largest(body: SweepCreate, space: Space) -> tuple[float, float]:
     """Parameters of the largest model, and the bytes that its runs take; nothing where no network is trained."""
-    task, shape = TASKS[body.task], DATASETS[body.dataset].shape
-    if not task.takes_data:
+    shape = DATASETS[body.dataset].shape
+    if not TASKS[body.task].takes_data:
         return 0, 0
     max_parameters = parse_constraints(body.constraints, space, shape).max_parameters()
-    return largest_trial(space, shape, 1 if task.is_timing else body.first_seeds, max_parameters)
+    return largest_trial(space, shape, runs_in_memory(space, body.first_seeds), max_parameters)
 
 
 def trial_seconds(session: Session, body: SweepCreate, space: Space, n_trials: int) -> float | None:

@@ -88,6 +88,7 @@ def test_epochs_are_timed(api: TestClient) -> None:
     assert sweep["best"]["value"] == min(trial["value"] for trial in timed)
     assert all(trial["circumstances"]["alone"] for trial in timed)
     assert {trial["circumstances"]["threads"] for trial in timed} == {1}
+    assert all(0 < trial["circumstances"]["processor_share"] < 1.2 for trial in timed)
     assert sweep["test_scores"] == []
 
 
@@ -186,10 +187,13 @@ def test_a_timing_is_previewed(api: TestClient) -> None:
 
 
 def test_a_timing_has_no_model(api: TestClient, products: dict[str, Any]) -> None:
-    """To ask for one is a conflict that says why."""
+    """To ask for one, or to train longer, is a conflict that says why."""
     answer = api.get(f"/api/v1/sweeps/{products['id']}/trials/0/model")
     assert answer.status_code == 409
     assert "measures speed" in answer.json()["detail"]
+    answer = api.post(f"/api/v1/sweeps/{products['id']}/trials/0/continue", json={"epochs": 30})
+    assert answer.status_code == 409
+    assert "trains nothing" in answer.json()["detail"]
 
 
 def test_a_timing_can_be_copied(api: TestClient, products: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+import torch
+
 from app import queue
 from app.db.engine import transaction
 from app.db.tables import Sweep
@@ -42,6 +44,7 @@ class TimedTrial:
         params = self._task.complete(trial.params or {})
         self._subject = Subject(params, context.device, run_seed(sweep.seed, 0), split)
         self._runs: list[RunResult] = []
+        self._processor_seconds = 0.0
 
     def run(self) -> None:
         """Times all repeats, with nothing else of ours on the machine if that can be had."""
@@ -54,6 +57,7 @@ class TimedTrial:
                 with TIMERS[self._sweep.task](self._subject) as timer:
                     circumstances |= {**hardware.facts(timer.device), **timer.facts}
                     self._time_repeats(timer)
+                    circumstances["processor_share"] = self._processor_share(timer)
             except NotAvailableError as error:
                 self._finish(TrialResult(self._trial.lease, None, None, str(error), []))
                 return
@@ -69,12 +73,19 @@ class TimedTrial:
         for index in seed_indices(self._sweep, self._trial):
             if self._context.stopping.is_set() or not self._is_held:
                 return
-            start = time.perf_counter()
+            start, processor_start = time.perf_counter(), time.process_time()
+            seconds = timer.seconds()
+            taken_seconds = time.perf_counter() - start
+            self._processor_seconds += time.process_time() - processor_start
             assert self._task.of_seconds is not None
-            metrics = self._task.of_seconds(self._subject.params, self._dataset, timer.seconds())
-            value = metrics[self._sweep.metric]
-            self._runs.append(RunResult(index, value, None, time.perf_counter() - start))
+            value = self._task.of_seconds(self._subject.params, self._dataset, seconds)[self._sweep.metric]
+            self._runs.append(RunResult(index, value, None, taken_seconds))
             retry_while_disconnected(self._record_progress, self._context.stopping)
+
+    def _processor_share(self, timer: Timer) -> float | None:
+        """The share of its threads' time in which a processor worked for the repeats: what is lacking others had."""
+        seconds = sum(run.seconds for run in self._runs) * torch.get_num_threads()
+        return round(self._processor_seconds / seconds, 4) if timer.device.type == "cpu" and seconds else None
 
     def _record_progress(self) -> None:
         """Writes how many repeats are done, between two of them, and extends the lease."""

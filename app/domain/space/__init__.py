@@ -6,7 +6,7 @@ from app.domain.space.constraints import Constraints
 from app.domain.space.domains import Choice, Constant, Domain, Range
 from app.domain.space.parsing import parse_space
 from app.domain.space.search_space import Space
-from app.domain.space.sizes import check_model_fits, largest_trial
+from app.domain.space.sizes import check_model_fits, largest_trial, runs_in_memory
 
 __all__ = [
     "Choice",
@@ -20,4 +20,5 @@ __all__ = [
     "largest_trial",
     "parse_constraints",
     "parse_space",
+    "runs_in_memory",
 ]

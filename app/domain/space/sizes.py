@@ -9,6 +9,7 @@ from app.domain.memory import parameter_copies, run_bytes
 from app.domain.space.domains import Choice, values
 from app.domain.space.search_space import Space
 from app.domain.sweep_limits import MAX_MODEL_PARAMETERS, MAX_TRIAL_BYTES
+from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 
 
@@ -24,9 +25,10 @@ def check_model_fits(space: Space, shape: tuple[int, int], seeds: int, max_param
         )
         raise InvalidError("A model can't fit.", [FieldError(("space",), too_large)])
     if size > MAX_TRIAL_BYTES:
+        noun, cause = ("networks", "networks") if TASKS[space.task].is_timing else ("runs", "seeds")
         too_large = (
-            f"holds a trial whose {seeds} runs take up to {size / 2**30:.1f} GiB together; the most is "
-            f"{MAX_TRIAL_BYTES / 2**30:.0f} GiB: use fewer seeds, fewer units or a smaller batch_size"
+            f"holds a trial whose {seeds} {noun} take up to {size / 2**30:.1f} GiB together; the most is "
+            f"{MAX_TRIAL_BYTES / 2**30:.0f} GiB: use fewer {cause}, fewer units or a smaller batch_size"
         )
         raise InvalidError("A trial can't fit.", [FieldError(("space",), too_large)])
 
@@ -42,6 +44,16 @@ def largest_trial(
     parameters = min(max_parameters, max(config.parameter_count(*shape) for config in largest))
     size = max(run_bytes(config, *shape, max_parameters=max_parameters) for config in largest)
     return parameters, seeds * size
+
+
+def runs_in_memory(space: Space, seeds: int) -> int:
+    """How many networks of a trial lie in the memory at once: its runs, or those that a timing trains together."""
+    if not TASKS[space.task].is_timing:
+        return seeds
+    implementation = space.domains.get("implementation")
+    if implementation is None or "fused" not in values(implementation):
+        return 1
+    return int(space.complete(space.largest())["networks"])
 
 
 def _largest_params(space: Space, shape: tuple[int, int]) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,12 @@ def circumstances_caveats(trials: Sequence[TrialRow]) -> list[str]:
     places = dict.fromkeys(filter(None, map(_place, timed)))
     texts = [f"Measured on {' and '.join(places)}."]
     loads = [load for trial in timed for load in _first(trial, "load_before")]
+    shares = [float(share) for trial in timed if (share := (trial.circumstances or {}).get("processor_share"))]
+    if shares:
+        low, high = (f"{100 * min(1.0, share):.0f}" for share in (min(shares), max(shares)))
+        texts.append(
+            f"While it timed, the processor worked for it in {low} to {high} % of the time: the rest others had."
+        )
     disturbed = sum(not (trial.circumstances or {}).get("alone") for trial in timed)
     if loads:
         texts.append(

@@ -15,7 +15,14 @@ AXES = {name: Axis(name) for name in ("implementation", "hidden_units", "depth")
 SWEEP = SweepRow(
     "epochs", "fashion_mnist", "holdout", Objective("seconds_per_epoch", False), 3, AXES, task="time_training"
 )
-FACTS = {"device": "cpu", "processor": "a chip", "threads": 1, "alone": True, "load_before": [0.5, 0.4, 0.3]}
+FACTS = {
+    "device": "cpu",
+    "processor": "a chip",
+    "threads": 1,
+    "alone": True,
+    "load_before": [0.5, 0.4, 0.3],
+    "processor_share": 0.8,
+}
 
 
 def trial(number: int, implementation: str, width: int, *seconds: float, depth: int = 1) -> TrialRow:
@@ -80,6 +87,7 @@ def test_what_it_rests_on_is_said() -> None:
     text = " ".join(answered(*TRIALS).caveats)
     assert "a processor (a chip) with 1 thread" in text
     assert "load average before the trials was 0.5 to 0.5" in text
+    assert "the processor worked for it in 80 to 80 % of the time" in text
     assert "An epoch is 10,000 images here" in text
 
 

@@ -22,6 +22,8 @@ REFUSED: list[tuple[dict[str, Any], list[str], str]] = [
     ({"constraints": ["size < 9"]}, ["constraints"], "are for networks that are trained"),
     ({"keep_models": "all"}, ["keep_models"], "has nothing to keep"),
     ({"diagnostics": True}, ["diagnostics"], "has nothing to measure"),
+    ({"seeds": {"first": 1, "survivors": 2}}, ["seeds"], "must be a number for time_matmul"),
+    ({"warm_start": [1], "sampler": "random", "n_trials": 1}, ["warm_start"], "is for networks that are trained"),
     ({"split": "book"}, ["split"], "which validates nothing"),
     ({"dataset": "digits"}, ["dataset"], "which takes no data"),
 ]
@@ -106,3 +108,12 @@ def test_a_timing_has_a_time_left(client: TestClient, engine: Engine) -> None:
     sweep = client.post("/api/v1/sweeps", json=MATMUL | {"seeds": 100}).json()
     assert sweep["eta_by"] == "work"
     assert sweep["eta_seconds"] == pytest.approx(preview["estimated_seconds"], rel=0.1)
+
+
+def test_networks_that_train_together_have_to_fit(client: TestClient) -> None:
+    """Where they are fused; the others train one at a time."""
+    space = {"hidden_units": 5000, "depth": 2, "networks": 256}
+    answer = client.post("/api/v1/sweeps", json=TRAINING | {"space": space | {"implementation": ["concise", "fused"]}})
+    assert "a trial whose 256 networks take up to" in answer.json()["errors"][0]["msg"]
+    answer = client.post("/api/v1/sweeps", json=TRAINING | {"space": space | {"implementation": "concise"}})
+    assert answer.status_code == 201, answer.text

@@ -98,8 +98,9 @@ class MLPScratch:
     ) -> None:
         """One step of gradient descent, p <- p - learning rate * (dL/dp + weight decay * p)."""
         tensors = [tensor for layer in self._layers for tensor in layer]
+        decay = self.config.weight_decay
         for tensor, grad in zip(tensors, torch.autograd.grad(loss, tensors), strict=True):
-            tensor -= learning_rate * (grad + self.config.weight_decay * tensor)
+            tensor -= learning_rate * (grad + decay * tensor if decay else grad)  # as the book has it where it is 0
 
     def parameters(self) -> Parameters:
         """Copies of its layers, weight [outputs, inputs] and bias [outputs]."""
