@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from app.charts.empty import empty_figure
 from app.charts.registry import chart
-from app.charts.rows import Axis, TrialRow
+from app.charts.rows import Axis, DiagnosticsRow, TrialRow
 from app.charts.theme import PALETTE, new_figure
 from app.charts.titles import subtitle
 from app.domain.datasets import DATASETS
@@ -25,13 +25,14 @@ from app.exercises.answers.wording import chance, judged_on, losses, recipe, run
 from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData, chart_of
 from app.exercises.figures import LevelLine, levels_figure
 
-ONE, WIDTHS = "one", "widths"
+ONE, ALONE, WIDTHS = "one", "alone", "widths"
 OUTER = {"quick": 64, "full": 128}
 BOTTLENECKS = {"quick": (2, 8, 64), "full": tuple(2**k for k in range(1, 8))}
 ACTIVATIONS = {"quick": ("relu", "tanh"), "full": ("relu", "tanh", "sigmoid")}
 LADDER_ACTIVATIONS = ("relu", "tanh")
 EPOCHS = {"quick": 4, "full": 10}
-SEEDS = {"quick": {ONE: 10, WIDTHS: 5}, "full": {ONE: 20, WIDTHS: 5}}
+SEEDS = {"quick": {ONE: 10, ALONE: 10, WIDTHS: 5}, "full": {ONE: 20, ALONE: 20, WIDTHS: 5}}
+PLACES = {ONE: "between two layers", ALONE: "as the only hidden layer"}
 BOOK = "relu"
 NEXT_TO_NOTHING = 0.02  # of accuracy
 MIDDLE_HALF, MIDDLE_90 = (1, 3), (0, 4)  # of the quantiles 5, 25, 50, 75 and 95 %
@@ -49,16 +50,18 @@ class Network(NamedTuple):
 
     bottleneck: int
     activation: str
+    alone: bool = False  # whether it is the only hidden layer
 
 
 Networks = Mapping[Network, Level[Network]]
 
 
 def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
-    """Many seeds of one neuron, and a ladder of wider bottlenecks; equal seeds are the same across both."""
+    """Many seeds of one neuron, in the middle and alone, and a ladder of wider bottlenecks, all with the same seeds."""
     outer = OUTER[preset]
     return {
         ONE: _body(preset, ONE, "one neuron", [[outer, 1, outer]], ACTIVATIONS[preset]),
+        ALONE: _body(preset, ALONE, "one neuron alone", [[1]], ACTIVATIONS[preset]),
         WIDTHS: _body(
             preset, WIDTHS, "wider", [[outer, width, outer] for width in BOTTLENECKS[preset]], LADDER_ACTIVATIONS
         ),
@@ -89,23 +92,23 @@ def answer(measurements: Measurements) -> Answer | None:
     networks = _networks(measurements)
     narrowest, widest = networks.get(Network(1, BOOK)), _widest(networks)
     comparison = compare(narrowest, widest) if narrowest and widest else None
-    runs = diagnosed_runs(measurements[ONE])
-    if comparison is None or narrowest is None or widest is None or not runs:
+    runs = {place: diagnosed_runs(measurements[place]) for place in PLACES}
+    if comparison is None or narrowest is None or widest is None or not runs[ONE]:
         return None
     data = measurements[ONE]
-    chance_findings = _chance_findings(data, runs)
+    of_book, of_others = _chance_findings(measurements, runs)
     return Answer(
         sentence=_sentence(comparison, data, runs),
         findings=[
             _cost_finding(comparison, narrowest, widest),
-            *chance_findings[:1],
-            *_separation_findings(data, runs),
-            *_answers_findings(measurements, runs),
+            *of_book,
+            *_separation_findings(data, runs[ONE]),
+            *_answers_findings(measurements, runs[ONE]),
             *_enough_findings(networks, widest),
             *_behind_findings(measurements),
-            *chance_findings[1:],
+            *of_others,
         ],
-        certainty=_certainty(runs),
+        certainty=_certainty(runs[ONE]),
         caveats=_caveats(data, networks),
         header=("bottleneck", "activation", "validation", "std", "runs", "at chance", "neurons dead", "answers"),
         rows=_rows(measurements, networks),
@@ -125,9 +128,9 @@ def _networks(measurements: Measurements) -> Networks:
 
 def _network(trial: TrialRow) -> Network | None:
     layers = trial.params.get("hidden_layers")
-    if not isinstance(layers, list) or len(layers) != 3:
+    if not isinstance(layers, list) or len(layers) not in (1, 3):
         return None
-    return Network(int(layers[1]), str(trial.params.get("activation", BOOK)))
+    return Network(int(layers[len(layers) // 2]), str(trial.params.get("activation", BOOK)), len(layers) == 1)
 
 
 def _widest(networks: Networks) -> Level[Network] | None:
@@ -139,34 +142,36 @@ def outcome(data: SweepData, run: DiagnosedRun) -> Outcome:
     """Whether a run learned, and if not whether all neurons of its bottleneck are dead after its last epoch."""
     if run.value >= chance(data.sweep):
         return "learns"
-    return "dead" if run.last.dead_share[1] == 1 else "alive at chance"
+    return "dead" if _middle(run.last) == 1 else "alive at chance"
+
+
+def _middle(row: DiagnosticsRow) -> float:
+    """The share of dead neurons in the middle one of its hidden layers."""
+    return row.dead_share[len(row.dead_share) // 2]
 
 
 def _by_activation(runs: Sequence[DiagnosedRun]) -> dict[str, list[DiagnosedRun]]:
     by_activation: defaultdict[str, list[DiagnosedRun]] = defaultdict(list)
     for run in runs:
-        network = _network(run.trial)
-        if network is not None:
-            by_activation[network.activation].append(run)
+        by_activation[str(run.trial.params.get("activation", BOOK))].append(run)
     return dict(sorted(by_activation.items(), key=lambda item: item[0] != BOOK))
 
 
 # ---- findings
 
 
-def _sentence(comparison: Comparison, data: SweepData, runs: Sequence[DiagnosedRun]) -> str:
-    relu_runs = _by_activation(runs).get(BOOK, [])
-    stuck = [run for run in relu_runs if outcome(data, run) != "learns"]
-    dead = sum(outcome(data, run) == "dead" for run in stuck)
+def _sentence(comparison: Comparison, data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]) -> str:
     head = f"One neuron in the middle costs {points(comparison).replace(' less', '')}"
     if comparison.difference.estimate >= 0:
         head = f"One neuron in the middle brings {points(comparison)}"
-    if not stuck:
-        return f"{head}: {verdict(comparison)}. None of {plural(len(relu_runs), 'run')} stayed at chance."
-    return (
-        f"{head}: {verdict(comparison)}. {share(len(stuck), len(relu_runs)).capitalize()} with ReLU never left chance, "
-        f"and in {'all' if dead == len(stuck) else dead or 'none'} of these the neuron was dead."
-    )
+    parts = []
+    for place, own_runs in runs.items():
+        of_book = _by_activation(own_runs).get(BOOK, [])
+        dead = sum(outcome(data, run) == "dead" for run in of_book)
+        stuck = sum(outcome(data, run) != "learns" for run in of_book)
+        cause = f" ({'all' if dead == stuck else dead or 'none'} of these with a dead neuron)" if stuck else ""
+        parts += [f"{PLACES[place]} {share(stuck, len(of_book))}{cause}"] if of_book else []
+    return f"{head}: {verdict(comparison)}. With ReLU these stayed at chance: {', '.join(parts)}."
 
 
 def _cost_finding(comparison: Comparison, narrowest: Level[Network], widest: Level[Network]) -> Finding:
@@ -180,28 +185,27 @@ def _cost_finding(comparison: Comparison, narrowest: Level[Network], widest: Lev
     return Finding("cost", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)
 
 
-def _chance_findings(data: SweepData, runs: Sequence[DiagnosedRun]) -> list[Finding]:
-    """For each activation, how many runs stay at chance, and what was measured in them."""
-    findings = []
-    for activation, own_runs in _by_activation(runs).items():
-        stuck = [run for run in own_runs if outcome(data, run) != "learns"]
-        text = (
-            f"{activation}: {share_text(len(stuck), len(own_runs))} stayed at chance. {_cause(data, stuck, own_runs)}"
-        )
-        settings = {"bottleneck": 1, "activation": activation}
-        interval = share_interval(len(stuck), len(own_runs))
-        findings.append(
-            Finding(
-                f"at_chance_{activation}",
-                text.strip(),
-                len(stuck) / len(own_runs),
-                interval,
-                len(own_runs),
-                "share of runs",
-                settings,
-            )
-        )
-    return findings
+def _chance_findings(
+    measurements: Measurements, runs: Mapping[str, Sequence[DiagnosedRun]]
+) -> tuple[list[Finding], list[Finding]]:
+    """How many runs stay at chance and what was measured in them, of ReLU, and of the other activations."""
+    of_book: list[Finding] = []
+    of_others: list[Finding] = []
+    for place, own_runs in runs.items():
+        for activation, group in _by_activation(own_runs).items():
+            finding = _chance_finding(measurements[place], place, activation, group)
+            (of_book if activation == BOOK else of_others).append(finding)
+    return of_book, of_others
+
+
+def _chance_finding(data: SweepData, place: str, activation: str, runs: Sequence[DiagnosedRun]) -> Finding:
+    stuck = [run for run in runs if outcome(data, run) != "learns"]
+    count, total = len(stuck), len(runs)
+    head = f"One neuron {PLACES[place]}, {activation}: {share_text(count, total)} stayed at chance."
+    text = f"{head} {_cause(data, stuck, runs)}".strip()
+    name = f"at_chance_{activation}" if place == ONE else f"at_chance_{activation}_{place}"
+    settings = {"bottleneck": 1, "activation": activation}
+    return Finding(name, text, count / total, share_interval(count, total), total, "share of runs", settings)
 
 
 def _cause(data: SweepData, stuck: Sequence[DiagnosedRun], runs: Sequence[DiagnosedRun]) -> str:
@@ -209,7 +213,7 @@ def _cause(data: SweepData, stuck: Sequence[DiagnosedRun], runs: Sequence[Diagno
     texts = []
     dead = [run for run in stuck if outcome(data, run) == "dead"]
     if dead:
-        born = sum(run.first.dead_share[1] == 1 for run in dead)
+        born = sum(_middle(run.first) == 1 for run in dead)
         same = sum(run.last.distinct_outputs == 1 for run in dead)
         texts.append(
             f"In {len(dead)} of them the neuron is dead after the last epoch (in {born or 'none'} it was so before the "
@@ -299,8 +303,8 @@ def _classes(runs: Sequence[DiagnosedRun]) -> str:
 
 def _enough_findings(networks: Networks, widest: Level[Network]) -> list[Finding]:
     """The smallest bottleneck of which the interval says that it loses next to nothing against the widest."""
-    of_book = [level for network, level in networks.items() if network.activation == BOOK and level.n]
-    widths = [level for level in of_book if level != widest]
+    between = [level for network, level in networks.items() if network.activation == BOOK and not network.alone]
+    widths = [level for level in between if level.n and level != widest]
     for level in widths:
         comparison = compare(level, widest)
         interval = comparison.difference.interval if comparison else None
@@ -364,7 +368,7 @@ def _caveats(data: SweepData, networks: Networks) -> list[str]:
 
 
 def _name(network: Network) -> str:
-    return f"{plural(network.bottleneck, 'neuron')} ({network.activation})"
+    return f"{plural(network.bottleneck, 'neuron')} ({network.activation}{', alone' if network.alone else ''})"
 
 
 # ---- table and figures
@@ -381,9 +385,9 @@ def _rows(measurements: Measurements, networks: Networks) -> list[tuple[str, ...
 
 def _cells(network: Network, level: Level[Network], runs: Sequence[tuple[SweepData, DiagnosedRun]]) -> tuple[str, ...]:
     at_chance = sum(outcome(data, run) != "learns" for data, run in runs)
-    dead = fmean(run.last.dead_share[1] for _, run in runs) if runs else None
+    dead = fmean(_middle(run.last) for _, run in runs) if runs else None
     return (
-        str(network.bottleneck),
+        f"{network.bottleneck}{', alone' if network.alone else ''}",
         network.activation,
         f"{level.mean:.4f}" if level.n else "diverged",
         "" if level.std is None else f"{level.std:.4f}",
@@ -397,45 +401,50 @@ def _cells(network: Network, level: Level[Network], runs: Sequence[tuple[SweepDa
 def accuracy_figure(measurements: Measurements) -> go.Figure:
     """Accuracy by the width of the bottleneck, a line for each activation."""
     networks = _networks(measurements)
-    activations = dict.fromkeys(network.activation for network in networks)
-    lines = [
-        LevelLine(
-            name, [(network.bottleneck, level) for network, level in networks.items() if network.activation == name]
-        )
-        for name in activations
-    ]
+    points_by_line: defaultdict[str, list[tuple[object, Level[Network]]]] = defaultdict(list)
+    for network, level in networks.items():
+        name = f"{network.activation}{', the only hidden layer' if network.alone else ''}"
+        points_by_line[name].append((network.bottleneck, level))
     choices = tuple(dict.fromkeys(network.bottleneck for network in networks))
-    title = "Validation accuracy by width of the bottleneck"
-    return levels_figure(
-        measurements[ONE].sweep, title, Axis("neurons in the middle", log=True, choices=choices), lines
-    )
+    axis = Axis("neurons in the middle", log=True, choices=choices)
+    lines = [LevelLine(name, own_points) for name, own_points in points_by_line.items()]
+    return levels_figure(measurements[ONE].sweep, "Validation accuracy by width of the bottleneck", axis, lines)
 
 
 def outcomes_figure(measurements: Measurements) -> go.Figure:
-    """For each activation, how many runs with one neuron learn, and of which the neuron is dead."""
-    data = measurements[ONE]
-    by_activation = _by_activation(diagnosed_runs(data))
+    """For each place and activation, how many runs with one neuron learn, and of which the neuron is dead."""
+    data, groups = measurements[ONE], _groups(measurements)
     title, text = "What becomes of runs with one neuron", subtitle(data.sweep, "dead: as measured after the last epoch")
-    if not by_activation:
+    if not groups:
         return empty_figure(title=title, subtitle=text)
     figure = new_figure(title, text)
     for (kind, name), color in zip(OUTCOMES.items(), (PALETTE[2], PALETTE[4], PALETTE[1]), strict=True):
-        counts = [sum(outcome(data, run) == kind for run in runs) for runs in by_activation.values()]
-        figure.add_bar(x=list(by_activation), y=counts, name=name, marker_color=color)
+        counts = [sum(outcome(data, run) == kind for run in runs) for runs in groups.values()]
+        figure.add_bar(x=list(groups), y=counts, name=name, marker_color=color)
     figure.update_layout(barmode="stack").update_yaxes(title_text="runs").update_xaxes(type="category")
     return figure
 
 
 def number_figure(measurements: Measurements) -> go.Figure:
-    """What the one neuron holds of each class, in the first run of each activation and outcome."""
+    """What the one neuron holds of each class, in the first run of each place, activation and outcome."""
     data = measurements[ONE]
     runs: dict[str, DiagnosedRun] = {}
-    for activation, own_runs in _by_activation(diagnosed_runs(data)).items():
+    for name, own_runs in _groups(measurements).items():
         for run in own_runs:
-            runs.setdefault(f"{activation}, {OUTCOMES[outcome(data, run)]}", run)
+            kind = outcome(data, run)
+            runs.setdefault(name if kind == "learns" else f"{name}, {kind}", run)
     trials = [run.trial._replace(number=i, params={"run": name}) for i, (name, run) in enumerate(runs.items())]
     rows = [run.last._replace(trial=i) for i, run in enumerate(runs.values())]
     return chart("diagnostics").figure(replace(data.sweep, best=None), trials, rows, {"measure": "bottleneck"})
+
+
+def _groups(measurements: Measurements) -> dict[str, list[DiagnosedRun]]:
+    """The runs with one neuron by place and activation: `relu`, and `relu, alone`."""
+    return {
+        activation + (", alone" if place == ALONE else ""): runs
+        for place in PLACES
+        for activation, runs in _by_activation(diagnosed_runs(measurements[place])).items()
+    }
 
 
 ONE_NEURON = Exercise(
@@ -453,6 +462,7 @@ ONE_NEURON = Exercise(
     ),
     answer=answer,
     subset="networks 64-b-64, not 128-b-128, 4 of 8 widths b, 2 of 3 activations, 4 of 10 epochs, 10 of 20 seeds",
-    whole="networks 128-b-128, b from 1 to 128, 3 activations, 10 epochs, 20 seeds of one neuron and 5 of wider ones",
+    whole="networks 128-b-128, b from 1 to 128, 3 activations, 10 epochs, 20 seeds of one neuron and 5 of wider ones, "
+    "and one neuron as the only hidden layer",
     needs=frozenset({"diagnostics"}),
 )

@@ -12,7 +12,7 @@ from app.exercises.answers.diagnosed import diagnosed_runs
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.shares import share_interval
 from app.exercises.exercise import SweepData
-from app.exercises.one_neuron import MIDDLE_90, MIDDLE_HALF, ONE, WIDTHS, answer, outcome, overlapping_pairs
+from app.exercises.one_neuron import ALONE, MIDDLE_90, MIDDLE_HALF, ONE, WIDTHS, answer, outcome, overlapping_pairs
 from tests.support.exercise_runs import Body, run_small
 
 ROW = SweepRow(
@@ -48,10 +48,17 @@ MEASURED = [
     *(row(1, seed, epoch) for seed in range(4) for epoch in (0, 4)),
 ]
 DATA = SweepData(ROW, ONES, (), MEASURED)
+SINGLE = trial(0, 1, "relu", 0.1, 0.1, 0.1, 0.3)._replace(params={"hidden_layers": [1], "activation": "relu"})
+SINGLE_ROWS = [
+    row(0, seed, epoch)._replace(dead_share=[float(seed < 3 and epoch > 0)], distinct_outputs=1)
+    for seed in range(4)
+    for epoch in (0, 4)
+]
+ALONE_DATA = SweepData(ROW, [SINGLE], (), SINGLE_ROWS)
 
 
 def answered() -> Answer:
-    said = answer({ONE: DATA, WIDTHS: SweepData(ROW, WIDER)})
+    said = answer({ONE: DATA, ALONE: ALONE_DATA, WIDTHS: SweepData(ROW, WIDER)})
     assert said is not None
     return said
 
@@ -64,7 +71,10 @@ def test_the_cost_is_a_difference_at_equal_seeds() -> None:
     """One neuron of ReLU against the widest bottleneck."""
     assert finding("cost").estimate == pytest.approx(fmean([0.1, 0.1, 0.5, 0.6]) - fmean([0.8, 0.8, 0.81, 0.82]))
     assert finding("cost").n == 4
-    assert "2 of 4 runs with ReLU never left chance, and in 1 of these the neuron was dead" in answered().sentence
+    assert (
+        "between two layers 2 of 4 runs (1 of these with a dead neuron), as the only hidden layer 3 of 4 runs (all "
+        in (answered().sentence)
+    )
 
 
 def test_causes_are_those_that_were_measured() -> None:
@@ -77,7 +87,15 @@ def test_causes_are_those_that_were_measured() -> None:
     assert (
         "In 1 the neuron is alive, and the gradient of the first layer, in the middle of these runs, 1e-06" in relu.text
     )
-    assert finding("at_chance_tanh").text.startswith("tanh: none of 4 runs (0 % to 48 %")
+    assert finding("at_chance_tanh").text.startswith("One neuron between two layers, tanh: none of 4 runs (0 % to 48 %")
+
+
+def test_a_neuron_that_stands_alone_is_told_apart() -> None:
+    """Its runs have shares and a row of their own, and are not compared with wider bottlenecks."""
+    alone = finding("at_chance_relu_alone")
+    assert (alone.estimate, alone.n) == (0.75, 4)
+    assert "In 3 of them the neuron is dead after the last epoch" in alone.text
+    assert [cells[0] for cells in answered().rows] == ["1", "1, alone", "1", "2", "64"]
 
 
 def test_what_relu_makes_0_of_can_not_be_told_apart() -> None:
@@ -93,7 +111,7 @@ def test_a_width_is_enough_where_it_surely_loses_next_to_nothing() -> None:
     assert finding("enough").estimate is None
     assert "not clear of any narrower bottleneck" in finding("enough").text
     wider = SweepData(ROW, (*WIDER, trial(2, 16, "relu", 0.79, 0.79, 0.80, 0.81)))
-    said = answer({ONE: DATA, WIDTHS: wider})
+    said = answer({ONE: DATA, ALONE: ALONE_DATA, WIDTHS: wider})
     assert said is not None
     assert said.figures["enough"] == pytest.approx(-0.01)
     assert next(item for item in said.findings if item.name == "enough").settings["bottleneck"] == 16
@@ -101,15 +119,15 @@ def test_a_width_is_enough_where_it_surely_loses_next_to_nothing() -> None:
 
 def test_without_wider_ones_there_is_no_answer() -> None:
     """Nor without diagnostics."""
-    assert answer({ONE: DATA, WIDTHS: SweepData(ROW)}) is None
-    assert answer({ONE: SweepData(ROW, ONES), WIDTHS: SweepData(ROW, WIDER)}) is None
+    assert answer({ONE: DATA, ALONE: ALONE_DATA, WIDTHS: SweepData(ROW)}) is None
+    assert answer({ONE: SweepData(ROW, ONES), ALONE: ALONE_DATA, WIDTHS: SweepData(ROW, WIDER)}) is None
 
 
 def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
     """What the answer says of real runs is what their rows say."""
 
     def smaller(name: str, body: Body) -> Body:
-        layers = [[16, 1, 16]] if name == ONE else [[16, width, 16] for width in (2, 16)]
+        layers = {ONE: [[16, 1, 16]], ALONE: [[1]], WIDTHS: [[16, 2, 16], [16, 16, 16]]}[name]
         return body | {"space": body["space"] | {"hidden_layers": layers, "epochs": 3}, "seeds": 4}
 
     run = run_small(engine, database_url, tmp_path, 3, smaller)
@@ -121,5 +139,6 @@ def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path
     assert all(item.value < 0.11 for item in at_chance)
     classes = run.finding("predicted_classes").estimate
     assert classes == pytest.approx(fmean(item.last.predicted_classes for item in relu_runs))
-    assert len(run.answer.rows) == 6
+    assert len(run.answer.rows) == 8
+    assert run.finding("at_chance_relu_alone").n == 4
     assert all(count > 0 for count in run.charts.values())
