@@ -135,19 +135,24 @@ def _comparisons(starts: Starts, depth: int) -> dict[str, Comparison]:
 def _sentence(data: SweepData, starts: Starts, depths: Sequence[int]) -> str:
     parts = []
     for depth in depths:
-        comparisons = _comparisons(starts, depth).values()
-        clear = sum(comparison.is_clear for comparison in comparisons)
-        parts.append(f"with {plural(depth, 'hidden layer')} {clear or 'none'} of {len(comparisons)}")
+        comparisons = _comparisons(starts, depth)
+        clear = sum(comparison.is_clear for comparison in comparisons.values())
+        means = [starts[Start(depth, name)].mean for name in (DEFAULT, *comparisons)]
+        parts.append(
+            f"with {plural(depth, 'hidden layer')} {clear or 'none'} of {len(comparisons)} "
+            f"(means {min(means):.4f} to {max(means):.4f})"
+        )
     return (
-        f"Leaving zeros out, {', '.join(parts)} initializations differ clearly from the default after the last epoch "
-        f"({_seeds(data, starts)})."
+        f"Leaving zeros out, so many initializations differ clearly from the default: {', '.join(parts)}, after "
+        f"{_circumstances(data, starts)}."
     )
 
 
-def _seeds(data: SweepData, starts: Starts) -> str:
-    most = max((level.n for level in starts.values()), default=0)
-    epochs = recipe(data.trials, ("epochs",))
-    return ", ".join(filter(None, [plural(most, "seed"), epochs]))
+def _circumstances(data: SweepData, starts: Starts) -> str:
+    """`10 epochs and at 5 seeds`."""
+    seeds = max((level.n for level in starts.values()), default=0)
+    epochs = max((int(str(trial.params.get("epochs", 0))) for trial in data.trials), default=0)
+    return f"{plural(epochs, 'epoch')} and at {plural(seeds, 'seed')}"
 
 
 def _difference_findings(data: SweepData, starts: Starts, depth: int) -> list[Finding]:
@@ -158,29 +163,31 @@ def _difference_findings(data: SweepData, starts: Starts, depth: int) -> list[Fi
     clear = {name: comparison for name, comparison in comparisons.items() if comparison.is_clear}
     worse = {name: item for name, item in clear.items() if item.difference.estimate < 0}
     better = {name: item for name, item in clear.items() if name not in worse}
-    unclear = [name for name in comparisons if name not in clear]
+    unclear = {name: item for name, item in comparisons.items() if name not in clear}
     seeds = max(comparison.difference.n for comparison in comparisons.values())
-    early = _comparisons(_starts_at(data, 1), depth)
+    early = _comparisons(_starts_at(data, 1), depth).values()
     texts = [
-        f"With {plural(depth, 'hidden layer')}, against the default ({spread(starts[Start(depth, DEFAULT)])}), after "
-        "the last epoch:",
-        f"clearly better {_differences(better)};" if better else "",
-        f"clearly worse {_differences(worse)};" if worse else "",
-        f"not clear at {plural(seeds, 'seed')} {', '.join(unclear)}." if unclear else "nothing is left unclear.",
-        f"After the first epoch {sum(item.is_clear for item in early.values()) or 'none'} of {len(early)} differ "
-        "clearly."
-        if early
-        else "",
+        f"With {plural(depth, 'hidden layer')}, against the default ({spread(starts[Start(depth, DEFAULT)])}), in "
+        "percentage points with 95 % intervals, after the last epoch.",
+        f"Clearly better: {_differences(better)}." if better else "",
+        f"Clearly worse: {_differences(worse)}." if worse else "",
+        f"Not clear at {plural(seeds, 'seed')}: {_differences(unclear)}." if unclear else "",
+        f"After the first epoch {sum(item.is_clear for item in early) or 'none'} of {len(early)} differ clearly.",
     ]
     name, settings = f"differ_at_depth_{depth}", {"depth": depth}
     return [Finding(name, " ".join(filter(None, texts)), len(clear), None, seeds, "initializations", settings)]
 
 
 def _differences(comparisons: Mapping[str, Comparison]) -> str:
-    """`normal (−71.30), uniform (−4.10 percentage points)`, the largest first."""
+    """`normal −71.30 (−75.20 to −67.40), uniform −4.10 (−5.90 to −2.30)`, the largest first."""
     ordered = sorted(comparisons.items(), key=lambda item: -abs(item[1].difference.estimate))
-    texts = [f"{name} ({signed(100 * item.difference.estimate)}" for name, item in ordered]
-    return f"{'), '.join(texts)} percentage points)"
+    return ", ".join(f"{name} {_points(item)}" for name, item in ordered)
+
+
+def _points(comparison: Comparison) -> str:
+    estimate, interval = comparison.difference.estimate, comparison.difference.interval
+    bounds = f" ({signed(100 * interval[0])} to {signed(100 * interval[1])})" if interval else " (one seed)"
+    return f"{signed(100 * estimate)}{bounds}"
 
 
 def _first_pass_findings(measurements: Measurements) -> list[Finding]:

@@ -67,7 +67,7 @@ def size(comparison: Comparison) -> str:
 
 def signed(number: float) -> str:
     """`0.10`, `−0.12`."""
-    return f"{number:.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{round(number, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")  # a zero has no sign
 
 
 def verdict(comparison: Comparison, noun: str = "seed") -> str:

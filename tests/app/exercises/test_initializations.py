@@ -85,13 +85,14 @@ def finding(name: str) -> Finding:
 
 def test_it_matters_where_differences_at_equal_seeds_are_clear() -> None:
     """At one layer orthogonal is better by 0.02 at both seeds; normal by −0.01 and 0.01, which is not clear."""
-    assert (
-        "with 1 hidden layer 1 of 2, with 2 hidden layers 2 of 2 initializations differ clearly" in answered().sentence
-    )
+    sentence = answered().sentence
+    assert "with 1 hidden layer 1 of 2 (means 0.8050 to 0.8250), with 2 hidden layers 2 of 2 (means 0.10" in sentence
+    assert sentence.endswith("after 3 epochs and at 2 seeds.")
     shallow, deep = finding("differ_at_depth_1"), finding("differ_at_depth_2")
     assert (shallow.estimate, shallow.n, deep.estimate) == (1, 2, 2)
-    assert "clearly better orthogonal (2.00 percentage points); not clear at 2 seeds normal." in shallow.text
-    assert "clearly worse normal (−70.25 percentage points); nothing is left unclear." in deep.text
+    assert "Clearly better: orthogonal 2.00 (2.00 to 2.00)." in shallow.text
+    assert "Not clear at 2 seeds: normal 0.00 (−12.71 to 12.71)." in shallow.text
+    assert "Clearly worse: normal −70.25 (−73.43 to −67.07)." in deep.text
     assert deep.text.endswith("After the first epoch none of 2 differ clearly.")
 
 
