@@ -15,7 +15,7 @@ MANY_POINTS = 20  # of a line; more are not marked one by one
 
 
 def diagnostics_figure(data: DiagnosticsData) -> go.Figure:
-    """Panels side by side on one scale; the legend names each trial once."""
+    """Panels side by side, lines on one scale; the legend names each trial once."""
     if not data.panels:
         return empty_figure("Nothing was measured", data.title, data.subtitle)
     figure = new_figure(data.title, data.subtitle)
@@ -23,7 +23,9 @@ def diagnostics_figure(data: DiagnosticsData) -> go.Figure:
     columns = -(-len(data.panels) // rows)
     titles = [panel.title for panel in data.panels]
     # plotly escapes nothing: titles are names that are escaped already
-    figure.set_subplots(rows, columns, subplot_titles=titles, shared_yaxes="all", vertical_spacing=0.24 / rows)
+    # what the neurons of two networks hold has no common scale
+    shared = False if any(panel.boxes for panel in data.panels) else "all"
+    figure.set_subplots(rows, columns, subplot_titles=titles, shared_yaxes=shared, vertical_spacing=0.24 / rows)
     figure.update_annotations(font_size=12)  # their titles, side by side on a phone
     looks = _looks(data)
     named_trials: set[int] = set()

@@ -87,3 +87,13 @@ def test_it_is_a_chart_of_sweeps_that_measure_their_networks() -> None:
     assert not CHARTS["diagnostics"].suits(replace(SWEEP, diagnostics=False))
     figure = chart("diagnostics").figure(SWEEP, TRIALS, ROWS, {"measure": "outputs", "epoch": ""})
     assert figure.data[0].y == (17.0, 17.0)
+
+
+def test_bottlenecks_have_scales_of_their_own() -> None:
+    """What one network has between -1 and 1 another one has between -100 and 100; sizes of layers are compared."""
+    trials = [*TRIALS, complete(2, {"hidden_units": 3}, 0.5)]
+    rows = [*ROWS, ROWS[-1]._replace(trial=2)]
+    boxes = diagnostics_figure(diagnostics_data(SWEEP, trials, rows, DiagnosticsOptions("bottleneck")))
+    assert [axis.matches for axis in boxes.select_yaxes()] == [None, None]
+    sizes = diagnostics_figure(diagnostics_data(SWEEP, trials, rows, DiagnosticsOptions("activations")))
+    assert [axis.matches for axis in sizes.select_yaxes()] == [None, "y", "y"]
