@@ -77,3 +77,22 @@ def test_one_running_trial_is_cancelled(page: Page, server: str) -> None:
     page.locator("#trial-0").get_by_role("button", name="Cancel").click()
     expect(page.locator("#trial-0 .badge")).to_have_text("cancelled")
     expect(page.locator("#trial-1 .badge")).to_have_text("running")
+
+
+def test_trials_are_trained_longer(page: Page, server: str) -> None:
+    """The best ones by a dialog and a single one by the form in its row: new trials that say where they come from."""
+    page.goto(post(server, BODY))
+    expect_state(page, "completed")
+    mark_document(page)
+    page.get_by_role("button", name="Longer…").click()
+    expect(page.get_by_label("Epochs, all together")).to_have_value("6")
+    page.get_by_label("Configurations").fill("2")
+    page.get_by_role("dialog").get_by_role("button", name="Train longer").click()
+    expect(page.locator("#trial-7")).to_contain_text("on to 6 epochs")
+    expect_state(page, "completed")
+    page.locator("#toggle-0").click()
+    row = page.locator("#trial-0")
+    row.get_by_label("on to epochs").fill("4")
+    row.get_by_role("button", name="Train longer").click()
+    expect(page.locator("#trial-8")).to_contain_text("trial 0 on to 4 epochs")
+    assert is_same_document(page)

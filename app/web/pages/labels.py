@@ -86,7 +86,7 @@ FIELD_HINTS = {
     "split": "what is used to choose is a little too good to be true afterwards",
     "sampler": "how configurations are chosen",
     "n_trials": "configurations to try",
-    "seeds": "trainings of each configuration; the API also takes more for the better ones",
+    "seeds": 'trainings of each configuration; or {"first": 1, "survivors": 3}: more for the better ones',
     "pruner": "stops poor trials early",
     "constraints": "one a line, e.g. parameters <= 500000",
     "more": "of the API's body: objective, stop, repeats, warm_start, best_by, seed, diagnostics, tags, notes …",

@@ -32,6 +32,13 @@ FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner", 
 
 _ONE_LINE = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner")
 
+# what to type in fields that also take JSON
+_OPTIONS_HINTS = {
+    "sampler": "a name such as tpe",
+    "pruner": "a name such as median",
+    "seeds": 'a number, or {"first": 1, "survivors": 3},',
+}
+
 EXAMPLE: Form = {
     "name": "Width and learning rate",
     "dataset": "fashion_mnist",
@@ -132,16 +139,14 @@ def form_from_body(body: Mapping[str, Any]) -> dict[str, str]:
 
 def _parse_field(name: str, text: str) -> Any:
     """The value of a field that is no hyperparameter. Raises ValueError."""
-    if name in {"n_trials", "seeds"}:
-        return parse_scalar(text)
     if name == "constraints":
         return [line.strip() for line in text.splitlines() if line.strip()]
-    if name in {"sampler", "pruner"} and text.startswith("{"):
+    if name in _OPTIONS_HINTS and text.startswith("{"):
         try:
             return _parse_json(text)
         except ValueError:
-            raise ValueError("is no JSON; a name such as median will do") from None
-    return text
+            raise ValueError(f"is no JSON; {_OPTIONS_HINTS[name]} will do") from None
+    return parse_scalar(text) if name in {"n_trials", "seeds"} else text
 
 
 def _parse_json(text: str) -> Any:
@@ -205,6 +210,8 @@ def _field_text(name: str, value: Any) -> str | None:
     if name in {"sampler", "pruner"} and isinstance(value, Mapping):
         ordered = {"name": value.get("name"), **value}
         return str(value["name"]) if value.keys() == {"name"} else json.dumps(ordered)
+    if name == "seeds" and isinstance(value, Mapping):
+        return json.dumps(value)
     if name == "constraints":
         return "\n".join(map(str, value)) if isinstance(value, list) else None
     return str(value)

@@ -187,9 +187,8 @@ def test_a_preview_gives_the_most_that_it_can_be(client: TestClient) -> None:
     assert (preview["trainings"], preview["survivors"]) == (7 * 2 + 3 * 4, 3)
     plain = client.post("/api/v1/sweeps/preview", json=BODY | {"n_trials": 7, "seeds": 3}).json()
     assert (plain["trainings"], plain["survivors"]) == (21, None)
-    page = client.post(
-        "/sweeps/new/preview", data={"name": "x", "n_trials": "7", "more": json.dumps({"seeds": body["seeds"]})}
-    )
+    form = {"name": "x", "n_trials": "7", "seeds": json.dumps(body["seeds"])}
+    page = client.post("/sweeps/new/preview", data=form)
     assert "at most 3 of them with 6: at most 26 trainings" in page.text
 
 
