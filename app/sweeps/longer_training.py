@@ -121,7 +121,7 @@ def _add(session: Session, sweep: Sweep, trial: Trial, epochs: int) -> Trial:
     sweep_row.reopen(session, sweep)
     session.add(longer_trial)
     session.flush()
-    for statement in (_COPY_CHECKPOINT, _COPY_EPOCHS, _GO_ON):
+    for statement in (_COPY_CHECKPOINT, _COPY_EPOCHS, _COPY_DIAGNOSTICS, _GO_ON):
         session.execute(statement, {"id": longer_trial.id, "source": trial.id})
     return longer_trial
 
@@ -136,6 +136,14 @@ _COPY_EPOCHS = text("""
     INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
     SELECT :id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds
     FROM epochs WHERE trial_id = :source AND EXISTS (SELECT FROM checkpoints WHERE trial_id = :id)
+""")
+
+_COPY_DIAGNOSTICS = text("""
+    INSERT INTO diagnostics (trial_id, seed, epoch, dead_share, activation_rms, gradient_rms, predicted_classes,
+                             top_class_share, distinct_outputs, bottleneck)
+    SELECT :id, seed, epoch, dead_share, activation_rms, gradient_rms, predicted_classes, top_class_share,
+           distinct_outputs, bottleneck
+    FROM diagnostics WHERE trial_id = :source AND EXISTS (SELECT FROM checkpoints WHERE trial_id = :id)
 """)
 
 _GO_ON = text("""

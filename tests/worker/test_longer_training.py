@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
 from app.db.engine import transaction
-from app.db.tables import Trial
+from app.db.tables import Diagnostics, Trial
 from app.domain.states import TrialState
 from tests.support.queue_examples import checkpointed_ids, create_sweep, sweep_of, trials_of
 from tests.support.waiting import wait_until
@@ -71,6 +71,28 @@ def test_a_trial_that_goes_on_comes_to_what_it_comes_to_without_a_break(engine: 
             assert trials_of(engine, short)[trial.number].value == trial.value
             longer_count += 1
     assert longer_count >= 9
+
+
+def measured(engine: Engine, trial: Trial) -> dict[tuple[int, int], float | None]:
+    """The size of its first layer's gradient, by seed and epoch."""
+    with transaction(engine) as session:
+        rows = session.scalars(select(Diagnostics).where(Diagnostics.trial_id == trial.id))
+        return {(row.seed, row.epoch): row.gradient_rms[0] for row in rows}
+
+
+@pytest.mark.usefixtures("worker")
+def test_diagnostics_go_on_too(engine: Engine, client: TestClient) -> None:
+    """From before the first step to the last epoch, as they are without a break."""
+    space = {"hidden_units": [8], "learning_rate": 0.1}
+    short, long = [
+        create_sweep(engine, space=space | {"epochs": epochs}, **GRID, diagnostics=True) for epochs in (2, 4)
+    ]
+    undisturbed = measured(engine, done(engine, long)[0])
+    done(engine, short)
+    number = continued(client, short, 0, 4)
+    longer = measured(engine, ended(engine, short, number or 0))
+    assert sorted(longer) == [(seed, epoch) for seed in (0, 1) for epoch in range(5)]
+    assert longer == pytest.approx(undisturbed, abs=1e-6)
 
 
 @pytest.mark.usefixtures("worker")
