@@ -201,25 +201,16 @@ def _method_findings(leader: Level[str], by_method: Mapping[str, Level[str]]) ->
 
 def _strategy_findings(searches: Mapping[str, Sequence[Search]], leader: Level[str]) -> list[Finding]:
     """Who was ahead early and who at the end, and what stopping early bought."""
-    ends = [search.seconds for results in searches.values() for search in results]
-    third = min(ends) / 3
-    early = {
-        method: fmean(values)
-        for method, results in searches.items()
-        if len(values := [value for search in results if (value := search.best_at(third)) is not None]) == len(results)
-    }
+    moment = max(search.path[0][0] for results in searches.values() for search in results)
+    early = {method: fmean(search.best_at(moment) or 0.0 for search in results) for method, results in searches.items()}
+    first = max(early, key=lambda method: early[method])
     halved, full = searches[HALVING], searches["random"]
     trials = sum(search.trials for search in halved) / sum(search.trials for search in full)
     epochs = sum(search.epochs for search in halved) / sum(search.epochs for search in full)
-    first = max(early, key=lambda method: early[method]) if early else None
-    ahead = (
-        f"after {third:.0f} s {first} is ahead ({early[first]:.4f})"
-        if first
-        else f"after {third:.0f} s not all have a value"
-    )
     text = (
-        f"A strategy by these curves: {ahead}, at the end {leader.setting}. Stopping bad configurations early let "
-        f"{HALVING} try {trials:.1f} times as many as random search with {epochs:.1f} times the epochs."
+        f"A strategy by these curves: after {moment:.0f} s, when each search has a first value, {first} is ahead "
+        f"({early[first]:.4f}), at the end {leader.setting}. Stopping bad configurations early let {HALVING} try "
+        f"{trials:.1f} times as many as random search with {epochs:.1f} times the epochs."
     )
     return [Finding("trials_ratio", text, trials, None, len(halved))]
 

@@ -73,6 +73,14 @@ def test_how_soon_each_comes_to_what_random_search_came_to() -> None:
     assert said.figures["seconds_of_halving"] == pytest.approx(2.0)
 
 
+def test_who_is_ahead_early_is_told_from_when_all_have_a_value() -> None:
+    """That is after 2 s, when halving has ended its first; TPE is ahead only at the end."""
+    said = answer(RUN)
+    assert said is not None
+    text = next(finding.text for finding in said.findings if finding.name == "trials_ratio")
+    assert "after 2 s, when each search has a first value, TPE with halving is ahead (0.8100), at the end TPE" in text
+
+
 def test_without_one_of_the_methods_there_is_no_answer() -> None:
     """A comparison of three would be about another question."""
     assert answer({name: data for name, data in RUN.items() if not name.startswith("TPE ")}) is None
