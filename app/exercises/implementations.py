@@ -1,6 +1,7 @@
 """Exercise 6: how fast the framework is beside a network from scratch, and how that changes with its size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -11,7 +12,7 @@ from app.domain.datasets import DATASETS
 from app.domain.formatting import plural, score
 from app.domain.tasks import TASKS
 from app.domain.tasks.time_training import epoch_examples
-from app.exercises.answers.circumstances import circumstances_caveats, failures_text
+from app.exercises.answers.circumstances import circumstances_caveats, disturbed_settings, failures_text
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.levels import Level, levels
 from app.exercises.answers.ratios import Ratio, quotient, ratio, ratio_verdict, times
@@ -50,7 +51,10 @@ class Setting(NamedTuple):
     network: Network
 
 
-Timings = Mapping[Setting, Level[Setting]]
+class Timings(dict[Setting, Level[Setting]]):
+    """What was timed, by setting, and those settings that others disturbed."""
+
+    disturbed: set[Setting]
 
 
 def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
@@ -136,7 +140,9 @@ def ratio_figure(measurements: Measurements) -> go.Figure:
 
 def _timings(measurements: Measurements) -> Timings:
     trials = [trial for data in measurements.values() for trial in data.trials]
-    return {setting: level for setting, level in levels(trials, _setting).items() if level.n}
+    timings = Timings({setting: level for setting, level in levels(trials, _setting).items() if level.n})
+    timings.disturbed = disturbed_settings(trials, _setting)
+    return timings
 
 
 def _setting(trial: TrialRow) -> Setting:
@@ -170,8 +176,11 @@ def _reference(timings: Timings) -> Network | None:
 
 
 def _ratio(timings: Timings, network: Network, first: str, second: str) -> Ratio | None:
-    levels_of_both = timings.get(Setting(first, network)), timings.get(Setting(second, network))
-    return ratio(levels_of_both[0], levels_of_both[1]) if levels_of_both[0] and levels_of_both[1] else None
+    settings = Setting(first, network), Setting(second, network)
+    if not timings.keys() >= {*settings}:
+        return None
+    value = ratio(timings[settings[0]], timings[settings[1]])
+    return value and replace(value, disturbed=not timings.disturbed.isdisjoint(settings))
 
 
 def _parameters(data: SweepData, network: Network) -> int:

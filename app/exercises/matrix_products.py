@@ -2,7 +2,8 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 from app.charts.rows import Axis, TrialRow
 from app.domain.formatting import plural, score
 from app.domain.tasks import TASKS
-from app.exercises.answers.circumstances import circumstances_caveats, failures_text
+from app.exercises.answers.circumstances import circumstances_caveats, disturbed_settings, failures_text
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.levels import Level, levels
 from app.exercises.answers.ratios import Ratio, ratio, ratio_of, ratio_verdict, times
@@ -42,7 +43,17 @@ class Product(NamedTuple):
     size: int
 
 
-Speeds = Mapping[Product, Level[Product]]
+class Speeds(dict[Product, Level[Product]]):
+    """What was timed, and those products that others disturbed."""
+
+    disturbed: set[Product]
+
+    def ratio(self, first: Product, second: Product) -> Ratio | None:
+        """How many times as fast the first is as the second; None where one was not timed."""
+        if not self.keys() >= {first, second}:
+            return None
+        value = ratio(self[first], self[second])
+        return value and replace(value, disturbed=not self.disturbed.isdisjoint({first, second}))
 
 
 def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
@@ -129,7 +140,9 @@ def close_figure(measurements: Measurements) -> go.Figure:
 
 def _speeds(measurements: Measurements) -> Speeds:
     trials = [trial for name in (PRODUCTS, NARROW, GPU) for trial in measurements[name].trials]
-    return {product: level for product, level in levels(trials, _product).items() if level.n}
+    speeds = Speeds({product: level for product, level in levels(trials, _product).items() if level.n})
+    speeds.disturbed = disturbed_settings(trials, _product)
+    return speeds
 
 
 def _in_order(speeds: Speeds) -> list[tuple[Product, Level[Product]]]:
@@ -214,7 +227,7 @@ def _size_findings(speeds: Speeds, device: str) -> list[Finding]:
     findings = []
     for size in (power + 1, power + 2, power + 4, power + 8):
         level = speeds.get(Product(device, "float32", size))
-        value = ratio(level, base) if level else None
+        value = speeds.ratio(Product(device, "float32", size), Product(device, "float32", power))
         if level is None or value is None:
             continue
         text = (
@@ -232,8 +245,8 @@ def _dtype_findings(speeds: Speeds, measurements: Measurements) -> list[Finding]
     findings = []
     for device, dtype in (("cpu", "bfloat16"), ("gpu", "tf32"), ("gpu", "bfloat16")):
         power = _reference(speeds, device, dtype)
-        narrow, base = speeds.get(Product(device, dtype, power)), speeds.get(Product(device, "float32", power))
-        value = ratio(narrow, base) if narrow and base else None
+        narrow = speeds.get(Product(device, dtype, power))
+        value = speeds.ratio(Product(device, dtype, power), Product(device, "float32", power))
         if narrow is not None and value is not None:
             text = (
                 f"{DTYPES[dtype]} on {DEVICES[device]} at size {power:,}: {spread(narrow, GFLOPS)}, {times(value)} the "
@@ -252,8 +265,7 @@ def _dtype_findings(speeds: Speeds, measurements: Measurements) -> list[Finding]
 def _gpu_findings(speeds: Speeds, data: SweepData) -> list[Finding]:
     """How many times as fast the GPU is, or that nobody knows."""
     power = _reference(speeds, "cpu")
-    gpu, cpu = (speeds.get(Product(device, "float32", power)) for device in ("gpu", "cpu"))
-    value = ratio(gpu, cpu) if gpu and cpu else None
+    value = speeds.ratio(Product("gpu", "float32", power), Product("cpu", "float32", power))
     if value is None:
         return [Finding("gpu_to_cpu", _no_gpu(data), unit="times")]
     text = f"At size {power:,} the GPU has {times(value)} the speed of the processor, {ratio_verdict(value)}."
@@ -289,8 +301,7 @@ def _caveats(measurements: Measurements) -> list[str]:
 def _rows(speeds: Speeds) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for product, level in _in_order(speeds):
-        base = speeds.get(product._replace(size=_power(product.size)))
-        value = ratio(level, base) if base else None
+        value = speeds.ratio(product, product._replace(size=_power(product.size)))
         rows.append(
             (
                 product.device,

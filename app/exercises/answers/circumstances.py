@@ -1,9 +1,14 @@
 """Sentences about what timings were measured under: where, beside what, and what could not be measured at all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
 
 from app.charts.rows import TrialRow
 from app.domain.formatting import plural
+
+LEAST_SHARE = 0.9  # of its processor that a trial has to have, so that one can be compared with another
+
+K = TypeVar("K", bound=Hashable)
 
 
 def circumstances_caveats(trials: Sequence[TrialRow]) -> list[str]:
@@ -43,6 +48,12 @@ def _place(trial: TrialRow) -> str:
 def _first(trial: TrialRow, name: str) -> list[float]:
     values = (trial.circumstances or {}).get(name)
     return [float(values[0])] if values else []
+
+
+def disturbed_settings(trials: Sequence[TrialRow], setting: Callable[[TrialRow], K]) -> set[K]:
+    """The settings of trials that had less than nine tenths of their processor: their repeats share a disturbance."""
+    shares = [(trial, (trial.circumstances or {}).get("processor_share")) for trial in trials]
+    return {setting(trial) for trial, share in shares if share is not None and share < LEAST_SHARE}
 
 
 def failures_text(trials: Sequence[TrialRow]) -> str:

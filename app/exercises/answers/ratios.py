@@ -23,11 +23,13 @@ class Ratio:
     """Values of the side that has fewer."""
     variance: float = 0.0
     """Of the estimate's logarithm."""
+    disturbed: bool = False
+    """Whether other programs took so much of the processor that repeats, which follow each other, don't show it all."""
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out 1."""
-        return self.interval is not None and (self.interval[0] > 1 or self.interval[1] < 1)
+        """Whether the interval leaves out 1, of undisturbed values."""
+        return not self.disturbed and self.interval is not None and (self.interval[0] > 1 or self.interval[1] < 1)
 
 
 def ratio(first: Level[Any], second: Level[Any]) -> Ratio | None:
@@ -53,10 +55,11 @@ def ratio_of(first: Sequence[float], second: Sequence[float]) -> Ratio | None:
 def quotient(first: Ratio, second: Ratio) -> Ratio:
     """How many times as large the first ratio is as the second, which have no values in common."""
     n, difference = min(first.n, second.n), math.log(first.estimate / second.estimate)
+    disturbed = first.disturbed or second.disturbed
     if first.interval is None or second.interval is None:
-        return Ratio(math.exp(difference), None, n)
+        return Ratio(math.exp(difference), None, n, disturbed=disturbed)
     total = first.variance + second.variance
-    return Ratio(math.exp(difference), _interval(difference, total, n - 1), n, total)
+    return Ratio(math.exp(difference), _interval(difference, total, n - 1), n, total, disturbed)
 
 
 def _interval(difference: float, total: float, degrees: int) -> Interval:
@@ -74,8 +77,9 @@ def times(value: Ratio, noun: str = "repeat") -> str:
 
 
 def ratio_verdict(value: Ratio, noun: str = "repeat") -> str:
-    """`clear at 5 repeats`, or `not clear at 5 repeats`."""
-    return f"{'clear' if value.is_clear else 'not clear'} at {plural(value.n, noun)}"
+    """`clear at 5 repeats`, or `not clear at 5 repeats`, and why if it could look clear."""
+    text = f"{'clear' if value.is_clear else 'not clear'} at {plural(value.n, noun)}"
+    return f"{text}, as other programs had much of the processor" if value.disturbed else text
 
 
 def _rounded(value: float) -> str:

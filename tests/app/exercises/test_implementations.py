@@ -21,7 +21,7 @@ FACTS = {
     "threads": 1,
     "alone": True,
     "load_before": [0.5, 0.4, 0.3],
-    "processor_share": 0.8,
+    "processor_share": 0.97,
 }
 
 
@@ -74,6 +74,16 @@ def test_how_it_changes_with_size_is_told() -> None:
     assert finding.estimate == pytest.approx(1.98 / 1.004, rel=0.01)
 
 
+def test_what_others_disturbed_is_not_clear() -> None:
+    """Repeats that follow each other share a disturbance, which their spread does not show."""
+    busy = FACTS | {"processor_share": 0.5}
+    disturbed = [item._replace(circumstances=busy) if item.number == 1 else item for item in TRIALS]
+    finding = next(finding for finding in answered(*disturbed).findings if finding.name == "change_with_size")
+    assert "is not clear at 3 repeats, as other programs had much of the processor" in finding.text
+    assert finding.interval is not None
+    assert finding.interval[0] > 1
+
+
 def test_what_did_not_compile_is_said() -> None:
     """With the compiler's reason, and without a figure."""
     said = answered(*TRIALS, compiled=(FAILED,))
@@ -87,7 +97,7 @@ def test_what_it_rests_on_is_said() -> None:
     text = " ".join(answered(*TRIALS).caveats)
     assert "a processor (a chip) with 1 thread" in text
     assert "load average before the trials was 0.5 to 0.5" in text
-    assert "the processor worked for it in 80 to 80 % of the time" in text
+    assert "the processor worked for it in 97 to 97 % of the time" in text
     assert "An epoch is 10,000 images here" in text
 
 
