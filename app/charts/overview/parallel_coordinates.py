@@ -1,23 +1,25 @@
 """The chart of all hyperparameters side by side: a line for each configuration, coloured by its value."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 from app.charts.axis import AxisPlan, axis_plan, place_name
 from app.charts.configurations import Configuration, configurations
 from app.charts.empty import empty_figure
-from app.charts.labels import escape, label, varying
-from app.charts.marks import best_head, excluded_note
+from app.charts.labels import escape, label, params_text, varying
+from app.charts.marks import best_name, excluded_note
 from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import count_failed, finished, thinned
-from app.charts.theme import INK, LINE, new_figure
-from app.charts.titles import drawn_note, failed_note, metric_name, parallel_title, subtitle
+from app.charts.theme import BEST, INK, Trace, new_figure, scatter
+from app.charts.titles import drawn_note, failed_note, parallel_title, subtitle
 from app.charts.value_scale import ValueScale
 
-LINES = 1_000  # drawn
+LINES = 400  # drawn
+SHADES = 10  # colours of the lines, from the worst value to the best
 AXES = 10  # hyperparameters
 TICKS = 6  # of an axis
 ABSENT = "none"  # where a condition leaves the hyperparameter out
@@ -38,54 +40,100 @@ class ParallelData(NamedTuple):
     title: str
     subtitle: str
     dimensions: Sequence[Dimension]  # the last one is the value
-    colors: Sequence[float]  # of the lines, the best last: it is drawn on top
+    texts: Sequence[str]  # of the lines, the best last: it is drawn on top
+    best: int | None  # the index of the line of the sweep's best configuration
+    best_name: str
 
 
 def parallel_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> ParallelData:
     """What the chart shows, of complete trials. Hyperparameters in which none differ have no axis."""
     all_items = configurations(finished(trials))
-    items = sorted(thinned(all_items, LINES), key=lambda item: sweep.objective.rank(item.mean, item.trial.number))[::-1]
+    best_items = [item for item in all_items if _is_best(sweep, item)]
+    drawn_items = {item.trial.number: item for item in (*thinned(all_items, LINES), *best_items)}.values()
+    items = sorted(drawn_items, key=lambda item: sweep.objective.rank(item.mean, item.trial.number))[::-1]
     names = varying([item.trial for item in items])
     return ParallelData(
         title=parallel_title(sweep.objective.metric),
         subtitle=subtitle(
             sweep,
-            "lines: configurations; drag along an axis to choose among them",
+            "lines: configurations, the brighter the better",
             f"right axis: {ValueScale(sweep.objective).note}",
-            best_head(sweep),
             failed_note(count_failed(trials)),
             excluded_note(sweep),
             drawn_note(len(items), len(all_items), "configurations"),
             drawn_note(min(len(names), AXES), len(names), "hyperparameters"),
         ),
         dimensions=[*(_dimension(sweep, name, items) for name in names[:AXES]), *_values(sweep, items)],
-        colors=[ValueScale(sweep.objective).place(item.mean) for item in items],
+        texts=[_text(item, names) for item in items],
+        best=next((index for index, item in enumerate(items) if _is_best(sweep, item)), None),
+        best_name=best_name(sweep),
     )
 
 
 def parallel_figure(data: ParallelData) -> go.Figure:
-    """Axes that can be brushed, the brighter the better."""
-    if not data.colors or len(data.dimensions) < 2:
-        reason = "The trials differ in no hyperparameter" if data.colors else "No finished trial yet"
+    """Lines in shades of their value, over upright axes with ticks of their own; the best configuration stands out.
+
+    Plotly's own kind of this chart makes functions of texts, which the pages' security policy forbids.
+    """
+    if not data.texts or len(data.dimensions) < 2:
+        reason = "The trials differ in no hyperparameter" if data.texts else "No finished trial yet"
         return empty_figure(reason, data.title, data.subtitle)
     figure = new_figure(data.title, data.subtitle)
-    font = {"size": 11, "color": INK}
-    figure.add_trace(
-        {
-            "type": "parcoords",
-            "line": {"color": list(data.colors), "colorscale": "Cividis"},
-            "dimensions": [
-                {"label": item.name, "values": item.places, "tickvals": item.ticks, "ticktext": item.texts}
-                for item in data.dimensions
-            ],
-            "labelangle": -25,
-            "labelfont": font,
-            "tickfont": font,
-            "rangefont": {"size": 1, "color": "rgba(0,0,0,0)"},  # the ticks say it already
-            "unselected": {"line": {"color": LINE}},
-        }
+    heights = [_heights(item) for item in data.dimensions]
+    lines = [*zip(*(scale(item.places) for scale, item in zip(heights, data.dimensions, strict=True)), strict=True)]
+    for shade, indices in _by_shade([line[-1] for line in lines]).items():
+        figure.add_trace(_lines_trace(data, lines, indices, shade))
+    if data.best is not None:
+        best = _lines_trace(data, lines, [data.best], BEST) | {"name": data.best_name, "showlegend": True}
+        figure.add_trace(best | {"line": {"color": BEST, "width": 3}, "opacity": 1.0})
+    for x, (scale, item) in enumerate(zip(heights, data.dimensions, strict=True)):
+        for height, text in zip(scale(item.ticks), item.texts, strict=True):
+            figure.add_annotation(x=x, y=height, text=text, showarrow=False, xanchor="left", xshift=2, font_size=10)
+    names = [item.name for item in data.dimensions]
+    figure.update_xaxes(tickvals=[*range(len(names))], ticktext=names, range=(-0.05, len(names) - 0.55), gridcolor=INK)
+    figure.update_yaxes(visible=False, range=(-0.06, 1.06))
+    return figure.update_layout(showlegend=True)
+
+
+def _heights(dimension: Dimension) -> Callable[[Sequence[float]], list[float]]:
+    """Scales places of the axis to heights from 0 to 1."""
+    everything = [*dimension.places, *dimension.ticks]
+    low, high = min(everything), max(everything)
+    return lambda places: [round((place - low) / ((high - low) or 1.0), 4) for place in places]
+
+
+def _by_shade(values: Sequence[float]) -> dict[str, list[int]]:
+    """The indices of the lines by colour, the worst first."""
+    shades = [str(color) for color in sample_colorscale("Cividis", [step / (SHADES - 1) for step in range(SHADES)])]
+    members: dict[str, list[int]] = {shade: [] for shade in shades}
+    for index, value in enumerate(values):
+        members[shades[min(int(value * SHADES), SHADES - 1)]].append(index)
+    return {shade: indices for shade, indices in members.items() if indices}
+
+
+def _lines_trace(data: ParallelData, lines: Sequence[Sequence[float]], indices: Sequence[int], color: str) -> Trace:
+    """Lines of one colour as one trace, with a gap behind each."""
+    count = len(data.dimensions)
+    return scatter(
+        x=[*[*range(count), None] * len(indices)],
+        y=[height for index in indices for height in (*lines[index], None)],
+        text=[text for index in indices for text in (*[data.texts[index]] * count, "")],
+        name="configuration",
+        mode="lines",
+        connectgaps=False,
+        showlegend=False,
+        opacity=0.5,  # the ticks can be read through them
+        line={"color": color, "width": 1},
+        hovertemplate="%{text}<extra></extra>",
     )
-    return figure.update_layout(margin_t=(figure.layout.margin.t or 0) + 50, margin_l=50, margin_r=50)
+
+
+def _text(item: Configuration, names: Sequence[str]) -> str:
+    return f"<b>{item.mean:.4f}</b>, trial {item.trial.number}<br>{params_text(item.trial.params, names)}"
+
+
+def _is_best(sweep: SweepRow, item: Configuration) -> bool:
+    return sweep.best is not None and item.trial.number == sweep.best.number
 
 
 def _dimension(sweep: SweepRow, name: str, items: Sequence[Configuration]) -> Dimension:
@@ -131,4 +179,4 @@ def _values(sweep: SweepRow, items: Sequence[Configuration]) -> list[Dimension]:
     scale = ValueScale(sweep.objective)
     ticks = scale.ticks([item.mean for item in items])
     places = [scale.place(item.mean) for item in items]
-    return [Dimension(metric_name(sweep.objective.metric).lower(), places, ticks["tickvals"], ticks["ticktext"])]
+    return [Dimension("value", places, ticks["tickvals"], ticks["ticktext"])]
