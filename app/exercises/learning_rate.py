@@ -18,7 +18,7 @@ from app.exercises.answers.choosing import held_out
 from app.exercises.answers.comparison import compare, points, verdict
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.levels import CONFIDENCE, ENDED, Level, best_level, sound, wins
-from app.exercises.answers.wording import guessing, judged_on, losses, recipe, runs_of, spread
+from app.exercises.answers.wording import guessing, judged_on, losses, recipe, runs_of, share, spread
 from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, SweepData, chart_of
 from app.exercises.figures import LevelLine, levels_figure
 
@@ -156,7 +156,10 @@ def _sentence(data: SweepData, optima: Sequence[Optimum], rates: Rates) -> str:
     if first.epochs < last.epochs:
         text += f"; after {plural(first.epochs, 'epoch')} it is {number(first.best.setting)}{_range_text(first)}"
     too_large = _too_large(data, last, rates)
-    return f"{text}." if too_large is None else f"{text}. From {number(too_large.setting)} upwards training fails."
+    if too_large is None:
+        return f"{text}."
+    count = too_large.diverged + _collapsed(data, last, too_large)
+    return f"{text}. At {number(too_large.setting)} training fails in {share(count, too_large.runs)}."
 
 
 def _range_text(optimum: Optimum) -> str:
