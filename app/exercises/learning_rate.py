@@ -122,9 +122,9 @@ def _rates_after(
 
 
 def budgets(by_epochs: Mapping[int, Rates]) -> list[int]:
-    """The numbers of epochs that are compared: the most, about a half of them, a quarter, and so on, ascending."""
+    """The numbers of epochs that are compared: from one to the most, each about the same multiple of the one before."""
     most = max(by_epochs, default=0)
-    return sorted({math.ceil(most / 2**step) for step in range(LINES)}) if most else []
+    return sorted({math.ceil(most ** (step / (LINES - 1)) - 1e-9) for step in range(LINES)}) if most else []
 
 
 def optimum_of(epochs: int, rates: Rates) -> Optimum | None:

@@ -76,7 +76,8 @@ def test_fewer_epochs_are_the_beginnings_of_the_same_runs() -> None:
     assert list(by_epochs) == [1, 2, 3, 4]
     assert by_epochs[2][0.1].mean == pytest.approx(0.7 + fmean(NOISE))
     assert [(by_epochs[n][10.0].n, by_epochs[n][10.0].diverged) for n in (1, 2, 4)] == [(3, 0), (0, 3), (0, 3)]
-    assert budgets(by_epochs) == [1, 2, 4]
+    assert budgets(by_epochs) == [1, 2, 3, 4]
+    assert budgets({epochs: {} for epochs in range(1, 21)}) == [1, 3, 5, 10, 20]
 
 
 def test_the_best_rate_moves_with_the_epochs() -> None:
@@ -95,7 +96,7 @@ def test_the_best_rate_moves_with_the_epochs() -> None:
     assert (by_name["too_large"].estimate, by_name["too_large"].n) == (10.0, 3)
     assert "3 diverged" in by_name["too_large"].text
     assert said.best_row == 1
-    assert said.rows[3] == ("10", "0.1003", "diverged", "diverged", "", "0 of 3")
+    assert said.rows[3] == ("10", "0.1003", "diverged", "diverged", "diverged", "", "0 of 3")
 
 
 def test_rates_that_cannot_be_told_apart_are_named() -> None:
@@ -124,7 +125,7 @@ def test_its_charts_show_the_epochs_and_the_best_rate() -> None:
     """A line for each number of epochs, and the best rate after each."""
     data = {SWEEP: measured(CURVES)}
     names = [trace.name for trace in rate_figure(data).data if trace.showlegend is not False]
-    assert names == ["1 epoch", "2 epochs", "4 epochs"]
+    assert names == ["1 epoch", "2 epochs", "3 epochs", "4 epochs"]
     assert close_figure(data).layout.yaxis.range[0] > 0.3
     (line,) = optimum_figure(data).data
     assert (list(line.x), list(line.y)) == ([1, 2, 3, 4], [1.0, 1.0, 0.1, 0.1])
