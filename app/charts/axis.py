@@ -18,6 +18,7 @@ Place = float | str  # where a value lies on the axis
 
 TICKS = 16  # with more choices, plotly finds the ticks
 BAR_TICKS = 5  # values named beside a scale of colours
+TICK_GAP = 1 / 16  # of the axis, between ticks with names
 WHOLE_TICKS = 8  # the same for the whole numbers of a range
 
 
@@ -75,10 +76,21 @@ def _axis_layout(plan: AxisPlan) -> dict[str, object]:
     if plan.scale == "category":
         return layout | {"categoryorder": "array", "categoryarray": plan.places}
     if plan.ticks is not None:
-        return layout | {"tickvals": plan.ticks, "ticktext": [place_name(tick) for tick in plan.ticks]}
+        return layout | {"tickvals": plan.ticks, "ticktext": _tick_texts(plan, plan.ticks)}
     if plan.scale == "log" and _decades(plan.places) >= 1:
         return layout | {"dtick": 1}  # powers of ten: those between them crowd a phone
     return layout
+
+
+def _tick_texts(plan: AxisPlan, ticks: Sequence[Place]) -> list[str]:
+    """The names of the ticks, but of those that lie too near to the one before: a phone would print them over it."""
+    levels = [math.log10(float(tick)) if plan.scale == "log" else float(tick) for tick in ticks]
+    texts, latest = [], -math.inf
+    for tick, level in zip(ticks, levels, strict=True):
+        is_clear = level - latest >= TICK_GAP * (levels[-1] - levels[0])
+        texts.append(place_name(tick) if is_clear else "")
+        latest = level if is_clear else latest
+    return texts
 
 
 def whole_ticks(numbers: Sequence[int]) -> dict[str, object]:

@@ -1,6 +1,7 @@
+import plotly.graph_objects as go
 import pytest
 
-from app.charts.axis import axis_plan
+from app.charts.axis import axis_plan, draw_x_axis
 from app.charts.rows import Axis
 
 
@@ -19,3 +20,19 @@ from app.charts.rows import Axis
 def test_a_ladder_of_choices_has_a_log_axis(values: tuple[float, ...], scale: str) -> None:
     """Also one of thirds of a decade, whose steps are nearly equal; even steps have an even one."""
     assert axis_plan(Axis("x", choices=values), values).scale == scale
+
+
+@pytest.mark.parametrize(
+    ("choices", "texts"),
+    [
+        ((0.003, 0.03, 0.1, 0.2, 0.3, 0.5, 3.0), ["0.003", "0.03", "0.1", "0.2", "", "0.5", "3"]),
+        (tuple(2**k for k in range(11)), [str(2**k) for k in range(11)]),
+        ((5,), ["5"]),
+    ],
+)
+def test_ticks_that_lie_close_have_no_names(choices: tuple[float, ...], texts: list[str]) -> None:
+    """They keep their marks; where there is room all have their names."""
+    figure = go.Figure()
+    draw_x_axis(figure, axis_plan(Axis("x", choices=choices), choices))
+    assert list(figure.layout.xaxis.ticktext) == texts
+    assert list(figure.layout.xaxis.tickvals) == list(choices)
