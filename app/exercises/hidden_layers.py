@@ -95,7 +95,7 @@ def answer(measurements: Measurements) -> Answer | None:
     )
 
 
-def depth_figure(measurements: Measurements) -> go.Figure:
+def depth_figure(measurements: Measurements, *, close: bool = False) -> go.Figure:
     """Accuracy by the number of hidden layers, a line for each kind of network and initialisation."""
     data = measurements[SWEEP]
     networks = levels(data.trials, lambda trial: _network(data, trial))
@@ -111,6 +111,7 @@ def depth_figure(measurements: Measurements) -> go.Figure:
         Axis("hidden layers", choices=tuple(range(deepest + 1))),
         lines,
         "0 layers: softmax regression; normal: standard deviation 0.01",
+        close=close,
     )
 
 
@@ -279,6 +280,7 @@ HIDDEN_LAYERS = Exercise(
     sweeps=sweeps,
     charts=(
         ExerciseChart("depth", "Accuracy by number of hidden layers", depth_figure),
+        ExerciseChart("close-up", "The same, close up", lambda data: depth_figure(data, close=True)),
         ExerciseChart("curves", "Learning curves", chart_of(SWEEP, "curves")),
     ),
     answer=answer,

@@ -58,7 +58,7 @@ def searches_figure(sweep: SweepRow, searches: Mapping[str, Sequence[Search]], s
     """A faint line for each search, a bold one for the mean of a method where all its repetitions have a value."""
     name = metric_name(sweep.objective.metric)
     title = f"Best {name.lower()} so far"
-    notes = ["faint: each repetition; bold: their mean, from where all have a value"]
+    notes = ["faint: each repetition; bold: their mean, from where all have a value", "y axis: only near the ends"]
     if spent == "epochs":
         notes.append("a search's epochs are spread evenly over its time")
     if not searches:
@@ -70,7 +70,14 @@ def searches_figure(sweep: SweepRow, searches: Mapping[str, Sequence[Search]], s
         figure.add_trace(_mean_trace(method, results, spent, color))
     x_title = "seconds since the search began" if spent == "seconds" else "epochs trained, of all trials"
     figure.update_xaxes(title_text=x_title, rangemode="tozero")
-    return figure.update_yaxes(title_text=axis_title(sweep.objective.metric))
+    return figure.update_yaxes(title_text=axis_title(sweep.objective.metric), range=_near_the_ends(searches))
+
+
+def _near_the_ends(searches: Mapping[str, Sequence[Search]]) -> tuple[float, float]:
+    """From well below the worst end to a little above the best: the first values would flatten all others."""
+    ends = [search.best for results in searches.values() for search in results]
+    room = max(max(ends) - min(ends), 0.01)
+    return min(ends) - room, max(ends) + 0.2 * room
 
 
 def _scale(search: Search, spent: str) -> float:
