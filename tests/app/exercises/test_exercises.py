@@ -7,6 +7,7 @@ from app.exercises.exercise import Exercise, Preset
 from app.exercises.registry import EXERCISES, exercise
 from app.schemas import SweepCreate
 from app.sweeps.body_checks import check_body
+from tests.support.paths import ROOT
 
 ALL = pytest.mark.parametrize("entry", EXERCISES.values(), ids=lambda entry: str(entry.number))
 
@@ -17,6 +18,13 @@ def test_exercises_are_found_by_number() -> None:
     assert list(EXERCISES) == sorted(EXERCISES)
     with pytest.raises(NotFoundError, match="no exercise 10; there are 1"):
         exercise(10)
+
+
+@ALL
+def test_its_page_of_the_docs_says_what_it_trains(entry: Exercise) -> None:
+    """docs/exercises.md has the title and what `full` is, as the page says them."""
+    text = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
+    assert f"| {entry.number} | {entry.title} | {entry.whole} |" in text
 
 
 @ALL
