@@ -5,16 +5,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import ge, gt, le, lt
-from typing import Literal, NoReturn, cast
+from typing import Literal, cast
 
 from app.charts.configurations import configurations
 from app.charts.labels import escape, label
+from app.charts.options import refuse
 from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import finished, ranked
 from app.domain.formatting import number
 from app.domain.hyperparameters import is_number
 from app.domain.states import TrialState
-from app.errors import FieldError, InvalidError
 
 OPTIONS = ("metric", "state", "top", "where")
 
@@ -155,13 +155,13 @@ def divide(query: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
 def refuse_metric(lens: Lens, needs: str) -> None:
     """Raises InvalidError where a chart shows other values than one of each run."""
     if lens.metric.kind != "last" and needs not in ("trials", "runs"):
-        _refuse("metric", "it chooses among the epochs of a run, of which this chart shows all or none: leave it out")
+        refuse("metric", "it chooses among the epochs of a run, of which this chart shows all or none: leave it out")
 
 
 def _metric(text: str) -> MetricLens:
     match = _METRIC.fullmatch(text)
     if match is None:
-        _refuse("metric", f"must be last, best, mean_last=k or at_epoch=n with a whole number, not {text!r}")
+        refuse("metric", f"must be last, best, mean_last=k or at_epoch=n with a whole number, not {text!r}")
     simple, counted, count = match.groups()
     return MetricLens(cast(Kind, simple or counted), int(count or 0))
 
@@ -170,25 +170,25 @@ def _states(text: str) -> tuple[str, ...]:
     states = tuple(filter(None, text.split(",")))
     for state in states:
         if state not in _STATES:
-            _refuse("state", f"{state!r} is no state of a trial; there are {', '.join(_STATES)}")
+            refuse("state", f"{state!r} is no state of a trial; there are {', '.join(_STATES)}")
     return states
 
 
 def _top(text: str) -> float:
     if not _is_number(text) or not 0 < float(text) <= 100:
-        _refuse("top", f"must be per cent, above 0 and at most 100, not {text!r}")
+        refuse("top", f"must be per cent, above 0 and at most 100, not {text!r}")
     return float(text)
 
 
 def _condition(sweep: SweepRow, text: str) -> Condition:
     match = _CONDITION.fullmatch(text.strip())
     if match is None:
-        _refuse("where", f"must be like depth=1 or learning_rate<0.1, several with commas between them, not {text!r}")
+        refuse("where", f"must be like depth=1 or learning_rate<0.1, several with commas between them, not {text!r}")
     name, operator, value = match.groups()
     if name not in sweep.axes:
-        _refuse("where", f"{name!r} is not a hyperparameter of this sweep; there are {', '.join(sweep.axes)}")
+        refuse("where", f"{name!r} is not a hyperparameter of this sweep; there are {', '.join(sweep.axes)}")
     if operator in _COMPARISONS and not _is_number(value):
-        _refuse("where", f"{name} can be compared by {operator} with a number alone, not {value!r}")
+        refuse("where", f"{name} can be compared by {operator} with a number alone, not {value!r}")
     return Condition(name, operator, value)
 
 
@@ -197,7 +197,3 @@ def _is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
-
-
-def _refuse(option: str, msg: str) -> NoReturn:
-    raise InvalidError(f"The chart's option {option} can't be used: {msg}.", [FieldError(("query", option), msg)])
