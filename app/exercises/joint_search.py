@@ -1,6 +1,7 @@
 """Exercise 5: all hyperparameters at once: the best that searches find, how they compare, and why it is hard."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from statistics import fmean
 from typing import Any
 
@@ -88,7 +89,7 @@ def answer(measurements: Measurements) -> Answer | None:
         findings=[
             _best_finding(best_name, best_data),
             *_method_findings(leader, by_method),
-            *_strategy_findings(searches, leader),
+            *_strategy_findings(searches, leader, by_method),
             *_speed_findings(searches),
             *_importance_findings(importance),
             *_cell_findings(best_data, searches),
@@ -199,7 +200,18 @@ def _method_findings(leader: Level[str], by_method: Mapping[str, Level[str]]) ->
     return [Finding("lead", text, nearest.estimate, nearest.interval, nearest.n, "accuracy")]
 
 
-def _strategy_findings(searches: Mapping[str, Sequence[Search]], leader: Level[str]) -> list[Finding]:
+def _ranking(by_method: Mapping[str, Level[str]]) -> str:
+    """Whether the repetitions tell any two methods apart."""
+    comparisons = [compare(first, second) for first, second in combinations(by_method.values(), 2)]
+    if any(comparison is not None and comparison.is_clear for comparison in comparisons):
+        return "As a strategy, by these curves"
+    repetitions = min(level.n for level in by_method.values())
+    return f"{plural(repetitions, 'repetition').capitalize()} can't rank the methods"
+
+
+def _strategy_findings(
+    searches: Mapping[str, Sequence[Search]], leader: Level[str], by_method: Mapping[str, Level[str]]
+) -> list[Finding]:
     """Who was ahead early and who at the end, and what stopping early bought."""
     moment = max(search.path[0][0] for results in searches.values() for search in results)
     early = {method: fmean(search.best_at(moment) or 0.0 for search in results) for method, results in searches.items()}
@@ -208,7 +220,7 @@ def _strategy_findings(searches: Mapping[str, Sequence[Search]], leader: Level[s
     trials = sum(search.trials for search in halved) / sum(search.trials for search in full)
     epochs = sum(search.epochs for search in halved) / sum(search.epochs for search in full)
     text = (
-        f"A strategy by these curves: after {moment:.0f} s, when each search has a first value, {first} is ahead "
+        f"{_ranking(by_method)}: after {moment:.0f} s, when each search has a first value, {first} is ahead "
         f"({early[first]:.4f}), at the end {leader.setting}. Stopping bad configurations early let {HALVING} try "
         f"{trials:.1f} times as many as random search with {epochs:.1f} times the epochs."
     )
@@ -241,7 +253,8 @@ def _importance_findings(importance: ImportanceData) -> list[Finding]:
     text = (
         f"Of the variance between {plural(importance.trials, 'random configuration')}, {first.name} alone explains "
         f"{first.share:.0%} ({first.low:.0%} to {first.high:.0%}); {together.share:.0%} ({together.low:.0%} to "
-        f"{together.high:.0%}) no hyperparameter explains alone: it is interaction, or noise of the seeds."
+        f"{together.high:.0%}) no hyperparameter explains alone: it is interaction, or noise of the seeds. So "
+        f"{first.name} is the one to search first."
     )
     return [Finding("together", text, together.share, (together.low, together.high), importance.trials, "share", {})]
 

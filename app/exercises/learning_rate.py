@@ -274,7 +274,7 @@ def _certainty(last: Optimum, rates: Rates) -> str:
         return text
     return (
         f"{text} Chosen by the other seeds and judged on the one left out, the best rate reaches {spread(unseen)} over "
-        f"{plural(unseen.n, 'seed')}: what is above that is the luck of choosing."
+        f"{plural(unseen.n, 'seed')}: what is above that may be the luck of choosing."
     )
 
 

@@ -161,7 +161,7 @@ def _by_activation(runs: Sequence[DiagnosedRun]) -> dict[str, list[DiagnosedRun]
 
 
 def _sentence(comparison: Comparison, data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]) -> str:
-    head = f"One neuron in the middle costs {points(comparison).replace(' less', '')}"
+    head = f"One neuron in the middle costs {points(comparison).replace(' less', '', 1)}"
     if comparison.difference.estimate >= 0:
         head = f"One neuron in the middle brings {points(comparison)}"
     parts = []
@@ -178,8 +178,8 @@ def _cost_finding(comparison: Comparison, narrowest: Level[Network], widest: Lev
     difference = comparison.difference
     text = (
         f"With ReLU a bottleneck of one neuron reaches {spread(narrowest)} ({plural(narrowest.n, 'run')}), one of "
-        f"{widest.setting.bottleneck} {spread(widest)} ({plural(widest.n, 'run')}): {points(comparison)}, "
-        f"{verdict(comparison)}."
+        f"{widest.setting.bottleneck} {spread(widest)} ({plural(widest.n, 'run')}). At the seeds that both have "
+        f"it is {points(comparison)}, {verdict(comparison)}."
     )
     settings = {"bottleneck": 1, "activation": BOOK}
     return Finding("cost", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)

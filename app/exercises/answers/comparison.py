@@ -44,16 +44,19 @@ def compare(first: Level[Any], second: Level[Any]) -> Comparison | None:
 
 
 def points(comparison: Comparison, noun: str = "seed") -> str:
-    """`0.42 percentage points more (0.10 to 0.74 with 95 % confidence, 3 seeds)`, of accuracies."""
+    """`0.42 percentage points more (0.10 to 0.74 with 95 % confidence, 3 seeds)`, of accuracies.
+
+    Where the interval has zero in it: `0.42 percentage points more (from 0.11 less to 0.95 more with ...)`.
+    """
     difference = comparison.difference
-    word = "more" if difference.estimate >= 0 else "less"
-    size = f"{100 * abs(difference.estimate):.2f} percentage points {word}"
+    more = difference.estimate >= 0
+    text = f"{100 * abs(difference.estimate):.2f} percentage points {'more' if more else 'less'}"
     if difference.interval is None:
-        return f"{size} (one {noun}, so nobody knows its spread)"
-    low, high = (100 * bound for bound in difference.interval)
-    if difference.estimate < 0:
-        low, high = -high, -low
-    return f"{size} ({signed(low)} to {signed(high)} with 95 % confidence, {plural(difference.n, noun)})"
+        return f"{text} (one {noun}, so nobody knows its spread)"
+    low, high = sorted((1 if more else -1) * 100 * bound for bound in difference.interval)
+    words = ("less", "more") if more else ("more", "less")
+    span = f"{low:.2f} to {high:.2f}" if low >= 0 else f"from {-low:.2f} {words[0]} to {high:.2f} {words[1]}"
+    return f"{text} ({span} with 95 % confidence, {plural(difference.n, noun)})"
 
 
 def size(comparison: Comparison) -> str:
