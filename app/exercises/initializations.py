@@ -136,16 +136,15 @@ def _sentence(data: SweepData, starts: Starts, depths: Sequence[int]) -> str:
     parts = []
     for depth in depths:
         comparisons = _comparisons(starts, depth)
-        clear = sum(comparison.is_clear for comparison in comparisons.values())
+        clear = [comparison.difference.estimate for comparison in comparisons.values() if comparison.is_clear]
+        better, worse = sum(estimate > 0 for estimate in clear), sum(estimate < 0 for estimate in clear)
         means = [starts[Start(depth, name)].mean for name in (DEFAULT, *comparisons)]
         parts.append(
-            f"with {plural(depth, 'hidden layer')} {clear or 'none'} of {len(comparisons)} "
+            f"with {plural(depth, 'hidden layer')} {better or 'none'} of {len(comparisons)} initializations "
+            f"{'does' if better == 1 else 'do'} clearly better than the default and {worse or 'none'} clearly worse "
             f"(means {min(means):.4f} to {max(means):.4f})"
         )
-    return (
-        f"Leaving zeros out, so many initializations differ clearly from the default: {', '.join(parts)}, after "
-        f"{_circumstances(data, starts)}."
-    )
+    return f"After {_circumstances(data, starts)}, zeros left out: {'; '.join(parts)}."
 
 
 def _circumstances(data: SweepData, starts: Starts) -> str:
