@@ -1,7 +1,6 @@
 """The life of a worker: it claims trials and trains them, until it is told to stop."""
 
 import logging
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,7 +18,6 @@ from app.domain.tasks import TASKS
 from app.errors import StartError
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease
-from app.queue.machines import machine_held
 from app.search.ask_ahead import AskAhead, ask_ahead_of_claims
 from app.search.assignment import assign_params
 from app.search.curve_cache import CurveCache
@@ -105,6 +103,9 @@ class Loop:
             claim = self._claim()
         except DBAPIError as error:
             logger.warning("the database %s: %s", "is gone" if is_gone(error) else "refused", first_line(error))
+            self._state = (
+                WorkerState.training
+            )  # as its row may say: the next turn without a claim writes that it is idle
             context.stopping.wait(WITHOUT_DATABASE_SECONDS)
             return False
         self._state = WorkerState.idle if claim is None else WorkerState.training
@@ -170,8 +171,7 @@ class Loop:
         if not trials:
             return []
         try:
-            with machine_held(context.engine, socket.gethostname(), context.stopping, alone=False):
-                TrainMLP(context, sweep, trials, split, self._curves).run()
+            TrainMLP(context, sweep, trials, split, self._curves).run()
             return []
         except Exception as error:
             if not memory.is_out_of_memory(error):

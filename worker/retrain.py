@@ -1,7 +1,6 @@
 """Trains complete trials again whose weights were not kept and are now wanted."""
 
 import logging
-import socket
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +12,7 @@ from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from app.domain.states import WorkerState
 from app.queue import retraining
-from app.queue.machines import machine_held
+from app.queue.machines import is_wanted
 from app.queue.retraining import Retraining
 from app.queue.workers import set_worker_state
 from worker.cohort import run_seed
@@ -38,16 +37,15 @@ def retrain_one(context: Context, load_dataset: Callable[[str, str], Dataset]) -
     another one when the lease ends; one that can't be trained here waits, and the log says why.
     """
     with transaction(context.engine) as session:
+        if is_wanted(session, context.worker_id):
+            return False
         trial = retraining.claim(session, context.settings.lease_seconds)
         if trial is None:
             return False
         set_worker_state(session, context.worker_id, WorkerState.training)
     logger.info("sweep %d: training trial %d again for its weights", trial.sweep.id, trial.number)
     try:
-        with (
-            _lease_extended(context, trial),
-            machine_held(context.engine, socket.gethostname(), context.stopping, alone=False),
-        ):
+        with _lease_extended(context, trial):
             run_weights = _train(context, trial, load_dataset(trial.sweep.dataset, trial.sweep.split))
     except (Stopped, DBAPIError):
         raise

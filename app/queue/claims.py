@@ -24,7 +24,7 @@ from app.domain.sweep_limits import MAX_TRIALS
 from app.domain.tasks import TASKS
 from app.lifecycle import sweep_row
 from app.lifecycle.rungs import max_epochs
-from app.queue import statements
+from app.queue import machines, statements
 from app.queue.leases import Lease
 from app.queue.workers import set_worker_state
 
@@ -84,12 +84,16 @@ def claim(
     so that all workers end together. A trial on its last attempt comes before all others and is trained alone, so that
     it takes no other trial down with its worker.
 
+    Nothing is taken while another worker of the machine times.
+
     Trials whose lease has run out come back through `expire`, in a transaction before this one: two workers that hold
     the locks of lapsed sweeps and come here for one more could wait for each other.
     """
     sweep = _lock_next_sweep(session)
-    group = None if sweep is None else _pick_group(session, sweep, max_trials)
-    if sweep is None or group is None:
+    if sweep is None or not machines.may_begin(session, worker_id, alone=TASKS[sweep.task].is_timing):
+        return None
+    group = _pick_group(session, sweep, max_trials)
+    if group is None:
         return None
     pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
     limit = _claim_limit(session, sweep, pruner, max_trials) if group.is_new else max_trials

@@ -44,9 +44,16 @@ def create_grid(engine: Engine, *units: int, **changes: Any) -> int:
     return create_sweep(engine, **{"space": space, "sampler": "grid", "n_trials": None} | changes)
 
 
-def new_worker(engine: Engine) -> UUID:
+def create_timing(engine: Engine, n_trials: int) -> int:
+    """A sweep that times matrix products of so many sizes."""
+    body = {"name": "timing", "task": "time_matmul", "space": {"size": [*range(8, 8 + n_trials)]}, "sampler": "grid"}
+    with transaction(engine) as session:
+        return creation.create(session, SweepCreate.model_validate(body)).id
+
+
+def new_worker(engine: Engine, host: str = "here") -> UUID:
     """A registered worker, which the share of the others counts."""
-    worker = Worker(id=uuid4(), host="here", pid=1, device="cpu", threads=1, memory=1)
+    worker = Worker(id=uuid4(), host=host, pid=1, device="cpu", threads=1, memory=1)
     with transaction(engine) as session:
         queue.register(session, worker)
     return worker.id

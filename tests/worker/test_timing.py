@@ -3,23 +3,40 @@
 import json
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+import torch
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
+from app import queue
 from app.config import Settings
-from app.db.engine import connect
-from app.queue.machines import machine_held
+from app.db.engine import connect, transaction
+from app.domain.states import WorkerState
+from app.queue.machines import is_shared
+from app.search.assignment import assign_params
 from app.web.app import create_app
 from tests.conftest import new_database
-from tests.support.queue_examples import create_sweep, trials_of
+from tests.support.queue_examples import (
+    LEASE_SECONDS,
+    claim,
+    complete,
+    create_sweep,
+    create_timing,
+    new_worker,
+    sweep_of,
+    trials_of,
+)
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment, worker_process
+from worker.context import Context
+from worker.tasks import timing
 from worker.tasks.threads import cores
+from worker.tasks.timing import TimedTrial
 
 TRAINING = {
     "name": "epochs",
@@ -64,6 +81,11 @@ def ended(api: TestClient, body: dict[str, Any]) -> dict[str, Any]:
     wait_until(lambda: api.get(path).json()["finished_at"] is not None, 120)
     sweep: dict[str, Any] = api.get(path).json()
     return sweep
+
+
+def shared(engine: Engine, worker: UUID) -> bool:
+    with transaction(engine) as session:
+        return is_shared(session, worker)
 
 
 def trials(api: TestClient, sweep: dict[str, Any]) -> list[dict[str, Any]]:
@@ -206,12 +228,30 @@ def test_what_trains_makes_room(postgres: str, template: str, tmp_path: Path) ->
         engine = connect(url)
         sweep = create_sweep(engine, space={"hidden_units": 8, "epochs": 10_000}, n_trials=1)
         wait_until(lambda: trials_of(engine, sweep)[0].epochs_done > 0)
-        with machine_held(engine, socket.gethostname(), threading.Event(), alone=True) as alone:
-            assert alone
-            epochs_done = trials_of(engine, sweep)[0].epochs_done
-            assert epochs_done > 100
-            assert trials_of(engine, sweep)[0].epochs_trained > 0
-            wait_until(lambda: trials_of(engine, sweep)[0].state == "running")  # claimed again, and waiting
-            assert trials_of(engine, sweep)[0].epochs_done == epochs_done
-        wait_until(lambda: trials_of(engine, sweep)[0].epochs_done > epochs_done)
+        own = new_worker(engine, host=socket.gethostname())
+        products = create_timing(engine, 1)
+        claimed = claim(engine, own)
+        assert shared(engine, own)
+        wait_until(lambda: not shared(engine, own))
+        trial = trials_of(engine, sweep)[0]
+        assert (trial.state, trial.epochs_done) == ("waiting", trial.epochs_trained)
+        assert trial.epochs_trained > 100
+        complete(engine, products, own, claimed)
+        wait_until(lambda: trials_of(engine, sweep)[0].epochs_done > trial.epochs_done)
         engine.dispose()
+
+
+def test_who_waited_in_vain_is_not_alone(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial is timed beside others in the end, and says so; the next one has the machine to itself."""
+    monkeypatch.setattr(timing, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(timing, "LOOK_SECONDS", 0.01)
+    sweep, neighbour = create_timing(engine, 2), new_worker(engine)
+    settings = Settings(home=tmp_path, lease_seconds=LEASE_SECONDS)
+    context = Context(settings, engine, torch.device("cpu"), worker_id=new_worker(engine))
+    for state in (WorkerState.training, WorkerState.idle):
+        with transaction(engine) as session:
+            queue.set_worker_state(session, neighbour, state)
+        (trial,) = assign_params(engine, sweep_of(engine, sweep), claim(engine, context.worker_id))
+        context.held_leases.take([trial.lease])
+        TimedTrial(context, sweep_of(engine, sweep), trial, None).run()
+    assert [(trial.circumstances or {})["alone"] for trial in trials_of(engine, sweep)] == [False, True]

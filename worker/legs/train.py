@@ -1,7 +1,6 @@
 """The task `train_mlp`: trains claimed trials as one cohort for one leg, and records what comes of them."""
 
 import logging
-import socket
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
@@ -221,7 +220,7 @@ class TrainMLP:
         self._looked_at = now
         try:
             with transaction(self._context.engine) as session:
-                return queue.must_make_room(session, self._sweep.id) or is_wanted(session, socket.gethostname())
+                return queue.must_make_room(session, self._sweep.id) or is_wanted(session, self._context.worker_id)
         except DBAPIError as error:
             if not is_gone(error):
                 raise

@@ -16,7 +16,7 @@ from app.db.tables import Sweep
 from app.domain.datasets import DATASETS
 from app.domain.tasks import TASKS
 from app.queue.claims import ClaimedTrial
-from app.queue.machines import machine_held
+from app.queue.machines import is_shared
 from app.queue.progress import RunResult, TrialResult
 from worker.cohort import run_seed, seed_indices
 from worker.context import Context
@@ -27,6 +27,9 @@ from worker.tasks import time_matmul, time_memory, time_training
 from worker.tasks.subject import NotAvailableError, Subject, Timer
 
 logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0  # between two looks whether the machine's other workers still train
+WAIT_SECONDS = 300.0  # after which a trial is timed beside others, and says so
 
 TIMERS: dict[str, Callable[[Subject], AbstractContextManager[Timer]]] = {
     "time_training": time_training.timer,
@@ -49,21 +52,38 @@ class TimedTrial:
     def run(self) -> None:
         """Times all repeats, with nothing else of ours on the machine if that can be had."""
         context = self._context
-        with machine_held(context.engine, socket.gethostname(), context.stopping, alone=True) as alone:
-            if context.stopping.is_set():
-                return
-            circumstances = {"host": socket.gethostname(), "alone": alone, "load_before": hardware.load_averages()}
-            try:
-                with TIMERS[self._sweep.task](self._subject) as timer:
-                    circumstances |= {**hardware.facts(timer.device), **timer.facts}
-                    self._time_repeats(timer)
-                    circumstances["processor_share"] = self._processor_share(timer)
-            except NotAvailableError as error:
-                self._finish(TrialResult(self._trial.lease, None, None, str(error), []))
-                return
-            circumstances["load_after"] = hardware.load_averages()
+        alone = self._await_machine()
+        if context.stopping.is_set() or not self._is_held:
+            return
+        circumstances: dict[str, Any] = {"host": socket.gethostname(), "load_before": hardware.load_averages()}
+        try:
+            with TIMERS[self._sweep.task](self._subject) as timer:
+                circumstances |= {**hardware.facts(timer.device), **timer.facts}
+                self._time_repeats(timer)
+                circumstances["processor_share"] = self._processor_share(timer)
+        except NotAvailableError as error:
+            self._finish(TrialResult(self._trial.lease, None, None, str(error), []))
+            return
+        circumstances |= {"load_after": hardware.load_averages(), "alone": alone and not self._is_shared()}
         if len(self._runs) == self._sweep.seeds and self._is_held:
             self._finish(self._result(circumstances))
+
+    def _await_machine(self) -> bool:
+        """Waits until no other worker of the machine is at work, for a while; whether none is. Raises Stopped."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while shared := self._is_shared():
+            if not self._is_held or time.monotonic() > deadline or self._context.stopping.wait(LOOK_SECONDS):
+                break
+        if shared and not self._context.stopping.is_set():
+            logger.warning("sweep %d: timed beside others on this machine", self._sweep.id)
+        return not shared
+
+    def _is_shared(self) -> bool:
+        def read() -> bool:
+            with transaction(self._context.engine) as session:
+                return is_shared(session, self._context.worker_id)
+
+        return retry_while_disconnected(read, self._context.stopping)
 
     @property
     def _is_held(self) -> bool:

@@ -1,120 +1,95 @@
-"""Who holds a machine: many that train, or one that times; on real connections."""
+"""Who may work on a machine: many that train, or one that times; on real connections."""
 
-import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from uuid import UUID
 
-import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, update
 
+from app import queue
 from app.db.engine import transaction
-from app.queue import machines
-from app.queue.machines import is_wanted, machine_held
-from tests.support.waiting import wait_until
-
-HOST = "host"
-
-
-class Holder:
-    """Holds a machine in a thread of its own until it is told to let go."""
-
-    def __init__(self, engine: Engine, pool: ThreadPoolExecutor, *, alone: bool, host: str = HOST) -> None:
-        self.engine, self.alone, self.host = engine, alone, host
-        self.stopping, self.over, self.entered = threading.Event(), threading.Event(), threading.Event()
-        self.was_held: Future[bool] = pool.submit(self._hold)
-
-    def _hold(self) -> bool:
-        with machine_held(self.engine, self.host, self.stopping, alone=self.alone) as is_held:
-            self.entered.set()
-            self.over.wait(30)
-        return is_held
-
-    def let_go(self) -> bool:
-        """Whether it had the machine."""
-        self.over.set()
-        return self.was_held.result(30)
+from app.db.tables import Worker
+from app.domain.states import WorkerState
+from app.queue.machines import is_shared, is_wanted
+from tests.support.queue_examples import (
+    at_once,
+    claim,
+    complete,
+    create_grid,
+    create_timing,
+    let_lapse,
+    new_worker,
+    states,
+)
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as pool:
-        yield pool
-
-
-def wanted(engine: Engine, host: str = HOST) -> bool:
+def wanted(engine: Engine, worker: UUID) -> bool:
     with transaction(engine) as session:
-        return is_wanted(session, host)
+        return is_wanted(session, worker)
 
 
-def test_many_train_together(engine: Engine, pool: ThreadPoolExecutor) -> None:
-    """What trains does not wait for what trains, and nobody is asked to make room."""
-    holders = [Holder(engine, pool, alone=False) for _ in range(3)]
-    assert all(holder.entered.wait(10) for holder in holders)
-    assert not wanted(engine)
-    assert [holder.let_go() for holder in holders] == [True] * 3
-
-
-@pytest.mark.parametrize("first_alone", [True, False])
-def test_what_is_timed_has_the_machine_to_itself(engine: Engine, pool: ThreadPoolExecutor, first_alone: bool) -> None:
-    """Timing waits for training, training for timing, and one timing for another; each comes in once the first goes."""
-    first = Holder(engine, pool, alone=first_alone)
-    assert first.entered.wait(10)
-    second = Holder(engine, pool, alone=True)
-    wait_until(lambda: wanted(engine))
-    third = Holder(engine, pool, alone=False)
-    assert not second.entered.wait(0.5)
-    assert not third.entered.is_set()
-    assert first.let_go()
-    assert second.entered.wait(10)
-    assert second.let_go()
-    assert third.entered.wait(10)
-    assert third.let_go()
-    assert not wanted(engine)
-
-
-def test_another_machine_is_another_matter(engine: Engine, pool: ThreadPoolExecutor) -> None:
-    """Workers of other hosts neither wait nor are asked for room."""
-    holders = [Holder(engine, pool, alone=True), Holder(engine, pool, alone=True, host="elsewhere")]
-    assert all(holder.entered.wait(10) for holder in holders)
-    waiting = Holder(engine, pool, alone=True)
-    wait_until(lambda: wanted(engine))
-    assert not wanted(engine, "elsewhere")
-    assert [holder.let_go() for holder in (*holders, waiting)] == [True] * 3
-
-
-def test_who_is_told_to_stop_waits_no_longer(engine: Engine, pool: ThreadPoolExecutor) -> None:
-    """It goes on at once, and does not have the machine."""
-    first = Holder(engine, pool, alone=True)
-    assert first.entered.wait(10)
-    second = Holder(engine, pool, alone=True)
-    wait_until(lambda: wanted(engine))
-    second.stopping.set()
-    assert second.entered.wait(10)
-    assert not second.let_go()
-    assert first.let_go()
-
-
-def test_waiting_has_an_end(engine: Engine, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After it a trial is timed beside the others, and knows it."""
-    monkeypatch.setattr(machines, "TIMING_WAIT_SECONDS", 0.1)
-    first = Holder(engine, pool, alone=False)
-    assert first.entered.wait(10)
-    second = Holder(engine, pool, alone=True)
-    assert second.entered.wait(10)
-    assert not second.let_go()
-    assert first.let_go()
-
-
-def test_a_lost_worker_lets_go(engine: Engine, pool: ThreadPoolExecutor) -> None:
-    """With its connection goes its lock."""
-    first = Holder(engine, pool, alone=True)
-    assert first.entered.wait(10)
+def shared(engine: Engine, worker: UUID) -> bool:
     with transaction(engine) as session:
-        ended = session.scalars(
-            text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
-        ).all()
-    assert ended == [True]
-    second = Holder(engine, pool, alone=True)
-    assert second.entered.wait(10)
-    assert second.let_go()
-    first.let_go()
+        return is_shared(session, worker)
+
+
+def set_state(engine: Engine, worker: UUID, state: WorkerState) -> None:
+    with transaction(engine) as session:
+        queue.set_worker_state(session, worker, state)
+
+
+def test_nothing_begins_beside_a_timing(engine: Engine) -> None:
+    """Not another timing, nor training; who trains is asked for room; and all go on once it is over."""
+    timings, training = create_timing(engine, 2), create_grid(engine, 8)
+    first, second = new_worker(engine), new_worker(engine)
+    (trial,) = claim(engine, first)
+    assert wanted(engine, second)
+    assert not wanted(engine, first)
+    assert claim(engine, second) == []
+    assert (states(engine, timings), states(engine, training)) == (["running", "waiting"], ["waiting"])
+    complete(engine, timings, first, [trial])
+    assert not wanted(engine, second)
+    assert len(claim(engine, second)) == 1
+
+
+def test_another_machine_is_another_matter(engine: Engine) -> None:
+    """Workers of other hosts are neither kept from work nor asked for room."""
+    create_timing(engine, 2)
+    first, elsewhere = new_worker(engine), new_worker(engine, host="elsewhere")
+    claim(engine, first)
+    assert not wanted(engine, elsewhere)
+    assert len(claim(engine, elsewhere)) == 1
+    assert not shared(engine, first)
+
+
+def test_claims_at_the_same_time_are_one_timing(engine: Engine) -> None:
+    """However many workers of a machine ask at once for whatever waits."""
+    sweeps = [create_timing(engine, 4) for _ in range(4)]
+    workers = [new_worker(engine) for _ in range(8)]
+    at_once([lambda worker=worker: claim(engine, worker) for worker in workers])  # type: ignore[misc]
+    assert sum(states(engine, sweep).count("running") for sweep in sweeps) == 1
+
+
+def test_a_lost_worker_lets_go(engine: Engine) -> None:
+    """With its lease ends what it keeps others from."""
+    create_timing(engine, 2)
+    first, second = new_worker(engine), new_worker(engine)
+    (trial,) = claim(engine, first)
+    let_lapse(engine, trial.lease)
+    assert not wanted(engine, second)
+    assert len(claim(engine, second)) == 1
+
+
+def test_who_is_at_work_shares_the_machine(engine: Engine) -> None:
+    """Until it has nothing more to do, or is not heard of."""
+    create_grid(engine, 8)
+    first, second = new_worker(engine), new_worker(engine)
+    assert not shared(engine, first)
+    assert len(claim(engine, second)) == 1
+    assert shared(engine, first)
+    assert not shared(engine, second)
+    set_state(engine, second, WorkerState.idle)
+    assert not shared(engine, first)
+    set_state(engine, second, WorkerState.training)
+    with transaction(engine) as session:
+        long_ago = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 1)
+        session.execute(update(Worker).where(Worker.id == second).values(last_seen=long_ago))
+    assert not shared(engine, first)
