@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.charts.page import Fact
 from app.db.tables import Sweep, Trial, Worker
 from app.domain.formatting import plural, utc
+from app.domain.tasks import TASKS
 
 
 def sweep_provenance(session: Session, sweep: Sweep) -> list[Fact]:
@@ -15,14 +16,17 @@ def sweep_provenance(session: Session, sweep: Sweep) -> list[Fact]:
     hosts = session.scalars(
         select(Worker.host).join(Trial, Trial.worker_id == Worker.id).where(Trial.sweep_id == sweep.id).distinct()
     )
+    task = TASKS[sweep.task]
+    runs = f"{plural(sweep.seeds, task.run_noun)} per trial, seed {sweep.seed}"
     devices = sweep.environment.get("devices", [])
     versions = [f"{name} {fact}" for name, fact in sweep.environment.items() if name != "devices"]
     texts = {
         "Sweep": f"#{sweep.id}, {sweep.name}, {sweep.state}",
         "Started": utc(sweep.started_at) if sweep.started_at else "not yet",
         "Ended": utc(sweep.finished_at) if sweep.finished_at else "not yet",
-        "Data": f"{sweep.dataset}, {sweep.split} split, {plural(sweep.seeds, 'seed')} per trial, seed {sweep.seed}",
-        "Test images": _looks(sweep),
+        "Data": f"{sweep.dataset}, {sweep.split} split, {runs}" if task.takes_data else "",
+        "Repeats": "" if task.takes_data else runs,
+        "Test images": "" if task.is_timing else _looks(sweep),
         "Machine": ", ".join([*sorted(hosts), *devices]),
         "Versions": ", ".join([f"perceptune {version('perceptune')}", *versions]),
     }

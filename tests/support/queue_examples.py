@@ -44,11 +44,16 @@ def create_grid(engine: Engine, *units: int, **changes: Any) -> int:
     return create_sweep(engine, **{"space": space, "sampler": "grid", "n_trials": None} | changes)
 
 
-def create_timing(engine: Engine, n_trials: int) -> int:
+def create_timing(engine: Engine, n_trials: int, **changes: Any) -> int:
     """A sweep that times matrix products of so many sizes."""
-    body = {"name": "timing", "task": "time_matmul", "space": {"size": [*range(8, 8 + n_trials)]}, "sampler": "grid"}
+    body: dict[str, Any] = {
+        "name": "timing",
+        "task": "time_matmul",
+        "space": {"size": [*range(8, 8 + n_trials)]},
+        "sampler": "grid",
+    }
     with transaction(engine) as session:
-        return creation.create(session, SweepCreate.model_validate(body)).id
+        return creation.create(session, SweepCreate.model_validate(body | changes)).id
 
 
 def new_worker(engine: Engine, host: str = "here") -> UUID:
