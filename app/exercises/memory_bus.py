@@ -1,5 +1,6 @@
 """The bus of the memory, for exercise 7: its bandwidth as measured, its width as read or else derived."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -100,12 +101,12 @@ def _width(best: Level[Pass], facts: Mapping[str, Any]) -> list[Finding]:
     interval = (
         None if best.interval is None else (bits * best.interval[0] / best.mean, bits * best.interval[1] / best.mean)
     )
-    channels = max(1, -(-int(bits) // CHANNEL_BITS))
+    channels = math.ceil(bits / CHANNEL_BITS)
     text = (
         "The width of the processor's bus can't be read here: the board's tables are closed or empty. Derived, and not "
         f"read: at {USUAL_MEGATRANSFERS:,} million transfers a second, as DDR4-3200 has, the bandwidth above needs at "
-        f"least {bits:.0f} bits, so at least {plural(channels, 'channel')} of {CHANNEL_BITS}. What the cores can't use "
-        "does not show, so the bus may be much wider."
+        f"least {math.ceil(bits)} bits, so at least {plural(channels, 'channel')} of {CHANNEL_BITS}. What the cores "
+        "can't use does not show, so the bus may be much wider."
     )
     return [Finding("bus_bits_cpu_derived", text, bits, interval, best.n, "bits at least, derived")]
 

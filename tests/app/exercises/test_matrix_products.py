@@ -118,6 +118,13 @@ def test_the_width_of_the_bus_is_derived_and_said_to_be() -> None:
     assert "at least 1 channel of 64" in width.text
 
 
+def test_a_bit_more_than_two_channels_needs_three() -> None:
+    """51.4 GB/s need 128.5 bits: no fewer than 129, and three channels of 64."""
+    said = answered(memory=[moved("copy", 51.3, 51.4, 51.5)])
+    text = finding(said, "bus_bits_cpu_derived").text
+    assert "at least 129 bits, so at least 3 channels of 64" in text
+
+
 def test_the_width_of_the_bus_is_read_where_it_can_be() -> None:
     """From the board's tables for a processor, from the driver for a GPU."""
     module = {"width_bits": 64, "megatransfers_per_second": 3200}
