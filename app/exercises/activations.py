@@ -168,8 +168,8 @@ def _last_findings(ranked: Sequence[Tuned]) -> list[Finding]:
         return []
     first, last = nonlinear[0], nonlinear[-1]
     comparison = compare(first.best, last.best)
-    head = f"From the best of the {count_text(len(nonlinear))} nonlinear ones to the last, {last.activation}"
-    return _difference("range", f"{head}, it is", comparison, last.best.setting)
+    head = f"The best of the {count_text(len(nonlinear))} nonlinear ones, {first.activation}, has"
+    return _difference("range", head, comparison, last.best.setting, f" than the last, {last.activation}")
 
 
 def _tuning_findings(ranked: Sequence[Tuned]) -> list[Finding]:
@@ -198,8 +198,8 @@ def _untuned_findings(ranked: Sequence[Tuned]) -> list[Finding]:
         return []
     by_mean = sorted(at_one_rate, key=lambda level: -level.mean)
     first, last = by_mean[0], by_mean[-1]
-    text = f"At {number(ONE_RATE)} for all, from {first.setting.activation} to {last.setting.activation} it is"
-    return _difference("untuned_range", text, compare(first, last), last.setting)
+    text = f"At {number(ONE_RATE)} for all, {first.setting.activation} has"
+    return _difference("untuned_range", text, compare(first, last), last.setting, f" than {last.setting.activation}")
 
 
 def _linear_findings(ranked: Sequence[Tuned]) -> list[Finding]:
@@ -212,11 +212,13 @@ def _linear_findings(ranked: Sequence[Tuned]) -> list[Finding]:
     return _difference("nonlinearity", text, compare(nonlinear.best, linear.best), nonlinear.best.setting)
 
 
-def _difference(name: str, text: str, comparison: Comparison | None, setting: Setting) -> list[Finding]:
+def _difference(
+    name: str, text: str, comparison: Comparison | None, setting: Setting, rival_text: str = ""
+) -> list[Finding]:
     if comparison is None:
         return []
     difference = comparison.difference
-    sentence = f"{text} {points(comparison)}: {verdict(comparison)}."
+    sentence = f"{text} {points(comparison)}{rival_text}: {verdict(comparison)}."
     return [
         Finding(name, sentence, difference.estimate, difference.interval, difference.n, "accuracy", setting._asdict())
     ]

@@ -75,6 +75,12 @@ def test_one_rate_for_all_would_have_said_something_else() -> None:
     assert tuning.estimate == pytest.approx(fmean([0.85, 0.84, 0.85]) - 0.71)
     assert untuned.estimate == pytest.approx(0.89 - 0.71)
     assert by_name["range"].estimate == pytest.approx(0.89 - fmean([0.85, 0.84, 0.85]))
+    assert by_name["range"].text.startswith(
+        "The best of the three nonlinear ones, relu, has 4.33 percentage points more"
+    )
+    assert " than the last, sigmoid: " in by_name["range"].text
+    assert untuned.text.startswith("At 0.1 for all, relu has 18.00 percentage points more")
+    assert " than sigmoid: " in untuned.text
     assert by_name["nonlinearity"].estimate == pytest.approx(0.08)
 
 
