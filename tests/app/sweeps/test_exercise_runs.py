@@ -2,13 +2,16 @@ from html import escape
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import Engine
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, select
 
 from app.db.engine import transaction
+from app.db.tables import Sweep
 from app.errors import InvalidError, NotFoundError
 from app.exercises.exercise import Exercise
 from app.exercises.registry import EXERCISES
 from app.sweeps.exercises import reports, results, runs, tries
+from tests.support.queue_examples import claim, finish, new_worker, record, success
 
 ALL = pytest.mark.parametrize("entry", EXERCISES.values(), ids=lambda entry: str(entry.number))
 
@@ -75,3 +78,28 @@ def test_all_exercises_wait_in_their_order(engine: Engine) -> None:
     assert len(priorities) == len(EXERCISES)
     assert max(priorities[0]) < 0
     assert all(min(first) > max(second) for first, second in pairwise(priorities))
+
+
+def test_longer_training_changes_no_answer(engine: Engine, client: TestClient) -> None:
+    """Of an exercise's sweep: what goes on to more epochs is not what the exercise compares."""
+    with transaction(engine) as session:
+        run_id = runs.start(session, 4, "quick").id
+        sweep = session.scalars(select(Sweep.id).where(Sweep.exercise_run_id == run_id)).one()
+    worker = new_worker(engine)
+    claimed = claim(engine, worker)
+    for epoch in range(1, 9):
+        record(engine, sweep, [trial.lease for trial in claimed], epoch)
+    finish(engine, sweep, worker, [success(trial.lease, 0.5 + trial.number / 100) for trial in claimed])
+    with transaction(engine) as session:
+        before = results.measurements(session, runs.get(session, 4, run_id))
+    assert client.post(f"/api/v1/sweeps/{sweep}/trials/5/continue", json={"epochs": 12}).is_success
+    (longer,) = claim(engine, worker)
+    for epoch in range(1, 13):
+        record(engine, sweep, [longer.lease], epoch)
+    finish(engine, sweep, worker, [success(longer.lease, 0.99)])
+    with transaction(engine) as session:
+        (data,) = results.measurements(session, runs.get(session, 4, run_id)).values()
+    assert (data.trials, data.epochs) == (before["rate"].trials, before["rate"].epochs)
+    assert len(data.epochs) == 8 * len(data.trials)
+    assert data.sweep.best is not None
+    assert (data.sweep.best.number, data.sweep.best.value) == (5, 0.55)
