@@ -72,11 +72,14 @@ def _queue(session: Session, trial_id: int, next_number: int, first_seeds: Itera
     session.flush()
 
 
+# A trial that goes on to more epochs is no further configuration: nobody asked for more seeds of it.
 _COUNTS = text("""
-    SELECT count(DISTINCT configuration) FILTER (WHERE state = 'complete' AND NOT excluded AND first_seed = 0)
-               AS configurations,
+    SELECT count(DISTINCT configuration) FILTER (
+               WHERE state = 'complete' AND NOT excluded AND first_seed = 0 AND continued_from IS NULL
+           ) AS configurations,
            count(DISTINCT configuration) FILTER (WHERE is_survivor) AS survivors,
-           coalesce(bool_or(state IN ('waiting', 'running') AND NOT is_survivor), false) AS more_will_end,
+           coalesce(bool_or(state IN ('waiting', 'running') AND NOT is_survivor AND continued_from IS NULL), false)
+               AS more_will_end,
            count(*) AS trials, coalesce(max(number) + 1, 0) AS next_number
     FROM trials WHERE sweep_id = :sweep
 """)
@@ -91,6 +94,7 @@ _BEST = text("""
         SELECT * FROM (
             SELECT DISTINCT ON (configuration) id, number, value, configuration FROM trials
             WHERE sweep_id = :sweep AND state = 'complete' AND NOT excluded AND first_seed = 0
+              AND continued_from IS NULL
             ORDER BY configuration, number
         ) AS first ORDER BY CAST(:sign AS int) * value, number LIMIT :places
     ) AS best ORDER BY CAST(:sign AS int) * value, number

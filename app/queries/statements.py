@@ -13,8 +13,10 @@ TOTALS = text(f"""
     WITH totals AS (
         SELECT t.sweep_id, {_COUNTS},
                count(*) FILTER (WHERE t.is_survivor) AS survivor_trials,
-               count(*) FILTER (WHERE NOT t.is_survivor AND t.state IN ('waiting', 'running', 'complete'))
-                   AS candidates,
+               count(*) FILTER (
+                   WHERE NOT t.is_survivor AND t.first_seed = 0 AND t.continued_from IS NULL
+                     AND t.state IN ('waiting', 'running', 'complete')
+               ) AS candidates,
                CAST(sum(t.epochs_done) AS bigint) AS epochs_done,
                CASE WHEN bool_and(t.finished_at IS NOT NULL OR t.epochs_total IS NOT NULL)
                     THEN CAST(sum(CASE WHEN t.finished_at IS NULL THEN t.epochs_total ELSE t.epochs_done END) AS bigint)

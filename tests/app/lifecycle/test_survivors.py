@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from app.db.engine import transaction
 from app.domain.states import SweepState, TrialState
+from app.queries.statements import TOTALS
 from app.queue.claims import ClaimedTrial
 from app.queue.progress import RunResult, TrialResult
 from app.search.assignment import assign_params
@@ -105,6 +106,24 @@ def test_seeds_that_somebody_asked_for_are_not_trained_again(engine: Engine, cli
     trials = trials_of(engine, sweep)
     assert seeds_by_width(engine, sweep) == {1: [0], 2: [0], 3: [0, 1, 2]}
     assert [(trial.enqueued, trial.is_survivor) for trial in trials[3:]] == [(True, False), (False, True)]
+
+
+def test_longer_training_asks_for_no_further_seeds(engine: Engine, client: TestClient) -> None:
+    """Neither as a configuration of its own nor as a survivor; reruns are no candidates either."""
+    values = {width: width / 100 for width in range(1, 4)}
+    sweep = create_grid(engine, *values, seeds=ONE_THEN_THREE)
+    train(engine, sweep, values)
+    assert client.post(f"/api/v1/sweeps/{sweep}/continue", json={"top": 2, "epochs": 5}).is_success
+    assert client.post(f"/api/v1/sweeps/{sweep}/rerun-top", json={"k": 1, "seeds": 1}).is_success
+    summary = client.get(f"/api/v1/sweeps/{sweep}").json()
+    ends = client.get(f"/api/v1/sweeps/{sweep}/trials").json()["items"]
+    done = sum(trial["state"] == "complete" for trial in ends)
+    assert (len(ends), done, summary["survivor_trials"]) == (8, 5, 2)
+    with transaction(engine) as session:
+        totals = session.execute(TOTALS, {"ids": [sweep]}).one()
+    assert totals.candidates == 3
+    train(engine, sweep, dict.fromkeys(values, 0.9))
+    assert Counter(trial.is_survivor for trial in trials_of(engine, sweep)) == {False: 6, True: 2}
 
 
 def test_a_configuration_that_is_surely_worse_gets_none(engine: Engine) -> None:
