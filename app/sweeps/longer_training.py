@@ -16,6 +16,9 @@ from app.errors import ConflictError
 from app.lifecycle import best, sweep_row
 from app.schemas import ContinuedTrials, ContinueTop, NotContinued
 
+_CAN_COMPLETE = (TrialState.waiting, TrialState.running, TrialState.complete)
+_CAN_BE_RETRIED = {TrialState.cancelled: "was cancelled", TrialState.failed: "failed"}
+
 
 def continue_trial(session: Session, sweep_id: int, number: int, epochs: int) -> tuple[Trial, bool]:
     """The trial that goes on to so many epochs where this one ended, and whether it is new: a second call finds it.
@@ -60,8 +63,10 @@ def continue_top(session: Session, sweep_id: int, body: ContinueTop) -> Continue
 
 
 def _earlier_continuation(session: Session, trial: Trial, epochs: int) -> Trial | None:
-    """The trial that goes on, or went on, from this one to so many epochs."""
-    longer_trials = select(Trial).where(Trial.sweep_id == trial.sweep_id, Trial.continued_from == trial.number)
+    """The trial that goes on, or went on, from this one to so many epochs; not one that was cancelled or failed."""
+    longer_trials = select(Trial).where(
+        Trial.sweep_id == trial.sweep_id, Trial.continued_from == trial.number, Trial.state.in_(_CAN_COMPLETE)
+    )
     return next(
         (longer for longer in session.scalars(longer_trials) if (longer.params or {}).get("epochs") == epochs), None
     )
@@ -92,13 +97,17 @@ def _why_not_allowed(session: Session, sweep: Sweep, trial: Trial, params: Mappi
     """Why the sweep does not take a trial with these parameters and the seeds of this one, or None."""
     if broken := trial_rows.constraints_of(sweep).broken(params):
         return f"it would break the constraint {broken}"
-    twins = select(Trial.number).where(
+    twins = select(Trial.number, Trial.state).where(
         Trial.sweep_id == sweep.id,
         Trial.configuration == trial_rows.configuration(params),
         Trial.first_seed == trial.first_seed,
     )
-    twin = session.scalar(twins.order_by(Trial.number).limit(1))
-    return None if twin is None else f"trial {twin} has these parameters and seeds already"
+    twin = session.execute(twins.order_by(Trial.number).limit(1)).one_or_none()
+    if twin is None:
+        return None
+    if twin.state in _CAN_BE_RETRIED:
+        return f"trial {twin.number} has these parameters and seeds and {_CAN_BE_RETRIED[twin.state]}: retry that one"
+    return f"trial {twin.number} has these parameters and seeds already"
 
 
 def _longer_params(trial: Trial, epochs: int) -> dict[str, Any]:

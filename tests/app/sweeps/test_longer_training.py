@@ -78,6 +78,20 @@ def test_a_call_that_is_repeated_queues_nothing(client: TestClient, engine: Engi
     assert [trial.continued_from for trial in trials_of(engine, sweep)] == [None, 0, 0]
 
 
+def test_one_that_was_cancelled_is_to_be_retried(client: TestClient, engine: Engine) -> None:
+    """409 names it, as nothing would be trained; once it is retried, a call finds it again."""
+    sweep = finished(engine, 0.5, 0.4)
+    go_on(client, sweep, 0)
+    assert client.post(f"/api/v1/sweeps/{sweep}/trials/2/cancel").is_success
+    answer = go_on(client, sweep, 0)
+    assert answer.status_code == 409
+    assert "trial 2 has these parameters and seeds and was cancelled: retry that one" in answer.json()["detail"]
+    together = client.post(f"/api/v1/sweeps/{sweep}/continue", json={"top": 1, "epochs": 5})
+    assert (together.status_code, "retry that one" in together.json()["detail"]) == (409, True)
+    assert client.post(f"/api/v1/sweeps/{sweep}/trials/2/retry").is_success
+    assert (go_on(client, sweep, 0).status_code, len(trials_of(engine, sweep))) == (200, 3)
+
+
 def test_checkpoints_stay_of_the_best_three_for_a_week(client: TestClient, engine: Engine) -> None:
     """Without one a trial begins anew, with the same seeds."""
     sweep = finished(engine, 0.1, 0.4, 0.2, 0.3)
