@@ -14,9 +14,9 @@ from app.domain.configuration import DEFAULTS
 
 
 def with_values(session: Session, sweep: Sweep, trials: Sequence[TrialRow], metric: MetricLens) -> list[TrialRow]:
-    """The trials with runs, values and spreads of this metric; those that ended without one are as they were.
+    """The trials with runs, values and spreads of this metric; those that have no value yet are as they were.
 
-    A trial that was not meant to be trained for so many epochs is left out.
+    A trial that was not meant to be trained for so many epochs is left out, and so is one whose curves are not there.
     """
     statement = _BEST if metric.kind == "best" else _AT_RUNS.replace("{pick}", _PICKS[metric.kind])
     bound = {"sweep": sweep.id, "number": metric.number}
@@ -36,9 +36,9 @@ def _measured(trials: Sequence[TrialRow], runs: dict[int, list[RunRow]], metric:
         if metric.kind == "at_epoch" and int(str(trial.params.get("epochs", DEFAULTS["epochs"]))) < metric.number:
             continue
         values = [run.value for run in runs.get(trial.number, ()) if run.value is not None]
-        if trial.value is None or not values:
+        if trial.value is None:
             yield trial
-        else:
+        elif values:
             mean, std = mean_and_std(values)
             yield trial._replace(value=mean, std=std, runs=tuple(runs[trial.number]))
 

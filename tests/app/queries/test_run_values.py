@@ -97,3 +97,13 @@ def test_the_lowest_loss_is_the_best_epoch(engine: Engine, finished: int) -> Non
     trials = through(engine, finished, "effect", "best")
     assert [run.value for run in trials[0].runs] == pytest.approx([0.1, 0.2])
     assert MetricLens("best").note.endswith("a little too good")
+
+
+def test_a_trial_without_curves_has_no_best_epoch(engine: Engine, finished: int) -> None:
+    """Its last value would be shown as what it is not."""
+    with transaction(engine) as session:
+        delete = "DELETE FROM epochs USING trials t WHERE t.id = trial_id AND t.sweep_id = :sweep AND t.number = 1"
+        session.execute(text(delete), {"sweep": finished})
+    for metric in ("best", "mean_last=2", "at_epoch=1"):
+        assert [trial.number for trial in through(engine, finished, "effect", metric)] == [0]
+    assert [trial.number for trial in through(engine, finished, "effect", "last")] == [0, 1]
