@@ -132,10 +132,14 @@ class CurveCache:
 
 
 def _read_snapshots(session: Session, sweep: Sweep) -> list[TrialSnapshot]:
-    """The sweep's trials that train or have trained, without those that are excluded."""
+    """The sweep's trials that train or have trained, without those that are excluded.
+
+    A trial that goes on to more epochs is left out: its configuration has the curve of the trial that it goes on from.
+    """
     columns = (Trial.id, Trial.number, Trial.state, Trial.value, Trial.started_at)
     has_trained = or_(Trial.state.in_(_TRIED_STATES), and_(Trial.state == TrialState.waiting, Trial.epochs_trained > 0))
     query = select(*columns).where(Trial.sweep_id == sweep.id, has_trained, ~Trial.excluded)
+    query = query.where(Trial.continued_from.is_(None))
     return [TrialSnapshot(*row) for row in session.execute(query)]
 
 

@@ -25,7 +25,8 @@ class CohortPruner:
         self._objective = sweep.first_objective
         pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
         self._pruner = None if waits_at_rungs(pruner) else pruner
-        self._numbers = {trial.lease.trial_id: trial.number for trial in trials}
+        # a configuration that goes on to more epochs has a curve already
+        self._numbers = {trial.lease.trial_id: trial.number for trial in trials if not trial.is_continuation}
         self._exempt_ids = {trial.lease.trial_id for trial in trials if not trial.is_judged}
         self._epoch = trials[0].epochs_trained
         self.seconds = 0.0  # spent in `prune`, for the log
@@ -49,8 +50,10 @@ class CohortPruner:
 
     def add_trial_result(self, result: TrialResult) -> None:
         """Takes how a trial of the cohort ended: pruners compare with complete ones."""
-        if self._pruner is not None and result.value is not None and result.pruning_reason is None:
-            self._curves.table.complete_values[self._numbers[result.lease.trial_id]] = result.value
+        if self._pruner is None or result.value is None or result.pruning_reason is not None:
+            return
+        if (number := self._numbers.get(result.lease.trial_id)) is not None:
+            self._curves.table.complete_values[number] = result.value
 
     def _add_results(self, results: Iterable[EpochResult]) -> None:
         values: dict[int, dict[int, list[float | None]]] = {}
@@ -60,8 +63,8 @@ class CohortPruner:
             value = None if result.diverged else self._objective.value_of(result)
             values.setdefault(trial_id, {})[seed] = [value]
             self._epoch = result.epoch
-        for trial_id, runs in values.items():
-            self._curves.table.add(self._numbers[trial_id], runs)
+        for trial_id in values.keys() & self._numbers.keys():
+            self._curves.table.add(self._numbers[trial_id], values[trial_id])
 
     def _judge(self, pruner: PrunerOptions, candidate_ids: Sequence[int]) -> dict[int, Verdict]:
         if rules.compares_trials(pruner):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 
 from app.db.engine import transaction
@@ -13,8 +14,22 @@ from app.domain.pruning.curve_table import CurveTable
 from app.domain.pruning.options import stored_pruner
 from app.domain.pruning.rules import prune
 from app.domain.pruning.wording import sentence
+from app.domain.runs import EpochResult
 from app.domain.states import RunState, SweepState, TrialState
-from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
+from app.search.curve_cache import CurveCache
+from app.search.pruner import CohortPruner
+from tests.support.queue_examples import (
+    claim,
+    create_grid,
+    create_sweep,
+    finish,
+    new_worker,
+    record,
+    runs_of,
+    success,
+    sweep_of,
+    trials_of,
+)
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment
 
@@ -100,6 +115,25 @@ def test_the_median_compares_with_trials_of_earlier_cohorts(engine: Engine) -> N
         pruner = stored_pruner({"name": "median", "n_startup_trials": 4})
         verdicts = prune(pruner, table, last, [trial.number])
         assert {number: sentence(verdict) for number, verdict in verdicts.items()} == {trial.number: trial.reason}
+
+
+def test_a_configuration_that_goes_on_has_one_curve(engine: Engine, client: TestClient) -> None:
+    """That of the trial it goes on from, wherever the longer one trains."""
+    sweep, worker = create_grid(engine, 1, 2, pruner={"name": "median"}), new_worker(engine)
+    claimed = claim(engine, worker)
+    for epoch in (1, 2):
+        record(engine, sweep, [trial.lease for trial in claimed], epoch)
+    finish(engine, sweep, worker, [success(trial.lease) for trial in claimed])
+    assert client.post(f"/api/v1/sweeps/{sweep}/trials/0/continue", json={"epochs": 3}).is_success
+    (longer,) = claim(engine, worker)
+    record(engine, sweep, [longer.lease])
+    cache, row = CurveCache(engine), sweep_of(engine, sweep)
+    pruner = CohortPruner(cache, row, [longer])
+    pruner.prune([EpochResult((longer.lease.trial_id, 0), 1, 1.0, 0.5, 1.0, 0.5, 0.1, diverged=False)], [])
+    pruner.add_trial_result(success(longer.lease))
+    curves = cache.curves_of(row, keep_runs=False)
+    curves.refresh(())
+    assert set(curves.table.curves) == set(curves.table.complete_values) == {0, 1}
 
 
 @pytest.mark.usefixtures("worker")
