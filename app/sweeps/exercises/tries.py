@@ -31,6 +31,7 @@ def add(session: Session, run: ExerciseRun, value: object) -> Sweep:
     Raises ConflictError where the exercise has no slider, and InvalidError for a value that can't be used.
     """
     slider = _slider(run)
+    session.get(ExerciseRun, run.id, with_for_update=True)  # two first values at once are of one sweep
     sweep = sweep_of_tries(session, run)
     if sweep is None:
         body = _body(slider, run, [value])
@@ -45,7 +46,8 @@ def add(session: Session, run: ExerciseRun, value: object) -> Sweep:
 def sweep_of_tries(session: Session, run: ExerciseRun) -> Sweep | None:
     """The sweep of what was tried in the run, None where nothing was."""
     tries = select(Sweep).where(Sweep.exercise_run_id == run.id, Sweep.exercise_sweep == TRIES)
-    return session.scalar(tries.order_by(Sweep.id.desc()).limit(1))
+    newest = tries.order_by(Sweep.id.desc()).limit(1)
+    return session.scalar(newest.execution_options(populate_existing=True))
 
 
 def trials(session: Session, run: ExerciseRun) -> list[TrialRow]:
@@ -92,5 +94,5 @@ def _body(slider: Slider, run: ExerciseRun, values: list[object]) -> SweepCreate
     space = body["space"] | {slider.hyperparameter: values}
     name = f"Exercise {run.exercise}: tried by hand ({run.preset})"
     return SweepCreate.model_validate(
-        body | {"name": name, "space": space, "sampler": "grid", "seeds": 1, "priority": 50}
+        body | {"name": name, "space": space, "sampler": "grid", "seeds": 1, "priority": PRIORITY}
     )

@@ -1,9 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from itertools import pairwise
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from app.db.engine import transaction
 from app.db.tables import Sweep
@@ -12,6 +13,7 @@ from app.exercises.exercise import Exercise
 from app.exercises.registry import EXERCISES
 from app.sweeps.exercises import reports, results, runs, tries
 from tests.support.queue_examples import claim, finish, new_worker, record, success
+from tests.support.waiting import wait_until
 
 ALL = pytest.mark.parametrize("entry", EXERCISES.values(), ids=lambda entry: str(entry.number))
 
@@ -64,6 +66,31 @@ def test_what_a_reader_tries_is_one_more_network_each(engine: Engine) -> None:
         for bad in ("many", 0, 10**9):
             with pytest.raises(InvalidError):
                 tries.add(session, run, bad)
+
+
+def test_two_first_tries_at_once_are_of_one_sweep(engine: Engine) -> None:
+    """The second one waits for the first and adds its value."""
+
+    def add(value: int) -> int:
+        with transaction(engine) as session:
+            return tries.add(session, runs.get(session, 1, run_id), value).id
+
+    def is_waiting() -> bool:
+        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        with engine.connect() as connection:
+            return connection.execute(text(waiting)).first() is not None
+
+    with transaction(engine) as session:
+        run_id = runs.start(session, 1, "quick").id
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            sweep = tries.add(session, runs.get(session, 1, run_id), 37).id
+            second = pool.submit(add, 90)
+            wait_until(lambda: second.done() or is_waiting())
+        assert second.result(30) == sweep
+    with transaction(engine) as session:
+        tried = tries.trials(session, runs.get(session, 1, run_id))
+        assert {trial.params["hidden_units"] for trial in tried} == {37, 90}
 
 
 def test_all_exercises_wait_in_their_order(engine: Engine) -> None:
