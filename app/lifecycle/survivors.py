@@ -52,8 +52,9 @@ def _first_results(session: Session, sweep: Sweep, rows: Sequence[Row[Any]]) -> 
     """The rows of _BEST as results, with their runs where there are several to compare."""
     runs: dict[int, dict[int, float]] = {row.trial_id: {} for row in rows}
     if sweep.seeds > 1:
-        for run in session.scalars(select(Run).where(Run.trial_id.in_(runs), Run.value.is_not(None))):
-            runs[run.trial_id][run.seed] = run.value or 0.0
+        columns = select(Run.trial_id, Run.seed, Run.value)  # of a large sweep tens of thousands
+        for trial_id, seed, value in session.execute(columns.where(Run.trial_id.in_(runs), Run.value.is_not(None))):
+            runs[trial_id][seed] = value or 0.0
     wanted_seeds = set(further_first_seeds(sweep))
     return [_first_result(row, runs, wanted_seeds) for row in rows]
 

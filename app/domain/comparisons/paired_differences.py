@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import StatisticsError, correlation, fmean, stdev
 
 
@@ -40,6 +41,7 @@ def paired_difference(
     return PairedDifference(estimate, interval, len(pairs), _correlation(pairs))
 
 
+@lru_cache(maxsize=1024)
 def student_quantile(confidence: float, degrees: int) -> float:
     """The t within which a variable of Student's distribution lies, on either side of 0, with this probability."""
     low, high = 0.0, 1.0

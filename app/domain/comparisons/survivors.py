@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from app.domain.comparisons.paired_differences import paired_difference
 from app.domain.objectives import Objective
@@ -34,10 +35,10 @@ def next_survivors(objective: Objective, best: Sequence[FirstResult], free_place
     `best` are as many as there are places, those that are taken included, the best first. One that is surely worse than
     the first of them, seed by seed, gets none: further seeds would only say so again.
     """
-    candidates = [
+    candidates = (
         result for result in best if not result.has_further_seeds and not _is_surely_worse(objective, result, best[0])
-    ]
-    return candidates[:free_places]
+    )
+    return list(islice(candidates, free_places))
 
 
 def _is_surely_worse(objective: Objective, result: FirstResult, leader: FirstResult) -> bool:

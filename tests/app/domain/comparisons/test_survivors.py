@@ -1,6 +1,7 @@
 """Which configurations get further seeds."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -42,6 +43,17 @@ def test_what_is_surely_worse_seed_by_seed_gets_none(objective: Objective) -> No
     worse_at_each_seed = result(2, *(sign * value for value in (0.85, 0.44, 0.64)))
     worse_at_one_seed = result(3, *(sign * value for value in (0.9, 0.5, 0.5)))
     assert ids(objective, [leader, worse_at_each_seed, worse_at_one_seed], 3) == [1, 3]
+
+
+def test_no_more_are_compared_than_there_are_places() -> None:
+    """Of a thousand good ones that is most of the work."""
+
+    class Unread(dict[int, float]):
+        def keys(self) -> NoReturn:
+            raise AssertionError("nobody needs to know")
+
+    best = [result(1, 0.9, 0.8), result(2, 0.9, 0.8), FirstResult(3, 0.8, Unread({0: 0.8, 1: 0.8}))]
+    assert ids(ACCURACY, best, 2) == [1, 2]
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40, unique=True), st.integers(1, 7))
