@@ -97,7 +97,11 @@ def _sentence(widths: Widths, best: Level[int], smallest: Level[int]) -> str:
     )
     if smallest.setting < best.setting:
         return f"{text}; {smallest.setting} can't be told from {best.setting} at {plural(best.n, 'seed')}."
-    return f"{text}, and no smaller width is as good." if best.n > 1 else f"{text}, by one run."
+    if best.n == 1:
+        return f"{text}, by one run."
+    if best.setting == min(widths):
+        return f"{text}. It is the smallest width that was tried."
+    return f"{text}, and no smaller width is as good."
 
 
 def _best_finding(widths: Widths, best: Level[int]) -> Finding:

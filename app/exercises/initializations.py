@@ -1,6 +1,6 @@
 """Exercise 9: whether it matters how weights are initialized, at which depth, and after how many epochs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -197,8 +197,8 @@ def _first_pass_findings(measurements: Measurements) -> list[Finding]:
         for run in diagnosed_runs(data)
         if run.trial.params.get("initialization") != ZEROS
     ]
-    stuck = [_gradient(run) for data, run in runs if run.value < chance(data.sweep)]
-    learning = [_gradient(run) for data, run in runs if run.value >= chance(data.sweep)]
+    stuck = _gradients(run for data, run in runs if run.value < chance(data.sweep))
+    learning = _gradients(run for data, run in runs if run.value >= chance(data.sweep))
     if not stuck or not learning:
         return []
     below = sum(gradient < min(learning) for gradient in stuck)
@@ -215,9 +215,9 @@ def _range(sizes: Sequence[float]) -> str:
     return f"{min(sizes):.1g} to {max(sizes):.1g}"
 
 
-def _gradient(run: DiagnosedRun) -> float:
-    """The size of the first layer's gradient before the first step."""
-    return run.first.gradient_rms[0] or 0.0
+def _gradients(runs: Iterable[DiagnosedRun]) -> list[float]:
+    """The sizes of the first layer's gradients before the first step, of those runs where it was a number."""
+    return [size for run in runs if (size := run.first.gradient_rms[0]) is not None]
 
 
 def _zeros_findings(data: SweepData) -> list[Finding]:
@@ -226,7 +226,7 @@ def _zeros_findings(data: SweepData) -> list[Finding]:
     if not runs:
         return []
     at_chance = sum(run.value < chance(data.sweep) for run in runs)
-    without_gradient = sum(not any(run.last.gradient_rms[:-1]) for run in runs)
+    without_gradient = sum(all(size == 0 for size in run.last.gradient_rms[:-1]) for run in runs)
     single = sum(run.last.predicted_classes == 1 for run in runs)
     text = (
         f"Zeros: {share(at_chance, len(runs))} stayed at chance. After the last epoch the gradient of every hidden "
@@ -318,7 +318,7 @@ def _cells(
         "" if level.std is None else f"{level.std:.4f}",
         runs_of(level),
         _first_pass(runs),
-        number(float(f"{median([_gradient(run) for run in runs]):.2g}")) if runs else "",
+        number(float(f"{median(gradients):.2g}")) if (gradients := _gradients(runs)) else "",
     )
 
 

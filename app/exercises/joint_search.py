@@ -171,7 +171,8 @@ def _best_finding(name: str, data: SweepData) -> Finding:
     best = data.sweep.best
     assert best is not None
     shared = f"{data.sweep.dataset}, {best.params['epochs']} epochs"
-    text = f"Best configuration: {_varied(data)} ({shared}), found by {name}: {best.value:.4f}, by one run."
+    runs_text = "by one run" if best.runs == 1 else f"the mean of {best.runs} runs"
+    text = f"Best configuration: {_varied(data)} ({shared}), found by {name}: {best.value:.4f}, {runs_text}."
     if best.test_accuracy is not None:
         text += f" On the {DATASETS[data.sweep.dataset].test:,} test images it scores {best.test_accuracy:.4f}"
         text += "; published plain networks reach .85 to .89 after 5 to 30 epochs." if _is_book(data) else "."

@@ -78,6 +78,12 @@ def test_a_difference_that_the_pairs_settle_is_settled() -> None:
     assert "the best width in 3 of 3 seeds" in said.certainty
 
 
+def test_of_the_smallest_width_no_smaller_one_is_spoken() -> None:
+    """None was tried, so nobody knows."""
+    said = answered([trial(0, 8, 0.84, 0.85, 0.83), trial(1, 16, 0.801, 0.810, 0.800)])
+    assert said.sentence.endswith("0.8400. It is the smallest width that was tried.")
+
+
 def test_the_best_is_the_one_of_the_sweep() -> None:
     """The answer names the configuration that the sweep's page calls the best, by whatever it is chosen."""
     said = answer({NAME: SweepData(with_best(SWEEP, LADDER[3]), LADDER)})

@@ -104,6 +104,21 @@ def test_the_first_pass_is_told_of_those_that_learn_and_those_that_do_not() -> N
     assert "is 1e-06 to 1e-06 in the 4 runs that stayed at chance, and 0.001 to 0.1 in the 14" in began.text
 
 
+def test_a_gradient_that_is_no_number_is_not_a_zero() -> None:
+    """It overflowed: the run is not one of those that began with the smallest gradients."""
+    rows = [
+        row._replace(gradient_rms=[None] * (depth(item) + 1)) if item.params["initialization"] == "normal" else row
+        for item in NAMED_TRIALS
+        for row in measured(item, 1e-3)
+    ]
+    data = SweepData(sweep("initialization"), NAMED_TRIALS, curves(NAMED_TRIALS), rows)
+    said = answer({NAMED: data, SCALES: SweepData(sweep("init_std"))})
+    assert said is not None
+    assert "began_below" not in [item.name for item in said.findings]
+    assert {row[-1] for row in said.rows if row[1] == "normal"} == {""}
+    assert {row[-1] for row in said.rows if row[1] != "normal"} == {"0.001"}
+
+
 def test_zeros_are_told_with_what_was_measured() -> None:
     """All four runs are at chance, without any gradient in hidden layers."""
     zeros = finding("zeros_at_chance")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import fmean
@@ -60,6 +61,18 @@ def test_methods_are_compared_repetition_by_repetition() -> None:
     assert "with 0.8300 in validation and 0.8200 on the test images" in said.sentence
     assert [row[0] for row in said.rows] == list(METHODS)
     assert said.rows[said.best_row or 0][0] == "TPE"
+
+
+def test_the_best_of_several_runs_is_their_mean() -> None:
+    """As it is once the best configuration of a search was trained again with further seeds."""
+    data = RUN[name_of("TPE", 0)]
+    assert data.sweep.best is not None
+    rerun = replace(data, sweep=replace(data.sweep, best=data.sweep.best._replace(runs=3)))
+    for run, words in ((RUN, "0.8300, by one run."), (RUN | {name_of("TPE", 0): rerun}, "0.8300, the mean of 3 runs.")):
+        said = answer(run)
+        assert said is not None
+        (best,) = [finding for finding in said.findings if finding.name == "best"]
+        assert words in best.text
 
 
 def test_how_soon_each_comes_to_what_random_search_came_to() -> None:
