@@ -49,12 +49,12 @@ def points(comparison: Comparison, noun: str = "seed") -> str:
     Where the interval has zero in it: `0.42 percentage points more (from 0.11 less to 0.95 more with ...)`.
     """
     difference = comparison.difference
-    more = difference.estimate >= 0
-    text = f"{100 * abs(difference.estimate):.2f} percentage points {'more' if more else 'less'}"
+    is_more = difference.estimate >= 0
+    text = f"{100 * abs(difference.estimate):.2f} percentage points {'more' if is_more else 'less'}"
     if difference.interval is None:
         return f"{text} (one {noun}, so nobody knows its spread)"
-    low, high = sorted((1 if more else -1) * 100 * bound for bound in difference.interval)
-    words = ("less", "more") if more else ("more", "less")
+    low, high = sorted((1 if is_more else -1) * 100 * bound for bound in difference.interval)
+    words = ("less", "more") if is_more else ("more", "less")
     span = f"{low:.2f} to {high:.2f}" if low >= 0 else f"from {-low:.2f} {words[0]} to {high:.2f} {words[1]}"
     return f"{text} ({span} with 95 % confidence, {plural(difference.n, noun)})"
 
