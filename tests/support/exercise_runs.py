@@ -16,7 +16,7 @@ from app.sweeps import creation
 from app.sweeps.creation import ExerciseSweep
 from app.sweeps.exercises import results, runs
 from tests.support.waiting import wait_until
-from tests.support.worker_processes import environment, worker_process
+from tests.support.worker_processes import Nursery, environment
 
 Body = dict[str, Any]
 
@@ -35,7 +35,7 @@ class AnsweredRun(NamedTuple):
 
 
 def run_small(
-    engine: Engine, database_url: str, folder: Path, number: int, smaller: Callable[[str, Body], Body]
+    nursery: Nursery, engine: Engine, folder: Path, number: int, smaller: Callable[[str, Body], Body]
 ) -> AnsweredRun:
     """Trains the quick preset of an exercise on digits; `smaller` gives each sweep's body, by its name, less to do."""
     with transaction(engine) as session:
@@ -46,8 +46,12 @@ def run_small(
             small = smaller(name, body | {"dataset": "digits"} if "dataset" in body else dict(body))
             creation.create(session, SweepCreate.model_validate(small), exercise_sweep=ExerciseSweep(run.id, name))
         run_id = run.id
-    with worker_process(environment(database_url, folder), folder / "log"):
+    url = engine.url.render_as_string(hide_password=False)
+    worker = nursery.worker(environment(url, folder), folder / "log")
+    try:
         wait_until(lambda: _is_over(engine, number, run_id), 240)
+    finally:
+        nursery.kill(worker)
     with transaction(engine) as session:
         run = runs.get(session, number, run_id)
         figures = {

@@ -11,6 +11,7 @@ from app.exercises.activations import SWEEP, Setting, answer, comparison_figure,
 from app.exercises.answers.finding import Answer
 from app.exercises.exercise import SweepData
 from tests.support.exercise_runs import Body, run_small
+from tests.support.worker_processes import Nursery
 
 AXES = {"activation": Axis("activation", choices=ACTIVATIONS), "learning_rate": Axis("learning_rate")}
 ROW = SweepRow("activation", "fashion_mnist", "holdout", Objective("val_accuracy"), 3, AXES, is_grid=True)
@@ -126,7 +127,7 @@ def test_all_activations_are_compared() -> None:
         assert 0.1 in space["learning_rate"]
 
 
-def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
     """What the answer says of real runs is what their rows say."""
 
     def smaller(_: str, body: Body) -> Body:
@@ -134,7 +135,7 @@ def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path
         space = body["space"] | changes | {"epochs": 4, "hidden_units": 16, "batch_size": 64}
         return body | {"space": space, "seeds": 2}
 
-    run = run_small(engine, database_url, tmp_path, 8, smaller)
+    run = run_small(nursery, engine, tmp_path, 8, smaller)
     values = {
         (str(trial.params["activation"]), trial.params["learning_rate"]): trial.value or 0.0
         for trial in run.data[SWEEP].trials

@@ -11,6 +11,7 @@ from app.exercises.answers.finding import Answer
 from app.exercises.exercise import SweepData
 from app.exercises.hidden_layers import SWEEP, answer, equal_size_width, sweeps
 from tests.support.exercise_runs import Body, run_small
+from tests.support.worker_processes import Nursery
 
 LAYERS: tuple[list[int], ...] = ([], [8], [8, 8], [8, 8, 8], [6, 6])
 AXES = {"hidden_layers": Axis("hidden_layers", choices=LAYERS), "initialization": Axis("initialization")}
@@ -73,14 +74,14 @@ def test_networks_of_equal_size_have_as_many_parameters() -> None:
         assert MLPConfig(layers).parameter_count(784, 10) == pytest.approx(one, rel=0.005)
 
 
-def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
     """What the answer says of real runs is what their rows say."""
 
     def smaller(_: str, body: Body) -> Body:
         space = body["space"] | {"hidden_layers": [[], [16], [16, 16], [14, 14]], "epochs": 3}
         return body | {"space": space, "seeds": 2}
 
-    run = run_small(engine, database_url, tmp_path, 2, smaller)
+    run = run_small(nursery, engine, tmp_path, 2, smaller)
     values = {
         (str(trial.params["hidden_layers"]), str(trial.params["initialization"])): trial.value or 0.0
         for trial in run.data[SWEEP].trials

@@ -15,6 +15,7 @@ from app.exercises.hidden_units import answer, sweeps
 from app.schemas import SweepCreate
 from tests.support.chart_examples import with_best
 from tests.support.exercise_runs import Body, run_small
+from tests.support.worker_processes import Nursery
 
 AXES = {"hidden_units": Axis("hidden_units", choices=(1, 2, 4, 8, 16))}
 SWEEP = SweepRow("width", "fashion_mnist", "holdout", Objective("val_accuracy"), 3, AXES)
@@ -173,13 +174,13 @@ def test_its_sweeps_are_valid_bodies() -> None:
     assert SweepCreate(**quick).dataset == "fashion_mnist"
 
 
-def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
     """What the answer says of real runs is what their rows say."""
 
     def smaller(_: str, body: Body) -> Body:
         return body | {"space": {"hidden_units": [1, 8, 64], "epochs": 3}}
 
-    run = run_small(engine, database_url, tmp_path, 1, smaller)
+    run = run_small(nursery, engine, tmp_path, 1, smaller)
     trials = {int(str(trial.params["hidden_units"])): trial for trial in run.data[NAME].trials}
     best = max(trials, key=lambda width: trials[width].value or 0.0)
     assert run.answer.final

@@ -10,6 +10,7 @@ from app.exercises.answers.finding import Answer
 from app.exercises.exercise import SweepData
 from app.exercises.implementations import COMPILED, EPOCHS, answer, ratio_figure, seconds_figure
 from tests.support.exercise_runs import Body, run_small
+from tests.support.worker_processes import Nursery
 
 AXES = {name: Axis(name) for name in ("implementation", "hidden_units", "depth")}
 SWEEP = SweepRow(
@@ -113,7 +114,7 @@ def test_the_charts_have_seconds() -> None:
     assert [trace.name for trace in ratio_figure(data).data] == ["by the framework (torch.nn)", "fused with others"]
 
 
-def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
     """What the answer says of real repeats is what their rows say."""
 
     def smaller(name: str, body: Body) -> Body:
@@ -122,7 +123,7 @@ def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path
             space |= {"implementation": "scratch", "hidden_units": 8}
         return body | {"space": space, "seeds": 3}
 
-    run = run_small(engine, database_url, tmp_path, 6, smaller)
+    run = run_small(nursery, engine, tmp_path, 6, smaller)
     values = {
         (str(item.params["implementation"]), item.params["hidden_units"]): [r.value or 0.0 for r in item.runs]
         for item in run.data[EPOCHS].trials

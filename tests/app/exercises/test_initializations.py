@@ -13,6 +13,7 @@ from app.exercises.answers.finding import Answer, Finding
 from app.exercises.exercise import Preset, SweepData
 from app.exercises.initializations import NAMED, SCALES, answer, sweeps
 from tests.support.exercise_runs import Body, run_small
+from tests.support.worker_processes import Nursery
 
 NAMES = ("default", "normal", "orthogonal", "zeros")
 VALUES = {
@@ -143,13 +144,13 @@ def test_its_grids_have_every_initialization() -> None:
         assert [len(layers) for layers in bodies[NAMED]["space"]["hidden_layers"]] == [1, 4]
 
 
-def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
     """What the answer says of real runs is what their rows say."""
 
     def smaller(_: str, body: Body) -> Body:
         return body | {"space": body["space"] | {"hidden_layers": [[16], [16] * 3]}, "seeds": 2}
 
-    run = run_small(engine, database_url, tmp_path, 9, smaller)
+    run = run_small(nursery, engine, tmp_path, 9, smaller)
     trials = run.data[NAMED].trials
     assert len(trials) == 20
     deep = {str(item.params["initialization"]): item.value or 0.0 for item in trials if depth(item) == 3}

@@ -12,6 +12,7 @@ from app.exercises.exercise import SweepData
 from app.exercises.joint_search import HALVING, METHODS, answer, name_of, paths_figure, sweeps
 from app.exercises.searches import read_search
 from tests.support.exercise_runs import Body, run_small
+from tests.support.worker_processes import Nursery
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("learning_rate", "hidden_units", "depth", "epochs", "batch_size")
@@ -129,7 +130,7 @@ def test_methods_train_about_as_many_epochs() -> None:
     assert priorities == sorted(priorities, reverse=True)
 
 
-def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
     """What the answer says of real runs is what their rows say."""
 
     def smaller(name: str, body: Body) -> Body:
@@ -137,7 +138,7 @@ def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path
             return body | {"space": body["space"] | {"hidden_units": [16], "learning_rate": [0.1, 0.3]}}
         return body | {"n_trials": 4}
 
-    run = run_small(engine, database_url, tmp_path, 5, smaller)
+    run = run_small(nursery, engine, tmp_path, 5, smaller)
     bests = {name: data.sweep.best for name, data in run.data.items()}
     assert all(best is not None for best in bests.values())
     winner = max((best for best in bests.values() if best is not None), key=lambda best: best.value)

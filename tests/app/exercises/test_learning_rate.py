@@ -18,6 +18,7 @@ from app.exercises.learning_rate import (
     rates_by_epochs,
 )
 from tests.support.exercise_runs import Body, run_small
+from tests.support.worker_processes import Nursery
 
 RATES = (0.01, 0.1, 1.0, 10.0)
 ROW = SweepRow(
@@ -131,14 +132,14 @@ def test_its_charts_show_the_epochs_and_the_best_rate() -> None:
     assert (list(line.x), list(line.y)) == ([1, 2, 3, 4], [1.0, 1.0, 0.1, 0.1])
 
 
-def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
     """What the answer says of real runs is what their curves say."""
 
     def smaller(_: str, body: Body) -> Body:
         space = body["space"] | {"learning_rate": [0.01, 0.3], "epochs": 4, "hidden_units": 16, "batch_size": 64}
         return body | {"space": space, "seeds": 2}
 
-    run = run_small(engine, database_url, tmp_path, 4, smaller)
+    run = run_small(nursery, engine, tmp_path, 4, smaller)
     data = run.data[SWEEP]
     last = {
         (trial.params["learning_rate"], row.seed): row.val_accuracy

@@ -14,6 +14,7 @@ from app.exercises.exercise import SweepData
 from app.exercises.matrix_products import GPU, GPU_MEMORY, MEMORY, NARROW, PRODUCTS, answer, close_figure, sweeps
 from app.sweeps.exercises import results, runs
 from tests.support.exercise_runs import Body, run_small
+from tests.support.worker_processes import Nursery
 
 AXES = {"size": Axis("size")}
 SWEEP = SweepRow("products", "fashion_mnist", "holdout", Objective("gflops"), 3, AXES, task="time_matmul")
@@ -153,7 +154,7 @@ def test_the_chart_tells_aligned_sizes_apart() -> None:
     assert {trace.name for trace in figure.data} == {"cpu, divisible by 8", "cpu, not divisible by 8"}
 
 
-def test_a_small_run(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_a_small_run(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
     """What the answer says of real repeats is what their rows say; there is no GPU for the tests' worker."""
 
     def smaller(name: str, body: Body) -> Body:
@@ -166,7 +167,7 @@ def test_a_small_run(engine: Engine, database_url: str, tmp_path: Path) -> None:
         }
         return body | {"space": body["space"] | changes[name], "seeds": 3}
 
-    run = run_small(engine, database_url, tmp_path, 7, smaller)
+    run = run_small(nursery, engine, tmp_path, 7, smaller)
     values = {item.params["size"]: [r.value or 0.0 for r in item.runs] for item in run.data[PRODUCTS].trials}
     next_size = run.finding("size_cpu_plus_1")
     assert next_size.estimate == pytest.approx(geometric_mean(values[65]) / geometric_mean(values[64]))

@@ -14,6 +14,7 @@ from app.exercises.answers.shares import share_interval
 from app.exercises.exercise import SweepData
 from app.exercises.one_neuron import ALONE, MIDDLE_90, MIDDLE_HALF, ONE, WIDTHS, answer, outcome, overlapping_pairs
 from tests.support.exercise_runs import Body, run_small
+from tests.support.worker_processes import Nursery
 
 ROW = SweepRow(
     "one", "fashion_mnist", "holdout", Objective("val_accuracy"), 4, {"hidden_layers": Axis("hidden_layers")}
@@ -123,14 +124,14 @@ def test_without_wider_ones_there_is_no_answer() -> None:
     assert answer({ONE: SweepData(ROW, ONES), ALONE: ALONE_DATA, WIDTHS: SweepData(ROW, WIDER)}) is None
 
 
-def test_a_small_run_on_digits(engine: Engine, database_url: str, tmp_path: Path) -> None:
+def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
     """What the answer says of real runs is what their rows say."""
 
     def smaller(name: str, body: Body) -> Body:
         layers = {ONE: [[16, 1, 16]], ALONE: [[1]], WIDTHS: [[16, 2, 16], [16, 16, 16]]}[name]
         return body | {"space": body["space"] | {"hidden_layers": layers, "epochs": 3}, "seeds": 4}
 
-    run = run_small(engine, database_url, tmp_path, 3, smaller)
+    run = run_small(nursery, engine, tmp_path, 3, smaller)
     data = run.data[ONE]
     relu_runs = [item for item in diagnosed_runs(data) if item.trial.params["activation"] == "relu"]
     assert len(relu_runs) == 4
