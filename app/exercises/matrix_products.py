@@ -292,6 +292,8 @@ def _caveats(measurements: Measurements) -> list[str]:
     return [
         "A product of size n counts as 2 n³ operations. Each repeat multiplies for at least a tenth of a second, after "
         "a warm-up, into memory that is there already.",
+        "Sizes around one power of two are beside the same mean of its aligned ones and share its error, so the "
+        "interval over sizes is a little too narrow.",
         *circumstances_caveats(trials),
         "Another library, or another number of threads, may treat sizes otherwise: this is about the one that torch "
         "uses here. Each interval has 95 % confidence by itself.",

@@ -77,6 +77,7 @@ def test_misaligned_sizes_are_compared_with_aligned_ones() -> None:
         "GPU that this worker may use."
     )
     assert "rests on 3 aligned sizes and 5 misaligned sizes around 1 power of two" in said.certainty
+    assert any("share its error" in caveat for caveat in said.caveats)
     next_size = finding(said, "size_cpu_plus_1")
     assert next_size.estimate == pytest.approx(0.5)
     assert "40.50 ± 0.50 GFLOP/s" in next_size.text
