@@ -15,4 +15,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # an earlier version knows no tasks but training, and would train what is to be timed
+    op.execute("""
+        UPDATE trials SET state = 'cancelled', lease_token = NULL, lease_until = NULL, rung = NULL,
+               finished_at = clock_timestamp()
+        WHERE state IN ('waiting', 'running') AND sweep_id IN (SELECT id FROM sweeps WHERE task <> 'train_mlp')
+    """)
+    op.execute("""
+        UPDATE sweeps SET state = 'cancelled', finished_at = clock_timestamp()
+        WHERE state IN ('queued', 'running', 'paused', 'stopping') AND task <> 'train_mlp'
+    """)
     op.drop_column("trials", "circumstances")

@@ -19,7 +19,9 @@ from tests.support.queue_examples import (
     complete,
     create_grid,
     create_sweep,
+    create_timing,
     new_worker,
+    states,
     sweep_of,
 )
 
@@ -127,6 +129,17 @@ def test_looks_so_far_are_read_off_the_runs(engine: Engine) -> None:
         )
         command.upgrade(alembic(connection), "head")
     assert sweep_of(engine, sweep).test_scores == [{"at": None, "number": 1, "runs": 1, "test_accuracy": 0.5}]
+
+
+def test_an_earlier_version_trains_no_timing(engine: Engine) -> None:
+    """It would take it for a sweep of perceptrons: a downgrade cancels what is not over, and leaves the others."""
+    timing, training, worker = create_timing(engine, 2), create_grid(engine, 8), new_worker(engine)
+    assert len(claim(engine, worker)) == 1
+    with engine.begin() as connection:
+        command.downgrade(alembic(connection), "0006")
+        command.upgrade(alembic(connection), "head")
+    assert (sweep_of(engine, timing).state, states(engine, timing)) == ("cancelled", ["cancelled"] * 2)
+    assert (sweep_of(engine, training).state, states(engine, training)) == ("queued", ["waiting"])
 
 
 def test_tables_of_a_newer_version_are_left_alone(engine: Engine) -> None:
