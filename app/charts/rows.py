@@ -73,8 +73,14 @@ class TrialRow(NamedTuple):
     error: str | None = None  # why it failed
     circumstances: Mapping[str, Any] | None = None  # what a timing was measured under
     started_at: datetime | None = None  # of its last attempt
+    epochs_copied: int = 0  # of those that are recorded: trained by another trial
     values: Sequence[float] = ()  # one for each of several objectives
     stds: Sequence[float | None] = ()  # their sample standard deviations
+
+    @property
+    def epochs_trained(self) -> int:
+        """Those that it was trained for itself, summed over its runs."""
+        return self.epochs - self.epochs_copied
 
 
 class EpochRow(NamedTuple):

@@ -50,7 +50,7 @@ def read_search(data: SweepData, repetition: int) -> Search | None:
         if not path or value > path[-1][1]:
             path.append((seconds, value))
     last = max(trial.finished_at for trial in ended if trial.finished_at is not None)
-    epochs = sum(trial.epochs for trial in data.trials)
+    epochs = sum(trial.epochs_trained for trial in data.trials)
     return Search(repetition, path[-1][1], epochs, (last - start).total_seconds(), len(ended), path)
 
 

@@ -142,11 +142,11 @@ def trial_rows(
         runs_by_trial[trial_id].append(RunRow(seed, run_value, error))
     # a column at a time, without a loop in Python over each trial
     trial_ids, params_texts, *columns = zip(*rows, strict=True)
-    number, state, value, std, finished_at, epochs, configuration, excluded, errors, facts_texts, starts = columns
+    number, state, value, std, finished_at, epochs, configuration, excluded, errors, facts_texts, *further = columns
     params = map(from_json, params_texts)  # json.loads takes twice as long
     runs_of_trials = (tuple(runs_by_trial.get(trial_id, ())) for trial_id in trial_ids)
     circumstances = (from_json(facts_text) if facts_text else None for facts_text in facts_texts)
-    facts = (finished_at, epochs, configuration, excluded, errors, circumstances, starts)
+    facts = (finished_at, epochs, configuration, excluded, errors, circumstances, *further)
     return list(map(TrialRow, number, state, params, value, std, runs_of_trials, *facts))
 
 
@@ -189,10 +189,21 @@ def _read(session: Session, statement: str, parameters: Mapping[str, object]) ->
         return cast(list[tuple[Any, ...]], cursor.fetchall())
 
 
+# Copied are all epochs of a trial that took over another one's result, and those of the trial that it goes on from: but
+# where that one's checkpoint was gone it began anew, and its first epoch took another time.
 _TRIALS_WHERE = """
     SELECT t.id, coalesce(CAST(t.params AS text), '{{}}'), t.number, CAST(t.state AS text), t.value, t.std,
            t.finished_at, t.epochs_done, t.configuration, t.excluded, t.error, CAST(t.circumstances AS text),
-           t.started_at
+           t.started_at, CASE
+               WHEN t.continued_from IS NOT NULL THEN coalesce((
+                   SELECT s.epochs_done FROM trials s
+                   JOIN epochs e ON e.trial_id = s.id AND e.seed = s.first_seed AND e.epoch = 1
+                   JOIN epochs c ON c.trial_id = t.id AND c.seed = s.first_seed AND c.epoch = 1
+                   WHERE s.sweep_id = t.sweep_id AND s.number = t.continued_from AND c.seconds = e.seconds
+               ), 0)
+               WHEN t.state = 'complete' AND t.reason LIKE 'same configuration as trial %%' THEN t.epochs_done
+               ELSE 0
+           END
     FROM trials t
     WHERE {where} AND (%(excluded)s OR NOT t.excluded) AND t.state <> 'infeasible' ORDER BY t.number
 """

@@ -97,7 +97,7 @@ def _spent(sweep: SweepRow, ended_trials: Sequence[TrialRow], x: Spent) -> list[
     if x == "trials":
         return [float(count + 1) for count in range(len(ended_trials))]
     if x == "epochs":
-        return [float(total) for total in accumulate(trial.epochs for trial in ended_trials)]
+        return [float(total) for total in accumulate(trial.epochs_trained for trial in ended_trials)]
     times = [trial.finished_at for trial in ended_trials if trial.finished_at is not None]
     start = sweep.started_at or min(times, default=None)
     return [max((time - start).total_seconds(), 0.0) for time in times] if start else []

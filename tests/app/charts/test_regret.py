@@ -34,6 +34,14 @@ def test_each_new_best_is_a_step_at_what_was_spent_until_then() -> None:
     assert steps("trials") == [(1.0, 0.5, 1), (4.0, 0.9, 0)]
 
 
+def test_what_another_trial_was_trained_for_is_spent_once() -> None:
+    """A trial that goes on has that one's epochs too, and a copy has no others."""
+    longer = at(complete(6, {}, 0.95), 50, 25)._replace(epochs_copied=10)
+    copy = at(complete(7, {}, 0.9), 60, 10)._replace(epochs_copied=10)
+    data = regret_data(SWEEP, [*TRIALS, longer, copy], RegretOptions("epochs"))
+    assert (data.steps[-1], data.end) == ((50.0, 0.95, 6), 50.0)
+
+
 def test_the_line_goes_on_to_where_the_sweep_is() -> None:
     """The last trial ended after 40 seconds and 35 epochs and bettered nothing."""
     assert regret_data(SWEEP, TRIALS, RegretOptions("epochs")).end == 35.0

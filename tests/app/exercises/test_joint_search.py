@@ -111,6 +111,14 @@ def test_a_search_is_its_best_so_far() -> None:
     assert [search.seconds_to(value) for value in (0.41, 0.6)] == [5.0, None]
 
 
+def test_a_search_has_trained_no_copies() -> None:
+    """What a trial took over of another one cost nothing."""
+    copy = trial(1, 5, 0.5)._replace(epochs_copied=3)
+    search = read_search(SweepData(ROW, [trial(0, 4, 0.5), copy]), 0)
+    assert search is not None
+    assert search.epochs == 3
+
+
 def test_each_method_has_its_mean_and_its_repetitions() -> None:
     """Four methods, two faint lines and a bold one each, on either axis."""
     for spent in ("seconds", "epochs"):

@@ -16,6 +16,7 @@ from app.db.engine import transaction
 from app.db.tables import Trial
 from app.domain.states import SweepState, TrialState
 from app.lifecycle import sweep_row
+from app.queries import chart_rows
 from app.queue.claims import ClaimedTrial
 from app.search import assignment, history, proposals
 from app.search.ask_ahead import waiting_without_params
@@ -29,6 +30,7 @@ from tests.support.queue_examples import (
     finish,
     let_lapse,
     new_worker,
+    record,
     runs_of,
     states,
     success,
@@ -168,6 +170,7 @@ def test_repeats_take_over_results(engine: Engine) -> None:
     claimed_trials = filled(engine, sweep, worker)
     assert 1 <= len(claimed_trials) <= 4  # the twins of what trains wait for it
     assert claim(engine, new_worker(engine)) == []
+    record(engine, sweep, [trial.lease for trial in claimed_trials])
     finish(
         engine,
         sweep,
@@ -176,6 +179,10 @@ def test_repeats_take_over_results(engine: Engine) -> None:
     )
     finish_all(engine, sweep)
     trials = trials_of(engine, sweep)
+    with transaction(engine) as session:
+        copied = {row.number: row.epochs_copied for row in chart_rows.trial_rows(session, sweep)}
+    assert sum(copied.values()) >= 1
+    assert copied == {trial.number: 0 if trial.reason is None else trial.epochs_done for trial in trials}
     first = {}
     for trial in sorted(trials, key=lambda trial: trial.reason is not None):
         assert (trial.state, trial.first_seed) == (TrialState.complete, 0)

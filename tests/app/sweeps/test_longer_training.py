@@ -10,6 +10,7 @@ from app import queue
 from app.db.engine import transaction
 from app.domain.states import SweepState
 from app.lifecycle import checkpoint_retention
+from app.queries import chart_rows
 from app.queue.legs import TrialCheckpoint
 from app.queue.progress import TrialResult
 from app.search.history import observations
@@ -76,6 +77,22 @@ def test_a_call_that_is_repeated_queues_nothing(client: TestClient, engine: Engi
     sweep = finished(engine, 0.5)
     assert [go_on(client, sweep, 0, epochs).status_code for epochs in (5, 5, 6)] == [201, 200, 201]
     assert [trial.continued_from for trial in trials_of(engine, sweep)] == [None, 0, 0]
+
+
+def test_charts_know_which_epochs_were_copied(client: TestClient, engine: Engine) -> None:
+    """Those of the trial that it goes on from; none where that one's checkpoint is gone and it begins anew."""
+    sweep, worker = finished(engine, 0.1, 0.9, 0.8, 0.7), new_worker(engine)
+    for number in (1, 0):
+        assert go_on(client, sweep, number).is_success
+    longer, anew = claim(engine, worker, max_trials=1), claim(engine, worker, max_trials=1)
+    with transaction(engine) as session:
+        session.execute(text("UPDATE epochs SET seconds = 0.2"))  # what is recorded from here on took another time
+    for trial in (*longer, *anew):
+        for epoch in range(trial.epochs_trained + 1, 6):
+            record(engine, sweep, [trial.lease], epoch)
+    with transaction(engine) as session:
+        rows = {row.number: (row.epochs, row.epochs_copied) for row in chart_rows.trial_rows(session, sweep)}
+    assert rows == {0: (2, 0), 1: (2, 0), 2: (2, 0), 3: (2, 0), 4: (5, 2), 5: (5, 0)}
 
 
 def test_one_that_was_cancelled_is_to_be_retried(client: TestClient, engine: Engine) -> None:
