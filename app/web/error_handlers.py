@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -113,9 +113,16 @@ def _what_is_right(finding: Mapping[str, Any]) -> str:
         "union_tag_invalid": f"must be one of {context.get('expected_tags')}, not {context.get('tag')!r}",
         "union_tag_not_found": 'needs a name: write \'tpe\', or {"name": "tpe", ...} with options',
         "json_invalid": f"the body is no JSON: {context.get('error')}",
-        "model_attributes_type": "the body must be a JSON object, sent with Content-Type: application/json",
+        "model_attributes_type": _no_object(finding["loc"], value),
     }
     return sentences.get(finding["type"]) or plain_sentence(finding["msg"])
+
+
+def _no_object(path: Sequence[str | int], value: str) -> str:
+    """Says that an object is wanted: of the whole body, whose type may be sent wrongly, or of one of its fields."""
+    if tuple(path) in {(), ("body",)}:
+        return "the body must be a JSON object, sent with Content-Type: application/json"
+    return f"must be a JSON object, not {value}"
 
 
 def _as_json(value: object) -> str:

@@ -89,7 +89,7 @@ def _body(slider: Slider, run: ExerciseRun, values: list[object]) -> SweepCreate
     kinds = {is_number(value) for value in slider.values}
     if is_number(values[-1]) not in kinds:
         example = slider.values[len(slider.values) // 2]
-        message = f"must be a {slider.hyperparameter} such as {label(example)}, not {values[-1]!r}"
+        message = f"must be a value of {slider.hyperparameter} such as {label(example)}, not {values[-1]!r}"
         raise InvalidError(f"The value {message}.", [FieldError(("value",), message)])
     space = body["space"] | {slider.hyperparameter: values}
     name = f"Exercise {run.exercise}: tried by hand ({run.preset})"

@@ -83,3 +83,12 @@ def test_a_body_that_is_announced_too_large_is_no_bug(client: TestClient, caplog
     answer = client.request("OPTIONS", "/workers", headers={"Content-Length": "99999999999"})
     assert answer.status_code == 413
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_a_field_that_wants_an_object_says_so(client: TestClient) -> None:
+    """Of the field, not of the whole body and how it was sent."""
+    body = {"name": "x", "dataset": "digits", "space": {"epochs": 1}, "sampler": "random", "n_trials": 1}
+    errors = client.post("/api/v1/sweeps", json=body | {"warm_start": "1"}).json()["errors"]
+    assert errors == [{"loc": ["warm_start"], "msg": 'must be a JSON object, not "1"'}]
+    errors = client.post("/api/v1/sweeps", json="1").json()["errors"]
+    assert "the body must be a JSON object" in errors[0]["msg"]
