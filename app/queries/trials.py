@@ -1,9 +1,9 @@
 """Trials as the API shows them, with their runs and learning curves."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from app import schemas
@@ -12,6 +12,8 @@ from app.domain.states import TrialState
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.queries import statements
+
+Point = TypeVar("Point", Epoch, Diagnostics)  # of one run, after one epoch
 
 
 def list_trials(
@@ -78,9 +80,8 @@ def list_epochs(
     """The learning curves of a trial, run by run, `after` the first so many points. Raises NotFoundError."""
     trial = sweep_row.get_trial(session, sweep_id, number)
     query = select(Epoch).where(Epoch.trial_id == trial.id).order_by(Epoch.seed, Epoch.epoch)
-    points = session.scalars(query.offset(after).limit(limit + 1)).all()
-    next_cursor = str(after + limit) if len(points) > limit else None
-    return schemas.Page(items=[schemas.EpochOut.model_validate(point) for point in points[:limit]], next=next_cursor)
+    points, next_cursor = _page_of(session, query, limit, after)
+    return schemas.Page(items=[schemas.EpochOut.model_validate(point) for point in points], next=next_cursor)
 
 
 def list_diagnostics(
@@ -89,9 +90,14 @@ def list_diagnostics(
     """The diagnostics of a trial, run by run, `after` the first so many. Raises NotFoundError."""
     trial = sweep_row.get_trial(session, sweep_id, number)
     query = select(Diagnostics).where(Diagnostics.trial_id == trial.id).order_by(Diagnostics.seed, Diagnostics.epoch)
+    rows, next_cursor = _page_of(session, query, limit, after)
+    return schemas.Page(items=[schemas.DiagnosticsOut.model_validate(row) for row in rows], next=next_cursor)
+
+
+def _page_of(session: Session, query: Select[Point], limit: int, after: int) -> tuple[Sequence[Point], str | None]:
+    """`limit` rows behind the first `after`, and the cursor of the next page where there is one."""
     rows = session.scalars(query.offset(after).limit(limit + 1)).all()
-    next_cursor = str(after + limit) if len(rows) > limit else None
-    return schemas.Page(items=[schemas.DiagnosticsOut.model_validate(row) for row in rows[:limit]], next=next_cursor)
+    return rows[:limit], str(after + limit) if len(rows) > limit else None
 
 
 _SORTABLE = {
