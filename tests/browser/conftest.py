@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
+from sqlalchemy import Engine
 
 from app.config import Settings
+from app.db.engine import connect
 from app.service.up import Service
 from tests.conftest import new_database
 
@@ -47,6 +49,14 @@ def shared_server(shared_settings: Settings) -> Iterator[str]:
     """The URL of that server."""
     with Service(shared_settings) as service:
         yield service.url
+
+
+@pytest.fixture(scope="session")
+def shared_engine(shared_settings: Settings) -> Iterator[Engine]:
+    """A way into that server's database."""
+    engine = connect(str(shared_settings.database_url))
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

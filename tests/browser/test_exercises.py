@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2 as httpx
@@ -13,8 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 
-from app.config import Settings
-from app.db.engine import connect, transaction
+from app.db.engine import transaction
 from app.db.tables import ExerciseRun
 from app.exercises.registry import EXERCISES
 from app.lifecycle import sweep_row
@@ -36,13 +34,6 @@ def server(shared_server: str) -> str:
     return shared_server
 
 
-@pytest.fixture(scope="module")
-def engine(shared_settings: Settings) -> Iterator[Engine]:
-    engine = connect(str(shared_settings.database_url))
-    yield engine
-    engine.dispose()
-
-
 def ended_run(server: str, engine: Engine, preset: str) -> int:
     """The id of a run of exercise 1 that was trained in a moment."""
     body = {"name": f"Exercise 1 ({preset})", "dataset": "digits", "space": {"hidden_units": [1, 8], "epochs": 1}}
@@ -58,9 +49,9 @@ def ended_run(server: str, engine: Engine, preset: str) -> int:
     return run_id
 
 
-def test_every_run_of_an_exercise_stays_in_reach(page: Page, server: str, engine: Engine) -> None:
+def test_every_run_of_an_exercise_stays_in_reach(page: Page, server: str, shared_engine: Engine) -> None:
     """The full one is shown though a quick one came later; each has its tab, its charts and its report."""
-    full, quick = (ended_run(server, engine, preset) for preset in ("full", "quick"))
+    full, quick = (ended_run(server, shared_engine, preset) for preset in ("full", "quick"))
     listed = httpx.get(f"{server}/api/v1/exercises/1/runs").json()["items"]
     assert [(run["id"], run["preset"], run["state"]) for run in listed] == [
         (quick, "quick", "completed"),
@@ -82,9 +73,9 @@ def test_every_run_of_an_exercise_stays_in_reach(page: Page, server: str, engine
         assert all(fact in report for fact in (preset, f"(run {run} of exercise 1)", "torch", "UTC", "Machine"))
 
 
-def test_a_reader_tries_one_more_network(page: Page, server: str, engine: Engine) -> None:
+def test_a_reader_tries_one_more_network(page: Page, server: str, shared_engine: Engine) -> None:
     """The slider names its value, and the trained network is added to the list and to the chart."""
-    run = ended_run(server, engine, "quick")
+    run = ended_run(server, shared_engine, "quick")
     page.goto(f"/exercises/1?run={run}")
     slider = page.get_by_role("slider", name="hidden_units")
     slider.fill("0")
@@ -106,10 +97,10 @@ def test_the_notebook_has_a_cell_for_each_exercise_and_no_outputs() -> None:
     assert all(not cell.get("outputs") for cell in cells)
 
 
-def test_the_notebook_shows_answers_and_charts(server: str, engine: Engine, tmp_path: Path) -> None:
+def test_the_notebook_shows_answers_and_charts(server: str, shared_engine: Engine, tmp_path: Path) -> None:
     """Exercise 1 was run before; of the others a run was cancelled, which is shown as it is."""
-    ended_run(server, engine, "quick")
-    with transaction(engine) as session:
+    ended_run(server, shared_engine, "quick")
+    with transaction(shared_engine) as session:
         for number in EXERCISES:
             if number != 1:
                 for sweep in runs.sweeps_of(session, runs.start(session, number, "quick")):

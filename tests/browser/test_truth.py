@@ -1,7 +1,6 @@
 """What pages say is so: each test looks at a sweep's page and compares it with what was measured."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2 as httpx
@@ -9,8 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import Engine, text
 
-from app.config import Settings
-from app.db.engine import connect, transaction
+from app.db.engine import transaction
 from app.schemas import SweepCreate
 from tests.support.sweep_pages import BODY, LONG, expect_state, is_same_document, mark_document, post
 from tests.support.waiting import wait_until
@@ -50,13 +48,6 @@ FULL_BODY = SAMPLED | {
 def server(shared_server: str) -> str:
     """The one for all tests of this module, which name the sweeps that they post."""
     return shared_server
-
-
-@pytest.fixture(scope="module")
-def engine(shared_settings: Settings) -> Iterator[Engine]:
-    engine = connect(str(shared_settings.database_url))
-    yield engine
-    engine.dispose()
 
 
 def sweep_of(server: str, path: str) -> dict[str, Any]:
@@ -222,7 +213,7 @@ def test_the_time_left_is_the_least_and_says_of_what(page: Page, server: str) ->
     httpx.post(f"{server}/api/v1{path}/cancel")
 
 
-def test_what_diverged_is_not_offered_to_be_retried(page: Page, server: str, engine: Engine) -> None:
+def test_what_diverged_is_not_offered_to_be_retried(page: Page, server: str, shared_engine: Engine) -> None:
     """With the same seeds it would diverge again; a trial whose workers were lost is offered, and trained anew."""
     space = {"learning_rate": [0.1, 0.2, 1e6], "hidden_units": 16, "depth": 2, "epochs": 3}
     path = finished(server, BODY | {"name": "too fast", "space": space, "seeds": 1})
@@ -230,7 +221,7 @@ def test_what_diverged_is_not_offered_to_be_retried(page: Page, server: str, eng
     page.locator("#toggle-2").click()
     expect(page.locator("#runs-2")).to_contain_text("diverged")
     expect(page.get_by_role("button", name="Retry")).to_have_count(0)
-    with transaction(engine) as session:
+    with transaction(shared_engine) as session:
         lost = "UPDATE trials SET state = 'failed', value = NULL, std = NULL, error = 'its worker was lost three times'"
         runs = "DELETE FROM runs WHERE trial_id IN (SELECT id FROM trials WHERE sweep_id = :id AND number = 0)"
         parameters = {"id": int(path.split("/")[-1])}
