@@ -13,7 +13,7 @@ from app.exercises.answers.comparison import Comparison, compare, points, verdic
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.levels import Level, best_level, levels, sound
 from app.exercises.answers.wording import count_text, judged_on, losses, recipe, runs_of, spread
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData, chart_of
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData, chart_of, training_body
 from app.exercises.figures import LevelLine, levels_figure
 
 RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
@@ -47,22 +47,13 @@ class Tuned(NamedTuple):
 
 def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
     """One grid of activations and rates, in which the one rate for all is a column."""
-    body = {
-        "name": f"Exercise 8: activation functions ({preset})",
-        "dataset": "fashion_mnist",
-        "space": {
-            "activation": list(ACTIVATIONS),
-            "learning_rate": list(RATES),
-            "hidden_units": UNITS[preset],
-            "epochs": EPOCHS[preset],
-            "batch_size": 256,
-        },
-        "sampler": "grid",
-        "seeds": SEEDS[preset],
-        "split": "holdout",
-        "objective": {"metric": "val_accuracy", "direction": "maximize"},
+    space = {
+        "activation": list(ACTIVATIONS),
+        "learning_rate": list(RATES),
+        "hidden_units": UNITS[preset],
+        "epochs": EPOCHS[preset],
     }
-    return {SWEEP: body}
+    return {SWEEP: training_body(8, "activation functions", preset, space, SEEDS[preset])}
 
 
 def answer(measurements: Measurements) -> Answer | None:

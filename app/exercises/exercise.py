@@ -16,6 +16,25 @@ Needs = Literal["epochs", "diagnostics"]
 SOURCE = "Dive into Deep Learning, section 5.2.4"
 
 
+def training_body(
+    number: int, what: str, preset: Preset, space: Mapping[str, Any], seeds: int, **options: Any
+) -> dict[str, Any]:
+    """The body of an exercise's sweep that trains on Fashion-MNIST: a grid for the best validation accuracy.
+
+    `options` are further fields of the body, or others than these.
+    """
+    return {
+        "name": f"Exercise {number}: {what} ({preset})",
+        "dataset": "fashion_mnist",
+        "space": {**space, "batch_size": 256},
+        "sampler": "grid",
+        "seeds": seeds,
+        "split": "holdout",
+        "objective": {"metric": "val_accuracy", "direction": "maximize"},
+        **options,
+    }
+
+
 @dataclass(frozen=True)
 class SweepData:
     """What one sweep of a run has measured so far."""

@@ -15,7 +15,7 @@ from app.exercises.answers.comparison import Comparison, compare, points, verdic
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.levels import Level, best_level, levels, levels_at, sound, wins
 from app.exercises.answers.wording import chance, judged_on, losses, recipe, runs_of, share, spread
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData, chart_of
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData, chart_of, training_body
 from app.exercises.figures import LevelLine, levels_figure
 
 UNITS = {"quick": 128, "full": 256}
@@ -44,22 +44,13 @@ def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
     width = UNITS[preset]
     equal_width = [[width] * depth for depth in range(DEPTHS[preset] + 1)]
     equal_size = [[equal_size_width(width, depth)] * depth for depth in range(2, DEPTHS[preset] + 1)]
-    body = {
-        "name": f"Exercise 2: hidden layers ({preset})",
-        "dataset": "fashion_mnist",
-        "space": {
-            "hidden_layers": [*equal_width, *equal_size],
-            "initialization": ["default", SCRATCH],
-            "learning_rate": 0.1,
-            "epochs": EPOCHS[preset],
-            "batch_size": 256,
-        },
-        "sampler": "grid",
-        "seeds": SEEDS[preset],
-        "split": "holdout",
-        "objective": {"metric": "val_accuracy", "direction": "maximize"},
+    space = {
+        "hidden_layers": [*equal_width, *equal_size],
+        "initialization": ["default", SCRATCH],
+        "learning_rate": 0.1,
+        "epochs": EPOCHS[preset],
     }
-    return {SWEEP: body}
+    return {SWEEP: training_body(2, "hidden layers", preset, space, SEEDS[preset])}
 
 
 def equal_size_width(width: int, depth: int) -> int:

@@ -12,7 +12,16 @@ from app.exercises.answers.comparison import compare, points, verdict
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.levels import Level, best_level, levels, levels_at, sound, wins
 from app.exercises.answers.wording import chance, count_text, judged_on, losses, recipe, runs_of, share, spread
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, SweepData, chart_of
+from app.exercises.exercise import (
+    Exercise,
+    ExerciseChart,
+    Measurements,
+    Preset,
+    Slider,
+    SweepData,
+    chart_of,
+    training_body,
+)
 
 WIDTHS = {"quick": (1, 4, 16, 64, 256), "full": tuple(2**k for k in range(11))}
 EPOCHS = {"quick": 5, "full": 10}
@@ -28,18 +37,8 @@ def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
         "hidden_units": list(WIDTHS[preset]),
         "learning_rate": 0.1,
         "epochs": EPOCHS[preset],
-        "batch_size": 256,
     }
-    body = {
-        "name": f"Exercise 1: hidden units ({preset})",
-        "dataset": "fashion_mnist",
-        "space": space,
-        "sampler": "grid",
-        "seeds": SEEDS,
-        "split": "holdout",
-        "objective": {"metric": "val_accuracy", "direction": "maximize"},
-    }
-    return {SWEEP: body}
+    return {SWEEP: training_body(1, "hidden units", preset, space, SEEDS)}
 
 
 def answer(measurements: Measurements) -> Answer | None:

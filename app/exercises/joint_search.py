@@ -15,7 +15,7 @@ from app.exercises.answers.comparison import compare, size
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.levels import Level
 from app.exercises.answers.wording import judged_on, spread
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData, training_body
 from app.exercises.searches import Search, read_search, searches_figure
 
 HALVING = "TPE with halving"
@@ -52,19 +52,11 @@ def name_of(method: str, repetition: int) -> str:
 
 
 def _body(preset: Preset, method: str, repetition: int) -> dict[str, Any]:
-    fixed = {"epochs": EPOCHS[preset], "batch_size": 256}
     ranges = {"learning_rate": {"low": 0.01, "high": 1.0, "log": True}, **RANGES[preset]}
-    body = {
-        "name": f"Exercise 5: {method}, repetition {repetition + 1} ({preset})",
-        "dataset": "fashion_mnist",
-        "space": (GRID[preset] if method == "grid" else ranges) | fixed,
-        "seeds": 1,
-        "seed": repetition,
-        "split": "holdout",
-        "objective": {"metric": "val_accuracy", "direction": "maximize"},
-    }
+    space = (GRID[preset] if method == "grid" else ranges) | {"epochs": EPOCHS[preset]}
+    body = training_body(5, f"{method}, repetition {repetition + 1}", preset, space, 1, seed=repetition)
     if method == "grid":
-        return body | {"sampler": "grid"}
+        return body
     if method == "random":
         return body | {"sampler": "random", "n_trials": TRIALS[preset]}
     sampler = {"name": "tpe", "n_startup_trials": STARTUP_TRIALS[preset]}

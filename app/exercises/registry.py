@@ -6,11 +6,11 @@ from app.exercises.exercise import Exercise
 from app.exercises.hidden_layers import HIDDEN_LAYERS
 from app.exercises.hidden_units import HIDDEN_UNITS
 from app.exercises.implementations import IMPLEMENTATIONS
-from app.exercises.initializations import INITIALIZATION
+from app.exercises.initializations.exercise import INITIALIZATION
 from app.exercises.joint_search import JOINT_SEARCH
-from app.exercises.learning_rate import LEARNING_RATE
+from app.exercises.learning_rate.exercise import LEARNING_RATE
 from app.exercises.matrix_products import MATRIX_PRODUCTS
-from app.exercises.one_neuron import ONE_NEURON
+from app.exercises.one_neuron.exercise import ONE_NEURON
 
 _ALL = (
     HIDDEN_UNITS,

@@ -11,7 +11,8 @@ from app.charts.rows import Axis, DiagnosticsRow, EpochRow, RunRow, SweepRow, Tr
 from app.domain.objectives import Objective
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.exercise import Preset, SweepData
-from app.exercises.initializations import NAMED, SCALES, answer, sweeps
+from app.exercises.initializations.exercise import answer, sweeps
+from app.exercises.initializations.starts import NAMED, SCALES
 from tests.support.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 

@@ -8,15 +8,9 @@ from app.charts.rows import Axis, EpochRow, RunRow, SweepRow, TrialRow
 from app.domain.objectives import Objective
 from app.exercises.answers.finding import Answer
 from app.exercises.exercise import SweepData
-from app.exercises.learning_rate import (
-    SWEEP,
-    answer,
-    budgets,
-    close_figure,
-    optimum_figure,
-    rate_figure,
-    rates_by_epochs,
-)
+from app.exercises.learning_rate.exercise import answer
+from app.exercises.learning_rate.figures import close_figure, optimum_figure, rate_figure
+from app.exercises.learning_rate.rates import SWEEP, budgets, rates_by_epochs
 from tests.support.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 

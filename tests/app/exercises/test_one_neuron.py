@@ -12,7 +12,9 @@ from app.exercises.answers.diagnosed import diagnosed_runs
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.shares import share_interval
 from app.exercises.exercise import SweepData
-from app.exercises.one_neuron import ALONE, MIDDLE_90, MIDDLE_HALF, ONE, WIDTHS, answer, outcome, overlapping_pairs
+from app.exercises.one_neuron.exercise import answer
+from app.exercises.one_neuron.findings import overlapping_pairs
+from app.exercises.one_neuron.networks import ALONE, MIDDLE_90, MIDDLE_HALF, ONE, WIDTHS, outcome
 from tests.support.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 

@@ -1,0 +1,107 @@
+"""Exercise 9: whether it matters how weights are initialized, at which depth, and after how many epochs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.configuration import INITIALIZATIONS
+from app.exercises.answers.finding import Answer
+from app.exercises.answers.levels import levels
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, training_body
+from app.exercises.initializations.figures import accuracy_figure, deep_chart, scales_figure, table_rows
+from app.exercises.initializations.findings import (
+    caveats,
+    certainty,
+    difference_findings,
+    first_pass_findings,
+    first_sentence,
+    scale_findings,
+    zeros_findings,
+)
+from app.exercises.initializations.starts import (
+    DEFAULT,
+    DEPTHS,
+    EPOCHS,
+    HEADER,
+    NAMED,
+    SCALES,
+    SEEDS,
+    STDS,
+    UNITS,
+    Start,
+    comparisons_with_default,
+    depths_of,
+    named_start,
+)
+
+
+def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
+    """All initializations as they are, and the normal one in four scales, each in a shallow and a deep network."""
+    return {
+        NAMED: _body(preset, "initializations", {"initialization": list(INITIALIZATIONS)}),
+        SCALES: _body(preset, "scales", {"initialization": "normal", "init_std": list(STDS)}),
+    }
+
+
+def _body(preset: Preset, name: str, weights: Mapping[str, Any]) -> dict[str, Any]:
+    space = {
+        "hidden_layers": [[UNITS[preset]] * depth for depth in DEPTHS],
+        **weights,
+        "learning_rate": 0.1,
+        "epochs": EPOCHS[preset],
+    }
+    return training_body(9, name, preset, space, SEEDS[preset], diagnostics=True)
+
+
+def answer(measurements: Measurements) -> Answer | None:
+    """Which initializations differ clearly from the default, at which depth, and what the first pass says of it."""
+    data, scales = measurements[NAMED], measurements[SCALES]
+    starts = levels(data.trials, named_start)
+    depths = [depth for depth in depths_of(starts) if Start(depth, DEFAULT) in starts]
+    if not any(comparisons_with_default(starts, depth) for depth in depths):
+        return None
+    return Answer(
+        sentence=first_sentence(data, starts, depths),
+        findings=[
+            *(finding for depth in reversed(depths) for finding in difference_findings(data, starts, depth)),
+            *first_pass_findings(measurements),
+            *zeros_findings(data),
+            *(finding for depth in depths for finding in scale_findings(scales, depth)),
+        ],
+        certainty=certainty(starts, depths),
+        caveats=caveats(measurements, starts),
+        header=HEADER,
+        rows=[row for item in (data, scales) for row in table_rows(item)],
+    )
+
+
+INITIALIZATION = Exercise(
+    number=9,
+    title="Initializations",
+    question="Try different schemes for initializing the weights. Does it matter?",
+    parts=("Accuracy with each initialization", "Whether it matters"),
+    sweeps=sweeps,
+    charts=(
+        ExerciseChart("accuracy", "Accuracy by initialization", accuracy_figure),
+        ExerciseChart("scales", "Accuracy by the scale of normal weights", scales_figure),
+        ExerciseChart(
+            "activations",
+            "Activations before the first step, deep networks",
+            deep_chart(NAMED, "diagnostics", measure="activations", epoch="0"),
+        ),
+        ExerciseChart(
+            "gradients",
+            "Gradients before the first step, deep networks",
+            deep_chart(NAMED, "diagnostics", measure="gradients", epoch="0"),
+        ),
+        ExerciseChart(
+            "scale-activations",
+            "Activations before the first step, by scale",
+            deep_chart(SCALES, "diagnostics", measure="activations", epoch="0"),
+        ),
+        ExerciseChart("curves", "Learning curves, deep networks", deep_chart(NAMED, "curves")),
+    ),
+    answer=answer,
+    subset="64 of 128 units a layer, 3 of 10 epochs, 3 of 5 seeds; all initializations",
+    whole="10 initializations and 4 scales in networks of 1 and 4 hidden layers of 128 units, 10 epochs, 5 seeds",
+    needs=frozenset({"epochs", "diagnostics"}),
+)

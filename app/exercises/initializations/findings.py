@@ -1,0 +1,184 @@
+"""What the runs of different starts show: the differences from the default, and the first pass"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from app.domain.formatting import plural
+from app.exercises.answers.comparison import Comparison, compare, points, signed, verdict
+from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs
+from app.exercises.answers.finding import Finding
+from app.exercises.answers.levels import best_level, levels
+from app.exercises.answers.shares import share_interval
+from app.exercises.answers.wording import chance, judged_on, losses, recipe, share, spread
+from app.exercises.exercise import Measurements, SweepData
+from app.exercises.initializations.starts import (
+    DEFAULT,
+    NAMED,
+    ZEROS,
+    Start,
+    Starts,
+    comparisons_with_default,
+    scaled_start,
+    starts_at,
+)
+
+
+def first_sentence(data: SweepData, starts: Starts, depths: Sequence[int]) -> str:
+    parts = []
+    for depth in depths:
+        comparisons = comparisons_with_default(starts, depth)
+        clear = [comparison.difference.estimate for comparison in comparisons.values() if comparison.is_clear]
+        better, worse = sum(estimate > 0 for estimate in clear), sum(estimate < 0 for estimate in clear)
+        means = [starts[Start(depth, name)].mean for name in (DEFAULT, *comparisons)]
+        parts.append(
+            f"with {plural(depth, 'hidden layer')} {better or 'none'} of {len(comparisons)} initializations "
+            f"{'does' if better == 1 else 'do'} clearly better than the default and {worse or 'none'} clearly worse "
+            f"(means {min(means):.4f} to {max(means):.4f})"
+        )
+    return f"After {_circumstances(data, starts)}, zeros left out: {'; '.join(parts)}."
+
+
+def _circumstances(data: SweepData, starts: Starts) -> str:
+    """`10 epochs and at 5 seeds`."""
+    seeds = max((level.n for level in starts.values()), default=0)
+    epochs = max((int(str(trial.params.get("epochs", 0))) for trial in data.trials), default=0)
+    return f"{plural(epochs, 'epoch')} and at {plural(seeds, 'seed')}"
+
+
+def difference_findings(data: SweepData, starts: Starts, depth: int) -> list[Finding]:
+    """Which initializations differ from the default after the last epoch, and how many after the first."""
+    comparisons = comparisons_with_default(starts, depth)
+    if not comparisons:
+        return []
+    clear = {name: comparison for name, comparison in comparisons.items() if comparison.is_clear}
+    worse = {name: item for name, item in clear.items() if item.difference.estimate < 0}
+    better = {name: item for name, item in clear.items() if name not in worse}
+    unclear = {name: item for name, item in comparisons.items() if name not in clear}
+    seeds = max(comparison.difference.n for comparison in comparisons.values())
+    early = comparisons_with_default(starts_at(data, 1), depth).values()
+    texts = [
+        f"With {plural(depth, 'hidden layer')}, against the default ({spread(starts[Start(depth, DEFAULT)])}), in "
+        "percentage points with 95 % intervals, after the last epoch.",
+        f"Clearly better: {_differences(better)}." if better else "",
+        f"Clearly worse: {_differences(worse)}." if worse else "",
+        f"Not clear at {plural(seeds, 'seed')}: {_differences(unclear)}." if unclear else "",
+        f"After the first epoch {sum(item.is_clear for item in early) or 'none'} of {len(early)} differ clearly.",
+    ]
+    name, settings = f"differ_at_depth_{depth}", {"depth": depth}
+    return [Finding(name, " ".join(filter(None, texts)), len(clear), None, seeds, "initializations", settings)]
+
+
+def _differences(comparisons: Mapping[str, Comparison]) -> str:
+    """`normal −71.30 (−75.20 to −67.40), uniform −4.10 (−5.90 to −2.30)`, the largest first."""
+    ordered = sorted(comparisons.items(), key=lambda item: -abs(item[1].difference.estimate))
+    return ", ".join(f"{name} {_points(item)}" for name, item in ordered)
+
+
+def _points(comparison: Comparison) -> str:
+    estimate, interval = comparison.difference.estimate, comparison.difference.interval
+    bounds = f" ({signed(100 * interval[0])} to {signed(100 * interval[1])})" if interval else " (one seed)"
+    return f"{signed(100 * estimate)}{bounds}"
+
+
+def first_pass_findings(measurements: Measurements) -> list[Finding]:
+    """What the first pass has measured in runs that stayed at chance and in those that learned, zeros left out."""
+    runs = [
+        (data, run)
+        for data in measurements.values()
+        for run in diagnosed_runs(data)
+        if run.trial.params.get("initialization") != ZEROS
+    ]
+    stuck = gradients(run for data, run in runs if run.value < chance(data.sweep))
+    learning = gradients(run for data, run in runs if run.value >= chance(data.sweep))
+    if not stuck or not learning:
+        return []
+    below = sum(gradient < min(learning) for gradient in stuck)
+    text = (
+        f"Before the first step the gradient by the first layer's weights is {_range(stuck)} in the "
+        f"{plural(len(stuck), 'run')} that stayed at chance, and {_range(learning)} in the {len(learning)} that "
+        f"learned (root mean squares): {share(below, len(stuck))} at chance began below all that learned."
+    )
+    interval = share_interval(below, len(stuck))
+    return [Finding("began_below", text, below / len(stuck), interval, len(stuck), "share of runs")]
+
+
+def _range(sizes: Sequence[float]) -> str:
+    return f"{min(sizes):.1g} to {max(sizes):.1g}"
+
+
+def gradients(runs: Iterable[DiagnosedRun]) -> list[float]:
+    """The sizes of the first layer's gradients before the first step, of those runs where it was a number."""
+    return [size for run in runs if (size := run.first.gradient_rms[0]) is not None]
+
+
+def zeros_findings(data: SweepData) -> list[Finding]:
+    """What zeros come to, and what was measured of them."""
+    runs = [run for run in diagnosed_runs(data) if run.trial.params.get("initialization") == ZEROS]
+    if not runs:
+        return []
+    at_chance = sum(run.value < chance(data.sweep) for run in runs)
+    without_gradient = sum(all(size == 0 for size in run.last.gradient_rms[:-1]) for run in runs)
+    single = sum(run.last.predicted_classes == 1 for run in runs)
+    text = (
+        f"Zeros: {share(at_chance, len(runs))} stayed at chance. After the last epoch the gradient of every hidden "
+        f"layer is exactly 0 in {share(without_gradient, len(runs))}, and {share(single, len(runs))} predicted one "
+        "class for every image."
+    )
+    interval = share_interval(at_chance, len(runs))
+    settings = {"initialization": ZEROS}
+    return [Finding("zeros_at_chance", text, at_chance / len(runs), interval, len(runs), "share of runs", settings)]
+
+
+def scale_findings(data: SweepData, depth: int) -> list[Finding]:
+    """Which scale of the normal distribution serves best at a depth, and what the others lose."""
+    scales = {start: level for start, level in levels(data.trials, scaled_start).items() if start.depth == depth}
+    best = best_level(scales)
+    compared = {
+        start.name.removeprefix("normal "): compare(level, best)
+        for start, level in scales.items()
+        if best is not None and start != best.setting
+    }
+    if best is None or not any(compared.values()):
+        return []
+    losses_text = [
+        f"{name} has {points(comparison)}, {verdict(comparison)}" for name, comparison in compared.items() if comparison
+    ]
+    diverged = sum(level.diverged for level in scales.values())
+    divergence = f" {plural(diverged, 'run')} diverged." if diverged else ""
+    best_std = best.setting.name.removeprefix("normal ")
+    text = (
+        f"With {plural(depth, 'hidden layer')} the best of {len(scales)} standard deviations is "
+        f"{best_std}: {spread(best)} ({plural(best.n, 'run')}); {'; '.join(losses_text)}.{divergence}"
+    )
+    settings = {"depth": depth, "init_std": float(best_std)}
+    name = f"best_scale_at_depth_{depth}"
+    return [Finding(name, text, best.mean, best.interval, best.n, "accuracy", settings)]
+
+
+def certainty(starts: Starts, depths: Sequence[int]) -> str:
+    best = {
+        depth: best_level({start: item for start, item in starts.items() if start.depth == depth}) for depth in depths
+    }
+    texts = [
+        f"with {plural(depth, 'hidden layer')} {level.setting.name}: {spread(level)} ({plural(level.n, 'run')})"
+        for depth, level in best.items()
+        if level is not None
+    ]
+    return (
+        f"The best means are {'; '.join(texts)}. Each difference is that of runs with equal seeds, and clear where its "
+        "95 % interval leaves out zero; the best of many is a little lucky."
+    )
+
+
+def caveats(measurements: Measurements, starts: Starts) -> list[str]:
+    data = measurements[NAMED]
+    settings = recipe(data.trials, ("epochs", "learning_rate", "batch_size"))
+    return [
+        f"ReLU networks, all trained alike{f' ({settings})' if settings else ''}: another activation, rate or "
+        "normalization may forgive more.",
+        "Each comparison has 95 % confidence by itself; among so many, some would look clear by luck.",
+        judged_on(data.sweep),
+        *losses(
+            [trial for item in measurements.values() for trial in item.trials],
+            {f"{start.name}, {plural(start.depth, 'layer')}": level for start, level in starts.items()},
+        ),
+    ]

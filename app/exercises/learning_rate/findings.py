@@ -1,0 +1,155 @@
+"""What the runs of different rates show: the best, how it moves, and from where on rates are too large"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.domain.comparisons.paired_differences import paired_difference
+from app.domain.formatting import number, plural
+from app.exercises.answers.choosing import held_out
+from app.exercises.answers.comparison import compare, points, verdict
+from app.exercises.answers.finding import Finding
+from app.exercises.answers.levels import CONFIDENCE, Level, sound, wins
+from app.exercises.answers.wording import guessing, judged_on, losses, recipe, share, spread
+from app.exercises.exercise import SweepData
+from app.exercises.learning_rate.rates import Optimum, Rates
+
+
+def first_sentence(data: SweepData, optima: Sequence[Optimum], rates: Rates) -> str:
+    first, last = optima[0], optima[-1]
+    text = f"After {plural(last.epochs, 'epoch')} a rate of {number(last.best.setting)} is best{_range_text(last)}"
+    if first.epochs < last.epochs:
+        text += f"; after {plural(first.epochs, 'epoch')} it is {number(first.best.setting)}{_range_text(first)}"
+    too_large = _too_large(data, last, rates)
+    if too_large is None:
+        return f"{text}."
+    count = too_large.diverged + _collapsed(data, last, too_large)
+    return f"{text}. At {number(too_large.setting)} training fails in {share(count, too_large.runs)}."
+
+
+def _range_text(optimum: Optimum) -> str:
+    if optimum.low == optimum.high:
+        return ""
+    return f" ({number(optimum.low)} to {number(optimum.high)} can't be told apart)"
+
+
+def best_finding(last: Optimum, rates: Rates) -> Finding:
+    best = last.best
+    text = f"After {plural(last.epochs, 'epoch')}, {number(best.setting)} reaches {spread(best)} over {_runs(best)}."
+    ladder = list(rates)
+    if best.setting in (ladder[0], ladder[-1]):
+        text += " It is at the end of the rates tried, so one beyond may be better still."
+    settings = {"learning_rate": best.setting, "epochs": last.epochs}
+    return Finding("best", text, best.mean, best.interval, best.n, "accuracy", settings)
+
+
+def _runs(level: Level[Any]) -> str:
+    return f"{plural(level.n, 'run')}" + (" (mean ± sample standard deviation)" if level.n > 1 else "")
+
+
+def shift_findings(by_epochs: Mapping[int, Rates], optima: Sequence[Optimum]) -> list[Finding]:
+    """How the best rate of each seed moves from the fewest epochs to the most, as a factor."""
+    first, last = optima[0], optima[-1]
+    few, many = (_best_rates(by_epochs[optimum.epochs]) for optimum in (first, last))
+    difference = paired_difference(many, few, CONFIDENCE)
+    if difference is None or first.epochs == last.epochs:
+        return []
+    factor = 10**difference.estimate
+    interval = difference.interval and (10 ** difference.interval[0], 10 ** difference.interval[1])
+    text = (
+        f"From {plural(first.epochs, 'epoch')} to {last.epochs}, the best rate of a seed becomes {factor:.2g} times "
+        f"what it was{_factor_text(interval, difference.n)}."
+    )
+    settings = {"epochs": [first.epochs, last.epochs]}
+    return [Finding("shift", text, factor, interval, difference.n, "times", settings)]
+
+
+def _best_rates(rates: Rates) -> dict[int, float]:
+    """By seed, the logarithm of the rate that is best at that seed."""
+    candidates = sound(rates).values()
+    seeds = {seed for level in candidates for seed in level.values}
+    return {
+        seed: math.log10(
+            max((level for level in candidates if seed in level.values), key=lambda level: level.values[seed]).setting
+        )
+        for seed in seeds
+    }
+
+
+def _factor_text(interval: tuple[float, float] | None, seeds: int) -> str:
+    if interval is None:
+        return " (one seed, so nobody knows its spread)"
+    clear = interval[0] > 1 or interval[1] < 1
+    bounds = f"{interval[0]:.2g} to {interval[1]:.2g} with 95 % confidence"
+    return f" ({bounds}): {'clear' if clear else 'that it moves is not clear'} at {plural(seeds, 'seed')}"
+
+
+def short_findings(optima: Sequence[Optimum], rates: Rates) -> list[Finding]:
+    """What it costs to choose the rate after the fewest epochs and train for the most."""
+    first, last = optima[0], optima[-1]
+    comparison = compare(rates[first.best.setting], last.best)
+    if comparison is None or first.best.setting == last.best.setting:
+        return []
+    text = (
+        f"Choosing {number(first.best.setting)}, the best after {plural(first.epochs, 'epoch')}, brings "
+        f"{points(comparison)} after {last.epochs} than {number(last.best.setting)}: {verdict(comparison)}."
+    )
+    difference = comparison.difference
+    settings = {"learning_rate": first.best.setting, "epochs": last.epochs}
+    return [Finding("chosen_early", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)]
+
+
+def limit_findings(data: SweepData, last: Optimum, rates: Rates) -> list[Finding]:
+    """From where on rates are too large."""
+    level = _too_large(data, last, rates)
+    if level is None:
+        return []
+    collapsed = _collapsed(data, last, level)
+    parts = [
+        f"{level.diverged} diverged" if level.diverged else "",
+        f"{collapsed} ended nearer to guessing than to the best" if collapsed else "",
+    ]
+    text = (
+        f"At {number(level.setting)}, of {plural(level.runs, 'run')} {' and '.join(filter(None, parts))}: the steps "
+        "are too long for the loss to fall."
+    )
+    settings = {"learning_rate": level.setting, "epochs": last.epochs}
+    return [Finding("too_large", text, level.setting, None, level.runs, "", settings)]
+
+
+def _too_large(data: SweepData, last: Optimum, rates: Rates) -> Level[float] | None:
+    """The smallest rate above the best one at which runs diverged, or ended nearer to guessing than to the best."""
+    larger = (level for rate, level in rates.items() if rate > last.best.setting)
+    return next((level for level in larger if level.diverged or _collapsed(data, last, level)), None)
+
+
+def _collapsed(data: SweepData, last: Optimum, level: Level[float]) -> int:
+    """Runs that are nearer to guessing than to the best."""
+    middle = (guessing(data.sweep) + last.best.mean) / 2
+    return sum(value < middle for value in level.values.values())
+
+
+def certainty(last: Optimum, rates: Rates) -> str:
+    if last.best.n < 2:
+        return "One run a rate: without more seeds nobody can say how much of this is luck."
+    won, seeds = wins(rates, last.best)
+    text = f"After {plural(last.epochs, 'epoch')}, {number(last.best.setting)} is best in {won} of {seeds} seeds."
+    unseen = held_out(rates)
+    if unseen is None:
+        return text
+    return (
+        f"{text} Chosen by the other seeds and judged on the one left out, the best rate reaches {spread(unseen)} over "
+        f"{plural(unseen.n, 'seed')}: what is above that may be the luck of choosing."
+    )
+
+
+def caveats(data: SweepData, rates: Rates) -> list[str]:
+    settings = recipe(data.trials, ("hidden_units", "batch_size", "optimizer"))
+    texts = [
+        f"A constant rate{f' ({settings})' if settings else ''}: with a schedule, another batch size or another "
+        "optimizer the best one is another.",
+        "Fewer epochs are the beginnings of the same runs, which is exact for a constant rate.",
+        judged_on(data.sweep),
+        "Each comparison has 95 % confidence by itself; among many, some would look clear by luck.",
+    ]
+    return [*texts, *losses(data.trials, rates, "rate")]
