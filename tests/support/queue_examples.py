@@ -29,6 +29,7 @@ BODY: dict[str, Any] = {
     "sampler": "random",
     "n_trials": 4,
 }
+ENDLESS: dict[str, Any] = {"hidden_units": 8, "batch_size": 16, "epochs": 10_000}  # minutes, on any machine
 LEASE_SECONDS = 30.0
 HALVING: dict[str, Any] = {"name": "successive_halving", "min_resource": 1, "reduction_factor": 3}
 

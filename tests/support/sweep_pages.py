@@ -10,7 +10,7 @@ BODY = {
     "sampler": "grid",
     "seeds": 2,
 }
-LONG = BODY | {"name": "long", "space": {"hidden_units": [8, 16], "epochs": 10_000}, "seeds": 1}
+LONG = BODY | {"name": "long", "space": {"hidden_units": [8, 16], "batch_size": 16, "epochs": 10_000}, "seeds": 1}
 
 
 def post(server: str, body: dict[str, object]) -> str:

@@ -1,6 +1,7 @@
 """Legs on real workers: what is interrupted goes on from its checkpoint, and comes to what it would have come to."""
 
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,16 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.db.tables import Epoch, Trial
 from app.domain.states import SweepState, TrialState
-from tests.support.queue_examples import change, create_sweep, new_worker, runs_of, states, sweep_of, trials_of
+from tests.support.queue_examples import ENDLESS, change, create_sweep, new_worker, runs_of, states, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment, worker_process
 from worker.context import Context
-from worker.legs.checkpointing import Checkpointing
+from worker.legs.checkpointing import MIN_LOST_SECONDS, Checkpointing
 from worker.legs.progress import TrialProgress
 from worker.loop import Loop
 
 RATES = {"hidden_units": 8, "learning_rate": [0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5], "epochs": 9}
 GRID = {"sampler": "grid", "n_trials": None, "seeds": 2}
-ENDLESS = {"hidden_units": {"low": 8, "high": 32}, "epochs": 10_000}
 MIXED = {"hidden_units": 8, "batch_norm": [False, True], "dropout": 0.2, "optimizer": "adam", "lr_schedule": "cosine"}
 
 
@@ -89,12 +89,14 @@ def test_sigterm_leaves_checkpoints(engine: Engine, database_url: str, tmp_path:
     """A worker that is told to end after some seconds leaves what it has trained to the next one."""
     with worker_process(environment(database_url, tmp_path), tmp_path / "log") as process:
         sweep = create_sweep(engine, space=ENDLESS, n_trials=2)
-        wait_until(lambda: all(trial.epochs_done > 1500 for trial in trials_of(engine, sweep)), 90)
+        wait_until(lambda: all(trial.epochs_done for trial in trials_of(engine, sweep)))
+        enough = time.monotonic() + 2 * MIN_LOST_SECONDS
+        wait_until(lambda: time.monotonic() > enough)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     for trial in trials_of(engine, sweep):
         assert (trial.state, trial.attempt) == (TrialState.waiting, 0)
-        assert trial.epochs_trained == trial.epochs_done > 1500
+        assert trial.epochs_trained == trial.epochs_done > 0
         assert len(curve(engine, trial)) == trial.epochs_done
     assert "Traceback" not in (tmp_path / "log").read_text()
 

@@ -25,7 +25,7 @@ from app.lifecycle import sweep_row
 from app.queue.leases import Lease
 from app.sweeps import deletion
 from tests.support.paths import ROOT
-from tests.support.queue_examples import change, create_sweep, runs_of, states, sweep_of, trials_of
+from tests.support.queue_examples import ENDLESS, change, create_sweep, runs_of, states, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment, is_alive, worker_process, worker_row
 from worker.context import Context
@@ -33,7 +33,6 @@ from worker.leases import HeldLeases
 from worker.loop import Loop
 
 GRID = {"sampler": "grid", "n_trials": None}
-ENDLESS = {"hidden_units": 8, "epochs": 10_000}
 
 
 @pytest.fixture(scope="module")

@@ -180,7 +180,7 @@ def test_two_workers_do_not_train_it_twice_and_a_killed_one_is_replaced(
     engine: Engine, database_url: str, client: TestClient, tmp_path: Path
 ) -> None:
     """kill -9 in the middle: when its time is over the other worker makes the model; another value is said."""
-    sweep = complete_without_training(engine, space={"hidden_units": 64, "epochs": 2000})
+    sweep = complete_without_training(engine, space={"hidden_units": 64, "batch_size": 64, "epochs": 2000})
     variables = environment(database_url, tmp_path, lease_seconds=6)
     logs = [tmp_path / "first", tmp_path / "second"]
     with worker_process(variables, logs[0]) as first, worker_process(variables, logs[1]) as second:

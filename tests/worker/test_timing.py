@@ -22,6 +22,7 @@ from app.search.assignment import assign_params
 from app.web.app import create_app
 from tests.conftest import new_database
 from tests.support.queue_examples import (
+    ENDLESS,
     LEASE_SECONDS,
     claim,
     complete,
@@ -226,7 +227,7 @@ def test_what_trains_makes_room(postgres: str, template: str, tmp_path: Path) ->
     log = tmp_path / "log"
     with new_database(postgres, template) as url, worker_process(environment(url, tmp_path), log):
         engine = connect(url)
-        sweep = create_sweep(engine, space={"hidden_units": 8, "epochs": 10_000}, n_trials=1)
+        sweep = create_sweep(engine, space=ENDLESS, n_trials=1)
         wait_until(lambda: trials_of(engine, sweep)[0].epochs_done > 0)
         own = new_worker(engine, host=socket.gethostname())
         products = create_timing(engine, 1)
@@ -235,7 +236,7 @@ def test_what_trains_makes_room(postgres: str, template: str, tmp_path: Path) ->
         wait_until(lambda: not shared(engine, own))
         trial = trials_of(engine, sweep)[0]
         assert (trial.state, trial.epochs_done) == ("waiting", trial.epochs_trained)
-        assert trial.epochs_trained > 100
+        assert trial.epochs_trained > 0
         complete(engine, products, own, claimed)
         wait_until(lambda: trials_of(engine, sweep)[0].epochs_done > trial.epochs_done)
         engine.dispose()
