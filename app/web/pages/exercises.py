@@ -28,7 +28,7 @@ from app.sweeps.exercises.runs import RunSummary
 from app.sweeps.previews import Speed
 from app.web.dependencies import DatabaseSession
 from app.web.pages.rendering import ChartPanel, render
-from app.web.pages.sweep_summary import SweepSummary
+from app.web.pages.sweep.summary import SweepSummary
 
 router = APIRouter(include_in_schema=False)
 

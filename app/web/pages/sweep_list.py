@@ -11,7 +11,7 @@ from app.queue.workers import live_workers
 from app.schemas.sweeps import Tag
 from app.web.dependencies import Cursor, DatabaseSession
 from app.web.pages.rendering import PageLink, render
-from app.web.pages.sweep_summary import SweepSummary
+from app.web.pages.sweep.summary import SweepSummary
 
 router = APIRouter(include_in_schema=False)
 

@@ -26,8 +26,8 @@ from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages import sweep_form
 from app.web.pages.labels import SWEEP_BUTTONS, Button, stop_sentence
 from app.web.pages.rendering import ChartPanel, PageLink, render
-from app.web.pages.sweep_summary import SweepSummary
-from app.web.pages.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
+from app.web.pages.sweep.summary import SweepSummary
+from app.web.pages.sweep.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
 
 router = APIRouter(include_in_schema=False)
 
@@ -355,7 +355,7 @@ def show_sweep(
         no_worker=not summary.ended and not live_workers(session),
         retryable=trial_actions.count_retryable(session, sweep_id) if sweep.counts.failed else 0,
     )
-    return render(request, "sweep_detail.html", view)
+    return render(request, "sweep/detail.html", view)
 
 
 def _may_have_one_unit(space: Space) -> bool:
