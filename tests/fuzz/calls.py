@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from app.db.engine import transaction
 from app.errors import PerceptuneError
 from app.files import optuna_import
-from app.web.pages.sweep_form import EXAMPLE, FIELDS
+from app.web.pages.new_sweep.form import EXAMPLE, FIELDS
 from tests.fuzz.mutations import HEADER_VALUES, HEADERS, TEXTS, mutate, mutated_bytes
 
 BODY: dict[str, Any] = {

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from app.exercises.registry import EXERCISES
 from app.web.pages.labels import stop_sentence
-from app.web.pages.space_text import parse_domain
-from app.web.pages.sweep_form import EXAMPLE, FIELDS
+from app.web.pages.new_sweep.form import EXAMPLE, FIELDS
+from app.web.pages.new_sweep.space_text import parse_domain
 from tests.support.queue_examples import choose, claim, create_sweep, end_leg, new_worker
 
 FORM = {**EXAMPLE, "dataset": "digits", "epochs": "2"}

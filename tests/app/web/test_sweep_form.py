@@ -14,8 +14,7 @@ from app.domain.configuration import ACTIVATIONS
 from app.domain.hyperparameters import HYPERPARAMETERS
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
-from app.web.pages.space_text import domain_text, parse_domain
-from app.web.pages.sweep_form import (
+from app.web.pages.new_sweep.form import (
     EXAMPLE,
     body_from_form,
     budget,
@@ -23,6 +22,7 @@ from app.web.pages.sweep_form import (
     form_from_body,
     sweep_from_form,
 )
+from app.web.pages.new_sweep.space_text import domain_text, parse_domain
 
 numbers = st.integers(-(10**6), 10**6) | st.floats(allow_nan=False, allow_infinity=False)
 scalars = numbers | st.booleans() | st.sampled_from(ACTIVATIONS)

@@ -23,8 +23,8 @@ from app.domain.tasks import Task
 from app.queue.workers import live_workers
 from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, SweepId
-from app.web.pages import sweep_form
 from app.web.pages.labels import SWEEP_BUTTONS, Button, stop_sentence
+from app.web.pages.new_sweep.form import ADJUSTABLE
 from app.web.pages.rendering import ChartPanel, PageLink, render
 from app.web.pages.sweep.summary import SweepSummary
 from app.web.pages.sweep.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
@@ -305,7 +305,7 @@ class SweepView:
         unused = {*_DETAILS, *self.sweep.space}
         if "hidden_layers" in self.sweep.space:
             unused |= {"hidden_units", "depth"}
-        parameters = self.task.hyperparameters if self.task.is_timing else sweep_form.ADJUSTABLE
+        parameters = self.task.hyperparameters if self.task.is_timing else ADJUSTABLE
         return {
             name: parameter.default
             for name, parameter in parameters.items()

@@ -16,7 +16,7 @@ from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
 from app.web.pages.labels import sentence
-from app.web.pages.space_text import domain_text, parse_domain, parse_scalar
+from app.web.pages.new_sweep.space_text import domain_text, parse_domain, parse_scalar
 
 Form = Mapping[str, str]
 

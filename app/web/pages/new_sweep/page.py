@@ -19,10 +19,11 @@ from app.lifecycle import sweep_row
 from app.schemas import SweepPreview, Webhook
 from app.sweeps import copies, creation, previews
 from app.web.dependencies import DatabaseSession, PostedForm
-from app.web.pages import datasets, sweep_form
+from app.web.pages import datasets
 from app.web.pages.labels import FIELD_HINTS, FIELD_LABELS, PRUNERS, SAMPLERS, SPLITS, Option
+from app.web.pages.new_sweep import form as sweep_form
+from app.web.pages.new_sweep.form import ADJUSTABLE, Form
 from app.web.pages.rendering import render
-from app.web.pages.sweep_form import ADJUSTABLE, Form
 
 router = APIRouter(include_in_schema=False)
 
@@ -179,7 +180,7 @@ def create_sweep(request: Request, form: PostedForm, session: DatabaseSession) -
 @router.post("/sweeps/new/preview")
 def preview_sweep(request: Request, form: PostedForm, session: DatabaseSession) -> Response:
     """What the form would post, and how much training that is."""
-    return render(request, "_preview.html", _preview(request, session, form))
+    return render(request, "new_sweep/preview.html", _preview(request, session, form))
 
 
 def _duplicate(session: Session, sweep_id: int) -> dict[str, str]:
@@ -215,7 +216,7 @@ def _form_page(request: Request, session: Session, form: Form, error: InvalidErr
         errors=sweep_form.errors_by_field(error.errors) if error else {},
         preview=_preview(request, session, form),
     )
-    return render(request, "new_sweep.html", view, status=422 if error else 200)
+    return render(request, "new_sweep/page.html", view, status=422 if error else 200)
 
 
 def _preview(request: Request, session: Session, form: Form) -> PreviewView:
