@@ -1,4 +1,4 @@
-"""The page of all sweeps, where the dashboard begins."""
+"""The page of all sweeps: its routes and what its template shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,4 +56,4 @@ def list_sweeps(request: Request, session: DatabaseSession, tag: TagFilter = "",
         next=page.next,
         no_worker=not all(row.ended for row in rows) and not live_workers(session),
     )
-    return render(request, "sweep_list.html", view)
+    return render(request, "sweep_list/page.html", view)

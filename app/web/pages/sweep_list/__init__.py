@@ -1,0 +1,1 @@
+"""The page of all sweeps: its filters and order, and what is done to several of them at once."""
