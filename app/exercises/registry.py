@@ -1,15 +1,15 @@
 """The exercises that can be run, by number."""
 
 from app.errors import NotFoundError
-from app.exercises.activations import ACTIVATION
+from app.exercises.activations.exercise import ACTIVATION
 from app.exercises.exercise import Exercise
-from app.exercises.hidden_layers import HIDDEN_LAYERS
+from app.exercises.hidden_layers.exercise import HIDDEN_LAYERS
 from app.exercises.hidden_units import HIDDEN_UNITS
-from app.exercises.implementations import IMPLEMENTATIONS
+from app.exercises.implementations.exercise import IMPLEMENTATIONS
 from app.exercises.initializations.exercise import INITIALIZATION
-from app.exercises.joint_search import JOINT_SEARCH
+from app.exercises.joint_search.exercise import JOINT_SEARCH
 from app.exercises.learning_rate.exercise import LEARNING_RATE
-from app.exercises.matrix_products import MATRIX_PRODUCTS
+from app.exercises.matrix_products.exercise import MATRIX_PRODUCTS
 from app.exercises.one_neuron.exercise import ONE_NEURON
 
 _ALL = (

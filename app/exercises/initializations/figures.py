@@ -1,4 +1,4 @@
-"""The table of starts, and the figures of accuracies and sizes"""
+"""The table of starts, and the figures of accuracies and sizes."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the runs of different starts show: the differences from the default, and the first pass"""
+"""What the runs of different starts show: the differences from the default, and the first pass."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""The starts of networks that are compared, by depth and initialization"""
+"""The starts of networks that are compared, by depth and initialization."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The table of rates, and the figures of accuracies by rate and epochs"""
+"""The table of rates, and the figures of accuracies by rate and epochs."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What the runs of different rates show: the best, how it moves, and from where on rates are too large"""
+"""What the runs of different rates show: the best, how it moves, and from where on rates are too large."""
 
 import math
 from collections.abc import Mapping, Sequence

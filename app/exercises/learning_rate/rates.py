@@ -1,4 +1,4 @@
-"""The rates after each number of epochs, and which of them is best there"""
+"""The rates after each number of epochs, and which of them is best there."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Exercise 3: why a hidden layer of one neuron is a bad idea, and what goes wrong in it"""
+"""Exercise 3: why a hidden layer of one neuron is a bad idea, and what goes wrong in it."""
 
 from collections.abc import Sequence
 from typing import Any

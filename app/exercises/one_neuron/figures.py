@@ -1,4 +1,4 @@
-"""The table of bottlenecks, and the figures of what one neuron does"""
+"""The table of bottlenecks, and the figures of what one neuron does."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the runs of narrow bottlenecks show: the cost of one neuron, why runs stay at chance, what is enough"""
+"""What the runs of narrow bottlenecks show: the cost of one neuron, why runs stay at chance, what is enough."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""The networks with a bottleneck of one neuron or more, and what becomes of their runs"""
+"""The networks with a bottleneck of one neuron or more, and what becomes of their runs."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

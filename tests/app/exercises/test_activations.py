@@ -7,7 +7,9 @@ from sqlalchemy import Engine
 from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
 from app.domain.configuration import ACTIVATIONS
 from app.domain.objectives import Objective
-from app.exercises.activations import SWEEP, Setting, answer, comparison_figure, sweeps
+from app.exercises.activations.exercise import answer, sweeps
+from app.exercises.activations.figures import comparison_figure
+from app.exercises.activations.tuning import SWEEP, Setting
 from app.exercises.answers.finding import Answer
 from app.exercises.exercise import SweepData
 from tests.support.exercise_runs import Body, run_small

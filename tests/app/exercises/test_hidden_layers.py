@@ -9,7 +9,8 @@ from app.domain.configuration import MLPConfig
 from app.domain.objectives import Objective
 from app.exercises.answers.finding import Answer
 from app.exercises.exercise import SweepData
-from app.exercises.hidden_layers import SWEEP, answer, equal_size_width, sweeps
+from app.exercises.hidden_layers.exercise import answer, equal_size_width, sweeps
+from app.exercises.hidden_layers.networks import SWEEP
 from tests.support.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 

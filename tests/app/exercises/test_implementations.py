@@ -8,7 +8,9 @@ from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
 from app.domain.objectives import Objective
 from app.exercises.answers.finding import Answer
 from app.exercises.exercise import SweepData
-from app.exercises.implementations import COMPILED, EPOCHS, answer, ratio_figure, seconds_figure
+from app.exercises.implementations.exercise import answer
+from app.exercises.implementations.figures import ratio_figure, seconds_figure
+from app.exercises.implementations.timings import COMPILED, EPOCHS
 from tests.support.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 

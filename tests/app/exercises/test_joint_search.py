@@ -9,8 +9,10 @@ from sqlalchemy import Engine
 from app.charts.rows import Axis, BestRow, RunRow, SweepRow, TrialRow
 from app.domain.objectives import Objective
 from app.exercises.exercise import SweepData
-from app.exercises.joint_search import HALVING, METHODS, answer, name_of, paths_figure, sweeps
-from app.exercises.searches import read_search
+from app.exercises.joint_search.exercise import answer, sweeps
+from app.exercises.joint_search.figures import paths_figure
+from app.exercises.joint_search.methods import HALVING, METHODS, name_of
+from app.exercises.joint_search.searches import read_search
 from tests.support.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 

@@ -11,7 +11,9 @@ from app.db.engine import transaction
 from app.domain.objectives import Objective
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.exercise import SweepData
-from app.exercises.matrix_products import GPU, GPU_MEMORY, MEMORY, NARROW, PRODUCTS, answer, close_figure, sweeps
+from app.exercises.matrix_products.exercise import GPU_MEMORY, MEMORY, answer, sweeps
+from app.exercises.matrix_products.figures import close_figure
+from app.exercises.matrix_products.speeds import GPU, NARROW, PRODUCTS
 from app.sweeps.exercises import results, runs
 from tests.support.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery

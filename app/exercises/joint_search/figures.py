@@ -1,57 +1,45 @@
-"""Searches compared: the best value so far of each method over its repetitions, against seconds or epochs."""
+"""The table of methods, and the figures of their best values and of what matters."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import NamedTuple
 
 import plotly.graph_objects as go
 
 from app.charts.empty import empty_figure
+from app.charts.importance import importance_figure
 from app.charts.rows import SweepRow
 from app.charts.theme import PALETTE, Trace, faded, new_figure, scatter
 from app.charts.titles import axis_title, metric_name, subtitle
-from app.exercises.exercise import SweepData
+from app.exercises.answers.levels import Level
+from app.exercises.exercise import Measurements
+from app.exercises.joint_search.methods import importance_of_random, searches_by_method
+from app.exercises.joint_search.searches import Search
 
 POINTS = 120  # of a mean
 
 
-class Search(NamedTuple):
-    """What one repetition of a method has come to."""
-
-    repetition: int
-    best: float
-    epochs: int  # trained, of all its runs
-    seconds: float  # from its start to its last trial's end
-    trials: int  # that have ended
-    path: Sequence[tuple[float, float]]  # each new best: seconds since the start, and the value
-
-    def best_at(self, seconds: float) -> float | None:
-        """The best value by then, None before the first."""
-        return max((value for at, value in self.path if at <= seconds), default=None)
-
-    def seconds_to(self, value: float) -> float | None:
-        """When it came to this value, None where it did not."""
-        return min((at for at, best in self.path if best >= value), default=None)
+def paths_figure(measurements: Measurements, spent: str) -> go.Figure:
+    """The best value so far of each method, over its repetitions, against what was spent."""
+    sweep = next(iter(measurements.values())).sweep
+    return searches_figure(sweep, searches_by_method(measurements), spent)
 
 
-def read_search(data: SweepData, repetition: int) -> Search | None:
-    """The search that a sweep of accuracies is, as far as it goes; None while no trial is complete."""
-    start = data.sweep.started_at
-    ended = [trial for trial in data.trials if trial.finished_at is not None]
-    values = sorted(
-        ((trial.finished_at - start).total_seconds(), trial.value)
-        for trial in ended
-        if start is not None and trial.finished_at is not None and trial.state == "complete" and trial.value is not None
+def shares_figure(measurements: Measurements) -> go.Figure:
+    """What each hyperparameter explains alone, of all random trials together."""
+    return importance_figure(importance_of_random(measurements))
+
+
+def table_row(level: Level[str], results: Sequence[Search]) -> tuple[str, ...]:
+    count = len(results)
+    return (
+        level.setting,
+        f"{level.mean:.4f}",
+        "" if level.std is None else f"{level.std:.4f}",
+        str(count),
+        f"{sum(search.trials for search in results) / count:.0f}",
+        f"{sum(search.epochs for search in results) / count:.0f}",
+        f"{sum(search.seconds for search in results) / count:.1f}",
     )
-    if not values or start is None:
-        return None
-    path: list[tuple[float, float]] = []
-    for seconds, value in values:
-        if not path or value > path[-1][1]:
-            path.append((seconds, value))
-    last = max(trial.finished_at for trial in ended if trial.finished_at is not None)
-    epochs = sum(trial.epochs_trained for trial in data.trials)
-    return Search(repetition, path[-1][1], epochs, (last - start).total_seconds(), len(ended), path)
 
 
 def searches_figure(sweep: SweepRow, searches: Mapping[str, Sequence[Search]], spent: str) -> go.Figure:

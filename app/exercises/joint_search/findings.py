@@ -1,145 +1,25 @@
-"""Exercise 5: all hyperparameters at once: the best that searches find, how they compare, and why it is hard."""
+"""What the searches show: the best result, which method came furthest, and what matters only together."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
-from typing import Any
 
-import plotly.graph_objects as go
-
-from app.charts.importance import ImportanceData, ImportanceOptions, importance_data, importance_figure
+from app.charts.importance import ImportanceData
 from app.charts.importance.data import TOGETHER
 from app.domain.datasets import DATASETS
 from app.domain.formatting import approximate, plural, settings
 from app.exercises.answers.comparison import compare, size
-from app.exercises.answers.finding import Answer, Finding
+from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
 from app.exercises.answers.wording import judged_on, spread
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, SweepData, training_body
-from app.exercises.searches import Search, read_search, searches_figure
+from app.exercises.exercise import SweepData
+from app.exercises.joint_search.methods import HALVING
+from app.exercises.joint_search.searches import Search
 
-HALVING = "TPE with halving"
-METHODS = ("grid", "random", "TPE", HALVING)
-REPETITIONS = {"quick": 2, "full": 3}
-EPOCHS = {"quick": 3, "full": 9}
-GRID = {
-    "quick": {"learning_rate": [0.03, 0.1, 0.3], "hidden_units": [16, 48, 128], "depth": [1, 2]},
-    "full": {"learning_rate": [0.02, 0.07, 0.2, 0.7], "hidden_units": [16, 64, 256], "depth": [1, 2, 3]},
-}
-RANGES = {
-    "quick": {"hidden_units": {"low": 16, "high": 128, "log": True}, "depth": {"low": 1, "high": 2}},
-    "full": {"hidden_units": {"low": 16, "high": 256, "log": True}, "depth": {"low": 1, "high": 3}},
-}
-TRIALS = {"quick": 18, "full": 36}  # as many as the grid has cells
-HALVED_TRIALS = {"quick": 34, "full": 110}  # that train about as many epochs in all
-STARTUP_TRIALS = {"quick": 6, "full": 10}  # that TPE draws at random
 FINER = 10  # values of each hyperparameter, for what a fine grid would cost
 
 
-def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
-    """Each method once a repetition; they are trained one after the other, a repetition of all methods at a time."""
-    bodies = [
-        (name_of(method, repetition), _body(preset, method, repetition))
-        for repetition in range(REPETITIONS[preset])
-        for method in METHODS
-    ]
-    return {name: body | {"priority": -position} for position, (name, body) in enumerate(bodies)}
-
-
-def name_of(method: str, repetition: int) -> str:
-    """The name of a search's sweep."""
-    return f"{method} {repetition + 1}"
-
-
-def _body(preset: Preset, method: str, repetition: int) -> dict[str, Any]:
-    ranges = {"learning_rate": {"low": 0.01, "high": 1.0, "log": True}, **RANGES[preset]}
-    space = (GRID[preset] if method == "grid" else ranges) | {"epochs": EPOCHS[preset]}
-    body = training_body(5, f"{method}, repetition {repetition + 1}", preset, space, 1, seed=repetition)
-    if method == "grid":
-        return body
-    if method == "random":
-        return body | {"sampler": "random", "n_trials": TRIALS[preset]}
-    sampler = {"name": "tpe", "n_startup_trials": STARTUP_TRIALS[preset]}
-    if method == "TPE":
-        return body | {"sampler": sampler, "n_trials": TRIALS[preset]}
-    pruner = {"name": "successive_halving", "min_resource": 1, "reduction_factor": 3}
-    return body | {"sampler": sampler, "pruner": pruner, "n_trials": HALVED_TRIALS[preset]}
-
-
-def answer(measurements: Measurements) -> Answer | None:
-    """The best result, which method came furthest with the same training, and what matters only together."""
-    searches = _searches(measurements)
-    if set(searches) != set(METHODS):
-        return None
-    best_name = max(measurements, key=lambda name: _best_value(measurements[name]))
-    best_data = measurements[best_name]
-    by_method = {method: _level(method, results) for method, results in searches.items()}
-    leader = max(by_method.values(), key=lambda level: level.mean)
-    importance = _importance(measurements)
-    return Answer(
-        sentence=_sentence(best_data, leader, by_method),
-        findings=[
-            _best_finding(best_name, best_data),
-            *_method_findings(leader, by_method),
-            *_strategy_findings(searches, leader, by_method),
-            *_speed_findings(searches),
-            *_importance_findings(importance),
-            *_cell_findings(best_data, searches),
-        ],
-        certainty=_certainty(leader, by_method),
-        caveats=_caveats(best_data),
-        header=("method", "best value, mean", "std", "repetitions", "trials each", "epochs each", "seconds each"),
-        rows=[_row(level, searches[method]) for method, level in by_method.items()],
-        best_row=list(by_method).index(leader.setting),
-    )
-
-
-def paths_figure(measurements: Measurements, spent: str) -> go.Figure:
-    """The best value so far of each method, over its repetitions, against what was spent."""
-    sweep = next(iter(measurements.values())).sweep
-    return searches_figure(sweep, _searches(measurements), spent)
-
-
-def shares_figure(measurements: Measurements) -> go.Figure:
-    """What each hyperparameter explains alone, of all random trials together."""
-    return importance_figure(_importance(measurements))
-
-
-# ---- searches
-
-
-def _searches(measurements: Measurements) -> dict[str, list[Search]]:
-    """By method, those that have found something."""
-    searches: dict[str, list[Search]] = {}
-    for name, data in measurements.items():
-        method, _, repetition = name.rpartition(" ")
-        search = read_search(data, int(repetition))
-        if search is not None:
-            searches.setdefault(method, []).append(search)
-    return searches
-
-
-def _level(method: str, results: Sequence[Search]) -> Level[str]:
-    """The best values of a method, with its repetitions as seeds."""
-    return Level(method, {search.repetition: search.best for search in results})
-
-
-def _best_value(data: SweepData) -> float:
-    return data.sweep.best.value if data.sweep.best else float("-inf")
-
-
-def _importance(measurements: Measurements) -> ImportanceData:
-    """Over the trials of all random searches: those of TPE crowd where the values are good."""
-    random_data = [data for name, data in measurements.items() if name.startswith("random")]
-    trials = [trial for data in random_data for trial in data.trials]
-    numbered_trials = [trial._replace(number=number) for number, trial in enumerate(trials)]
-    return importance_data(random_data[0].sweep, numbered_trials, ImportanceOptions())
-
-
-# ---- findings
-
-
-def _sentence(best: SweepData, leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
+def first_sentence(best: SweepData, leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
     assert best.sweep.best is not None
     result = best.sweep.best
     test = "" if result.test_accuracy is None else f" and {result.test_accuracy:.4f} on the test images"
@@ -159,7 +39,7 @@ def _varied(data: SweepData) -> str:
     return settings({name: value for name, value in data.sweep.best.params.items() if name not in fixed})
 
 
-def _best_finding(name: str, data: SweepData) -> Finding:
+def best_finding(name: str, data: SweepData) -> Finding:
     best = data.sweep.best
     assert best is not None
     shared = f"{data.sweep.dataset}, {best.params['epochs']} epochs"
@@ -175,7 +55,7 @@ def _is_book(data: SweepData) -> bool:
     return data.sweep.dataset == "fashion_mnist"
 
 
-def _method_findings(leader: Level[str], by_method: Mapping[str, Level[str]]) -> list[Finding]:
+def method_findings(leader: Level[str], by_method: Mapping[str, Level[str]]) -> list[Finding]:
     """How much the leader is ahead of each other method, at equal repetitions."""
     rivals = {method: level for method, level in by_method.items() if method != leader.setting}
     comparisons = {method: compare(leader, level) for method, level in rivals.items()}
@@ -202,7 +82,7 @@ def _ranking(by_method: Mapping[str, Level[str]]) -> str:
     return f"{plural(repetitions, 'repetition').capitalize()} can't rank the methods"
 
 
-def _strategy_findings(
+def strategy_findings(
     searches: Mapping[str, Sequence[Search]], leader: Level[str], by_method: Mapping[str, Level[str]]
 ) -> list[Finding]:
     """Who was ahead early and who at the end, and what stopping early bought."""
@@ -220,7 +100,7 @@ def _strategy_findings(
     return [Finding("trials_ratio", text, trials, None, len(halved))]
 
 
-def _speed_findings(searches: Mapping[str, Sequence[Search]]) -> list[Finding]:
+def speed_findings(searches: Mapping[str, Sequence[Search]]) -> list[Finding]:
     """How soon each method comes to what every random search came to."""
     target = min(search.best for search in searches["random"])
     times = {
@@ -238,7 +118,7 @@ def _speed_findings(searches: Mapping[str, Sequence[Search]]) -> list[Finding]:
     return [Finding("seconds_of_halving", text, fmean(halved) if halved else None, None, len(halved), "s")]
 
 
-def _importance_findings(importance: ImportanceData) -> list[Finding]:
+def importance_findings(importance: ImportanceData) -> list[Finding]:
     if importance.reason:
         return []
     first = importance.single[0]
@@ -252,7 +132,7 @@ def _importance_findings(importance: ImportanceData) -> list[Finding]:
     return [Finding("together", text, together.share, (together.low, together.high), importance.trials, "share", {})]
 
 
-def _cell_findings(data: SweepData, searches: Mapping[str, Sequence[Search]]) -> list[Finding]:
+def cell_findings(data: SweepData, searches: Mapping[str, Sequence[Search]]) -> list[Finding]:
     """What a fine grid over all of them would cost, by the time that a trial took here."""
     grid = searches["grid"]
     names = [name for name, axis in data.sweep.axes.items() if name not in ("epochs", "batch_size") and axis]
@@ -266,7 +146,7 @@ def _cell_findings(data: SweepData, searches: Mapping[str, Sequence[Search]]) ->
     return [Finding("fine_grid_seconds", text, cells * seconds, None, sum(search.trials for search in grid), "s", {})]
 
 
-def _certainty(leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
+def certainty(leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
     won = sum(
         all(leader.values[r] >= level.values.get(r, leader.values[r]) for level in by_method.values())
         for r in leader.values
@@ -278,7 +158,7 @@ def _certainty(leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
     )
 
 
-def _caveats(data: SweepData) -> list[str]:
+def caveats(data: SweepData) -> list[str]:
     return [
         "Only three hyperparameters were searched, over few trials: with more of them a grid falls behind, as cells "
         "multiply. The number of epochs was not searched: at a constant rate the curves show it.",
@@ -287,36 +167,3 @@ def _caveats(data: SweepData) -> list[str]:
         "Each search looked at the test images once, for its own best configuration; the one shown was chosen by "
         "validation alone.",
     ]
-
-
-def _row(level: Level[str], results: Sequence[Search]) -> tuple[str, ...]:
-    count = len(results)
-    return (
-        level.setting,
-        f"{level.mean:.4f}",
-        "" if level.std is None else f"{level.std:.4f}",
-        str(count),
-        f"{sum(search.trials for search in results) / count:.0f}",
-        f"{sum(search.epochs for search in results) / count:.0f}",
-        f"{sum(search.seconds for search in results) / count:.1f}",
-    )
-
-
-JOINT_SEARCH = Exercise(
-    number=5,
-    title="All hyperparameters at once",
-    question=(
-        "Optimise learning rate, epochs, hidden layers and hidden units jointly. What is the best result, why are "
-        "several hyperparameters so much harder than one, and what is an efficient strategy?"
-    ),
-    parts=("The best result, scored once on the test images", "Why it is harder", "An efficient strategy"),
-    sweeps=sweeps,
-    charts=(
-        ExerciseChart("seconds", "Best so far by seconds", lambda data: paths_figure(data, "seconds")),
-        ExerciseChart("epochs", "Best so far by epochs", lambda data: paths_figure(data, "epochs")),
-        ExerciseChart("importance", "What matters alone, and what together", shares_figure),
-    ),
-    answer=answer,
-    subset="18 full trainings of 3 epochs a search, or as much pruned; 2 repetitions",
-    whole="36 full trainings of 9 epochs a search, or as much pruned; 3 repetitions",
-)

@@ -1,0 +1,86 @@
+"""Exercise 8: which activation function is best, with a learning rate of its own for each and with one for all."""
+
+from typing import Any
+
+from app.domain.configuration import ACTIVATIONS
+from app.domain.formatting import number
+from app.exercises.activations.figures import comparison_figure, table_row
+from app.exercises.activations.findings import (
+    best_finding,
+    caveats,
+    certainty,
+    first_sentence,
+    last_findings,
+    linear_findings,
+    tuning_findings,
+)
+from app.exercises.activations.tuning import ONE_RATE, SWEEP, ranking, setting_of
+from app.exercises.answers.finding import Answer
+from app.exercises.answers.levels import levels
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, chart_of, training_body
+
+RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
+UNITS = {"quick": 64, "full": 128}
+EPOCHS = {"quick": 4, "full": 10}
+SEEDS = {"quick": 4, "full": 5}
+
+
+def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
+    """One grid of activations and rates, in which the one rate for all is a column."""
+    space = {
+        "activation": list(ACTIVATIONS),
+        "learning_rate": list(RATES),
+        "hidden_units": UNITS[preset],
+        "epochs": EPOCHS[preset],
+    }
+    return {SWEEP: training_body(8, "activation functions", preset, space, SEEDS[preset])}
+
+
+def answer(measurements: Measurements) -> Answer | None:
+    """The best activations with rates of their own, what the tuning changes, and what a nonlinearity brings."""
+    data = measurements[SWEEP]
+    settings = levels(data.trials, setting_of)
+    ranked = ranking(settings)
+    if len(ranked) < 2:
+        return None
+    return Answer(
+        sentence=first_sentence(ranked),
+        findings=[
+            best_finding(ranked),
+            *last_findings(ranked),
+            *tuning_findings(ranked),
+            *linear_findings(ranked),
+        ],
+        certainty=certainty(ranked),
+        caveats=caveats(data, ranked, settings),
+        header=(
+            "activation",
+            "best rate",
+            "validation",
+            "std",
+            "held out",
+            f"at {number(ONE_RATE)}",
+            "runs",
+        ),
+        rows=[table_row(tuned) for tuned in ranked],
+        best_row=0,
+    )
+
+
+ACTIVATION = Exercise(
+    number=8,
+    title="Activation functions",
+    question="Try other activation functions. Which one does best?",
+    parts=("The best activation function",),
+    sweeps=sweeps,
+    charts=(
+        ExerciseChart("accuracy", "Accuracy by activation", comparison_figure),
+        ExerciseChart(
+            "heatmap", "Learning rate and activation", chart_of(SWEEP, "heatmap", x="learning_rate", y="activation")
+        ),
+    ),
+    answer=answer,
+    subset="8 activations, 5 rates for each, 4 of 10 epochs, 64 of 128 units, 4 of 5 seeds",
+    whole="8 activations, 5 rates for each, 10 epochs, 128 units, 5 seeds",
+    scored=(SWEEP,),
+)

@@ -1,0 +1,131 @@
+"""What the speeds show: what a size that is not aligned costs, what fewer bits bring, and the GPU."""
+
+from collections.abc import Sequence
+
+from app.domain.formatting import plural
+from app.exercises.answers.circumstances import circumstances_caveats, failures_text
+from app.exercises.answers.finding import Finding
+from app.exercises.answers.ratios import ratio_verdict, times
+from app.exercises.answers.wording import spread
+from app.exercises.exercise import Measurements, SweepData
+from app.exercises.matrix_products.speeds import (
+    ALIGNMENT,
+    DEVICES,
+    DTYPES,
+    GPU,
+    NARROW,
+    Product,
+    Speeds,
+    alignment_ratio,
+    reference_size,
+    sizes_by_power,
+)
+
+GFLOPS = "gflops"
+
+
+def first_sentence(speeds: Speeds, devices: Sequence[str], measurements: Measurements) -> str:
+    texts = []
+    for device in devices:
+        value = alignment_ratio(speeds, device)
+        if value is not None:
+            texts.append(
+                f"On {DEVICES[device]}, matrices whose size is not divisible by {ALIGNMENT} are multiplied at "
+                f"{times(value[0], 'size')} the speed of aligned ones: {ratio_verdict(value[0], 'size')}."
+            )
+    if "gpu" not in devices:
+        texts.append(_no_gpu(measurements[GPU]))
+    return " ".join(texts)
+
+
+def _no_gpu(data: SweepData) -> str:
+    reason = failures_text(data.trials)
+    return f"A GPU was not measured: {reason}" if reason else "A GPU has not been measured yet."
+
+
+def size_findings(speeds: Speeds, device: str) -> list[Finding]:
+    """What one more row and column costs, and two, four and eight; and the speed of the power of two."""
+    power = reference_size(speeds, device)
+    if not power:
+        return []
+    base = speeds[Product(device, "float32", power)]
+    text = (
+        f"On {DEVICES[device]}, a float32 product of size {power:,} runs at {spread(base, GFLOPS)}, "
+        f"{plural(base.n, 'repeat')}."
+    )
+    settings: dict[str, object] = {"device": device, "size": power}
+    speed = Finding(f"speed_{device}", text, base.mean, base.interval, base.n, "GFLOP/s", settings)
+    findings = []
+    for size in (power + 1, power + 2, power + 4, power + 8):
+        level = speeds.get(Product(device, "float32", size))
+        value = speeds.ratio(Product(device, "float32", size), Product(device, "float32", power))
+        if level is None or value is None:
+            continue
+        text = (
+            f"Size {size:,} on {DEVICES[device]}: {spread(level, GFLOPS)}, {times(value)} the speed of {power:,} "
+            f"({spread(base, GFLOPS)}), {ratio_verdict(value)}."
+        )
+        settings = {"device": device, "size": size}
+        name = f"size_{device}_plus_{size - power}"
+        findings.append(Finding(name, text, value.estimate, value.interval, value.n, "times", settings))
+    return [*findings, speed]
+
+
+def dtype_findings(speeds: Speeds, measurements: Measurements) -> list[Finding]:
+    """What fewer bits bring on each device, or why that is not known."""
+    findings = []
+    for device, dtype in (("cpu", "bfloat16"), ("gpu", "tf32"), ("gpu", "bfloat16")):
+        power = reference_size(speeds, device, dtype)
+        narrow = speeds.get(Product(device, dtype, power))
+        value = speeds.ratio(Product(device, dtype, power), Product(device, "float32", power))
+        if narrow is not None and value is not None:
+            text = (
+                f"{DTYPES[dtype]} on {DEVICES[device]} at size {power:,}: {spread(narrow, GFLOPS)}, {times(value)} the "
+                f"speed of float32, {ratio_verdict(value)}."
+            )
+            settings = {"device": device, "dtype": dtype, "size": power}
+            name = f"{dtype}_{device}"
+            findings.append(Finding(name, text, value.estimate, value.interval, value.n, "times", settings))
+        elif device == "cpu" and (reason := failures_text(measurements[NARROW].trials)):
+            findings.append(
+                Finding("bfloat16_cpu", f"bfloat16 was not measured on the processor: {reason}", unit="times")
+            )
+    return findings
+
+
+def gpu_findings(speeds: Speeds, data: SweepData) -> list[Finding]:
+    """How many times as fast the GPU is, or that nobody knows."""
+    power = reference_size(speeds, "cpu")
+    value = speeds.ratio(Product("gpu", "float32", power), Product("cpu", "float32", power))
+    if value is None:
+        return [Finding("gpu_to_cpu", _no_gpu(data), unit="times")]
+    text = f"At size {power:,} the GPU has {times(value)} the speed of the processor, {ratio_verdict(value)}."
+    return [Finding("gpu_to_cpu", text, value.estimate, value.interval, value.n, "times", {"size": power})]
+
+
+def certainty(speeds: Speeds, devices: Sequence[str]) -> str:
+    texts = []
+    for device in devices:
+        value = alignment_ratio(speeds, device)
+        if value is not None:
+            _, misaligned, aligned = value
+            powers = len(sizes_by_power(speeds, device))
+            texts.append(
+                f"The comparison on {DEVICES[device]} rests on {plural(aligned, 'aligned size')} and "
+                f"{plural(misaligned, 'misaligned size')} around {plural(powers, 'power')} of two, each beside the "
+                "mean of the aligned ones there."
+            )
+    return " ".join(texts) or "No power of two was timed with its neighbours."
+
+
+def caveats(measurements: Measurements) -> list[str]:
+    trials = [trial for data in measurements.values() for trial in data.trials]
+    return [
+        "A product of size n counts as 2 n³ operations. Each repeat multiplies for at least a tenth of a second, after "
+        "a warm-up, into memory that is there already.",
+        "Sizes around one power of two are beside the same mean of its aligned ones and share its error, so the "
+        "interval over sizes is a little too narrow.",
+        *circumstances_caveats(trials),
+        "Another library, or another number of threads, may treat sizes otherwise: this is about the one that torch "
+        "uses here. Each interval has 95 % confidence by itself.",
+    ]

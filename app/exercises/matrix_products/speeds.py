@@ -1,0 +1,92 @@
+"""The products that were timed, and how many times as fast one is as another."""
+
+import math
+from collections import defaultdict
+from dataclasses import replace
+from statistics import fmean
+from typing import NamedTuple
+
+from app.charts.rows import TrialRow
+from app.domain.tasks import TASKS
+from app.exercises.answers.circumstances import disturbed_settings
+from app.exercises.answers.levels import Level, levels
+from app.exercises.answers.ratios import Ratio, ratio, ratio_of
+from app.exercises.exercise import Measurements
+
+PRODUCTS, NARROW, GPU = "products", "bfloat16", "gpu"  # the sweeps
+ALIGNMENT = 8  # numbers: 32 bytes of float32
+DTYPES = {"float32": "float32", "tf32": "TF32", "bfloat16": "bfloat16"}
+DEVICES = {"cpu": "the processor", "gpu": "the GPU"}
+
+
+class Product(NamedTuple):
+    """What was timed."""
+
+    device: str
+    dtype: str
+    size: int
+
+
+class Speeds(dict[Product, Level[Product]]):
+    """What was timed, and those products that others disturbed."""
+
+    disturbed: set[Product]
+
+    def ratio(self, first: Product, second: Product) -> Ratio | None:
+        """How many times as fast the first is as the second; None where one was not timed."""
+        if not self.keys() >= {first, second}:
+            return None
+        value = ratio(self[first], self[second])
+        return value and replace(value, disturbed=not self.disturbed.isdisjoint({first, second}))
+
+
+def read_speeds(measurements: Measurements) -> Speeds:
+    trials = [trial for name in (PRODUCTS, NARROW, GPU) for trial in measurements[name].trials]
+    speeds = Speeds({product: level for product, level in levels(trials, _product).items() if level.n})
+    speeds.disturbed = disturbed_settings(trials, _product)
+    return speeds
+
+
+def in_order(speeds: Speeds) -> list[tuple[Product, Level[Product]]]:
+    """By device, type and size, float32 first."""
+    types = list(DTYPES)
+    return sorted(speeds.items(), key=lambda item: (item[0].device, types.index(item[0].dtype), item[0].size))
+
+
+def _product(trial: TrialRow) -> Product:
+    params = TASKS["time_matmul"].complete(trial.params)
+    return Product(str(params["device"]), str(params["dtype"]), int(params["size"]))
+
+
+def nearest_power(size: int) -> int:
+    """The power of two that is nearest by its ratio."""
+    return 1 << round(math.log2(size))
+
+
+def reference_size(speeds: Speeds, device: str, dtype: str = "float32") -> int:
+    """The book's 1024, else the largest power of two that was timed; 0 where none was."""
+    powers = [p.size for p in speeds if (p.device, p.dtype) == (device, dtype) and nearest_power(p.size) == p.size]
+    return 1024 if 1024 in powers else max(powers, default=0)
+
+
+def sizes_by_power(speeds: Speeds, device: str) -> dict[int, list[int]]:
+    """The sizes of float32 around each power of two."""
+    blocks: defaultdict[int, list[int]] = defaultdict(list)
+    for product in sorted(speeds):
+        if (product.device, product.dtype) == (device, "float32"):
+            blocks[nearest_power(product.size)].append(product.size)
+    return blocks
+
+
+def alignment_ratio(speeds: Speeds, device: str) -> tuple[Ratio, int, int] | None:
+    """How fast misaligned sizes are beside aligned ones, each beside the mean of its power; and how many of both."""
+    groups: dict[bool, list[float]] = {True: [], False: []}
+    for sizes in sizes_by_power(speeds, device).values():
+        logs = {size: fmean(map(math.log, speeds[Product(device, "float32", size)].values.values())) for size in sizes}
+        aligned = [value for size, value in logs.items() if size % ALIGNMENT == 0]
+        if not aligned or len(aligned) == len(logs):
+            continue
+        for size, value in logs.items():
+            groups[size % ALIGNMENT == 0].append(math.exp(value - fmean(aligned)))
+    compared = ratio_of(groups[False], groups[True])
+    return None if compared is None else (compared, len(groups[False]), len(groups[True]))
