@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from app.charts.registry import chart
 from app.charts.rows import DiagnosticsRow, EpochRow, SweepRow, TrialRow
+from app.domain.formatting import setting
 from app.exercises.answers.finding import Answer
 
 Preset = Literal["quick", "full"]
@@ -76,15 +77,29 @@ def chart_of(sweep: str, name: str, **options: str) -> Callable[[Measurements], 
 
 @dataclass(frozen=True)
 class Slider:
-    """What a reader can try: one more network, with another value of one hyperparameter."""
+    """What a reader can try: one more network, or one more timing, with another value of one hyperparameter."""
 
     hyperparameter: str
     values: Sequence[object]
     """From one end of the slider to the other."""
-    body: Callable[[Preset], Mapping[str, Any]]
-    """Gives the body of a sweep, in whose space the hyperparameter is replaced by what the reader tries."""
+    body: Callable[[Preset, Measurements], Mapping[str, Any] | None]
+    """Gives the body of a sweep, in whose space the hyperparameter is replaced by what the reader tries.
+
+    None while the run has not measured what is to be as it is there."""
     chart: str
     """The name of the chart to which the result is added; its x axis is the hyperparameter."""
+    label: str
+    """What pages call the hyperparameter."""
+    note: str
+    """What else is chosen, and from where."""
+    beside: tuple[str, ...] = ()
+    """Further hyperparameters, of which each value is tried with every choice."""
+    action: str = "Train one network"
+    """What the button says."""
+
+    def name_of(self, params: Mapping[str, Any]) -> str:
+        """`0.15`, or `concise, 100`: what was tried, by all that differs between tries."""
+        return ", ".join(setting(params.get(name)) for name in (*self.beside, self.hyperparameter))
 
 
 @dataclass(frozen=True)

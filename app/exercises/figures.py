@@ -59,7 +59,8 @@ def levels_figure(
     figure = new_figure(title, text)
     plan = axis_plan(x, [value for line in drawn_lines for value, _ in line.levels])
     for i, line in enumerate(line for line in drawn_lines if line.levels):
-        color, symbol = PALETTE[i % len(PALETTE)], SYMBOLS[i % len(SYMBOLS)]
+        color = PALETTE[i % len(PALETTE)]
+        symbol = SYMBOLS[(i + i // len(PALETTE)) % len(SYMBOLS)]  # a colour that comes again has another symbol
         marker: dict[str, object] = {"color": color, "symbol": symbol}
         figure.add_trace(_runs_trace(plan, line, color, value_hover(sweep.objective.metric)))
         figure.add_trace(_line_trace(plan, metric, line, marker, value_hover(sweep.objective.metric)))

@@ -241,7 +241,9 @@ HIDDEN_UNITS = Exercise(
     slider=Slider(
         "hidden_units",
         (1, 2, 3, 5, 8, 12, 20, 32, 50, 80, 128, 200, 320, 512, 800, 1280),
-        lambda preset: sweeps(preset)[SWEEP],
+        lambda preset, _: sweeps(preset)[SWEEP],
         "accuracy",
+        "hidden units",
+        "All else is as in the run.",
     ),
 )

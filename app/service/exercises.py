@@ -25,6 +25,7 @@ from app.exercises.exercise import Preset
 from app.exercises.registry import EXERCISES, exercise
 from app.service.up import Service, stop_on_signals
 from app.sweeps.exercises import reports, results, runs
+from app.sweeps.exercises.measuring import measurements
 from app.sweeps.exercises.results import RunView
 
 POLL_SECONDS = 0.5
@@ -126,7 +127,7 @@ def _read(service: Service, number: int, run_id: int) -> tuple[RunView, str]:
     """The run, and in words the best of its first sweep so far."""
     with transaction(service.engine) as session:
         run = runs.get(session, number, run_id)
-        data = next(iter(results.measurements(session, run).values()))
+        data = next(iter(measurements(session, run).values()))
         return results.view(session, run), _best_so_far(data.trials, data.epochs)
 
 

@@ -77,7 +77,7 @@ def test_a_reader_tries_one_more_network(page: Page, server: str, shared_engine:
     """The slider names its value, and the trained network is added to the list and to the chart."""
     run = ended_run(server, shared_engine, "quick")
     page.goto(f"/exercises/1?run={run}")
-    slider = page.get_by_role("slider", name="hidden_units")
+    slider = page.get_by_role("slider", name="hidden units")
     slider.fill("0")
     expect(page.locator(".try-panel output")).to_have_text("1")
     page.get_by_role("button", name="Train one network").click()

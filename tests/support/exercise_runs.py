@@ -14,7 +14,7 @@ from app.exercises.registry import exercise
 from app.schemas import SweepCreate
 from app.sweeps import creation
 from app.sweeps.creation import ExerciseSweep
-from app.sweeps.exercises import results, runs
+from app.sweeps.exercises import measuring, results, runs
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment
 
@@ -57,7 +57,7 @@ def run_small(
         figures = {
             chart.name: len(results.figures(session, run, chart.name)[0].data) for chart in exercise(number).charts
         }
-        return AnsweredRun(run_id, results.measurements(session, run), results.view(session, run).answer, figures)
+        return AnsweredRun(run_id, measuring.measurements(session, run), results.view(session, run).answer, figures)
 
 
 def _is_over(engine: Engine, number: int, run_id: int) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.domain.configuration import ACTIVATIONS
 from app.domain.formatting import number
-from app.exercises.activations.figures import comparison_figure, table_row
+from app.exercises.activations.figures import comparison_figure, rates_figure, table_row
 from app.exercises.activations.findings import (
     best_finding,
     caveats,
@@ -17,7 +17,7 @@ from app.exercises.activations.findings import (
 from app.exercises.activations.tuning import ONE_RATE, SWEEP, ranking, setting_of
 from app.exercises.answers.finding import Answer
 from app.exercises.answers.levels import levels
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, chart_of, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
 
 RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
 UNITS = {"quick": 64, "full": 128}
@@ -34,6 +34,15 @@ def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
         "epochs": EPOCHS[preset],
     }
     return {SWEEP: training_body(8, "activation functions", preset, space, SEEDS[preset])}
+
+
+def _tried_body(preset: Preset, measurements: Measurements) -> dict[str, Any] | None:
+    """The best activation so far, whose learning rate a reader chooses."""
+    ranked = ranking(levels(measurements[SWEEP].trials, setting_of))
+    if not ranked:
+        return None
+    space = {"activation": ranked[0].activation, "hidden_units": UNITS[preset], "epochs": EPOCHS[preset]}
+    return training_body(8, "learning rate", preset, space, 1)
 
 
 def answer(measurements: Measurements) -> Answer | None:
@@ -75,6 +84,7 @@ ACTIVATION = Exercise(
     sweeps=sweeps,
     charts=(
         ExerciseChart("accuracy", "Accuracy by activation", comparison_figure),
+        ExerciseChart("rates", "Accuracy by learning rate", rates_figure),
         ExerciseChart(
             "heatmap", "Learning rate and activation", chart_of(SWEEP, "heatmap", x="learning_rate", y="activation")
         ),
@@ -83,4 +93,12 @@ ACTIVATION = Exercise(
     subset="8 activations, 5 rates for each, 4 of 10 epochs, 64 of 128 units, 4 of 5 seeds",
     whole="8 activations, 5 rates for each, 10 epochs, 128 units, 5 seeds",
     scored=(SWEEP,),
+    slider=Slider(
+        "learning_rate",
+        (0.005, 0.01, 0.015, 0.02, 0.05, 0.07, 0.15, 0.2, 0.4, 0.5, 0.7, 1.5, 2.0, 5.0),
+        _tried_body,
+        "rates",
+        "learning rate",
+        "With the activation that was best when the first rate was tried; all else is as in the run.",
+    ),
 )

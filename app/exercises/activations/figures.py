@@ -38,3 +38,18 @@ def comparison_figure(measurements: Measurements) -> go.Figure:
         ],
         "the best first; every run a point",
     )
+
+
+def rates_figure(measurements: Measurements) -> go.Figure:
+    """Accuracy by learning rate, a line for each activation, the best first."""
+    data = measurements[SWEEP]
+    settings = levels(data.trials, setting_of)
+    lines = [
+        LevelLine(
+            tuned.activation,
+            [(key.rate, level) for key, level in settings.items() if key.activation == tuned.activation],
+        )
+        for tuned in ranking(settings)
+    ]
+    axis = data.sweep.axes.get("learning_rate", Axis("learning_rate", log=True))
+    return levels_figure(data.sweep, "Validation accuracy by learning rate", axis, lines)

@@ -7,7 +7,7 @@ from app.domain.datasets import DATASETS
 from app.exercises.answers.comparison import compare
 from app.exercises.answers.finding import Answer
 from app.exercises.answers.levels import levels
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, chart_of, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
 from app.exercises.hidden_layers.figures import best_row, depth_figure, table_rows
 from app.exercises.hidden_layers.findings import (
     caveats,
@@ -38,6 +38,12 @@ def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
         "epochs": EPOCHS[preset],
     }
     return {SWEEP: training_body(2, "hidden layers", preset, space, SEEDS[preset])}
+
+
+def _tried_body(preset: Preset) -> dict[str, Any]:
+    """Layers of equal width from the default start, whose number a reader chooses."""
+    space = {"hidden_units": UNITS[preset], "learning_rate": 0.1, "epochs": EPOCHS[preset]}
+    return training_body(2, "hidden layers", preset, space, 1)
 
 
 def equal_size_width(width: int, depth: int) -> int:
@@ -89,4 +95,12 @@ HIDDEN_LAYERS = Exercise(
     whole="256 units, up to 4 hidden layers, 10 epochs, 5 seeds",
     needs=frozenset({"epochs"}),
     scored=(SWEEP,),
+    slider=Slider(
+        "depth",
+        tuple(range(9)),
+        lambda preset, _: _tried_body(preset),
+        "depth",
+        "hidden layers",
+        "Layers as wide as the one of the run, from the default start; all else is as in the run.",
+    ),
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.exercises.answers.finding import Answer
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider
 from app.exercises.implementations.figures import ratio_figure, seconds_figure, table_rows
 from app.exercises.implementations.findings import (
     caveats,
@@ -55,6 +55,13 @@ def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
     }
 
 
+def _tried_body(preset: Preset) -> dict[str, Any]:
+    """One hidden layer, whose width a reader chooses, from scratch and by the framework."""
+    body = sweeps(preset)[EPOCHS]
+    space = {name: value for name, value in body["space"].items() if name != "networks"}
+    return body | {"space": {**space, "implementation": ["scratch", "concise"], "depth": 1}}
+
+
 def answer(measurements: Measurements) -> Answer | None:
     """How many times as long the framework takes as the network from scratch, for small and for large networks."""
     timings = read_timings(measurements)
@@ -92,6 +99,16 @@ IMPLEMENTATIONS = Exercise(
     ),
     answer=answer,
     optional=(COMPILED,),
+    slider=Slider(
+        "hidden_units",
+        (8, 12, 24, 32, 48, 96, 128, 192, 320, 384, 768, 1024),
+        lambda preset, _: _tried_body(preset),
+        "seconds",
+        "hidden units",
+        "One hidden layer, timed once from scratch and once by the framework, as in the run.",
+        beside=("implementation",),
+        action="Time both",
+    ),
     subset="6 networks of up to 256 units, 10,000 images an epoch, 7 repeats",
     whole="8 networks of up to 512 units, 10,000 images an epoch, 9 repeats",
 )

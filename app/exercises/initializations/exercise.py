@@ -6,7 +6,7 @@ from typing import Any
 from app.domain.configuration import INITIALIZATIONS
 from app.exercises.answers.finding import Answer
 from app.exercises.answers.levels import levels
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, training_body
 from app.exercises.initializations.figures import accuracy_figure, deep_chart, scales_figure, table_rows
 from app.exercises.initializations.findings import (
     caveats,
@@ -50,6 +50,12 @@ def _body(preset: Preset, name: str, weights: Mapping[str, Any]) -> dict[str, An
         "epochs": EPOCHS[preset],
     }
     return training_body(9, name, preset, space, SEEDS[preset], diagnostics=True)
+
+
+def _tried_body(preset: Preset) -> dict[str, Any]:
+    """The deep network, the scale of whose normal weights a reader chooses."""
+    weights = {"initialization": "normal", "hidden_layers": [[UNITS[preset]] * max(DEPTHS)]}
+    return _body(preset, "scale", weights) | {"diagnostics": False}
 
 
 def answer(measurements: Measurements) -> Answer | None:
@@ -104,4 +110,12 @@ INITIALIZATION = Exercise(
     subset="64 of 128 units a layer, 3 of 10 epochs, 3 of 5 seeds; all initializations",
     whole="10 initializations and 4 scales in networks of 1 and 4 hidden layers of 128 units, 10 epochs, 5 seeds",
     needs=frozenset({"epochs", "diagnostics"}),
+    slider=Slider(
+        "init_std",
+        (0.0003, 0.003, 0.005, 0.02, 0.03, 0.05, 0.07, 0.15, 0.2, 0.3, 0.5, 0.7, 2.0),
+        lambda preset, _: _tried_body(preset),
+        "scales",
+        "standard deviation",
+        f"Normal weights in the network of {max(DEPTHS)} hidden layers; all else is as in the run.",
+    ),
 )

@@ -3,8 +3,8 @@
 from typing import Any
 
 from app.exercises.answers.finding import Answer
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, training_body
-from app.exercises.joint_search.figures import paths_figure, shares_figure, table_row
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, training_body
+from app.exercises.joint_search.figures import paths_figure, rates_figure, shares_figure, table_row
 from app.exercises.joint_search.findings import (
     best_finding,
     caveats,
@@ -18,7 +18,7 @@ from app.exercises.joint_search.findings import (
 )
 from app.exercises.joint_search.methods import (
     METHODS,
-    best_value,
+    best_search,
     importance_of_random,
     level_of,
     name_of,
@@ -65,13 +65,21 @@ def _body(preset: Preset, method: str, repetition: int) -> dict[str, Any]:
     return body | {"sampler": sampler, "pruner": pruner, "n_trials": HALVED_TRIALS[preset]}
 
 
+def _tried_body(preset: Preset, measurements: Measurements) -> dict[str, Any] | None:
+    """The best configuration so far, whose learning rate a reader chooses."""
+    _, data = best_search(measurements)
+    if data.sweep.best is None:
+        return None
+    space = {name: value for name, value in data.sweep.best.params.items() if name != "learning_rate"}
+    return training_body(5, "learning rate", preset, space, 1)
+
+
 def answer(measurements: Measurements) -> Answer | None:
     """The best result, which method came furthest with the same training, and what matters only together."""
     searches = searches_by_method(measurements)
     if set(searches) != set(METHODS):
         return None
-    best_name = max(measurements, key=lambda name: best_value(measurements[name]))
-    best_data = measurements[best_name]
+    best_name, best_data = best_search(measurements)
     by_method = {method: level_of(method, results) for method, results in searches.items()}
     leader = max(by_method.values(), key=lambda level: level.mean)
     importance = importance_of_random(measurements)
@@ -105,9 +113,18 @@ JOINT_SEARCH = Exercise(
     charts=(
         ExerciseChart("seconds", "Best so far by seconds", lambda data: paths_figure(data, "seconds")),
         ExerciseChart("epochs", "Best so far by epochs", lambda data: paths_figure(data, "epochs")),
+        ExerciseChart("rates", "All trials by learning rate", rates_figure),
         ExerciseChart("importance", "What matters alone, and what together", shares_figure),
     ),
     answer=answer,
+    slider=Slider(
+        "learning_rate",
+        (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0),
+        _tried_body,
+        "rates",
+        "learning rate",
+        "All else is as in the best configuration that the searches had found when the first rate was tried.",
+    ),
     subset="18 full trainings of 3 epochs a search, or as much pruned; 2 repetitions",
     whole="36 full trainings of 9 epochs a search, or as much pruned; 3 repetitions",
 )

@@ -5,14 +5,17 @@ from statistics import fmean
 
 import plotly.graph_objects as go
 
+from app.charts.axis import axis_plan, draw_x_axis
 from app.charts.empty import empty_figure
 from app.charts.importance import importance_figure
-from app.charts.rows import SweepRow
-from app.charts.theme import PALETTE, Trace, faded, new_figure, scatter
+from app.charts.rows import Axis, SweepRow
+from app.charts.select import Scored, finished
+from app.charts.theme import PALETTE, SYMBOLS, Trace, faded, new_figure, scatter
 from app.charts.titles import axis_title, metric_name, subtitle
+from app.domain.formatting import plural, settings
 from app.exercises.answers.levels import Level
 from app.exercises.exercise import Measurements
-from app.exercises.joint_search.methods import importance_of_random, searches_by_method
+from app.exercises.joint_search.methods import METHODS, importance_of_random, searches_by_method
 from app.exercises.joint_search.searches import Search
 
 POINTS = 120  # of a mean
@@ -22,6 +25,45 @@ def paths_figure(measurements: Measurements, spent: str) -> go.Figure:
     """The best value so far of each method, over its repetitions, against what was spent."""
     sweep = next(iter(measurements.values())).sweep
     return searches_figure(sweep, searches_by_method(measurements), spent)
+
+
+def rates_figure(measurements: Measurements) -> go.Figure:
+    """Every complete trial by its learning rate, with a colour for each method."""
+    sweep = next(iter(measurements.values())).sweep
+    trials = {method: _trials_of(measurements, method) for method in METHODS}
+    pruned_count = sum(trial.state == "pruned" for data in measurements.values() for trial in data.trials)
+    left_out = f"{plural(pruned_count, 'pruned trial')} left out" if pruned_count else ""
+    title, text = "All trials by learning rate", subtitle(sweep, "units and layers differ too", left_out)
+    if not any(trials.values()):
+        return empty_figure(title=title, subtitle=text)
+    figure = new_figure(title, text)
+    for (method, scored), color, symbol in zip(trials.items(), PALETTE, SYMBOLS, strict=False):
+        figure.add_trace(_rates_trace(method, scored, {"size": 6, "color": faded(color, 0.7), "symbol": symbol}))
+    rates = [item.trial.params["learning_rate"] for scored in trials.values() for item in scored]
+    draw_x_axis(figure, axis_plan(Axis("learning_rate", log=True), rates))
+    return figure.update_yaxes(title_text=axis_title(sweep.objective.metric))
+
+
+def _trials_of(measurements: Measurements, method: str) -> list[Scored]:
+    return [
+        item
+        for name, data in measurements.items()
+        if name.rpartition(" ")[0] == method
+        for item in finished(data.trials)
+        if "learning_rate" in item.trial.params
+    ]
+
+
+def _rates_trace(method: str, scored: Sequence[Scored], marker: dict[str, object]) -> Trace:
+    return scatter(
+        x=[item.trial.params["learning_rate"] for item in scored],
+        y=[item.value for item in scored],
+        name=method,
+        mode="markers",
+        marker=marker,
+        text=[settings(item.trial.params) for item in scored],
+        hovertemplate=f"{method}: <b>%{{y:.4f}}</b><br>%{{text}}<extra></extra>",
+    )
 
 
 def shares_figure(measurements: Measurements) -> go.Figure:

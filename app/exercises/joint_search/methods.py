@@ -1,5 +1,6 @@
 """The methods of search, and what their repetitions have come to."""
 
+import math
 from collections.abc import Sequence
 
 from app.charts.importance import ImportanceData, ImportanceOptions, importance_data
@@ -32,8 +33,9 @@ def level_of(method: str, results: Sequence[Search]) -> Level[str]:
     return Level(method, {search.repetition: search.best for search in results})
 
 
-def best_value(data: SweepData) -> float:
-    return data.sweep.best.value if data.sweep.best else float("-inf")
+def best_search(measurements: Measurements) -> tuple[str, SweepData]:
+    """The search that found the best value, by its name and with what it measured."""
+    return max(measurements.items(), key=lambda item: best.value if (best := item[1].sweep.best) else -math.inf)
 
 
 def importance_of_random(measurements: Measurements) -> ImportanceData:

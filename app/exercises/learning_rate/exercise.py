@@ -76,7 +76,9 @@ LEARNING_RATE = Exercise(
     slider=Slider(
         "learning_rate",
         (0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0),
-        lambda preset: sweeps(preset)[SWEEP],
+        lambda preset, _: sweeps(preset)[SWEEP],
         "accuracy",
+        "learning rate",
+        "All else is as in the run, with the most epochs.",
     ),
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.exercises.answers.finding import Answer
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider
 from app.exercises.matrix_products.figures import close_figure, size_figure, table_rows
 from app.exercises.matrix_products.findings import (
     caveats,
@@ -89,6 +89,15 @@ MATRIX_PRODUCTS = Exercise(
     ),
     answer=answer,
     optional=(NARROW, GPU, GPU_MEMORY),
+    slider=Slider(
+        "size",
+        (1000, 1008, *range(1014, 1043), 1048, 1050, 1056, 1064),
+        lambda preset, _: sweeps(preset)[PRODUCTS],
+        "near",
+        "size",
+        "A float32 product on the processor, timed once as in the run.",
+        action="Time one product",
+    ),
     subset="27 sizes around 512, 1,024 and 2,048, 5 repeats",
     whole="46 sizes around 256 to 2,048, memory also by one thread, 9 repeats",
 )

@@ -6,7 +6,7 @@ from typing import Any
 from app.exercises.answers.comparison import compare
 from app.exercises.answers.diagnosed import diagnosed_runs
 from app.exercises.answers.finding import Answer
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, chart_of, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
 from app.exercises.one_neuron.figures import accuracy_figure, number_figure, outcomes_figure, table_rows
 from app.exercises.one_neuron.findings import (
     answers_findings,
@@ -36,6 +36,8 @@ from app.exercises.one_neuron.networks import (
     widest_level,
 )
 
+MIDDLE = "hidden_units_2"  # the width of the second of three layers
+
 
 def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
     """Many seeds of one neuron, in the middle and alone, and a ladder of wider bottlenecks, all with the same seeds."""
@@ -57,6 +59,17 @@ def _body(preset: Preset, sweep: str, name: str, layers: list[list[int]], activa
         "epochs": EPOCHS[preset],
     }
     return training_body(3, name, preset, space, SEEDS[preset][sweep], diagnostics=True)
+
+
+def _tried_body(preset: Preset) -> dict[str, Any]:
+    """The ReLU network of the ladder, the width of whose middle layer a reader chooses."""
+    space = {
+        "hidden_units": OUTER[preset],
+        "depth": 3,
+        "learning_rate": 0.1,
+        "epochs": EPOCHS[preset],
+    }
+    return training_body(3, "bottleneck", preset, space, 1)
 
 
 def answer(measurements: Measurements) -> Answer | None:
@@ -105,4 +118,12 @@ ONE_NEURON = Exercise(
     whole="networks 128-b-128, b from 1 to 128, 3 activations, 10 epochs, 20 seeds of one neuron and 5 of wider ones, "
     "and one neuron as the only hidden layer",
     needs=frozenset({"diagnostics"}),
+    slider=Slider(
+        MIDDLE,
+        (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128),
+        lambda preset, _: _tried_body(preset),
+        "accuracy",
+        "neurons in the middle",
+        "With ReLU, between two wide layers; all else is as in the run.",
+    ),
 )

@@ -1,15 +1,17 @@
-"""What readers try in a run of an exercise: each value trains one more network, in a sweep beside the run's own."""
+"""What readers try in a run of an exercise: each value trains or times once more, in a sweep beside the run's own."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.charts.labels import label
-from app.charts.rows import TrialRow
-from app.charts.select import finished
+from app.charts.axis import axis_plan, draw_x_axis
+from app.charts.labels import escape, label
+from app.charts.rows import Axis, TrialRow
+from app.charts.select import Scored, finished
 from app.charts.theme import BEST, scatter
+from app.charts.titles import value_hover
 from app.db.tables import ExerciseRun, Sweep
 from app.domain.hyperparameters import is_number
 from app.errors import ConflictError, FieldError, InvalidError
@@ -20,6 +22,7 @@ from app.schemas import SweepCreate, SweepPatch
 from app.sweeps import creation
 from app.sweeps.changes import change
 from app.sweeps.creation import ExerciseSweep
+from app.sweeps.exercises.measuring import measurements
 from app.sweeps.exercises.runs import TRIES
 
 PRIORITY = 50  # somebody waits for it
@@ -28,19 +31,20 @@ PRIORITY = 50  # somebody waits for it
 def add(session: Session, run: ExerciseRun, value: object) -> Sweep:
     """Queues one more network with this value of the slider's hyperparameter; one that was tried is not trained again.
 
-    Raises ConflictError where the exercise has no slider, and InvalidError for a value that can't be used.
+    What else the first one was trained with, all later ones are. Raises ConflictError where the exercise has no slider
+    or the run has measured too little, and InvalidError for a value that can't be used.
     """
     slider = _slider(run)
+    _check_kind(slider, value)
     session.get(ExerciseRun, run.id, with_for_update=True)  # two first values at once are of one sweep
     sweep = sweep_of_tries(session, run)
     if sweep is None:
-        body = _body(slider, run, [value])
+        body = _first_body(session, slider, run, value)
         return creation.create(session, body, exercise_sweep=ExerciseSweep(run.id, TRIES))
     values = sweep.space[slider.hyperparameter]
     if value in values:
         return sweep
-    space = _body(slider, run, [*values, value]).space
-    return change(session, sweep.id, SweepPatch(space=space))
+    return change(session, sweep.id, SweepPatch(space=sweep.space | {slider.hyperparameter: [*values, value]}))
 
 
 def sweep_of_tries(session: Session, run: ExerciseRun) -> Sweep | None:
@@ -56,24 +60,39 @@ def trials(session: Session, run: ExerciseRun) -> list[TrialRow]:
     return chart_rows.trial_rows(session, sweep.id) if sweep is not None else []
 
 
-def draw(figure: go.Figure, slider: Slider, tried_trials: list[TrialRow]) -> None:
-    """Adds what was tried to the slider's chart."""
-    scored = finished(tried_trials)
-    if not scored or not figure.data:
+def draw(session: Session, run: ExerciseRun, slider: Slider, figure: go.Figure) -> None:
+    """Adds what was tried in the run to the slider's chart."""
+    sweep = sweep_of_tries(session, run)
+    scored = finished(trials(session, run))
+    if sweep is None or not scored or not figure.data:
         return
-    values = [item.trial.params[slider.hyperparameter] for item in scored]
     look = {"size": 13, "symbol": "diamond-open", "color": BEST, "line": {"width": 2}}
     figure.add_trace(
         scatter(
-            x=[value if is_number(value) else label(value) for value in values],
+            x=[_place(slider, item) for item in scored],
             y=[item.value for item in scored],
             name="tried here, one run each",
             mode="markers",
             marker=look,
-            text=[label(value) for value in values],
-            hovertemplate="tried: %{text}: <b>%{y:.4f}</b><extra></extra>",
+            text=[escape(slider.name_of(item.trial.params)) for item in scored],
+            hovertemplate=f"tried: %{{text}}: <b>{value_hover(sweep.first_objective.metric)}</b><extra></extra>",
         )
     )
+    _widen_ticks(figure, [_place(slider, item) for item in scored])
+
+
+def _place(slider: Slider, item: Scored) -> float | str:
+    value = item.trial.params[slider.hyperparameter]
+    return value if is_number(value) else label(value)
+
+
+def _widen_ticks(figure: go.Figure, places: Sequence[float | str]) -> None:
+    """Names what was tried on an axis that names its values."""
+    axis = figure.layout.xaxis
+    if axis.tickvals is None or axis.type == "category":
+        return
+    choices = tuple(dict.fromkeys([*axis.tickvals, *places]))
+    draw_x_axis(figure, axis_plan(Axis(axis.title.text, log=axis.type == "log", choices=choices), ()))
 
 
 def _slider(run: ExerciseRun) -> Slider:
@@ -83,16 +102,21 @@ def _slider(run: ExerciseRun) -> Slider:
     return slider
 
 
-def _body(slider: Slider, run: ExerciseRun, values: list[object]) -> SweepCreate:
-    """A grid over these values. Raises InvalidError where the last one is none of the slider's kind."""
-    body: dict[str, Any] = dict(slider.body("full" if run.preset == "full" else "quick"))
-    kinds = {is_number(value) for value in slider.values}
-    if is_number(values[-1]) not in kinds:
+def _check_kind(slider: Slider, value: object) -> None:
+    """Raises InvalidError where the value is none of the slider's kind."""
+    if is_number(value) not in {is_number(choice) for choice in slider.values}:
         example = slider.values[len(slider.values) // 2]
-        message = f"must be a value of {slider.hyperparameter} such as {label(example)}, not {values[-1]!r}"
+        message = f"must be a value of {slider.hyperparameter} such as {label(example)}, not {value!r}"
         raise InvalidError(f"The value {message}.", [FieldError(("value",), message)])
-    space = body["space"] | {slider.hyperparameter: values}
+
+
+def _first_body(session: Session, slider: Slider, run: ExerciseRun, value: object) -> SweepCreate:
+    """A grid of this value. Raises ConflictError where the run has not measured what is to be as it is there."""
+    body = slider.body("full" if run.preset == "full" else "quick", measurements(session, run))
+    if body is None:
+        raise ConflictError(f"Run {run.id} has no result yet that could be tried otherwise: wait for the first.")
     name = f"Exercise {run.exercise}: tried by hand ({run.preset})"
+    space = {**body["space"], slider.hyperparameter: [value]}
     return SweepCreate.model_validate(
-        body | {"name": name, "space": space, "sampler": "grid", "seeds": 1, "priority": PRIORITY}
+        {**body, "name": name, "space": space, "sampler": "grid", "seeds": 1, "priority": PRIORITY}
     )

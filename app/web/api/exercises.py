@@ -73,7 +73,7 @@ def get_run(number: ExerciseNumber, run_id: RunId, session: DatabaseSession) -> 
 def try_value(
     number: ExerciseNumber, run_id: RunId, body: schemas.ExerciseTry, session: DatabaseSession
 ) -> schemas.SweepOut:
-    """Trains one more network with another value of the hyperparameter of the exercise's slider.
+    """Trains or times one more network, or product, with another value of the hyperparameter of the exercise's slider.
 
     The answer is the sweep of all that was tried in this run; the exercise's own answer is not changed by it.
     """

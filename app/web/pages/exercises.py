@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import schemas
 from app.charts.page import Fact
 from app.db.tables import ExerciseRun
-from app.domain.formatting import approximate, plural, score, setting
+from app.domain.formatting import approximate, plural, score
 from app.domain.states import ENDED_SWEEPS
 from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
@@ -79,7 +79,7 @@ class RunTab:
 
 @dataclass(frozen=True)
 class TryRow:
-    """A network that a reader has tried."""
+    """A network or a timing that a reader has tried."""
 
     setting: str
     result: str
@@ -288,13 +288,14 @@ def try_value(
 
 
 def _tries(session: Session, run: ExerciseRun) -> list[TryRow]:
-    slider = exercise(run.exercise).slider
-    if slider is None:
+    slider, sweep = exercise(run.exercise).slider, tries.sweep_of_tries(session, run)
+    if slider is None or sweep is None:
         return []
+    metric = sweep.first_objective.metric
     return [
         TryRow(
-            setting(trial.params.get(slider.hyperparameter)),
-            score(trial.value) if trial.value is not None else trial.state,
+            slider.name_of(trial.params),
+            trial.state if trial.value is None else score(trial.value, metric=metric),
         )
         for trial in tries.trials(session, run)
     ]

@@ -11,7 +11,7 @@ from app.db.tables import Sweep
 from app.errors import InvalidError, NotFoundError
 from app.exercises.exercise import Exercise
 from app.exercises.registry import EXERCISES
-from app.sweeps.exercises import reports, results, runs, tries
+from app.sweeps.exercises import measuring, reports, results, runs, tries
 from tests.support.queue_examples import claim, finish, new_worker, record, success
 from tests.support.waiting import wait_until
 
@@ -61,7 +61,7 @@ def test_what_a_reader_tries_is_one_more_network_each(engine: Engine) -> None:
         assert [trial.params["hidden_units"] for trial in tries.trials(session, run)] == [37, 90]
         assert (sweep.seeds, sweep.space["epochs"]) == (1, 5)
         assert results.revision(session, run) != before
-        assert list(results.measurements(session, run)) == ["width"]
+        assert list(measuring.measurements(session, run)) == ["width"]
         assert runs.summaries(session, 1)[0].sweeps == [sweep.id - 1]
         for bad in ("many", 0, 10**9):
             with pytest.raises(InvalidError):
@@ -118,14 +118,14 @@ def test_longer_training_changes_no_answer(engine: Engine, client: TestClient) -
         record(engine, sweep, [trial.lease for trial in claimed], epoch)
     finish(engine, sweep, worker, [success(trial.lease, 0.5 + trial.number / 100) for trial in claimed])
     with transaction(engine) as session:
-        before = results.measurements(session, runs.get(session, 4, run_id))
+        before = measuring.measurements(session, runs.get(session, 4, run_id))
     assert client.post(f"/api/v1/sweeps/{sweep}/trials/5/continue", json={"epochs": 12}).is_success
     (longer,) = claim(engine, worker)
     for epoch in range(1, 13):
         record(engine, sweep, [longer.lease], epoch)
     finish(engine, sweep, worker, [success(longer.lease, 0.99)])
     with transaction(engine) as session:
-        (data,) = results.measurements(session, runs.get(session, 4, run_id)).values()
+        (data,) = measuring.measurements(session, runs.get(session, 4, run_id)).values()
     assert (data.trials, data.epochs) == (before["rate"].trials, before["rate"].epochs)
     assert len(data.epochs) == 8 * len(data.trials)
     assert data.sweep.best is not None
