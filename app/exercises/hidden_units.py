@@ -104,7 +104,10 @@ def _sentence(widths: Widths, best: Level[int], smallest: Level[int]) -> str:
 
 
 def _best_finding(widths: Widths, best: Level[int]) -> Finding:
-    text = f"{_units(best.setting)}: {spread(best)} (mean ± sample standard deviation over {plural(best.n, 'run')})."
+    text = (
+        f"{_units(best.setting)}: {spread(best)} in validation (mean ± sample standard deviation over "
+        f"{plural(best.n, 'run')})."
+    )
     if len(widths) > 1 and best.setting == max(widths):
         text += " It is the largest width that was tried, so a larger one may be better still."
     return Finding("best", text, best.mean, best.interval, best.n, "accuracy", {"hidden_units": best.setting})

@@ -6,13 +6,16 @@ from app.domain.formatting import number, plural
 from app.exercises.activations.tuning import LINEAR, ONE_RATE, Setting, Settings, Tuned, as_good
 from app.exercises.answers.comparison import Comparison, compare, points, verdict
 from app.exercises.answers.finding import Finding
-from app.exercises.answers.wording import count_text, judged_on, losses, recipe, spread
+from app.exercises.answers.wording import count_text, judged_on, losses, name_list, recipe, spread
 from app.exercises.exercise import SweepData
 
 
 def first_sentence(ranked: Sequence[Tuned]) -> str:
     best = ranked[0]
-    text = f"With a learning rate of its own for each, {best.activation} is best with {spread(best.best)}"
+    text = (
+        f"With a learning rate of its own for each, {best.activation} is best with a validation accuracy of "
+        f"{spread(best.best)}"
+    )
     rivals = as_good(ranked)
     seeds = plural(best.best.n, "seed")
     if not rivals:
@@ -25,7 +28,7 @@ def _any_of(names: Sequence[str], count: int) -> str:
     """`gelu, silu or tanh`; of several `any other` where it is all of them."""
     if len(names) == count > 1:
         return "any other"
-    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return name_list(names, "or")
 
 
 def best_finding(ranked: Sequence[Tuned]) -> Finding:

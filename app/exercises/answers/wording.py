@@ -80,6 +80,11 @@ def losses(trials: Sequence[TrialRow], all_levels: Mapping[Any, Level[Any]], nou
     return texts
 
 
+def name_list(names: Sequence[str], word: str = "and") -> str:
+    """`gelu, silu and tanh`."""
+    return f" {word} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def count_text(count: int) -> str:
     """`eleven`, up to twelve; then digits."""
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

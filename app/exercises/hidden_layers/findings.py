@@ -17,7 +17,7 @@ from app.exercises.hidden_layers.networks import (
 
 
 def first_sentence(comparison: Comparison, networks: Networks) -> str:
-    head = f"A second hidden layer brings {points(comparison)}: {verdict(comparison)}"
+    head = f"In validation accuracy a second hidden layer brings {points(comparison)}: {verdict(comparison)}"
     worse = _worse_depths(networks)
     if not worse:
         return f"{head}."

@@ -32,7 +32,7 @@ def first_sentence(data: SweepData, starts: Starts, depths: Sequence[int]) -> st
         parts.append(
             f"with {plural(depth, 'hidden layer')} {better or 'none'} of {len(comparisons)} initializations "
             f"{'does' if better == 1 else 'do'} clearly better than the default and {worse or 'none'} clearly worse "
-            f"(means {min(means):.4f} to {max(means):.4f})"
+            f"(mean validation accuracies {min(means):.4f} to {max(means):.4f})"
         )
     return f"After {_circumstances(data, starts)}, zeros left out: {'; '.join(parts)}."
 

@@ -35,6 +35,7 @@ RANGES = {
     "quick": {"hidden_units": {"low": 16, "high": 128, "log": True}, "depth": {"low": 1, "high": 2}},
     "full": {"hidden_units": {"low": 16, "high": 256, "log": True}, "depth": {"low": 1, "high": 3}},
 }
+HEADER = ("method", "best in validation", "its std", "repetitions", "trials each", "epochs each", "seconds each")
 TRIALS = {"quick": 18, "full": 36}  # as many as the grid has cells
 HALVED_TRIALS = {"quick": 34, "full": 110}  # that train about as many epochs in all
 STARTUP_TRIALS = {"quick": 6, "full": 10}  # that TPE draws at random
@@ -95,7 +96,7 @@ def answer(measurements: Measurements) -> Answer | None:
         ],
         certainty=certainty(leader, by_method),
         caveats=caveats(best_data),
-        header=("method", "best value, mean", "std", "repetitions", "trials each", "epochs each", "seconds each"),
+        header=HEADER,
         rows=[table_row(level, searches[method]) for method, level in by_method.items()],
         best_row=list(by_method).index(leader.setting),
     )

@@ -11,7 +11,7 @@ from app.domain.formatting import approximate, plural, settings
 from app.exercises.answers.comparison import compare, size
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
-from app.exercises.answers.wording import judged_on, spread
+from app.exercises.answers.wording import judged_on, name_list, spread
 from app.exercises.exercise import SweepData
 from app.exercises.joint_search.methods import HALVING
 from app.exercises.joint_search.searches import Search
@@ -24,12 +24,19 @@ def first_sentence(best: SweepData, leader: Level[str], by_method: Mapping[str, 
     result = best.sweep.best
     test = "" if result.test_accuracy is None else f" and {result.test_accuracy:.4f} on the test images"
     result_text = f"The best found is {_varied(best)}, with {result.value:.4f} in validation{test}"
-    rivals = [level for level in by_method.values() if level.setting != leader.setting]
-    rival = max(rivals, key=lambda level: level.mean)
-    comparison = compare(leader, rival)
-    if comparison is not None and comparison.is_clear:
-        return f"{result_text}; {leader.setting} search found the best values."
-    return f"{result_text}; which search is best is not clear at {plural(leader.n, 'repetition')}."
+    beaten, equal = _beaten(leader, by_method)
+    repetitions = plural(leader.n, "repetition")
+    if not beaten:
+        return f"{result_text}; which search is best is not clear at {repetitions}."
+    text = f"{result_text}; {leader.setting} found clearly better values than {name_list(beaten)}"
+    return f"{text}, against {name_list(equal)} it is not clear at {repetitions}." if equal else f"{text}."
+
+
+def _beaten(leader: Level[str], by_method: Mapping[str, Level[str]]) -> tuple[list[str], list[str]]:
+    """The other methods than which the leader is clearly better, and those than which it may not be."""
+    comparisons = {name: compare(leader, level) for name, level in by_method.items() if name != leader.setting}
+    beaten = [name for name, comparison in comparisons.items() if comparison is not None and comparison.is_clear]
+    return beaten, [name for name in comparisons if name not in beaten]
 
 
 def _varied(data: SweepData) -> str:
@@ -44,7 +51,8 @@ def best_finding(name: str, data: SweepData) -> Finding:
     assert best is not None
     shared = f"{data.sweep.dataset}, {best.params['epochs']} epochs"
     runs_text = "by one run" if best.runs == 1 else f"the mean of {best.runs} runs"
-    text = f"Best configuration: {_varied(data)} ({shared}), found by {name}: {best.value:.4f}, {runs_text}."
+    value_text = f"{best.value:.4f} in validation, {runs_text}"
+    text = f"Best configuration: {_varied(data)} ({shared}), found by {name}: {value_text}."
     if best.test_accuracy is not None:
         text += f" On the {DATASETS[data.sweep.dataset].test:,} test images it scores {best.test_accuracy:.4f}"
         text += "; published plain networks reach .85 to .89 after 5 to 30 epochs." if _is_book(data) else "."
@@ -95,9 +103,17 @@ def strategy_findings(
     text = (
         f"{_ranking(by_method)}: after {moment:.0f} s, when each search has a first value, {first} is ahead "
         f"({early[first]:.4f}), at the end {leader.setting}. Stopping bad configurations early let {HALVING} try "
-        f"{trials:.1f} times as many as random search with {epochs:.1f} times the epochs."
+        f"{trials:.1f} times as many as random search with {epochs:.1f} times the epochs.{_advice(leader, by_method)}"
     )
     return [Finding("trials_ratio", text, trials, None, len(halved))]
+
+
+def _advice(leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
+    """What to do, where stopping early is clearly ahead of trying as long at random."""
+    comparison = compare(leader, by_method["random"])
+    if leader.setting != HALVING or comparison is None or not comparison.is_clear:
+        return ""
+    return " So the efficient strategy is to begin many configurations and to stop the bad ones early."
 
 
 def speed_findings(searches: Mapping[str, Sequence[Search]]) -> list[Finding]:

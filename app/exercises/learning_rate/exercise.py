@@ -47,7 +47,12 @@ def answer(measurements: Measurements) -> Answer | None:
         ],
         certainty=certainty(last, rates),
         caveats=caveats(data, rates),
-        header=("learning rate", *(plural(optimum.epochs, "epoch") for optimum in optima), "std", "runs"),
+        header=(
+            "learning rate",
+            *(f"after {plural(optimum.epochs, 'epoch')}" for optimum in optima),
+            f"std after {last.epochs}",
+            "runs",
+        ),
         rows=table_rows(by_epochs, optima),
         best_row=list(rates).index(last.best.setting),
     )

@@ -35,7 +35,10 @@ def _range_text(optimum: Optimum) -> str:
 
 def best_finding(last: Optimum, rates: Rates) -> Finding:
     best = last.best
-    text = f"After {plural(last.epochs, 'epoch')}, {number(best.setting)} reaches {spread(best)} over {_runs(best)}."
+    text = (
+        f"After {plural(last.epochs, 'epoch')}, {number(best.setting)} reaches a validation accuracy of {spread(best)} "
+        f"over {_runs(best)}."
+    )
     ladder = list(rates)
     if best.setting in (ladder[0], ladder[-1]):
         text += " It is at the end of the rates tried, so one beyond may be better still."

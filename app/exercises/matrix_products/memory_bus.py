@@ -103,12 +103,13 @@ def _width(best: Level[Pass], facts: Mapping[str, Any]) -> list[Finding]:
     )
     channels = math.ceil(bits / CHANNEL_BITS)
     text = (
-        "The width of the processor's bus can't be read here: the board's tables are closed or empty. Derived, and not "
-        f"read: at {USUAL_MEGATRANSFERS:,} million transfers a second, as DDR4-3200 has, the bandwidth above needs at "
-        f"least {math.ceil(bits)} bits, so at least {plural(channels, 'channel')} of {CHANNEL_BITS}. What the cores "
-        "can't use does not show, so the bus may be much wider."
+        "How wide the processor's bus is can't be known here: the board's tables, which may say it, are closed or "
+        "empty. A least width follows from the bandwidth above only for memory of an assumed kind, as that can't be "
+        f"read either: were it DDR4-3200, with {USUAL_MEGATRANSFERS:,} million transfers a second, at least "
+        f"{math.ceil(bits)} bits, so {plural(channels, 'channel')} of {CHANNEL_BITS}; were it twice as fast, half of "
+        "that. The bus may be much wider, for what the cores can't use does not show."
     )
-    return [Finding("bus_bits_cpu_derived", text, bits, interval, best.n, "bits at least, derived")]
+    return [Finding("bus_bits_cpu_derived", text, bits, interval, best.n, "bits at least, were it DDR4-3200")]
 
 
 def _facts(data: SweepData, best: Level[Pass]) -> Mapping[str, Any]:

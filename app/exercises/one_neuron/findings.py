@@ -31,9 +31,9 @@ from app.exercises.one_neuron.networks import (
 
 
 def first_sentence(comparison: Comparison, data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]) -> str:
-    head = f"One neuron in the middle costs {points(comparison).replace(' less', '', 1)}"
+    head = f"In validation accuracy one neuron in the middle costs {points(comparison).replace(' less', '', 1)}"
     if comparison.difference.estimate >= 0:
-        head = f"One neuron in the middle brings {points(comparison)}"
+        head = f"In validation accuracy one neuron in the middle brings {points(comparison)}"
     parts = []
     for place, own_runs in runs.items():
         of_book = by_activation(own_runs).get(BOOK, [])

@@ -130,7 +130,10 @@ def _test_findings(sweep: SweepOut) -> list[Finding]:
 def _test_text(sweep: SweepOut, best: Best) -> str:
     """What the test images say, and how often they were asked."""
     count = f"{DATASETS[sweep.dataset].test:,}"
-    text = f"On the {count} test images, the best configuration scores {best.test_accuracy:.4f}"
+    text = (
+        f"On the {count} test images the best configuration scores {best.test_accuracy:.4f} (in validation, which "
+        f"chose it, {best.value:.4f})"
+    )
     if sweep.test_looks <= 1:
         return f"{text}: the only look at them, when all was chosen."
     scores_text = ", ".join(f"{look.test_accuracy:.4f} (trial {look.number})" for look in sweep.test_scores)

@@ -1,4 +1,4 @@
-"""What readers try in a run of an exercise: each value trains or times once more, in a sweep beside the run's own."""
+"""What readers try in a run of an exercise: one more network or timing each, in a sweep beside the run's own."""
 
 from collections.abc import Sequence
 

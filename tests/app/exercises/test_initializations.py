@@ -89,7 +89,10 @@ def test_it_matters_where_differences_at_equal_seeds_are_clear() -> None:
     """At one layer orthogonal is better by 0.02 at both seeds; normal by −0.01 and 0.01, which is not clear."""
     sentence = answered().sentence
     assert sentence.startswith("After 3 epochs and at 2 seeds, zeros left out: with 1 hidden layer 1 of 2 ")
-    assert "does clearly better than the default and none clearly worse (means 0.8050 to 0.8250)" in sentence
+    assert (
+        "does clearly better than the default and none clearly worse (mean validation accuracies 0.8050 to 0.8250)"
+        in sentence
+    )
     assert "with 2 hidden layers 1 of 2 initializations does clearly better than the default and 1 clearly" in sentence
     shallow, deep = finding("differ_at_depth_1"), finding("differ_at_depth_2")
     assert (shallow.estimate, shallow.n, deep.estimate) == (1, 2, 2)

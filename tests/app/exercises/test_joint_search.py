@@ -60,7 +60,10 @@ def test_methods_are_compared_repetition_by_repetition() -> None:
     )
     assert said.figures["lead"] == pytest.approx(0.015)
     assert "clear against grid, random." in said.findings[1].text
-    assert said.sentence.endswith("which search is best is not clear at 2 repetitions.")
+    assert said.sentence.endswith(
+        "TPE found clearly better values than grid and random, against TPE with halving it is not clear at 2 "
+        "repetitions."
+    )
     assert "with 0.8300 in validation and 0.8200 on the test images" in said.sentence
     assert [row[0] for row in said.rows] == list(METHODS)
     assert said.rows[said.best_row or 0][0] == "TPE"
@@ -71,7 +74,10 @@ def test_the_best_of_several_runs_is_their_mean() -> None:
     data = RUN[name_of("TPE", 0)]
     assert data.sweep.best is not None
     rerun = replace(data, sweep=replace(data.sweep, best=data.sweep.best._replace(runs=3)))
-    for run, words in ((RUN, "0.8300, by one run."), (RUN | {name_of("TPE", 0): rerun}, "0.8300, the mean of 3 runs.")):
+    for run, words in (
+        (RUN, "0.8300 in validation, by one run."),
+        (RUN | {name_of("TPE", 0): rerun}, "0.8300 in validation, the mean of 3 runs."),
+    ):
         said = answer(run)
         assert said is not None
         (best,) = [finding for finding in said.findings if finding.name == "best"]
@@ -158,3 +164,15 @@ def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path)
         assert row[1] == f"{fmean(values):.4f}"
     assert run.charts["seconds"]
     assert run.charts["epochs"]
+
+
+def test_what_is_clear_against_all_or_none_is_said_so() -> None:
+    """The one that is ahead may be clearly ahead of every other method, or of none."""
+    ahead = {name_of("TPE", repetition): search_of((1, 0.9 - repetition / 50)) for repetition in range(2)}
+    said = answer(RUN | ahead)
+    assert said is not None
+    assert said.sentence.endswith("TPE found clearly better values than grid, random and TPE with halving.")
+    noisy = {name_of("TPE", 0): search_of((1, 0.9)), name_of("TPE", 1): search_of((1, 0.81))}
+    said = answer(RUN | noisy)
+    assert said is not None
+    assert said.sentence.endswith("which search is best is not clear at 2 repetitions.")
