@@ -1,4 +1,4 @@
-"""The command line: `perceptune up | demo | exercise | worker | predict | data | db`, and the bridge to Optuna."""
+"""The command line: `perceptune up | demo | exercise | worker | predict | data | keys | db`, and Optuna's bridge."""
 
 import contextlib
 import os
@@ -13,6 +13,7 @@ from app import logs
 from app.config import Settings, load_settings
 from app.db.engine import connect, transaction
 from app.db.migrations import migrate
+from app.domain.roles import Role
 from app.errors import exit_on_error
 from app.exercises.exercise import Preset
 from app.service.database import database
@@ -21,6 +22,8 @@ from app.service.up import Service, stop_on_signals
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database's tables.")
 app.add_typer(db, name="db")
+keys = typer.Typer(no_args_is_help=True, help="Keys for people and programs.")
+app.add_typer(keys, name="keys")
 
 
 def _flag(name: str, help: str, variable: str | None = None) -> object:
@@ -175,6 +178,44 @@ def upgrade(home: Home = None, database_url: Database = None) -> None:
         assert settings.database_url is not None
         migrate(connect(settings.database_url))
         typer.echo("The tables are those of this version.")
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
+    role: Annotated[Role, typer.Option(help="read looks, write changes sweeps, admin makes keys.")] = Role.write,
+    days: Annotated[int | None, typer.Option(help="Until it expires; left out, it does not.")] = None,
+    home: Home = None,
+    database_url: Database = None,
+) -> None:
+    """Makes a key and prints it, this once. From the first one on, every call to the server needs a key."""
+    from app.access.commands import create
+
+    with _tables(home, database_url) as engine, transaction(engine) as session:
+        typer.echo(create(session, name, role, days))
+
+
+@keys.command("list")
+def list_keys(home: Home = None, database_url: Database = None) -> None:
+    """Prints the keys: number, what each begins with, name, role, state, when it was used last."""
+    from app.access.commands import lines
+
+    with _tables(home, database_url) as engine, transaction(engine) as session:
+        for line in lines(session):
+            typer.echo(line)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(help="Its name, or its number.")],
+    home: Home = None,
+    database_url: Database = None,
+) -> None:
+    """Ends a key, and with it every session that was begun with it; running servers heed it within seconds."""
+    from app.access.commands import revoke
+
+    with _tables(home, database_url) as engine, transaction(engine) as session:
+        typer.echo(revoke(session, key))
 
 
 def _settings(**flags: str | None) -> Settings:

@@ -3,7 +3,7 @@
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +49,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, validation_alias="DATABASE_URL", description="A Postgres to use in place of the embedded one."
     )
-    api_key: str | None = Field(None, min_length=8, description="When set, every call needs it as a Bearer token.")
+    api_key: str | None = Field(
+        None, min_length=8, description="A first key, with the role admin: every call needs one."
+    )
     open: bool = Field(False, description="Serve beyond loopback without a key (a proxy or a firewall stands before).")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Further host names under which the dashboard is reached, separated by commas."
@@ -80,12 +82,16 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
-    def refuse_unsafe_serving(self) -> None:
-        """Raises StartError where the dashboard would be open to other machines without a key."""
-        if not is_loopback(self.host) and self.api_key is None and not self.open:
+    def refuse_unsafe_serving(self, has_keys: Callable[[], bool] = lambda: False) -> None:
+        """Raises StartError where the dashboard would be open to other machines without a key.
+
+        has_keys: asked whether the database has keys, where that decides.
+        """
+        if not is_loopback(self.host) and self.api_key is None and not self.open and not has_keys():
             raise StartError(
                 f"Serving on {self.host} would let other machines in without a key: set PERCEPTUNE_API_KEY, "
-                "or PERCEPTUNE_OPEN=true if something else keeps strangers out, or serve on 127.0.0.1."
+                "make one with `perceptune keys create`, or set PERCEPTUNE_OPEN=true if something else keeps strangers "
+                "out, or serve on 127.0.0.1."
             )
 
 

@@ -18,6 +18,7 @@ class PerceptuneError(Exception):
 
     status = 500
     title = "Something went wrong"
+    retry_after_seconds: int | None = None  # when the same call may be answered, where that is known
 
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -54,17 +55,28 @@ class TooLargeError(PerceptuneError):
 
 
 class UnauthorizedError(PerceptuneError):
-    """A call without the API key, where one is set."""
+    """A call without a valid key, where one is needed."""
 
     status = 401
     title = "API key required"
 
 
 class ForbiddenError(PerceptuneError):
-    """A call that a browser sends for a foreign page, or under a foreign host name."""
+    """A call beyond the caller's role, one that a browser sends for a foreign page, or under a foreign host name."""
 
     status = 403
     title = "Refused"
+
+
+class TooManyAttemptsError(PerceptuneError):
+    """Wrong keys came one after another: the next is looked at in a while."""
+
+    status = 429
+    title = "Too many attempts"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnavailableError(PerceptuneError):

@@ -4,7 +4,7 @@ Lock order everywhere: the sweep's row first, then rows of its trials (app.queue
 """
 
 import enum
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZMULTIRANGE
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.domain.objectives import Objective
+from app.domain.roles import Role
 from app.domain.states import RunState, SweepState, TrialState, WorkerState
 
 
@@ -369,3 +370,42 @@ class WebhookDelivery(Base):
     delivered_at: Mapped[datetime | None]
     status: Mapped[int | None] = mapped_column(doc="The last answer's.")
     error: Mapped[str | None] = mapped_column(doc="Why the last attempt failed.")
+
+
+class Key(Base):
+    """A key to the server: only its hash is here. A row is never removed: once there is one, the server needs keys."""
+
+    __tablename__ = "keys"
+    __table_args__ = (Index("ix_keys_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str]
+    role: Mapped[Role] = mapped_column(_enum(Role, "key_role"))
+    prefix: Mapped[str] = mapped_column(doc="The key's first characters, to tell it from others.")
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    created_by: Mapped[str | None]
+    last_used_at: Mapped[datetime | None] = mapped_column(doc="To the minute.")
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    @property
+    def state(self) -> str:
+        """`valid`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= datetime.now(UTC) else "valid"
+
+
+class LoginSession(Base):
+    """A browser that has logged in, with a key of the table or with that of the server's environment."""
+
+    __tablename__ = "login_sessions"
+    __table_args__ = (CheckConstraint("(key_id IS NULL) = (key_proof IS NOT NULL)", name="begun_with_a_key"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    key_id: Mapped[int | None] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"), index=True)
+    key_proof: Mapped[bytes | None] = mapped_column(doc="Of the environment's key: void when that is another.")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]

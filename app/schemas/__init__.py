@@ -3,6 +3,7 @@
 Accuracies are fractions in [0, 1], durations seconds, times ISO 8601 in UTC.
 """
 
+from app.schemas.access import KeyCreate, KeyOut, NewKey
 from app.schemas.base import Page, Problem
 from app.schemas.changes import SweepPatch, SweepPreview
 from app.schemas.exercises import (
@@ -56,9 +57,12 @@ __all__ = [
     "ExerciseTry",
     "ExerciseWithRun",
     "GridSampler",
+    "KeyCreate",
+    "KeyOut",
     "LeftOut",
     "Metrics",
     "ModelOut",
+    "NewKey",
     "NotContinued",
     "Objective",
     "OneObjective",

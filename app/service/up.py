@@ -22,6 +22,7 @@ from app.db.migrations import migrate
 from app.errors import StartError
 from app.service.database import database
 from app.service.http_protocol import Protocol
+from app.service.postgres.settings import FOLDER
 from app.service.workers import Workers
 from app.web.app import create_app
 
@@ -43,7 +44,8 @@ class Service:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
-            self._settings.refuse_unsafe_serving()
+            if self._settings.database_url is None and not (self._settings.home / FOLDER).exists():
+                self._settings.refuse_unsafe_serving()  # at once: a database that is not there has no keys
             raise_file_limit()
             listener = undo.enter_context(_listener(self._settings))
             settings = undo.enter_context(database(self._settings))

@@ -12,9 +12,11 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
+from app.access.keys import any_key
 from app.config import Settings
-from app.db.engine import connect
-from app.web import error_handlers, security
+from app.db.engine import connect, transaction
+from app.errors import StartError
+from app.web import error_handlers
 from app.web.api import (
     charts,
     datasets,
@@ -31,11 +33,14 @@ from app.web.api import (
     trials,
     workers,
 )
+from app.web.api.access import keys
 from app.web.cache import LRUCache
 from app.web.dependencies import refuse_unknown_parameters
 from app.web.downloads import Downloads
 from app.web.events import Broadcaster
 from app.web.pages import routes as pages
+from app.web.security.gate import Gate
+from app.web.security.guard import Guard
 from app.web.uploads import Uploads
 from app.web.webhooks import delivery
 
@@ -46,10 +51,14 @@ MAX_BODY_BYTES = 4 * 2**20
 
 def create_app(settings: Settings) -> FastAPI:
     """The server on a database that is migrated. Raises StartError for unsafe settings."""
-    settings.refuse_unsafe_serving()
     if settings.database_url is None:
         raise ValueError("database_url must be set: the caller starts the embedded database")
     engine = connect(settings.database_url, "server")
+    try:
+        settings.refuse_unsafe_serving(lambda: _has_keys(engine))
+    except StartError:
+        engine.dispose()
+        raise
     app = FastAPI(
         title="Perceptune",
         summary="Hyperparameter sweeps for multilayer perceptrons",
@@ -60,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lambda app: _background(app, engine, allow_private=settings.webhook_private),
         max_body_size=MAX_BODY_BYTES,
         # what every call may answer: for the key, the host, the body's size, the database
-        responses=error_handlers.problems(401, 403, 413, 503),
+        responses=error_handlers.problems(401, 403, 413, 429, 503),
     )
     app.state.engine = engine
     app.state.broadcaster = Broadcaster(engine)
@@ -68,12 +77,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.uploads = Uploads()
     app.state.readiness = health.Readiness(engine)
     app.state.answer_cache = LRUCache()
-    app.state.gate = security.Gate(settings)
+    app.state.gate = Gate(settings, engine)
     error_handlers.install(app)
-    app.add_middleware(security.Guard)
+    app.add_middleware(Guard)
     _include_api(app)
     _include_pages(app)
     return app
+
+
+def _has_keys(engine: Engine) -> bool:
+    with transaction(engine) as session:
+        return any_key(session)
 
 
 @contextlib.asynccontextmanager
@@ -98,7 +112,7 @@ def _include_api(app: FastAPI) -> None:
     for module in (exports, imports, deliveries, models, trials):
         app.include_router(module.router, dependencies=checks)
     app.include_router(charts.router)  # each chart has options of its own, and refuses unknown ones itself
-    for module in (exercises, events, workers, datasets, health, metrics, sweeps):
+    for module in (exercises, events, workers, datasets, keys, health, metrics, sweeps):
         app.include_router(module.router, dependencies=checks)
 
 

@@ -35,9 +35,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PerceptuneError, lambda request, error: render(request, error))
     app.add_exception_handler(RequestValidationError, _invalid_request)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
-    app.add_exception_handler(OperationalError, _database_gone)
-    app.add_exception_handler(InterfaceError, _database_gone)
-    app.add_exception_handler(PoolTimeoutError, _pool_full)
+    app.add_exception_handler(OperationalError, database_problem)
+    app.add_exception_handler(InterfaceError, database_problem)
+    app.add_exception_handler(PoolTimeoutError, database_problem)
     app.add_middleware(_BugHandler)
 
 
@@ -62,7 +62,7 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
     if len(error.errors) > MAX_ERRORS:
         problem["detail"] += f" These are the first {MAX_ERRORS} of {len(error.errors):,}."
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else headers
-    if isinstance(error, BusyError):
+    if error.retry_after_seconds is not None:
         headers = {**(headers or {}), "Retry-After": str(error.retry_after_seconds)}
     if wants_page(request):
         return templates.TemplateResponse(
@@ -152,8 +152,11 @@ def _http_error(request: Request, error: HTTPException) -> Response:
     return render(request, refusal, dict(error.headers or {}))
 
 
-def _database_gone(request: Request, error: Exception) -> Response:
+def database_problem(request: Request, error: Exception) -> Response:
     """503, in words that are for whoever calls; the log has the database's own."""
+    if isinstance(error, PoolTimeoutError):
+        logger.warning("no connection to the database became free: %s", error)
+        return render(request, BusyError("The server has too much to do right now; try again in a moment."))
     cause = getattr(error, "orig", None)
     logger.warning("the database is gone: %s", str(cause or error).strip().splitlines()[:1])
     state = getattr(cause, "sqlstate", None) or ""
@@ -164,11 +167,6 @@ def _database_gone(request: Request, error: Exception) -> Response:
     if state.startswith("53"):  # insufficient resources
         return render(request, UnavailableError("The database has no room left: no disk space, memory or connections."))
     return render(request, UnavailableError("The database can't be reached right now; try again in a moment."))
-
-
-def _pool_full(request: Request, error: Exception) -> Response:
-    logger.warning("no connection to the database became free: %s", error)
-    return render(request, BusyError("The server has too much to do right now; try again in a moment."))
 
 
 class _BugHandler:

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from app.config import Settings
+from app.service.up import Service
 from tests.support.other_users import AS_ROOT, python_for
 from tests.support.up_process import COMMAND, say, up
 from tests.support.waiting import wait_until
@@ -118,6 +120,26 @@ def test_db_upgrade_says_what_it_did(database_url: str, tmp_path: Path) -> None:
     """One line, exit code 0."""
     result = say("db", "upgrade", DATABASE_URL=database_url, PERCEPTUNE_HOME=tmp_path)
     assert (result.returncode, result.stdout) == (0, "The tables are those of this version.\n"), result.stderr
+
+
+def test_keys_are_made_listed_and_revoked(settings: Settings) -> None:
+    """A running server heeds each at once or within seconds; what can't be done is one sentence."""
+    place: dict[str, Any] = {"DATABASE_URL": settings.database_url, "PERCEPTUNE_HOME": settings.home}
+    made = say("keys", "create", "Ada Lovelace", "--role", "admin", "--days", "30", **place)
+    assert (made.returncode, made.stdout.startswith("key_"), made.stdout.count("\n")) == (0, True, 1), made.stderr
+    key = made.stdout.strip()
+    with Service(settings.model_copy(update={"host": "0.0.0.0"})) as service:  # keys are there, so it may serve
+        calls = f"{service.url}/api/v1/sweeps", {"Authorization": f"Bearer {key}"}
+        assert httpx2.get(calls[0]).status_code == 401
+        assert httpx2.get(calls[0], headers=calls[1]).status_code == 200
+        assert_one_sentence(say("keys", "create", "Ada Lovelace", **place), "There is a key 'Ada Lovelace' already")
+        line = say("keys", "list", **place).stdout.splitlines()[1]
+        assert line.split()[:6] == ["1", key[:10], "Ada", "Lovelace", "admin", "valid"]
+        assert say("keys", "revoke", "Ada Lovelace", **place).stdout == "Key 1 of 'Ada Lovelace' is revoked.\n"
+        wait_until(lambda: httpx2.get(calls[0], headers=calls[1]).status_code == 401, 10)
+    assert_one_sentence(say("keys", "revoke", "Ada Lovelace", **place), "There is no key 'Ada Lovelace'")
+    wrong = say("keys", "create", "x", "--days", "0", **place)
+    assert (wrong.returncode, "days must be greater than or equal to 1" in wrong.stderr) == (1, True)
 
 
 def test_a_worker_of_a_database_that_is_gone_says_so_and_can_be_stopped(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from app.service.postgres.cluster import check_version, make_cluster
 from app.service.postgres.locks import EXCLUSIVE_NOW, locked
 from app.service.postgres.messages import first_error
 from app.service.postgres.programs import programs_folder
-from app.service.postgres.settings import DATABASE, PORT, ROLE
+from app.service.postgres.settings import DATABASE, FOLDER, PORT, ROLE
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0  # of a friendly stop; then as long for a rough one, from which the next start recovers
@@ -35,7 +35,7 @@ class Postmaster:
     """The one server of a data folder, as one process sees it; any process may start and stop it."""
 
     def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
-        self.folder = home.expanduser().resolve() / "postgres"
+        self.folder = home.expanduser().resolve() / FOLDER
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.users_lock = self.folder / "users.lock"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 ROLE = DATABASE = "perceptune"
+FOLDER = "postgres"  # below the data folder
 PORT = 5432  # only a part of the socket's name: nothing listens on the network
 SETTINGS: Mapping[str, str] = {
     "client_connection_check_interval": "5s",

@@ -1,4 +1,4 @@
-"""The page that asks for the API key and leaves a cookie."""
+"""The page that asks for a key and leaves a session's cookie, and the button that ends the session."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,8 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.access.sessions import DAYS
+from app.errors import PerceptuneError, TooManyAttemptsError, UnauthorizedError
 from app.web.pages.rendering import render
-from app.web.security import COOKIE, Gate
+from app.web.security.gate import COOKIE, Gate
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,11 +31,33 @@ def show_login(request: Request, next: str = "/") -> Response:
 
 @router.post("/login")
 def log_in(request: Request, key: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "/") -> Response:
-    """Leaves a cookie and goes on to the page that was asked for, or asks again."""
+    """Begins a session and goes on to the page that was asked for, or asks again."""
     gate: Gate = request.app.state.gate
-    if not gate.accepts(key):
-        return render(request, "login.html", LoginView(next, "That is not this server's key."), status=401)
+    try:
+        cookie = gate.log_in(request, key.strip())
+    except (UnauthorizedError, TooManyAttemptsError) as error:
+        return _ask_again(request, next, error)
     is_own_page = next.startswith("/") and not next.startswith(("//", "/\\"))
     response = RedirectResponse(next if is_own_page else "/", status_code=303)
-    response.set_cookie(COOKIE, gate.cookie_value(), httponly=True, samesite="strict", max_age=30 * 24 * 3600)
+    # behind a proxy the scheme is what the proxy says, if it is one that the web server trusts
+    is_encrypted = request.url.scheme == "https"
+    options = {"httponly": True, "samesite": "strict", "secure": is_encrypted, "max_age": DAYS * 24 * 3600}
+    response.set_cookie(COOKIE, cookie, **options)  # type: ignore[arg-type]  # mypy joins the options' types
+    return response
+
+
+@router.post("/logout")
+def log_out(request: Request) -> Response:
+    """Ends the session and asks for a key again."""
+    gate: Gate = request.app.state.gate
+    gate.log_out(request)
+    response = RedirectResponse("/login", status_code=303)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response
+
+
+def _ask_again(request: Request, next: str, error: PerceptuneError) -> Response:
+    response = render(request, "login.html", LoginView(next, error.detail), status=error.status)
+    if error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response

@@ -1,0 +1,1 @@
+"""Who may call: keys and their sessions, as rows of which only hashes are kept."""

@@ -1,0 +1,48 @@
+"""Keys, as they are made and listed."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.domain.body import Body
+from app.domain.roles import MEANINGS, Role
+from app.schemas.base import UtcTime
+
+MAX_DAYS = 3650
+
+KeyName = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class KeyCreate(Body):
+    """A new key: for whom, and what it may do."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada's notebook", "role": "write", "days": 90}]})
+
+    name: KeyName = Field(description="Whose it is, or what for: what it does is logged under this name.")
+    role: Annotated[Role, Field(strict=False)] = Field(
+        description="; ".join(f"{role}: {meaning}" for role, meaning in MEANINGS.items()) + "."
+    )
+    days: int | None = Field(None, ge=1, le=MAX_DAYS, description="Until it expires; null: it does not.")
+
+
+class KeyOut(BaseModel):
+    """A key, without the key itself."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    role: Role
+    prefix: str = Field(description="What the key begins with.")
+    state: Literal["valid", "expired", "revoked"]
+    created_at: UtcTime
+    created_by: str | None = Field(description="Name of the key with which it was made; null where none was needed.")
+    last_used_at: UtcTime | None = Field(description="To the minute.")
+    expires_at: UtcTime | None
+    revoked_at: UtcTime | None
+
+
+class NewKey(KeyOut):
+    """A key that was just made."""
+
+    key: str = Field(description="Shown this once: `Authorization: Bearer KEY`.")

@@ -1,0 +1,23 @@
+"""Which role each call needs: the one place that says it, for the API and the pages alike."""
+
+from app.domain.roles import Role
+
+# They need no key: the probes, and the page that asks for it.
+_PUBLIC = {"/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz", "/login"}
+_PUBLIC_BELOW = ("/static/",)
+
+_FOR_ADMINS = ("/api/v1/keys", "/keys")
+
+# Posts that change nothing of what others see.
+_POSTS_THAT_READ = {"/api/v1/sweeps/preview", "/sweeps/new/preview", "/logout"}
+
+
+def needed_role(method: str, path: str) -> Role | None:
+    """The role that a call needs; None where it needs no key."""
+    if path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
+        return None
+    if any(path == place or path.startswith(f"{place}/") for place in _FOR_ADMINS):
+        return Role.admin
+    if method in {"GET", "HEAD", "OPTIONS"} or path in _POSTS_THAT_READ:
+        return Role.read
+    return Role.write
