@@ -28,6 +28,7 @@ RUN python3 -m venv --without-pip /opt/venv \
  && pip --python /opt/venv install --quiet -c constraints.txt .
 
 FROM packages AS app
+COPY docs docs
 COPY alembic alembic
 COPY app app
 RUN python -m compileall -q app alembic
