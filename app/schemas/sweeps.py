@@ -35,7 +35,7 @@ Direction = Literal["maximize", "minimize"]
 KeepModels = Literal["best", "all"]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TAG_LENGTH, pattern=r"^[^\x00,]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH)]
-Notes = Annotated[str, Field(max_length=MAX_NOTES_LENGTH, description="Words of your own.")]
+Notes = Annotated[str, Field(max_length=MAX_NOTES_LENGTH, description="Words of your own, in Markdown.")]
 Priority = Annotated[
     int,
     Field(

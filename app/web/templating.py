@@ -9,6 +9,7 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader
 
 from app.domain import formatting, sweep_limits
+from app.web.markdown import notes_html
 from app.web.navigation import navigation
 
 _WEB = Path(__file__).parent
@@ -29,7 +30,7 @@ def asset(name: str) -> str:
 def _environment() -> Environment:
     loader = FileSystemLoader(_WEB / "templates")
     env = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {name: getattr(formatting, name) for name in _FILTERS}
+    env.filters |= {name: getattr(formatting, name) for name in _FILTERS} | {"markdown": notes_html}
     env.globals |= {"asset": asset, "navigation": navigation, "limits": sweep_limits}
     return env
 

@@ -1,12 +1,13 @@
 """The routers of the dashboard, in the order in which their paths are looked up."""
 
-from app.web.pages import actions, datasets, exercises, keys, login, workers
+from app.web.pages import actions, datasets, exercises, keys, login, notes, workers
 from app.web.pages.docs import page as docs
 from app.web.pages.new_sweep import page as new_sweep
 from app.web.pages.sweep import detail
 from app.web.pages.sweep_list import page as sweep_list
 
-# the form before a sweep's page: `/sweeps/{sweep_id}` would take `/sweeps/new`
-_PAGES = (login, sweep_list, new_sweep, detail, actions, exercises, workers, datasets, docs, keys)
+# before a sweep's page and actions, whose `/sweeps/{sweep_id}` and `/sweeps/{sweep_id}/{call}` would take their paths:
+# the form and the notes
+_PAGES = (login, sweep_list, new_sweep, notes, detail, actions, exercises, workers, datasets, docs, keys)
 
 ROUTERS = tuple(page.router for page in _PAGES)
