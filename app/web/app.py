@@ -5,9 +5,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import plotly
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
@@ -123,7 +124,17 @@ def _include_pages(app: FastAPI) -> None:
     for router in (health.root_router, metrics.root_router):
         app.include_router(router)
     app.add_api_route("/static/plotly.min.js", _plotly_js, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.mount("/static", _FreshFiles(directory=_STATIC), name="static")
+
+
+class _FreshFiles(StaticFiles):
+    """Static files of which a browser asks each time whether they are as before: modules import each other by name."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        """The file, or 304."""
+        answer = super().file_response(*arguments, **options)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
 
 
 def _plotly_js() -> FileResponse:

@@ -120,7 +120,7 @@ def test_a_grid_is_compared_along_lines_of_the_others(page: Page, grid: str) -> 
 
 
 def test_further_charts_are_drawn_once_they_are_asked_for(page: Page, grid: str) -> None:
-    """Closed they cost nothing; open they are a heat map of two, one over the epochs, and the best so far by time."""
+    """Closed they cost nothing; open they are a heat map of two and one over the epochs; so is another tab."""
     asked: list[str] = []
     page.on(
         "request", lambda request: asked.append(request.url.rsplit("/", 1)[1]) if "/charts/" in request.url else None
@@ -131,9 +131,11 @@ def test_further_charts_are_drawn_once_they_are_asked_for(page: Page, grid: str)
     page.locator("#further-charts > summary").click()
     for chart in ("heatmap-hidden_units", "heatmap-epochs"):
         expect(page.locator(f"#{chart} .plot .hm").first).to_be_attached()
-    assert len(traces(page, "regret")) == 1
     assert traces(page, "parallel_coordinates")[-1]["name"] == "best configuration (2 runs)"
     expect(page.locator("#importance")).to_have_count(0)  # there are too few trials
+    page.get_by_role("tab", name="Timeline").click()
+    assert len(traces(page, "regret")) == 1
+    assert page.url.endswith("&tab=timeline")
 
 
 def test_what_a_sampler_chose_has_no_line_through_means(page: Page, server: str, sampled: str) -> None:

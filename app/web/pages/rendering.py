@@ -8,11 +8,8 @@ from fastapi import Request, Response
 
 from app.web.templating import templates
 
-_USUAL = {
-    "",
-    "number",
-    None,
-}  # no filter, in the order of their numbers, from the first: not worth a word in an address
+# No filter, in the order of their numbers, from the first, the first tab: not worth a word in an address.
+_USUAL = {"", "number", None, "overview"}
 
 
 @dataclass(frozen=True)

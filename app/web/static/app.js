@@ -57,10 +57,12 @@
   // ---- charts: drawn again when their address or their sweep's revision is another, and not before they are in sight
   const drawings = new WeakMap(); // chart -> {src, revision, at, timer}
 
+  const isInSight = (chart) => !chart.closest("details:not([open]), [hidden]");
+
   function drawAll() {
     if (!window.Plotly) return;
     for (const chart of document.querySelectorAll(".chart[data-src]")) {
-      if (!chart.closest("details:not([open])")) scheduleDrawing(chart);
+      if (isInSight(chart)) scheduleDrawing(chart);
     }
   }
 
@@ -81,6 +83,7 @@
   };
 
   async function draw(chart) {
+    if (!isInSight(chart)) return void drawings.delete(chart); // its part of the page was closed meanwhile
     const { src, revision } = chart.dataset;
     drawings.set(chart, { src, revision, at: performance.now() });
     const message = chart.querySelector(".chart-message");

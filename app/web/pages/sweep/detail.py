@@ -27,6 +27,7 @@ from app.web.pages.labels import SWEEP_BUTTONS, Button, stop_sentence
 from app.web.pages.new_sweep.form import ADJUSTABLE
 from app.web.pages.rendering import ChartPanel, PageLink, render
 from app.web.pages.sweep.summary import SweepSummary
+from app.web.pages.sweep.tabs import Tab, tabs
 from app.web.pages.sweep.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
 
 router = APIRouter(include_in_schema=False)
@@ -34,9 +35,8 @@ router = APIRouter(include_in_schema=False)
 # They say more about another hyperparameter, which is off or of another kind in the book.
 _DETAILS = {"hidden_layers", "init_std", "init_range", "init_gain", "init_slope", "lr_step_epochs", "lr_gamma"}
 
-# What is drawn of a sweep that measures its networks, at once and when it is asked for.
-DIAGNOSED: tuple[Measure, ...] = ("dead", "activations", "gradients")
-FURTHER_DIAGNOSED: tuple[Measure, ...] = ("classes", "outputs")
+# What is drawn of a sweep that measures its networks.
+DIAGNOSED: tuple[Measure, ...] = ("dead", "activations", "gradients", "classes", "outputs")
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,13 @@ class SweepView:
         """Which rule has stopped it, or nothing."""
         return stop_sentence(self.sweep.stop_reason, self.sweep.stop.seconds if self.sweep.stop else None)
 
+    # its parts
+
+    @property
+    def tabs(self) -> list[Tab]:
+        """The tabs, with the one that is shown."""
+        return tabs(self.link, self.query.tab, {})
+
     # charts
 
     @property
@@ -249,9 +256,29 @@ class SweepView:
             panels.append(self._chart("history", "Best value by trial", "?include_excluded=true"))
         if self.sweep.epochs.done and not self.task.is_timing:
             panels.append(self._chart("curves", "Learning curves"))
-        if self.sweep.epochs.done and self.sweep.diagnostics:
-            panels += [self._diagnostics_chart(measure) for measure in DIAGNOSED]
         return panels
+
+    @property
+    def curves_charts(self) -> list[ChartPanel]:
+        """The charts over epochs: both curves, and what the networks do where that is measured."""
+        if not self.sweep.epochs.done or self.task.is_timing:
+            return []
+        panels = [
+            replace(self._chart("curves", f"Learning curves, {measure}", f"?measure={measure}"), id=f"curves-{measure}")
+            for measure in ("accuracy", "loss")
+        ]
+        if self.sweep.diagnostics:
+            panels += [self._diagnostics_chart(measure) for measure in DIAGNOSED]
+            panels += [self._diagnostics_chart("bottleneck")] if _may_have_one_unit(self.space) else []
+        return panels
+
+    @property
+    def timeline_charts(self) -> list[ChartPanel]:
+        """The charts over time."""
+        if not self.sweep.started_at:
+            return []
+        panels = [self._chart("timeline", "When trials were trained", wide=True)]
+        return [*panels, self._chart("regret", "Best so far by time", wide=True)] if self.has_values else panels
 
     @property
     def further_charts(self) -> list[ChartPanel]:
@@ -266,10 +293,6 @@ class SweepView:
             panels.append(self._chart("importance", "What matters"))
         if len(self.varied) > 1:
             panels.append(self._chart("parallel_coordinates", "All hyperparameters side by side"))
-        panels.append(self._chart("regret", "Best so far by time"))
-        if self.sweep.diagnostics:
-            panels += [self._diagnostics_chart(measure) for measure in FURTHER_DIAGNOSED]
-            panels += [self._diagnostics_chart("bottleneck")] if _may_have_one_unit(self.space) else []
         return panels
 
     def _heatmap(self, x: str, y: str) -> ChartPanel:
@@ -347,7 +370,7 @@ def show_sweep(
         session, sweep_id, state=query.state or None, order_by=query.order_by, limit=TRIALS_A_PAGE, skip=query.skip
     )
     summary, space = SweepSummary(sweep), parse_space(sweep.space, sweep.task)
-    link = PageLink(request.url.path, {**asdict(query), "after": ""})
+    link = PageLink(request.url.path, {name: str(value) for name, value in asdict(query).items() if name != "after"})
     view = SweepView(
         summary=summary,
         trials=TrialTable(sweep, page, list(space.free()), query, link),

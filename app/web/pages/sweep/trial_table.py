@@ -16,6 +16,7 @@ from app.domain.states import RunState, TrialState
 from app.web.dependencies import Cursor
 from app.web.pages.labels import TRIAL_BUTTONS, Button, circumstances_sentence, sentence
 from app.web.pages.rendering import PageLink
+from app.web.pages.sweep.tabs import TabName
 
 TRIALS_A_PAGE = 25
 
@@ -35,6 +36,8 @@ class TrialQuery:
     """A column; `-` before it turns it round."""
     after: Cursor = None
     """How many trials came on the pages before."""
+    tab: TabName = "overview"
+    """The part of the page that is shown."""
 
     @property
     def skip(self) -> int:

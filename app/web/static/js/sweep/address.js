@@ -1,0 +1,29 @@
+// What the page shows is in its address and nowhere else, so that it can be shared: the tab, the open trial, the selection.
+
+const OURS = ["tab", "trial", "selected"]; // changed here, without asking the server for another page
+
+// The value of one part of the address, "" where it has none.
+export const read = (name) => new URLSearchParams(location.search).get(name) ?? "";
+
+// Changes parts of the address; what is empty is left out.
+export function write(changes) {
+  history.replaceState(history.state, "", merged(location.href, Object.entries(changes)));
+}
+
+// Has the page fetched again, as the address wants it.
+export const refresh = () => document.body.dispatchEvent(new Event("live"));
+
+function merged(address, entries) {
+  const url = new URL(address, location.href);
+  for (const [name, value] of entries) value ? url.searchParams.set(name, value) : url.searchParams.delete(name);
+  return url.pathname + url.search.replaceAll("%2C", ",") + url.hash;
+}
+
+// What the server wrote into links and forms may be older than the address.
+document.body.addEventListener("htmx:config:request", (event) => {
+  const { request, sourceElement } = event.detail.ctx;
+  if (sourceElement.id === "live") request.action = location.pathname + location.search;
+  else if (request.method === "GET" && new URL(request.action, location.href).pathname === location.pathname) {
+    request.action = merged(request.action, OURS.map((name) => [name, read(name)]));
+  } else if (request.body?.has?.("view")) request.body.set("view", location.search);
+});

@@ -1,0 +1,3 @@
+// The page of one sweep: what it does beyond links and forms, a file each.
+import "./address.js";
+import "./tabs.js";
