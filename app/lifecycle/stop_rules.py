@@ -4,8 +4,6 @@ They are looked at where trials end, in that transaction, and by the server's sl
 trials that somebody asked for by hand wait or run: those are trained whatever the rules say.
 """
 
-import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
@@ -15,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Sweep, Trial
 from app.domain import transitions
+from app.domain.failures import most_common_error
 from app.domain.formatting import plural
 from app.domain.states import LIVE_TRIALS, TrialState
 from app.lifecycle import sweep_row
@@ -120,12 +119,11 @@ def _failures(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
 
 
 def _most_common(errors: Sequence[str]) -> str:
-    """Says which error most of the trials share, whatever the numbers in it: `2 of them with: diverged at epoch …`."""
-    patterns = [re.sub(r"\d+", "…", error) for error in errors]
-    pattern, count = Counter(patterns).most_common(1)[0]
-    texts = {error for error, its_pattern in zip(errors, patterns, strict=True) if its_pattern == pattern}
-    words = texts.pop() if len(texts) == 1 else pattern
-    return f"all with: {words}" if count == len(errors) else f"{count} of them with: {words}"
+    """Says which error most of the trials share: `2 of them with: diverged at epoch …`."""
+    common = most_common_error(errors)
+    return (
+        f"all with: {common.words}" if common.trials == len(errors) else f"{common.trials} of them with: {common.words}"
+    )
 
 
 def _best_trial(session: Session, sweep: Sweep, *ties: InstrumentedAttribute[Any]) -> Trial | None:

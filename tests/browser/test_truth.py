@@ -208,7 +208,7 @@ def test_the_time_left_is_the_least_and_says_of_what(page: Page, server: str) ->
     path = post(server, LONG | {"name": "limited", "stop": {"seconds": 60}})
     page.goto(path)
     expect_state(page, "running")
-    left = page.locator(".figures > div").filter(has_text="Time left")
+    left = page.locator(".standing-figures > div").filter(has_text="Time left")
     expect(left).to_contain_text("until its time limit")
     expect(left).to_contain_text(re.compile(r"\d+ s|a few seconds"))
     assert 0 < sweep_of(server, path)["eta_seconds"] <= 60

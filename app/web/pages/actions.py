@@ -1,21 +1,17 @@
 """What the buttons of a sweep's page do, each going back to the page that it was pressed on."""
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
 
 from app import queries
-from app.domain.body import Body, plain_sentence
 from app.domain.states import TrialState
-from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.schemas import ContinueTop, ContinueTrial, SweepPatch
 from app.sweeps import changes, deletion, longer_training, trial_actions
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId, TrialNumber
-
-AnyBody = TypeVar("AnyBody", bound=Body)
+from app.web.pages.posted import back, validated, whole_number
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 
@@ -24,46 +20,46 @@ router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 def edit_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Changes the sweep's words, tags and priority."""
     tags = [tag.strip() for tag in form.get("tags", "").split(",") if tag.strip()]
-    changes.change(session, sweep_id, _patch({**form, "tags": tags, "priority": _whole_number(form, "priority")}))
-    return _back(sweep_id, form)
+    changes.change(session, sweep_id, _patch({**form, "tags": tags, "priority": whole_number(form, "priority")}))
+    return back(sweep_id, form)
 
 
 @router.post("/extend")
 def extend_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Adds trials to the budget."""
-    n_trials = queries.summary(session, sweep_id).n_trials + _whole_number(form, "more")
+    n_trials = queries.summary(session, sweep_id).n_trials + whole_number(form, "more")
     changes.change(session, sweep_id, _patch({"n_trials": n_trials}))
-    return _back(sweep_id, form)
+    return back(sweep_id, form)
 
 
 @router.post("/retry")
 def retry_failed_trials(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Trains the failed trials again, but for those that diverged: with the same seeds they would do so again."""
     trial_actions.retry_all(session, sweep_id, diverged=False)
-    return _back(sweep_id, form)
+    return back(sweep_id, form)
 
 
 @router.post("/continue")
 def continue_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Takes up the trials that were cancelled: undoes a stop or a cancel."""
     trial_actions.retry_all(session, sweep_id, TrialState.cancelled)
-    return _back(sweep_id, form)
+    return back(sweep_id, form)
 
 
 @router.post("/train-longer")
 def train_best_longer(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Trains the best configurations on to more epochs."""
-    numbers = {name: _whole_number(form, name) for name in ("top", "epochs")}
-    longer_training.continue_top(session, sweep_id, _validated(ContinueTop, numbers))
-    return _back(sweep_id, form)
+    numbers = {name: whole_number(form, name) for name in ("top", "epochs")}
+    longer_training.continue_top(session, sweep_id, validated(ContinueTop, numbers))
+    return back(sweep_id, form)
 
 
 @router.post("/trials/{number}/continue")
 def train_trial_longer(sweep_id: SweepId, number: TrialNumber, form: PostedForm, session: DatabaseSession) -> Response:
     """Trains one trial on to more epochs."""
-    body = _validated(ContinueTrial, {"epochs": _whole_number(form, "epochs")})
+    body = validated(ContinueTrial, {"epochs": whole_number(form, "epochs")})
     longer_training.continue_trial(session, sweep_id, number, body.epochs)
-    return _back(sweep_id, form)
+    return back(sweep_id, form)
 
 
 @router.post("/trials/{number}/{call}")
@@ -79,7 +75,7 @@ def act_on_trial(
         trial_actions.set_excluded(session, sweep_id, number, call == "exclude")
     else:
         (trial_actions.retry if call == "retry" else trial_actions.cancel)(session, sweep_id, number)
-    return _back(sweep_id, form)
+    return back(sweep_id, form)
 
 
 @router.post("/delete")
@@ -99,32 +95,6 @@ def change_state(
     return RedirectResponse(f"/sweeps/{sweep_id}", status_code=303)
 
 
-def _back(sweep_id: int, form: dict[str, str]) -> Response:
-    """To the page as it was: `view` is its query string."""
-    query_string = form.get("view", "")
-    return RedirectResponse(
-        f"/sweeps/{sweep_id}{query_string if query_string.startswith('?') else ''}", status_code=303
-    )
-
-
-def _whole_number(form: dict[str, str], name: str) -> int:
-    text = form.get(name, "")
-    try:
-        return int(text)
-    except ValueError:
-        error = FieldError((name,), f"must be a whole number, not {text!r}")
-        raise InvalidError(f"The field {name} can't be used.", [error]) from None
-
-
 def _patch(fields: dict[str, Any]) -> SweepPatch:
     """The change that the form asks for. Raises InvalidError, which names the fields that can't be used."""
-    return _validated(SweepPatch, {name: fields[name] for name in SweepPatch.model_fields if name in fields})
-
-
-def _validated(kind: type[AnyBody], fields: dict[str, Any]) -> AnyBody:
-    """The body of these fields. Raises InvalidError, which names those that can't be used."""
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        errors = [FieldError(finding["loc"], plain_sentence(finding["msg"])) for finding in error.errors()]
-        raise InvalidError("Some fields can't be used as they are.", errors) from None
+    return validated(SweepPatch, {name: fields[name] for name in SweepPatch.model_fields if name in fields})

@@ -3,11 +3,24 @@
 from app.web.pages import actions, datasets, exercises, keys, login, notes, workers
 from app.web.pages.docs import page as docs
 from app.web.pages.new_sweep import page as new_sweep
-from app.web.pages.sweep import detail
+from app.web.pages.sweep import detail, improving
 from app.web.pages.sweep_list import page as sweep_list
 
 # before a sweep's page and actions, whose `/sweeps/{sweep_id}` and `/sweeps/{sweep_id}/{call}` would take their paths:
 # the form and the notes
-_PAGES = (login, sweep_list, new_sweep, notes, detail, actions, exercises, workers, datasets, docs, keys)
+_PAGES = (
+    login,
+    sweep_list,
+    new_sweep,
+    notes,
+    detail,
+    improving,
+    actions,
+    exercises,
+    workers,
+    datasets,
+    docs,
+    keys,
+)
 
 ROUTERS = tuple(page.router for page in _PAGES)

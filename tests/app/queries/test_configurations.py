@@ -7,7 +7,8 @@ from app import queries
 from app.db.engine import transaction
 from app.domain.states import TrialState
 from app.errors import InvalidError
-from tests.app.lifecycle.test_best import a_sweep, again, end
+from tests.app.lifecycle.test_best import again
+from tests.support.measured_sweeps import a_sweep, end
 
 
 def numbers(engine: Engine, sweep: int, **options: object) -> tuple[list[int], str | None]:

@@ -20,12 +20,12 @@ from app.domain.space.domains import values
 from app.domain.space.membership import contains
 from app.domain.states import SweepState
 from app.domain.tasks import Task
-from app.queue.workers import live_workers
 from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages.labels import SWEEP_BUTTONS, Button, stop_sentence
 from app.web.pages.new_sweep.form import ADJUSTABLE
 from app.web.pages.rendering import ChartPanel, PageLink, render
+from app.web.pages.sweep.known import Known, read_known
 from app.web.pages.sweep.summary import SweepSummary
 from app.web.pages.sweep.tabs import Tab, tabs
 from app.web.pages.sweep.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
@@ -66,6 +66,7 @@ class SweepView:
     summary: SweepSummary
     trials: TrialTable
     space: Space
+    knowledge: Known
     no_worker: bool
     """Whether something waits and nobody is there to train it."""
     retryable: int = 0
@@ -208,6 +209,11 @@ class SweepView:
             return self.address
         order_by = "-value" if self.sweep.objective.direction == "maximize" else "value"
         return f"{self.link.to(order_by=order_by, state='complete')}#trial-{self.sweep.best.number}"
+
+    @property
+    def failed_address(self) -> str:
+        """The page with the failed trials."""
+        return f"{self.link.to(state='failed')}#trials"
 
     @property
     def procedure(self) -> str:
@@ -375,7 +381,8 @@ def show_sweep(
         summary=summary,
         trials=TrialTable(sweep, page, list(space.free()), query, link),
         space=space,
-        no_worker=not summary.ended and not live_workers(session),
+        knowledge=(knowledge := read_known(request, session, sweep, space)),
+        no_worker=not summary.ended and not knowledge.workers,
         retryable=trial_actions.count_retryable(session, sweep_id) if sweep.counts.failed else 0,
     )
     return render(request, "sweep/detail.html", view)

@@ -1,0 +1,224 @@
+"""What is known of a sweep so far, in sentences: each follows from its rows and says of how many."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from fastapi import Request
+from sqlalchemy.orm import Session
+
+from app import schemas
+from app.charts.importance import LEAST_TRIALS, ImportanceData, ImportanceOptions, importance_data
+from app.domain.comparisons.near_best import near_best
+from app.domain.failures import most_common_error
+from app.domain.formatting import plural, setting
+from app.domain.sampling import SAMPLERS
+from app.domain.space import Space, parse_space
+from app.domain.space.edges import Edge, edges, widened
+from app.domain.tasks import TASKS
+from app.lifecycle import sweep_row
+from app.queries import chart_rows
+from app.queries.leading_configurations import LeadingConfiguration, failed_errors, leading_configurations
+from app.queue.workers import live_workers
+from app.web.pages.sweep.copies import Copy, copies
+from app.web.pages.sweep.summary import SweepSummary
+
+LEADERS = 21  # configurations: the best, and those that are compared with it
+NAMED = 4  # of them, before the others are counted
+CONFIRMED = 5  # configurations, and further seeds of each
+LEAST_FOR_EDGES = 8  # complete trials
+TRUSTED = 0.2  # of the variance of unseen trials, below which a forest's shares say nothing
+
+
+def read_known(request: Request, session: Session, sweep: schemas.SweepOut, space: Space) -> "Known":
+    """What is known of the sweep now."""
+    return Known(
+        sweep=sweep,
+        space=space,
+        leaders=leading_configurations(session, sweep.id, LEADERS) if sweep.best else (),
+        errors=failed_errors(session, sweep.id) if sweep.counts.failed else (),
+        workers=live_workers(session),
+        importance=_importance(request, session, sweep),
+        address=str(request.base_url).rstrip("/"),
+    )
+
+
+def _importance(request: Request, session: Session, sweep: schemas.SweepOut) -> str:
+    """What matters. A forest takes a while: while a sweep runs it is grown again for every tenth more of trials."""
+    complete = sweep.counts.complete
+    if complete < LEAST_TRIALS:
+        return ""
+    age: object = sweep.revision if sweep.finished_at else int(math.log(complete, 1.1))
+
+    def write() -> str:
+        row = sweep_row.get(session, sweep.id)
+        data = importance_data(
+            chart_rows.measured_sweep(session, row),
+            chart_rows.trial_rows(session, sweep.id, runs=False),
+            ImportanceOptions(),
+        )
+        return importance_sentence(data)
+
+    return str(request.app.state.answer_cache.get_or_make(("what matters", sweep.id, age), write))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What can be said now; what is not known is left out."""
+
+    sweep: schemas.SweepOut
+    space: Space
+    leaders: Sequence[LeadingConfiguration]
+    """The best configurations, the best first."""
+    errors: Sequence[str] = ()
+    """Of the failed trials."""
+    workers: int = 0
+    """That live."""
+    importance: str = ""
+    """What matters, in a line."""
+    address: str = ""
+    """Where the service is, for commands."""
+
+    @property
+    def noise(self) -> str:
+        """Which configurations lie within the noise of the best one, in a sentence."""
+        return noise_sentence(self.leaders)
+
+    @property
+    def failures(self) -> str:
+        """The reason that explains most failures, in a sentence."""
+        return failures_sentence(self.errors, self.sweep.n_trials + self.sweep.survivor_trials)
+
+    @property
+    def widenings(self) -> list["Widening"]:
+        """Where the best configuration lies at the edge of the space, where that is worth a word."""
+        if self.sweep.best is None or self.sweep.counts.complete < LEAST_FOR_EDGES or self.sweep.state == "stopping":
+            return []
+        at_edge = edges(self.space, self.sweep.best.params, TASKS[self.sweep.task].hyperparameters)
+        return [Widening(edge, self._further_trials(edge), self._is_grid) for edge in at_edge]
+
+    @property
+    def _is_grid(self) -> bool:
+        return SAMPLERS[SweepSummary(self.sweep).sampler].enumerates
+
+    def _further_trials(self, edge: Edge) -> int:
+        """How many trials would come with a wider space: the new cells of a grid, a fifth as many for a sampler."""
+        if not self._is_grid:
+            return 0 if self.sweep.counts.waiting else max(10, self.sweep.n_trials // 5)
+        raw = {**self.sweep.space, edge.name: widened(self.sweep.space[edge.name], edge)}
+        return parse_space(raw, self.sweep.task).grid_size() - self.space.grid_size()
+
+    @property
+    def copies(self) -> list[Copy]:
+        """The best configuration as texts to take along."""
+        return copies(self.sweep, self.address)
+
+    # confirming the best ones with further seeds
+
+    @property
+    def can_confirm(self) -> bool:
+        """Whether there is something to train again."""
+        return bool(self.leaders) and self.sweep.state != "stopping"
+
+    @property
+    def confirmed(self) -> int:
+        """How many configurations are proposed to be trained again."""
+        return min(CONFIRMED, len(self.leaders))
+
+    @property
+    def seeds_step(self) -> int:
+        """Further seeds come in such steps: runs of a trial."""
+        return self.sweep.seeds.first if isinstance(self.sweep.seeds, schemas.SurvivorSeeds) else self.sweep.seeds
+
+    @property
+    def further_seeds(self) -> int:
+        """How many are proposed."""
+        return -(-CONFIRMED // self.seeds_step) * self.seeds_step
+
+    @property
+    def seed_seconds(self) -> list[float]:
+        """What one further seed of the best one, the best two … takes on the workers that live."""
+        seconds = accumulate(leader.run_seconds for leader in self.leaders)
+        return [round(total / max(1, self.workers), 4) for total in seconds]
+
+
+@dataclass(frozen=True)
+class Widening:
+    """A proposal to let a hyperparameter go further."""
+
+    edge: Edge
+    trials: int
+    """That would be added."""
+    is_grid: bool
+
+    @property
+    def sentence(self) -> str:
+        """`The best lies at the upper edge of batch_size (32).`"""
+        side = "upper" if self.edge.is_high else "lower"
+        return f"The best lies at the {side} edge of {self.edge.name} ({setting(self.edge.value)})."
+
+    @property
+    def label(self) -> str:
+        """`Widen to 8 (12 further trials)`."""
+        trials = f" ({plural(self.trials, 'further trial')})" if self.trials else ""
+        return f"Widen to {setting(self.edge.wider_to)}{trials}"
+
+    @property
+    def asked_trials(self) -> int:
+        """Trials to ask for; those of a grid come by themselves."""
+        return 0 if self.is_grid else self.trials
+
+
+def noise_sentence(leaders: Sequence[LeadingConfiguration]) -> str:
+    """`Trials 54 and 25 are within its noise, of the 20 next best configurations (at equal seeds, 95 %).`"""
+    if len(leaders) < 2:
+        return ""
+    best, *rivals = leaders
+    near = near_best(best.runs, {leader.number: leader.runs for leader in rivals})
+    if not near.compared:
+        return "Which others lie within its noise is not known: none of the next best shares two seeds with it."
+    compared = (
+        f"of the {near.compared} next best configurations" if near.compared > 1 else "the next best configuration"
+    )
+    remarks = ["at equal seeds, 95 %"]
+    if near.unknown:
+        remarks.append(f"{len(near.unknown)} more share fewer than two seeds with it")
+    if near.within:
+        verb = "is" if len(near.within) == 1 else "are"
+        return f"{_trials(near.within)} {verb} within its noise, {compared} ({'; '.join(remarks)})."
+    subject = f"None {compared} is" if near.compared > 1 else "The next best configuration is not"
+    return f"{subject} within its noise ({'; '.join(remarks)})."
+
+
+def failures_sentence(errors: Sequence[str], trials: int) -> str:
+    """`7 of 24 trials failed, 6 of them with: diverged at epoch ….`"""
+    if not errors:
+        return ""
+    common = most_common_error(errors)
+    count = f"{len(errors)} of {plural(trials, 'trial')} failed"
+    if common.trials == len(errors):
+        return f"{count}: {common.words}."
+    return f"{count}, {common.trials} of them with: {common.words}."
+
+
+def importance_sentence(data: ImportanceData) -> str:
+    """`learning_rate 71 % (64 to 78 %), activation 14 % (9 to 20 %) of the variance of 47 complete trials.`"""
+    if data.reason or data.predicted < TRUSTED:
+        return ""
+    chance = data.comparisons[-1].high if data.comparisons else 0.0
+    telling = [share for share in data.single if share.low > chance][:3]
+    texts = [f"{share.name} {share.share:.0%} ({share.low:.0%} to {share.high:.0%})" for share in telling]
+    if not texts:
+        return ""
+    return f"{', '.join(texts)} of the variance of {plural(data.trials, 'complete trial')}".replace("%", " %") + "."
+
+
+def _trials(numbers: Sequence[int]) -> str:
+    """`Trials 54, 25 and 3`, `Trials 1, 2, 3, 4 and 12 more`."""
+    texts = [str(number) for number in numbers[:NAMED]]
+    if len(numbers) > NAMED:
+        texts.append(f"{len(numbers) - NAMED} more")
+    if len(texts) == 1:
+        return f"Trial {texts[0]}"
+    return f"Trials {', '.join(texts[:-1])} and {texts[-1]}"

@@ -1,0 +1,114 @@
+"""What a sweep's page says that is known: each sentence from rows that a test names."""
+
+import json
+import re
+import shlex
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from app.charts.importance import ImportanceData, Share
+from app.queries.leading_configurations import LeadingConfiguration
+from app.web.pages.sweep.known import failures_sentence, importance_sentence, noise_sentence
+from tests.support.measured_sweeps import a_sweep
+
+BEST = {0: 0.90, 1: 0.92, 2: 0.91}
+LIKE_IT = {0: 0.91, 1: 0.90, 2: 0.91}
+WORSE = {0: 0.80, 1: 0.82, 2: 0.81}
+RAN_ONCE = {0: 0.89}
+
+
+@pytest.mark.parametrize(
+    ("others", "sentence"),
+    [
+        ([], ""),
+        ([RAN_ONCE], "Which others lie within its noise is not known: none of the next best shares two seeds with it."),
+        ([LIKE_IT], "Trial 1 is within its noise, the next best configuration (at equal seeds, 95 %)."),
+        ([WORSE], "The next best configuration is not within its noise (at equal seeds, 95 %)."),
+        ([WORSE, WORSE], "None of the 2 next best configurations is within its noise (at equal seeds, 95 %)."),
+        (
+            [LIKE_IT, WORSE, LIKE_IT, RAN_ONCE],
+            "Trials 1 and 3 are within its noise, of the 3 next best configurations "
+            "(at equal seeds, 95 %; 1 more share fewer than two seeds with it).",
+        ),
+        ([LIKE_IT] * 6, "Trials 1, 2, 3, 4 and 2 more are within its noise, of the 6 next best configurations "
+                        "(at equal seeds, 95 %)."),
+    ],
+)  # fmt: skip
+def test_noise_is_told_by_differences_at_equal_seeds(others: list[dict[int, float]], sentence: str) -> None:
+    """Not by overlapping bars: what a seed does to both falls away."""
+    leaders = [LeadingConfiguration(number, {}, runs, 1.0) for number, runs in enumerate([BEST, *others])]
+    assert noise_sentence(leaders) == sentence
+
+
+@pytest.mark.parametrize(
+    ("errors", "sentence"),
+    [
+        ([], ""),
+        (["diverged at epoch 1"], "1 of 9 trials failed: diverged at epoch 1."),
+        (["diverged at epoch 1", "diverged at epoch 3"], "2 of 9 trials failed: diverged at epoch …."),
+        (["a", "diverged at epoch 1", "diverged at epoch 3"],
+         "3 of 9 trials failed, 2 of them with: diverged at epoch …."),
+    ],
+)  # fmt: skip
+def test_failures_are_told_by_the_reason_of_most(errors: list[str], sentence: str) -> None:
+    """Whatever the numbers in it."""
+    assert failures_sentence(errors, 9) == sentence
+
+
+def importance(*shares: Share, reason: str = "", predicted: float = 0.9) -> ImportanceData:
+    chance = Share("random numbers", 0.02, 0.0, 0.05)
+    return ImportanceData("", "", shares, (Share("noise", 0.1, 0.0, 0.2), chance), 60, predicted, reason)
+
+
+def test_what_matters_is_told_where_it_is_known() -> None:
+    """What random numbers seem to explain as well is left out, and so is what a forest can't predict."""
+    telling, chance = Share("learning_rate", 0.71, 0.64, 0.78), Share("depth", 0.04, 0.01, 0.09)
+    said = "learning_rate 71 % (64 % to 78 %) of the variance of 60 complete trials."
+    assert importance_sentence(importance(telling, chance)) == said
+    for unknown in (importance(chance), importance(telling, reason="too few"), importance(telling, predicted=0.1)):
+        assert importance_sentence(unknown) == ""
+
+
+def test_the_best_is_confirmed_on_its_page(client: TestClient, engine: Engine) -> None:
+    """The page proposes further seeds in steps of a trial's runs, says what is known, and queues them at a click."""
+    sweep = f"/sweeps/{a_sweep(engine, [[0.9, 0.92], [0.91, 0.9], [0.5, 0.52]])}"
+    page = client.get(sweep).text
+    assert re.search(r"Trial 1 is within its noise,\s+of the 2 next best configurations", page)
+    assert re.search(r'name="k" [^>]*value="3"', page)
+    assert re.search(r'name="seeds"[^>]*min="2"[^>]*step="2"[^>]*value="6"', page)
+    client.post(f"{sweep}/confirm", data={"k": "2", "seeds": "4"})
+    counts = client.get(f"/api/v1{sweep}").json()["counts"]
+    assert (counts["complete"], counts["waiting"]) == (3, 4)
+    refused = client.post(f"{sweep}/confirm", data={"k": "two", "seeds": "4"}, headers={"Accept": "text/html"})
+    assert (refused.status_code, "must be a whole number" in refused.text) == (422, True)
+
+
+def test_the_space_is_widened_where_the_best_lies_at_its_edge(client: TestClient, engine: Engine) -> None:
+    """The button says how many trials come with it; with few trials nothing is proposed."""
+    few = f"/sweeps/{a_sweep(engine, [[0.1], [0.2], [0.3]])}"
+    assert "lies at the" not in client.get(few).text
+    sweep = f"/sweeps/{a_sweep(engine, [[number / 10] for number in range(1, 9)])}"
+    page = client.get(sweep).text
+    assert "The best lies at the upper edge of hidden_units (8)." in page
+    assert "Widen to 9 (1 further trial)" in page
+    client.post(f"{sweep}/widen", data={"name": "hidden_units", "to": "9", "more": "0"})
+    after = client.get(f"/api/v1{sweep}").json()
+    assert (after["space"]["hidden_units"], after["counts"]["waiting"]) == ([1, 2, 3, 4, 5, 6, 7, 8, 9], 1)
+    refused = client.post(f"{sweep}/widen", data={"name": "depth", "to": "9", "more": "0"})
+    assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["name"])
+
+
+def test_the_copied_command_is_a_sweep_of_the_best_alone(client: TestClient, engine: Engine) -> None:
+    """What is behind CLI can be posted, and has one trial with as many seeds."""
+    sweep = f"/sweeps/{a_sweep(engine, [[0.9, 0.92], [0.5, 0.52]])}"
+    texts = re.findall(r'data-copy="([^"]+)"', client.get(sweep).text)
+    as_json, python, command = (text.replace("&#34;", '"').replace("&#39;", "'") for text in texts)
+    assert json.loads(as_json)["hidden_units"] == 1
+    namespace: dict[str, object] = {}
+    exec(python, namespace)
+    assert namespace["params"] == json.loads(as_json)
+    body = json.loads(shlex.split(command)[-1])
+    made = client.post("/api/v1/sweeps", json=body).json()
+    assert (made["n_trials"], made["seeds"]) == (1, 2)
