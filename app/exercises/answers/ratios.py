@@ -7,7 +7,7 @@ from statistics import fmean, variance
 from typing import Any
 
 from app.domain.comparisons.paired_differences import student_quantile
-from app.domain.formatting import number, plural
+from app.domain.formatting import plural
 from app.exercises.answers.finding import Interval
 from app.exercises.answers.levels import CONFIDENCE, Level
 
@@ -69,10 +69,11 @@ def _interval(difference: float, total: float, degrees: int) -> Interval:
 
 def times(value: Ratio, noun: str = "repeat") -> str:
     """`1.34 times (1.20 to 1.50 with 95 % confidence, 5 repeats)`."""
-    size = f"{_rounded(value.estimate)} times"
+    decimals = _decimals(value.estimate)
+    size = f"{value.estimate:,.{decimals}f} times"
     if value.interval is None:
         return f"{size} ({plural(value.n, noun)}, so nobody knows its spread)"
-    low, high = map(_rounded, value.interval)
+    low, high = (f"{bound:,.{decimals}f}" for bound in value.interval)
     return f"{size} ({low} to {high} with 95 % confidence, {plural(value.n, noun)})"
 
 
@@ -82,6 +83,8 @@ def ratio_verdict(value: Ratio, noun: str = "repeat") -> str:
     return f"{text}, as other programs had much of the processor" if value.disturbed else text
 
 
-def _rounded(value: float) -> str:
-    """`1.34`, `0.97`, `12.3`: three digits, and a number near 1 as what it is beyond it."""
-    return f"{value:.3f}" if 0.9 < value < 1.1 else f"{value:.2f}" if value < 10 else number(value)
+def _decimals(estimate: float) -> int:
+    """Those that show three digits of it, and of a number near 1 what it is beyond that."""
+    if 0.9 < estimate < 1.1:
+        return 3
+    return 2 if estimate < 10 else 1 if estimate < 100 else 0

@@ -95,7 +95,7 @@ def answer(measurements: Measurements) -> Answer | None:
             *cell_findings(best_data, searches),
         ],
         certainty=certainty(leader, by_method),
-        caveats=caveats(best_data),
+        caveats=caveats(best_data, measurements),
         header=HEADER,
         rows=[table_row(level, searches[method]) for method, level in by_method.items()],
         best_row=list(by_method).index(leader.setting),
@@ -112,8 +112,8 @@ JOINT_SEARCH = Exercise(
     parts=("The best result, scored once on the test images", "Why it is harder", "An efficient strategy"),
     sweeps=sweeps,
     charts=(
-        ExerciseChart("seconds", "Best so far by seconds", lambda data: paths_figure(data, "seconds")),
         ExerciseChart("epochs", "Best so far by epochs", lambda data: paths_figure(data, "epochs")),
+        ExerciseChart("seconds", "Best so far by seconds", lambda data: paths_figure(data, "seconds")),
         ExerciseChart("rates", "All trials by learning rate", rates_figure),
         ExerciseChart("importance", "What matters alone, and what together", shares_figure),
     ),

@@ -88,7 +88,10 @@ def searches_figure(sweep: SweepRow, searches: Mapping[str, Sequence[Search]], s
     """A faint line for each search, a bold one for the mean of a method where all its repetitions have a value."""
     name = metric_name(sweep.objective.metric)
     title = f"Best {name.lower()} so far"
-    notes = ["faint: each repetition; bold: their mean, from where all have a value", "y axis: only near the ends"]
+    notes = [
+        "faint: each repetition; bold: their mean, from where all have a value",
+        "a search that has ended keeps its best; y axis: only near the ends",
+    ]
     if spent == "epochs":
         notes.append("a search's epochs are spread evenly over its time")
     if not searches:
@@ -131,8 +134,8 @@ def _search_trace(method: str, search: Search, spent: str, color: str) -> Trace:
 def _mean_trace(method: str, results: Sequence[Search], spent: str, color: str) -> Trace:
     scales = [_scale(search, spent) for search in results]
     first = max(search.path[0][0] * scale for search, scale in zip(results, scales, strict=True))
-    last = min(search.seconds * scale for search, scale in zip(results, scales, strict=True))
-    grid = [first + (max(last, first) - first) * step / POINTS for step in range(POINTS + 1)]
+    last = max(search.seconds * scale for search, scale in zip(results, scales, strict=True))
+    grid = [first + (last - first) * step / POINTS for step in range(POINTS + 1)]
     means = [
         fmean(search.best_at(place / scale + 1e-9) or 0.0 for search, scale in zip(results, scales, strict=True))
         for place in grid

@@ -12,7 +12,7 @@ from app.exercises.answers.comparison import compare, size
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
 from app.exercises.answers.wording import judged_on, name_list, spread
-from app.exercises.exercise import SweepData
+from app.exercises.exercise import Measurements, SweepData
 from app.exercises.joint_search.methods import HALVING
 from app.exercises.joint_search.searches import Search
 
@@ -174,8 +174,10 @@ def certainty(leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
     )
 
 
-def caveats(data: SweepData) -> list[str]:
+def caveats(data: SweepData, measurements: Measurements) -> list[str]:
+    failures = sum(trial.state == "failed" for item in measurements.values() for trial in item.trials)
     return [
+        *([f"{plural(failures, 'trial')} diverged, and count as tried without a value."] if failures else []),
         "Only three hyperparameters were searched, over few trials: with more of them a grid falls behind, as cells "
         "multiply. The number of epochs was not searched: at a constant rate the curves show it.",
         "Seconds are those of this machine's workers, which train many trials at once.",

@@ -71,7 +71,7 @@ def answer(measurements: Measurements) -> Answer | None:
         findings=findings,
         certainty=certainty(speeds, devices),
         caveats=caveats(measurements),
-        header=("device", "type", "size", "divisible by", "GFLOP/s", "to power", "repeats"),
+        header=("device", "type", "size", "divisible by", "GFLOP/s", "times the power of two", "repeats"),
         rows=table_rows(speeds),
     )
 

@@ -36,7 +36,8 @@ def size_figure(measurements: Measurements) -> go.Figure:
     lines = [LevelLine(name, items) for name, items in groups.items()]
     has_types = len({(product.device, product.dtype) for product in speeds}) > 1
     title, x = "Speed of the product around powers of two", Axis("size, less the power of two", choices=offsets)
-    return levels_figure(measurements[PRODUCTS].sweep, title, x, lines, log_y=has_types)
+    figure = levels_figure(measurements[PRODUCTS].sweep, title, x, lines, log_y=has_types)
+    return figure.update_yaxes(title_text="GFLOP/s")  # beside a legend of many lines there is no room for more
 
 
 def close_figure(measurements: Measurements) -> go.Figure:

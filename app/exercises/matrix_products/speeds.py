@@ -16,6 +16,7 @@ from app.exercises.exercise import Measurements
 PRODUCTS, NARROW, GPU = "products", "bfloat16", "gpu"  # the sweeps
 ALIGNMENT = 8  # numbers: 32 bytes of float32
 DTYPES = {"float32": "float32", "tf32": "TF32", "bfloat16": "bfloat16"}
+FEW = 0.1  # of the sizes: where others disturbed more, sizes timed one after the other share a disturbance
 DEVICES = {"cpu": "the processor", "gpu": "the GPU"}
 
 
@@ -80,13 +81,18 @@ def sizes_by_power(speeds: Speeds, device: str) -> dict[int, list[int]]:
 
 def alignment_ratio(speeds: Speeds, device: str) -> tuple[Ratio, int, int] | None:
     """How fast misaligned sizes are beside aligned ones, each beside the mean of its power; and how many of both."""
-    groups: dict[bool, list[float]] = {True: [], False: []}
+    groups: dict[bool, dict[Product, float]] = {True: {}, False: {}}
     for sizes in sizes_by_power(speeds, device).values():
-        logs = {size: fmean(map(math.log, speeds[Product(device, "float32", size)].values.values())) for size in sizes}
-        aligned = [value for size, value in logs.items() if size % ALIGNMENT == 0]
+        products = [Product(device, "float32", size) for size in sizes]
+        logs = {product: fmean(map(math.log, speeds[product].values.values())) for product in products}
+        aligned = [value for product, value in logs.items() if product.size % ALIGNMENT == 0]
         if not aligned or len(aligned) == len(logs):
             continue
-        for size, value in logs.items():
-            groups[size % ALIGNMENT == 0].append(math.exp(value - fmean(aligned)))
-    compared = ratio_of(groups[False], groups[True])
-    return None if compared is None else (compared, len(groups[False]), len(groups[True]))
+        for product, value in logs.items():
+            groups[product.size % ALIGNMENT == 0][product] = math.exp(value - fmean(aligned))
+    compared = ratio_of([*groups[False].values()], [*groups[True].values()])
+    if compared is None:
+        return None
+    compared_products = groups[False].keys() | groups[True].keys()
+    is_disturbed = len(compared_products & speeds.disturbed) > FEW * len(compared_products)
+    return replace(compared, disturbed=is_disturbed), len(groups[False]), len(groups[True])

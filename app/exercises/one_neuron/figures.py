@@ -19,9 +19,11 @@ from app.exercises.exercise import Measurements, SweepData
 from app.exercises.figures import LevelLine, levels_figure
 from app.exercises.one_neuron.networks import (
     ALONE,
+    BOOK,
     ONE,
     OUTCOMES,
     PLACES,
+    WIDTHS,
     Network,
     Networks,
     by_activation,
@@ -94,6 +96,15 @@ def number_figure(measurements: Measurements) -> go.Figure:
     trials = [run.trial._replace(number=i, params={"run": name}) for i, (name, run) in enumerate(runs.items())]
     rows = [run.last._replace(trial=i) for i, run in enumerate(runs.values())]
     return chart("diagnostics").figure(replace(data.sweep, best=None), trials, rows, {"measure": "bottleneck"})
+
+
+def dead_figure(measurements: Measurements) -> go.Figure:
+    """The share of dead neurons by layer and epoch, of the networks with ReLU: others hardly have any."""
+    data = measurements[WIDTHS]
+    trials = [trial for trial in data.trials if trial.params.get("activation", BOOK) == BOOK]
+    numbers = {trial.number for trial in trials}
+    rows = [row for row in data.diagnostics if row.trial in numbers]
+    return chart("diagnostics").figure(replace(data.sweep, best=None), trials, rows, {"measure": "dead"})
 
 
 def _groups(measurements: Measurements) -> dict[str, list[DiagnosedRun]]:

@@ -85,8 +85,9 @@ def _cause(data: SweepData, stuck: Sequence[DiagnosedRun], runs: Sequence[Diagno
     if dead:
         born = sum(dead_share(run.first) == 1 for run in dead)
         same = sum(run.last.distinct_outputs == 1 for run in dead)
+        count = "all" if len(dead) == len(stuck) else str(len(dead))
         texts.append(
-            f"In {len(dead)} of them the neuron is dead after the last epoch (in {born or 'none'} it was so before the "
+            f"In {count} of them the neuron is dead after the last epoch (in {born or 'none'} it was so before the "
             f"first step): it says the same for every image, {share(same, len(dead), 'network')} gave every image the "
             f"same answer, and the gradient of the first layer is {_size([run.last.gradient_rms[0] for run in dead])}."
         )
@@ -231,6 +232,8 @@ def caveats(data: SweepData, networks: Networks) -> list[str]:
     return [
         "Dead is a neuron whose output varies by less than 0.01 over 1,000 held-out images and whose activation has a "
         "slope below 0.001 for each of them; a slower learner may only need more epochs or another rate.",
+        "Different answers are class probabilities that differ in the third decimal, over these 1,000 images; the "
+        "table has the medians of the runs.",
         f"All networks were trained alike{f' ({settings})' if settings else ''}.",
         judged_on(data.sweep),
         *losses(data.trials, {_name(network): level for network, level in networks.items()}),

@@ -87,6 +87,14 @@ def test_misaligned_sizes_are_compared_with_aligned_ones() -> None:
     assert finding(said, "gpu_to_cpu").estimate is None
 
 
+def test_sizes_that_others_disturbed_settle_nothing() -> None:
+    """One of eight is more than a tenth: sizes that are timed one after the other share what disturbed them."""
+    busy = [item._replace(circumstances=FACTS | {"processor_share": 0.5}) for item in TRIALS[:1]]
+    assert "not clear at 3 sizes, as other programs had much of the processor" in answered(busy + TRIALS[1:]).sentence
+    many = [trial(size, *FAST) for size in range(256, 336, 8)]
+    assert ": clear at" in answered(busy + TRIALS[1:] + many + [trial(257, *SLOW)]).sentence
+
+
 def test_a_difference_within_the_noise_is_not_clear() -> None:
     """The interval holds 1."""
     said = answered([trial(1024, 70.0, 80.0, 90.0), trial(1025, 72.0, 78.0, 89.0), trial(1032, 71.0, 80.0, 88.0)])

@@ -97,7 +97,7 @@ def test_a_neuron_that_stands_alone_is_told_apart() -> None:
     """Its runs have shares and a row of their own, and are not compared with wider bottlenecks."""
     alone = finding("at_chance_relu_alone")
     assert (alone.estimate, alone.n) == (0.75, 4)
-    assert "In 3 of them the neuron is dead after the last epoch" in alone.text
+    assert "In all of them the neuron is dead after the last epoch" in alone.text
     assert [cells[0] for cells in answered().rows] == ["1", "1, alone", "1", "2", "64"]
 
 
