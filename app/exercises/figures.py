@@ -17,6 +17,8 @@ from app.domain.tasks import TASKS
 from app.exercises.answers.levels import Level
 from app.exercises.answers.ratios import Ratio
 
+FEW_DIGITS = "D2"  # of each power of ten only 1, 2 and 5 are named
+
 
 class LevelLine(NamedTuple):
     """What has one colour: levels in the order of x."""
@@ -70,7 +72,7 @@ def levels_figure(
     is_timing = TASKS[sweep.task].is_timing
     figure.update_yaxes(title_text=value_title(metric) if is_timing else axis_title(metric), range=y_range)
     if log_y:
-        figure.update_yaxes(type="log", range=None)
+        figure.update_yaxes(type="log", range=None, dtick=FEW_DIGITS)
     draw_x_axis(figure, plan)
     return figure.update_layout(scattermode="group" if by_name else "overlay")
 
@@ -103,7 +105,7 @@ def ratios_figure(sweep: SweepRow, title: str, x: Axis, lines: Sequence[RatioLin
         color, symbol = PALETTE[i % len(PALETTE)], SYMBOLS[i % len(SYMBOLS)]
         figure.add_trace(_ratios_trace(plan, line, {"color": color, "symbol": symbol}))
     figure.add_hline(y=1, line={"color": INK, "width": 1, "dash": "dot"})
-    figure.update_yaxes(title_text="times", type="log")
+    figure.update_yaxes(title_text="times", type="log", dtick=FEW_DIGITS)
     draw_x_axis(figure, plan)
     return figure
 

@@ -10,6 +10,7 @@ from app.charts.empty import empty_figure
 from app.charts.theme import INK, PALETTE, Trace, colors, faded, new_figure, scatter
 
 COLUMNS = 4  # panels side by side, at most
+FEW_BOXES = 4  # panels of boxes, each with a scale of its own, that stand two by two
 LOG_TICKS = 6  # powers of ten named on an axis, about
 MANY_POINTS = 20  # of a line; more are not marked one by one
 
@@ -19,12 +20,13 @@ def diagnostics_figure(data: DiagnosticsData) -> go.Figure:
     if not data.panels:
         return empty_figure("Nothing was measured", data.title, data.subtitle)
     figure = new_figure(data.title, data.subtitle)
-    rows = -(-len(data.panels) // COLUMNS)
+    has_boxes = any(panel.boxes for panel in data.panels)
+    rows = -(-len(data.panels) // (2 if has_boxes and len(data.panels) <= FEW_BOXES else COLUMNS))
     columns = -(-len(data.panels) // rows)
     titles = [panel.title for panel in data.panels]
     # plotly escapes nothing: titles are names that are escaped already
     # what the neurons of two networks hold has no common scale
-    shared = False if any(panel.boxes for panel in data.panels) else "all"
+    shared = False if has_boxes else "all"
     figure.set_subplots(rows, columns, subplot_titles=titles, shared_yaxes=shared, vertical_spacing=0.24 / rows)
     figure.update_annotations(font_size=12)  # their titles, side by side on a phone
     looks = _looks(data)

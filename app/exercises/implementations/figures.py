@@ -14,6 +14,7 @@ from app.exercises.implementations.timings import (
     NAMES,
     NETWORKS,
     SECONDS,
+    SHORT_NAMES,
     Setting,
     Timings,
     by_width,
@@ -29,7 +30,7 @@ def seconds_figure(measurements: Measurements) -> go.Figure:
     timings = read_timings(measurements)
     kinds = dict.fromkeys((setting.implementation, setting.network.depth) for setting in timings)
     lines = [
-        LevelLine(f"{NAMES[implementation]}, {plural(depth, 'layer')}", by_width(timings, implementation, depth))
+        LevelLine(f"{SHORT_NAMES[implementation]}, {plural(depth, 'layer')}", by_width(timings, implementation, depth))
         for implementation, depth in kinds
     ]
     widths = tuple(sorted({setting.network.width for setting in timings}))
@@ -48,7 +49,7 @@ def ratio_figure(measurements: Measurements) -> go.Figure:
             for network in sorted(networks_of(timings), key=lambda network: parameter_count(data, network))
             if (value := ratio_between(timings, network, implementation, "scratch")) is not None
         ]
-        lines.append(RatioLine(NAMES[implementation], points))
+        lines.append(RatioLine(SHORT_NAMES[implementation], points))
     title = "Time of an epoch, as a multiple of the time from scratch"
     return ratios_figure(data.sweep, title, Axis("weights and biases", log=True), lines, "bars: 95 % confidence")
 
@@ -66,7 +67,7 @@ def table_rows(timings: Timings, data: SweepData) -> Sequence[Sequence[str]]:
                     "-".join([str(network.width)] * network.depth),
                     f"{parameter_count(data, network):,}",
                     implementation,
-                    score(level.mean, level.std, SECONDS),
+                    score(level.mean, level.std, SECONDS).removesuffix(" s"),
                     f"{value.estimate:.2f}" if value else "",
                     runs_of(level),
                 )

@@ -22,6 +22,7 @@ NAMES = {
     "compiled": "by torch.compile",
     "fused": "fused with others",
 }
+SHORT_NAMES = {"scratch": "scratch", "concise": "torch.nn", "compiled": "torch.compile", "fused": "fused"}
 
 
 class Network(NamedTuple):

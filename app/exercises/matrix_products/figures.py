@@ -29,14 +29,17 @@ def size_figure(measurements: Measurements) -> go.Figure:
     """GFLOP/s by the distance to a power of two, a line for each device, type and power."""
     speeds = read_speeds(measurements)
     groups: defaultdict[str, list[tuple[object, Level[Any]]]] = defaultdict(list)
+    has_devices = len({product.device for product in speeds}) > 1
     for product, level in in_order(speeds):
         power = nearest_power(product.size)
-        groups[f"{product.device}, {DTYPES[product.dtype]}, around {power:,}"].append((product.size - power, level))
+        kinds = [product.device] * has_devices + [DTYPES[product.dtype]] * (product.dtype != "float32")
+        groups[", ".join([*kinds, f"around {power:,}"])].append((product.size - power, level))
     offsets = tuple(sorted({int(str(offset)) for items in groups.values() for offset, _ in items}))
     lines = [LevelLine(name, items) for name, items in groups.items()]
     has_types = len({(product.device, product.dtype) for product in speeds}) > 1
-    title, x = "Speed of the product around powers of two", Axis("size, less the power of two", choices=offsets)
-    figure = levels_figure(measurements[PRODUCTS].sweep, title, x, lines, log_y=has_types)
+    sweep, note = measurements[PRODUCTS].sweep, "float32, where nothing else is named"
+    title, x = "Speed around powers of two", Axis("size, less the power of two", choices=offsets)
+    figure = levels_figure(sweep, title, x, lines, note, log_y=has_types)
     return figure.update_yaxes(title_text="GFLOP/s")  # beside a legend of many lines there is no room for more
 
 
@@ -51,7 +54,7 @@ def close_figure(measurements: Measurements) -> go.Figure:
             by_type[f"{product.device}, {aligned}"].append((product.size, level))
     lines = [LevelLine(name, items) for name, items in by_type.items()]
     x = Axis("size", choices=tuple(sizes))
-    return levels_figure(measurements[PRODUCTS].sweep, "Speed of the product around 1024", x, lines)
+    return levels_figure(measurements[PRODUCTS].sweep, "Speed around 1024", x, lines)
 
 
 def table_rows(speeds: Speeds) -> list[tuple[str, ...]]:

@@ -33,6 +33,8 @@ from app.exercises.one_neuron.networks import (
     read_networks,
 )
 
+PANELS = 4  # runs whose number is drawn
+
 
 def table_rows(measurements: Measurements, networks: Networks) -> list[tuple[str, ...]]:
     runs: defaultdict[Network, list[tuple[SweepData, DiagnosedRun]]] = defaultdict(list)
@@ -68,7 +70,7 @@ def accuracy_figure(measurements: Measurements) -> go.Figure:
     choices = tuple(dict.fromkeys(network.bottleneck for network in networks))
     axis = Axis("neurons in the middle", log=True, choices=choices)
     lines = [LevelLine(name, own_points) for name, own_points in points_by_line.items()]
-    return levels_figure(measurements[ONE].sweep, "Validation accuracy by width of the bottleneck", axis, lines)
+    return levels_figure(measurements[ONE].sweep, "Accuracy by width of the bottleneck", axis, lines)
 
 
 def outcomes_figure(measurements: Measurements) -> go.Figure:
@@ -86,15 +88,16 @@ def outcomes_figure(measurements: Measurements) -> go.Figure:
 
 
 def number_figure(measurements: Measurements) -> go.Figure:
-    """What the one neuron holds of each class, in the first run of each place, activation and outcome."""
+    """What the one neuron holds of each class, in the first run of each place, activation and outcome, ReLU first."""
     data = measurements[ONE]
     runs: dict[str, DiagnosedRun] = {}
     for name, own_runs in _groups(measurements).items():
         for run in own_runs:
             kind = outcome(data, run)
             runs.setdefault(name if kind == "learns" else f"{name}, {kind}", run)
-    trials = [run.trial._replace(number=i, params={"run": name}) for i, (name, run) in enumerate(runs.items())]
-    rows = [run.last._replace(trial=i) for i, run in enumerate(runs.values())]
+    drawn_runs = sorted(runs.items(), key=lambda item: not item[0].startswith(BOOK))[:PANELS]
+    trials = [run.trial._replace(number=i, params={"run": name}) for i, (name, run) in enumerate(drawn_runs)]
+    rows = [run.last._replace(trial=i) for i, (_, run) in enumerate(drawn_runs)]
     return chart("diagnostics").figure(replace(data.sweep, best=None), trials, rows, {"measure": "bottleneck"})
 
 

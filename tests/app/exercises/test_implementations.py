@@ -113,7 +113,7 @@ def test_the_charts_have_seconds() -> None:
     """Times with their unit, multiples around the line at 1."""
     data = {EPOCHS: SweepData(SWEEP, TRIALS), COMPILED: SweepData(SWEEP)}
     assert seconds_figure(data).layout.yaxis.title.text == "Time of an epoch (s)"
-    assert [trace.name for trace in ratio_figure(data).data] == ["by the framework (torch.nn)", "fused with others"]
+    assert [trace.name for trace in ratio_figure(data).data] == ["torch.nn", "fused"]
 
 
 def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:
