@@ -142,6 +142,11 @@ TOP = text(f"""
 # The best configuration of one sweep: id and number of its first trial, and the mean over all its runs.
 IDENTIFIED_BEST = text(f"SELECT best.* FROM sweeps s, LATERAL ({_IDENTIFIED}) AS best WHERE s.id = :sweep")
 
+# The value of the best configuration of each sweep that has one.
+BEST_VALUES = text(f"""
+    SELECT s.id AS sweep_id, best.value FROM sweeps s, LATERAL ({_IDENTIFIED}) AS best WHERE s.id = ANY(:ids)
+""")
+
 
 def best_trial_id(sweep: Sweep) -> Select[int]:
     """Selects the id of the best configuration's first trial; excluded trials don't count."""

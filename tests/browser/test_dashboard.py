@@ -16,7 +16,7 @@ PAGES = ("/", "/sweeps/new", "/sweeps/1", "/exercises", "/exercises/1", "/worker
 def test_a_sweep_started_in_the_form_ends_live(page: Page) -> None:
     """From the form to the best value and the charts, without ever loading the page again."""
     page.goto("/")
-    page.get_by_role("link", name="A sweep of my own").click()
+    page.get_by_role("link", name="New sweep").first.click()
     page.get_by_label("Name").fill("my first")
     page.get_by_label("Data set").select_option("digits")
     page.get_by_label("Sampler").select_option("grid")

@@ -4,14 +4,16 @@ from app.web.pages import actions, datasets, exercises, keys, login, notes, work
 from app.web.pages.docs import page as docs
 from app.web.pages.new_sweep import page as new_sweep
 from app.web.pages.sweep import detail, improving
+from app.web.pages.sweep_list import bulk
 from app.web.pages.sweep_list import page as sweep_list
 
 # before a sweep's page and actions, whose `/sweeps/{sweep_id}` and `/sweeps/{sweep_id}/{call}` would take their paths:
-# the form and the notes
+# the form, what is done to several sweeps, and the notes
 _PAGES = (
     login,
     sweep_list,
     new_sweep,
+    bulk,
     notes,
     detail,
     improving,

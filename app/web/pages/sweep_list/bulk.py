@@ -1,0 +1,181 @@
+"""What is done to several sweeps at once: the question before it, and what became of each of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from app import queries
+from app.db.tables import Sweep
+from app.domain import transitions
+from app.domain.formatting import plural
+from app.domain.states import SweepState
+from app.errors import FieldError, InvalidError
+from app.schemas import SweepOut
+from app.schemas.sweeps import Tag
+from app.sweeps import bulk
+from app.sweeps.bulk import MAX_SWEEPS, UNDO, Call, Outcome
+from app.web.dependencies import DatabaseSession
+from app.web.pages.rendering import render
+
+router = APIRouter(include_in_schema=False, prefix="/sweeps/bulk")
+
+Ids = Annotated[int, Query(ge=1, le=2**62)]
+PostedIds = Annotated[int, Form(ge=1, le=2**62)]
+
+# What is asked, what the button says, and what the sentence of the results begins with, by call.
+_QUESTIONS: dict[Call, str] = {
+    "stop": "Stop {sweeps}?",
+    "cancel": "Cancel {sweeps}?",
+    "delete": "Delete {sweeps}?",
+    "tag": "Tag {sweeps}",
+}
+_BUTTONS: dict[Call, str] = {
+    "stop": "Stop {sweeps}",
+    "cancel": "Cancel {sweeps}",
+    "delete": "Delete for good",
+    "tag": "Add the tag",
+}
+_DONE: dict[Call, str] = {
+    "pause": "Paused",
+    "resume": "Resumed",
+    "continue": "Took up the dropped trials of",
+    "stop": "Stopped",
+    "cancel": "Cancelled",
+    "delete": "Deleted",
+    "tag": "Tagged",
+    "untag": "Took the tag from",
+}
+_TRAINING = {SweepState.running, SweepState.stopping}
+
+
+@dataclass(frozen=True)
+class QuestionView:
+    """What is asked before it is done."""
+
+    call: Call
+    sweeps: Sequence[SweepOut]
+    """Those that it would change."""
+    unchanged_sweeps: Sequence[SweepOut]
+    """Those whose state does not allow it."""
+    tags: Sequence[str]
+    """Suggestions for a tag."""
+
+    @property
+    def title(self) -> str:
+        """`Cancel 3 sweeps?`."""
+        return _QUESTIONS[self.call].format(sweeps=plural(len(self.sweeps), "sweep"))
+
+    @property
+    def button(self) -> str:
+        """What the button that does it says."""
+        return _BUTTONS[self.call].format(sweeps=plural(len(self.sweeps), "sweep"))
+
+    @property
+    def consequence(self) -> str:
+        """What it would do to their trials, in a sentence or two."""
+        waiting = plural(sum(sweep.counts.waiting for sweep in self.sweeps), "waiting trial")
+        running = plural(sum(sweep.counts.running for sweep in self.sweeps), "running trial")
+        if self.call == "stop":
+            return f"Dropped: {waiting}. To their end: {running}. Undo takes dropped trials up again."
+        if self.call == "cancel":
+            return (
+                f"Dropped: {waiting}. Ended at their next epoch: {running}, and what these have learnt is lost. What "
+                "has finished stays. Undo takes dropped trials up again, from their beginning."
+            )
+        if self.call == "delete":
+            trials = plural(sum(sweep.n_trials for sweep in self.sweeps), "trial")
+            return f"{trials} and all that was measured in them are removed for good; there is no way back."
+        return ""
+
+
+@dataclass(frozen=True)
+class ResultsView:
+    """What became of each sweep."""
+
+    call: Call
+    tag: str
+    outcomes: Sequence[Outcome]
+
+    @property
+    def changed(self) -> list[Outcome]:
+        """Those that are other than before."""
+        return [outcome for outcome in self.outcomes if outcome.changed]
+
+    @property
+    def refused(self) -> list[Outcome]:
+        """Those that refused."""
+        return [outcome for outcome in self.outcomes if outcome.refusal]
+
+    @property
+    def unchanged(self) -> list[Outcome]:
+        """Those that were so already."""
+        return [outcome for outcome in self.outcomes if not (outcome.changed or outcome.refusal)]
+
+    @property
+    def sentence(self) -> str:
+        """`Paused 3 sweeps`."""
+        count = len(self.changed)
+        return f"{_DONE[self.call]} {plural(count, 'sweep')}" if count else "Nothing was changed"
+
+    @property
+    def undo(self) -> Call | None:
+        """What takes it back."""
+        return UNDO.get(self.call) if self.changed else None
+
+
+@router.get("/ask")
+def ask(request: Request, session: DatabaseSession, call: Call, sweep: Annotated[list[Ids], Query()]) -> Response:
+    """What the call would do to these sweeps, with the button that does it."""
+    if call not in _QUESTIONS:
+        raise InvalidError("Nothing is asked before this.", [FieldError(("call",), f"must be {', '.join(_QUESTIONS)}")])
+    chosen_sweeps = _summaries(session, sweep)
+    changing_ids = {entry.id for entry in chosen_sweeps if _is_allowed(call, entry)}
+    view = QuestionView(
+        call=call,
+        sweeps=[entry for entry in chosen_sweeps if entry.id in changing_ids],
+        unchanged_sweeps=[entry for entry in chosen_sweeps if entry.id not in changing_ids],
+        tags=queries.tags(session) if call == "tag" else (),
+    )
+    return render(request, "sweep_list/question.html", view)
+
+
+@router.post("")
+def act(
+    request: Request,
+    call: Annotated[Call, Form()],
+    sweep: Annotated[list[PostedIds], Form()],
+    tag: Annotated[Tag | None, Form()] = None,
+) -> Response:
+    """Does it to each of these sweeps, and tells what became of each."""
+    _refuse_too_many(sweep)
+    if call in {"tag", "untag"} and not (tag or "").strip():
+        raise InvalidError("Which tag?", [FieldError(("tag",), "must be a word without a comma")])
+    word = (tag or "").strip()
+    return render(
+        request,
+        "sweep_list/results.html",
+        ResultsView(call, word, bulk.act(request.app.state.engine, sweep, call, word)),
+    )
+
+
+def _summaries(session: Session, ids: Sequence[int]) -> list[SweepOut]:
+    _refuse_too_many(ids)
+    rows = [session.get(Sweep, sweep_id) for sweep_id in sorted(set(ids))]
+    return queries.summaries(session, [row for row in rows if row is not None])
+
+
+def _refuse_too_many(ids: Sequence[int]) -> None:
+    if len(set(ids)) > MAX_SWEEPS:
+        raise InvalidError(
+            f"{len(set(ids)):,} sweeps are too many at once.",
+            [FieldError(("sweep",), f"must be at most {MAX_SWEEPS:,}")],
+        )
+
+
+def _is_allowed(call: Call, sweep: SweepOut) -> bool:
+    if call == "delete":
+        return sweep.state not in _TRAINING
+    return call == "tag" or bool(transitions.SWEEPS.allowed(sweep.state, (call,)))
