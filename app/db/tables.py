@@ -409,3 +409,18 @@ class LoginSession(Base):
     key_proof: Mapped[bytes | None] = mapped_column(doc="Of the environment's key: void when that is another.")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
+
+
+class LogEntry(Base):
+    """What somebody did to a sweep, or what befell it; written in the transaction of the change itself."""
+
+    __tablename__ = "sweep_log"
+    __table_args__ = (Index("ix_sweep_log_sweep_id_id", "sweep_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    by: Mapped[str | None] = mapped_column(doc="Name of the key; null where none was needed, or nobody called.")
+    event: Mapped[str] = mapped_column(doc="A word of app.domain.log_events.")
+    trials: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"), doc="Their numbers.")
+    text: Mapped[str] = mapped_column(doc="What happened, in words.")

@@ -15,6 +15,7 @@ from app.db import notifications
 from app.db.engine import connect, transaction
 from app.db.tables import Base, Diagnostics, Epoch, Run, Sweep, Trial, Worker
 from app.domain.body import plain_sentence
+from app.domain.log_events import LogEvent
 from app.domain.space import parse_space
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
 from app.domain.sweep_limits import MAX_TRIALS
@@ -23,20 +24,21 @@ from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
 from app.files.exports.records import FORMAT, VERSION
 from app.files.import_checks import ImportedSpace, ImportedTrial, check_test_scores, check_warm_started
-from app.lifecycle import sweep_row
+from app.lifecycle import sweep_log, sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import body_checks
 
 MAX_IMPORTED_TRIALS = 2 * MAX_TRIALS  # rows of a file, infeasible trials included
 
 
-def restore_file(path: str, database_url: str) -> int:
-    """The number of the sweep that is restored from an export's file, in a transaction of its own."""
+def restore_file(path: str, database_url: str, caller: str | None = None) -> int:
+    """The number of the sweep that is restored from an export's file, in a transaction of its own, for this caller."""
     with Path(path).open("rb") as file:
         document = parse(file)
     engine = connect(database_url, "import", pool_size=1, statement_seconds=child.LIMITS.seconds)
     try:
         with transaction(engine) as session:
+            sweep_log.set_caller(session, caller)
             return restore(session, document).id
     finally:
         engine.dispose()
@@ -73,6 +75,8 @@ def restore(session: Session, document: Any) -> Sweep:
     session.add(sweep)
     session.flush()
     _insert(session, sweep.id, imported_trials)
+    origin_text = "" if origin is None else f", sweep {origin} where it was exported"
+    sweep_log.note(session, sweep.id, LogEvent.imported, f"Imported from a file{origin_text}")
     sweep_row.close_if_done(session, [sweep.id])
     notifications.notify(session, sweep.id)
     session.refresh(sweep)

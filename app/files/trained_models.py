@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 from app.db.tables import Run, Sweep, Trial
 from app.domain.configuration import with_defaults
 from app.domain.datasets import DATASETS
+from app.domain.log_events import LogEvent
 from app.domain.states import TrialState
 from app.errors import ConflictError, NotFoundError
 from app.files import model_file
 from app.files.model_file import ModelInfo
-from app.lifecycle import sweep_row
+from app.lifecycle import sweep_log, sweep_row
 from app.queue import retraining
 
 
@@ -50,6 +51,8 @@ def keep_model(session: Session, sweep_id: int, number: int) -> bool:
     """
     sweep_row.get(session, sweep_id, lock=True)
     _, trial, _ = _complete(session, sweep_id, number)
+    if not trial.model_wanted:
+        sweep_log.note(session, sweep_id, LogEvent.model, f"Asked for the model of trial {number}", [number])
     trial.model_wanted = True
     missing = session.scalar(select(func.count()).where(Run.trial_id == trial.id, Run.weights.is_(None)))
     if missing:

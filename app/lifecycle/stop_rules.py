@@ -34,7 +34,7 @@ def apply(session: Session, sweep: Sweep) -> None:
     if reason is not None:
         sweep.stop_reason = reason
         session.flush()
-        sweep_row.change_state(session, sweep.id, "stop")
+        sweep_row.change_state(session, sweep.id, "stop", rule=reason)
 
 
 def stop_overdue(session: Session) -> None:

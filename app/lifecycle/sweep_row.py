@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from app.db.notifications import notify
 from app.db.tables import Sweep, Trial
 from app.domain import transitions
+from app.domain.log_events import LogEvent
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState, TrialState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.errors import ConflictError, NotFoundError
-from app.lifecycle import rungs, survivors, weight_retention
+from app.lifecycle import rungs, survivors, sweep_log, weight_retention
 from app.lifecycle.trial_changes import CANCELLED
 
 
@@ -41,8 +42,8 @@ def get_trial(session: Session, sweep_id: int, number: int) -> Trial:
     return trial
 
 
-def change_state(session: Session, sweep_id: int, call: str) -> Sweep:
-    """Pauses, resumes, stops or cancels the sweep, as `call` says.
+def change_state(session: Session, sweep_id: int, call: str, rule: str | None = None) -> Sweep:
+    """Pauses, resumes, stops or cancels the sweep, as `call` says; `rule`: which of its own rules wants it, in words.
 
     Raises ConflictError, naming both states, where the state does not allow it.
     """
@@ -60,6 +61,8 @@ def change_state(session: Session, sweep_id: int, call: str) -> Sweep:
     if call == "resume" and sweep.started_at is None:
         target = SweepState.queued
     sweep.state = target
+    event, words = (LogEvent.state, _PAST[call]) if rule is None else (LogEvent.stop_rule, f"Stopped by a rule: {rule}")
+    sweep_log.note(session, sweep_id, event, words)
     touch(session, sweep)
     return sweep
 
@@ -111,12 +114,15 @@ def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
         (has(TrialState.failed), SweepState.failed),
         else_=SweepState.cancelled,
     )
-    session.execute(
+    ended = session.execute(
         update(Sweep)
         .where(Sweep.id.in_(sweep_ids), Sweep.state.not_in(ENDED_SWEEPS), ~has(*LIVE_TRIALS))
         .values(state=cast(outcome, Sweep.state.type), finished_at=func.clock_timestamp(), revision=Sweep.revision + 1)
+        .returning(Sweep.id, Sweep.state)
         .execution_options(synchronize_session=False)
     )
+    for sweep_id, state in ended.all():
+        sweep_log.note(session, sweep_id, LogEvent.ended, f"Ended: {state}")
 
 
 def next_number(session: Session, sweep: Sweep, count: int = 1) -> int:
@@ -133,6 +139,8 @@ def next_number(session: Session, sweep: Sweep, count: int = 1) -> int:
 def _cancel_trials(session: Session, sweep_id: int, states: Iterable[TrialState]) -> None:
     session.execute(_CANCEL_TRIALS, {"sweep": sweep_id, "states": list(states)})
 
+
+_PAST = {"pause": "Paused", "resume": "Resumed", "stop": "Stopped", "cancel": "Cancelled"}
 
 _CANCEL_TRIALS = text(f"""
     UPDATE trials SET {CANCELLED}

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Worker
 from app.lifecycle import stop_rules, sweep_row
-from app.queue import statements
+from app.queue import lost_attempts, statements
+from app.queue.lost_attempts import LostAttempt
 
 MAX_ATTEMPTS = 3  # a trial fails once so many attempts raised an error or lost their worker
 
@@ -57,7 +58,9 @@ def fail_attempt(session: Session, sweep_id: int, leases: Sequence[Lease], reaso
     """Puts back trials whose training raised an error; after MAX_ATTEMPTS they fail with the reason."""
     if sweep_row.lock(session, sweep_id) is None:
         return
-    session.execute(statements.FAIL_ATTEMPT, lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS})
+    parameters = lease_arrays(leases) | {"reason": reason, "attempts": MAX_ATTEMPTS}
+    attempts = [LostAttempt(*row) for row in session.execute(statements.FAIL_ATTEMPT, parameters)]
+    lost_attempts.note(session, attempts, reason)
     settle_sweeps(session, [sweep_id])
 
 
@@ -65,7 +68,8 @@ def expire(session: Session) -> None:
     """Takes back trials whose lease has run out: to the queue again, or failed after MAX_ATTEMPTS."""
     sweep_ids = session.scalars(statements.LOCK_LAPSED_SWEEPS).all()
     if sweep_ids:
-        session.execute(statements.EXPIRE, {"sweeps": list(sweep_ids), "attempts": MAX_ATTEMPTS})
+        parameters = {"sweeps": list(sweep_ids), "attempts": MAX_ATTEMPTS}
+        lost_attempts.note(session, [LostAttempt(*row) for row in session.execute(statements.EXPIRE, parameters)])
         settle_sweeps(session, sweep_ids)
 
 

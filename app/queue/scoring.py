@@ -9,8 +9,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from app.db.tables import Run, Sweep, Trial
+from app.domain.log_events import LogEvent
 from app.domain.states import SweepState
-from app.lifecycle import sweep_row, weight_retention
+from app.lifecycle import sweep_log, sweep_row, weight_retention
 from app.lifecycle.best import best_trial_id
 from app.queue import retraining
 
@@ -67,7 +68,10 @@ def write(session: Session, unscored: Unscored, accuracies: Mapping[int, float])
         run = update(Run).where(Run.trial_id == unscored.trial_id, Run.seed == seed)
         session.execute(run.values(test_accuracy=accuracy), execution_options={"synchronize_session": False})
     if accuracies:
-        sweep.test_scores = [*sweep.test_scores, _look(session, unscored.trial_id, accuracies)]
+        look = _look(session, unscored.trial_id, accuracies)
+        sweep.test_scores = [*sweep.test_scores, look]
+        words = f"Measured trial {look['number']} on the test images: {look['test_accuracy']:.4f}"
+        sweep_log.note(session, sweep.id, LogEvent.scored, words, [look["number"]])
     weight_retention.drop_superseded(session, sweep)
     sweep.scored = True
     session.flush()

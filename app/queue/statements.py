@@ -262,9 +262,11 @@ def _lose_attempt(error_sql: str, reason_sql: str) -> str:
     """
 
 
+_LOST = "RETURNING t.sweep_id, t.worker_id, t.number, t.state = 'failed'"  # as app.queue.lost_attempts takes it
+
 # Ends an attempt that raised an error.
 FAIL_ATTEMPT = text(
-    f"UPDATE trials t SET {_lose_attempt('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE}"
+    f"UPDATE trials t SET {_lose_attempt('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE} {_LOST}"
 )
 
 # Locks the sweeps that have a trial whose lease has run out, by id.
@@ -280,7 +282,7 @@ _LOST_ONCE = "'its worker was lost: it was not heard of while its lease ran'"
 # Ends the attempts whose lease has run out.
 EXPIRE = text(f"""
     UPDATE trials t SET {_lose_attempt(_LOST_TOO_OFTEN, _LOST_ONCE)}
-    WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp()
+    WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp() {_LOST}
 """)
 
 # Cancels what waits in those of these sweeps that are stopping. Trials that have reached a rung are ended otherwise.

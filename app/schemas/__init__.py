@@ -3,7 +3,7 @@
 Accuracies are fractions in [0, 1], durations seconds, times ISO 8601 in UTC.
 """
 
-from app.schemas.access import KeyCreate, KeyOut, NewKey
+from app.schemas.access import KeyCreate, KeyOut, LogEntryOut, NewKey
 from app.schemas.base import Page, Problem
 from app.schemas.changes import SweepPatch, SweepPreview
 from app.schemas.exercises import (
@@ -60,6 +60,7 @@ __all__ = [
     "KeyCreate",
     "KeyOut",
     "LeftOut",
+    "LogEntryOut",
     "Metrics",
     "ModelOut",
     "NewKey",

@@ -1,10 +1,11 @@
-"""Keys, as they are made and listed."""
+"""Keys, as they are made and listed, and what was done with them."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.domain.body import Body
+from app.domain.log_events import LogEvent
 from app.domain.roles import MEANINGS, Role
 from app.schemas.base import UtcTime
 
@@ -46,3 +47,16 @@ class NewKey(KeyOut):
     """A key that was just made."""
 
     key: str = Field(description="Shown this once: `Authorization: Bearer KEY`.")
+
+
+class LogEntryOut(BaseModel):
+    """One entry of a sweep's log."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    at: UtcTime
+    by: str | None = Field(description="Name of the key; null where no key was needed, or it happened by itself.")
+    event: LogEvent
+    trials: list[int] = Field(description="Numbers of the trials that it is about.")
+    text: str = Field(description="What happened.")

@@ -1,7 +1,7 @@
 """Changes of a sweep that exists: its words and priority, its budget, a wider space."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -10,14 +10,16 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.tables import Sweep, Trial
 from app.domain.datasets import DATASETS
+from app.domain.log_events import LogEvent
 from app.domain.sampling import traits_of
 from app.domain.space import Space, growth, parse_space
 from app.domain.states import TrialState
 from app.errors import ConflictError, FieldError, InvalidError
-from app.lifecycle import sweep_row
+from app.lifecycle import sweep_log, sweep_row
 from app.schemas import SweepPatch
 from app.sweeps import body_checks
 
+MAX_CHANGE_LENGTH = 200  # characters of a value before and after, as the log has them
 _SAME_COLUMNS = {"name", "notes", "tags", "priority", "keep_models"}  # fields of a body that are columns
 
 
@@ -33,6 +35,7 @@ def change(session: Session, sweep_id: int, body: SweepPatch) -> Sweep:
     if "space" in fields and body.space != (sweep := sweep_row.get(session, sweep_id)).space:
         wider_space = _WiderSpace(sweep, body.space)  # before the lock: the cells of a large grid take seconds
     sweep = sweep_row.get(session, sweep_id, lock=True)
+    earlier = _settings(session, sweep)
     new_trials = 0 if wider_space is None else _widen(session, sweep, wider_space)
     new_trials += _resize(session, sweep, body.n_trials) if "n_trials" in fields else 0
     for name in fields & _SAME_COLUMNS:
@@ -42,8 +45,31 @@ def change(session: Session, sweep_id: int, body: SweepPatch) -> Sweep:
     if new_trials:
         sweep_row.reopen(session, sweep)
     if fields:
+        session.flush()
+        _note(session, sweep, earlier)
         sweep_row.touch(session, sweep)
     return sweep
+
+
+def _settings(session: Session, sweep: Sweep) -> dict[str, Any]:
+    """What a change may change, as the log names it."""
+    n_trials = session.scalars(select(func.count()).where(Trial.sweep_id == sweep.id)).one()
+    values = {name: getattr(sweep, name) for name in sorted(_SAME_COLUMNS)}
+    return values | {"stop": sweep.stop_rules, "space": sweep.space, "trials": n_trials}
+
+
+def _note(session: Session, sweep: Sweep, earlier: Mapping[str, Any]) -> None:
+    """Logs what is not as it was, if anything."""
+    changed = {name: value for name, value in _settings(session, sweep).items() if value != earlier[name]}
+    if changed:
+        words = "; ".join(_change_text(name, earlier[name], value) for name, value in changed.items())
+        sweep_log.note(session, sweep.id, LogEvent.changed, f"Changed {words}")
+
+
+def _change_text(name: str, old: object, new: object) -> str:
+    """`priority 0 to 5`; of what is long only the name."""
+    old_text, new_text = (json.dumps(value, ensure_ascii=False) for value in (old, new))
+    return name if len(old_text) + len(new_text) > MAX_CHANGE_LENGTH else f"{name} {old_text} to {new_text}"
 
 
 class _WiderSpace:

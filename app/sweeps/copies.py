@@ -36,4 +36,4 @@ def clone(session: Session, sweep_id: int, changes: Mapping[str, Any], idempoten
     clone_body = SweepCreate.model_validate(body)
     if traits_of(clone_body.sampler.name).enumerates and "n_trials" not in changes:
         clone_body = clone_body.model_copy(update={"n_trials": None})
-    return creation.create(session, clone_body, idempotency_key)
+    return creation.create(session, clone_body, idempotency_key, like=sweep_id)

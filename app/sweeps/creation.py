@@ -10,8 +10,11 @@ from sqlalchemy.orm import Session
 from app.db.notifications import notify
 from app.db.tables import Sweep, Trial
 from app.db.trial_rows import insert_trials, new_trials, trial_size
+from app.domain.formatting import plural
+from app.domain.log_events import LogEvent
 from app.domain.sampling import traits_of
 from app.errors import ConflictError
+from app.lifecycle import sweep_log
 from app.schemas import Objective, OneObjective, SweepCreate, WarmStarted
 from app.sweeps import previews, warm_starts
 from app.sweeps.body_checks import check_body
@@ -36,8 +39,11 @@ def create(
     body: SweepCreate,
     idempotency_key: str | None = None,
     exercise_sweep: ExerciseSweep | None = None,
+    like: int | None = None,
 ) -> Sweep:
     """Stores the sweep and all its trials as waiting rows; the same key gives the same sweep.
+
+    `like`: the sweep of which it is a copy, as its log says.
 
     Raises InvalidError for a space that can't be searched and ConflictError for a key used with another body.
     """
@@ -67,6 +73,10 @@ def create(
     session.refresh(sweep)
     _add_warm_trials(session, sweep, warm_trials)
     insert_trials(session, sweep.id, range(len(warm_trials), len(cells) or n_trials), cells)
+    origin = "" if like is None else f", a copy of sweep {like}"
+    sweep_log.note(
+        session, sweep.id, LogEvent.created, f"Created with {plural(len(cells) or n_trials, 'trial')}{origin}"
+    )
     notify(session, sweep.id)
     return sweep
 

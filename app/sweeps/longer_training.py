@@ -10,10 +10,11 @@ from app.db import trial_rows
 from app.db.tables import Epoch, Sweep, Trial
 from app.domain.configuration import MLPConfig
 from app.domain.formatting import plural
+from app.domain.log_events import LogEvent
 from app.domain.states import TrialState
 from app.domain.tasks import TASKS
 from app.errors import ConflictError
-from app.lifecycle import best, sweep_row
+from app.lifecycle import best, sweep_log, sweep_row
 from app.schemas import ContinuedTrials, ContinueTop, NotContinued
 
 _CAN_COMPLETE = (TrialState.waiting, TrialState.running, TrialState.complete)
@@ -130,6 +131,8 @@ def _add(session: Session, sweep: Sweep, trial: Trial, epochs: int) -> Trial:
     sweep_row.reopen(session, sweep)
     session.add(longer_trial)
     session.flush()
+    words = f"Queued trial {longer_trial.number}: trial {trial.number} goes on to {plural(epochs, 'epoch')}"
+    sweep_log.note(session, sweep.id, LogEvent.trials, words, [longer_trial.number])
     for statement in (_COPY_CHECKPOINT, _COPY_EPOCHS, _COPY_DIAGNOSTICS, _GO_ON):
         session.execute(statement, {"id": longer_trial.id, "source": trial.id})
     return longer_trial

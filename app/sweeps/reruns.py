@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from app.db import trial_rows
 from app.db.tables import Sweep, Trial
+from app.domain.log_events import LogEvent
 from app.errors import ConflictError
-from app.lifecycle import best, sweep_row
+from app.lifecycle import best, sweep_log, sweep_row
 from app.schemas import RerunTop
 
 
@@ -24,6 +25,7 @@ def rerun_top(session: Session, sweep_id: int, body: RerunTop) -> Sweep:
         raise ConflictError(f"Sweep {sweep_id} is {sweep.state} and has no complete trial yet that could run again.")
     times = math.ceil(body.seeds / sweep.seeds)
     number = sweep_row.next_number(session, sweep, len(best_ids) * times)
+    numbers = range(number, number + len(best_ids) * times)
     sweep_row.reopen(session, sweep)
     for trial_id in best_ids:
         trial = session.get_one(Trial, trial_id)
@@ -34,6 +36,8 @@ def rerun_top(session: Session, sweep_id: int, body: RerunTop) -> Sweep:
         )
         number += times
     session.flush()
+    words = f"Queued {sweep_log.trials_text(numbers)} of the best configurations, with further seeds"
+    sweep_log.note(session, sweep_id, LogEvent.trials, words, numbers)
     sweep_row.touch(session, sweep)
     return sweep
 

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.tables import Run, Sweep, Trial
 from app.domain import transitions
+from app.domain.log_events import LogEvent
 from app.domain.sampling import traits_of
 from app.domain.space import membership, parse_space
 from app.domain.states import RunState, SweepState, TrialState
 from app.errors import ConflictError, FieldError, InvalidError
-from app.lifecycle import sweep_row
+from app.lifecycle import sweep_log, sweep_row
 from app.lifecycle.best import best_trial_id
 from app.lifecycle.trial_changes import CANCELLED
 
@@ -55,6 +56,7 @@ def enqueue(session: Session, sweep_id: int, params: Mapping[str, Any], idempote
     sweep_row.reopen(session, sweep)
     session.add(trial)
     session.flush()
+    sweep_log.note(session, sweep_id, LogEvent.trials, f"Queued trial {trial.number} by hand", [trial.number])
     sweep_row.touch(session, sweep)
     session.refresh(trial)
     return trial
@@ -91,6 +93,7 @@ def cancel(session: Session, sweep_id: int, number: int) -> Trial:
     trial = sweep_row.get_trial(session, sweep.id, number)
     if transitions.TRIALS.target("cancel", trial.state, _subject(trial)) is not None:
         session.execute(_CANCEL, {"id": trial.id})
+        sweep_log.note(session, sweep_id, LogEvent.trials, f"Cancelled trial {number}", [number])
         sweep_row.touch(session, sweep)
         session.refresh(trial)
     return trial
@@ -108,6 +111,8 @@ def set_excluded(session: Session, sweep_id: int, number: int, excluded: bool) -
     best_id = session.scalar(best_trial_id(sweep))
     trial.excluded = excluded
     session.flush()
+    word = "Excluded" if excluded else "Included"
+    sweep_log.note(session, sweep_id, LogEvent.trials, f"{word} trial {number}", [number])
     if session.scalar(best_trial_id(sweep)) != best_id and sweep.state == SweepState.completed:
         sweep.scored = False
     sweep_row.touch(session, sweep)
@@ -128,8 +133,10 @@ def _subject(trial: Trial) -> str:
 def _requeue(session: Session, sweep: Sweep, ids: Sequence[int]) -> None:
     """Lets ended trials wait again, without their runs and learning curves; an ended sweep goes on."""
     sweep_row.reopen(session, sweep)
-    for statement in (*_DELETE_RUNS, _REQUEUE):
+    for statement in _DELETE_RUNS:
         session.execute(statement, {"ids": list(ids)})
+    numbers = sorted(session.scalars(_REQUEUE, {"ids": list(ids)}))
+    sweep_log.note(session, sweep.id, LogEvent.trials, f"Retried {sweep_log.trials_text(numbers)}", numbers)
     sweep_row.touch(session, sweep)
 
 
@@ -178,4 +185,5 @@ _REQUEUE = text("""
                 'reason', coalesce(error, reason, CAST(state AS text))))
         END
     WHERE id = ANY(:ids)
+    RETURNING number
 """)

@@ -7,12 +7,15 @@ from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from sqlalchemy.orm import Session
 
+from app.access.callers import Caller
 from app.db.engine import transaction
 from app.errors import FieldError, InvalidError
+from app.lifecycle import sweep_log
 
 
 def _session(request: Request) -> Iterator[Session]:
     with transaction(request.app.state.engine) as session:
+        sweep_log.set_caller(session, caller_name(request))
         yield session
 
 
@@ -26,6 +29,12 @@ Cursor = Annotated[int | None, Query(ge=0, le=2**62, description="The `next` of 
 IdempotencyKey = Annotated[
     str | None, Header(min_length=1, max_length=200, description="The same key makes the same thing once.")
 ]
+
+
+def caller_name(request: Request) -> str | None:
+    """The name of the key with which the request came, None where none is needed."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return None if caller is None else caller.name
 
 
 def refuse_unknown_parameters(request: Request) -> None:

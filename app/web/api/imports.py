@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from app import queries, schemas
 from app.db.engine import transaction
 from app.files import imports
+from app.web.dependencies import caller_name
 from app.web.error_handlers import problems
 
 router = APIRouter(prefix="/api/v1/sweeps", tags=["exports"])
@@ -73,7 +74,7 @@ async def _import(request: Request, path: str) -> int:
     """The number of the sweep that a child process has restored from the file."""
     engine: Engine = request.app.state.engine
     database_url = engine.url.render_as_string(hide_password=False)
-    sweep_id: int = await request.app.state.uploads.read(imports.restore_file, path, database_url)
+    sweep_id: int = await request.app.state.uploads.read(imports.restore_file, path, database_url, caller_name(request))
     return sweep_id
 
 

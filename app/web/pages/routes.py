@@ -1,11 +1,13 @@
 """The routers of the dashboard, in the order in which their paths are looked up."""
 
-from app.web.pages import actions, datasets, exercises, keys, login, notes, workers
+from app.web.pages import actions, datasets, exercises, login, notes, workers
 from app.web.pages.docs import page as docs
+from app.web.pages.keys import page as keys
 from app.web.pages.new_sweep import page as new_sweep
 from app.web.pages.sweep import detail, improving
 from app.web.pages.sweep_list import bulk
 from app.web.pages.sweep_list import page as sweep_list
+from app.web.pages.sweep_log import page as sweep_log
 
 # before a sweep's page and actions, whose `/sweeps/{sweep_id}` and `/sweeps/{sweep_id}/{call}` would take their paths:
 # the form, what is done to several sweeps, and the notes
@@ -16,6 +18,7 @@ _PAGES = (
     bulk,
     notes,
     detail,
+    sweep_log,
     improving,
     actions,
     exercises,

@@ -48,6 +48,8 @@ NEEDS = {
     GET /api/v1/sweeps/{sweep_id}/export.csv
     GET /api/v1/sweeps/{sweep_id}/export.json
     GET /api/v1/sweeps/{sweep_id}/export.parquet
+    GET /api/v1/sweeps/{sweep_id}/log
+    GET /sweeps/{sweep_id}/log
     GET /api/v1/sweeps/{sweep_id}/trials
     GET /api/v1/sweeps/{sweep_id}/trials/{number}
     GET /api/v1/sweeps/{sweep_id}/trials/{number}/diagnostics
