@@ -13,7 +13,7 @@ from app import logs
 from app.config import Settings, load_settings
 from app.db.engine import connect, transaction
 from app.db.migrations import migrate
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 from app.errors import exit_on_error
 from app.exercises.exercise import Preset
 from app.service.database import database

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 
 
 @dataclass(frozen=True)

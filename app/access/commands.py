@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.access import keys
 from app.db.tables import Key
 from app.domain.body import plain_sentence
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 from app.errors import FieldError, InvalidError, NotFoundError
 from app.schemas import KeyCreate
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.access import tokens
 from app.access.callers import Caller
 from app.db.tables import Key, LoginSession
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 from app.errors import ConflictError, NotFoundError
 
 KIND = "key"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.access import keys, tokens
 from app.access.callers import ENVIRONMENT_KEY, Caller
 from app.db.tables import Key, LoginSession
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 
 KIND = "session"
 DAYS = 14

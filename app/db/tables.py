@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZMULTIRANGE
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.domain.objectives import Objective
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 from app.domain.states import RunState, SweepState, TrialState, WorkerState
 
 
@@ -421,6 +421,6 @@ class LogEntry(Base):
     sweep_id: Mapped[int] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     by: Mapped[str | None] = mapped_column(doc="Name of the key; null where none was needed, or nobody called.")
-    event: Mapped[str] = mapped_column(doc="A word of app.domain.log_events.")
+    event: Mapped[str] = mapped_column(doc="A word of app.domain.people.log_events.")
     trials: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"), doc="Their numbers.")
     text: Mapped[str] = mapped_column(doc="What happened, in words.")

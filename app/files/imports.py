@@ -15,7 +15,7 @@ from app.db import notifications
 from app.db.engine import connect, transaction
 from app.db.tables import Base, Diagnostics, Epoch, Run, Sweep, Trial, Worker
 from app.domain.body import plain_sentence
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.domain.space import parse_space
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
 from app.domain.sweep_limits import MAX_TRIALS

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.db.tables import Run, Sweep, Trial
 from app.domain.configuration import with_defaults
 from app.domain.datasets import DATASETS
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.domain.states import TrialState
 from app.errors import ConflictError, NotFoundError
 from app.files import model_file

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import LogEntry
 from app.domain.formatting import plural
-from app.domain.log_events import BY_ITSELF, LogEvent
+from app.domain.people.log_events import BY_ITSELF, LogEvent
 
 _CALLER = "caller"  # the key of `Session.info` under which a request's session has the name of its caller
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.db.notifications import notify
 from app.db.tables import Sweep, Trial
 from app.domain import transitions
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState, TrialState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.errors import ConflictError, NotFoundError

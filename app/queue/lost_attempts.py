@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.db.tables import Worker
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.lifecycle import sweep_log
 
 MAX_REASON_LENGTH = 300

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from app.db.tables import Run, Sweep, Trial
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.domain.states import SweepState
 from app.lifecycle import sweep_log, sweep_row, weight_retention
 from app.lifecycle.best import best_trial_id

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.domain.body import Body
-from app.domain.log_events import LogEvent
-from app.domain.roles import MEANINGS, Role
+from app.domain.people.log_events import LogEvent
+from app.domain.people.roles import MEANINGS, Role
 from app.schemas.base import UtcTime
 
 MAX_DAYS = 3650

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.tables import Sweep, Trial
 from app.domain.datasets import DATASETS
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.domain.sampling import traits_of
 from app.domain.space import Space, growth, parse_space
 from app.domain.states import TrialState

@@ -11,7 +11,7 @@ from app.db.notifications import notify
 from app.db.tables import Sweep, Trial
 from app.db.trial_rows import insert_trials, new_trials, trial_size
 from app.domain.formatting import plural
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.domain.sampling import traits_of
 from app.errors import ConflictError
 from app.lifecycle import sweep_log

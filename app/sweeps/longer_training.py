@@ -10,7 +10,7 @@ from app.db import trial_rows
 from app.db.tables import Epoch, Sweep, Trial
 from app.domain.configuration import MLPConfig
 from app.domain.formatting import plural
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.domain.states import TrialState
 from app.domain.tasks import TASKS
 from app.errors import ConflictError

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.db import trial_rows
 from app.db.tables import Sweep, Trial
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.errors import ConflictError
 from app.lifecycle import best, sweep_log, sweep_row
 from app.schemas import RerunTop

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.tables import Run, Sweep, Trial
 from app.domain import transitions
-from app.domain.log_events import LogEvent
+from app.domain.people.log_events import LogEvent
 from app.domain.sampling import traits_of
 from app.domain.space import membership, parse_space
 from app.domain.states import RunState, SweepState, TrialState

@@ -11,7 +11,7 @@ from app.access import keys
 from app.access.callers import Caller
 from app.access.tokens import is_token
 from app.config import Settings, is_loopback
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 from app.errors import ForbiddenError, TooManyAttemptsError, UnauthorizedError
 from app.web.security.backoff import Backoff
 from app.web.security.key_ring import KeyRing

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.access import keys, sessions, tokens
 from app.access.callers import ANYONE, ENVIRONMENT_KEY, Caller
 from app.db.engine import transaction
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 
 HOLDS_SECONDS = 2.0  # so long after a revocation by another process a key is still good here
 MAX_CALLERS = 1024

@@ -1,6 +1,6 @@
 """Which role each call needs: the one place that says it, for the API and the pages alike."""
 
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 
 # They need no key: the probes, and the page that asks for it.
 _PUBLIC = {"/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz", "/login"}

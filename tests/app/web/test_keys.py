@@ -15,7 +15,7 @@ from app.access import keys, sessions
 from app.config import Settings
 from app.db.engine import transaction
 from app.db.tables import Key, LoginSession
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 from app.web.app import create_app
 from app.web.security import backoff, key_ring
 from app.web.security.gate import COOKIE

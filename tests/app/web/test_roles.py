@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from app.access import keys
 from app.config import Settings
 from app.db.engine import transaction
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 from app.web.app import create_app
 from app.web.security.roles import needed_role
 from tests.support.routes import routes
@@ -61,6 +61,8 @@ NEEDS = {
     GET /exercises/{number}
     POST /logout
     GET /metrics
+    GET /docs
+    GET /docs/{name:path}
     GET /sweeps/new
     POST /sweeps/new/preview
     GET /sweeps/{sweep_id}
@@ -91,10 +93,13 @@ NEEDS = {
     POST /sweeps/import
     POST /sweeps/new
     POST /sweeps/{sweep_id}/continue
+    POST /sweeps/{sweep_id}/confirm
     POST /sweeps/{sweep_id}/delete
     POST /sweeps/{sweep_id}/edit
     POST /sweeps/{sweep_id}/extend
+    POST /sweeps/{sweep_id}/notes
     POST /sweeps/{sweep_id}/retry
+    POST /sweeps/{sweep_id}/widen
     POST /sweeps/{sweep_id}/train-longer
     POST /sweeps/{sweep_id}/trials/{number}/continue
     POST /sweeps/{sweep_id}/trials/{number}/{call}
@@ -115,6 +120,7 @@ ENDLESS = "/events"
 
 def filled(path: str) -> str:
     """The path of a thing that is not there, so that a call that is let in does nothing."""
+    path = path.replace(":path", "")
     numbers = re.sub(r"\{(number)\}", "9", path)
     return re.sub(r"\{(sweep_id|run_id|key_id|share)\}", "999999", numbers).format(call="pause", name="effect")
 

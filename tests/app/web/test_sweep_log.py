@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from app.access import keys
 from app.db.engine import transaction
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 from tests.support.queue_examples import claim, complete, expire, failure, finish, let_lapse, new_worker
 
 BODY = {"name": "log", "dataset": "digits", "space": {"hidden_units": [4, 8], "epochs": 1}, "sampler": "grid"}

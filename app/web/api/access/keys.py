@@ -8,7 +8,7 @@ from app import schemas
 from app.access import keys
 from app.access.callers import ANYONE
 from app.db.tables import Key
-from app.domain.roles import Role
+from app.domain.people.roles import Role
 from app.errors import ConflictError
 from app.web.dependencies import DatabaseSession
 from app.web.error_handlers import problems

@@ -13,7 +13,7 @@ from app.access import keys
 from app.access.callers import ANYONE, ENVIRONMENT_KEY, Caller
 from app.db.tables import Key
 from app.domain.body import plain_sentence
-from app.domain.roles import MEANINGS, Role
+from app.domain.people.roles import MEANINGS, Role
 from app.errors import ConflictError
 from app.web.api.access.keys import KeyId, end_key, new_key
 from app.web.dependencies import DatabaseSession, PostedForm

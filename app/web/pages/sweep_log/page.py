@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app import queries, schemas
-from app.domain.log_events import BY_ITSELF
+from app.domain.people.log_events import BY_ITSELF
 from app.lifecycle import sweep_row
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages.rendering import PageLink, render
