@@ -15,6 +15,7 @@ from app.domain.configuration import (
     OPTIMIZERS,
     USUAL_MOMENTUM,
 )
+from app.domain.nearest import did_you_mean
 
 MAX_WIDTH = 65_536
 
@@ -60,7 +61,8 @@ class Category:
         """Why the value can't be used, or None."""
         if any(value == name and type(value) is type(name) for name in self.names):
             return None
-        return f"must be one of {', '.join(map(str, self.names))}, not {value!r}"
+        names = ", ".join(str(name) for name in self.names)
+        return f"must be one of {names}, not {value!r}{did_you_mean(value, self.names)}"
 
 
 @dataclass(frozen=True)
@@ -260,14 +262,22 @@ def markdown_table(hyperparameters: Mapping[str, Hyperparameter] = HYPERPARAMETE
     rows = ["| name | default | values | meaning | formula | source |", "|---|---|---|---|---|---|"]
     for name, parameter in hyperparameters.items():
         default = "" if parameter.default is None else f"`{str(parameter.default).lower()}`"
-        cells = [f"`{name}`", default, _values(parameter.kind), parameter.meaning, parameter.formula, parameter.source]
+        cells = [
+            f"`{name}`",
+            default,
+            values_text(parameter.kind, "`"),
+            parameter.meaning,
+            parameter.formula,
+            parameter.source,
+        ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def _values(kind: Kind) -> str:
+def values_text(kind: Kind, quote: str = "") -> str:
+    """What it can be; each name between `quote`."""
     if isinstance(kind, Category):
-        return " ".join(f"`{str(name).lower()}`" for name in kind.names)
+        return (" " if quote else ", ").join(f"{quote}{str(name).lower()}{quote}" for name in kind.names)
     if isinstance(kind, Layers):
         return f"at most {MAX_DEPTH} widths"
     return f"{'whole, ' if kind.whole else ''}{kind.bounds()}"

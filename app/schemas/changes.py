@@ -50,3 +50,4 @@ class SweepPreview(BaseModel):
         description="On the workers that are connected now, each as quick as it has been, without other sweeps beside."
     )
     estimate: str = Field(description="What the seconds are estimated from, or why they can't be.")
+    warnings: list[str] = Field(description="What of it would be expensive, or to no purpose; a sentence each.")

@@ -16,7 +16,7 @@ from app.queue.workers import IS_LIVE_SQL
 from app.schemas import SweepCreate, SweepPreview
 from app.search.samplers import AskSeed
 from app.search.search import Search
-from app.sweeps import body_checks, warm_starts
+from app.sweeps import advice, body_checks, warm_starts
 
 MAX_COSTED = 500  # cells of a grid whose costs are added up; of more, the mean of so many counts
 QUICKLY_COSTED = 100  # the same while somebody waits for the sweep to be stored
@@ -41,6 +41,7 @@ def preview(session: Session, body: SweepCreate, speed: Speed | None = None) -> 
     seconds = _trial_seconds(body, space, n_trials, speed, MAX_COSTED)
     max_survivors = 0 if body.survivor_seeds is None else places(n_trials, is_final=True)
     trainings = n_trials * body.first_seeds + max_survivors * ((body.survivor_seeds or 0) - body.first_seeds)
+    estimated_seconds = None if seconds is None else seconds * trainings / body.first_seeds
     return SweepPreview(
         n_trials=n_trials,
         cells=n_trials if traits_of(body.sampler.name).enumerates else None,
@@ -49,8 +50,9 @@ def preview(session: Session, body: SweepCreate, speed: Speed | None = None) -> 
         warm_started=warm_starts.preview(session, body, space, n_trials),
         parameters=int(parameters),
         memory=int(memory),
-        estimated_seconds=None if seconds is None else seconds * trainings / body.first_seeds,
+        estimated_seconds=estimated_seconds,
         estimate=_timing_explanation(speed) if TASKS[body.task].is_timing else _explanation(speed),
+        warnings=advice.warnings(body, space, n_trials, estimated_seconds),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import schemas
 from app.domain.body import plain_sentence
+from app.domain.nearest import did_you_mean
 from app.errors import BusyError, FieldError, InvalidError, PerceptuneError, UnavailableError
 from app.web.templating import templates
 
@@ -57,7 +59,7 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
     }
     if error.errors:
         problem["errors"] = [
-            {"loc": list(field.loc), "msg": _shortened(field.msg)} for field in error.errors[:MAX_ERRORS]
+            {"loc": list(field.loc), "msg": shortened(field.msg)} for field in error.errors[:MAX_ERRORS]
         ]
     if len(error.errors) > MAX_ERRORS:
         problem["detail"] += f" These are the first {MAX_ERRORS} of {len(error.errors):,}."
@@ -72,7 +74,7 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
     return Response(json.dumps(problem), error.status, headers, media_type="application/problem+json")
 
 
-def _shortened(sentence: str) -> str:
+def shortened(sentence: str) -> str:
     """The sentence, in which a value that was posted may stand, at a length that can be read."""
     if len(sentence) <= MAX_SENTENCE:
         return sentence
@@ -108,14 +110,24 @@ def _what_is_right(finding: Mapping[str, Any]) -> str:
     sentences: dict[str, str] = {
         "missing": "is missing",
         "extra_forbidden": "is unknown; leave it out",
-        "literal_error": f"must be {context.get('expected')}, not {value}",
+        "literal_error": f"must be {context.get('expected')}, not {value}{_nearest(context, finding)}",
         "none_required": f"must be null, not {value}",
-        "union_tag_invalid": f"must be one of {context.get('expected_tags')}, not {context.get('tag')!r}",
+        "union_tag_invalid": f"must be one of {context.get('expected_tags')}, not {context.get('tag')!r}"
+        f"{did_you_mean(context.get('tag'), _names_in(context.get('expected_tags')))}",
         "union_tag_not_found": 'needs a name: write \'tpe\', or {"name": "tpe", ...} with options',
         "json_invalid": f"the body is no JSON: {context.get('error')}",
         "model_attributes_type": _no_object(finding["loc"], value),
     }
     return sentences.get(finding["type"]) or plain_sentence(finding["msg"])
+
+
+def _nearest(context: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
+    return did_you_mean(finding["input"], _names_in(context.get("expected")))
+
+
+def _names_in(text: object) -> list[str]:
+    """The names in pydantic's list of them: `'a', 'b' or 'c'`."""
+    return re.findall(r"'([^']+)'", str(text))
 
 
 def _no_object(path: Sequence[str | int], value: str) -> str:

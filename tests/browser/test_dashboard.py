@@ -17,10 +17,11 @@ def test_a_sweep_started_in_the_form_ends_live(page: Page) -> None:
     """From the form to the best value and the charts, without ever loading the page again."""
     page.goto("/")
     page.get_by_role("link", name="New sweep").first.click()
-    page.get_by_label("Name").fill("my first")
+    page.get_by_label("Name", exact=True).fill("my first")
     page.get_by_label("Data set").select_option("digits")
     page.get_by_label("Sampler").select_option("grid")
-    expect(page.get_by_label("Trials")).to_be_hidden()
+    expect(page.get_by_label("Trials", exact=True)).to_be_hidden()
+    page.get_by_role("radiogroup", name="How learning_rate is given").get_by_role("radio", name="Fixed").check()
     page.get_by_label("learning_rate", exact=True).fill("0.1, 1")
     page.get_by_label("epochs", exact=True).fill("3")
     expect(page.locator("#preview")).to_contain_text("6 trials, each with 2 seeds: 12 trainings.")
@@ -87,14 +88,15 @@ def test_a_refused_button_says_why_in_place(page: Page, server: str, complaints:
 def test_a_wrong_field_is_told_beside_it(page: Page, complaints: list[str]) -> None:
     """The error is at its field, which has the focus, and what was typed is still there."""
     page.goto("/sweeps/new")
-    page.get_by_label("learning_rate", exact=True).fill("1 .. 0.1 log")
+    page.get_by_label("learning_rate: from").fill("1")
+    page.get_by_label("learning_rate: to").fill("0.1")
     expect(page.locator("#preview")).to_contain_text("low must be less than high")
     page.get_by_role("button", name="Start the sweep").click()
     field = page.locator(".field.invalid")
     expect(field).to_have_count(1)
     expect(field.locator(".error-text")).to_have_text("Runs from 1 to 0.1: low must be less than high")
-    expect(page.get_by_label("learning_rate", exact=True)).to_have_value("1 .. 0.1 log")
-    expect(page.get_by_label("learning_rate", exact=True)).to_be_focused()
+    expect(page.locator("#f-learning_rate")).to_have_value("1 .. 0.1 log")
+    expect(page.get_by_label("learning_rate: from")).to_be_focused()
     assert all("422" in text for text in complaints)  # the browser itself reports the status
     complaints.clear()
 

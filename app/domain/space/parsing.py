@@ -5,6 +5,7 @@ from typing import Any
 
 from app.domain.configuration import LAYER_WIDTHS
 from app.domain.hyperparameters import Layers, Number
+from app.domain.nearest import did_you_mean
 from app.domain.space.conditions import Condition, in_order, parse_condition, width_condition
 from app.domain.space.domains import Choice, Constant, Domain, Range
 from app.domain.space.search_space import Space
@@ -24,7 +25,8 @@ def parse_space(raw: Mapping[str, Any], task: str = "train_mlp") -> Space:
     for name, posted in raw.items():
         if name not in hyperparameters:
             names, whose = ", ".join(hyperparameters), "" if task == "train_mlp" else f" of {task}"
-            errors.append(FieldError(("space", name), f"is no hyperparameter{whose}; there are {names}"))
+            nearest_name = did_you_mean(name, hyperparameters)
+            errors.append(FieldError(("space", name), f"is no hyperparameter{whose}; there are {names}{nearest_name}"))
             continue
         try:
             domains[name] = _parse_domain(name, posted)

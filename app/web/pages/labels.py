@@ -22,6 +22,8 @@ class Option:
 
     value: str
     label: str
+    tasks: str = ""
+    """The tasks that have it, with spaces between them; nothing where all have."""
 
 
 def by_call(*buttons: Button) -> dict[str, Button]:
@@ -69,28 +71,6 @@ PRUNERS = (
     Option("wilcoxon", "Wilcoxon: seed by seed against the best"),
     Option('{"name": "one_epoch", "keep": 8}', "one epoch, then the best 8"),
 )
-
-FIELD_LABELS = {
-    "name": "Name",
-    "dataset": "Data set",
-    "split": "Validate on",
-    "sampler": "Sampler",
-    "n_trials": "Trials",
-    "seeds": "Seeds",
-    "pruner": "Pruner",
-    "constraints": "Constraints",
-    "more": "More fields, as JSON",
-}
-
-FIELD_HINTS = {
-    "split": "what is used to choose is a little too good to be true afterwards",
-    "sampler": "how configurations are chosen",
-    "n_trials": "configurations to try",
-    "seeds": 'trainings of each configuration; or {"first": 1, "survivors": 3}: more for the better ones',
-    "pruner": "stops poor trials early",
-    "constraints": "one a line, e.g. parameters <= 500000",
-    "more": "of the API's body: objective, stop, repeats, warm_start, best_by, seed, diagnostics, tags, notes …",
-}
 
 # What stands for the rules that stop a sweep, in front of what they measured.
 _STOP_RULES = {

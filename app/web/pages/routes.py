@@ -1,6 +1,6 @@
 """The routers of the dashboard, in the order in which their paths are looked up."""
 
-from app.web.pages import actions, datasets, exercises, login, notes, workers
+from app.web.pages import actions, datasets, exercises, hyperparameters, login, notes, workers
 from app.web.pages.docs import page as docs
 from app.web.pages.keys import page as keys
 from app.web.pages.new_sweep import page as new_sweep
@@ -25,6 +25,7 @@ _PAGES = (
     workers,
     datasets,
     docs,
+    hyperparameters,
     keys,
 )
 

@@ -1,6 +1,5 @@
 """Further seeds for the better configurations of a sweep, and what the sweep makes of them."""
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -206,7 +205,7 @@ def test_a_preview_gives_the_most_that_it_can_be(client: TestClient) -> None:
     assert (preview["trainings"], preview["survivors"]) == (7 * 2 + 3 * 4, 3)
     plain = client.post("/api/v1/sweeps/preview", json=BODY | {"n_trials": 7, "seeds": 3}).json()
     assert (plain["trainings"], plain["survivors"]) == (21, None)
-    form = {"name": "x", "n_trials": "7", "seeds": json.dumps(body["seeds"])}
+    form = {"name": "x", "n_trials": "7", "seeds": "2", "survivors": "6"}
     page = client.post("/sweeps/new/preview", data=form)
     assert "at most 3 of them with 6: at most 26 trainings" in page.text
 

@@ -35,7 +35,10 @@ def test_the_empty_list_invites_to_begin(client: TestClient) -> None:
     assert '<a class="button" href="/sweeps/new">New sweep</a>' in page
 
 
-@pytest.mark.parametrize("path", ["/", "/sweeps/new", "/exercises", "/exercises/1", "/workers", "/datasets", "/login"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/sweeps/new", "/exercises", "/exercises/1", "/workers", "/datasets", "/login", "/hyperparameters"],
+)
 def test_every_page_is_whole_and_asks_nobody_else(client: TestClient, path: str) -> None:
     """Pages work offline: nothing is loaded from another host."""
     answer = client.get(path)
@@ -81,6 +84,13 @@ def test_the_form_has_every_hyperparameter(client: TestClient) -> None:
     """What the API can vary, the form can vary."""
     fields = re.findall(r'id="f-(\w+)" name="\1"', client.get("/sweeps/new").text)
     assert sorted(fields) == sorted(FIELDS)
+
+
+def test_every_hyperparameter_is_explained_where_the_form_links_to(client: TestClient) -> None:
+    """The link beside a field leads to its place in the page of all."""
+    links = re.findall(r'href="/hyperparameters#(\w+)"', client.get("/sweeps/new").text)
+    places = re.findall(r'<div id="(\w+)">', client.get("/hyperparameters").text)
+    assert (len(links) > 30, set(links) - set(places)) == (True, set())
 
 
 def test_the_form_offers_what_can_be_posted(client: TestClient) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.domain.configuration import ACTIVATIONS
-from app.domain.hyperparameters import HYPERPARAMETERS
+from app.domain.tasks import EVERY_HYPERPARAMETER
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
 from app.web.pages.new_sweep.form import (
@@ -20,6 +20,7 @@ from app.web.pages.new_sweep.form import (
     budget,
     errors_by_field,
     form_from_body,
+    form_from_json,
     sweep_from_form,
 )
 from app.web.pages.new_sweep.space_text import domain_text, parse_domain
@@ -46,6 +47,9 @@ def test_widths_of_layers_read_back(domain: Any) -> None:
 
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
+conditions = st.dictionaries(
+    st.sampled_from(["optimizer", "depth"]) | words, scalars | words | st.lists(scalars | words, max_size=3), max_size=2
+)
 domains = (
     scalars
     | words
@@ -54,11 +58,13 @@ domains = (
     | st.lists(widths, min_size=1, max_size=3)
     | ranges
     | st.fixed_dictionaries({"low": numbers, "high": numbers, "when": st.just({"optimizer": ["sgd"]})})
+    | st.fixed_dictionaries({"values": st.lists(scalars, max_size=3), "when": conditions})
+    | st.fixed_dictionaries({"value": scalars | words, "when": conditions})
     | st.fixed_dictionaries({"choices": st.lists(scalars, min_size=1, max_size=3), "when": st.just({"depth": 2})})
 )
 objectives = st.sampled_from([{"metric": "val_loss", "direction": "minimize"}, {"metric": "train_accuracy"}, {}])
 fields: dict[str, st.SearchStrategy[Any]] = {
-    "task": st.just("train_mlp"),
+    "task": st.sampled_from(["train_mlp", "time_training", "time_matmul"]),
     "dataset": st.sampled_from(["digits", "fashion_mnist"]),
     "constraints": st.lists(words, max_size=3),
     "sampler": st.sampled_from(
@@ -74,7 +80,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
         [None, "median", {"name": "median"}, {"name": "one_epoch", "keep": 3}, {"name": "patient", "wrapped": "median"}]
     ),
     "n_trials": st.none() | st.integers(1, 10_000),
-    "seeds": st.integers(1, 20) | st.just({"first": 1, "survivors": 3}),
+    "seeds": st.integers(1, 20) | st.sampled_from([{"first": 1, "survivors": 3}, {"survivors": 3}]),
     "warm_start": st.sampled_from([None, [3], [3, 7], {"sweeps": [3]}, {"sweeps": [3], "trials": 9}]),
     "repeats": st.sampled_from(["reuse", "new_seeds", "forbid"]),
     "seed": st.integers(0, 2**31),
@@ -84,16 +90,27 @@ fields: dict[str, st.SearchStrategy[Any]] = {
         [None, [{"metric": "val_loss", "direction": "minimize"}, {"metric": "seconds", "direction": "minimize"}]]
     ),
     "best_by": st.sampled_from(["mean", "lower_bound"]),
-    "stop": st.none() | st.fixed_dictionaries({}, optional={"seconds": st.floats(0.1, 1e6), "target": st.floats(0, 1)}),
+    "stop": st.none()
+    | st.fixed_dictionaries(
+        {},
+        optional={"seconds": st.floats(0.1, 1e6) | st.none(), "target": st.floats(0, 1), "failures": st.integers(1, 9)},
+    ),
     "keep_models": st.sampled_from(["best", "all"]),
     "diagnostics": st.booleans(),
     "notes": st.just("") | words,
-    "tags": st.lists(st.sampled_from(["a", "b; c", "ü"]), max_size=3),
+    "tags": st.lists(st.sampled_from(["a", "b; c", "ü", "d, e"]), max_size=3),
     "priority": st.integers(-100, 100),
     "webhook": st.none() | st.just({"url": "https://example.org/hook", "secret": "whsec_" + "A" * 32}),
 }
+json_values = st.recursive(
+    st.none() | scalars | words,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(words | st.sampled_from(list(fields)), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
 bodies = st.fixed_dictionaries(
-    {"name": words, "space": st.dictionaries(st.sampled_from([*HYPERPARAMETERS, "unknown"]), domains, max_size=6)},
+    {"name": words, "space": st.dictionaries(st.sampled_from([*EVERY_HYPERPARAMETER, "unknown"]), domains, max_size=6)},
     optional=fields,
 )
 
@@ -107,7 +124,7 @@ def test_the_bodies_below_have_every_field() -> None:
 def test_a_body_comes_back_from_the_form(body: dict[str, Any]) -> None:
     """A duplicate keeps everything: body to form to body is the identity, with the order and the types of the space."""
     form = form_from_body(body)
-    single_lines = {name: text for name, text in form.items() if name not in {"constraints", "more"}}
+    single_lines = {name: text for name, text in form.items() if name not in {"constraints", "notes", "more"}}
     assert not [text for text in single_lines.values() if "\n" in text or "\r" in text]  # a browser would drop them
     sent = {name: text.replace("\n", "\r\n") for name, text in form.items()}  # as it is posted
     read, errors = body_from_form(sent)
@@ -115,6 +132,18 @@ def test_a_body_comes_back_from_the_form(body: dict[str, Any]) -> None:
     assert list(read["space"]) == list(body["space"])
     assert json.dumps(read["space"], sort_keys=True) == json.dumps(body["space"], sort_keys=True)
     assert _checked(read) == _checked(body)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(SweepCreate.model_fields)), json_values, max_size=5))
+def test_any_json_comes_back_from_the_form(body: dict[str, Any]) -> None:
+    """Also what no sweep can be: it stands in the form until it is right, and the form never fails."""
+    if not isinstance(body.get("space", {}), dict):
+        with pytest.raises(ValueError, match='"space" is an object'):
+            form_from_json(json.dumps(body))
+        return
+    read, _ = body_from_form(form_from_json(json.dumps(body)))
+    usual = {"name": "", "dataset": "fashion_mnist", "split": "holdout", "sampler": "random", "seeds": 1, "space": {}}
+    assert _checked(read) == _checked(usual | body)
 
 
 def _checked(body: dict[str, Any]) -> Any:
@@ -136,8 +165,8 @@ def _checked(body: dict[str, Any]) -> Any:
         ("[]", "Must be an object with fields of the body"),
         ('{"seeds": 3}', "Has seeds, which is also typed in its own field"),
         ('{"space": {"epochs": 3}}', "Has epochs, which is also typed in its own field"),
-        ('{"objective": {"metric": "x"}}', "Objective metric must be 'val_accuracy'"),
-        ('{"colour": 1}', "Colour Extra inputs are not permitted"),
+        ('{"webhook": {"url": "https://x.example", "secret": 1}}', "Webhook secret must be a valid string"),
+        ('{"colour": 1}', "Colour is unknown; leave it out"),
     ],
 )
 def test_what_is_wrong_in_the_json_is_said_there(typed: str, message: str) -> None:
@@ -274,3 +303,23 @@ def test_a_number_beyond_all_floats_is_refused(text: str) -> None:
     with pytest.raises(InvalidError) as raised:
         sweep_from_form(dict(EXAMPLE) | {"learning_rate": text})
     assert {error.loc[:2] for error in raised.value.errors} == {("space", "learning_rate")}
+
+
+def test_a_condition_is_typed_in_words() -> None:
+    """Behind the values, and said in the same words again."""
+    text = "0.5 .. 0.9 if optimizer is momentum or nesterov and depth is 2"
+    domain = {"low": 0.5, "high": 0.9, "when": {"optimizer": ["momentum", "nesterov"], "depth": 2}}
+    assert parse_domain("momentum", text) == domain
+    assert domain_text("momentum", domain) == text
+    with pytest.raises(ValueError, match="condition that can't be read"):
+        parse_domain("momentum", "0.9 if optimizer")
+
+
+def test_each_rule_has_a_field_of_its_own() -> None:
+    """What is wrong with it is told there."""
+    typed = {"stop_seconds": "-1", "survivors": "3", "objective": "maximize val_acuracy", "warm_start": "3, x"}
+    with pytest.raises(InvalidError) as caught:
+        sweep_from_form({**EXAMPLE, **typed})
+    sentences = errors_by_field(caught.value.errors)
+    assert set(sentences) == {"stop_seconds", "survivors", "objective", "warm_start"}
+    assert sentences["objective"][0].endswith("did you mean val_accuracy?")

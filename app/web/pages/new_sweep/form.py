@@ -6,17 +6,18 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from app.domain.body import plain_sentence
 from app.domain.comparisons.survivors import places
 from app.domain.formatting import plural
 from app.domain.hyperparameters import HYPERPARAMETERS, Category, Hyperparameter
 from app.domain.sampling import traits_of
 from app.domain.space import parse_space
-from app.domain.tasks import TASKS
+from app.domain.tasks import EVERY_HYPERPARAMETER, TASKS
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
+from app.web.error_handlers import field_errors, shortened
 from app.web.pages.labels import sentence
-from app.web.pages.new_sweep.space_text import domain_text, parse_domain, parse_scalar
+from app.web.pages.new_sweep.settings import SETTINGS, field_of, parse_json, read_parts, typed_part
+from app.web.pages.new_sweep.space_text import domain_text, parse_domain
 
 Form = Mapping[str, str]
 
@@ -27,17 +28,13 @@ ADJUSTABLE: dict[str, Hyperparameter] = {
     if not isinstance(parameter.kind, Category) or len(parameter.kind.names) > 1
 }
 
-# in the order in which they stand in the form; `more` has as JSON what the others lack
-FIELDS = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner", *ADJUSTABLE, "constraints", "more")
-
-_ONE_LINE = ("name", "dataset", "split", "sampler", "n_trials", "seeds", "pruner")
-
-# what to type in fields that also take JSON
-_OPTIONS_HINTS = {
-    "sampler": "a name such as tpe",
-    "pruner": "a name such as median",
-    "seeds": 'a number, or {"first": 1, "survivors": 3},',
+# the same, and those of the tasks that time
+TYPED: dict[str, Hyperparameter] = ADJUSTABLE | {
+    name: parameter for name, parameter in EVERY_HYPERPARAMETER.items() if name not in HYPERPARAMETERS
 }
+
+# in the order in which they stand in the form; `more` has as JSON what the others lack
+FIELDS = (*SETTINGS[: SETTINGS.index("best_by")], *TYPED, *SETTINGS[SETTINGS.index("best_by") :], "more")
 
 EXAMPLE: Form = {
     "name": "Width and learning rate",
@@ -54,7 +51,12 @@ EXAMPLE: Form = {
 MAX_FIELD_LENGTH = 20_000  # characters, of which a list of 1,000 values has enough
 MAX_MORE_LENGTH = 250_000  # of the field for everything else, where notes are
 
+# what the lists of the form say of a body that does not
+_ALWAYS_CHOSEN = {"dataset": "fashion_mnist", "split": "holdout", "sampler": "random", "seeds": 1}
+
 # pydantic's types of errors for which the form has plainer words
+_ALWAYS_TYPED = ("name", "dataset", "split", "sampler", "n_trials", "seeds")
+
 _PLAIN_WORDS = {"string_too_short": "is missing", "int_type": "must be a whole number", "missing": "is missing"}
 
 
@@ -68,10 +70,8 @@ def sweep_from_form(form: Form) -> SweepCreate:
     try:
         sweep = SweepCreate.model_validate(body)
     except ValidationError as error:
-        errors += [
-            FieldError(finding["loc"], _PLAIN_WORDS.get(finding["type"], plain_sentence(finding["msg"])))
-            for finding in error.errors()
-        ]
+        for finding, field in zip(error.errors(), field_errors(error.errors()), strict=True):
+            errors.append(FieldError(field.loc, _PLAIN_WORDS.get(finding["type"]) or shortened(field.msg)))
     if errors:
         raise InvalidError("Some fields can't be used as they are.", errors)
     return sweep
@@ -87,12 +87,10 @@ def body_from_form(form: Form) -> tuple[dict[str, Any], list[FieldError]]:
     too_long = {error.loc[0] for error in errors}
     texts = {name: text for name in FIELDS if name not in too_long and (text := form.get(name, "").strip())}
     body: dict[str, Any] = {}
-    for name in (*_ONE_LINE, "constraints"):
-        try:
-            if name in texts:
-                body[name] = _parse_field(name, texts[name])
-        except ValueError as error:
-            errors.append(FieldError((name,), str(error)))
+    for part, error in read_parts(texts):
+        body |= part
+        if error:
+            errors.append(FieldError((error.field,), str(error)))
     if body.get("sampler") == "grid":  # it has its own number of trials
         body.pop("n_trials", None)
     space, space_errors = _parse_space(texts)
@@ -120,11 +118,11 @@ def form_from_body(body: Mapping[str, Any]) -> dict[str, str]:
     form: dict[str, str] = {}
     extra: dict[str, Any] = {}
     for name, value in _worth_typing(body).items():
-        text = _field_text(name, value) if name in _ONE_LINE or name == "constraints" else None
-        if text is not None and _reads_back(name, text, value):
-            form[name] = text
-        else:
+        texts = typed_part(name, value)
+        if texts is None:
             extra[name] = value
+        else:
+            form |= texts
     for name, domain in body["space"].items():
         text = _domain_text(name, domain)
         if text and _reads_back(name, text, domain):
@@ -133,38 +131,29 @@ def form_from_body(body: Mapping[str, Any]) -> dict[str, str]:
             extra.setdefault("space", {})[name] = domain
     if extra:
         form["more"] = json.dumps(extra, indent=2, ensure_ascii=False)
-    usual_order = [*(name for name in ADJUSTABLE if name in form), *extra.get("space", {})]
+    usual_order = [*(name for name in TYPED if name in form), *extra.get("space", {})]
     return form if usual_order == [*body["space"]] else form | {"order": ",".join(body["space"])}
 
 
-def _parse_field(name: str, text: str) -> Any:
-    """The value of a field that is no hyperparameter. Raises ValueError."""
-    if name == "constraints":
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    if name in _OPTIONS_HINTS and text.startswith("{"):
-        try:
-            return _parse_json(text)
-        except ValueError:
-            raise ValueError(f"is no JSON; {_OPTIONS_HINTS[name]} will do") from None
-    return parse_scalar(text) if name in {"n_trials", "seeds"} else text
-
-
-def _parse_json(text: str) -> Any:
-    """Raises ValueError for what is no JSON, also for NaN and for what is nested too deeply."""
+def form_from_json(text: str) -> dict[str, str]:
+    """What to type for a body that is written as JSON. Raises ValueError with a sentence."""
+    if len(text) > MAX_MORE_LENGTH:
+        raise ValueError(f"The JSON can have at most {MAX_MORE_LENGTH:,} characters.")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+        body = parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"This is no JSON yet: {error}.") from None
+    if not isinstance(body, dict):
+        raise ValueError('The body is an object, such as {"name": "width", "space": {"hidden_units": [8, 64]}}.')
+    if not isinstance(body.get("space", {}), dict):
+        raise ValueError('"space" is an object, such as {"hidden_units": [8, 64]}.')
+    return form_from_body(_ALWAYS_CHOSEN | {"space": {}} | body)
 
 
 def _parse_space(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[FieldError]]:
     space: dict[str, Any] = {}
     errors = []
-    for name in [name for name in ADJUSTABLE if name in texts]:
+    for name in [name for name in TYPED if name in texts]:
         try:
             space[name] = parse_domain(name, texts[name])
         except ValueError as error:
@@ -177,7 +166,7 @@ def _parse_more(
 ) -> tuple[dict[str, Any], list[FieldError]]:
     """The fields that are typed as JSON. One that has a field of its own too must be typed in one of them."""
     try:
-        extra = _parse_json(text)
+        extra = parse_json(text)
     except ValueError as error:
         return {}, [FieldError(("more",), f"is no JSON: {error}")]
     if not isinstance(extra, dict) or not isinstance(extra.get("space", {}), dict):
@@ -191,57 +180,43 @@ def _worth_typing(body: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: value for name, value in body.items() if name != "space" and not _is_default(name, value)}
     if body.get("objectives"):
         fields.pop("objective", None)  # the first of them
-    if _field_text("sampler", body.get("sampler")) == "grid":
+    if typed_part("sampler", body.get("sampler")) == {"sampler": "grid"}:
         fields.pop("n_trials", None)  # it has its own number of trials
+    if isinstance(stop := fields.get("stop"), dict):
+        fields["stop"] = {rule: value for rule, value in stop.items() if value is not None}
     return fields
 
 
 def _is_default(name: str, value: Any) -> bool:
     """Whether a field that the form need not show has the value that it has if left out."""
-    if name in _ONE_LINE and name != "pruner":
+    if name in _ALWAYS_TYPED:
         return False
     field = SweepCreate.model_fields.get(name)
     default = field.get_default(call_default_factory=True) if field else ...
     return bool(value == (default.model_dump(mode="json") if isinstance(default, BaseModel) else default))
 
 
-def _field_text(name: str, value: Any) -> str | None:
-    """What to type for a field, None where it can't be typed."""
-    if name in {"sampler", "pruner"} and isinstance(value, Mapping):
-        ordered = {"name": value.get("name"), **value}
-        return str(value["name"]) if value.keys() == {"name"} else json.dumps(ordered)
-    if name == "seeds" and isinstance(value, Mapping):
-        return json.dumps(value)
-    if name == "constraints":
-        return "\n".join(map(str, value)) if isinstance(value, list) else None
-    return str(value)
-
-
 def _domain_text(name: str, domain: Any) -> str | None:
     """What to type for a hyperparameter, None where it has no field or this is no domain of it."""
     try:
-        return domain_text(name, domain) if name in ADJUSTABLE else None
+        return domain_text(name, domain) if name in TYPED else None
     except (TypeError, KeyError):
         return None
 
 
 def _reads_back(name: str, text: str, value: Any) -> bool:
-    """Whether the form makes the same value of this text, 1 and 1.0 and true being different ones."""
-    if name != "constraints" and ("\n" in text or "\r" in text):
+    """Whether the form makes the same domain of this text, 1 and 1.0 and true being different ones."""
+    if "\n" in text or "\r" in text:
         return False  # a field of one line drops it
     body, errors = body_from_form({name: text})
-    result = body["space"].get(name) if name in ADJUSTABLE else body.get(name)
-    if name in {"sampler", "pruner"} and isinstance(value, Mapping) and value.keys() == {"name"}:
-        value = value["name"]
-    return not errors and json.dumps(result, sort_keys=True) == json.dumps(value, sort_keys=True)
+    return not errors and json.dumps(body["space"].get(name), sort_keys=True) == json.dumps(value, sort_keys=True)
 
 
 def errors_by_field(errors: Iterable[FieldError]) -> dict[str, list[str]]:
     """Sentences by the field of the form that they belong to; `space` is the search space as a whole."""
     sentences: dict[str, list[str]] = {}
     for loc, msg in errors:
-        depth = 2 if loc[0] == "space" and len(loc) > 1 else 1
-        field = str(loc[depth - 1])
+        field, depth = (str(loc[1]), 2) if loc[0] == "space" and len(loc) > 1 else field_of(loc)
         if field not in {*FIELDS, "space"}:
             field, depth = "more", 0
         inner = [f"value {part + 1}" if isinstance(part, int) else part for part in loc[depth:]]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep
 from app.domain.formatting import setting
-from app.domain.hyperparameters import Category
+from app.domain.hyperparameters import Category, Layers, Number
 from app.domain.sweep_limits import MAX_NAME_LENGTH
 from app.errors import InvalidError
 from app.lifecycle import sweep_row
@@ -20,15 +20,15 @@ from app.schemas import SweepPreview, Webhook
 from app.sweeps import copies, creation, previews
 from app.web.dependencies import DatabaseSession, PostedForm
 from app.web.pages import datasets
-from app.web.pages.labels import FIELD_HINTS, FIELD_LABELS, PRUNERS, SAMPLERS, SPLITS, Option
+from app.web.pages.labels import Option
 from app.web.pages.new_sweep import form as sweep_form
-from app.web.pages.new_sweep.form import ADJUSTABLE, Form
+from app.web.pages.new_sweep.choices import GROUPS, HINTS, LABELS, LISTS, tasks_with
+from app.web.pages.new_sweep.form import TYPED, Form
 from app.web.pages.rendering import render
 
 router = APIRouter(include_in_schema=False)
 
-_COMMON = ("hidden_units", "depth", "learning_rate", "epochs", "batch_size", "activation", "initialization")
-_RARE = tuple(name for name in ADJUSTABLE if name not in _COMMON)
+_KINDS = {Number: "number", Category: "names", Layers: "layers"}
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,41 @@ class FormField:
     errors: Sequence[str]
     focused: bool
     """Whether the cursor goes there: it is the first field that is wrong."""
+    options: Sequence[Option] = ()
+    """What it can be chosen from."""
+
+
+@dataclass(frozen=True)
+class ParameterField(FormField):
+    """The field of a hyperparameter."""
+
     placeholder: str = ""
-    suggestions: Sequence[str] = ()
-    """Names that can be typed."""
+    """What it is in the book."""
+    names: Sequence[str] = ()
+    """What it can be, where that is one of a few names."""
+    kind: str = "number"
+    """`number`, `names` or `layers`."""
+    tasks: str = ""
+    """Those that have it, with spaces between them."""
+
+
+@dataclass(frozen=True)
+class FieldGroup:
+    """Hyperparameters that belong together."""
+
+    title: str
+    usual: Sequence[ParameterField]
+    rare: Sequence[ParameterField]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something was typed into what is shown on demand, or is wrong in it."""
+        return any(field.value or field.errors for field in self.rare)
+
+    @property
+    def tasks(self) -> str:
+        """Those that have any of them."""
+        return " ".join(sorted({task for field in (*self.usual, *self.rare) for task in field.tasks.split()}))
 
 
 @dataclass(frozen=True)
@@ -92,61 +124,49 @@ class NewSweepView:
 
     def field(self, name: str) -> FormField:
         """A field that is no hyperparameter."""
-        return FormField(name, FIELD_LABELS[name], FIELD_HINTS.get(name, ""), *self._state(name))
+        options = [Option(panel.dataset.name, panel.name) for panel in datasets.panels()] if name == "dataset" else ()
+        return FormField(
+            name,
+            LABELS[name],
+            HINTS.get(name, ""),
+            *self._state(name),
+            self._with_typed(LISTS.get(name, options), name),
+        )
 
     @property
-    def common(self) -> list[FormField]:
-        """The hyperparameters that are shown at once."""
-        return [self._parameter(name) for name in _COMMON]
+    def groups(self) -> list[FieldGroup]:
+        """The hyperparameters."""
+        return [
+            FieldGroup(group.title, self._parameters(group.usual), self._parameters(group.rare)) for group in GROUPS
+        ]
 
-    @property
-    def rare(self) -> list[FormField]:
-        """Those that are shown on demand."""
-        return [self._parameter(name) for name in _RARE]
-
-    @property
-    def rare_used(self) -> bool:
-        """Whether something was typed into what is shown on demand, or is wrong in it."""
-        return any(self.form.get(name) or name in self.errors for name in (*_RARE, "constraints"))
-
-    @property
-    def more_used(self) -> bool:
-        """Whether something was typed as JSON, or is wrong in it."""
-        return bool(self.form.get("more")) or "more" in self.errors
-
-    @property
-    def datasets(self) -> list[Option]:
-        """The data sets to choose from."""
-        return [Option(panel.dataset.name, panel.name) for panel in datasets.panels()]
-
-    @property
-    def splits(self) -> Sequence[Option]:
-        """The splits to choose from."""
-        return SPLITS
-
-    @property
-    def samplers(self) -> Sequence[Option]:
-        """The samplers to choose from."""
-        return self._with_typed(SAMPLERS, "sampler")
-
-    @property
-    def pruners(self) -> Sequence[Option]:
-        """The pruners to choose from."""
-        return self._with_typed(PRUNERS, "pruner")
+    def is_used(self, *names: str) -> bool:
+        """Whether something was typed into any of these fields, or is wrong in it."""
+        return any(self.form.get(name) or name in self.errors for name in names)
 
     def _with_typed(self, options: Sequence[Option], name: str) -> Sequence[Option]:
         """The options, and what a duplicate has in this field if it is none of them."""
-        value = self.form.get(name, options[0].value)
-        if value in {option.value for option in options}:
+        value = self.form.get(name, "")
+        if not options or not value or value in {option.value for option in options}:
             return options
         return (*options, Option(value, _options_label(value)))
 
-    def _parameter(self, name: str) -> FormField:
+    def _parameters(self, names: Sequence[str]) -> list[ParameterField]:
+        return [self._parameter(name) for name in names]
+
+    def _parameter(self, name: str) -> ParameterField:
         """The field of a hyperparameter; what it is in the book stands there in grey."""
-        parameter = ADJUSTABLE[name]
-        placeholder = "" if parameter.default is None else setting(parameter.default)
-        suggestions = [setting(name) for name in parameter.kind.names] if isinstance(parameter.kind, Category) else []
-        return FormField(name, name, parameter.meaning, *self._state(name), placeholder, suggestions)
+        parameter = TYPED[name]
+        return ParameterField(
+            name,
+            name,
+            parameter.meaning,
+            *self._state(name),
+            placeholder="" if parameter.default is None else setting(parameter.default),
+            names=[setting(value) for value in parameter.kind.names] if isinstance(parameter.kind, Category) else [],
+            kind=_KINDS[type(parameter.kind)],
+            tasks=tasks_with(name),
+        )
 
     def _state(self, name: str) -> tuple[str, Sequence[str], bool]:
         """What was typed into a field, what is wrong with it, and whether it has the focus."""
@@ -181,6 +201,15 @@ def create_sweep(request: Request, form: PostedForm, session: DatabaseSession) -
 def preview_sweep(request: Request, form: PostedForm, session: DatabaseSession) -> Response:
     """What the form would post, and how much training that is."""
     return render(request, "new_sweep/preview.html", _preview(request, session, form))
+
+
+@router.post("/sweeps/new/fields")
+def fill_fields(form: PostedForm) -> dict[str, Any]:
+    """What to type for a body that was edited as JSON, or what is wrong with that; nothing is stored."""
+    try:
+        return {"fields": sweep_form.form_from_json(form.get("body", "")), "problem": None}
+    except ValueError as error:
+        return {"fields": None, "problem": str(error)}
 
 
 def _duplicate(session: Session, sweep_id: int) -> dict[str, str]:
