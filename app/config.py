@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -66,6 +66,19 @@ class Settings(BaseSettings):
     )
 
     webhook_private: bool = Field(False, description="Webhooks may go to this machine and to local networks.")
+
+    _has_embedded_database: bool = PrivateAttr(False)
+
+    @property
+    def has_embedded_database(self) -> bool:
+        """Whether the database is the one that was brought along, which workers find by the data folder."""
+        return self._has_embedded_database
+
+    def with_embedded_database(self, url: str) -> "Settings":
+        """The same with the address of the embedded database."""
+        settings = self.model_copy(update={"database_url": url})
+        settings._has_embedded_database = True
+        return settings
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -93,6 +93,8 @@ class Loop:
         """One turn: scores a sweep; else retrains one trial and trains a cohort. True where there was work."""
         context = self._context
         try:
+            if self._is_draining():
+                return False
             if score.score_one(context, self._dataset, self._unscorable):
                 return True
             retrained = retrain.retrain_one(context, self._dataset)  # one at a time, so that no sweep starves
@@ -112,6 +114,17 @@ class Loop:
         if claim is not None:
             self._train(*claim)
         return retrained or claim is not None
+
+    def _is_draining(self) -> bool:
+        """Whether the worker is to take nothing, which leaves it idle. Raises DBAPIError."""
+        context = self._context
+        with transaction(context.engine) as session:
+            if not queue.is_draining(session, context.worker_id):
+                return False
+            if self._state != WorkerState.idle:
+                queue.set_worker_state(session, context.worker_id, WorkerState.idle)
+        self._state = WorkerState.idle
+        return True
 
     def _claim(self) -> tuple[Sweep, Sequence[ClaimedTrial]] | None:
         """A sweep with some of its trials, leased to this worker; None where none waits. Raises DBAPIError."""

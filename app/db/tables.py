@@ -170,6 +170,9 @@ class Worker(Base):
     memory: Mapped[int] = mapped_column(doc="Bytes of memory of the device.")
     state: Mapped[WorkerState] = mapped_column(_enum(WorkerState, "worker_state"), server_default="idle")
     trials_done: Mapped[int] = mapped_column(server_default=text("0"))
+    draining: Mapped[bool] = mapped_column(
+        server_default=text("false"), doc="It hands its trials back, and claims none."
+    )
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen: Mapped[datetime] = mapped_column(server_default=func.now())
 

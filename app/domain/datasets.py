@@ -1,5 +1,6 @@
 """The data sets that sweeps can name, and their splits: shapes and sizes, never the data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -30,6 +31,8 @@ class DatasetInfo:
     """Where it comes from, an address."""
     labels: tuple[str, ...]
     """Names of the classes, in the order of their numbers."""
+    class_counts: Mapping[str, tuple[int, ...]]
+    """Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -62,6 +65,11 @@ _FASHION_MNIST = DatasetInfo(
         "Bag",
         "Ankle boot",
     ),
+    class_counts={
+        "train": (6_000,) * 10,
+        "held_out": (972, 1_039, 974, 1_001, 989, 932, 990, 1_029, 1_042, 1_032),
+        "test": (1_000,) * 10,
+    },
 )
 
 _DIGITS = DatasetInfo(
@@ -74,6 +82,11 @@ _DIGITS = DatasetInfo(
     held_out=287,
     source="https://scikit-learn.org/stable/datasets/toy_dataset.html#digits-dataset",
     labels=tuple("0123456789"),
+    class_counts={
+        "train": (148, 148, 143, 145, 138, 150, 143, 141, 136, 145),
+        "held_out": (33, 33, 25, 30, 25, 31, 30, 28, 24, 28),
+        "test": (30, 34, 34, 38, 43, 32, 38, 38, 38, 35),
+    },
 )
 
 DATASETS: dict[str, DatasetInfo] = {info.name: info for info in (_FASHION_MNIST, _DIGITS)}

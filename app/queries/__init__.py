@@ -1,13 +1,16 @@
-"""Reads from the tables: sweeps, trials, learning curves, workers, logs, webhook deliveries, the rows of charts."""
+"""Reads from the tables: sweeps, trials, learning curves, workers, data sets, logs, deliveries, the rows of charts."""
 
+from app.queries.datasets import dataset_usage
 from app.queries.deliveries import list_deliveries
 from app.queries.sweep_log import list_log
 from app.queries.sweeps import list_sweeps, summaries, summary, tags
 from app.queries.trials import get_trial, list_configurations, list_diagnostics, list_epochs, list_trials
-from app.queries.workers import list_workers
+from app.queries.workers import get_worker, list_workers
 
 __all__ = [
+    "dataset_usage",
     "get_trial",
+    "get_worker",
     "list_configurations",
     "list_deliveries",
     "list_diagnostics",

@@ -13,7 +13,7 @@ from app.queue.legs import (
     save_checkpoints,
 )
 from app.queue.progress import EpochPoint, RunResult, TrialResult, finish, record
-from app.queue.workers import forget_workers, live_workers, register, set_worker_state
+from app.queue.workers import forget_workers, is_draining, live_workers, register, set_draining, set_worker_state
 
 __all__ = [
     "MAX_ATTEMPTS",
@@ -34,6 +34,7 @@ __all__ = [
     "forget_workers",
     "give_back",
     "heartbeat",
+    "is_draining",
     "live_workers",
     "load_checkpoints",
     "means_at_rung",
@@ -42,5 +43,6 @@ __all__ = [
     "record",
     "register",
     "save_checkpoints",
+    "set_draining",
     "set_worker_state",
 ]

@@ -26,7 +26,7 @@ from app.lifecycle import sweep_row
 from app.lifecycle.rungs import max_epochs
 from app.queue import machines, statements
 from app.queue.leases import Lease
-from app.queue.workers import set_worker_state
+from app.queue.workers import is_draining, set_worker_state
 
 # The largest claim by the kind of device; the share of a worker is often less. It bounds what is lost with a worker,
 # not what it trains at once: trained in smaller cohorts the same runs took no less time, whether the parameters of all
@@ -84,11 +84,13 @@ def claim(
     so that all workers end together. A trial on its last attempt comes before all others and is trained alone, so that
     it takes no other trial down with its worker.
 
-    Nothing is taken while another worker of the machine times.
+    Nothing is taken while another worker of the machine times, nor by a worker that is drained.
 
     Trials whose lease has run out come back through `expire`, in a transaction before this one: two workers that hold
     the locks of lapsed sweeps and come here for one more could wait for each other.
     """
+    if is_draining(session, worker_id):
+        return None
     sweep = _lock_next_sweep(session)
     if sweep is None or not machines.may_begin(session, worker_id, alone=TASKS[sweep.task].is_timing):
         return None

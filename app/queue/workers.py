@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Worker
 from app.domain.states import WorkerState
+from app.errors import ConflictError, NotFoundError
 
 SILENT_SECONDS = 60.0  # a worker not heard of for so long no longer counts
 
@@ -36,6 +37,22 @@ def forget_workers(session: Session) -> None:
 def live_workers(session: Session) -> int:
     """How many workers live: heard of lately, and not signed off."""
     return session.scalars(select(func.count()).select_from(Worker).where(IS_LIVE)).one()
+
+
+def is_draining(session: Session, worker_id: UUID) -> bool:
+    """Whether the worker is to hand its trials back, and to claim none."""
+    return bool(session.scalar(select(Worker.draining).where(Worker.id == worker_id)))
+
+
+def set_draining(session: Session, worker_id: UUID, *, draining: bool) -> None:
+    """Drains a worker, or lets it work again. Raises NotFoundError, and ConflictError for one that is gone."""
+    row = session.execute(select(Worker, IS_LIVE).where(Worker.id == worker_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no worker {worker_id}.")
+    worker, is_live = row
+    if not is_live:
+        raise ConflictError(f"Worker {worker_id} is gone: what it held goes back to the queue by itself.")
+    worker.draining = draining
 
 
 def set_worker_state(session: Session, worker_id: UUID, state: WorkerState) -> None:

@@ -22,6 +22,14 @@ class WorkerOut(BaseModel):
     state: WorkerState
     alive: bool
     trials: int = Field(description="Trials that it finished.")
+    draining: bool = Field(description="Whether it hands its trials back and claims none: `POST /workers/{id}/drain`.")
+    sweep: int | None = Field(description="The sweep that it trains; null while it trains none.")
+    sweep_name: str | None
+    running: int = Field(description="Trials that it holds: those of one cohort, which train together.")
+    examples_per_second: float | None = Field(
+        description="Examples that its networks trained on, summed over them, in a second of training in the last ten "
+        "minutes; null where it has trained nothing since."
+    )
     started_at: UtcTime
     last_seen: UtcTime
 
@@ -39,6 +47,10 @@ class DatasetOut(BaseModel):
     test: int
     held_out: int
     source: str
+    labels: list[str] = Field(description="Names of the classes, in the order of their numbers.")
+    class_counts: dict[str, list[int]] = Field(
+        description="Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."
+    )
 
 
 class ChartOut(BaseModel):

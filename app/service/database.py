@@ -14,4 +14,4 @@ def database(settings: Settings) -> Iterator[Settings]:
         yield settings
         return
     with running(settings.home) as url:
-        yield settings.model_copy(update={"database_url": url})
+        yield settings.with_embedded_database(url)

@@ -72,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         # what every call may answer: for the key, the host, the body's size, the database
         responses=error_handlers.problems(401, 403, 413, 429, 503),
     )
+    app.state.settings = settings
     app.state.engine = engine
     app.state.broadcaster = Broadcaster(engine)
     app.state.downloads = Downloads(settings.database_url)

@@ -59,7 +59,8 @@ class TrainMLP:
         self._checkpointing = Checkpointing(context, sweep, self._training, self._shape)
         self._unwritten_points: list[EpochPoint] = []
         self._unwritten_diagnostics: list[DiagnosticsPoint] = []
-        self._started_at = self._recorded_at = self._looked_at = time.monotonic()
+        self._started_at = self._recorded_at = self._looked_at = self._drain_looked_at = time.monotonic()
+        self._drains = False
         self.pruner = CohortPruner(curves, sweep, trials)
         self.verdicts: dict[int, Verdict] = {}  # on pruned trials, by trial id
 
@@ -80,14 +81,14 @@ class TrainMLP:
         return states
 
     def run(self) -> None:
-        """Trains until the leg is over; a stop is heeded, and lost trials are dropped, after each epoch."""
+        """Trains until the leg is over; a stop or drain is heeded, and lost trials are dropped, after each epoch."""
         stopping = self._context.stopping
         try:
             if self._sweep.diagnostics and not any(run.epochs_done for run in self._runs.values()):
                 self._diagnose()
             self._write()  # where a worker was lost between a rung and the end of that leg
             self._leave()
-            while self._training.runs and not stopping.is_set():
+            while self._training.runs and not stopping.is_set() and not self._is_draining():
                 results = self._training.train_epoch()
                 self._add_results(results)
                 self._prune(results)
@@ -98,7 +99,7 @@ class TrainMLP:
                     self._leave()
                 elif self._checkpointing.is_due():
                     self._save(self._held_trials())
-            if stopping.is_set():
+            if stopping.is_set() or self._drains:
                 self._save(self._checkpointing.worth_saving_at_exit(self._held_trials()))
         finally:
             self._training.close()
@@ -225,6 +226,19 @@ class TrainMLP:
             if not is_gone(error):
                 raise
             return False
+
+    def _is_draining(self) -> bool:
+        """Whether this worker is to hand its trials back; looked up now and then."""
+        if self._drains or time.monotonic() - self._drain_looked_at < LOOK_SECONDS:
+            return self._drains
+        self._drain_looked_at = time.monotonic()
+        try:
+            with transaction(self._context.engine) as session:
+                self._drains = queue.is_draining(session, self._context.worker_id)
+        except DBAPIError as error:
+            if not is_gone(error):
+                raise
+        return self._drains
 
     def _forget(self, trials: Iterable[TrialProgress]) -> None:
         """Holds trials no longer, whose runs leave the cohort next."""

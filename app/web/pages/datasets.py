@@ -1,15 +1,32 @@
 """The page of the data sets."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 
+from app import queries
 from app.domain.datasets import DATASETS, DatasetInfo
+from app.queries.datasets import Usage
+from app.web.dependencies import DatabaseSession
 from app.web.pages.rendering import render
 
 router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class ClassBar:
+    """How many examples there are of a class."""
+
+    label: str
+    training: int
+    """Examples to train on, where some are held out."""
+    held_out: int
+    test: int
+    share: float
+    """The training examples of this class, of those of the largest one."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +34,7 @@ class DatasetPanel:
     """A data set, its title taken apart: `Digits: 8x8 grey images` has a name and a description."""
 
     dataset: DatasetInfo
+    usage: Usage = Usage(0, [])
 
     @property
     def name(self) -> str:
@@ -33,6 +51,31 @@ class DatasetPanel:
         """Where it comes from, in short."""
         return urlsplit(self.dataset.source).netloc
 
+    @property
+    def side(self) -> int:
+        """Pixels of an image from left to right, and from top to bottom."""
+        return math.isqrt(self.dataset.features)
+
+    @property
+    def sheet(self) -> str:
+        """The picture of some of its examples, a row for each class."""
+        return f"datasets/{self.dataset.name}.png"
+
+    @property
+    def classes(self) -> list[ClassBar]:
+        """The balance of its classes."""
+        counts = self.dataset.class_counts
+        largest = max(counts["train"])
+        rows = zip(self.dataset.labels, counts["train"], counts["held_out"], counts["test"], strict=True)
+        return [
+            ClassBar(label, train - held_out, held_out, test, train / largest) for label, train, held_out, test in rows
+        ]
+
+    @property
+    def further_sweeps(self) -> int:
+        """Sweeps that use it beside those that are named."""
+        return self.usage.count - len(self.usage.latest)
+
 
 @dataclass(frozen=True)
 class DatasetsView:
@@ -47,6 +90,8 @@ def panels() -> list[DatasetPanel]:
 
 
 @router.get("/datasets")
-def list_datasets(request: Request) -> Response:
-    """The data sets that a sweep can name."""
-    return render(request, "datasets.html", DatasetsView(panels()))
+def list_datasets(request: Request, session: DatabaseSession) -> Response:
+    """The data sets that a sweep can name, and the sweeps that do."""
+    usage = queries.dataset_usage(session)
+    view = DatasetsView([DatasetPanel(info, usage.get(name, Usage(0, []))) for name, info in DATASETS.items()])
+    return render(request, "datasets.html", view)

@@ -3,15 +3,21 @@
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from app import queue
+from app.config import Settings
+from app.db.engine import transaction
+from app.domain.states import WorkerState
 from app.exercises.registry import EXERCISES
 from app.web.pages.labels import stop_sentence
 from app.web.pages.new_sweep.form import EXAMPLE, FIELDS
 from app.web.pages.new_sweep.space_text import parse_domain
+from app.web.pages.workers import worker_command
 from tests.support.queue_examples import choose, claim, create_sweep, end_leg, new_worker
 
 FORM = {**EXAMPLE, "dataset": "digits", "epochs": "2"}
@@ -223,6 +229,38 @@ def test_errors_are_pages_for_people_and_problems_for_programs(client: TestClien
     page = client.get("/sweeps/99", headers=BROWSER)
     assert (page.status_code, "There is no sweep 99." in page.text) == (404, True)
     assert client.get("/sweeps/99").headers["content-type"] == "application/problem+json"
+
+
+def test_the_command_for_a_worker_works_here_and_tells_no_password() -> None:
+    """The embedded database is found by the data folder, another one by its address."""
+    settings = Settings(home=Path("/home/my data"), DATABASE_URL="postgresql://me:secret@db.example/sweeps?sslkey=x")
+    assert worker_command(settings) == "DATABASE_URL=postgresql://me:PASSWORD@db.example/sweeps perceptune worker"
+    embedded = settings.with_embedded_database("postgresql://perceptune@/perceptune?host=%2Frun%2Fsockets")
+    assert worker_command(embedded) == "PERCEPTUNE_HOME='/home/my data' perceptune worker"
+
+
+def test_a_worker_is_drained_on_its_page(client: TestClient, engine: Engine) -> None:
+    """The button says what it would do now; one that is gone has none."""
+    worker = new_worker(engine)
+    assert f'action="/workers/{worker}/drain"' in client.get("/workers").text
+    assert client.post(f"/workers/{worker}/drain").status_code == 200
+    page = client.get("/workers").text
+    assert (f'action="/workers/{worker}/undrain"' in page, "drained" in page) == (True, True)
+    with transaction(engine) as session:
+        queue.set_worker_state(session, worker, WorkerState.stopped)
+    refused = client.post(f"/api/v1/workers/{worker}/undrain")
+    assert (refused.status_code, "is gone" in refused.json()["detail"]) == (409, True)
+
+
+def test_data_sets_show_their_classes_and_the_sweeps_on_them(client: TestClient, sweep: str) -> None:
+    """Numbers beside each bar, a sheet of examples that the browser may keep, and links to the sweeps."""
+    page = unescape(client.get("/datasets").text)
+    assert re.search(r"Ankle boot</th>.*?4,968.*?1,032.*?1,000", page, re.DOTALL)
+    assert re.search(rf'1 sweep on it:\s*<a href="{sweep}">Width and learning rate</a>', page)
+    sheet = client.get(re.findall(r'src="(/static/datasets/digits.png[^"]*)"', page)[0])
+    assert (sheet.headers["content-type"], sheet.content[:4]) == ("image/png", b"\x89PNG")
+    counts = client.get("/api/v1/datasets").json()["items"][1]["class_counts"]
+    assert sum(counts["train"]) == 1437
 
 
 def test_names_are_never_markup(client: TestClient) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from app.domain.datasets import DATASETS, SPLITS
 from worker.data import fashion_mnist, idx_files
 from worker.data.datasets import Dataset, DatasetError, available, ensure, load, shuffled
 from worker.data.fashion_mnist import FILES, data_folder
+from worker.data.sheets import FOLDER, sheet
 
 CPU = torch.device("cpu")
 USER_HOME = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "perceptune"
@@ -246,3 +248,21 @@ def test_unknown_names_are_told_what_exists(tmp_path: Path) -> None:
         load("mnist", "holdout", home=tmp_path, device=CPU)
     with pytest.raises(DatasetError, match="no split 'test'; there are holdout, book"):
         load("digits", "test", home=tmp_path, device=CPU)
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("name", DATASETS)
+def test_what_is_said_of_classes_is_so(name: str, tmp_path: Path) -> None:
+    """The counts of each class are those of the data, and the sheet of examples has the first test images of each."""
+    data, facts = load(name, "holdout", home=tmp_path, device=torch.device("cpu")), DATASETS[name]
+    held_out, test = (torch.bincount(labels, minlength=facts.classes) for labels in (data.val_y, data.test_y))
+    train = held_out + torch.bincount(data.train_y, minlength=facts.classes)
+    counts = {"train": tuple(train.tolist()), "held_out": tuple(held_out.tolist()), "test": tuple(test.tolist())}
+    assert counts == dict(facts.class_counts)
+    assert (sum(counts["train"]), sum(counts["held_out"]), sum(counts["test"])) == (
+        facts.train,
+        facts.held_out,
+        facts.test,
+    )
+    with Image.open(FOLDER / f"{name}.png") as image:
+        assert (np.asarray(image) == sheet(name, tmp_path)).all()
