@@ -1,4 +1,4 @@
-"""Reads from the tables: sweeps, trials, learning curves, workers, data sets, logs, deliveries, the rows of charts."""
+"""Reads from the tables: sweeps, trials, learning curves, workers, data sets, logs, deliveries, rows of charts."""
 
 from app.queries.datasets import dataset_usage
 from app.queries.deliveries import list_deliveries

@@ -20,16 +20,16 @@ class SweepName(NamedTuple):
 class Usage(NamedTuple):
     """The sweeps that use a data set."""
 
-    count: int
+    total: int
     latest: list[SweepName]
 
 
 def dataset_usage(session: Session) -> dict[str, Usage]:
     """The sweeps by data set: how many there are, and the latest of them."""
     place = func.row_number().over(partition_by=Sweep.dataset, order_by=Sweep.id.desc()).label("place")
-    count = func.count().over(partition_by=Sweep.dataset).label("count")
-    ranked = select(Sweep.dataset, Sweep.id, Sweep.name, place, count).subquery()
+    total = func.count().over(partition_by=Sweep.dataset).label("total")
+    ranked = select(Sweep.dataset, Sweep.id, Sweep.name, place, total).subquery()
     usage: dict[str, Usage] = {}
     for row in session.execute(select(ranked).where(ranked.c.place <= MAX_NAMED).order_by(ranked.c.id.desc())):
-        usage.setdefault(row.dataset, Usage(row.count, [])).latest.append(SweepName(row.id, row.name))
+        usage.setdefault(row.dataset, Usage(row.total, [])).latest.append(SweepName(row.id, row.name))
     return usage

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
@@ -34,7 +34,7 @@ class DatasetPanel:
     """A data set, its title taken apart: `Digits: 8x8 grey images` has a name and a description."""
 
     dataset: DatasetInfo
-    usage: Usage = Usage(0, [])
+    usage: Usage = field(default_factory=lambda: Usage(0, []))
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class DatasetPanel:
     @property
     def further_sweeps(self) -> int:
         """Sweeps that use it beside those that are named."""
-        return self.usage.count - len(self.usage.latest)
+        return self.usage.total - len(self.usage.latest)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ _PUBLIC_BELOW = ("/static/",)
 _FOR_ADMINS = ("/api/v1/keys", "/keys")
 
 # Posts that change nothing of what others see.
-_POSTS_THAT_READ = {"/api/v1/sweeps/preview", "/sweeps/new/preview", "/logout"}
+_POSTS_THAT_READ = {"/api/v1/sweeps/preview", "/sweeps/new/preview", "/sweeps/new/fields", "/logout"}
 
 
 def needed_role(method: str, path: str) -> Role | None:

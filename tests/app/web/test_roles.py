@@ -63,7 +63,10 @@ NEEDS = {
     GET /metrics
     GET /docs
     GET /docs/{name:path}
+    GET /hyperparameters
+    GET /sweeps/bulk/ask
     GET /sweeps/new
+    POST /sweeps/new/fields
     POST /sweeps/new/preview
     GET /sweeps/{sweep_id}
     GET /workers
@@ -87,9 +90,12 @@ NEEDS = {
     POST /api/v1/sweeps/{sweep_id}/trials/{number}/model
     POST /api/v1/sweeps/{sweep_id}/trials/{number}/retry
     POST /api/v1/sweeps/{sweep_id}/{call}
+    POST /api/v1/workers/{worker_id}/drain
+    POST /api/v1/workers/{worker_id}/undrain
     POST /exercises/runs
     POST /exercises/{number}/runs
     POST /exercises/{number}/runs/{run_id}/tries
+    POST /sweeps/bulk
     POST /sweeps/import
     POST /sweeps/new
     POST /sweeps/{sweep_id}/continue
@@ -104,6 +110,7 @@ NEEDS = {
     POST /sweeps/{sweep_id}/trials/{number}/continue
     POST /sweeps/{sweep_id}/trials/{number}/{call}
     POST /sweeps/{sweep_id}/{call}
+    POST /workers/{worker_id}/{call}
 """,
     Role.admin: """
     GET /api/v1/keys
@@ -122,7 +129,7 @@ def filled(path: str) -> str:
     """The path of a thing that is not there, so that a call that is let in does nothing."""
     path = path.replace(":path", "")
     numbers = re.sub(r"\{(number)\}", "9", path)
-    return re.sub(r"\{(sweep_id|run_id|key_id|share)\}", "999999", numbers).format(call="pause", name="effect")
+    return re.sub(r"\{(sweep_id|run_id|key_id|worker_id|share)\}", "999999", numbers).format(call="pause", name="effect")
 
 
 def test_every_route_is_in_the_table(settings: Settings) -> None:
