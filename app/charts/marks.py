@@ -10,21 +10,22 @@ from app.domain.formatting import plural, score
 _SYMBOLS = {"pruned": "circle-open", "excluded": "x-thin-open"}
 
 
-def hollow_trace(state: str, points: Sequence[tuple[Place, float, str]], hover: str = "%{y:.4f}") -> Trace:
-    """Pruned or excluded trials at their last values, which are compared with nothing: x, y and text of each."""
+def hollow_trace(state: str, points: Sequence[tuple[Place, float, str, int]], hover: str = "%{y:.4f}") -> Trace:
+    """Pruned or excluded trials at their last values, compared with nothing: x, y, text and number of each."""
     return scatter(
-        x=[x for x, _, _ in points],
-        y=[y for _, y, _ in points],
+        x=[x for x, *_ in points],
+        y=[y for _, y, *_ in points],
         name=f"{state}, last value",
         mode="markers",
         marker={"size": 7, "symbol": _SYMBOLS[state], "color": INK, "line": {"width": 1.2, "color": INK}},
         opacity=0.7,
-        text=[text for _, _, text in points],
+        text=[text for _, _, text, _ in points],
+        customdata=[number for *_, number in points],
         hovertemplate=f"<b>{hover}</b><br>%{{text}}<extra></extra>",
     )
 
 
-def star_trace(name: str, x: Place, y: float, text: str) -> Trace:
+def star_trace(name: str, x: Place, y: float, text: str, number: int) -> Trace:
     """The best configuration."""
     return scatter(
         x=[x],
@@ -33,6 +34,7 @@ def star_trace(name: str, x: Place, y: float, text: str) -> Trace:
         mode="markers",
         marker={"size": 17, "symbol": "star-open", "color": BEST, "line": {"width": 2}},
         text=[text],
+        customdata=[number],
         hovertemplate="%{text}<extra></extra>",
     )
 

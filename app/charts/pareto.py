@@ -38,6 +38,7 @@ class Point(NamedTuple):
     x_bar: Spread  # cut where no value can be
     y_bar: Spread
     text: str
+    trial: int  # its number
 
 
 class ParetoData(NamedTuple):
@@ -105,11 +106,20 @@ def _point(trial: TrialRow, metrics: Sequence[str], axes: tuple[int, int], param
     stds = trial.stds or (None,) * len(trial.values)
     x, y = axes
     x_bar, y_bar = (spread(metrics[axis], trial.values[axis], stds[axis]) for axis in axes)
-    return Point(trial.values[x], trial.values[y], stds[x], stds[y], x_bar, y_bar, f"trial {trial.number}<br>{params}")
+    return Point(
+        trial.values[x],
+        trial.values[y],
+        stds[x],
+        stds[y],
+        x_bar,
+        y_bar,
+        f"trial {trial.number}<br>{params}",
+        trial.number,
+    )
 
 
 def _trace(points: Sequence[Point], name: str, marker: dict[str, object], **properties: object) -> Trace:
-    spreads = [(_spread(point.x_std), _spread(point.y_std)) for point in points]
+    details = [(point.trial, _spread(point.x_std), _spread(point.y_std)) for point in points]
     return scatter(
         **{"mode": "markers"} | properties,
         x=[point.x for point in points],
@@ -117,8 +127,8 @@ def _trace(points: Sequence[Point], name: str, marker: dict[str, object], **prop
         name=name,
         marker=marker,
         text=[point.text for point in points],
-        customdata=spreads,
-        hovertemplate="<b>%{y:.4g}</b>%{customdata[1]} at %{x:.4g}%{customdata[0]}<br>%{text}<extra></extra>",
+        customdata=details,
+        hovertemplate="<b>%{y:.4g}</b>%{customdata[2]} at %{x:.4g}%{customdata[1]}<br>%{text}<extra></extra>",
     )
 
 

@@ -20,6 +20,7 @@ from app.charts.heatmap import (
 from app.charts.importance import importance_data, importance_figure
 from app.charts.labels import varying
 from app.charts.lens import OPTIONS as LENS
+from app.charts.lens.robust import with_robust_axis
 from app.charts.options import (
     Query,
     curves_options,
@@ -42,6 +43,8 @@ from app.charts.progress.regret import regret_data, regret_figure
 from app.charts.progress.timeline import timeline_data, timeline_figure
 from app.charts.rows import DiagnosticsRow, EpochMean, EpochRow, SweepRow, TrialRow
 from app.charts.select import finished
+from app.charts.value_scale import ValueScale
+from app.domain.objectives import Objective
 from app.domain.tasks import TASKS
 from app.errors import NotFoundError
 
@@ -69,6 +72,8 @@ class Chart:
     """Gives the chart's options of a query string. Raises InvalidError."""
     draw: Callable[[SweepRow, Sequence[TrialRow], Any, Any], go.Figure]
     """Draws the rows with these options; the curves are empty where it does not need them."""
+    robust: Callable[[SweepRow, Any], Objective] | None = None
+    """Whose values are on its y axis with these options, where that can be the robust axis of the lens."""
     pick: Callable[[SweepRow, Sequence[TrialRow], Any], Sequence[TrialRow]] | None = None
     """The trials whose metric after each epoch it needs with these options; None where it has no use for it."""
 
@@ -91,9 +96,18 @@ class Chart:
         return [trial.number for trial in self.pick(sweep, trials, self.parse(sweep, query))] if self.pick else []
 
     def figure(
-        self, sweep: SweepRow, trials: Sequence[TrialRow], epochs: Curves = (), query: Query | None = None
+        self,
+        sweep: SweepRow,
+        trials: Sequence[TrialRow],
+        epochs: Curves = (),
+        query: Query | None = None,
+        *,
+        robust: bool = False,
     ) -> go.Figure:
-        """Draws the chart with the options of a query string, e.g. {"x": "hidden_units"}. Raises InvalidError."""
+        """Draws the chart with the options of a query string, e.g. {"x": "hidden_units"}. Raises InvalidError.
+
+        `robust` is the lens's axis. Charts that lie by the logarithm of the error anyway are the same with it.
+        """
         query = query or {}
         for option in query:
             if option not in self.options:
@@ -101,7 +115,11 @@ class Chart:
                     option,
                     f"the chart {self.name} has {joined(self.options) or 'no options'}, and each has {joined(LENS)}",
                 )
-        return self.draw(sweep, trials, epochs, self.parse(sweep, query))
+        options = self.parse(sweep, query)
+        figure = self.draw(sweep, trials, epochs, options)
+        if robust and self.robust is not None:
+            return with_robust_axis(figure, ValueScale(self.robust(sweep, options)))
+        return figure
 
 
 def chart(name: str) -> Chart:
@@ -141,6 +159,10 @@ def _heatmap_with_x(sweep: SweepRow, trials: Sequence[TrialRow], options: Heatma
     return options if options.x else replace(options, x=_first_x(sweep, trials, but=options.y))
 
 
+def _drawn_over_epochs(sweep: SweepRow, trials: Sequence[TrialRow], options: HeatmapOptions) -> list[TrialRow]:
+    return trials_with_curves(sweep, trials, _heatmap_with_x(sweep, trials, options))
+
+
 def _draw_heatmap(sweep: SweepRow, trials: Sequence[TrialRow], curves: Curves, options: HeatmapOptions) -> go.Figure:
     """The heat map of means after each epoch, or of learning curves that were read whole."""
     whole_curves = [row for row in curves if isinstance(row, EpochRow)]
@@ -164,6 +186,14 @@ def _first_x(sweep: SweepRow, trials: Sequence[TrialRow], but: str = "") -> str:
     return next(iter([*varying_names, *axes]), "")
 
 
+def _objective(sweep: SweepRow, _: Any) -> Objective:
+    return sweep.objective
+
+
+def _measured(_: SweepRow, options: CurvesOptions) -> Objective:
+    return Objective(f"val_{options.measure}", options.measure == "accuracy")
+
+
 CHARTS: dict[str, Chart] = {
     entry.name: entry
     for entry in (
@@ -175,6 +205,7 @@ CHARTS: dict[str, Chart] = {
             ("x", "color", "close"),
             effect_options,
             _draw_effect,
+            robust=_objective,
         ),
         Chart(
             "heatmap",
@@ -184,7 +215,7 @@ CHARTS: dict[str, Chart] = {
             ("x", "y"),
             heatmap_options,
             _draw_heatmap,
-            lambda sweep, trials, options: trials_with_curves(sweep, trials, _heatmap_with_x(sweep, trials, options)),
+            pick=_drawn_over_epochs,
         ),
         Chart(
             "importance",
@@ -203,6 +234,7 @@ CHARTS: dict[str, Chart] = {
             ("measure",),
             curves_options,
             _draw_curves,
+            robust=_measured,
         ),
         Chart(
             "diagnostics",
@@ -221,6 +253,7 @@ CHARTS: dict[str, Chart] = {
             (),
             lambda _sweep, _query: None,
             lambda sweep, trials, _epochs, _options: history_figure(history_data(sweep, trials)),
+            robust=_objective,
         ),
         Chart(
             "regret",

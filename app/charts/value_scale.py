@@ -32,11 +32,11 @@ class ValueScale(NamedTuple):
     @property
     def note(self) -> str:
         """What the subtitle says of it."""
-        return "log scale of the error, 1 − accuracy" if self._by_error else "log scale"
+        return "log scale of the error, 1 − accuracy" if self.by_error else "log scale"
 
     def place(self, value: float) -> float:
         """The value's place, higher for better."""
-        place = -math.log10(max(1.0 - value, LEAST_ERROR)) if self._by_error else math.log10(max(value, LEAST_VALUE))
+        place = -math.log10(max(1.0 - value, LEAST_ERROR)) if self.by_error else math.log10(max(value, LEAST_VALUE))
         return place if self.objective.maximize else -place
 
     def ticks(self, values: Iterable[float], count: int = TICKS) -> Ticks:
@@ -51,12 +51,13 @@ class ValueScale(NamedTuple):
         return Ticks(tickvals=list(inner_ticks.values()), ticktext=list(inner_ticks))
 
     @property
-    def _by_error(self) -> bool:
+    def by_error(self) -> bool:
+        """Whether a value lies by 1 minus itself."""
         return self.objective.metric.endswith("accuracy")
 
     def _value(self, place: float) -> float:
         place = place if self.objective.maximize else -place
-        return 1.0 - 10**-place if self._by_error else 10**place
+        return 1.0 - 10**-place if self.by_error else 10**place
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -69,6 +69,13 @@ def list_configurations(
     return schemas.Page(items=_trials_out(session, [trials[trial_id] for trial_id in ids]), next=next_cursor)
 
 
+def trials_of_numbers(session: Session, sweep_id: int, numbers: Sequence[int]) -> list[schemas.TrialOut]:
+    """The sweep's trials of these numbers, in this order."""
+    rows = session.scalars(select(Trial).where(Trial.sweep_id == sweep_id, Trial.number.in_(numbers)))
+    by_number = {trial.number: trial for trial in rows}
+    return _trials_out(session, [by_number[number] for number in numbers if number in by_number])
+
+
 def get_trial(session: Session, sweep_id: int, number: int) -> schemas.TrialOut:
     """One trial with its runs. Raises NotFoundError."""
     return _trials_out(session, [sweep_row.get_trial(session, sweep_id, number)])[0]

@@ -25,7 +25,9 @@ def effect_figure(data: EffectData) -> go.Figure:
     figure = new_figure(data.title, data.subtitle)
     for name, points in (("pruned", data.pruned), ("excluded", data.excluded)):
         if points:
-            figure.add_trace(hollow_trace(name, [(point.x, point.y, point.text) for point in points], data.hover))
+            figure.add_trace(
+                hollow_trace(name, [(point.x, point.y, point.text, point.trial) for point in points], data.hover)
+            )
     if data.envelope:
         figure.add_trace(_envelope_trace(data))
     for i, (group, shade) in enumerate(zip(data.groups, _shades(data), strict=True)):
@@ -80,6 +82,7 @@ def _points_trace(data: EffectData, group: Group, points: Sequence[Point], marke
         mode="markers",
         marker=look,
         text=[point.text for point in points],
+        customdata=[point.trial for point in points],
         hovertemplate=f"<b>{data.hover}</b><br>%{{text}}<extra></extra>",
         **bars,
     )
@@ -99,6 +102,7 @@ def _line_trace(data: EffectData, group: Group, line: Line, marker: dict[str, ob
         line={"color": faded(color, 0.45), "width": 1},
         marker={"color": faded(color, 0.7), "size": 5, "symbol": marker["symbol"]},
         text=[point.text for point in line.points],
+        customdata=[point.trial for point in line.points],
         hovertemplate=f"<b>{data.hover}</b><br>%{{text}}<extra></extra>",
         **bars,
     )
@@ -158,4 +162,5 @@ def _envelope_trace(data: EffectData) -> Trace:
 
 def _best_trace(data: EffectData, best: Point) -> Trace:
     grouped = data.color is not None and data.hues is None
-    return star_trace(data.best_name, best.x, best.y, best.text) | {"offsetgroup": label(best.hue) if grouped else None}
+    star = star_trace(data.best_name, best.x, best.y, best.text, best.trial)
+    return star | {"offsetgroup": label(best.hue) if grouped else None}

@@ -32,6 +32,7 @@ class Point(NamedTuple):
     y: float
     hue: object  # the colouring parameter's value
     text: str
+    trial: int  # its number
     bar: Spread | None = None
 
 
@@ -101,7 +102,8 @@ class Drawing:
     def point(self, trial: TrialRow, y: float, head: str, bar: Spread | None = None) -> Point:
         """A point of the trial's, with a line of its own above its parameters."""
         hue = trial.params.get(self.options.color) if self.options.color else None
-        return Point(self.place(trial), y, hue, f"{head}<br>{params_text(trial.params, self.names)}", bar)
+        text = f"{head}<br>{params_text(trial.params, self.names)}"
+        return Point(self.place(trial), y, hue, text, trial.number, bar)
 
     def configuration_point(self, item: Configuration) -> Point:
         """The point of a configuration, with its spread over seeds."""

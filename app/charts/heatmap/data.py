@@ -149,7 +149,8 @@ def _cell(
     runs = diverged + sum(item.runs for item in items)
     at = ", ".join(f"{escape(plan.name)} {_name(place)}" for plan, place in zip(plans, (x, y), strict=True))
     divergence = f"{diverged} of {plural(runs, 'run')} diverged" if diverged else ""
-    return Cell(x, y, value, diverged, "<br>".join(filter(None, (at, text, divergence))))
+    text = "<br>".join(filter(None, (at, text, divergence)))
+    return Cell(x, y, value, diverged, text, items[0].trial.number if len(items) == 1 else None)
 
 
 def _name(place: Place) -> str:
@@ -170,4 +171,5 @@ def _best(
     if last is None:
         return None
     (x,), (y,) = places(plans[0], [best.params[options.x]]), places(plans[1], [last])
-    return Cell(x, y, best.value, 0, f"{best_head(sweep)}<br>{params_text(best.params, [options.x, options.y])}")
+    text = f"{best_head(sweep)}<br>{params_text(best.params, [options.x, options.y])}"
+    return Cell(x, y, best.value, 0, text, best.number)

@@ -61,6 +61,7 @@ def _cells_trace(data: HeatmapData, cells: Sequence[Cell]) -> Trace:
         "y": _borders(data.y, rows),
         "z": [[None if cell is None else _color(data, cell) for cell in row] for row in table],
         "text": [["" if cell is None else cell.text for cell in row] for row in table],
+        "customdata": [[None if cell is None else cell.trial for cell in row] for row in table],
         "hovertemplate": "%{text}<extra></extra>",
         "hoverongaps": False,
         "xgap": 1,
@@ -119,13 +120,15 @@ def _marks(cells: Sequence[Cell]) -> Trace:
         y=[cell.y for cell in cells],
         mode="markers",
         text=[cell.text for cell in cells],
+        customdata=[cell.trial for cell in cells],
         hovertemplate="%{text}<extra></extra>",
     )
 
 
 def _star(data: HeatmapData, best: Cell) -> Trace:
     assert best.value is not None
-    star = star_trace(data.best_name, best.x, 0.0, best.text) | {"y": [best.y]}
+    assert best.trial is not None
+    star = star_trace(data.best_name, best.x, 0.0, best.text, best.trial) | {"y": [best.y]}
     return star | {
         "marker": {"size": 16, "symbol": "star", "color": "#d55e00", "line": {"width": 1.5, "color": "#fff"}}
     }

@@ -44,6 +44,7 @@ class Cell(NamedTuple):
     value: float | None  # None where all runs diverged
     diverged: int  # runs
     text: str
+    trial: int | None  # whose value it is; None for a mean over several
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
 """The chart of all hyperparameters side by side: a line for each configuration, coloured by its value."""
 
+import html
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from app.charts.axis import AxisPlan, axis_plan, place_name
+from app.charts.axis import AxisPlan, Scale, axis_plan, place_name
 from app.charts.configurations import Configuration, configurations
 from app.charts.empty import empty_figure
 from app.charts.labels import escape, label, params_text, varying
+from app.charts.lens.condition import VALUE
 from app.charts.marks import best_name, excluded_note
 from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import count_failed, finished, thinned
@@ -32,6 +34,8 @@ class Dimension(NamedTuple):
     places: Sequence[float]
     ticks: Sequence[float]
     texts: Sequence[str]
+    scale: Scale | Literal["error"] = "linear"
+    field: str = ""  # what conditions call it
 
 
 class ParallelData(NamedTuple):
@@ -40,9 +44,11 @@ class ParallelData(NamedTuple):
     title: str
     subtitle: str
     dimensions: Sequence[Dimension]  # the last one is the value
+    numbers: Sequence[int]  # of the lines' trials
     texts: Sequence[str]  # of the lines, the best last: it is drawn on top
     best: int | None  # the index of the line of the sweep's best configuration
     best_name: str
+    down: bool  # whether lower values are better, which lie higher
 
 
 def parallel_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> ParallelData:
@@ -64,9 +70,11 @@ def parallel_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> ParallelData:
             drawn_note(min(len(names), AXES), len(names), "hyperparameters"),
         ),
         dimensions=[*(_dimension(sweep, name, items) for name in names[:AXES]), *_values(sweep, items)],
+        numbers=[item.trial.number for item in items],
         texts=[_text(item, names) for item in items],
         best=next((index for index, item in enumerate(items) if _is_best(sweep, item)), None),
         best_name=best_name(sweep),
+        down=not sweep.objective.maximize,
     )
 
 
@@ -92,13 +100,28 @@ def parallel_figure(data: ParallelData) -> go.Figure:
     names = [item.name for item in data.dimensions]
     figure.update_xaxes(tickvals=[*range(len(names))], ticktext=names, range=(-0.05, len(names) - 0.55), gridcolor=INK)
     figure.update_yaxes(visible=False, range=(-0.06, 1.06))
-    return figure.update_layout(showlegend=True)
+    return figure.update_layout(showlegend=True, dragmode="select", meta={"axes": _brushes(data)})
+
+
+def _brushes(data: ParallelData) -> list[dict[str, object]]:
+    """What a page needs to make conditions of parts of the axes: their ends, and the names of choices by place."""
+    axes = []
+    for item in data.dimensions:
+        low, high = _ends(item)
+        names = [html.unescape(text) for text in item.texts if text != ABSENT] if item.scale == "category" else None
+        axis = {"name": item.field, "scale": item.scale, "low": low, "high": high, "names": names}
+        axes.append(axis | {"down": item.field == VALUE and data.down})
+    return axes
+
+
+def _ends(dimension: Dimension) -> tuple[float, float]:
+    everything = [*dimension.places, *dimension.ticks]
+    return min(everything), max(everything)
 
 
 def _heights(dimension: Dimension) -> Callable[[Sequence[float]], list[float]]:
     """Scales places of the axis to heights from 0 to 1."""
-    everything = [*dimension.places, *dimension.ticks]
-    low, high = min(everything), max(everything)
+    low, high = _ends(dimension)
     return lambda places: [round((place - low) / ((high - low) or 1.0), 4) for place in places]
 
 
@@ -118,6 +141,7 @@ def _lines_trace(data: ParallelData, lines: Sequence[Sequence[float]], indices: 
         x=[*[*range(count), None] * len(indices)],
         y=[height for index in indices for height in (*lines[index], None)],
         text=[text for index in indices for text in (*[data.texts[index]] * count, "")],
+        customdata=[number for index in indices for number in (*[data.numbers[index]] * count, None)],
         name="configuration",
         mode="lines",
         connectgaps=False,
@@ -148,7 +172,8 @@ def _dimension(sweep: SweepRow, name: str, items: Sequence[Configuration]) -> Di
     places = [
         _height(plan, heights, item.trial.params[name]) if name in item.trial.params else absent for item in items
     ]
-    return Dimension(escape(name), places, [height for height, _ in ticks], [text for _, text in ticks])
+    texts = [text for _, text in ticks]
+    return Dimension(escape(name), places, [height for height, _ in ticks], texts, plan.scale, name)
 
 
 def _ticks(plan: AxisPlan) -> Iterable[tuple[float, str]]:
@@ -179,4 +204,5 @@ def _values(sweep: SweepRow, items: Sequence[Configuration]) -> list[Dimension]:
     scale = ValueScale(sweep.objective)
     ticks = scale.ticks([item.mean for item in items])
     places = [scale.place(item.mean) for item in items]
-    return [Dimension("value", places, ticks["tickvals"], ticks["ticktext"])]
+    kind: Literal["error", "log"] = "error" if scale.by_error else "log"
+    return [Dimension("value", places, ticks["tickvals"], ticks["ticktext"], kind, VALUE)]

@@ -180,6 +180,7 @@ def _line(curve: Curve, part: Literal["train", "validation"], color: str) -> Tra
         mode="markers" if single else "lines",
         line={"color": color, "width": 2 if part == "validation" else 1.2, "dash": "dash" if part == "train" else None},
         marker={"color": color, "symbol": "circle-open" if part == "train" else "circle"},
+        customdata=[curve.trial] * len(line.epochs),
         hovertemplate=f"trial {curve.trial}, {part}<br>epoch %{{x}}: <b>%{{y:.4f}}</b><br>{curve.name}<extra></extra>",
     )
 

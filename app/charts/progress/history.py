@@ -78,10 +78,11 @@ def history_figure(data: HistoryData) -> go.Figure:
     figure = new_figure(data.title, data.subtitle)
     for state, points in (("pruned", data.pruned), ("excluded", data.excluded)):
         if points:
-            figure.add_trace(hollow_trace(state, points, data.hover))
+            hollow_points = [(point.number, point.value, point.text, point.number) for point in points]
+            figure.add_trace(hollow_trace(state, hollow_points, data.hover))
     figure.add_traces([_trials_trace(data), _best_trace(data)])
     if data.star is not None:
-        figure.add_trace(star_trace(data.star_name, *data.star))
+        figure.add_trace(star_trace(data.star_name, *data.star, data.star.number))
     numbers = [*data.numbers, *(point.number for point in (*data.pruned, *data.excluded))]
     figure.update_xaxes(title_text="trial", **whole_ticks(numbers)).update_yaxes(title_text=data.metric)
     return figure
@@ -109,6 +110,7 @@ def _trials_trace(data: HistoryData) -> Trace:
         mode="markers",
         marker={"size": 7, "opacity": 0.6, "color": PALETTE[0]},
         text=data.texts,
+        customdata=data.numbers,
         hovertemplate=f"trial %{{x}}: <b>{data.hover}</b><br>%{{text}}<extra></extra>",
     )
 

@@ -124,5 +124,6 @@ def _line(data: RegretData) -> Trace:
         line={"shape": "hv", "width": 2, "color": BEST},
         marker={"size": [7] * len(data.steps) + [0], "color": BEST},
         text=[f"<b>{score(point.value, metric=metric)}</b>, trial {point.number}" for point in points],
+        customdata=[point.number for point in points],
         hovertemplate="%{text}<br>after %{x:.6g} " + data.unit + "<extra></extra>",
     )

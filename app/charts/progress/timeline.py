@@ -91,5 +91,6 @@ def _trace(state: str, color: str, bars: Sequence[Bar]) -> Trace:
         connectgaps=False,
         line={"width": width, "color": color},
         text=[text for bar in bars for text in (bar.text, bar.text, "")],
+        customdata=[number for bar in bars for number in (bar.number, bar.number, None)],
         hovertemplate="%{text}<extra></extra>",
     )

@@ -44,7 +44,7 @@ def get_chart(
     """The chart with the options of the query string, e.g. `effect?x=hidden_units&color=activation`.
 
     Every chart takes a lens too: `metric=last|best|mean_last=k|at_epoch=n`, `state=complete,pruned`, `top=20` (in per
-    cent), `where=depth=1,learning_rate<0.1`.
+    cent), `where=depth=1,learning_rate<0.1,activation=relu|tanh`, `robust=true`.
 
     The `ETag` tells the sweep's revision: send it as `If-None-Match` and 304 says that nothing changed.
     """
@@ -61,7 +61,7 @@ def get_chart(
 
     def draw() -> go.Figure:
         rows = chart_rows.chart_rows(session, sweep, chart, options, lens=lens, include_excluded=include_excluded)
-        return chart.figure(*rows, options)
+        return chart.figure(*rows, options, robust=lens.robust)
 
     if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch
         key = (etag, name, include_excluded, *sorted(parameters.items()))

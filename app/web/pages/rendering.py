@@ -35,6 +35,12 @@ class ChartPanel:
     title: str
     full_width: bool = False
     """Whether it takes a row of its own."""
+    trials: str = ""
+    """The page that has its trials, where its points are some."""
+
+    def address_as(self, format: str) -> str:
+        """Where it is in another format: a picture, a page that stands alone, its data."""
+        return f"{self.address}{'&' if '?' in self.address else '?'}format={format}"
 
 
 def render(request: Request, template: str, view: object, status: int = 200) -> Response:

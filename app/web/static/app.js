@@ -1,9 +1,8 @@
-// What htmx does not do by itself: server-sent events, charts, dialogs, and rows that open.
+// What htmx does not do by itself: server-sent events, dialogs, and rows that open.
 "use strict";
 {
   const POLL_MS = 15000; // behind the events, which are only hints
   const LEAVING_MS = 30000; // until a page that was to be left counts as one that stays
-  const REDRAW_MS = 2000; // between two drawings of one chart
   const connection = document.getElementById("connection");
   let source = null;
 
@@ -53,60 +52,6 @@
     connect();
     setInterval(() => document.hidden || refresh(), POLL_MS);
   }
-
-  // ---- charts: drawn again when their address or their sweep's revision is another, and not before they are in sight
-  const drawings = new WeakMap(); // chart -> {src, revision, at, timer}
-
-  const isInSight = (chart) => !chart.closest("details:not([open]), [hidden]");
-
-  function drawAll() {
-    if (!window.Plotly) return;
-    for (const chart of document.querySelectorAll(".chart[data-src]")) {
-      if (isInSight(chart)) scheduleDrawing(chart);
-    }
-  }
-
-  function scheduleDrawing(chart) {
-    const last = drawings.get(chart) ?? { at: -Infinity };
-    const { src, revision } = chart.dataset;
-    if (last.timer || (last.src === src && last.revision === revision)) return;
-    const wait = last.src === src ? Math.max(0, last.at + REDRAW_MS - performance.now()) : 0;
-    drawings.set(chart, { ...last, timer: setTimeout(() => draw(chart), wait) });
-  }
-
-  const touch = matchMedia("(pointer: coarse)").matches; // there a drag scrolls the page
-  const config = {
-    responsive: true,
-    displaylogo: false,
-    displayModeBar: touch ? false : "hover",
-    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-  };
-
-  async function draw(chart) {
-    if (!isInSight(chart)) return void drawings.delete(chart); // its part of the page was closed meanwhile
-    const { src, revision } = chart.dataset;
-    drawings.set(chart, { src, revision, at: performance.now() });
-    const message = chart.querySelector(".chart-message");
-    try {
-      const response = await fetch(src, { headers: { Accept: "application/json" } });
-      const figure = await response.json();
-      if (!response.ok) throw new Error(figure.detail);
-      if (chart.dataset.src !== src || !chart.isConnected) return;
-      // uirevision: zoom and hidden traces stay until the chart shows something else
-      const layout = { ...figure.layout, autosize: true, uirevision: src, ...(touch && { dragmode: false }) };
-      await Plotly.react(chart.querySelector(".plot"), figure.data, layout, config);
-      message.hidden = true;
-    } catch (error) {
-      drawings.delete(chart); // so that the next refresh tries again
-      message.hidden = false;
-      message.textContent = `This chart can't be drawn right now: ${error.message}`;
-    }
-  }
-
-  document.getElementById("plotly")?.addEventListener("load", drawAll);
-  document.body.addEventListener("htmx:after:swap", drawAll);
-  document.addEventListener("toggle", drawAll, true); // a part of the page was opened
-  drawAll();
 
   // ---- sliders over a list of values, of which the form sends the chosen one as JSON
   function showValue(slider) {

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from app.charts.configurations import mean_and_std
 from app.charts.lens import WHOLE, Lens, MetricLens, divide, parse_lens, refuse_metric
 from app.charts.progress.history import history_data
+from app.charts.registry import CHARTS
 from app.charts.rows import Axis
 from app.errors import InvalidError
 from tests.support.chart_examples import complete, diverged, pruned, sweep, with_best
@@ -110,3 +112,52 @@ def test_a_chart_of_all_epochs_has_no_other_metric() -> None:
 def test_a_query_is_the_lens_and_the_chart() -> None:
     """Each gets its own part."""
     assert divide({"x": "depth", "top": "20"}) == ({"top": "20"}, {"x": "depth"})
+
+
+@pytest.mark.parametrize(
+    ("where", "numbers"),
+    [("activation=relu|sigmoid", [0, 1]), ("depth!=2|3", [0, 2, 3]), ("value>=0.8", [1, 2]), ("value<0.5", [3])],
+)
+def test_a_condition_has_alternatives_and_may_be_of_the_value(where: str, numbers: list[int]) -> None:
+    """As brushes over names and over values need it; a trial without a value has none to compare."""
+    assert seen(where=where) == numbers
+
+
+def test_what_each_part_leaves_out_is_counted() -> None:
+    """In the order of the parts, of what those before it let through."""
+    lens = parse_lens(SWEEP, {"state": "complete", "where": "depth=1,learning_rate<0.3", "top": "50"})
+    assert lens.sight(SWEEP, TRIALS).left_out == [
+        "2 trials in other states",
+        "1 trial without depth = 1",
+        "1 trial without learning_rate < 0.3",
+    ]
+    assert lens.query == {"state": "complete", "where": "depth=1,learning_rate<0.3", "top": "50"}
+    assert WHOLE.query == {}
+    assert parse_lens(SWEEP, lens.query) == lens
+
+
+def test_the_robust_axis_lies_by_the_error_and_counts_what_is_below() -> None:
+    """0.9 and 0.99 are as far apart as 0 and 0.9; hover texts keep the value, and a click its trial."""
+    values = [0.9] * 30 + [0.99] * 30 + [0.0]
+    trials = [complete(number, {"depth": number}, value) for number, value in enumerate(values)]
+    figure = CHARTS["history"].figure(SWEEP, trials, robust=True)
+    points = next(trace for trace in figure.data if trace.name == "trial")
+    assert (points.y[0], points.y[30], points.y[60]) == pytest.approx((1, 2, 0))
+    assert tuple(points.customdata[30]) == (30, 0.99)
+    assert "%{customdata[1]:.4f}" in points.hovertemplate
+    assert 0 < figure.layout.yaxis.range[0] < 1
+    assert figure.layout.title.subtitle.text.endswith(
+        "y axis: log scale of the error, 1 − accuracy, up is better; 1 value below it"
+    )
+    assert {"0.9", "0.99"} <= set(figure.layout.yaxis.ticktext)
+
+
+def test_bars_reach_as_far_on_the_robust_axis() -> None:
+    """From 0.9 ± 0.05 to 0.85 and 0.95, each at its own place."""
+    trials = [complete(n, {"depth": 1 + n % 2, "activation": n}, 0.85, 0.95) for n in range(2)]
+    figure = CHARTS["effect"].figure(replace(SWEEP, is_grid=False), trials, query={"x": "depth"}, robust=True)
+    bars = next(trace.error_y for trace in figure.data if trace.error_y.array is not None)
+    std = mean_and_std([0.85, 0.95])[1]
+    assert std is not None
+    assert bars.array[0] == pytest.approx(-math.log10(0.1 - std) - 1)
+    assert bars.arrayminus[0] == pytest.approx(1 + math.log10(0.1 + std))

@@ -10,7 +10,8 @@ from app.db.engine import transaction
 from app.errors import InvalidError
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
-from app.schemas import SweepCreate
+from app.queries.lens_trials import TrialsInSight, list_in_sight, trials_in_sight
+from app.schemas import SweepCreate, TrialOut
 from app.sweeps import creation
 
 # Trial 0 for 4 epochs: its seed 0 is best after 2, its seed 1 stopped after 2. Trial 1 for 2 epochs.
@@ -107,3 +108,38 @@ def test_a_trial_without_curves_has_no_best_epoch(engine: Engine, finished: int)
     for metric in ("best", "mean_last=2", "at_epoch=1"):
         assert [trial.number for trial in through(engine, finished, "effect", metric)] == [0]
     assert [trial.number for trial in through(engine, finished, "effect", "last")] == [0, 1]
+
+
+def sight_of(
+    engine: Engine, sweep_id: int, order_by: str = "number", **query: str
+) -> tuple[TrialsInSight, list[TrialOut]]:
+    with transaction(engine) as session:
+        sweep = sweep_row.get(session, sweep_id)
+        in_sight = trials_in_sight(session, sweep, parse_lens(chart_rows.chart_sweep(sweep), query))
+        return in_sight, list(list_in_sight(session, sweep_id, in_sight, order_by=order_by, limit=1, skip=0).items)
+
+
+def test_a_table_through_a_lens_has_its_trials_and_their_values(engine: Engine, finished: int) -> None:
+    """In its order: the best of the first epoch is another one than that of the last."""
+    in_sight, page = sight_of(engine, finished, "-value", metric="at_epoch=1")
+    assert {item.number: item.value for item in page} == pytest.approx({1: 0.3})
+    assert in_sight.best is not None
+    assert (in_sight.best.trial.number, in_sight.left_out) == (1, [])
+    _, page = sight_of(engine, finished, "-value")
+    assert {item.number: item.value for item in page} == pytest.approx({0: 0.65})
+    in_sight, page = sight_of(engine, finished, metric="at_epoch=3", where="value<0.1")
+    assert (page, in_sight.best, in_sight.total) == ([], None, 2)
+    assert in_sight.left_out == ["1 without such an epoch", "1 trial without value < 0.1"]
+
+
+def test_what_has_no_value_is_last_in_a_table_through_a_lens(engine: Engine, finished: int) -> None:
+    """In both directions; by a hyperparameter it has its place."""
+    with transaction(engine) as session:
+        clear = (
+            "UPDATE trials SET state = 'failed', error = 'lost', value = NULL WHERE sweep_id = :sweep AND number = 0"
+        )
+        session.execute(text(clear), {"sweep": finished})
+    for order_by in ("value", "-value"):
+        assert sight_of(engine, finished, order_by, top="100", where="epochs>1")[1][0].number == 1
+    assert sight_of(engine, finished, "epochs", where="epochs>1")[1][0].number == 1
+    assert sight_of(engine, finished, "-epochs", where="epochs>1")[1][0].number == 0

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -23,6 +22,8 @@ from app.domain.tasks import Task
 from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages.labels import SWEEP_BUTTONS, Button, stop_sentence
+from app.web.pages.lens.query import LensQuery
+from app.web.pages.lens.toolbar import Toolbar, lens_toolbar
 from app.web.pages.new_sweep.form import ADJUSTABLE
 from app.web.pages.rendering import ChartPanel, PageLink, render
 from app.web.pages.sweep.known import Known, read_known
@@ -67,6 +68,8 @@ class SweepView:
     trials: TrialTable
     space: Space
     knowledge: Known
+    lens: Toolbar
+    """What of the trials charts and table show."""
     no_worker: bool
     """Whether something waits and nobody is there to train it."""
     retryable: int = 0
@@ -255,11 +258,11 @@ class SweepView:
         """The charts that have something to show."""
         panels = []
         if self.has_values:
-            panels.append(self._chart("effect", "Value against a hyperparameter", self._effect_query(), wide=True))
+            panels.append(self._chart("effect", "Value against a hyperparameter", **self._effect_options(), wide=True))
         if self.sweep.best and self.sweep.pareto:
             panels.append(self._chart("pareto", "Pareto front of the objectives", wide=True))
         if self.has_values:
-            panels.append(self._chart("history", "Best value by trial", "?include_excluded=true"))
+            panels.append(self._chart("history", "Best value by trial"))
         if self.sweep.epochs.done and not self.task.is_timing:
             panels.append(self._chart("curves", "Learning curves"))
         return panels
@@ -270,7 +273,7 @@ class SweepView:
         if not self.sweep.epochs.done or self.task.is_timing:
             return []
         panels = [
-            replace(self._chart("curves", f"Learning curves, {measure}", f"?measure={measure}"), id=f"curves-{measure}")
+            replace(self._chart("curves", f"Learning curves, {measure}", measure=measure), id=f"curves-{measure}")
             for measure in ("accuracy", "loss")
         ]
         if self.sweep.diagnostics:
@@ -302,21 +305,21 @@ class SweepView:
         return panels
 
     def _heatmap(self, x: str, y: str) -> ChartPanel:
-        panel = self._chart("heatmap", f"Heat map of {x} and {y}", f"?{urlencode({'x': x, 'y': y})}")
+        panel = self._chart("heatmap", f"Heat map of {x} and {y}", x=x, y=y)
         return replace(panel, id=f"heatmap-{y}")
 
     def _diagnostics_chart(self, measure: Measure) -> ChartPanel:
-        address = f"/api/v1{self.link.path}/charts/diagnostics?measure={measure}"
-        return ChartPanel(f"diagnostics-{measure}", address, TEXTS[measure].title, full_width=True)
+        panel = self._chart("diagnostics", TEXTS[measure].title, wide=True, measure=measure)
+        return replace(panel, id=f"diagnostics-{measure}")
 
-    def _chart(self, name: str, title: str, query: str = "", *, wide: bool = False) -> ChartPanel:
-        return ChartPanel(name, f"/api/v1{self.link.path}/charts/{name}{query}", title, wide)
+    def _chart(self, name: str, title: str, *, wide: bool = False, **options: str) -> ChartPanel:
+        address = self.lens.through(f"/api/v1{self.link.path}/charts/{name}", name, options)
+        return ChartPanel(name, address, title, wide, trials=self.link.path)
 
-    def _effect_query(self) -> str:
+    def _effect_options(self) -> dict[str, str]:
         """What the chart of one hyperparameter's effect is asked for: by default the first that varies."""
         options = {"x": self.query.x or next(iter(self.varied), ""), "color": self.query.color}
-        query = {name: value for name, value in options.items() if value}
-        return f"?{urlencode({**query, 'include_excluded': 'true'})}"
+        return {name: value for name, value in options.items() if value}
 
     # search space
 
@@ -368,19 +371,25 @@ class SweepView:
 
 @router.get("/sweeps/{sweep_id}")
 def show_sweep(
-    request: Request, sweep_id: SweepId, session: DatabaseSession, query: Annotated[TrialQuery, Depends()]
+    request: Request,
+    sweep_id: SweepId,
+    session: DatabaseSession,
+    query: Annotated[TrialQuery, Depends()],
+    lens_query: Annotated[LensQuery, Depends()],
 ) -> Response:
     """A sweep with its charts and trials."""
     sweep = queries.summary(session, sweep_id)
-    page = queries.list_configurations(
-        session, sweep_id, state=query.state or None, order_by=query.order_by, limit=TRIALS_A_PAGE, skip=query.skip
-    )
-    summary, space = SweepSummary(sweep), parse_space(sweep.space, sweep.task)
-    link = PageLink(request.url.path, {name: str(value) for name, value in asdict(query).items() if name != "after"})
+    space = parse_space(sweep.space, sweep.task)
+    lens = lens_toolbar(session, sweep, space, lens_query)
+    page = lens.trials(session, order_by=query.order_by, limit=TRIALS_A_PAGE, skip=query.skip)
+    summary = SweepSummary(sweep)
+    parts = {name: str(value) for name, value in asdict(query).items() if name != "after"}
+    link = PageLink(request.url.path, parts | lens.query)
     view = SweepView(
         summary=summary,
         trials=TrialTable(sweep, page, list(space.free()), query, link),
         space=space,
+        lens=lens,
         knowledge=(knowledge := read_known(request, session, sweep, space)),
         no_worker=not summary.ended and not knowledge.workers,
         retryable=trial_actions.count_retryable(session, sweep_id) if sweep.counts.failed else 0,

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import fmean, stdev
-from typing import Annotated, Literal, NamedTuple
-
-from fastapi import Query
+from typing import NamedTuple
 
 from app import schemas
 from app.domain import transitions
@@ -31,7 +29,8 @@ class TrialQuery:
     """The hyperparameter against which values are drawn; empty: the first that varies."""
     color: str = ""
     """The one that colours them."""
-    state: Annotated[TrialState | Literal[""], Query()] = ""
+    state: str = ""
+    """The states of the lens."""
     order_by: str = "number"
     """A column; `-` before it turns it round."""
     after: Cursor = None

@@ -1,0 +1,18 @@
+"""The lens that every chart takes: which trials it shows, what counts as a run's value, on which axis."""
+
+from app.charts.lens.condition import Condition
+from app.charts.lens.lens import WHOLE, Lens, Sight
+from app.charts.lens.metric import MetricLens
+from app.charts.lens.parsing import OPTIONS, divide, parse_lens, refuse_metric
+
+__all__ = [
+    "OPTIONS",
+    "WHOLE",
+    "Condition",
+    "Lens",
+    "MetricLens",
+    "Sight",
+    "divide",
+    "parse_lens",
+    "refuse_metric",
+]

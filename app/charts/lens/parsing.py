@@ -1,0 +1,55 @@
+"""The lens as a query string has it, each part checked, with what would be right."""
+
+from collections.abc import Mapping
+
+from app.charts.lens.condition import is_numeric, parse_condition
+from app.charts.lens.lens import Lens
+from app.charts.lens.metric import parse_metric
+from app.charts.options import refuse
+from app.charts.rows import SweepRow
+from app.domain.states import TrialState
+
+OPTIONS = ("metric", "state", "top", "where", "robust")
+
+
+def parse_lens(sweep: SweepRow, query: Mapping[str, str]) -> Lens:
+    """The lens of a query string. Raises InvalidError, which says what would be right."""
+    return Lens(
+        parse_metric(query.get("metric") or "last"),
+        _states(query.get("state", "")),
+        _top(query.get("top") or "100"),
+        tuple(parse_condition(sweep, text) for text in query.get("where", "").split(",") if text),
+        _robust(query.get("robust") or "false"),
+    )
+
+
+def divide(query: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The lens's part of a query string, and the chart's."""
+    lens = {name: value for name, value in query.items() if name in OPTIONS}
+    return lens, {name: value for name, value in query.items() if name not in OPTIONS}
+
+
+def refuse_metric(lens: Lens, needs: str) -> None:
+    """Raises InvalidError where a chart shows other values than one of each run."""
+    if lens.metric.kind != "last" and needs not in ("trials", "runs"):
+        refuse("metric", "it chooses among the epochs of a run, of which this chart shows all or none: leave it out")
+
+
+def _states(text: str) -> tuple[str, ...]:
+    states = tuple(filter(None, text.split(",")))
+    for state in states:
+        if state not in (*TrialState,):
+            refuse("state", f"{state!r} is no state of a trial; there are {', '.join(TrialState)}")
+    return states
+
+
+def _top(text: str) -> float:
+    if not is_numeric(text) or not 0 < float(text) <= 100:
+        refuse("top", f"must be per cent, above 0 and at most 100, not {text!r}")
+    return float(text)
+
+
+def _robust(text: str) -> bool:
+    if text not in ("true", "false"):
+        refuse("robust", f"must be true or false, not {text!r}")
+    return text == "true"

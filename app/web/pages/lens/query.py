@@ -1,0 +1,39 @@
+"""What the query string of a page says of its lens."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from app.charts.lens import Lens, parse_lens
+from app.charts.lens.metric import LAST
+from app.db.tables import Sweep
+from app.domain.states import TrialState
+from app.queries.chart_rows import chart_sweep
+from app.queries.lens_trials import TrialsInSight, trials_in_sight
+
+
+@dataclass(frozen=True)
+class LensQuery:
+    """The parameters of the lens, as charts have them, and whether excluded trials are marked."""
+
+    metric: str = ""
+    state: str = ""
+    top: str = ""
+    where: str = ""
+    robust: str = ""
+    excluded: Literal["", "hidden"] = ""
+
+    def lens(self, sweep: Sweep) -> Lens:
+        """The lens. Raises InvalidError, which says what would be right."""
+        parts: Mapping[str, str] = {name: text for name, text in asdict(self).items() if text and name != "excluded"}
+        return parse_lens(chart_sweep(sweep), parts)
+
+    def in_sight(self, session: Session, sweep: Sweep, lens: Lens) -> TrialsInSight | None:
+        """The trials in sight; None where these are all of them, with their own values: nothing is read for that.
+
+        Infeasible draws are in no chart: only their table is shown.
+        """
+        is_whole = lens.metric == LAST and not lens.chooses
+        return None if is_whole or lens.states == (TrialState.infeasible,) else trials_in_sight(session, sweep, lens)

@@ -1,0 +1,96 @@
+// Charts: drawn when they come into sight, drawn again when their address or their sweep's revision is another.
+
+import { brushed } from "./brush.js";
+import { toggleStage } from "./stage.js";
+
+const REDRAW_MS = 2000; // between two drawings of one chart
+const NARROWING = ["metric", "state", "top", "where"]; // parts of the lens that leave the axes as they are
+const touch = matchMedia("(pointer: coarse)").matches; // there a drag scrolls the page
+const config = {
+  responsive: true,
+  displaylogo: false,
+  displayModeBar: touch ? false : "hover",
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+};
+const drawings = new WeakMap(); // chart -> {src, revision, at, timer}
+
+const isInSight = (chart) => !chart.closest("details:not([open]), [hidden]");
+
+function drawAll() {
+  if (!window.Plotly) return;
+  for (const chart of document.querySelectorAll(".chart[data-src]")) {
+    if (isInSight(chart)) scheduleDrawing(chart);
+  }
+}
+
+function scheduleDrawing(chart) {
+  const last = drawings.get(chart) ?? { at: -Infinity };
+  const { src, revision } = chart.dataset;
+  if (last.timer || (last.src === src && last.revision === revision)) return;
+  const wait = last.src === src ? Math.max(0, last.at + REDRAW_MS - performance.now()) : 0;
+  drawings.set(chart, { ...last, timer: setTimeout(() => draw(chart), wait) });
+}
+
+/** What zoom and hidden traces belong to: the address without what only narrows down which trials are shown. */
+function viewOf(src) {
+  const address = new URL(src, location.href);
+  NARROWING.forEach((name) => address.searchParams.delete(name));
+  return address.href;
+}
+
+async function draw(chart) {
+  if (!isInSight(chart)) return void drawings.delete(chart); // its part of the page was closed meanwhile
+  const { src, revision } = chart.dataset;
+  drawings.set(chart, { src, revision, at: performance.now() });
+  const message = chart.querySelector(".chart-message");
+  const plot = chart.querySelector(".plot");
+  try {
+    const response = await fetch(src, { headers: { Accept: "application/json" } });
+    const figure = await response.json();
+    if (!response.ok) throw new Error(figure.detail);
+    if (chart.dataset.src !== src || !chart.isConnected) return;
+    const layout = { ...figure.layout, autosize: true, uirevision: viewOf(src), ...(touch && { dragmode: false }) };
+    await Plotly.react(plot, figure.data, layout, config);
+    listen(chart, plot);
+    message.hidden = true;
+  } catch (error) {
+    drawings.delete(chart); // so that the next refresh tries again
+    message.hidden = false;
+    message.textContent = `This chart can't be drawn right now: ${error.message}`;
+  }
+}
+
+// ---- points are trials: a click opens one
+function trialOf(point) {
+  const data = Array.isArray(point.customdata) ? point.customdata[0] : point.customdata;
+  return Number.isInteger(data) ? data : undefined;
+}
+
+function listen(chart, plot) {
+  if (plot.dataset.listening) return;
+  plot.dataset.listening = "true";
+  const trials = chart.dataset.trials; // the page that has them, where there is one
+  plot.on("plotly_click", ({ points }) => {
+    const trial = trialOf(points[0]);
+    if (trial !== undefined && trials) openTrial(trial, trials);
+  });
+  plot.on("plotly_selected", (selection) => brushed(plot, selection));
+}
+
+/** Whoever shows trials takes the event and prevents its default, which is the trial's place on its sweep's page. */
+function openTrial(number, trials) {
+  const event = new CustomEvent("trial-open", { detail: { number }, bubbles: true, cancelable: true });
+  if (!document.dispatchEvent(event)) return;
+  const row = document.getElementById(`trial-${number}`);
+  if (row) row.scrollIntoView({ block: "center" });
+  else location.assign(`${trials}?order_by=number&after=${number}#trial-${number}`);
+}
+
+document.getElementById("plotly")?.addEventListener("load", drawAll);
+document.body.addEventListener("htmx:after:swap", drawAll);
+document.addEventListener("toggle", drawAll, true); // a part of the page was opened
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-present]");
+  if (button) toggleStage(button.closest(".chart-panel"));
+});
+drawAll();
