@@ -21,6 +21,9 @@ function parts() {
   };
 }
 
+let shown = form()?.dataset.lens; // what the page's address says of it
+let asked = fieldStates(); // as they were when the page was asked for
+
 const USUAL = { metric: "last", top: "100" };
 
 /** Shows the page through these parts of the lens; the rest of its address stays, but for the page of the table. */
@@ -31,6 +34,7 @@ function show(changes) {
     if (text && text !== USUAL[name]) query.set(name, text);
   }
   query.delete("after");
+  asked = fieldStates();
   const link = document.getElementById("lens-link");
   link.setAttribute("href", `${form().dataset.path}${query.size ? `?${query}` : ""}`);
   link.click();
@@ -82,10 +86,26 @@ document.addEventListener("click", (event) => {
 // ---- what charts ask for: `new CustomEvent("lens-where", {detail: ["depth>=2", "depth<=3"]})`
 document.addEventListener("lens-where", (event) => form() && addConditions(event.detail, true));
 
-// ---- another lens than the one that the fields show: a link of the page or another chart has changed it
-let shown = form()?.dataset.lens;
+// ---- fields show the lens of the page that has come, but for those that were changed while it was on its way
+function stateOf(field) {
+  return field.type === "checkbox" ? field.checked : field.value;
+}
+
+function fieldStates() {
+  return new Map([...(form()?.elements ?? [])].filter(({ id }) => id).map((field) => [field.id, stateOf(field)]));
+}
+
+function showDefault(field) {
+  if (field.type === "checkbox") field.checked = field.defaultChecked;
+  else if (field.options) field.value = ([...field.options].find((option) => option.defaultSelected) ?? field.options[0]).value;
+  else field.value = field.defaultValue;
+}
+
 document.body.addEventListener("htmx:after:swap", () => {
   if (!form() || form().dataset.lens === shown) return;
   shown = form().dataset.lens;
-  form().reset();
+  for (const field of form().elements) {
+    if (field.id && asked.get(field.id) === stateOf(field)) showDefault(field);
+  }
+  asked = fieldStates();
 });
