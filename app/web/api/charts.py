@@ -1,4 +1,4 @@
-"""Charts of a sweep: plotly figures as JSON, or as a page that stands alone."""
+"""Charts of a sweep: plotly figures as JSON, as pictures, or as a page that stands alone."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,10 +17,15 @@ from app.queries.provenance import sweep_provenance
 from app.web.dependencies import DatabaseSession, SweepId, refuse_unknown_parameters
 from app.web.error_handlers import problems
 
+PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
+
 router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/charts", tags=["charts"])
 
 ChartName = Annotated[str, Path(description="One of the list of charts.")]
-Format = Annotated[Literal["json", "html"], Query(description="json for plotly, html for a page that stands alone.")]
+Format = Annotated[
+    Literal["json", "html", "png", "svg"],
+    Query(description="json for plotly, html for a page that stands alone, png and svg for pictures in light colours."),
+]
 
 
 @router.get("", responses=problems(404), dependencies=[Depends(refuse_unknown_parameters)])
@@ -85,7 +90,12 @@ def is_unchanged(request: Request, etag: str) -> bool:
 def figure_response(
     figure: go.Figure, format: str, etag: str, *, title: str, description: str, provenance: Sequence[Fact]
 ) -> Response:
-    """The figure as plotly's JSON, or as a page with its title and description, and where it is from."""
+    """The figure as plotly's JSON, as a picture, or as a page with its title and description, and where it is from."""
+    if format in PICTURES:
+        from app.charts.pictures import picture  # matplotlib takes half a second to read in
+
+        image = picture(figure, "png" if format == "png" else "svg")
+        return Response(image, media_type=PICTURES[format], headers=_revalidated(etag))
     if format == "html":
         html = page(title, [Section(title, description, figures=[figure], provenance=provenance)])
         return Response(html, media_type="text/html", headers=_revalidated(etag))

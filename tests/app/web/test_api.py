@@ -197,6 +197,9 @@ def test_charts_of_a_fresh_sweep_are_valid_and_say_that_they_are_empty(client: T
     assert (wrong_lens.status_code, wrong_lens.json()["errors"][0]["loc"]) == (422, ["query", "metric"])
     assert client.get(f"{place}/charts/nothing").status_code == 404
     assert "<html" in client.get(f"{place}/charts/effect?x=hidden_units&format=html").text
+    for format, kind, begin in (("png", "image/png", b"\x89PNG"), ("svg", "image/svg+xml", b"<?xml")):
+        image = client.get(f"{place}/charts/effect?x=hidden_units&format={format}")
+        assert (image.headers["content-type"], image.content[: len(begin)]) == (kind, begin)
 
 
 @pytest.mark.parametrize(
