@@ -1,4 +1,4 @@
-"""The command line: `perceptune up | demo | exercise | worker | predict | data | keys | db`, and Optuna's bridge."""
+"""The command line: `perceptune up | demo | exercise | worker | post | predict | data | keys | db`, and Optuna."""
 
 import contextlib
 import os
@@ -111,6 +111,17 @@ def worker(home: Home = None, database_url: Database = None, device: Device = No
     Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_CHECKPOINT_SECONDS, PERCEPTUNE_TF32.
     """
     _replace_process("worker", _settings(home=home, database_url=database_url, device=device))
+
+
+@app.command()
+def post(
+    file: Annotated[str, typer.Argument(help="A file with a sweep's body as JSON; - for standard input.")],
+    server: Annotated[str | None, typer.Option(help="Where it runs; default as --host and --port of `up`.")] = None,
+) -> None:
+    """Posts a sweep to a running service and prints the address of its page; the key is PERCEPTUNE_API_KEY."""
+    from app.service.posting import post_sweep
+
+    typer.echo(post_sweep(file, server, _settings()))
 
 
 @app.command(

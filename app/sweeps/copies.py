@@ -9,9 +9,14 @@ from sqlalchemy.orm import Session
 from app import queries
 from app.db.tables import Sweep, Trial
 from app.domain.sampling import traits_of
+from app.domain.tasks import TASKS
 from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import creation
+
+# What a reader wants to see of a body, also where it has the usual value.
+_ALWAYS_SHOWN = {"name", "space", "dataset", "split", "sampler", "seeds", "seed", "objective"}
+_MISSING = object()
 
 
 def body_of(session: Session, sweep: Sweep) -> dict[str, Any]:
@@ -21,6 +26,19 @@ def body_of(session: Session, sweep: Sweep) -> dict[str, Any]:
     enqueued = select(func.count()).where(Trial.sweep_id == sweep.id, Trial.enqueued, Trial.warm_started_from.is_(None))
     n_trials = max(1, summary["n_trials"] - session.scalars(enqueued).one())
     return body | {"n_trials": n_trials, "webhook": sweep.webhook}
+
+
+def shown_body(session: Session, sweep: Sweep) -> dict[str, Any]:
+    """What to post for an equal sweep, without fields that would be so anyway, and without its webhook's secret."""
+    body = body_of(session, sweep)
+    task = TASKS[sweep.task]
+    unsaid = {"webhook", *(() if task.takes_data else ("dataset",)), *(("split", "pruner") if task.is_timing else ())}
+    if traits_of(sweep.sampler["name"]).enumerates:
+        unsaid.add("n_trials")
+    if body["objectives"]:
+        unsaid.add("objective")
+    usual = SweepCreate(name=sweep.name, space={}).model_dump(mode="json", exclude=_ALWAYS_SHOWN)
+    return {name: value for name, value in body.items() if name not in unsaid and value != usual.get(name, _MISSING)}
 
 
 def clone(session: Session, sweep_id: int, changes: Mapping[str, Any], idempotency_key: str | None = None) -> Sweep:

@@ -4,6 +4,7 @@ from app.web.pages import actions, datasets, exercises, hyperparameters, login, 
 from app.web.pages.docs import page as docs
 from app.web.pages.keys import page as keys
 from app.web.pages.new_sweep import page as new_sweep
+from app.web.pages.setup import page as setup
 from app.web.pages.sweep import detail, improving
 from app.web.pages.sweep_list import bulk
 from app.web.pages.sweep_list import page as sweep_list
@@ -17,6 +18,7 @@ _PAGES = (
     new_sweep,
     bulk,
     notes,
+    setup,
     detail,
     sweep_log,
     improving,
