@@ -86,6 +86,23 @@ def test_a_reader_tries_one_more_network(page: Page, server: str, shared_engine:
     expect(page.locator("#chart-accuracy .legendtext").filter(has_text="tried here")).to_be_visible(timeout=15_000)
 
 
+def test_on_paper_an_exercise_is_dark_on_light_and_fits(page: Page, server: str, shared_engine: Engine) -> None:
+    """Whatever the screen is: without its buttons, with further findings unfolded and charts as wide as the sheet."""
+    run = ended_run(server, shared_engine, "quick")
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"/exercises/1?run={run}")
+    expect(page.locator("#chart-accuracy .main-svg").first).to_be_visible(timeout=30_000)
+    page.emulate_media(color_scheme="dark", media="print")
+    expect(page.locator("body")).to_have_css("color", "rgb(27, 33, 39)")
+    expect(page.locator(".answer-sentence")).to_be_visible()
+    for clicked in (".preset-list", ".try-panel", ".run-tabs", ".site-header", "#bodies"):
+        expect(page.locator(clicked)).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#chart-accuracy .main-svg").first).to_have_attribute("width", "680")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#chart-accuracy .main-svg").first).not_to_have_attribute("width", "680")
+
+
 def test_the_notebook_has_a_cell_for_each_exercise_and_no_outputs() -> None:
     """What it shows is made where it is run."""
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
