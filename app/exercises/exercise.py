@@ -1,7 +1,7 @@
 """An exercise of the book: a question, the sweeps that answer it, charts, and an answer from the data."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import plotly.graph_objects as go
@@ -63,16 +63,32 @@ class ExerciseChart:
     draw: Callable[[Measurements], go.Figure]
 
 
-def chart_of(sweep: str, name: str, **options: str) -> Callable[[Measurements], go.Figure]:
-    """Draws one of the charts that every sweep has, of one of the exercise's sweeps."""
+def chart_of(
+    sweep: str, name: str, numbers_of: Callable[[SweepData], Collection[int]] | None = None, **options: str
+) -> Callable[[Measurements], go.Figure]:
+    """Draws one of the charts that every sweep has, of one of the exercise's sweeps.
+
+    `numbers_of` gives the numbers of the trials that are drawn, all where it is left out.
+    """
 
     def draw(measurements: Measurements) -> go.Figure:
-        data = measurements[sweep]
-        definition = chart(name)
+        data, definition = measurements[sweep], chart(name)
+        if numbers_of is not None:
+            data = _part_of(data, numbers_of(data))
         measured = data.diagnostics if definition.needs == "diagnostics" else data.epochs
         return definition.figure(data.sweep, data.trials, measured, options)
 
     return draw
+
+
+def _part_of(data: SweepData, numbers: Collection[int]) -> SweepData:
+    """Some of its trials, of which none is called the best."""
+    return SweepData(
+        replace(data.sweep, best=None),
+        [trial for trial in data.trials if trial.number in numbers],
+        [row for row in data.epochs if row.trial in numbers],
+        [row for row in data.diagnostics if row.trial in numbers],
+    )
 
 
 @dataclass(frozen=True)

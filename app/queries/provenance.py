@@ -19,7 +19,8 @@ def sweep_provenance(session: Session, sweep: Sweep) -> list[Fact]:
     task = TASKS[sweep.task]
     runs = f"{plural(sweep.seeds, task.run_noun)} per trial, seed {sweep.seed}"
     devices = sweep.environment.get("devices", [])
-    versions = [f"{name} {fact}" for name, fact in sweep.environment.items() if name != "devices"]
+    environment = {"perceptune": version("perceptune")} | sweep.environment
+    versions = [f"{name} {fact}" for name, fact in environment.items() if name != "devices"]
     texts = {
         "Sweep": f"#{sweep.id}, {sweep.name}, {sweep.state}",
         "Started": utc(sweep.started_at) if sweep.started_at else "not yet",
@@ -28,7 +29,7 @@ def sweep_provenance(session: Session, sweep: Sweep) -> list[Fact]:
         "Repeats": "" if task.takes_data else runs,
         "Test images": "" if task.is_timing else _looks(sweep),
         "Machine": ", ".join([*sorted(hosts), *devices]),
-        "Versions": ", ".join([f"perceptune {version('perceptune')}", *versions]),
+        "Versions": ", ".join(versions),
     }
     return [Fact(name, text) for name, text in texts.items() if text]
 

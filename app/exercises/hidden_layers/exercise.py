@@ -8,7 +8,7 @@ from app.exercises.answers.comparison import compare
 from app.exercises.answers.finding import Answer
 from app.exercises.answers.levels import levels
 from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
-from app.exercises.hidden_layers.figures import best_row, depth_figure, table_rows
+from app.exercises.hidden_layers.figures import best_row, curve_numbers, depth_figure, table_rows
 from app.exercises.hidden_layers.findings import (
     caveats,
     certainty,
@@ -88,7 +88,7 @@ HIDDEN_LAYERS = Exercise(
     charts=(
         ExerciseChart("depth", "Accuracy by number of hidden layers", depth_figure),
         ExerciseChart("close-up", "The same, close up", lambda data: depth_figure(data, close=True)),
-        ExerciseChart("curves", "Learning curves", chart_of(SWEEP, "curves")),
+        ExerciseChart("curves", "Learning curves, equal width", chart_of(SWEEP, "curves", curve_numbers)),
     ),
     answer=answer,
     subset="128 units, up to 3 hidden layers, 5 epochs, 3 seeds",

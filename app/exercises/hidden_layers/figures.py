@@ -35,6 +35,17 @@ def depth_figure(measurements: Measurements, *, close: bool = False) -> go.Figur
     )
 
 
+def curve_numbers(data: SweepData) -> set[int]:
+    """The trials of one layer, of two and of the most, as wide as the one: more curves could not be told apart."""
+    networks = {trial.number: network_of(data, trial) for trial in data.trials}
+    deepest = max((network.depth for network in networks.values() if network), default=0)
+    return {
+        number
+        for number, network in networks.items()
+        if network and network.kind == "equal width" and network.depth in (1, 2, deepest)
+    }
+
+
 def table_rows(data: SweepData, networks: Networks) -> list[tuple[str, ...]]:
     shape = DATASETS[data.sweep.dataset].shape
     params = {network: trial.params for trial in data.trials if (network := network_of(data, trial)) is not None}

@@ -6,8 +6,8 @@ from typing import Any
 from app.domain.configuration import INITIALIZATIONS
 from app.exercises.answers.finding import Answer
 from app.exercises.answers.levels import levels
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, training_body
-from app.exercises.initializations.figures import accuracy_figure, deep_chart, scales_figure, table_rows
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
+from app.exercises.initializations.figures import accuracy_figure, deep_numbers, scales_figure, table_rows
 from app.exercises.initializations.findings import (
     caveats,
     certainty,
@@ -92,19 +92,19 @@ INITIALIZATION = Exercise(
         ExerciseChart(
             "activations",
             "Activations before the first step, deep networks",
-            deep_chart(NAMED, "diagnostics", measure="activations", epoch="0"),
+            chart_of(NAMED, "diagnostics", deep_numbers, measure="activations", epoch="0"),
         ),
         ExerciseChart(
             "gradients",
             "Gradients before the first step, deep networks",
-            deep_chart(NAMED, "diagnostics", measure="gradients", epoch="0"),
+            chart_of(NAMED, "diagnostics", deep_numbers, measure="gradients", epoch="0"),
         ),
         ExerciseChart(
             "scale-activations",
             "Activations before the first step, by scale",
-            deep_chart(SCALES, "diagnostics", measure="activations", epoch="0"),
+            chart_of(SCALES, "diagnostics", deep_numbers, measure="activations", epoch="0"),
         ),
-        ExerciseChart("curves", "Learning curves, deep networks", deep_chart(NAMED, "curves")),
+        ExerciseChart("curves", "Learning curves, deep networks", chart_of(NAMED, "curves", deep_numbers)),
     ),
     answer=answer,
     subset="64 of 128 units a layer, 3 of 10 epochs, 3 of 5 seeds; all initializations",

@@ -1,12 +1,10 @@
 """The table of starts, and the figures of accuracies and sizes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
 
-from app.charts.registry import chart
 from app.charts.rows import Axis
 from app.domain.formatting import number, plural
 from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs, median
@@ -82,18 +80,8 @@ def _lines(data: SweepData, place: Any) -> list[LevelLine]:
     return sorted(lines, key=lambda line: line.name)
 
 
-def deep_chart(sweep: str, name: str, **options: str) -> Any:
-    """Draws one of the charts that every sweep has, of the deepest networks alone."""
-
-    def draw(measurements: Measurements) -> go.Figure:
-        data = measurements[sweep]
-        starts = {trial.number: start_of(data, trial) for trial in data.trials}
-        deepest = max((start.depth for start in starts.values() if start), default=0)
-        trials = [trial for trial in data.trials if (start := starts[trial.number]) and start.depth == deepest]
-        numbers = {trial.number for trial in trials}
-        entry = chart(name)
-        measured: Any = data.diagnostics if entry.needs == "diagnostics" else data.epochs
-        rows = [row for row in measured if row.trial in numbers]
-        return entry.figure(replace(data.sweep, best=None), trials, rows, options)
-
-    return draw
+def deep_numbers(data: SweepData) -> set[int]:
+    """The trials of the deepest networks."""
+    starts = {trial.number: start for trial in data.trials if (start := start_of(data, trial)) is not None}
+    deepest = max((start.depth for start in starts.values()), default=0)
+    return {number for number, start in starts.items() if start.depth == deepest}

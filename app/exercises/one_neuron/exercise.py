@@ -7,7 +7,7 @@ from app.exercises.answers.comparison import compare
 from app.exercises.answers.diagnosed import diagnosed_runs
 from app.exercises.answers.finding import Answer
 from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
-from app.exercises.one_neuron.figures import accuracy_figure, dead_figure, number_figure, outcomes_figure, table_rows
+from app.exercises.one_neuron.figures import accuracy_figure, number_figure, outcomes_figure, relu_numbers, table_rows
 from app.exercises.one_neuron.findings import (
     answers_findings,
     behind_findings,
@@ -111,7 +111,9 @@ ONE_NEURON = Exercise(
         ExerciseChart("accuracy", "Accuracy by width of the bottleneck", accuracy_figure),
         ExerciseChart("outcomes", "What becomes of runs with one neuron", outcomes_figure),
         ExerciseChart("number", "What the one number tells apart", number_figure),
-        ExerciseChart("dead", "Dead neurons by layer, with ReLU", dead_figure),
+        ExerciseChart(
+            "dead", "Dead neurons by layer, with ReLU", chart_of(WIDTHS, "diagnostics", relu_numbers, measure="dead")
+        ),
         ExerciseChart("gradients", "Gradients with one neuron", chart_of(ONE, "diagnostics", measure="gradients")),
     ),
     answer=answer,

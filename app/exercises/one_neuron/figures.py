@@ -23,7 +23,6 @@ from app.exercises.one_neuron.networks import (
     ONE,
     OUTCOMES,
     PLACES,
-    WIDTHS,
     Network,
     Networks,
     by_activation,
@@ -101,13 +100,9 @@ def number_figure(measurements: Measurements) -> go.Figure:
     return chart("diagnostics").figure(replace(data.sweep, best=None), trials, rows, {"measure": "bottleneck"})
 
 
-def dead_figure(measurements: Measurements) -> go.Figure:
-    """The share of dead neurons by layer and epoch, of the networks with ReLU: others hardly have any."""
-    data = measurements[WIDTHS]
-    trials = [trial for trial in data.trials if trial.params.get("activation", BOOK) == BOOK]
-    numbers = {trial.number for trial in trials}
-    rows = [row for row in data.diagnostics if row.trial in numbers]
-    return chart("diagnostics").figure(replace(data.sweep, best=None), trials, rows, {"measure": "dead"})
+def relu_numbers(data: SweepData) -> set[int]:
+    """The trials with ReLU: of others hardly any neuron dies."""
+    return {trial.number for trial in data.trials if trial.params.get("activation", BOOK) == BOOK}
 
 
 def _groups(measurements: Measurements) -> dict[str, list[DiagnosedRun]]:

@@ -31,11 +31,13 @@ def report_of_all(session: Session) -> str:
 
 
 def provenance(session: Session, run: ExerciseRun) -> list[Fact]:
-    """How the answer was measured: preset, date, data, machine, versions and sweep."""
+    """How the answer was measured: preset, then what all sweeps share, such as machine and versions, then each."""
     definition = exercise(run.exercise)
     subset = f", {definition.subset}" if run.preset == "quick" else ""
     preset = Fact("Preset", f"{run.preset}{subset} (run {run.id} of exercise {run.exercise})")
-    return [preset, *(fact for sweep in runs.sweeps_of(session, run) for fact in sweep_provenance(session, sweep))]
+    facts_by_sweep = [sweep_provenance(session, sweep) for sweep in runs.sweeps_of(session, run)]
+    shared_facts = [fact for fact in facts_by_sweep[0] if all(fact in facts for facts in facts_by_sweep)]
+    return [preset, *shared_facts, *(fact for facts in facts_by_sweep for fact in facts if fact not in shared_facts)]
 
 
 def passages(answer: Answer) -> list[Passage]:

@@ -51,6 +51,16 @@ def test_the_report_of_all_has_every_exercise(engine: Engine) -> None:
     assert report.count("has not been run yet") == len(EXERCISES) - 1
 
 
+def test_what_all_sweeps_share_is_said_once(engine: Engine) -> None:
+    """The versions of a run of several sweeps, in which each one has a name."""
+    with transaction(engine) as session:
+        run = runs.start(session, 9, "quick")
+        facts = reports.provenance(session, run)
+    names = [fact.name for fact in facts]
+    assert (names[0], names.count("Versions"), names.count("Sweep")) == ("Preset", 1, 2)
+    assert next(fact.text for fact in facts if fact.name == "Versions").count("perceptune") == 1
+
+
 def test_what_a_reader_tries_is_one_more_network_each(engine: Engine) -> None:
     """A value that was tried is not trained again, and the run's answer and state are as before."""
     with transaction(engine) as session:
