@@ -27,10 +27,11 @@ def depth_figure(measurements: Measurements, *, close: bool = False) -> go.Figur
     deepest = max((network.depth for network in networks), default=0)
     return levels_figure(
         data.sweep,
-        "Validation accuracy by number of hidden layers",
+        "Accuracy by number of hidden layers",
         Axis("hidden layers", choices=tuple(range(deepest + 1))),
         lines,
-        "0 layers: softmax regression; normal: standard deviation 0.01",
+        "0 layers: softmax regression",
+        "normal: standard deviation 0.01",
         close=close,
     )
 

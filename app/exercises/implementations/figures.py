@@ -50,7 +50,7 @@ def ratio_figure(measurements: Measurements) -> go.Figure:
             if (value := ratio_between(timings, network, implementation, "scratch")) is not None
         ]
         lines.append(RatioLine(SHORT_NAMES[implementation], points))
-    title = "Time of an epoch, as a multiple of the time from scratch"
+    title = "Multiples of the time from scratch"
     return ratios_figure(data.sweep, title, Axis("weights and biases", log=True), lines, "bars: 95 % confidence")
 
 

@@ -66,7 +66,7 @@ def scales_figure(measurements: Measurements) -> go.Figure:
     data = measurements[SCALES]
     lines = _lines(data, lambda name: float(name.removeprefix("normal ")))
     axis = Axis("init_std", log=True, choices=STDS)
-    return levels_figure(data.sweep, "Validation accuracy by the scale of normal weights", axis, lines)
+    return levels_figure(data.sweep, "Accuracy by scale of normal weights", axis, lines)
 
 
 def _lines(data: SweepData, place: Any) -> list[LevelLine]:
