@@ -51,10 +51,10 @@ def up(
 
     Further settings: PERCEPTUNE_API_KEY, PERCEPTUNE_OPEN, PERCEPTUNE_ALLOWED_HOSTS, PERCEPTUNE_LEASE_SECONDS,
     PERCEPTUNE_CHECKPOINT_SECONDS,
-    PERCEPTUNE_TF32, PERCEPTUNE_WEBHOOK_PRIVATE.
+    PERCEPTUNE_TF32, PERCEPTUNE_WEBHOOK_PRIVATE, PERCEPTUNE_LOG_FORMAT, PERCEPTUNE_OTEL.
     """
     settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
-    logs.configure("server")
+    logs.configure("server", log_format=settings.log_format)
     stop = stop_on_signals()
     with Service(settings) as service:
         typer.echo(f"Perceptune serves on {service.url} until Ctrl-C; the API is documented at {service.url}/api/docs")
@@ -108,7 +108,7 @@ def exercise(
 def worker(home: Home = None, database_url: Database = None, device: Device = None) -> None:
     """Runs one worker for the same database, on this or another machine, until Ctrl-C.
 
-    Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_CHECKPOINT_SECONDS, PERCEPTUNE_TF32.
+    Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_CHECKPOINT_SECONDS, PERCEPTUNE_TF32, PERCEPTUNE_LOG_FORMAT.
     """
     _replace_process("worker", _settings(home=home, database_url=database_url, device=device))
 

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app import logs
 from app.errors import StartError
 
 
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
         le=86_400,
         description="So much training, at most, is lost with a worker; more where it is dear to keep.",
     )
+
+    log_format: logs.Format = Field("text", description="Lines of the log as text or as json.")
+    otel: bool = Field(False, description="Send traces by OpenTelemetry; needs the extra otel.")
 
     webhook_private: bool = Field(False, description="Webhooks may go to this machine and to local networks.")
 

@@ -1,26 +1,72 @@
-"""Logging: one line an event, to standard error or to a file."""
+"""Logging: one line an event, as text or as JSON, to standard error or to a file."""
 
+import json
 import logging
 import sys
 import time
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
+
+Format = Literal["text", "json"]
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that is being answered; every line that is logged meanwhile has it."""
 
 
-class _OneLine(logging.Formatter):
+class _Text(logging.Formatter):
     """Times in UTC; a traceback follows its event, indented, so that every event starts a line of its own."""
 
     converter = time.gmtime  # type: ignore[assignment]
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with the request's id before the message."""
+        number = request_id.get()
+        record.request = "" if number is None else f"[{number}] "
+        return super().format(record)
 
     def formatException(self, ei: object) -> str:  # noqa: N802 (logging's name)
         return "\n".join("    " + line for line in super().formatException(ei).splitlines())  # type: ignore[arg-type]
 
 
-def configure(source: str, file: Path | None = None) -> None:
+class _Json(logging.Formatter):
+    """An object a line; what a call gives as `extra={"fields": {...}}` are members of their own."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self._source = source
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, in ASCII, so that nothing in it can begin another one."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "at": at.replace("+00:00", "Z"),
+            "source": self._source,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            "request_id": request_id.get(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps({name: value for name, value in line.items() if value is not None}, default=str)
+
+
+def configure(source: str, file: Path | None = None, log_format: Format = "text") -> None:
     """Sends this process's log to standard error, or to a file; `source` stands in each line."""
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(file) if file is not None else logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine(f"%(asctime)sZ {source} %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    handler.setFormatter(formatter(source, log_format))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in ("httpx", "alembic", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def formatter(source: str, log_format: Format) -> logging.Formatter:
+    """What makes the lines."""
+    if log_format == "json":
+        return _Json(source)
+    return _Text(f"%(asctime)sZ {source} %(levelname)s %(request)s%(message)s", "%Y-%m-%dT%H:%M:%S")

@@ -32,8 +32,8 @@ def _work(parent: int | None, siblings: int) -> None:
     from app.service.database import database
     from worker.loop import run
 
-    logs.configure(f"worker {os.getpid()}")
     configured = load_settings()
+    logs.configure(f"worker {os.getpid()}", log_format=configured.log_format)
     with database(configured) as settings:
         if configured.database_url is None:
             assert settings.database_url is not None

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
 UtcTime = Annotated[datetime, AfterValidator(lambda time: time.astimezone(UTC))]
 Item = TypeVar("Item")
@@ -23,4 +23,5 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+    request_id: str | None = Field(None, description="The answer's X-Request-ID: the server's log has it too.")
     errors: list[dict[str, Any]] | None = None

@@ -45,7 +45,7 @@ def run_exercises(settings: Settings, numbers: Sequence[int], preset: Preset) ->
     console = Console(highlight=False, soft_wrap=True)
     _fetch_data(settings)
     log = settings.home / "logs" / "exercises.log"
-    logs.configure("exercises", log)
+    logs.configure("exercises", log, settings.log_format)
     stop = stop_on_signals()
     with Service(settings, log) as service:
         console.print(f"Perceptune serves on {service.url} with {service.workers.count} workers; the log is {log}")

@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from app.access.keys import any_key
 from app.config import Settings
@@ -39,6 +40,9 @@ from app.web.cache import LRUCache
 from app.web.dependencies import refuse_unknown_parameters
 from app.web.downloads import Downloads
 from app.web.events import Broadcaster
+from app.web.monitoring import telemetry
+from app.web.monitoring.request_log import RequestLog
+from app.web.monitoring.traffic import Traffic
 from app.web.pages import routes as pages
 from app.web.security.gate import Gate
 from app.web.security.guard import Guard
@@ -60,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     except StartError:
         engine.dispose()
         raise
-    app = FastAPI(
+    app = _Server(
         title="Perceptune",
         summary="Hyperparameter sweeps for multilayer perceptrons",
         version=version("perceptune"),
@@ -69,11 +73,13 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lambda app: _background(app, engine, allow_private=settings.webhook_private),
         max_body_size=MAX_BODY_BYTES,
+        telemetry=telemetry.config(settings),
         # what every call may answer: for the key, the host, the body's size, the database
         responses=error_handlers.problems(401, 403, 413, 429, 503),
     )
     app.state.settings = settings
     app.state.engine = engine
+    app.state.traffic = Traffic()
     app.state.broadcaster = Broadcaster(engine)
     app.state.downloads = Downloads(settings.database_url)
     app.state.uploads = Uploads()
@@ -85,6 +91,14 @@ def create_app(settings: Settings) -> FastAPI:
     _include_api(app)
     _include_pages(app)
     return app
+
+
+class _Server(FastAPI):
+    """The application within the layer that sees every answer, also the framework's own refusals."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All layers; called once, with the first request."""
+        return RequestLog(super().build_middleware_stack(), self.state.traffic)
 
 
 def _has_keys(engine: Engine) -> bool:

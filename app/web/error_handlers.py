@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import body_limit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import schemas
+from app import logs, schemas
 from app.domain.body import plain_sentence
 from app.domain.nearest import did_you_mean
 from app.errors import BusyError, FieldError, InvalidError, PerceptuneError, UnavailableError
@@ -57,6 +57,8 @@ def render(request: Request, error: PerceptuneError, headers: dict[str, str] | N
         "status": error.status,
         "detail": error.detail,
     }
+    if (request_id := logs.request_id.get()) is not None:
+        problem["request_id"] = request_id
     if error.errors:
         problem["errors"] = [
             {"loc": list(field.loc), "msg": shortened(field.msg)} for field in error.errors[:MAX_ERRORS]

@@ -5,7 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.web.dependencies import DatabaseSession
 from app.web.error_handlers import problems
-from app.web.metrics import exposition
+from app.web.monitoring.metrics import exposition
 
 router = APIRouter(prefix="/api/v1", tags=["system"])
 root_router = APIRouter(include_in_schema=False)  # the same at the root, where Prometheus looks for them
