@@ -1,7 +1,7 @@
 """Pages of a list, problems, and times in UTC, which all responses share."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -16,6 +16,13 @@ class Page(BaseModel, Generic[Item]):
     next: str | None = None
 
 
+class FieldProblem(BaseModel):
+    """What is wrong with one field of a body or query."""
+
+    loc: list[str | int] = Field(description="Its path; empty for the body as a whole.")
+    msg: str = Field(description="What would be right.")
+
+
 class Problem(BaseModel):
     """An error, as application/problem+json (RFC 9457)."""
 
@@ -24,4 +31,4 @@ class Problem(BaseModel):
     status: int
     detail: str
     request_id: str | None = Field(None, description="The answer's X-Request-ID: the server's log has it too.")
-    errors: list[dict[str, Any]] | None = None
+    errors: list[FieldProblem] | None = None

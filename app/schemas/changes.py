@@ -1,11 +1,10 @@
 """The body that changes a sweep, and the preview of one that is not made yet."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.body import Body
 from app.domain.sweep_limits import MAX_TRIALS
+from app.schemas.space import SpaceBody
 from app.schemas.stop import StopRules
 from app.schemas.sweeps import KeepModels, Name, Notes, Priority, Tags
 from app.schemas.warm_starts import WarmStarted
@@ -28,7 +27,7 @@ class SweepPatch(Body):
         description="All trials, those so far included. More of them let an ended sweep go on; fewer drop trials that "
         "have not started. A grid has its own number.",
     )
-    space: dict[str, Any] = Field(
+    space: SpaceBody = Field(
         default_factory=dict,
         description="The whole search space, as it shall be: all that it has now, and more. A grid gets the new cells.",
     )

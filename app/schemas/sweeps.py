@@ -25,6 +25,7 @@ from app.domain.tasks import TASKS, TaskName
 from app.schemas.base import UtcTime
 from app.schemas.samplers import RandomSampler, Sampler
 from app.schemas.seeds import Seeds, SurvivorSeeds
+from app.schemas.space import SpaceBody
 from app.schemas.stop import StopRules
 from app.schemas.warm_starts import WarmStart, WarmStarted
 from app.schemas.webhooks import Webhook, WebhookOut
@@ -90,7 +91,7 @@ class SweepCreate(Body):
         "products, or of memory. What times has hyperparameters and metrics of its own, and its runs are repeats.",
     )
     dataset: DatasetName = Field("fashion_mnist", description="One of `GET /api/v1/datasets`.")
-    space: dict[str, Any] = Field(
+    space: SpaceBody = Field(
         description="A constant, a list of choices, or {low, high, step?, log?} for each hyperparameter that "
         "shall differ from the book's value. A range holds reals, also between whole bounds, but where the "
         "hyperparameter is whole or low, high and step are."
@@ -254,7 +255,7 @@ class SweepOut(BaseModel):
     task: str
     dataset: str
     split: str
-    space: dict[str, Any]
+    space: SpaceBody
     constraints: list[str]
     sampler: str | dict[str, Any]
     pruner: str | dict[str, Any] | None

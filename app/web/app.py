@@ -43,6 +43,7 @@ from app.web.events import Broadcaster
 from app.web.monitoring import telemetry
 from app.web.monitoring.request_log import RequestLog
 from app.web.monitoring.traffic import Traffic
+from app.web.openapi import DocumentedAPI, operation_id
 from app.web.pages import routes as pages
 from app.web.security.gate import Gate
 from app.web.security.guard import Guard
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lambda app: _background(app, engine, allow_private=settings.webhook_private),
         max_body_size=MAX_BODY_BYTES,
         telemetry=telemetry.config(settings),
+        generate_unique_id_function=operation_id,
         # what every call may answer: for the key, the host, the body's size, the database
         responses=error_handlers.problems(401, 403, 413, 429, 503),
     )
@@ -93,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-class _Server(FastAPI):
+class _Server(DocumentedAPI):
     """The application within the layer that sees every answer, also the framework's own refusals."""
 
     def build_middleware_stack(self) -> ASGIApp:

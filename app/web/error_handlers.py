@@ -45,7 +45,7 @@ def install(app: FastAPI) -> None:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
     """How the OpenAPI document shows the errors of a route: these statuses, and 422, which every route may answer."""
-    content = {"application/problem+json": {"schema": schemas.Problem.model_json_schema()}}
+    content = {"application/problem+json": {"schema": {"$ref": f"#/components/schemas/{schemas.Problem.__name__}"}}}
     return {status: {"description": "Problem", "content": content} for status in sorted({422, *statuses})}
 
 

@@ -32,7 +32,7 @@ def list_exercises() -> schemas.Page[schemas.ExerciseOut]:
 
 
 @router.get("/report.html", response_class=HTMLResponse)
-def get_report_of_all(session: DatabaseSession) -> HTMLResponse:
+def get_report_of_all_exercises(session: DatabaseSession) -> HTMLResponse:
     """All exercises on one page that stands alone and prints well: of each the fullest run that is completed."""
     return HTMLResponse(reports.report_of_all(session))
 
@@ -47,7 +47,7 @@ def get_exercise(number: ExerciseNumber, session: DatabaseSession) -> schemas.Ex
 
 
 @router.post("/{number}/runs", status_code=201, responses=problems(404))
-def start_run(
+def start_exercise_run(
     number: ExerciseNumber, body: schemas.ExerciseRunCreate, session: DatabaseSession, response: Response
 ) -> schemas.ExerciseRunOut:
     """Posts the sweeps that answer the exercise."""
@@ -57,20 +57,20 @@ def start_run(
 
 
 @router.get("/{number}/runs", responses=problems(404))
-def list_runs(number: ExerciseNumber, session: DatabaseSession) -> schemas.Page[schemas.ExerciseRunItem]:
+def list_exercise_runs(number: ExerciseNumber, session: DatabaseSession) -> schemas.Page[schemas.ExerciseRunItem]:
     """All runs of the exercise whose sweeps are still there, the newest first."""
     items = [schemas.ExerciseRunItem.model_validate(run) for run in runs.summaries(session, number)]
     return schemas.Page(items=items)
 
 
 @router.get("/{number}/runs/{run_id}", responses=problems(404))
-def get_run(number: ExerciseNumber, run_id: RunId, session: DatabaseSession) -> schemas.ExerciseRunOut:
+def get_exercise_run(number: ExerciseNumber, run_id: RunId, session: DatabaseSession) -> schemas.ExerciseRunOut:
     """State and progress, and the answer in words and figures drawn from the data so far."""
     return _run_out(session, runs.get(session, number, run_id))
 
 
 @router.post("/{number}/runs/{run_id}/tries", status_code=201, responses=problems(404, 409))
-def try_value(
+def try_exercise_value(
     number: ExerciseNumber, run_id: RunId, body: schemas.ExerciseTry, session: DatabaseSession
 ) -> schemas.SweepOut:
     """Trains or times one more network, or product, with another value of the hyperparameter of the exercise's slider.
@@ -106,7 +106,7 @@ def _chart(request: Request, session: Session, run: ExerciseRun, name: str, form
 
 
 @router.get("/{number}/report.html", responses=problems(404), response_class=HTMLResponse)
-def get_report(number: ExerciseNumber, session: DatabaseSession, run: RunQuery = None) -> HTMLResponse:
+def get_exercise_report(number: ExerciseNumber, session: DatabaseSession, run: RunQuery = None) -> HTMLResponse:
     """Question, answer, table and charts as a page that stands alone, offline: of this run, or of the fullest one."""
     return HTMLResponse(reports.report(session, _shown_run(session, number, run)))
 
