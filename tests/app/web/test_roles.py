@@ -129,7 +129,9 @@ def filled(path: str) -> str:
     """The path of a thing that is not there, so that a call that is let in does nothing."""
     path = path.replace(":path", "")
     numbers = re.sub(r"\{(number)\}", "9", path)
-    return re.sub(r"\{(sweep_id|run_id|key_id|worker_id|share)\}", "999999", numbers).format(call="pause", name="effect")
+    return re.sub(r"\{(sweep_id|run_id|key_id|worker_id|share)\}", "999999", numbers).format(
+        call="pause", name="effect"
+    )
 
 
 def test_every_route_is_in_the_table(settings: Settings) -> None:
