@@ -427,3 +427,18 @@ class LogEntry(Base):
     event: Mapped[str] = mapped_column(doc="A word of app.domain.people.log_events.")
     trials: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"), doc="Their numbers.")
     text: Mapped[str] = mapped_column(doc="What happened, in words.")
+
+
+class Share(Base):
+    """A link that shows one sweep, or one run of an exercise, to whoever has it; the row goes when it is ended."""
+
+    __tablename__ = "shares"
+    __table_args__ = (CheckConstraint("(sweep_id IS NULL) <> (exercise_run_id IS NULL)", name="shows_one_thing"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    sweep_id: Mapped[int | None] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), index=True)
+    exercise_run_id: Mapped[int | None] = mapped_column(ForeignKey("exercise_runs.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    created_by: Mapped[str | None]
+    expires_at: Mapped[datetime]

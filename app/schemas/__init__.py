@@ -3,7 +3,7 @@
 Accuracies are fractions in [0, 1], durations seconds, times ISO 8601 in UTC.
 """
 
-from app.schemas.access import KeyCreate, KeyOut, LogEntryOut, NewKey
+from app.schemas.access import KeyCreate, KeyOut, LogEntryOut, NewKey, NewShare, ShareCreate, ShareOut
 from app.schemas.base import Page, Problem
 from app.schemas.changes import SweepPatch, SweepPreview
 from app.schemas.exercises import (
@@ -64,6 +64,7 @@ __all__ = [
     "Metrics",
     "ModelOut",
     "NewKey",
+    "NewShare",
     "NotContinued",
     "Objective",
     "OneObjective",
@@ -74,6 +75,8 @@ __all__ = [
     "RunOut",
     "Sampler",
     "ScoreOut",
+    "ShareCreate",
+    "ShareOut",
     "StopRules",
     "SurvivorSeeds",
     "SweepCreate",

@@ -60,3 +60,31 @@ class LogEntryOut(BaseModel):
     event: LogEvent
     trials: list[int] = Field(description="Numbers of the trials that it is about.")
     text: str = Field(description="What happened.")
+
+
+class ShareCreate(Body):
+    """A new link: for how long."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"days": 30}]})
+
+    days: int = Field(30, ge=1, le=366, description="Until it expires.")
+
+
+class ShareOut(BaseModel):
+    """A link that shows one sweep, or one run of an exercise, without its token."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    sweep_id: int | None
+    exercise_run_id: int | None
+    created_at: UtcTime
+    created_by: str | None = Field(description="Name of the key with which it was made.")
+    expires_at: UtcTime
+
+
+class NewShare(ShareOut):
+    """A link that was just made."""
+
+    token: str = Field(description="Shown this once.")
+    url: str = Field(description="Where it shows it, for everybody who has this address.")

@@ -35,7 +35,7 @@ from app.web.api import (
     trials,
     workers,
 )
-from app.web.api.access import keys, sweep_log
+from app.web.api.access import keys, shares, sweep_log
 from app.web.cache import LRUCache
 from app.web.dependencies import refuse_unknown_parameters
 from app.web.downloads import Downloads
@@ -127,7 +127,7 @@ def _include_api(app: FastAPI) -> None:
     """The JSON API, in the order in which its document lists the calls."""
     checks = [Depends(refuse_unknown_parameters)]
     # models and trials before sweeps, whose `/sweeps/{id}/{call}` would take their paths
-    for module in (exports, imports, deliveries, sweep_log, models, trials):
+    for module in (exports, imports, deliveries, sweep_log, shares, models, trials):
         app.include_router(module.router, dependencies=checks)
     app.include_router(charts.router)  # each chart has options of its own, and refuses unknown ones itself
     for module in (exercises, events, workers, datasets, keys, health, metrics, sweeps):

@@ -17,6 +17,7 @@ from starlette.middleware import body_limit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, schemas
+from app.access.shares import PLACE
 from app.domain.body import plain_sentence
 from app.domain.nearest import did_you_mean
 from app.errors import BusyError, FieldError, InvalidError, PerceptuneError, UnavailableError
@@ -183,6 +184,11 @@ def database_problem(request: Request, error: Exception) -> Response:
     return render(request, UnavailableError("The database can't be reached right now; try again in a moment."))
 
 
+def _loggable(path: str) -> str:
+    """The path without the token of a shared link: whoever reads the log must not see what it shows."""
+    return f"{PLACE}…" if path.startswith(PLACE) else path
+
+
 class _BugHandler:
     """Answers where nothing else did, and logs the error once: the framework's own handler hands it on to the server.
 
@@ -206,7 +212,7 @@ class _BugHandler:
             # the framework's own way to say that it has refused a body that is too large
             if scope["type"] != "http" or type(error).__module__ == body_limit.__name__:
                 raise
-            logger.error("unexpected error at %s %s", scope["method"], scope["path"], exc_info=error)
+            logger.error("unexpected error at %s %s", scope["method"], _loggable(scope["path"]), exc_info=error)
             if not has_begun:
                 problem = PerceptuneError("This is a bug of the server; its log says more.")
                 await render(Request(scope), problem)(scope, receive, send)

@@ -5,7 +5,7 @@ import time
 
 from sqlalchemy import Engine
 
-from app.access import sessions
+from app.access import sessions, shares
 from app.db.engine import transaction
 from app.lifecycle import checkpoint_retention, stop_rules
 from app.queue.leases import expire
@@ -29,6 +29,7 @@ class Upkeep:
             if time.monotonic() - self._forgot_at >= DAY_SECONDS:
                 forget_workers(session)
                 sessions.drop_expired(session)
+                shares.drop_expired(session)
                 self._forgot_at = time.monotonic()
             expire(session)
         with transaction(self._engine) as session:

@@ -1,6 +1,6 @@
 """Streams of server-sent events that tell which sweeps changed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1", tags=["events"])
 @router.get("/events", response_class=EventSourceResponse)
 async def all_events(request: Request) -> AsyncIterator[ServerSentEvent]:
     """`event: sweep` with `{id, revision, state, progress}` whenever any sweep changed."""
-    async for event in _stream(request.app.state.broadcaster):
+    async for event in stream(request.app.state.broadcaster):
         yield event
 
 
@@ -31,13 +31,13 @@ async def sweep_events(
     sweep_id: Annotated[int, Depends(_existing_id)], request: Request
 ) -> AsyncIterator[ServerSentEvent]:
     """The same for one sweep."""
-    async for event in _stream(request.app.state.broadcaster, sweep_id):
+    async for event in stream(request.app.state.broadcaster, {sweep_id}):
         yield event
 
 
-async def _stream(broadcaster: Broadcaster, sweep_id: int | None = None) -> AsyncIterator[ServerSentEvent]:
-    """The events of one sweep, or of all, after a comment that tells the client that it is connected."""
+async def stream(broadcaster: Broadcaster, sweep_ids: Collection[int] | None = None) -> AsyncIterator[ServerSentEvent]:
+    """The events of these sweeps, or of all, after a comment that tells the client that it is connected."""
     yield ServerSentEvent(comment="connected", retry=2000)
     async for event in broadcaster.subscribe():
-        if sweep_id in {None, event.id}:
+        if sweep_ids is None or event.id in sweep_ids:
             yield ServerSentEvent(event="sweep", data=event.model_dump(mode="json"))

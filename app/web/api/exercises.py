@@ -91,10 +91,11 @@ def get_exercise_chart(
     run: RunQuery = None,
 ) -> Response:
     """A chart of this run, or of the fullest one that is completed."""
-    return _chart(request, session, _shown_run(session, number, run), name, format)
+    return run_chart(request, session, _shown_run(session, number, run), name, format)
 
 
-def _chart(request: Request, session: Session, run: ExerciseRun, name: str, format: Format) -> Response:
+def run_chart(request: Request, session: Session, run: ExerciseRun, name: str, format: Format) -> Response:
+    """A chart of this run, or 304 where the client has it."""
     etag = etag_of(results.revision(session, run))
     if is_unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag})

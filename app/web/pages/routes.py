@@ -5,6 +5,8 @@ from app.web.pages.docs import page as docs
 from app.web.pages.keys import page as keys
 from app.web.pages.new_sweep import page as new_sweep
 from app.web.pages.setup import page as setup
+from app.web.pages.shares import page as shares
+from app.web.pages.shares import shared
 from app.web.pages.sweep import detail, improving
 from app.web.pages.sweep_list import bulk
 from app.web.pages.sweep_list import page as sweep_list
@@ -21,6 +23,8 @@ _PAGES = (
     setup,
     detail,
     sweep_log,
+    shares,
+    shared,
     improving,
     actions,
     exercises,

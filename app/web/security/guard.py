@@ -11,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.callers import Caller
+from app.access.shares import PLACE
 from app.errors import ForbiddenError, TooManyAttemptsError, UnauthorizedError
 from app.web.error_handlers import database_problem, render, wants_page
 from app.web.security.gate import Gate, check_role
@@ -21,6 +22,10 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+
+
+# of pages whose address is all that it takes to see them
+_SHARED_HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
 class Guard:
@@ -37,17 +42,21 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(MutableHeaders(scope=message), getattr(request.state, "caller", None))
+                _add_headers(request, MutableHeaders(scope=message))
             await send(message)
 
         refusal = await _refusal(request)
         await (refusal or self._app)(scope, receive, send_with_headers)
 
 
-def _add_headers(headers: MutableHeaders, caller: Caller | None) -> None:
+def _add_headers(request: Request, headers: MutableHeaders) -> None:
     headers.update(_HEADERS)
+    caller: Caller | None = getattr(request.state, "caller", None)
+    is_shared = request.scope["path"].startswith(PLACE)
+    if is_shared:
+        headers.update(_SHARED_HEADERS)
     is_page = headers.get("content-type", "").startswith("text/html")
-    if is_page and caller is not None and caller.name is not None:
+    if is_page and (is_shared or (caller is not None and caller.name is not None)):
         headers["Cache-Control"] = "no-store"  # nobody finds it with the back button once the key is gone
 
 

@@ -1,10 +1,11 @@
 """Which role each call needs: the one place that says it, for the API and the pages alike."""
 
+from app.access.shares import PLACE
 from app.domain.people.roles import Role
 
 # They need no key: the probes, and the page that asks for it.
 _PUBLIC = {"/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz", "/login"}
-_PUBLIC_BELOW = ("/static/",)
+_PUBLIC_BELOW = ("/static/", PLACE)  # what a link shows, the link itself is the key to
 
 _FOR_ADMINS = ("/api/v1/keys", "/keys")
 

@@ -21,6 +21,11 @@ NEEDS = {
     GET /healthz
     GET /login
     POST /login
+    GET /s/{token}
+    GET /s/{token}/charts/{name}
+    GET /s/{token}/events
+    GET /s/{token}/report.html
+    GET /s/{token}/trials
     GET /readyz
     GET /static/plotly.min.js
 """,
@@ -65,6 +70,10 @@ NEEDS = {
     GET /docs/{name:path}
     GET /hyperparameters
     GET /sweeps/bulk/ask
+    GET /api/v1/sweeps/{sweep_id}/shares
+    GET /api/v1/exercises/{number}/runs/{run_id}/shares
+    GET /sweeps/{sweep_id}/shares
+    GET /exercises/{number}/runs/{run_id}/shares
     GET /sweeps/new
     POST /sweeps/new/fields
     POST /sweeps/new/preview
@@ -96,6 +105,13 @@ NEEDS = {
     POST /exercises/{number}/runs
     POST /exercises/{number}/runs/{run_id}/tries
     POST /sweeps/bulk
+    POST /api/v1/sweeps/{sweep_id}/share
+    POST /api/v1/exercises/{number}/runs/{run_id}/share
+    DELETE /api/v1/shares/{share}
+    POST /sweeps/{sweep_id}/shares
+    POST /sweeps/{sweep_id}/shares/{share}/end
+    POST /exercises/{number}/runs/{run_id}/shares
+    POST /exercises/{number}/runs/{run_id}/shares/{share}/end
     POST /sweeps/import
     POST /sweeps/new
     POST /sweeps/{sweep_id}/continue
@@ -130,7 +146,7 @@ def filled(path: str) -> str:
     path = path.replace(":path", "")
     numbers = re.sub(r"\{(number)\}", "9", path)
     return re.sub(r"\{(sweep_id|run_id|key_id|worker_id|share)\}", "999999", numbers).format(
-        call="pause", name="effect"
+        call="pause", name="effect", token="share_x"
     )
 
 

@@ -1,0 +1,170 @@
+"""Shared links: one sweep or one run of an exercise is shown, and nothing else is."""
+
+import logging
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from app.access import keys
+from app.config import Settings
+from app.db.engine import transaction
+from app.domain.people.roles import Role
+from app.service.up import Service
+from app.web.security.gate import COOKIE
+from app.web.security.roles import needed_role
+from tests.app.web.test_roles import TABLE, filled
+from tests.support.queue_examples import change, claim, complete, create_grid, new_worker
+
+HTML = {"Accept": "text/html"}
+NOTHING = "This link shows nothing: it has expired, was ended, or is not whole."
+
+
+@pytest.fixture
+def sweeps(engine: Engine) -> tuple[int, int]:
+    """Two completed sweeps: one to share, one that is nobody's business."""
+    worker = new_worker(engine)
+    numbers = []
+    for name in ("shared", "a secret"):
+        numbers.append(create_grid(engine, 4, 8, name=name))
+        complete(engine, numbers[-1], worker, claim(engine, worker))
+    return numbers[0], numbers[1]
+
+
+@pytest.fixture
+def ada(client: TestClient, engine: Engine) -> TestClient:
+    """Ada, with a key that may write."""
+    with transaction(engine) as session:
+        client.headers["Authorization"] = f"Bearer {keys.create(session, 'Ada', Role.write)[1]}"
+    return client
+
+
+@pytest.fixture
+def guest(ada: TestClient) -> TestClient:
+    """Somebody without a key."""
+    return TestClient(ada.app, base_url="http://localhost", follow_redirects=False)
+
+
+def share(ada: TestClient, path: str, **body: Any) -> dict[str, Any]:
+    made: dict[str, Any] = ada.post(f"/api/v1{path}/share", json=body).raise_for_status().json()
+    return made
+
+
+def test_a_link_shows_its_sweep(ada: TestClient, guest: TestClient, sweeps: tuple[int, int]) -> None:
+    """Page, charts and trials, kept by nobody and told to no other site; no cookie is left."""
+    made = share(ada, f"/sweeps/{sweeps[0]}", days=7)
+    assert made["url"] == f"http://localhost/s/{made['token']}"
+    page = guest.get(f"/s/{made['token']}", headers=HTML)
+    assert (page.status_code, "shared" in page.text, "a secret" in page.text) == (200, True, False)
+    assert [page.headers[name] for name in ("referrer-policy", "cache-control", "x-robots-tag")] == [
+        "no-referrer",
+        "no-store",
+        "noindex",
+    ]
+    assert "set-cookie" not in page.headers
+    for chart in ("effect?x=hidden_units", "history", "curves"):
+        assert f"/s/{made['token']}/charts/{chart.partition('?')[0]}" in page.text or chart == "curves"
+        assert guest.get(f"/s/{made['token']}/charts/{chart}").json()["data"] is not None
+    assert len(guest.get(f"/s/{made['token']}/trials").json()["items"]) == 2
+    assert guest.get(f"/s/{made['token']}/report.html").status_code == 404
+
+
+def test_a_link_opens_nothing_else(ada: TestClient, guest: TestClient, sweeps: tuple[int, int]) -> None:
+    """Every route is asked for with the token, as a key and as a cookie: those of the link alone answer."""
+    token = share(ada, f"/sweeps/{sweeps[0]}")["token"]
+    guest.cookies.set(COOKIE, token)
+    for call in TABLE:
+        method, path = filled(call).replace("999999", str(sweeps[0])).split(" ")
+        if needed_role(method, path) is not None:
+            answer = guest.request(method, path, headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code in {401, 429}, call
+    for method in ("POST", "PATCH", "DELETE", "PUT"):
+        assert guest.request(method, f"/s/{token}").status_code == 405
+    for path in ("/export.json", "/log", "/shares", "/sweeps/2", "/../../sweeps/2", "/trials/0/model", "/deliveries"):
+        assert guest.get(f"/s/{token}{path}").status_code in {401, 404}, path
+
+
+def test_a_link_ends(ada: TestClient, guest: TestClient, sweeps: tuple[int, int], engine: Engine) -> None:
+    """By its number, by its token, by time, and with its sweep; the list has what is valid, without tokens."""
+    path = f"/sweeps/{sweeps[0]}"
+    first, second, third, fourth = (share(ada, path) for _ in range(4))
+    assert ada.delete(f"/api/v1/shares/{first['id']}").status_code == 204
+    assert ada.delete(f"/api/v1/shares/{second['token']}").status_code == 204
+    assert ada.delete(f"/api/v1/shares/{second['token']}").status_code == 404
+    with transaction(engine) as session:
+        session.execute(text("UPDATE shares SET expires_at = now() WHERE id = :id"), {"id": third["id"]})
+    for ended in (first, second, third):
+        answer = guest.get(f"/s/{ended['token']}")
+        assert (answer.status_code, answer.json()["detail"]) == (404, NOTHING)
+    (item,) = ada.get(f"/api/v1{path}/shares").json()["items"]
+    assert (item["id"], item["created_by"], "token" in item) == (fourth["id"], "Ada", False)
+    log_texts = [entry["text"] for entry in ada.get(f"/api/v1{path}/log").json()["items"]]
+    assert log_texts.count("Made a link that shows it for 30 days") == 4
+    assert log_texts.count("Ended a link that showed it") == 2
+    assert ada.delete(f"/api/v1{path}").status_code == 204
+    assert guest.get(f"/s/{fourth['token']}").status_code == 404
+
+
+def test_a_link_shows_a_run_of_an_exercise(ada: TestClient, guest: TestClient) -> None:
+    """Question, charts and report; trials of single sweeps are no part of it, nor is another exercise's run."""
+    run = ada.post("/api/v1/exercises/1/runs", json={"preset": "quick"}).raise_for_status().json()["id"]
+    token = share(ada, f"/exercises/1/runs/{run}")["token"]
+    page = guest.get(f"/s/{token}", headers=HTML)
+    assert (page.status_code, "The answer so far" in page.text) == (200, True)
+    chart = ada.get("/api/v1/exercises/1").json()["charts"][0]["name"]
+    assert guest.get(f"/s/{token}/charts/{chart}").status_code == 200
+    assert guest.get(f"/s/{token}/report.html").headers["content-type"].startswith("text/html")
+    assert guest.get(f"/s/{token}/trials").status_code == 404
+    assert ada.post(f"/api/v1/exercises/2/runs/{run}/share", json={}).status_code == 404
+    (item,) = ada.get(f"/api/v1/exercises/1/runs/{run}/shares").json()["items"]
+    assert item["exercise_run_id"] == run
+
+
+def test_its_events_are_its_sweep_s_alone(settings: Settings, engine: Engine) -> None:
+    """Others change too and are not told of; when the link is ended, so is the stream."""
+    shared, other = create_grid(engine, 4), create_grid(engine, 8)
+    with Service(settings) as service, httpx2.Client(base_url=service.url, timeout=30) as api:
+        made = api.post(f"/api/v1/sweeps/{shared}/share", json={}).json()
+        seen = []
+        with api.stream("GET", f"/s/{made['token']}/events") as stream:
+            for line in stream.iter_lines():
+                if line.startswith(":"):
+                    change(engine, other, "pause")
+                    change(engine, shared, "pause")
+                if line.startswith("data:"):
+                    seen.append(line)
+                    if len(seen) == 1:
+                        api.delete(f"/api/v1/shares/{made['id']}").raise_for_status()
+                        change(engine, shared, "resume")
+    assert seen
+    assert all(f'"id":{shared},' in line.replace(" ", "") for line in seen)
+
+
+def test_no_token_is_in_the_log(
+    ada: TestClient, guest: TestClient, sweeps: tuple[int, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even where the server has a bug."""
+    caplog.set_level(logging.INFO)
+    token = share(ada, f"/sweeps/{sweeps[0]}")["token"]
+
+    def boom() -> None:
+        raise ZeroDivisionError
+
+    ada.app.add_api_route(f"/s/{token}/boom", boom)  # type: ignore[attr-defined]
+    assert guest.get(f"/s/{token}/boom").status_code == 500
+    assert "unexpected error at GET /s/…" in caplog.text
+    assert not any(token in record.getMessage() for record in caplog.records if record.name.startswith("app"))
+
+
+def test_the_dialog_makes_and_ends_links(ada: TestClient, sweeps: tuple[int, int]) -> None:
+    """Its page works without scripts too; a number of days that can't be is 422."""
+    path = f"/sweeps/{sweeps[0]}/shares"
+    made = ada.post(path, data={"days": "7"}, headers=HTML)
+    assert (made.status_code, "http://localhost/s/share_" in made.text) == (201, True)
+    assert "share_" not in ada.get(path, headers=HTML).text
+    assert ada.post(path, data={"days": "0"}, headers=HTML).status_code == 422
+    assert "End it" not in ada.post(f"{path}/1/end", headers=HTML).text
+    assert ada.post(f"/api/v1/sweeps/{sweeps[0]}/share", json={"days": 1000}).status_code == 422
+    assert ada.post("/api/v1/sweeps/77/share", json={}).status_code == 404
