@@ -49,9 +49,9 @@ def up(
 ) -> None:
     """Serves the API and the dashboard and runs the workers, until Ctrl-C.
 
-    Further settings: PERCEPTUNE_API_KEY, PERCEPTUNE_OPEN, PERCEPTUNE_ALLOWED_HOSTS, PERCEPTUNE_LEASE_SECONDS,
-    PERCEPTUNE_CHECKPOINT_SECONDS,
-    PERCEPTUNE_TF32, PERCEPTUNE_WEBHOOK_PRIVATE, PERCEPTUNE_LOG_FORMAT, PERCEPTUNE_OTEL.
+    Further settings: PERCEPTUNE_API_KEY, PERCEPTUNE_FIRST_KEY, PERCEPTUNE_PUBLIC_URL, PERCEPTUNE_OPEN,
+    PERCEPTUNE_ALLOWED_HOSTS, PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_CHECKPOINT_SECONDS, PERCEPTUNE_TF32,
+    PERCEPTUNE_WEBHOOK_PRIVATE, PERCEPTUNE_LOG_FORMAT, PERCEPTUNE_OTEL.
     """
     settings = _settings(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
     logs.configure("server", log_format=settings.log_format)

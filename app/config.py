@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app import logs
 from app.errors import StartError
+
+_PREFIX = "PERCEPTUNE_"
+_OF_CLIENTS = {"PERCEPTUNE_URL"}  # where examples/exercises.ipynb finds the server
 
 
 def default_home() -> Path:
@@ -35,9 +39,7 @@ def is_loopback(host: str) -> bool:
 class Settings(BaseSettings):
     """The settings of the server and the workers; each field's variable is `PERCEPTUNE_<FIELD>`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PERCEPTUNE_", env_ignore_empty=True, extra="ignore", populate_by_name=True
-    )
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", populate_by_name=True)
 
     home: Path = Field(default_factory=default_home, description="Data folder: database, data sets.")
     host: str = Field("127.0.0.1", description="Address to serve on.")
@@ -52,6 +54,10 @@ class Settings(BaseSettings):
     )
     api_key: str | None = Field(
         None, min_length=8, description="A first key, with the role admin: every call needs one."
+    )
+    first_key: bool = Field(False, description="Make a first key, and log the address that logs in with it.")
+    public_url: str | None = Field(
+        None, pattern=r"^https?://[^/\s]+$", description="an address like https://sweeps.example.org, to open it by."
     )
     open: bool = Field(False, description="Serve beyond loopback without a key (a proxy or a firewall stands before).")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -94,7 +100,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("api_key", "device", "database_url", "workers", mode="before")
+    @field_validator("api_key", "device", "database_url", "workers", "public_url", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -117,6 +123,7 @@ def load_settings(flags: Mapping[str, object] | None = None) -> Settings:
 
     Raises StartError with one sentence a wrong setting.
     """
+    _refuse_unknown_variables()
     values = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         return Settings(**values)  # type: ignore[arg-type]  # values are checked by pydantic
@@ -124,10 +131,26 @@ def load_settings(flags: Mapping[str, object] | None = None) -> Settings:
         raise StartError(" ".join(_sentence(problem) for problem in error.errors())) from None
 
 
+def _refuse_unknown_variables() -> None:
+    """Raises StartError for a variable that is none of ours: misspelt, it would change nothing without a word."""
+    variables = {_variable(name) for name in Settings.model_fields} | _OF_CLIENTS
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in variables)
+    if unknown:
+        nearest = [get_close_matches(name, sorted(variables), n=1, cutoff=0)[0] for name in unknown]
+        raise StartError(
+            " ".join(f"{name} is no setting: did you mean {near}?" for name, near in zip(unknown, nearest, strict=True))
+        )
+
+
+def _variable(field: str) -> str:
+    """The variable of a setting."""
+    return "DATABASE_URL" if field == "database_url" else f"{_PREFIX}{field.upper()}"
+
+
 def _sentence(problem: ErrorDetails) -> str:
     """A sentence about one wrong setting; the values of secrets are not repeated."""
     name = str(problem["loc"][0]).lower()
-    variable = "DATABASE_URL" if name == "database_url" else f"PERCEPTUNE_{name.upper()}"
+    variable = _variable(name)
     value = "" if name in {"api_key", "database_url"} else f"={problem['input']!r}"
     if problem["type"] == "string_pattern_mismatch":
         expected = f"it should be {Settings.model_fields[name].description}"

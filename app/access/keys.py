@@ -51,6 +51,12 @@ def create(
     return key, token
 
 
+def create_first(session: Session) -> str | None:
+    """The first key, with the role admin; None where there was one already, valid or not."""
+    session.execute(_LOCK)
+    return None if any_key(session) else create(session, "first", Role.admin)[1]
+
+
 def all_keys(session: Session) -> Sequence[Key]:
     """Every key, those that were revoked too, the newest first."""
     return session.scalars(select(Key).order_by(Key.id.desc())).all()

@@ -16,8 +16,9 @@ from typing import Self
 import uvicorn
 from sqlalchemy import Engine
 
+from app.access import keys
 from app.config import Settings
-from app.db.engine import connect
+from app.db.engine import connect, transaction
 from app.db.migrations import migrate
 from app.errors import StartError
 from app.service.database import database
@@ -44,7 +45,7 @@ class Service:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
-            if self._settings.database_url is None and not (self._settings.home / FOLDER).exists():
+            if not self._settings.first_key and not _may_have_keys(self._settings):
                 self._settings.refuse_unsafe_serving()  # at once: a database that is not there has no keys
             raise_file_limit()
             listener = undo.enter_context(_listener(self._settings))
@@ -53,14 +54,32 @@ class Service:
             self.engine: Engine = connect(settings.database_url, "server")
             undo.callback(self.engine.dispose)
             migrate(self.engine)
+            self._announce_first_key(settings.public_url or _url(settings.host, listener))
             undo.enter_context(_serving(settings, listener))
             self.url = _url(settings.host, listener)
             self.workers = undo.enter_context(Workers(settings, self._log))
             self._exit = undo.pop_all()
         return self
 
+    def _announce_first_key(self, url: str) -> None:
+        """Where it is asked for and there is no key yet, makes one; the log alone shows it, with the address.
+
+        What is behind the # is sent to no server: the page itself reads it.
+        """
+        if not self._settings.first_key or self._settings.api_key is not None or self._settings.open:
+            return
+        with transaction(self.engine) as session:
+            token = keys.create_first(session)
+        if token is not None:
+            logger.warning("the first key, with the role admin, was made; open %s/login#key=%s", url, token)
+
     def __exit__(self, *_: object) -> None:
         self._exit.close()
+
+
+def _may_have_keys(settings: Settings) -> bool:
+    """Whether there is a database in which keys may be."""
+    return settings.database_url is not None or (settings.home / FOLDER).exists()
 
 
 def stop_on_signals() -> threading.Event:

@@ -100,3 +100,24 @@ def test_serving_beyond_loopback_needs_a_key_or_a_word(host: str) -> None:
     load_settings({"host": host, "api_key": "long enough"}).refuse_unsafe_serving()
     load_settings({"host": host, "open": "true"}).refuse_unsafe_serving()
     load_settings({"host": "127.0.0.1"}).refuse_unsafe_serving()
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Misspelt, it would silently change nothing; what examples read is no mistake."""
+    monkeypatch.setenv("PERCEPTUNE_URL", "http://127.0.0.1:8000")
+    load_settings()
+    monkeypatch.setenv("PERCEPTUNE_WORKER", "4")
+    monkeypatch.setenv("PERCEPTUNE_APIKEY", "a secret of mine")
+    with pytest.raises(StartError) as caught:
+        load_settings()
+    assert caught.value.detail == (
+        "PERCEPTUNE_APIKEY is no setting: did you mean PERCEPTUNE_API_KEY? "
+        "PERCEPTUNE_WORKER is no setting: did you mean PERCEPTUNE_WORKERS?"
+    )
+
+
+@pytest.mark.parametrize("address", ["example.org", "https://example.org/", "ftp://example.org", "https://a b"])
+def test_a_public_address_is_an_origin(address: str) -> None:
+    """With its scheme, and without a path."""
+    with pytest.raises(StartError, match=r"PERCEPTUNE_PUBLIC_URL=.* can't be used: it should be an address like"):
+        load_settings({"public_url": address})

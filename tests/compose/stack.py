@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -58,6 +59,17 @@ class Stack:
 
     def up(self, workers: int) -> None:
         self.compose("up", "-d", "--scale", f"worker={workers}")
+
+    def first_key(self) -> str:
+        """The key that the server made at its first start, as its log shows it."""
+        log = self.compose("logs", "--no-color", "--no-log-prefix", "app")
+        (address,) = re.findall(r"open (\S+)/login#key=", log)
+        assert address == self.url
+        (key,) = re.findall(r"#key=(\S+)", log)
+        return str(key)
+
+    def log_in(self) -> None:
+        self.api.headers["Authorization"] = f"Bearer {self.first_key()}"
 
     def close(self) -> None:
         self.api.close()

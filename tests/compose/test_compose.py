@@ -30,6 +30,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         stack.compose("build")
         stack.up(WORKERS)
         wait_until(lambda: stack.is_healthy("postgres") and stack.is_healthy("app"), 120)
+        stack.log_in()
         wait_until(lambda: len(stack.get("/workers")["items"]) == WORKERS, 120)
         yield stack
     except BaseException:
@@ -51,6 +52,15 @@ def test_the_migration_ended_well_before_the_app_began(stack: Stack) -> None:
     ended, started = stack.inspect(migrate)["State"], stack.inspect(app)["State"]
     assert (ended["Status"], ended["ExitCode"]) == ("exited", 0)
     assert ended["FinishedAt"] < started["StartedAt"]
+
+
+def test_it_asks_for_the_key_that_its_log_shows(stack: Stack) -> None:
+    """Without it 401; it is made once, so a restart makes no other and shows none."""
+    assert stack.api.get("/sweeps", headers={"Authorization": ""}).status_code == 401
+    stack.compose("restart", "-t", "15", "app")
+    wait_until(lambda: stack.is_healthy("app"), 120)
+    assert stack.first_key() in stack.api.headers["Authorization"]
+    assert stack.api.get("/sweeps").status_code == 200
 
 
 def test_the_app_has_no_torch(stack: Stack) -> None:

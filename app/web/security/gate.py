@@ -27,6 +27,8 @@ class Gate:
         self._backoff = Backoff()
         self._beyond_loopback = not is_loopback(settings.host)
         hosts = {"localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts}
+        if settings.public_url is not None:
+            hosts.add(urlsplit(settings.public_url).hostname or "")
         if self._beyond_loopback:
             hosts |= {socket.gethostname(), socket.getfqdn()}
         self._hosts = {name.lower() for name in hosts}

@@ -7,6 +7,7 @@ from datetime import datetime
 from http.cookies import SimpleCookie
 from typing import Any
 
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event, text
@@ -16,6 +17,7 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.db.tables import Key, LoginSession
 from app.domain.people.roles import Role
+from app.service.up import Service
 from app.web.app import create_app
 from app.web.security import backoff, key_ring
 from app.web.security.gate import COOKIE
@@ -337,3 +339,35 @@ def test_the_page_makes_shows_and_revokes(client: TestClient) -> None:
     assert client.post("/keys/1/revoke", headers=HTML).url.path == "/keys"
     states = [item["state"] for item in client.get("/api/v1/keys").json()["items"]]
     assert states == ["valid", "revoked"]
+
+
+def test_the_first_key_is_made_and_logged_once(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """With the address to open, also beyond loopback; where there is a key already, nothing is made."""
+    caplog.set_level(logging.WARNING)
+    asking = settings.model_copy(update={"host": "0.0.0.0", "first_key": True, "public_url": "https://mlp.example"})
+    for _ in range(2):
+        with Service(asking) as service:
+            (message,) = [line for line in caplog.messages if "#key=" in line]
+            address, _, key = message.rpartition("open ")[2].partition("/login#key=")
+            assert (address, httpx2.get(f"{service.url}/api/v1/keys").status_code) == ("https://mlp.example", 401)
+            headers = bearer(key) | {"Host": "mlp.example"}
+            (item,) = httpx2.get(f"{service.url}/api/v1/keys", headers=headers).json()["items"]
+            assert (item["name"], item["role"]) == ("first", "admin")
+    with Service(asking.model_copy(update={"api_key": "correct horse"})):
+        assert len([line for line in caplog.messages if "#key=" in line]) == 1
+
+
+def test_behind_a_trusted_proxy_the_cookie_is_secure(settings: Settings, engine: Engine) -> None:
+    """What a proxy says of TLS and of addresses counts from 127.0.0.1, which the web server trusts."""
+    with transaction(engine) as session:
+        key = keys.create(session, "Ada", Role.read)[1]
+    with Service(settings) as service:
+        for header, secure in (({}, False), ({"X-Forwarded-Proto": "https"}, True)):
+            answer = httpx2.post(f"{service.url}/login", data={"key": key}, headers=header)
+            (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+            assert bool(cookie["secure"]) == secure
+        for number in range(backoff.FREE_FAILURES + 2):
+            address = {"X-Forwarded-For": "192.0.2.7"}
+            answer = httpx2.post(f"{service.url}/login", data={"key": f"guess {number}"}, headers=address)
+        assert (answer.status_code, "192.0.2.7" in answer.text) == (429, True)
+        assert httpx2.post(f"{service.url}/login", data={"key": "guess"}).status_code == 401
