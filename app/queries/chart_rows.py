@@ -23,8 +23,8 @@ from app.domain.sampling import traits_of
 from app.domain.space import Choice, Range, parse_space
 from app.domain.tasks import TASKS
 from app.queries.best_configurations import best_configurations
+from app.queries.lens.run_values import with_values
 from app.queries.objective_values import with_objectives
-from app.queries.run_values import with_values
 
 EPOCH_MEANS = 30  # epochs of a curve on a heat map
 

@@ -10,7 +10,7 @@ from app.db.engine import transaction
 from app.errors import InvalidError
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
-from app.queries.lens_trials import TrialsInSight, list_in_sight, trials_in_sight
+from app.queries.lens.trials import TrialsInSight, list_in_sight, trials_in_sight
 from app.schemas import SweepCreate, TrialOut
 from app.sweeps import creation
 

@@ -132,7 +132,7 @@ def test_the_form_can_be_filled_by_a_link(client: TestClient, sweep: str) -> Non
 
 def test_a_state_shows_only_what_it_allows(client: TestClient, sweep: str) -> None:
     """A paused sweep can be resumed and not paused; one that was cancelled can be continued, extended or deleted."""
-    always = ["extend", "edit", "delete"]
+    always = ["extend", "edit", "delete", "notes"]
 
     def offered() -> list[str]:
         return re.findall(rf'action="{sweep}/(\w+)"', client.get(sweep).text)

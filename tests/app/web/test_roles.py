@@ -72,6 +72,7 @@ NEEDS = {
     GET /sweeps/bulk/ask
     GET /api/v1/sweeps/{sweep_id}/shares
     GET /api/v1/exercises/{number}/runs/{run_id}/shares
+    GET /sweeps/{sweep_id}/setup
     GET /sweeps/{sweep_id}/shares
     GET /exercises/{number}/runs/{run_id}/shares
     GET /sweeps/new

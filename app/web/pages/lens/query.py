@@ -11,7 +11,7 @@ from app.charts.lens.metric import LAST
 from app.db.tables import Sweep
 from app.domain.states import TrialState
 from app.queries.chart_rows import chart_sweep
-from app.queries.lens_trials import TrialsInSight, trials_in_sight
+from app.queries.lens.trials import TrialsInSight, trials_in_sight
 
 
 @dataclass(frozen=True)

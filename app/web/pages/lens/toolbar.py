@@ -15,7 +15,7 @@ from app.domain.space import Choice, Space
 from app.domain.states import TrialState
 from app.domain.tasks import TASKS
 from app.lifecycle import sweep_row
-from app.queries.lens_trials import TrialsInSight, list_in_sight
+from app.queries.lens.trials import TrialsInSight, list_in_sight
 from app.web.pages.lens.query import LensQuery
 
 TOPS = (100, 50, 20, 10, 5)  # per cent

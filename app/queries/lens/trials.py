@@ -14,7 +14,7 @@ from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import finished
 from app.db.tables import Sweep
 from app.queries.chart_rows import measured_sweep, trial_rows
-from app.queries.run_values import with_values
+from app.queries.lens.run_values import with_values
 from app.queries.trials import trials_of_numbers
 
 COLUMNS = ("number", "state", "started_at", "finished_at")  # by which tables are ordered, beside value and parameters
