@@ -8,6 +8,7 @@ from app.charts.diagnostics import Measure as DiagnosticsMeasure
 from app.charts.effect import EffectOptions
 from app.charts.heatmap import EPOCHS_AXIS, HeatmapOptions
 from app.charts.importance import ImportanceOptions
+from app.charts.landscape.plane import PlaneOptions
 from app.charts.overview.edf import EdfOptions
 from app.charts.pareto import ParetoOptions
 from app.charts.progress.curves import CurvesOptions, Measure
@@ -34,7 +35,7 @@ def effect_options(sweep: SweepRow, query: Query) -> EffectOptions:
     """The axes of the effect chart; without x an empty one."""
     x = _axis_name(sweep, "x", query["x"]) if query.get("x") else ""  # the trials tell what is worth drawing
     color = _axis_name(sweep, "color", query["color"]) if query.get("color") else None
-    return EffectOptions(x, color, _is_close(query))
+    return EffectOptions(x, color, _is_true(query, "close"), _is_true(query, "dependence"))
 
 
 def edf_options(sweep: SweepRow, query: Query) -> EdfOptions:
@@ -55,7 +56,7 @@ def heatmap_options(sweep: SweepRow, query: Query) -> HeatmapOptions:
 
 def importance_options(_: SweepRow, query: Query) -> ImportanceOptions:
     """Whether only the better half of the values is told apart."""
-    return ImportanceOptions(_is_close(query))
+    return ImportanceOptions(_is_true(query, "close"))
 
 
 def regret_options(_: SweepRow, query: Query) -> RegretOptions:
@@ -94,11 +95,19 @@ def pareto_options(sweep: SweepRow, query: Query) -> ParetoOptions:
     return ParetoOptions(**axes)
 
 
-def _is_close(query: Query) -> bool:
-    close = query.get("close", "false")
-    if close not in ("true", "false"):
-        refuse("close", f"must be true or false, not {close!r}")
-    return close == "true"
+def plane_options(sweep: SweepRow, query: Query) -> PlaneOptions:
+    """Two hyperparameters; without them the chart picks those that vary."""
+    names = {option: _axis_name(sweep, option, query[option]) if query.get(option) else "" for option in ("x", "y")}
+    if names["x"] and names["x"] == names["y"]:
+        refuse("y", f"must be another one than x, not {names['y']!r}")
+    return PlaneOptions(**names)
+
+
+def _is_true(query: Query, option: str) -> bool:
+    text = query.get(option, "false")
+    if text not in ("true", "false"):
+        refuse(option, f"must be true or false, not {text!r}")
+    return text == "true"
 
 
 def _axis_name(sweep: SweepRow, option: str, name: str) -> str:

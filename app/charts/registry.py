@@ -19,6 +19,8 @@ from app.charts.heatmap import (
 )
 from app.charts.importance import importance_data, importance_figure
 from app.charts.labels import varying
+from app.charts.landscape.contour import contour_data, contour_figure
+from app.charts.landscape.rank import rank_data, rank_figure
 from app.charts.lens import OPTIONS as LENS
 from app.charts.lens.robust import with_robust_axis
 from app.charts.options import (
@@ -31,11 +33,13 @@ from app.charts.options import (
     importance_options,
     joined,
     pareto_options,
+    plane_options,
     refuse,
     regret_options,
 )
 from app.charts.overview.edf import edf_data, edf_figure
 from app.charts.overview.parallel_coordinates import parallel_data, parallel_figure
+from app.charts.overview.slice import slice_data, slice_figure
 from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
 from app.charts.progress.curves import CurvesOptions, curves_data, curves_figure
 from app.charts.progress.history import history_data, history_figure
@@ -202,7 +206,7 @@ CHARTS: dict[str, Chart] = {
             "Effect of one hyperparameter",
             "The metric against one hyperparameter: alone, along the lines of a grid, or as a sampler found it.",
             "runs",
-            ("x", "color", "close"),
+            ("x", "color", "close", "dependence"),
             effect_options,
             _draw_effect,
             robust=_objective,
@@ -272,6 +276,34 @@ CHARTS: dict[str, Chart] = {
             (),
             lambda _sweep, _query: None,
             lambda sweep, trials, _curves, _options: parallel_figure(parallel_data(sweep, trials)),
+        ),
+        Chart(
+            "slice",
+            "Each hyperparameter by itself",
+            "A panel for each hyperparameter with the value of every configuration, coloured by when it was tried.",
+            "runs",
+            (),
+            lambda _sweep, _query: None,
+            lambda sweep, trials, _curves, _options: slice_figure(slice_data(sweep, trials)),
+            robust=_objective,
+        ),
+        Chart(
+            "contour",
+            "What is to be expected",
+            "What a forest of the trials expects over two hyperparameters, only where something was tried nearby.",
+            "runs",
+            ("x", "y"),
+            plane_options,
+            lambda sweep, trials, _curves, options: contour_figure(contour_data(sweep, trials, options)),
+        ),
+        Chart(
+            "rank",
+            "Ranks of what was tried",
+            "Configurations on one or two hyperparameters, coloured by their place among all.",
+            "runs",
+            ("x", "y"),
+            plane_options,
+            lambda sweep, trials, _curves, options: rank_figure(rank_data(sweep, trials, options)),
         ),
         Chart(
             "edf",

@@ -19,7 +19,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 # For a page that shows charts: gives their texts and lines the page's colours (--chart-ink, --chart-line), live
 CSS = """
 .js-plotly-plot :is(.gtitle, .gtitle-subtitle, .xtitle, .ytitle, .legendtext, .legendtitletext, .annotation-text),
-.js-plotly-plot :is(.xtick, .ytick, .colorbar) text { fill: var(--chart-ink) !important; }
+.js-plotly-plot :is([class$="tick"], .colorbar) text, .js-plotly-plot text[class$="title"] {
+  fill: var(--chart-ink) !important; }
 .js-plotly-plot .gridlayer path { stroke: var(--chart-line) !important; stroke-opacity: 1 !important; }
 """
 

@@ -91,6 +91,21 @@ def edf_title(metric: str) -> str:
     return f"How many reach which {metric_name(metric).lower()}"
 
 
+def slice_title(metric: str) -> str:
+    """`Validation accuracy in slices`."""
+    return f"{value_name(metric)} in slices"
+
+
+def rank_title(metric: str) -> str:
+    """`Ranks by validation accuracy`."""
+    return f"Ranks by {value_name(metric).lower()}"
+
+
+def contour_title(metric: str) -> str:
+    """`Expected validation accuracy`."""
+    return f"Expected {value_name(metric).lower()}"
+
+
 def pareto_title(x: str, y: str) -> str:
     """`Validation accuracy against parameters`."""
     return f"{metric_name(y)} against {metric_name(x).lower()}"

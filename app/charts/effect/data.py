@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from app.charts.axis import AxisPlan, Place, axis_plan
 from app.charts.configurations import ONLY_RUN, Configuration, configurations, mean_and_std, spread
+from app.charts.effect.dependence import dependence_of
 from app.charts.effect.envelope import envelope
 from app.charts.effect.grid import grid_groups
 from app.charts.effect.parts import Drawing, EffectData, EffectOptions, Group, Kind, Level, Point
@@ -41,18 +42,21 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     kind = _kind(drawing)
     hues = _hue_plan(sweep, options.color, valued_trials)
     items = configurations(scored)
+    expected, dependence_note = dependence_of(drawing, kind, scored)
     groups, notes = _groups(drawing, kind, _by_hue(sweep, None if hues else options.color, items))
+    with_envelope = kind == "sampled" and bool(items) and expected is None
     places_and_means = [(drawing.place(item.trial), item.mean) for item in items]
     return EffectData(
         title=effect_title(sweep.objective.metric, options.x),
         subtitle=subtitle(
             sweep,
-            _KINDS[kind],
+            _KINDS[kind] + ("; line: best found nearby" if with_envelope else ""),
             hollow_note(len(pruned_trials), len(excluded_trials)),
             failed_note(count_failed(trials)),
             excluded_note(sweep),
             _without_note(options.x, sum(map(len, ended)) - len(valued_trials)),
             *notes,
+            dependence_note,
             "close-up: the y axis shows the better half" if options.close else "",
         ),
         metric=value_title(sweep.objective.metric),
@@ -64,7 +68,8 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
         axis=axis,
         hues=hues,
         groups=groups,
-        envelope=envelope(sweep, axis, places_and_means, LEVELS) if kind == "sampled" and items else [],
+        envelope=envelope(sweep, axis, places_and_means, LEVELS) if with_envelope else [],
+        expected=expected,
         pruned=_hollow_points(drawing, pruned_trials, "pruned"),
         excluded=_hollow_points(drawing, excluded_trials, "excluded"),
         best=_best(drawing),
@@ -85,7 +90,7 @@ def _kind(drawing: Drawing) -> Kind:
 _KINDS: dict[Kind, str] = {
     "alone": "",
     "grid": "thin: each setting of the others; bold: their mean",
-    "sampled": "others vary too, so no means; line: best found nearby",
+    "sampled": "others vary too, so no means",
 }
 
 

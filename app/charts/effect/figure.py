@@ -1,12 +1,13 @@
 """Draws the effect of one hyperparameter: points, lines for what can be compared, and a star for the best."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import plotly.graph_objects as go
 
-from app.charts.axis import color_bar, color_value, draw_x_axis
+from app.charts.axis import Place, color_bar, color_value, draw_x_axis
 from app.charts.configurations import Spread, error_bars
-from app.charts.effect.parts import EffectData, Group, Level, Line, Point
+from app.charts.effect.parts import EffectData, Expected, Group, Level, Line, Point
 from app.charts.empty import empty_figure
 from app.charts.labels import label
 from app.charts.marks import hollow_trace, star_trace
@@ -28,6 +29,8 @@ def effect_figure(data: EffectData) -> go.Figure:
             figure.add_trace(
                 hollow_trace(name, [(point.x, point.y, point.text, point.trial) for point in points], data.hover)
             )
+    if data.expected is not None:
+        figure.add_traces(_expected_traces(data, data.expected))
     if data.envelope:
         figure.add_trace(_envelope_trace(data))
     for i, (group, shade) in enumerate(zip(data.groups, _shades(data), strict=True)):
@@ -158,6 +161,38 @@ def _envelope_trace(data: EffectData) -> Trace:
         if not by_name
         else f"best for %{{x}}: <b>{data.hover}</b> %{{text}}<extra></extra>",
     )
+
+
+def _expected_traces(data: EffectData, expected: Expected) -> list[Trace]:
+    """The band, thin lines for single settings, and their mean."""
+    band = _band(expected)
+    line = {"x": expected.x, "mode": "lines", "connectgaps": False, "hoverinfo": "skip", "showlegend": False}
+    return [
+        scatter(
+            x=[x for x, _ in band],
+            y=[y for _, y in band],
+            fill="toself", fillcolor=faded(PALETTE[2], 0.18), line={"width": 0}, mode="lines", hoverinfo="skip",
+            name="90 % of resamples",
+        ),
+        *(scatter(**line, y=y, line={"color": faded(PALETTE[2], 0.25), "width": 1}) for y in expected.lines),
+        scatter(
+            x=expected.x, y=expected.mean, name="expected by a forest", connectgaps=False,
+            mode="lines+markers" if data.axis.scale == "category" else "lines",
+            line={"color": PALETTE[2], "width": 3},
+            hovertemplate=f"expected at %{{x}}: <b>{data.hover}</b><extra></extra>",
+        ),
+    ]  # fmt: skip
+
+
+def _band(expected: Expected) -> list[tuple[Place | None, float | None]]:
+    """The outline of the band, and of another one behind each gap."""
+    ends = list(zip(expected.x, expected.low, expected.high, strict=True))
+    outline: list[tuple[Place | None, float | None]] = []
+    for is_empty, group in groupby(ends, key=lambda end: end[1] is None):
+        part = list(group)
+        if not is_empty:
+            outline += [*((x, low) for x, low, _ in part), *((x, high) for x, _, high in reversed(part)), (None, None)]
+    return outline
 
 
 def _best_trace(data: EffectData, best: Point) -> Trace:

@@ -23,6 +23,7 @@ class EffectOptions:
     x: str  # the hyperparameter on the x axis
     color: str | None = None  # the one that colours, if any
     close: bool = False  # whether the y axis is cut to the better half
+    dependence: bool = False  # whether a sampled sweep shows what a forest expects along x
 
 
 class Point(NamedTuple):
@@ -63,6 +64,17 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """The partial dependence on x: what a forest expects at its places, None where there are no trials."""
+
+    x: Sequence[Place]
+    mean: Sequence[float | None]
+    low: Sequence[float | None]
+    high: Sequence[float | None]
+    lines: Sequence[Sequence[float | None]]  # each with the other hyperparameters of one trial
+
+
+@dataclass(frozen=True)
 class EffectData:
     """What the chart shows."""
 
@@ -78,6 +90,7 @@ class EffectData:
     hues: AxisPlan | None  # where the colour is a scale over the points, not a legend of groups
     groups: Sequence[Group]
     envelope: Sequence[Level]  # of a sampled sweep
+    expected: Expected | None  # of a sampled sweep, where it was asked for
     pruned: Sequence[Point]
     excluded: Sequence[Point]
     best: Point | None  # the best configuration

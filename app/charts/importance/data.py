@@ -6,18 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.charts.importance.bins import Binned, Floats, binned
+from app.charts.forest.bins import Binned, Floats
+from app.charts.forest.columns import TRIALS, forest_columns, forest_obstacle
 from app.charts.importance.shares import RESAMPLES, Shares, shares
 from app.charts.labels import varying
 from app.charts.marks import excluded_note
-from app.charts.rows import Axis, SweepRow, TrialRow
+from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import Scored, count_failed, finished, pruned, thinned
 from app.charts.titles import drawn_note, failed_note, importance_title, subtitle
 from app.domain.formatting import percent, plural
 
-TRIALS = 1_000  # that are counted
-LEAST_TRIALS = 20
-TRIALS_A_HYPERPARAMETER = 5  # at least
 INTERVAL = (0.05, 0.95)  # quantiles over the resamples
 TOGETHER, CHANCE = "only together, or noise", "random numbers"
 
@@ -56,7 +54,7 @@ def importance_data(sweep: SweepRow, trials: Sequence[TrialRow], options: Import
     scored = finished(trials)
     drawn_trials = thinned(scored, TRIALS)
     names = varying([trial for trial, _ in drawn_trials])
-    reason = _reason(names, drawn_trials)
+    reason = forest_obstacle(names, drawn_trials)
     title = importance_title(sweep.objective.metric)
     left_out = len(pruned(trials))
     notes = [
@@ -82,20 +80,6 @@ def importance_data(sweep: SweepRow, trials: Sequence[TrialRow], options: Import
     )
 
 
-def _reason(names: Sequence[str], scored: Sequence[Scored]) -> str:
-    """Why nothing can be said, or nothing."""
-    least_count = max(LEAST_TRIALS, TRIALS_A_HYPERPARAMETER * len(names))
-    if not scored:
-        return "No finished trial yet"
-    if not names:
-        return "The trials differ in no hyperparameter"
-    if len(scored) < least_count:
-        return f"Too few trials to tell: {len(scored)} of at least {least_count}"
-    if len({value for _, value in scored}) == 1:
-        return "All trials have the same value"
-    return ""
-
-
 def _columns(
     sweep: SweepRow, names: Sequence[str], scored: Sequence[Scored], options: ImportanceOptions
 ) -> tuple[list[Binned], Floats]:
@@ -104,11 +88,7 @@ def _columns(
     if options.close:
         bound = np.maximum if sweep.objective.maximize else np.minimum
         values = bound(values, np.median(values))
-    columns = [
-        binned(sweep.axes.get(name, Axis(name)), [trial.params.get(name) for trial, _ in scored], values)
-        for name in names
-    ]
-    return columns, values
+    return forest_columns(sweep, names, scored, values), values
 
 
 def _quality_note(measured: Shares) -> str:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.charts.importance.bins import Binned, Floats, Integers
-from app.charts.importance.forest import Forest, grow
+from app.charts.forest.bins import Binned, Floats, Integers
+from app.charts.forest.trees import Forest, grow
 
 RESAMPLES = 20
 TREES = 4  # of a resample

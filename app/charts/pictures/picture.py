@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from app.charts.pictures.axes import PictureAxis, dress
 from app.charts.pictures.looks import color, dash
@@ -65,12 +66,16 @@ class _Drawing:
 
     def draw(self) -> None:
         """Panels, title and legend."""
-        top = self._draw_title()
-        bottom = self._draw_legend()
-        for names in dict.fromkeys((trace.get("xaxis", "x"), trace.get("yaxis", "y")) for trace in self.traces):
-            self._draw_panel(names, bottom, top)
-        if not self.traces:
-            self._draw_panel(("x", "y"), bottom, top)
+        top, bottom = self._draw_title(), self._draw_legend()
+        area = self._area(bottom, top)
+        panels = dict.fromkeys((trace.get("xaxis", "x"), trace.get("yaxis", "y")) for trace in self.traces)
+        for names in panels or {("x", "y"): None}:
+            self._draw_panel(names, area)
+        for note in self.layout.get("annotations", ()):
+            if note.get("xref") == "paper":
+                at = area.x0 + note["x"] * area.width, area.y0 + note["y"] * area.height
+                side = "bottom" if note.get("yanchor") == "bottom" else "center"
+                self.image.text(*at, plain(note["text"]), ha="center", va=side, **_look(note))
 
     def _draw_title(self) -> float:
         """The title and its subtitle; gives where they end."""
@@ -94,14 +99,14 @@ class _Drawing:
         rows = -(-len(self.handles) // columns) + bool(title)
         return (0.72 + 0.2 * rows) / HEIGHT
 
-    def _draw_panel(self, names: tuple[str, str], bottom: float, top: float) -> None:
+    def _draw_panel(self, names: tuple[str, str], area: Bbox) -> None:
         layouts = [self.layout.get(f"{name[0]}axis{name[1:]}", {}) for name in names]
         traces = [trace for trace in self.traces if (trace.get("xaxis", "x"), trace.get("yaxis", "y")) == names]
         x, y = (
             PictureAxis(layout, [value for trace in traces for value in trace.get(direction) or ()])
             for layout, direction in zip(layouts, "xy", strict=True)
         )
-        axes = self._panel(layouts, bottom, top)
+        axes = self._panel(layouts, area)
         drawing = TraceDrawing(axes, x, y, self.layout)
         for trace in traces:
             shade = shade_of(self.traces.index(trace))
@@ -112,13 +117,17 @@ class _Drawing:
         axes.yaxis.label.set(color=INK, fontsize=9.5)
         self._draw_marks(axes, names, x, y)
 
-    def _panel(self, layouts: Sequence[Mapping[str, Any]], bottom: float, top: float) -> Axes:
-        """The axes at their place between title and legend."""
-        longest = max(map(len, self._upright_texts(layouts[1])), default=0)
-        begin, end = max(0.09, 0.03 + LETTER * longest / WIDTH), 0.92 if self._has_colors() else 0.975
+    def _area(self, bottom: float, top: float) -> Bbox:
+        """Where panels may lie: beside the texts of upright axes, and of a bar of colours."""
+        upright = [layout for name, layout in self.layout.items() if name.startswith("yaxis")]
+        longest = max((len(text) for layout in upright for text in self._upright_texts(layout)), default=0)
+        begin = max(0.09, 0.03 + LETTER * longest / WIDTH)
+        return Bbox.from_extents(begin, bottom, 0.92 if self._has_colors() else 0.975, top)
+
+    def _panel(self, layouts: Sequence[Mapping[str, Any]], area: Bbox) -> Axes:
+        """The axes at their place."""
         (x0, x1), (y0, y1) = (layout.get("domain", (0.0, 1.0)) for layout in layouts)
-        width, height = end - begin, top - bottom
-        place = (begin + x0 * width, bottom + y0 * height, (x1 - x0) * width, (y1 - y0) * height)
+        place = (area.x0 + x0 * area.width, area.y0 + y0 * area.height, (x1 - x0) * area.width, (y1 - y0) * area.height)
         axes = self.image.add_axes(place)
         dress(axes)
         return axes
@@ -157,35 +166,20 @@ class _Drawing:
         scale.ax.tick_params(labelsize=8.5, labelcolor=INK)
 
     def _draw_marks(self, axes: Axes, names: tuple[str, str], x: PictureAxis, y: PictureAxis) -> None:
-        """Annotations and straight lines of this panel."""
+        """Notes at places of the axes, and straight lines of this panel."""
         for note in self.layout.get("annotations", ()):
-            references = (note.get("xref", "x"), note.get("yref", "y"))
-            size = note.get("font", {}).get("size", 12) * POINT
-            look = {"fontsize": size, "color": INK, "parse_math": False}
-            if [name.removesuffix(" domain") for name in references] == list(names) and "domain" not in "".join(
-                references
-            ):
+            if (note.get("xref", "x"), note.get("yref", "y")) == names:
                 at = x.places([note["x"]])[0], y.places([note["y"]])[0]
                 side = {"left": "left", "right": "right"}.get(note.get("xanchor", ""), "center")
-                axes.text(*at, f" {plain(note['text'])}", ha=side, va="center", **look)
-            elif names == ("x", "y") or "paper" not in references:
-                self._draw_note(axes, note, look)
+                axes.text(*at, f" {plain(note['text'])}", ha=side, va="center", **_look(note))
         for shape in self.layout.get("shapes", ()):
             if shape.get("type") == "line" and shape.get("yref", "y") == names[1]:
                 line = shape.get("line", {})
                 axes.axhline(shape["y0"], color=color(line.get("color", SOFT)), lw=1, ls=dash(line.get("dash")))
 
-    def _draw_note(self, axes: Axes, note: Mapping[str, Any], look: Mapping[str, Any]) -> None:
-        """A note that lies by the whole picture, such as a panel's title."""
-        if note.get("xref") != "paper" or not (self.traces and len(self.image.axes) > 1):
-            axes.text(
-                0.5,
-                0.5 if not self.traces else 1.02,
-                plain(note["text"]),
-                ha="center",
-                transform=axes.transAxes,
-                **look,
-            )
+
+def _look(note: Mapping[str, Any]) -> dict[str, Any]:
+    return {"fontsize": note.get("font", {}).get("size", 12) * POINT, "color": INK, "parse_math": False}
 
 
 def _slot(index: int, count: int) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """The traces of a figure on a picture: points and lines, bars, boxes, and cells or levels of colour."""
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ class TraceDrawing:
         x = [value + (offset if self.x.names is not None else 0.0) for value in self.x.places(trace.get("x") or ())]
         y = self.y.places(trace.get("y") or ())
         if trace.get("fill") in ("toself", "tonexty", "tozeroy"):
-            self.axes.fill(x, y, facecolor=color(trace.get("fillcolor", shade)), linewidth=0)
+            for part_x, part_y in _parts(x, y):
+                self.axes.fill(part_x, part_y, facecolor=color(trace.get("fillcolor", shade)), linewidth=0)
         mode, opacity, line = trace.get("mode", "lines"), trace.get("opacity", 1.0), trace.get("line", {})
         if "lines" in mode and line.get("width", 2):
             look = {"linewidth": line.get("width", 2) * POINT, "linestyle": dash(line.get("dash"))}
@@ -162,6 +164,14 @@ def shade_of(index: int) -> str:
 def _color(look: Mapping[str, Any], otherwise: str) -> str:
     ink = look.get("color")
     return ink if isinstance(ink, str) else otherwise
+
+
+def _parts(x: Sequence[float], y: Sequence[float]) -> Iterator[tuple[list[float], list[float]]]:
+    """What lies between gaps."""
+    for is_gap, group in groupby(zip(x, y, strict=True), key=lambda point: math.isnan(point[1])):
+        points = list(group)
+        if not is_gap:
+            yield [at for at, _ in points], [at for _, at in points]
 
 
 def _edges(places: Sequence[float], cells: int) -> Sequence[float]:

@@ -18,7 +18,8 @@ CURVES: dict[str, Curves] = {"curves": curve(0, 0, [0.5]), "heatmap": [EpochMean
 
 
 @pytest.mark.parametrize(
-    "name", ["effect", "heatmap", "curves", "history", "regret", "parallel_coordinates", "edf", "timeline"]
+    "name",
+    ["effect", "heatmap", "curves", "history", "regret", "parallel_coordinates", "slice", "rank", "edf", "timeline"],
 )
 def test_every_chart_draws_something_and_nothing(name: str) -> None:
     """With rows and without them each chart is a valid figure as JSON."""
@@ -32,7 +33,8 @@ def test_an_unknown_chart_is_told_which_exist() -> None:
     with pytest.raises(NotFoundError, match="no chart 'pie'; there are effect, heatmap, importance, curves, "):
         chart("pie")
     assert list(CHARTS)[:6] == ["effect", "heatmap", "importance", "curves", "diagnostics", "history"]
-    assert list(CHARTS)[6:] == ["regret", "parallel_coordinates", "edf", "timeline", "pareto"]
+    assert list(CHARTS)[6:9] == ["regret", "parallel_coordinates", "slice"]
+    assert list(CHARTS)[9:] == ["contour", "rank", "edf", "timeline", "pareto"]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,8 @@ def test_an_unknown_chart_is_told_which_exist() -> None:
             "'width' is not a hyperparameter of this sweep; there are epochs, hidden_units",
         ),
         ("effect", {"color": "depth"}, "color", "'depth' is not a hyperparameter of this sweep"),
-        ("effect", {"y": "depth"}, "y", "the chart effect has x, color, close"),
+        ("effect", {"y": "depth"}, "y", "the chart effect has x, color, close, dependence"),
+        ("rank", {"x": "epochs", "y": "epochs"}, "y", "must be another one than x, not 'epochs'"),
         ("effect", {"close": "yes"}, "close", "must be true or false, not 'yes'"),
         ("curves", {"measure": "f1"}, "measure", "must be accuracy or loss, not 'f1'"),
         (

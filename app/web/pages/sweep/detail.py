@@ -302,6 +302,9 @@ class SweepView:
             panels.append(self._chart("importance", "What matters"))
         if len(self.varied) > 1:
             panels.append(self._chart("parallel_coordinates", "All hyperparameters side by side"))
+            panels.append(self._chart("slice", "Each hyperparameter by itself", wide=True))
+            panels.append(self._chart("contour", f"What is to be expected over {x} and {second}", x=x, y=second))
+            panels.append(self._chart("rank", f"Ranks over {x} and {second}", x=x, y=second))
         return panels
 
     def _heatmap(self, x: str, y: str) -> ChartPanel:
@@ -316,9 +319,15 @@ class SweepView:
         address = self.lens.through(f"/api/v1{self.link.path}/charts/{name}", name, options)
         return ChartPanel(name, address, title, wide, trials=self.link.path)
 
+    @property
+    def has_dependence(self) -> bool:
+        """Whether a forest can say what a hyperparameter does: others vary too, as a sampler chose."""
+        return len(self.varied) > 1 and not SAMPLERS[self.summary.sampler].enumerates
+
     def _effect_options(self) -> dict[str, str]:
         """What the chart of one hyperparameter's effect is asked for: by default the first that varies."""
         options = {"x": self.query.x or next(iter(self.varied), ""), "color": self.query.color}
+        options["dependence"] = self.query.dependence if self.has_dependence else ""
         return {name: value for name, value in options.items() if value}
 
     # search space

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import fmean, stdev
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from app import schemas
 from app.domain import transitions
@@ -29,6 +29,8 @@ class TrialQuery:
     """The hyperparameter against which values are drawn; empty: the first that varies."""
     color: str = ""
     """The one that colours them."""
+    dependence: Literal["", "true"] = ""
+    """Whether a forest's expectation is drawn over them."""
     state: str = ""
     """The states of the lens."""
     order_by: str = "number"

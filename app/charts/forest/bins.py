@@ -22,6 +22,7 @@ class Binned(NamedTuple):
 
     indices: Integers  # (trials,): the bin of each
     masses: Floats  # (bins,): the share of the search space that each is, 1 in sum
+    places: Sequence[object] = ()  # (bins,): a value in the middle of each, None where there is none
 
 
 def binned(axis: Axis, values: Sequence[object], outcomes: Floats) -> Binned:
@@ -40,17 +41,19 @@ def binned(axis: Axis, values: Sequence[object], outcomes: Floats) -> Binned:
     indices = np.zeros(len(values), dtype=np.int64)
     indices[present] = inner.indices + 1
     share = float(present.mean())
-    return Binned(indices, np.array([1.0 - share, *(share * inner.masses)]))
+    return Binned(indices, np.array([1.0 - share, *(share * inner.masses)]), (None, *inner.places))
 
 
 def _by_number(axis: Axis, numbers: Sequence[float]) -> Binned:
     distinct = sorted(set(numbers))
     if len(distinct) <= BINS:
-        return Binned(np.searchsorted(np.array(distinct), np.array(numbers)), _equal(len(distinct)))
+        return Binned(np.searchsorted(np.array(distinct), np.array(numbers)), _equal(len(distinct)), distinct)
     is_log = axis.log and distinct[0] > 0
     places = np.array([math.log(number) for number in numbers] if is_log else numbers)
-    borders = np.linspace(places.min(), places.max(), BINS + 1)[1:-1]
-    return Binned(np.searchsorted(borders, places), _equal(BINS))
+    borders = np.linspace(places.min(), places.max(), BINS + 1)
+    middles = [float(middle) for middle in (borders[:-1] + borders[1:]) / 2]
+    values = [math.exp(middle) for middle in middles] if is_log else middles
+    return Binned(np.searchsorted(borders[1:-1], places), _equal(BINS), values)
 
 
 def _by_name(names: Sequence[str], outcomes: Floats) -> Binned:
@@ -58,7 +61,7 @@ def _by_name(names: Sequence[str], outcomes: Floats) -> Binned:
     means = np.bincount(indices, weights=outcomes) / np.bincount(indices)
     ranks = np.empty(len(distinct), dtype=np.int64)
     ranks[np.argsort(means)] = np.arange(len(distinct))
-    return Binned(ranks[indices], _equal(len(distinct)))
+    return Binned(ranks[indices], _equal(len(distinct)), [str(distinct[index]) for index in np.argsort(ranks)])
 
 
 def _equal(count: int) -> Floats:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.charts.importance.bins import Floats, Integers
+from app.charts.forest.bins import Floats, Integers
 
 MAX_DEPTH = 7
 LEAST_LEAF = 3  # trials

@@ -1,0 +1,1 @@
+"""A forest of regression trees over hyperparameters in bins, and what it tells of one or two of them."""
