@@ -133,7 +133,7 @@ def _line(name: TrialName, x: Sequence[int | str], y: Sequence[float | None]) ->
 
 def _zeros_note(panels: Sequence[Panel]) -> str:
     zeros = sum(0.0 in line.y for panel in panels for line in panel.lines)
-    return "0 has no place on this axis: lines that lack points are 0 there" if zeros else ""
+    return "no zeros on this axis: where a line lacks points, it is 0" if zeros else ""
 
 
 def _boxes(name: TrialName, rows: Sequence[DiagnosticsRow]) -> Boxes | None:

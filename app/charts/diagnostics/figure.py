@@ -11,7 +11,7 @@ from app.charts.theme import INK, PALETTE, Trace, colors, faded, new_figure, sca
 
 COLUMNS = 4  # panels side by side, at most
 FEW_BOXES = 4  # panels of boxes, each with a scale of its own, that stand two by two
-LOG_TICKS = 6  # powers of ten named on an axis, about
+LOG_TICKS = 4  # powers of ten named on an axis, about
 MANY_POINTS = 20  # of a line; more are not marked one by one
 
 

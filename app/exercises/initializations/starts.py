@@ -17,7 +17,16 @@ EPOCHS = {"quick": 3, "full": 10}
 SEEDS = {"quick": 3, "full": 5}
 DEFAULT, ZEROS = "default", "zeros"
 # the last two are of the first pass: how large outputs are from the first hidden layer to the last, and the gradient
-HEADER = ("layers", "initialization", "after 1 epoch", "at the end", "std", "runs", "first pass", "its gradient")
+HEADER = (
+    "layers",
+    "initialization",
+    "after 1 epoch",
+    "at the end",
+    "std",
+    "runs",
+    "outputs at first",
+    "gradient at first",
+)
 
 
 class Start(NamedTuple):

@@ -24,7 +24,7 @@ def first_sentence(data: SweepData, optima: Sequence[Optimum], rates: Rates) -> 
     if too_large is None:
         return f"{text}."
     count = too_large.diverged + _collapsed(data, last, too_large)
-    return f"{text}. At {number(too_large.setting)} training fails in {share(count, too_large.runs)}."
+    return f"{text}. At a rate of {number(too_large.setting)} training fails in {share(count, too_large.runs)}."
 
 
 def _range_text(optimum: Optimum) -> str:

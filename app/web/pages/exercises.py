@@ -207,6 +207,10 @@ class ExerciseView:
         """The index of the value at which the slider starts."""
         return len(self.exercise.slider.values) // 2 if self.exercise.slider else 0
 
+    def _is_tried_on(self, chart: str) -> bool:
+        """Whether the slider belongs to this chart."""
+        return self.exercise.slider is not None and self.exercise.slider.chart == chart
+
     @property
     def charts(self) -> list[ChartPanel]:
         """The charts, once there may be something to show."""
@@ -217,7 +221,7 @@ class ExerciseView:
                 f"chart-{chart.name}",
                 f"{self.api_path}/charts/{chart.name}{self.run_query}",
                 chart.title,
-                position == 0,
+                position == 0 or self._is_tried_on(chart.name),
             )
             for position, chart in enumerate(self.exercise.charts)
         ]

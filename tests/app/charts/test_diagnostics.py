@@ -39,7 +39,7 @@ def test_each_layer_has_a_panel_and_each_trial_a_line_of_means() -> None:
     assert [line.name.text for line in second.lines] == ["2"]
     assert [line.y for line in output.lines] == [[2.0, 2.0], [4.0] * 3]
     assert "means over the seeds" in data.subtitle
-    assert "0 has no place on this axis" in data.subtitle
+    assert "no zeros on this axis" in data.subtitle
 
 
 def test_dead_units_are_those_of_hidden_layers() -> None:

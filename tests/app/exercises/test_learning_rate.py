@@ -79,7 +79,7 @@ def test_the_best_rate_moves_with_the_epochs() -> None:
     """1 is best after one epoch, a tenth of it after four, at each seed; choosing early would cost a tenth."""
     said = answered(measured(CURVES))
     assert said.sentence == (
-        "After 4 epochs a rate of 0.1 is best; after 1 epoch it is 1. At 10 training fails in all 3 runs."
+        "After 4 epochs a rate of 0.1 is best; after 1 epoch it is 1. At a rate of 10 training fails in all 3 runs."
     )
     by_name = {finding.name: finding for finding in said.findings}
     assert by_name["best"].estimate == pytest.approx(0.9 + fmean(NOISE))
