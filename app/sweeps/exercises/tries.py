@@ -87,11 +87,12 @@ def _place(slider: Slider, item: Scored) -> float | str:
 
 
 def _widen_ticks(figure: go.Figure, places: Sequence[float | str]) -> None:
-    """Names what was tried on an axis that names its values."""
+    """Names what was tried beyond the ends of an axis that names its values."""
     axis = figure.layout.xaxis
     if axis.tickvals is None or axis.type == "category":
         return
-    choices = tuple(dict.fromkeys([*axis.tickvals, *places]))
+    beyond = {place for place in places if not min(axis.tickvals) <= place <= max(axis.tickvals)}
+    choices = (*axis.tickvals, *beyond)
     draw_x_axis(figure, axis_plan(Axis(axis.title.text, log=axis.type == "log", choices=choices), ()))
 
 
