@@ -21,6 +21,7 @@ from app.errors import StartError
 from app.web import error_handlers
 from app.web.api import (
     charts,
+    comparisons,
     datasets,
     deliveries,
     docs,
@@ -130,7 +131,7 @@ def _include_api(app: FastAPI) -> None:
     for module in (exports, imports, deliveries, sweep_log, shares, models, trials):
         app.include_router(module.router, dependencies=checks)
     app.include_router(charts.router)  # each chart has options of its own, and refuses unknown ones itself
-    for module in (exercises, events, workers, datasets, keys, health, metrics, sweeps):
+    for module in (exercises, events, workers, datasets, keys, health, metrics, comparisons, sweeps):
         app.include_router(module.router, dependencies=checks)
 
 

@@ -20,7 +20,7 @@ from app.domain.formatting import plural, score
 Spent = Literal["seconds", "epochs", "trials"]
 SPENT: tuple[Spent, ...] = get_args(Spent)
 
-_AXES: dict[Spent, str] = {
+SPENT_TITLES: dict[Spent, str] = {
     "seconds": "seconds since the start, with pauses",
     "epochs": "epochs trained, of all runs",
     "trials": "trials ended",
@@ -62,7 +62,7 @@ def regret_data(sweep: SweepRow, trials: Sequence[TrialRow], options: RegretOpti
     steps = list(_steps(sweep, ended_trials, spent))
     complete = sum(trial.state == "complete" for trial in ended_trials)
     end = spent[-1] if spent else 0.0
-    axis = axis_plan(Axis(_AXES[options.x]), [step.spent for step in steps] + [end])
+    axis = axis_plan(Axis(SPENT_TITLES[options.x]), [step.spent for step in steps] + [end])
     return RegretData(
         title=regret_title(sweep.objective.metric, options.x),
         subtitle=subtitle(

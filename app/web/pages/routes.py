@@ -1,6 +1,7 @@
 """The routers of the dashboard, in the order in which their paths are looked up."""
 
 from app.web.pages import actions, datasets, exercises, hyperparameters, login, notes, workers
+from app.web.pages.compare import page as compare
 from app.web.pages.docs import page as docs
 from app.web.pages.keys import page as keys
 from app.web.pages.new_sweep import page as new_sweep
@@ -17,6 +18,7 @@ from app.web.pages.sweep_log import page as sweep_log
 _PAGES = (
     login,
     sweep_list,
+    compare,
     new_sweep,
     bulk,
     notes,

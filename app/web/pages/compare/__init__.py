@@ -1,0 +1,1 @@
+"""The page of several sweeps side by side."""
