@@ -43,7 +43,7 @@ class ModelInfo(BaseModel):
 
 def with_info(weights: bytes, info: ModelInfo) -> bytes:
     """The safetensors with the description added to its metadata, whose own entries stay, the `value` above all."""
-    header, numbers = _split(weights)
+    header, numbers = split_file(weights)
     description = {name: value if isinstance(value, str) else json.dumps(value) for name, value in info}
     header["__metadata__"] = {"format": "pt"} | description | header.get("__metadata__", {})
     header_bytes = json.dumps(header).encode()
@@ -53,7 +53,7 @@ def with_info(weights: bytes, info: ModelInfo) -> bytes:
 
 def read_info(content: bytes) -> ModelInfo:
     """The description of a model file. Raises ModelFileError."""
-    header, _ = _split(content)
+    header, _ = split_file(content)
     metadata = header.get("__metadata__", {})
     if "perceptune_format" not in metadata:
         raise ModelFileError("it is a safetensors file, but not one of Perceptune")
@@ -66,7 +66,7 @@ def read_info(content: bytes) -> ModelInfo:
     return info
 
 
-def _split(content: bytes) -> tuple[dict[str, Any], bytes]:
+def split_file(content: bytes) -> tuple[dict[str, Any], bytes]:
     """Header and numbers. Raises ModelFileError."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or not 2 <= length <= min(len(content) - 8, MAX_HEADER):

@@ -15,7 +15,7 @@ from app.schemas.exercises import (
     ExerciseTry,
     ExerciseWithRun,
 )
-from app.schemas.models import ModelOut
+from app.schemas.models import ModelOut, Prediction, PredictionOut, PredictionRequest
 from app.schemas.reruns import ContinuedTrials, ContinueTop, ContinueTrial, NotContinued, RerunTop
 from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
 from app.schemas.seeds import SurvivorSeeds
@@ -69,6 +69,9 @@ __all__ = [
     "Objective",
     "OneObjective",
     "Page",
+    "Prediction",
+    "PredictionOut",
+    "PredictionRequest",
     "Problem",
     "RandomSampler",
     "RerunTop",

@@ -5,17 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app import schemas
-from app.files import trained_models
+from app.files import prediction, trained_models
 from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
 from app.web.error_handlers import problems
 
-router = APIRouter(prefix="/api/v1/sweeps/{sweep_id}/trials/{number}/model", tags=["models"])
+_TRIAL = "/api/v1/sweeps/{sweep_id}/trials/{number}"
+router = APIRouter(tags=["models"])
 
 MEDIA_TYPE = "application/octet-stream"  # none is registered for safetensors
 
 
 @router.get(
-    "",
+    f"{_TRIAL}/model",
     response_class=Response,
     responses={
         200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
@@ -35,7 +36,7 @@ def download_model(
 
 
 @router.post(
-    "",
+    f"{_TRIAL}/model",
     status_code=202,
     responses={200: {"model": schemas.ModelOut, "description": "The model is there."}, **problems(404, 409)},
 )
@@ -46,3 +47,14 @@ def want_model(
     ready = trained_models.keep_model(session, sweep_id, number)
     response.status_code = 200 if ready else 202
     return schemas.ModelOut(ready=ready, url=f"/api/v1/sweeps/{sweep_id}/trials/{number}/model")
+
+
+@router.post(f"{_TRIAL}/predict", responses=problems(404, 409))
+def predict(
+    sweep_id: SweepId, number: TrialNumber, body: schemas.PredictionRequest, session: DatabaseSession
+) -> schemas.PredictionOut:
+    """What the trial's network sees in rows of numbers; 409 where its weights were not kept. Nothing is stored.
+
+    Images are made to rows by the page of the model, or by `perceptune predict`.
+    """
+    return prediction.predict(session, sweep_id, number, body)

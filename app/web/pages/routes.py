@@ -1,6 +1,6 @@
 """The routers of the dashboard, in the order in which their paths are looked up."""
 
-from app.web.pages import actions, datasets, exercises, hyperparameters, login, notes, workers
+from app.web.pages import actions, datasets, exercises, hyperparameters, login, notes, prediction, workers
 from app.web.pages.compare import page as compare
 from app.web.pages.docs import page as docs
 from app.web.pages.keys import page as keys
@@ -23,6 +23,7 @@ _PAGES = (
     bulk,
     notes,
     setup,
+    prediction,
     detail,
     sweep_log,
     shares,

@@ -1,5 +1,7 @@
 """Which role each call needs: the one place that says it, for the API and the pages alike."""
 
+import re
+
 from app.access.shares import PLACE
 from app.domain.people.roles import Role
 
@@ -11,6 +13,7 @@ _FOR_ADMINS = ("/api/v1/keys", "/keys")
 
 # Posts that change nothing of what others see.
 _POSTS_THAT_READ = {"/api/v1/sweeps/preview", "/sweeps/new/preview", "/sweeps/new/fields", "/logout"}
+_PREDICTION = re.compile(r"/api/v1/sweeps/\d+/trials/\d+/predict")
 
 
 def needed_role(method: str, path: str) -> Role | None:
@@ -19,6 +22,6 @@ def needed_role(method: str, path: str) -> Role | None:
         return None
     if any(path == place or path.startswith(f"{place}/") for place in _FOR_ADMINS):
         return Role.admin
-    if method in {"GET", "HEAD", "OPTIONS"} or path in _POSTS_THAT_READ:
+    if method in {"GET", "HEAD", "OPTIONS"} or path in _POSTS_THAT_READ or _PREDICTION.fullmatch(path):
         return Role.read
     return Role.write

@@ -21,6 +21,7 @@ from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from app.errors import InvalidError
 from app.files.model_file import ModelFileError, ModelInfo, read_info, with_info
+from app.files.network import Network as NumpyNetwork
 from app.service.up import Service
 from tests.support.paths import ROOT
 from tests.support.up_process import COMMAND, environment
@@ -109,6 +110,19 @@ def test_a_sweep_s_model_tells_what_the_sweep_recorded(service: Service, setting
     assert right(f"{sweep}/{number}/1", "-", stdin=text) == expected[1]
     best = read_info(read_model(str(sweep), settings.model_copy(update={"port": port})))
     assert (best.value, best.trial) == (max(run["value"] for run in runs), number)
+    rows = data.val_x[:100].tolist()
+    with httpx2.Client(base_url=f"{service.url}/api/v1/sweeps/{sweep}/trials/{number}") as client:
+        answer = client.post("/predict", json={"rows": rows, "run": 1}).json()
+        short = client.post("/predict", json={"rows": [rows[0], [0.5] * 3]})
+        bright = client.post("/predict", json={"rows": [[2] * 64]})
+    network = Network((tmp_path / "one.safetensors").read_bytes())
+    expected_rows = network.probabilities(data.val_x[:100].numpy())
+    assert [row["probabilities"] for row in answer["predictions"]] == [
+        pytest.approx(row, abs=1e-5) for row in expected_rows
+    ]
+    assert (answer["run"], answer["predictions"][0]["label"]) == (1, str(expected_rows[0].argmax()))
+    assert short.json()["errors"] == [{"loc": ["rows", 1], "msg": "has 3 numbers, and the network takes 64"}]
+    assert (bright.status_code, bright.json()["errors"][0]["loc"]) == (422, ["rows", 0, 0])
     assert "answers 404: Sweep 1 has no trial 99." in refused(f"{sweep}/99", "-", PERCEPTUNE_PORT=port)
 
 
@@ -299,6 +313,8 @@ def test_a_network_is_the_one_that_was_trained(tmp_path: Path, activation: str) 
     x = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
     expected = MLPConcise(config, layers).logits(x).softmax(1)
     torch.testing.assert_close(torch.from_numpy(network.probabilities(x.numpy())).float(), expected)
+    without_torch = NumpyNetwork(with_info(to_bytes(layers, 0.5), described)).probabilities(x.numpy())
+    torch.testing.assert_close(torch.from_numpy(without_torch).float(), expected)
 
 
 def test_images_become_what_the_network_was_trained_on(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""A trained network in numpy, read from a model file: the probabilities of classes, without torch."""
+
+import json
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.configuration import MLPConfig
+from app.files.model_file import ModelFileError, ModelInfo, read_info, split_file
+
+Numbers = NDArray[np.float32]
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def _sigmoid(z: Numbers) -> Numbers:
+    with np.errstate(over="ignore"):  # e^-z beyond all floats is a sigmoid of 0
+        return np.asarray(1 / (1 + np.exp(-z)), dtype=z.dtype)
+
+
+ACTIVATIONS: dict[str, Callable[[Numbers], Numbers]] = {
+    "relu": lambda z: np.maximum(z, 0),
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "gelu": lambda z: (z * 0.5 * (1 + _erf(z / math.sqrt(2)))).astype(z.dtype),
+    "leaky_relu": lambda z: np.where(z > 0, z, np.float32(0.01) * z),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    "silu": lambda z: z * _sigmoid(z),
+    "identity": lambda z: z,
+}
+
+
+class Network:
+    """A trained network; `info` is the description in its file."""
+
+    def __init__(self, content: bytes) -> None:
+        """Reads the bytes of a model file. Raises ModelFileError."""
+        self.info: ModelInfo = read_info(content)
+        config = MLPConfig(tuple(self.info.hidden_layers), activation=self.info.activation)
+        tensors = _tensors(content)
+        sizes = config.layer_sizes(self.info.features, len(self.info.classes))
+        try:
+            self._layers = [(tensors[f"{index}.weight"], tensors[f"{index}.bias"]) for index in range(len(sizes))]
+        except KeyError:
+            raise ModelFileError("its layers are not those that its metadata name") from None
+        shapes = [(weight.shape, bias.shape) for weight, bias in self._layers]
+        if shapes != [((outputs, inputs), (outputs,)) for inputs, outputs in sizes]:
+            raise ModelFileError("its layers are not those that its metadata name")
+        self._activate = ACTIVATIONS[config.activation]
+
+    def probabilities(self, x: Numbers) -> NDArray[np.float64]:
+        """[n, classes] for x [n, features]; each row adds up to 1."""
+        *hidden, (last_weight, last_bias) = self._layers
+        for weight, bias in hidden:
+            x = self._activate(x @ weight.T + bias)
+        logits = (x @ last_weight.T + last_bias).astype(np.float64)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def _tensors(content: bytes) -> dict[str, Numbers]:
+    """The tensors by name, which stay where they are in the file. Raises ModelFileError."""
+    header, numbers = split_file(content)
+    tensors = {}
+    try:
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            if entry["dtype"] != "F32":
+                raise ModelFileError("its numbers are not float32")
+            begin, end = entry["data_offsets"]
+            tensors[name] = np.frombuffer(numbers[begin:end], dtype="<f4").reshape(entry["shape"])
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"it is damaged: {json.dumps(str(error))}") from None
+    return tensors

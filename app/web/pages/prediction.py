@@ -1,0 +1,50 @@
+"""The page that asks a trained network about a picture or a row of numbers."""
+
+import math
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+
+from app import queries
+from app.domain.datasets import DATASETS
+from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
+from app.web.pages.datasets import DatasetPanel
+from app.web.pages.rendering import render
+
+_SCALES = {"digits": 16}  # what is white where it is published; of others a byte's
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class PredictionView:
+    """A trial's network, and what it takes."""
+
+    sweep_id: int
+    sweep_name: str
+    number: int
+    dataset: DatasetPanel
+
+    @property
+    def address(self) -> str:
+        """The call that answers."""
+        return f"/api/v1/sweeps/{self.sweep_id}/trials/{self.number}/predict"
+
+    @property
+    def side(self) -> int:
+        """Pixels of an image from left to right, and from top to bottom."""
+        return math.isqrt(self.dataset.dataset.features)
+
+    @property
+    def scale(self) -> int:
+        """The number of white in its data as they are published."""
+        return _SCALES.get(self.dataset.dataset.name, 255)
+
+
+@router.get("/sweeps/{sweep_id}/trials/{number}/predict")
+def show_prediction(sweep_id: SweepId, number: TrialNumber, request: Request, session: DatabaseSession) -> Response:
+    """The page of one trial's network."""
+    sweep = queries.summary(session, sweep_id)
+    queries.get_trial(session, sweep_id, number)
+    view = PredictionView(sweep.id, sweep.name, number, DatasetPanel(DATASETS[sweep.dataset]))
+    return render(request, "prediction.html", view)
