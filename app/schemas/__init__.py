@@ -17,9 +17,11 @@ from app.schemas.exercises import (
 )
 from app.schemas.models import ModelOut, Prediction, PredictionOut, PredictionRequest
 from app.schemas.reruns import ContinuedTrials, ContinueTop, ContinueTrial, NotContinued, RerunTop
-from app.schemas.samplers import GridSampler, RandomSampler, Sampler, TPESampler
-from app.schemas.seeds import SurvivorSeeds
-from app.schemas.stop import StopRules
+from app.schemas.settings.samplers import GridSampler, RandomSampler, Sampler, TPESampler
+from app.schemas.settings.seeds import SurvivorSeeds
+from app.schemas.settings.stop import StopRules
+from app.schemas.settings.warm_starts import LeftOut, WarmStarted
+from app.schemas.settings.webhooks import DeliveryOut, Webhook, WebhookOut
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, ScoreOut, SweepCreate, SweepOut
 from app.schemas.system import ChartOut, DatasetOut, WorkerOut
 from app.schemas.trials import (
@@ -32,8 +34,6 @@ from app.schemas.trials import (
     TrialCreate,
     TrialOut,
 )
-from app.schemas.warm_starts import LeftOut, WarmStarted
-from app.schemas.webhooks import DeliveryOut, Webhook, WebhookOut
 
 __all__ = [
     "AnswerOut",

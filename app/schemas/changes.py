@@ -4,10 +4,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.body import Body
 from app.domain.sweep_limits import MAX_TRIALS
-from app.schemas.space import SpaceBody
-from app.schemas.stop import StopRules
+from app.schemas.settings.space import SpaceBody
+from app.schemas.settings.stop import StopRules
+from app.schemas.settings.warm_starts import WarmStarted
 from app.schemas.sweeps import KeepModels, Name, Notes, Priority, Tags
-from app.schemas.warm_starts import WarmStarted
 
 
 class SweepPatch(Body):

@@ -23,12 +23,12 @@ from app.domain.sweep_limits import (
 )
 from app.domain.tasks import TASKS, TaskName
 from app.schemas.base import UtcTime
-from app.schemas.samplers import RandomSampler, Sampler
-from app.schemas.seeds import Seeds, SurvivorSeeds
-from app.schemas.space import SpaceBody
-from app.schemas.stop import StopRules
-from app.schemas.warm_starts import WarmStart, WarmStarted
-from app.schemas.webhooks import Webhook, WebhookOut
+from app.schemas.settings.samplers import RandomSampler, Sampler
+from app.schemas.settings.seeds import Seeds, SurvivorSeeds
+from app.schemas.settings.space import SpaceBody
+from app.schemas.settings.stop import StopRules
+from app.schemas.settings.warm_starts import WarmStart, WarmStarted
+from app.schemas.settings.webhooks import Webhook, WebhookOut
 
 EpochMetric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
 TimingMetric = Literal["seconds_per_epoch", "examples_per_second", "gflops", "seconds", "gigabytes_per_second"]

@@ -72,6 +72,11 @@ NEEDS = {
     GET /sweeps/bulk/ask
     GET /api/v1/sweeps/{sweep_id}/shares
     GET /api/v1/exercises/{number}/runs/{run_id}/shares
+    GET /api/v1/compare
+    GET /api/v1/compare/charts/regret
+    GET /compare
+    GET /sweeps/{sweep_id}/trials/{number}/predict
+    POST /api/v1/sweeps/{sweep_id}/trials/{number}/predict
     GET /sweeps/{sweep_id}/setup
     GET /sweeps/{sweep_id}/shares
     GET /exercises/{number}/runs/{run_id}/shares

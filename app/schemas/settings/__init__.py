@@ -1,0 +1,1 @@
+"""The settings within the body of a sweep: its space, sampler, seeds, stop rules, warm start and webhook."""
