@@ -14,6 +14,7 @@ from app.charts.pareto import ParetoOptions
 from app.charts.progress.curves import CurvesOptions, Measure
 from app.charts.progress.regret import SPENT, RegretOptions
 from app.charts.rows import SweepRow
+from app.charts.select import CURVES
 from app.errors import FieldError, InvalidError
 
 Query = Mapping[str, str]
@@ -72,7 +73,14 @@ def curves_options(_: SweepRow, query: Query) -> CurvesOptions:
     measure = query.get("measure", "accuracy")
     if measure not in ("accuracy", "loss"):
         refuse("measure", f"must be accuracy or loss, not {measure!r}")
-    return CurvesOptions(cast(Measure, measure))
+    return CurvesOptions(cast(Measure, measure), _trials(query.get("trials", "")))
+
+
+def _trials(text: str) -> tuple[int, ...]:
+    numbers = [number for number in text.split(",") if number]
+    if len(numbers) > CURVES or not all(number.isdecimal() and len(number) < 10 for number in numbers):
+        refuse("trials", f"must be at most {CURVES} numbers of trials with commas between them, not {text!r}")
+    return tuple(map(int, numbers))
 
 
 def diagnostics_options(_: SweepRow, query: Query) -> DiagnosticsOptions:

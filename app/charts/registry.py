@@ -235,7 +235,7 @@ CHARTS: dict[str, Chart] = {
             "Learning curves",
             "Training and validation over the epochs, mean and spread over seeds.",
             "epochs",
-            ("measure",),
+            ("measure", "trials"),
             curves_options,
             _draw_curves,
             robust=_measured,

@@ -112,8 +112,8 @@ SWEEPS = Table[SweepState](
             MORE_TO_DO,
             ENDED_SWEEPS,
             (_S.running, _S.queued),
-            "a trial was retried or added (retry, rerun-top, continue, `POST …/trials`, `PATCH` of n_trials or of a "
-            "grid's space): it goes on and is scored again at its end; queued where nothing has started yet",
+            "a trial was retried or added (retry, rerun, rerun-top, continue, `POST …/trials`, `PATCH` of n_trials or "
+            "of a grid's space): it goes on and is scored again at its end; queued where nothing has started yet",
             already=(_S.queued, _S.running, _S.paused),
         ),
         Transition(

@@ -4,7 +4,14 @@ from app.queries.datasets import dataset_usage
 from app.queries.deliveries import list_deliveries
 from app.queries.sweep_log import list_log
 from app.queries.sweeps import list_sweeps, summaries, summary, tags
-from app.queries.trials import get_trial, list_configurations, list_diagnostics, list_epochs, list_trials
+from app.queries.trials import (
+    get_trial,
+    list_configurations,
+    list_diagnostics,
+    list_epochs,
+    list_trials,
+    trials_of_numbers,
+)
 from app.queries.workers import get_worker, list_workers
 
 __all__ = [
@@ -22,4 +29,5 @@ __all__ = [
     "summaries",
     "summary",
     "tags",
+    "trials_of_numbers",
 ]

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.charts.lens import WHOLE, Lens, refuse_metric
-from app.charts.options import Query
+from app.charts.options import Query, curves_options
 from app.charts.registry import Chart, Curves, Needs
 from app.charts.rows import Axis, BestRow, DiagnosticsRow, EpochMean, EpochRow, RunRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, best_and_worst
@@ -85,6 +85,9 @@ def chart_rows(
     if is_timing and needs in ("epochs", "epoch_means"):
         needs = "runs"  # it has no curves
     refuse_metric(lens, "timings" if is_timing else needs)
+    if needs == "epochs" and (numbers := curves_options(row, query or {}).trials):
+        ids = _ids_of(session, sweep, numbers)
+        return row, trial_rows(session, sweep.id, include_excluded=True, runs=False, ids=ids), _epochs_of(session, ids)
     if needs in ("epochs", "diagnostics") and not lens.chooses:
         ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
@@ -97,7 +100,7 @@ def chart_rows(
     if needs in ("epochs", "diagnostics"):
         with_curves = [trial for trial in trials if trial.epochs > 0]
         drawn_trials = best_and_worst(row, with_curves)
-        ids = _ids_of(session, sweep, drawn_trials)
+        ids = _ids_of(session, sweep, [trial.number for trial in drawn_trials])
         return replace(row, trials_with_curves=len(with_curves)), drawn_trials, _curves(session, sweep, needs, ids)
     if needs == "epoch_means":
         return row, trials, epoch_means(session, sweep, chart.picked_trials(row, trials, query or {}))
@@ -108,8 +111,7 @@ def _curves(session: Session, sweep: Sweep, needs: Needs, ids: Sequence[int]) ->
     return _epochs_of(session, ids) if needs == "epochs" else diagnostics_rows(session, sweep.id, ids)
 
 
-def _ids_of(session: Session, sweep: Sweep, trials: Sequence[TrialRow]) -> list[int]:
-    numbers = [trial.number for trial in trials]
+def _ids_of(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[int]:
     return [*session.scalars(select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.number.in_(numbers)))]
 
 

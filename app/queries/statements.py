@@ -88,20 +88,35 @@ _CONFIGURATIONS = """
         SELECT DISTINCT ON (key, first_seed) key, value, state = 'complete' AND NOT excluded AS counts
         FROM chosen ORDER BY key, first_seed, number
     ), configurations AS (
-        SELECT key, min(number) AS number, min(state) AS state, min(started_at) AS started_at,
-               max(finished_at) AS finished_at, max(mean.value) AS value
+        SELECT key, min(number) AS number, {rank} AS rank
         FROM chosen JOIN (
             SELECT key, coalesce(avg(value) FILTER (WHERE counts), avg(value)) AS value FROM measured GROUP BY key
         ) AS mean USING (key) GROUP BY key
     ), page AS (
-        SELECT key, row_number() OVER (ORDER BY {column} {direction} NULLS LAST, number) AS place
-        FROM configurations ORDER BY {column} {direction} NULLS LAST, number LIMIT :limit OFFSET :skip
+        SELECT key, row_number() OVER (ORDER BY rank {direction} NULLS LAST, number) AS place
+        FROM configurations ORDER BY rank {direction} NULLS LAST, number LIMIT :limit OFFSET :skip
     )
     SELECT chosen.id, place - :skip AS place FROM page JOIN chosen USING (key) ORDER BY place, number
 """
 
 
+# By what configurations are ordered, of all their trials.
+_RANKS = {
+    "number": "min(number)",
+    "state": "min(state)",
+    "started_at": "min(started_at)",
+    "finished_at": "max(finished_at)",
+    "value": "max(mean.value)",
+    "seconds": "sum((SELECT sum(r.seconds) FROM runs r WHERE r.trial_id = chosen.id))",
+}
+_RANK_OF_PARAMETER = "(array_agg(CAST(params AS jsonb) -> :parameter ORDER BY number))[1]"
+
+
 def configurations(order_by: str) -> TextClause:
-    """Selects the ids of a page of configurations' trials; `order_by` is a sortable column, perhaps behind a `-`."""
+    """Selects the ids of a page of configurations' trials.
+
+    `order_by` is a sortable column, perhaps behind a `-`, or `params.` for the hyperparameter `:parameter`.
+    """
     direction = "DESC" if order_by.startswith("-") else "ASC"
-    return text(_CONFIGURATIONS.format(column=order_by.removeprefix("-"), direction=direction))
+    rank = _RANKS.get(order_by.removeprefix("-"), _RANK_OF_PARAMETER)
+    return text(_CONFIGURATIONS.format(rank=rank, direction=direction))

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, SQLColumnExpression, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from app import schemas
 from app.db.tables import Diagnostics, Epoch, Run, Trial
 from app.domain.states import TrialState
+from app.domain.tasks import EVERY_HYPERPARAMETER
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.queries import statements
@@ -28,7 +30,8 @@ def list_trials(
 ) -> schemas.Page[schemas.TrialOut]:
     """One page of a sweep's trials.
 
-    `order_by` is a column; `-` before it turns the order round, and of equal ones the lower number comes first.
+    `order_by` is a column, or `params.` and a hyperparameter; `-` before it turns the order round, and of equal ones
+    the lower number comes first.
     `after` is the `next` of the page before: by number the last trial's number, so that every page costs the same, else
     how many trials came before. `skip` leaves out so many trials in any order. Raises NotFoundError, and InvalidError
     for an unknown column.
@@ -61,7 +64,9 @@ def list_configurations(
         return list_trials(session, sweep_id, state=state, order_by=order_by, limit=limit, skip=skip)
     _order(order_by)
     statement = statements.configurations(order_by)
-    parameters = {"sweep": sweep_id, "state": state, "limit": limit + 1, "skip": skip}
+    parameters: dict[str, Any] = {"sweep": sweep_id, "state": state, "limit": limit + 1, "skip": skip}
+    if name := _parameter(order_by):
+        parameters["parameter"] = name
     rows = session.execute(statement, parameters).all()
     ids = [row.id for row in rows if row.place <= limit]
     trials = {trial.id: trial for trial in session.scalars(select(Trial).where(Trial.id.in_(ids)))}
@@ -113,16 +118,31 @@ _SORTABLE = {
     "state": Trial.state,
     "started_at": Trial.started_at,
     "finished_at": Trial.finished_at,
+    "seconds": select(func.sum(Run.seconds)).where(Run.trial_id == Trial.id).scalar_subquery(),
 }
+_PARAMETER = "params."
 
 
 def _order(order_by: str) -> list[Any]:
-    column = _SORTABLE.get(order_by.removeprefix("-"))
-    if column is None:
-        error = FieldError(("query", "order_by"), f"must be one of {', '.join(_SORTABLE)}, perhaps with - before it")
-        raise InvalidError(f"Trials can't be ordered by {order_by!r}.", [error])
+    column = _column(order_by.removeprefix("-"))
     ordered = column.desc() if order_by.startswith("-") else column.asc()
     return [ordered.nulls_last(), Trial.number]
+
+
+def _column(name: str) -> SQLColumnExpression[Any]:
+    """What trials are ordered by. Raises InvalidError."""
+    if (parameter := _parameter(name)) in EVERY_HYPERPARAMETER:
+        return cast(Trial.params, JSONB)[parameter]
+    if name not in _SORTABLE:
+        right = f"must be one of {', '.join(_SORTABLE)} or {_PARAMETER} with a hyperparameter, perhaps with - before it"
+        raise InvalidError(f"Trials can't be ordered by {name!r}.", [FieldError(("query", "order_by"), right)])
+    return _SORTABLE[name]
+
+
+def _parameter(order_by: str) -> str:
+    """The hyperparameter by which trials are ordered, or nothing."""
+    name = order_by.removeprefix("-")
+    return name.removeprefix(_PARAMETER) if name.startswith(_PARAMETER) else ""
 
 
 def _trials_out(session: Session, trials: Sequence[Trial]) -> list[schemas.TrialOut]:

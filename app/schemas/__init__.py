@@ -16,7 +16,15 @@ from app.schemas.exercises import (
     ExerciseWithRun,
 )
 from app.schemas.models import ModelOut, Prediction, PredictionOut, PredictionRequest
-from app.schemas.reruns import ContinuedTrials, ContinueTop, ContinueTrial, NotContinued, RerunTop
+from app.schemas.reruns import (
+    ContinuedTrials,
+    ContinueTop,
+    ContinueTrial,
+    NotContinued,
+    RerunTop,
+    RerunTrial,
+    RerunTrials,
+)
 from app.schemas.settings.samplers import GridSampler, RandomSampler, Sampler, TPESampler
 from app.schemas.settings.seeds import SurvivorSeeds
 from app.schemas.settings.stop import StopRules
@@ -75,6 +83,8 @@ __all__ = [
     "Problem",
     "RandomSampler",
     "RerunTop",
+    "RerunTrial",
+    "RerunTrials",
     "RunOut",
     "Sampler",
     "ScoreOut",

@@ -16,6 +16,22 @@ class RerunTop(Body):
     )
 
 
+class RerunTrial(Body):
+    """With how many further seeds a trial's configuration is trained again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"seeds": 5}]})
+
+    seeds: int = Field(
+        5, ge=1, le=1000, description="Further runs, rounded up to a multiple of the sweep's seeds a trial."
+    )
+
+
+class RerunTrials(BaseModel):
+    """What became of the call."""
+
+    trials: list[int] = Field(description="The new trials, of the same configuration; each has as many runs as any.")
+
+
 Epochs = Annotated[int, Field(ge=2, le=10_000, description="All epochs that it shall have, those so far included.")]
 
 

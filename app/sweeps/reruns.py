@@ -1,6 +1,7 @@
-"""Reruns: a sweep's best configurations are trained again with further seeds, to tell good from lucky."""
+"""Reruns: configurations are trained again with further seeds, to tell good from lucky."""
 
 import math
+from collections.abc import Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.tables import Sweep, Trial
 from app.domain.people.log_events import LogEvent
+from app.domain.states import TrialState
 from app.errors import ConflictError
 from app.lifecycle import best, sweep_log, sweep_row
 from app.schemas import RerunTop
@@ -23,12 +25,37 @@ def rerun_top(session: Session, sweep_id: int, body: RerunTop) -> Sweep:
     best_ids = session.scalars(best.TOP, {"sweep": sweep_id, "count": body.k}).all()
     if not best_ids:
         raise ConflictError(f"Sweep {sweep_id} is {sweep.state} and has no complete trial yet that could run again.")
-    times = math.ceil(body.seeds / sweep.seeds)
-    number = sweep_row.next_number(session, sweep, len(best_ids) * times)
-    numbers = range(number, number + len(best_ids) * times)
+    _queue(
+        session,
+        sweep,
+        [session.get_one(Trial, trial_id) for trial_id in best_ids],
+        body.seeds,
+        "the best configurations",
+    )
+    return sweep
+
+
+def rerun_trial(session: Session, sweep_id: int, number: int, seeds: int) -> list[int]:
+    """Queues new trials of this one's configuration in the same way, and returns their numbers.
+
+    Raises ConflictError for a trial without a result, and for a sweep that is stopping or full.
+    """
+    sweep = sweep_row.get(session, sweep_id, lock=True)
+    trial = sweep_row.get_trial(session, sweep_id, number)
+    if trial.state != TrialState.complete:
+        raise ConflictError(
+            f"Trial {number} of sweep {sweep_id} is {trial.state}: only a complete one is trained again with "
+            "further seeds."
+        )
+    return _queue(session, sweep, [trial], seeds, f"the configuration of trial {number}")
+
+
+def _queue(session: Session, sweep: Sweep, trials: Sequence[Trial], seeds: int, subject: str) -> list[int]:
+    """Adds as many trials of each of these configurations, the `subject` of the log, as so many further seeds take."""
+    times = math.ceil(seeds / sweep.seeds)
+    first = number = sweep_row.next_number(session, sweep, len(trials) * times)
     sweep_row.reopen(session, sweep)
-    for trial_id in best_ids:
-        trial = session.get_one(Trial, trial_id)
+    for trial in trials:
         next_seed = _last_first_seed(session, trial) + sweep.seeds
         session.add_all(
             trial_rows.rerun_of(trial, number + index, next_seed + index * sweep.seeds, enqueued=True)
@@ -36,10 +63,11 @@ def rerun_top(session: Session, sweep_id: int, body: RerunTop) -> Sweep:
         )
         number += times
     session.flush()
-    words = f"Queued {sweep_log.trials_text(numbers)} of the best configurations, with further seeds"
-    sweep_log.note(session, sweep_id, LogEvent.trials, words, numbers)
+    numbers = [*range(first, number)]
+    words = f"Queued {sweep_log.trials_text(numbers)} of {subject}, with further seeds"
+    sweep_log.note(session, sweep.id, LogEvent.trials, words, numbers)
     sweep_row.touch(session, sweep)
-    return sweep
+    return numbers
 
 
 def _last_first_seed(session: Session, trial: Trial) -> int:

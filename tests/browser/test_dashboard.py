@@ -106,19 +106,21 @@ def test_reading_is_not_disturbed_by_news(page: Page, server: str) -> None:
     page.goto(post(server, BODY))
     expect_state(page, "completed")
     expect(page.locator("#effect .plot .trace").first).to_be_attached()
-    more = page.locator("#toggle-3")
-    more.click()
+    page.locator("#open-3").click()
     expect(page.locator("#runs-3")).to_be_visible()
     expect(page.locator("#runs-3")).to_contain_text("seed 1")
     page.evaluate("Plotly.relayout(document.querySelector('#effect .plot'), {'yaxis.range': [0.2, 0.4]})")
     before = page.evaluate("scrollY")
     with page.expect_response(lambda response: response.url.endswith(page.url)):
         page.evaluate("document.body.dispatchEvent(new Event('live'))")
-    page.get_by_label("colour").select_option("hidden_units")
+    page.evaluate(
+        "select => { select.value = 'hidden_units'; select.dispatchEvent(new Event('change', {bubbles: true})) }",
+        page.get_by_label("colour").element_handle(),
+    )
     expect(page.locator("#effect .legendtitletext")).to_have_text("hidden_units")
     expect(page.locator("#runs-3")).to_be_visible()
     assert (before > 0, page.evaluate("scrollY")) == (True, before)
-    assert page.url.endswith("?x=learning_rate&color=hidden_units")
+    assert page.url.endswith("?x=learning_rate&color=hidden_units&trial=3")
 
 
 def test_zoom_outlives_a_redraw(page: Page, server: str) -> None:
@@ -140,13 +142,18 @@ def test_zoom_outlives_a_redraw(page: Page, server: str) -> None:
 
 
 def test_trials_are_sorted_without_loading_the_page(page: Page, server: str) -> None:
-    """The best comes first after a click on the column's name, and the address says so."""
+    """The best comes first; a click on a column's name sorts by it, and the address says so."""
     page.goto(post(server, BODY))
     expect_state(page, "completed")
     mark_document(page)
-    page.get_by_role("columnheader", name="Value").get_by_role("link").click()
-    page.wait_for_url("**order_by=-value")
     expect(page.locator(".trial-table tbody").first).to_have_class("best-row")
+    page.get_by_role("columnheader", name="Value").get_by_role("link").click()
+    page.wait_for_url("**order_by=value")
+    expect(page.locator(".trial-table tbody").last).to_have_class("best-row")
+    page.get_by_role("columnheader", name="learning_rate").get_by_role("link").click()
+    page.wait_for_url("**order_by=params.learning_rate")
+    first_row = page.locator(".trial-table tbody").first
+    expect(first_row.locator("[data-column=learning_rate]")).to_have_text("0.01")
     assert is_same_document(page)
 
 

@@ -219,7 +219,7 @@ def test_what_diverged_is_not_offered_to_be_retried(page: Page, server: str, sha
     space = {"learning_rate": [0.1, 0.2, 1e6], "hidden_units": 16, "depth": 2, "epochs": 3}
     path = finished(server, BODY | {"name": "too fast", "space": space, "seeds": 1})
     page.goto(path)
-    page.locator("#toggle-2").click()
+    page.locator("#open-2").click()
     expect(page.locator("#runs-2")).to_contain_text("diverged")
     expect(page.get_by_role("button", name="Retry")).to_have_count(0)
     with transaction(shared_engine) as session:

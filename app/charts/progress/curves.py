@@ -25,6 +25,8 @@ class CurvesOptions:
     """What is drawn over the epochs."""
 
     measure: Measure = "accuracy"
+    trials: tuple[int, ...] = ()
+    """The numbers of those to draw; empty for the best and the worst. A single one is drawn seed by seed."""
 
 
 class Line(NamedTuple):
@@ -62,7 +64,8 @@ def curves_data(
 
     `epochs` may be those of the trials to draw alone, and of long curves not every epoch; the subtitle says so.
     """
-    measure = (options or CurvesOptions()).measure
+    options = options or CurvesOptions()
+    measure = options.measure
     by_trial: dict[int, list[EpochRow]] = {}
     for row in epochs:
         by_trial.setdefault(row.trial, []).append(row)
@@ -70,21 +73,27 @@ def curves_data(
     drawn_trials = ordered if len(ordered) <= CURVES else ordered[: CURVES // 2] + ordered[-CURVES // 2 :]
     names = naming_parameters(drawn_trials)
     curves = [_curve(sweep, trial, names, by_trial[trial.number], measure) for trial in drawn_trials]
+    if len(options.trials) == 1:
+        curves = [curve for trial in drawn_trials for curve in _seeds(trial, by_trial[trial.number], measure)]
     if all(curve.order is not None for curve in curves):
         curves.sort(key=lambda curve: curve.order or 0.0)
-    with_curves = max(sweep.trials_with_curves, len(ordered), sum(trial.epochs > 0 for trial in trials))
+    with_curves = (
+        len(drawn_trials)
+        if options.trials
+        else max(sweep.trials_with_curves, len(ordered), sum(trial.epochs > 0 for trial in trials))
+    )
     left_out = f"the {CURVES // 2} best and {CURVES // 2} worst of {with_curves} trials"
     return CurvesData(
         title=curves_title(measure),
         subtitle=subtitle(
             sweep,
-            "solid: validation (band: ± std), dashed: training",
+            f"solid: validation{'' if len(options.trials) == 1 else ' (band: ± std)'}, dashed: training",
             left_out if len(drawn_trials) < with_curves else "",
             excluded_note(sweep),
             _epochs_left_out([by_trial[trial.number] for trial in drawn_trials]),
         ),
         measure=measure,
-        by=" · ".join(names) if drawn_trials else "",
+        by="seed" if len(options.trials) == 1 else " · ".join(names) if drawn_trials else "",
         curves=[curve for curve in curves if curve.train.epochs or curve.val.epochs],
     )
 
@@ -144,6 +153,20 @@ def _curve(sweep: SweepRow, trial: TrialRow, names: Sequence[str], rows: Sequenc
         train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows]),
         val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows]),
     )
+
+
+def _seeds(trial: TrialRow, rows: Sequence[EpochRow], measure: Measure) -> list[Curve]:
+    """The curves of a trial, one for each seed."""
+    return [
+        Curve(
+            trial.number,
+            f"seed {seed}",
+            float(seed),
+            train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows if row.seed == seed]),
+            val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows if row.seed == seed]),
+        )
+        for seed in sorted({row.seed for row in rows})
+    ]
 
 
 def _value(row: EpochRow, part: Literal["train", "val"], measure: Measure) -> float | None:

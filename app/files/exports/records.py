@@ -8,7 +8,7 @@ from importlib.metadata import version
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, select, text
+from sqlalchemy import Engine, Row, Select, and_, select, text, true
 from sqlalchemy.orm import Session
 
 from app.db.tables import Diagnostics, Epoch, Run, Sweep, Trial
@@ -43,17 +43,20 @@ class SweepRecord:
 
 
 @contextlib.contextmanager
-def open_sweep(engine: Engine, sweep_id: int, *, epochs: bool, diagnostics: bool = False) -> Iterator[SweepRecord]:
+def open_sweep(
+    engine: Engine, sweep_id: int, *, epochs: bool, diagnostics: bool = False, numbers: Sequence[int] | None = None
+) -> Iterator[SweepRecord]:
     """The sweep as it stands at this moment, read as it is used, a few thousand rows at a time.
 
-    `diagnostics`: with them, where the sweep measures them. Raises NotFoundError.
+    `diagnostics`: with them, where the sweep measures them; `numbers`: only these trials, which the header's counts
+    don't know. Raises NotFoundError.
     """
     with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session, session.begin():
         sweep = sweep_row.get(session, sweep_id)
         sizes = session.execute(_SIZES, {"sweep": sweep_id}).one()
         diagnostics = diagnostics and sweep.diagnostics
         # closed before the session, whose connection goes to others: who reads may leave before the end
-        with contextlib.closing(_trials(session, sweep_id, epochs, diagnostics)) as trials:
+        with contextlib.closing(_trials(session, sweep_id, epochs, diagnostics, numbers)) as trials:
             yield SweepRecord(
                 name=sweep.name,
                 header=_header(sweep, sizes, epochs, diagnostics),
@@ -82,8 +85,10 @@ def _order(sweep: Sweep) -> Any:
     return lambda name: (place.get(name, len(place)), name)
 
 
-def _trials(session: Session, sweep_id: int, epochs: bool, diagnostics: bool) -> Generator[TrialRecord]:
-    of_sweep = Trial.sweep_id == sweep_id
+def _trials(
+    session: Session, sweep_id: int, epochs: bool, diagnostics: bool, numbers: Sequence[int] | None
+) -> Generator[TrialRecord]:
+    of_sweep = and_(Trial.sweep_id == sweep_id, true() if numbers is None else Trial.number.in_(numbers))
     trials = select(*(getattr(Trial, name) for name in TRIAL)).where(of_sweep).order_by(Trial.number)
     runs = select(Trial.number, *(getattr(Run, name) for name in RUN)).join(Run).where(of_sweep)
     points = select(Trial.number, *(getattr(Epoch, name) for name in EPOCH)).join(Epoch).where(of_sweep)

@@ -82,7 +82,7 @@ def _key(group: Sequence[TrialRow], column: str) -> Any:
     if column == "value":
         values = [trial.value for trial in group if trial.value is not None and not trial.excluded]
         return sum(values) / len(values) if values else None
-    key = getattr(group[0], column) if column in COLUMNS else group[0].params.get(column)
+    key = getattr(group[0], column) if column in COLUMNS else group[0].params.get(column.removeprefix("params."))
     return str(key) if isinstance(key, str | list | tuple) else key
 
 

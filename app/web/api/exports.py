@@ -1,7 +1,7 @@
 """Downloads of a sweep as CSV, Parquet or JSON."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -20,6 +20,15 @@ router = APIRouter(prefix="/api/v1/sweeps", tags=["exports"])
 
 PIECE_BYTES = 64 * 2**10
 
+ChosenTrials = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9]{1,9}(,[0-9]{1,9})*$",
+        max_length=10_000,
+        description="Only trials of these numbers, with commas between them.",
+        examples=["3,5,8"],
+    ),
+]
 Epochs = Annotated[bool, Query(description="Learning curves too.")]
 
 
@@ -38,9 +47,9 @@ def _file_responses(media_type: str) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("/{sweep_id}/export.csv", response_class=Response, responses=_file_responses("text/csv"))
-def export_csv(sweep: ExistingSweep, request: Request, epochs: Epochs = False) -> Response:
+def export_csv(sweep: ExistingSweep, request: Request, epochs: Epochs = False, trials: ChosenTrials = None) -> Response:
     """Every trial as a row of CSV, every hyperparameter as a column; with `epochs` a row an epoch."""
-    return _download(request, sweep, "csv", epochs)
+    return _download(request, sweep, "csv", epochs, None if trials is None else [*map(int, trials.split(","))])
 
 
 @router.get(
@@ -57,7 +66,9 @@ def export_json(sweep: ExistingSweep, request: Request, epochs: Epochs = True) -
     return _download(request, sweep, "json", epochs)
 
 
-def _download(request: Request, sweep: Sweep, ending: str, epochs: bool) -> Response:
+def _download(
+    request: Request, sweep: Sweep, ending: str, epochs: bool, numbers: Sequence[int] | None = None
+) -> Response:
     """The file, sent while it is written, under the name of the sweep."""
     ascii_name = re.sub(r"[^A-Za-z0-9_.-]+", "-", sweep.name).strip("-.") or "sweep"
     exact_name = quote(f"{sweep.name}.{ending}", safe="")
@@ -65,17 +76,19 @@ def _download(request: Request, sweep: Sweep, ending: str, epochs: bool) -> Resp
     downloads: Downloads = request.app.state.downloads
     return Download(
         downloads,
-        lambda: file_pieces(downloads.engine, sweep.id, ending, epochs),
+        lambda: file_pieces(downloads.engine, sweep.id, ending, epochs, numbers),
         media_type=FORMATS[ending].MEDIA_TYPE,
         headers={"Content-Disposition": disposition},
     )
 
 
-def file_pieces(engine: Engine, sweep_id: int, ending: str, epochs: bool) -> Generator[bytes]:
+def file_pieces(
+    engine: Engine, sweep_id: int, ending: str, epochs: bool, numbers: Sequence[int] | None = None
+) -> Generator[bytes]:
     """The file in pieces of at least PIECE_BYTES, so that each is worth a turn of the server's event loop."""
     with_diagnostics = epochs and ending == "json"
     with (
-        open_sweep(engine, sweep_id, epochs=epochs, diagnostics=with_diagnostics) as record,
+        open_sweep(engine, sweep_id, epochs=epochs, diagnostics=with_diagnostics, numbers=numbers) as record,
         closing(FORMATS[ending].write(record)) as pieces,
     ):
         buffer, size = [], 0

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from app import queries, schemas
 from app.domain.states import TrialState
-from app.sweeps import longer_training, trial_actions
+from app.sweeps import longer_training, reruns, trial_actions
 from app.web.dependencies import Cursor, DatabaseSession, IdempotencyKey, Limit, SweepId, TrialNumber
 from app.web.error_handlers import problems
 
@@ -19,7 +19,11 @@ def list_trials(
     session: DatabaseSession,
     state: Annotated[TrialState | None, Query(description="Only trials in this state.")] = None,
     order_by: Annotated[
-        str, Query(description="number, value, state, started_at or finished_at; - turns it round.")
+        str,
+        Query(
+            description="number, value, state, started_at, finished_at, seconds, or params. and a hyperparameter, e.g. "
+            "params.learning_rate; - turns it round."
+        ),
     ] = "number",
     limit: Limit = 100,
     after: Cursor = None,
@@ -97,6 +101,17 @@ def train_trial_longer(
     response.headers["Location"] = f"/api/v1/sweeps/{sweep_id}/trials/{trial.number}"
     response.status_code = 201 if is_new else 200
     return queries.get_trial(session, sweep_id, trial.number)
+
+
+@router.post("/{number}/rerun", status_code=201, responses=problems(404, 409))
+def rerun_trial(
+    sweep_id: SweepId, number: TrialNumber, body: schemas.RerunTrial, session: DatabaseSession
+) -> schemas.RerunTrials:
+    """Trains the configuration of a complete trial again with further seeds, as new trials of it.
+
+    They are trained ahead of the sampler's; an ended sweep goes on with them.
+    """
+    return schemas.RerunTrials(trials=reruns.rerun_trial(session, sweep_id, number, body.seeds))
 
 
 @router.post("/{number}/cancel", responses=problems(404, 409))

@@ -8,8 +8,8 @@ from fastapi import Request, Response
 
 from app.web.templating import templates
 
-# No filter, in the order of their numbers, from the first, the first tab: not worth a word in an address.
-_USUAL = {"", "number", None, "overview"}
+# No filter, the best first, from the first, the first tab: not worth a word in an address.
+_USUAL = {"", "best", None, "overview"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class PageLink:
     def to(self, **changes: object) -> str:
         """The address of the same page with these parts of its query changed."""
         query = {name: str(value) for name, value in {**self.query, **changes}.items() if value not in _USUAL}
-        return f"{self.path}?{urlencode(query)}" if query else self.path
+        return f"{self.path}?{urlencode(query, safe=',')}" if query else self.path
 
 
 @dataclass(frozen=True)

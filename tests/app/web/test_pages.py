@@ -200,7 +200,8 @@ def test_trials_have_the_buttons_that_their_state_allows(client: TestClient, swe
     """A waiting one can be cancelled, a cancelled one retried, an excluded one included."""
 
     def offered(number: int) -> list[str]:
-        return re.findall(rf'action="{sweep}/trials/{number}/(\w+)"', client.get(sweep).text)
+        panel = client.get(f"{sweep}/trials/{number}", headers={"HX-Request": "true"}).text
+        return re.findall(rf'action="{sweep}/trials/{number}/(\w+)"', panel)
 
     assert offered(0) == ["exclude", "cancel"]
     for call in ("cancel", "exclude"):

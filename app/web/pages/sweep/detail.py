@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy.orm import Session
 
 from app import queries, schemas
 from app.charts.diagnostics import TEXTS, Measure
@@ -18,7 +19,9 @@ from app.domain.space import Space, parse_space
 from app.domain.space.domains import values
 from app.domain.space.membership import contains
 from app.domain.states import SweepState
-from app.domain.tasks import Task
+from app.domain.tasks import TASKS, Task
+from app.lifecycle import sweep_row
+from app.queries import chart_rows
 from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages.labels import SWEEP_BUTTONS, Button, stop_sentence
@@ -26,7 +29,10 @@ from app.web.pages.lens.query import LensQuery
 from app.web.pages.lens.toolbar import Toolbar, lens_toolbar
 from app.web.pages.new_sweep.form import ADJUSTABLE
 from app.web.pages.rendering import ChartPanel, PageLink, render
+from app.web.pages.sweep.comparison import COMPARED, Comparison
 from app.web.pages.sweep.known import Known, read_known
+from app.web.pages.sweep.selection import Selection
+from app.web.pages.sweep.sparklines import sparklines
 from app.web.pages.sweep.summary import SweepSummary
 from app.web.pages.sweep.tabs import Tab, tabs
 from app.web.pages.sweep.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
@@ -70,6 +76,7 @@ class SweepView:
     knowledge: Known
     lens: Toolbar
     """What of the trials charts and table show."""
+    selection: Selection
     no_worker: bool
     """Whether something waits and nobody is there to train it."""
     retryable: int = 0
@@ -207,11 +214,10 @@ class SweepView:
 
     @property
     def best_address(self) -> str:
-        """The page with the best trial in sight."""
+        """The page with the panel of the best trial."""
         if self.sweep.best is None:
             return self.address
-        order_by = "-value" if self.sweep.objective.direction == "maximize" else "value"
-        return f"{self.link.to(order_by=order_by, state='complete')}#trial-{self.sweep.best.number}"
+        return self.link.to(trial=self.sweep.best.number)
 
     @property
     def failed_address(self) -> str:
@@ -239,7 +245,24 @@ class SweepView:
     @property
     def tabs(self) -> list[Tab]:
         """The tabs, with the one that is shown."""
-        return tabs(self.link, self.query.tab, {})
+        return tabs(self.link, self.query.tab, {"compare": len(self.selection.trials)})
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The selected trials side by side, where there are two or more."""
+        trials = self.selection.trials
+        if len(trials) < 2:
+            return None
+        return Comparison(trials[:COMPARED], self.sweep.objective, max(0, len(trials) - COMPARED))
+
+    @property
+    def comparison_charts(self) -> list[ChartPanel]:
+        """Their curves in one chart."""
+        if self.comparison is None or self.task.is_timing:
+            return []
+        numbers = ",".join(str(trial.number) for trial in self.comparison.trials)
+        panel = self._chart("curves", "Learning curves of the selected trials", wide=True, trials=numbers)
+        return [replace(panel, id="curves-selected")]
 
     # charts
 
@@ -388,22 +411,41 @@ def show_sweep(
 ) -> Response:
     """A sweep with its charts and trials."""
     sweep = queries.summary(session, sweep_id)
-    space = parse_space(sweep.space, sweep.task)
+    summary, space = SweepSummary(sweep), parse_space(sweep.space, sweep.task)
     lens = lens_toolbar(session, sweep, space, lens_query)
-    page = lens.trials(session, order_by=query.order_by, limit=TRIALS_A_PAGE, skip=query.skip)
-    summary = SweepSummary(sweep)
-    parts = {name: str(value) for name, value in asdict(query).items() if name != "after"}
-    link = PageLink(request.url.path, parts | lens.query)
+    knowledge = read_known(request, session, sweep, space)
     view = SweepView(
         summary=summary,
-        trials=TrialTable(sweep, page, list(space.free()), query, link),
+        trials=_table(request, session, lens, query),
         space=space,
         lens=lens,
-        knowledge=(knowledge := read_known(request, session, sweep, space)),
+        knowledge=knowledge,
+        selection=_selection(session, sweep, query),
         no_worker=not summary.ended and not knowledge.workers,
         retryable=trial_actions.count_retryable(session, sweep_id) if sweep.counts.failed else 0,
     )
     return render(request, "sweep/detail.html", view)
+
+
+def _table(request: Request, session: Session, lens: Toolbar, query: TrialQuery) -> TrialTable:
+    """The page of trials in sight that the query string asks for, with their curves."""
+    sweep = lens.sweep
+    order_by = query.order(sweep.objective.direction)
+    page = lens.trials(session, order_by=order_by, limit=TRIALS_A_PAGE, skip=query.skip)
+    parts = {name: str(value) for name, value in asdict(query).items() if name != "after"}
+    link = PageLink(request.url.path, parts | lens.query)
+    curves = {}
+    if not TASKS[sweep.task].is_timing:
+        numbers = [trial.number for trial in page.items]
+        curves = sparklines(chart_rows.epoch_means(session, sweep_row.get(session, sweep.id), numbers))
+    return TrialTable(sweep, page, list(lens.space.free()), query, link, curves)
+
+
+def _selection(session: Session, sweep: schemas.SweepOut, query: TrialQuery) -> Selection:
+    """The trials that the query string names."""
+    numbers = query.selected_numbers
+    first_seeds = sweep.seeds.first if isinstance(sweep.seeds, schemas.SurvivorSeeds) else sweep.seeds
+    return Selection(queries.trials_of_numbers(session, sweep.id, numbers) if numbers else [], first_seeds)
 
 
 def _may_have_one_unit(space: Space) -> bool:

@@ -1,0 +1,87 @@
+// The panel of one trial: a row, an address or the event `trial-open` opens it; closing it gives the focus back.
+import { read, refresh, write } from "./address.js";
+
+const panel = document.getElementById("trial-panel");
+let opener = null; // the id of what had the focus
+let like = ""; // the trial whose parameters a new one begins with
+let wantsFocus = false;
+
+export function open(number, source = "") {
+  if (panel.hidden) opener = document.activeElement?.id || `open-${number}`;
+  wantsFocus = true;
+  like = source;
+  write({ trial: String(number) });
+  load();
+}
+
+export function close() {
+  if (panel.hidden) return;
+  panel.hidden = true;
+  write({ trial: "" });
+  mark();
+  (document.getElementById(opener) ?? document.getElementById("trials"))?.focus();
+}
+
+const content = () => document.getElementById("trial-content");
+
+function load() {
+  const number = read("trial");
+  if (!number) return;
+  const path = number === "new" ? `new${like && `?like=${like}`}` : number;
+  return htmx.ajax("GET", `${panel.dataset.path}/${path}`, {
+    source: "#trial-panel",
+    target: "#trial-content",
+    select: "#trial-content",
+    swap: "outerMorph",
+  });
+}
+
+function mark() {
+  const number = panel.hidden ? "" : read("trial");
+  for (const row of document.querySelectorAll("tbody[data-number]")) {
+    row.classList.toggle("open-row", row.dataset.number === number);
+  }
+}
+
+document.body.addEventListener("htmx:after:swap", (event) => {
+  const { target } = event.detail.ctx; // an element, or its selector
+  const isPanel = panel.contains(typeof target === "string" ? document.querySelector(target) : target);
+  const shown = content().dataset.number;
+  if (isPanel && shown) {
+    panel.hidden = false;
+    if (shown !== "new" && read("trial") === "new") { // it was queued
+      write({ trial: shown });
+      wantsFocus = true;
+      refresh();
+    }
+    content().querySelector("[autofocus]")?.focus();
+    if (wantsFocus) panel.focus();
+    wantsFocus = false;
+    document.dispatchEvent(new Event("toggle")); // draws its chart
+  }
+  // a form is left as it was typed; a trial is shown as it stands
+  if (!isPanel && !panel.hidden && read("trial") !== "new") load();
+  mark();
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-close-panel]")) return close();
+  const link = event.target.closest("[data-trial]");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    return open(link.dataset.trial, link.dataset.like);
+  }
+  const row = event.target.closest("tbody[data-number]");
+  if (row && !event.target.closest("a, button, input, label") && !getSelection().toString()) {
+    document.getElementById(`open-${row.dataset.number}`).focus();
+    open(row.dataset.number);
+  }
+});
+
+document.addEventListener("trial-open", (event) => open(event.detail.number));
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !document.querySelector("dialog[open]")) close();
+});
+
+load();
