@@ -8,7 +8,7 @@ from app.web.pages.new_sweep import page as new_sweep
 from app.web.pages.setup import page as setup
 from app.web.pages.shares import page as shares
 from app.web.pages.shares import shared
-from app.web.pages.sweep import detail, improving, manual, panel, selection
+from app.web.pages.sweep import detail, improving, known, manual, panel, selection
 from app.web.pages.sweep_list import bulk
 from app.web.pages.sweep_list import page as sweep_list
 from app.web.pages.sweep_log import page as sweep_log
@@ -29,6 +29,7 @@ _PAGES = (
     shares,
     shared,
     improving,
+    known,
     selection,
     manual,
     panel,

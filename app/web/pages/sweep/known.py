@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from fastapi import Request
+from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
 from app import schemas
@@ -21,8 +21,12 @@ from app.lifecycle import sweep_row
 from app.queries import chart_rows
 from app.queries.leading_configurations import LeadingConfiguration, failed_errors, leading_configurations
 from app.queue.workers import live_workers
+from app.web.dependencies import DatabaseSession, SweepId
+from app.web.pages.rendering import render
 from app.web.pages.sweep.copies import Copy, copies
 from app.web.pages.sweep.summary import SweepSummary
+
+router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 
 LEADERS = 21  # configurations: the best, and those that are compared with it
 NAMED = 4  # of them, before the others are counted
@@ -39,28 +43,31 @@ def read_known(request: Request, session: Session, sweep: schemas.SweepOut, spac
         leaders=leading_configurations(session, sweep.id, LEADERS) if sweep.best else (),
         errors=failed_errors(session, sweep.id) if sweep.counts.failed else (),
         workers=live_workers(session),
-        importance=_importance(request, session, sweep),
+        importance_address=_importance_address(sweep),
         address=str(request.base_url).rstrip("/"),
     )
 
 
-def _importance(request: Request, session: Session, sweep: schemas.SweepOut) -> str:
-    """What matters. A forest takes a while: while a sweep runs it is grown again for every tenth more of trials."""
+def _importance_address(sweep: schemas.SweepOut) -> str:
+    """A forest takes a while: while a sweep runs it is grown again for every tenth more of trials."""
     complete = sweep.counts.complete
     if complete < LEAST_TRIALS:
         return ""
-    age: object = sweep.revision if sweep.finished_at else int(math.log(complete, 1.1))
+    age = sweep.revision if sweep.finished_at else int(math.log(complete, 1.1))
+    return f"/sweeps/{sweep.id}/what-matters?age={age}"
+
+
+@router.get("/what-matters")
+def show_importance(request: Request, sweep_id: SweepId, session: DatabaseSession, age: int) -> Response:
+    """What matters, in a line for a sweep's page, or nothing; told once for all who ask at the same age."""
 
     def write() -> str:
-        row = sweep_row.get(session, sweep.id)
-        data = importance_data(
-            chart_rows.measured_sweep(session, row),
-            chart_rows.trial_rows(session, sweep.id, runs=False),
-            ImportanceOptions(),
-        )
-        return importance_sentence(data)
+        sweep = chart_rows.measured_sweep(session, sweep_row.get(session, sweep_id))
+        trials = chart_rows.trial_rows(session, sweep_id, runs=False)
+        return importance_sentence(importance_data(sweep, trials, ImportanceOptions()))
 
-    return str(request.app.state.answer_cache.get_or_make(("what matters", sweep.id, age), write))
+    sentence = request.app.state.answer_cache.get_or_make(("what matters", sweep_id, age), write)
+    return render(request, "sweep/what_matters.html", sentence)
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,8 @@ class Known:
     """Of the failed trials."""
     workers: int = 0
     """That live."""
-    importance: str = ""
-    """What matters, in a line."""
+    importance_address: str = ""
+    """Where what matters is told, which takes a while; another one once it may have changed."""
     address: str = ""
     """Where the service is, for commands."""
 

@@ -2,6 +2,9 @@
 
 const OURS = ["tab", "trial", "selected"]; // changed here, without asking the server for another page
 
+const RETRY_MS = 600; // longer than news are held back
+let timer;
+
 // The value of one part of the address, "" where it has none.
 export const read = (name) => new URLSearchParams(location.search).get(name) ?? "";
 
@@ -10,8 +13,17 @@ export function write(changes) {
   history.replaceState(history.state, "", merged(location.href, Object.entries(changes)));
 }
 
-// Has the page fetched again, as the address wants it.
-export const refresh = () => document.body.dispatchEvent(new Event("live"));
+// Has the page fetched again, as the address wants it: more than once where what came was asked for before.
+export function refresh(attempts = 5) {
+  document.body.dispatchEvent(new Event("live"));
+  clearTimeout(timer);
+  timer = setTimeout(() => isStale() && attempts && refresh(attempts - 1), RETRY_MS);
+}
+
+function isStale() {
+  const shown = new URL(document.getElementById("live").getAttribute("hx-get"), location.href).searchParams;
+  return ["tab", "selected"].some((name) => (shown.get(name) ?? "") !== read(name));
+}
 
 function merged(address, entries) {
   const url = new URL(address, location.href);
