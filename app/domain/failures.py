@@ -19,5 +19,11 @@ def most_common_error(errors: Sequence[str]) -> CommonError:
     """The one that most of these trials have; there is at least one."""
     patterns = [re.sub(r"\d+", "…", error) for error in errors]
     pattern, count = Counter(patterns).most_common(1)[0]
-    texts = {error for error, its_pattern in zip(errors, patterns, strict=True) if its_pattern == pattern}
-    return CommonError(texts.pop() if len(texts) == 1 else pattern, count)
+    texts = [error for error, its_pattern in zip(errors, patterns, strict=True) if its_pattern == pattern]
+    return CommonError(_merged(texts), count)
+
+
+def _merged(texts: Sequence[str]) -> str:
+    """What the texts have in common: they differ in numbers alone."""
+    pieces = zip(*(re.split(r"(\d+)", text) for text in texts), strict=True)
+    return "".join(column[0] if len(set(column)) == 1 else "…" for column in pieces)

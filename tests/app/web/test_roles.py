@@ -84,6 +84,9 @@ NEEDS = {
     POST /sweeps/new/fields
     POST /sweeps/new/preview
     GET /sweeps/{sweep_id}
+    GET /sweeps/{sweep_id}/trials/new
+    GET /sweeps/{sweep_id}/trials/{number}
+    GET /sweeps/{sweep_id}/what-matters
     GET /workers
 """,
     Role.write: """
@@ -103,6 +106,7 @@ NEEDS = {
     POST /api/v1/sweeps/{sweep_id}/trials/{number}/exclude
     POST /api/v1/sweeps/{sweep_id}/trials/{number}/include
     POST /api/v1/sweeps/{sweep_id}/trials/{number}/model
+    POST /api/v1/sweeps/{sweep_id}/trials/{number}/rerun
     POST /api/v1/sweeps/{sweep_id}/trials/{number}/retry
     POST /api/v1/sweeps/{sweep_id}/{call}
     POST /api/v1/workers/{worker_id}/drain
@@ -129,7 +133,11 @@ NEEDS = {
     POST /sweeps/{sweep_id}/retry
     POST /sweeps/{sweep_id}/widen
     POST /sweeps/{sweep_id}/train-longer
+    POST /sweeps/{sweep_id}/selection/{call}
+    POST /sweeps/{sweep_id}/trials
     POST /sweeps/{sweep_id}/trials/{number}/continue
+    POST /sweeps/{sweep_id}/trials/{number}/model
+    POST /sweeps/{sweep_id}/trials/{number}/rerun
     POST /sweeps/{sweep_id}/trials/{number}/{call}
     POST /sweeps/{sweep_id}/{call}
     POST /workers/{worker_id}/{call}

@@ -48,6 +48,8 @@ def test_noise_is_told_by_differences_at_equal_seeds(others: list[dict[int, floa
         ([], ""),
         (["diverged at epoch 1"], "1 of 9 trials failed: diverged at epoch 1."),
         (["diverged at epoch 1", "diverged at epoch 3"], "2 of 9 trials failed: diverged at epoch …."),
+        (["diverged at epoch 1 (1 of 2 runs)", "diverged at epoch 1 (2 of 2 runs)"],
+         "2 of 9 trials failed: diverged at epoch 1 (… of 2 runs)."),
         (["a", "diverged at epoch 1", "diverged at epoch 3"],
          "3 of 9 trials failed, 2 of them with: diverged at epoch …."),
     ],
