@@ -44,7 +44,7 @@ function mark() {
 }
 
 document.body.addEventListener("htmx:after:swap", (event) => {
-  const target = event.detail?.ctx.target; // an element, or its selector; of #live the page is told by itself
+  const target = event.detail?.ctx.target ?? null; // an element, or its selector; of #live the page is told by itself
   const isPanel = panel.contains(typeof target === "string" ? document.querySelector(target) : target);
   const shown = content().dataset.number;
   if (isPanel && shown) {
