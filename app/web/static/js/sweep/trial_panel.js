@@ -78,7 +78,10 @@ document.addEventListener("click", (event) => {
   }
 });
 
-document.addEventListener("trial-open", (event) => open(event.detail.number));
+document.addEventListener("trial-open", (event) => {
+  event.preventDefault(); // a page without a panel would go to one that has it
+  open(event.detail.number);
+});
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]")) close();
