@@ -52,9 +52,10 @@ from app.domain.objectives import Objective
 from app.domain.tasks import TASKS
 from app.errors import NotFoundError
 
-# Beside the trials: their runs, their values in all objectives, the curves of the best and the worst of them, or the
-# metric after each epoch of those that the chart picks, or what the networks of the best and the worst of them did.
-Needs = Literal["trials", "runs", "objectives", "epochs", "epoch_means", "diagnostics"]
+# Beside the trials: their runs, or those of configurations that have several trials (`pooled`), their values in all
+# objectives, the curves of the best and the worst of them, or the metric after each epoch of those that the chart
+# picks, or what the networks of the best and the worst of them did.
+Needs = Literal["trials", "runs", "pooled", "objectives", "epochs", "epoch_means", "diagnostics"]
 Curves = Sequence[EpochRow] | Sequence[EpochMean] | Sequence[DiagnosticsRow]
 
 
@@ -272,7 +273,7 @@ CHARTS: dict[str, Chart] = {
             "parallel_coordinates",
             "All hyperparameters side by side",
             "A line for each configuration through an axis for each hyperparameter, coloured by its value.",
-            "runs",
+            "pooled",
             (),
             lambda _sweep, _query: None,
             lambda sweep, trials, _curves, _options: parallel_figure(parallel_data(sweep, trials)),
@@ -281,7 +282,7 @@ CHARTS: dict[str, Chart] = {
             "slice",
             "Each hyperparameter by itself",
             "A panel for each hyperparameter with the value of every configuration, coloured by when it was tried.",
-            "runs",
+            "pooled",
             (),
             lambda _sweep, _query: None,
             lambda sweep, trials, _curves, _options: slice_figure(slice_data(sweep, trials)),
@@ -291,7 +292,7 @@ CHARTS: dict[str, Chart] = {
             "contour",
             "What is to be expected",
             "What a forest of the trials expects over two hyperparameters, only where something was tried nearby.",
-            "runs",
+            "pooled",
             ("x", "y"),
             plane_options,
             lambda sweep, trials, _curves, options: contour_figure(contour_data(sweep, trials, options)),
@@ -300,7 +301,7 @@ CHARTS: dict[str, Chart] = {
             "rank",
             "Ranks of what was tried",
             "Configurations on one or two hyperparameters, coloured by their place among all.",
-            "runs",
+            "pooled",
             ("x", "y"),
             plane_options,
             lambda sweep, trials, _curves, options: rank_figure(rank_data(sweep, trials, options)),
@@ -309,7 +310,7 @@ CHARTS: dict[str, Chart] = {
             "edf",
             "How many are how good",
             "The share of configurations that are at least as good as each value.",
-            "runs",
+            "pooled",
             ("color",),
             edf_options,
             lambda sweep, trials, _curves, options: edf_figure(edf_data(sweep, trials, options)),

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic_core import from_json
 from sqlalchemy import func, select, text
@@ -25,6 +25,9 @@ from app.domain.tasks import TASKS
 from app.queries.best_configurations import best_configurations
 from app.queries.lens.run_values import with_values
 from app.queries.objective_values import with_objectives
+
+RunsNeeded = Literal["all", "pooled", "none"]
+_RUNS_NEEDED: Mapping[Needs, RunsNeeded] = {"runs": "all", "pooled": "pooled"}
 
 EPOCH_MEANS = 30  # epochs of a curve on a heat map
 
@@ -90,9 +93,9 @@ def chart_rows(
         return row, trial_rows(session, sweep.id, include_excluded=True, runs=False, ids=ids), _epochs_of(session, ids)
     if needs in ("epochs", "diagnostics") and not lens.chooses:
         ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
-        trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=False, ids=ids)
+        trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs="none", ids=ids)
         return replace(row, trials_with_curves=trials_with_curves), trials, _curves(session, sweep, needs, ids)
-    trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=needs == "runs")
+    trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=_RUNS_NEEDED.get(needs, "none"))
     if lens.metric.kind != "last":
         trials = with_values(session, sweep, trials, lens.metric)
     if lens != WHOLE:
@@ -131,16 +134,19 @@ def trial_rows(
     sweep_id: int,
     *,
     include_excluded: bool = False,
-    runs: bool = True,
+    runs: RunsNeeded = "all",
     ids: Sequence[int] | None = None,
 ) -> list[TrialRow]:
-    """The trials of a sweep or those of these ids, by number, with their runs unless `runs` is false."""
+    """The trials of a sweep or those of these ids, by number, with their runs.
+
+    runs: `pooled` for those of configurations with several trials alone, whose values are means over all of them.
+    """
     parameters = {"sweep": sweep_id, "excluded": include_excluded, "ids": ids}
     rows = _read(session, _TRIALS if ids is None else _TRIALS_OF_IDS, parameters)
     if not rows:
         return []
     runs_by_trial: defaultdict[int, list[RunRow]] = defaultdict(list)
-    for trial_id, seed, run_value, error in _read(session, _RUNS, parameters) if runs else ():
+    for trial_id, seed, run_value, error in _runs(session, runs, parameters):
         runs_by_trial[trial_id].append(RunRow(seed, run_value, error))
     # a column at a time, without a loop in Python over each trial
     trial_ids, params_texts, *columns = zip(*rows, strict=True)
@@ -184,6 +190,12 @@ def _epochs_of(session: Session, ids: Sequence[int]) -> list[EpochRow]:
     return [EpochRow(*row) for row in rows.all()]
 
 
+def _runs(session: Session, runs_needed: RunsNeeded, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    if runs_needed == "none":
+        return []
+    return _read(session, _RUNS if runs_needed == "all" else _POOLED_RUNS, parameters)
+
+
 def _read(session: Session, statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
     """All rows, in Postgres's binary format: reading tens of thousands of numbers as text takes three times as long."""
     with closing(session.connection().connection.cursor(binary=True)) as cursor:
@@ -215,6 +227,13 @@ _TRIALS_OF_IDS = _TRIALS_WHERE.format(where="t.id = ANY(%(ids)s)")
 _RUNS = """
     SELECT r.trial_id, r.seed, r.value, r.error FROM trials t JOIN runs r ON r.trial_id = t.id
     WHERE t.sweep_id = %(sweep)s ORDER BY r.trial_id, r.seed
+"""
+
+_POOLED_RUNS = """
+    SELECT r.trial_id, r.seed, r.value, r.error FROM trials t JOIN runs r ON r.trial_id = t.id
+    WHERE t.sweep_id = %(sweep)s AND t.configuration IN (
+        SELECT configuration FROM trials WHERE sweep_id = %(sweep)s GROUP BY configuration HAVING count(*) > 1
+    ) ORDER BY r.trial_id, r.seed
 """
 
 _COLUMNS = "t.number, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy"

@@ -31,7 +31,7 @@ def divide(query: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
 
 def refuse_metric(lens: Lens, needs: str) -> None:
     """Raises InvalidError where a chart shows other values than one of each run."""
-    if lens.metric.kind != "last" and needs not in ("trials", "runs"):
+    if lens.metric.kind != "last" and needs not in ("trials", "runs", "pooled"):
         refuse("metric", "it chooses among the epochs of a run, of which this chart shows all or none: leave it out")
 
 

@@ -94,9 +94,12 @@ def parallel_figure(data: ParallelData) -> go.Figure:
     if data.best is not None:
         best = _lines_trace(data, lines, [data.best], BEST) | {"name": data.best_name, "showlegend": True}
         figure.add_trace(best | {"line": {"color": BEST, "width": 3}, "opacity": 1.0})
-    for x, (scale, item) in enumerate(zip(heights, data.dimensions, strict=True)):
-        for height, text in zip(scale(item.ticks), item.texts, strict=True):
-            figure.add_annotation(x=x, y=height, text=text, showarrow=False, xanchor="left", xshift=2, font_size=10)
+    ticks = [
+        {"x": x, "y": height, "text": text, "showarrow": False, "xanchor": "left", "xshift": 2, "font": {"size": 10}}
+        for x, (scale, item) in enumerate(zip(heights, data.dimensions, strict=True))
+        for height, text in zip(scale(item.ticks), item.texts, strict=True)
+    ]
+    figure.update_layout(annotations=ticks)  # all at once: one by one each of them checks all before it again
     names = [item.name for item in data.dimensions]
     figure.update_xaxes(tickvals=[*range(len(names))], ticktext=names, range=(-0.05, len(names) - 0.55), gridcolor=INK)
     figure.update_yaxes(visible=False, range=(-0.06, 1.06))

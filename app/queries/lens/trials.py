@@ -44,7 +44,7 @@ class TrialsInSight:
 def trials_in_sight(session: Session, sweep: Sweep, lens: Lens) -> TrialsInSight:
     """The trials in sight, excluded ones among them: these are in no chart's mean, but have a row in tables."""
     row = measured_sweep(session, sweep, include_excluded=True)
-    all_trials = trial_rows(session, sweep.id, include_excluded=True, runs=False)
+    all_trials = trial_rows(session, sweep.id, include_excluded=True, runs="pooled")
     trials, without_value = all_trials, 0
     if lens.metric != LAST:
         trials = with_values(session, sweep, all_trials, lens.metric)

@@ -143,3 +143,23 @@ def test_what_has_no_value_is_last_in_a_table_through_a_lens(engine: Engine, fin
         assert sight_of(engine, finished, order_by, top="100", where="epochs>1")[1][0].number == 1
     assert sight_of(engine, finished, "epochs", where="epochs>1")[1][0].number == 1
     assert sight_of(engine, finished, "-epochs", where="epochs>1")[1][0].number == 0
+
+
+def test_runs_are_read_where_several_trials_are_one_configuration(engine: Engine, finished: int) -> None:
+    """Their mean is over all runs; of the other trials a chart of configurations needs the value alone."""
+    assert [trial.runs for trial in through(engine, finished, "edf", "last")] == [(), ()]
+    with transaction(engine) as session:
+        session.execute(text("UPDATE trials SET configuration = 'one' WHERE sweep_id = :sweep"), {"sweep": finished})
+    assert [len(trial.runs) for trial in through(engine, finished, "edf", "last")] == [2, 2]
+
+
+def test_the_values_of_a_metric_are_read_once(engine: Engine, finished: int) -> None:
+    """What has ended stays as it is; a trial that ended again is read again."""
+    assert through(engine, finished, "history", "best")[1].value == pytest.approx(0.4)
+    with transaction(engine) as session:
+        better = "UPDATE epochs SET val_accuracy = 0.9 FROM trials t WHERE t.id = trial_id AND t.sweep_id = :sweep"
+        session.execute(text(better), {"sweep": finished})
+        again = "UPDATE trials SET finished_at = finished_at + interval '1 s' WHERE sweep_id = :sweep AND number = 1"
+        session.execute(text(again), {"sweep": finished})
+    values = {trial.number: trial.value for trial in through(engine, finished, "history", "best")}
+    assert values == pytest.approx({0: 0.7, 1: 0.9})

@@ -160,7 +160,7 @@ class Toolbar:
 
     def _takes_metric(self, name: str, options: Mapping[str, str]) -> bool:
         needs = registry.chart(name).rows_needed(options or {"y": EPOCHS_AXIS})
-        return needs in ("trials", "runs") and not self.is_timing
+        return needs in ("trials", "runs", "pooled") and not self.is_timing
 
 
 def lens_toolbar(session: Session, sweep: schemas.SweepOut, space: Space, query: LensQuery) -> Toolbar:

@@ -63,7 +63,7 @@ def show_importance(request: Request, sweep_id: SweepId, session: DatabaseSessio
 
     def write() -> str:
         sweep = chart_rows.measured_sweep(session, sweep_row.get(session, sweep_id))
-        trials = chart_rows.trial_rows(session, sweep_id, runs=False)
+        trials = chart_rows.trial_rows(session, sweep_id, runs="none")
         return importance_sentence(importance_data(sweep, trials, ImportanceOptions()))
 
     sentence = request.app.state.answer_cache.get_or_make(("what matters", sweep_id, age), write)
