@@ -77,10 +77,10 @@ function listen(chart, plot) {
   plot.on("plotly_selected", (selection) => brushed(plot, selection));
 }
 
-/** Whoever shows trials takes the event and prevents its default, which is the trial's place on its sweep's page. */
+/** The page's panel of a trial, or whoever else prevents the default, takes the event; else the trial's row is shown. */
 function openTrial(number, trials) {
   const event = new CustomEvent("trial-open", { detail: { number }, bubbles: true, cancelable: true });
-  if (!document.dispatchEvent(event)) return;
+  if (!document.dispatchEvent(event) || document.getElementById("trial-panel")) return;
   const row = document.getElementById(`trial-${number}`);
   if (row) row.scrollIntoView({ block: "center" });
   else location.assign(`${trials}?order_by=number&after=${number}#trial-${number}`);
