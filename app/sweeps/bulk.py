@@ -11,7 +11,7 @@ from app.db.engine import transaction
 from app.domain.states import TrialState
 from app.domain.sweep_limits import MAX_TAGS
 from app.errors import ConflictError, PerceptuneError
-from app.lifecycle import sweep_row
+from app.lifecycle import sweep_log, sweep_row
 from app.schemas import SweepPatch
 from app.sweeps import changes, deletion, trial_actions
 
@@ -43,18 +43,21 @@ class Outcome:
     """Why it is not, in a sentence; empty where it was so already."""
 
 
-def act(engine: Engine, sweep_ids: Sequence[int], call: Call, tag: str = "") -> list[Outcome]:
-    """What became of each sweep, in the order of their numbers.
+def act(
+    engine: Engine, sweep_ids: Sequence[int], call: Call, tag: str = "", *, caller: str | None = None
+) -> list[Outcome]:
+    """What became of each sweep, in the order of their numbers; their logs name the caller.
 
     Each is a transaction of its own: one that refuses does not hold up the others, and no lock is held for all.
     """
-    return [_outcome(engine, sweep_id, call, tag) for sweep_id in sorted(set(sweep_ids))]
+    return [_outcome(engine, sweep_id, call, tag, caller) for sweep_id in sorted(set(sweep_ids))]
 
 
-def _outcome(engine: Engine, sweep_id: int, call: Call, tag: str) -> Outcome:
+def _outcome(engine: Engine, sweep_id: int, call: Call, tag: str, caller: str | None) -> Outcome:
     name = ""
     try:
         with transaction(engine) as session:
+            sweep_log.set_caller(session, caller)
             sweep = sweep_row.get(session, sweep_id, lock=True)
             name, revision = sweep.name, sweep.revision
             _ACTIONS[call](session, sweep_id, tag)

@@ -135,3 +135,10 @@ def test_without_keys_the_log_has_no_names(client: TestClient) -> None:
     """Nobody says who he is."""
     sweep = post(client)
     assert texts(client, sweep) == [(None, "Created with 2 trials")]
+
+
+def test_what_is_done_to_several_sweeps_is_logged_with_its_caller(ada: TestClient) -> None:
+    """In the log of each."""
+    sweeps = [post(ada), post(ada)]
+    ada.post("/sweeps/bulk", data={"call": "pause", "sweep": sweeps}).raise_for_status()
+    assert [texts(ada, sweep)[-1] for sweep in sweeps] == [("Ada", "Paused"), ("Ada", "Paused")]

@@ -17,7 +17,7 @@ from app.schemas import SweepOut
 from app.schemas.sweeps import Tag
 from app.sweeps import bulk
 from app.sweeps.bulk import MAX_SWEEPS, UNDO, Call, Outcome
-from app.web.dependencies import DatabaseSession
+from app.web.dependencies import DatabaseSession, caller_name
 from app.web.pages.rendering import render
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/bulk")
@@ -154,11 +154,8 @@ def act(
     if call in {"tag", "untag"} and not (tag or "").strip():
         raise InvalidError("Which tag?", [FieldError(("tag",), "must be a word without a comma")])
     word = (tag or "").strip()
-    return render(
-        request,
-        "sweep_list/results.html",
-        ResultsView(call, word, bulk.act(request.app.state.engine, sweep, call, word)),
-    )
+    outcomes = bulk.act(request.app.state.engine, sweep, call, word, caller=caller_name(request))
+    return render(request, "sweep_list/results.html", ResultsView(call, word, outcomes))
 
 
 def _summaries(session: Session, ids: Sequence[int]) -> list[SweepOut]:
