@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-for-tests
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 .DEFAULT_GOAL := help
-.PHONY: help setup demo exercises up bench bench-search test test-compose chaos check clean
+.PHONY: help setup demo exercises up bench bench-search test test-compose test-pgbouncer chaos check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -45,10 +45,13 @@ bench-search: setup  ## how soon each way to search comes to given errors, again
 test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist
 	@scripts/fetch-browser
-	$(BIN)/pytest -m "not compose" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not compose and not pgbouncer" -n 2 --dist loadfile
 
 test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose
+
+test-pgbouncer: $(TOOLS)  ## a sweep through a real PgBouncer (apt-get install pgbouncer)
+	$(BIN)/pytest -m pgbouncer -s tests/pgbouncer
 
 chaos: $(TOOLS)  ## kills and cuts everything 200 times while sweeps are trained, and looks that nothing is lost
 	$(BIN)/python -m tests.chaos --faults 200 --seed 1

@@ -1,0 +1,1 @@
+"""A real PgBouncer before the embedded Postgres: `make test-pgbouncer`."""
