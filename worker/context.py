@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from app.config import Settings
 from worker.leases import HeldLeases
+from worker.throughput import Throughput
 
 
 @dataclass(frozen=True)
@@ -20,5 +21,6 @@ class Context:
     device: torch.device
     worker_id: UUID = field(default_factory=uuid4)
     held_leases: HeldLeases = field(default_factory=HeldLeases)
+    throughput: Throughput = field(default_factory=Throughput)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set once the worker has to end: the epoch that is in training is the last one."""

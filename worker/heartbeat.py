@@ -20,10 +20,10 @@ def keep_alive(context: Context) -> None:
     """
     lease_seconds = context.settings.lease_seconds
     while not context.stopping.wait(min(lease_seconds / 3, MAX_PAUSE_SECONDS)):
-        leases = context.held_leases.leases()
+        leases, rate = context.held_leases.leases(), context.throughput.take_rate()
         try:
             with transaction(context.engine) as session:
-                held_ids = queue.heartbeat(session, context.worker_id, leases, lease_seconds)
+                held_ids = queue.heartbeat(session, context.worker_id, leases, lease_seconds, rate)
         except DBAPIError as error:
             logger.warning("no heartbeat, the database is gone: %s", first_line(error))
             continue

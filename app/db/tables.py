@@ -173,6 +173,9 @@ class Worker(Base):
     draining: Mapped[bool] = mapped_column(
         server_default=text("false"), doc="It hands its trials back, and claims none."
     )
+    examples_per_second: Mapped[float] = mapped_column(
+        server_default=text("0"), doc="Training examples, one for each network, since the heartbeat before the last."
+    )
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -442,3 +445,12 @@ class Share(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     created_by: Mapped[str | None]
     expires_at: Mapped[datetime]
+
+
+class Counter(Base):
+    """A number of events since the database was made, which no row tells any more."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[int]

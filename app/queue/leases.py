@@ -21,6 +21,7 @@ from app.lifecycle import stop_rules, sweep_row
 from app.queue import lost_attempts, statements
 from app.queue.lost_attempts import LostAttempt
 
+EXPIRED_LEASES = "expired_leases"  # the name of their counter
 MAX_ATTEMPTS = 3  # a trial fails once so many attempts raised an error or lost their worker
 
 
@@ -37,12 +38,19 @@ def lease_arrays(leases: Sequence[Lease]) -> dict[str, list[Any]]:
     return {"ids": [lease.trial_id for lease in leases], "tokens": [lease.token for lease in leases]}
 
 
-def heartbeat(session: Session, worker_id: UUID, leases: Sequence[Lease], lease_seconds: float) -> set[int]:
-    """Says that the worker lives and extends its leases; returns the ids of the trials that are still held."""
+def heartbeat(
+    session: Session,
+    worker_id: UUID,
+    leases: Sequence[Lease],
+    lease_seconds: float,
+    examples_per_second: float = 0.0,
+) -> set[int]:
+    """Says that the worker lives, and how fast, and extends its leases; returns the ids of the trials still held."""
     arrays = lease_arrays(leases)
     session.execute(statements.LOCK_SWEEPS_OF_TRIALS, {"ids": arrays["ids"]})
     held_ids = {row.id for row in session.execute(statements.HEARTBEAT, arrays | {"lease": lease_seconds})}
-    session.execute(update(Worker).where(Worker.id == worker_id).values(last_seen=func.clock_timestamp()))
+    life = {"last_seen": func.clock_timestamp(), "examples_per_second": examples_per_second}
+    session.execute(update(Worker).where(Worker.id == worker_id).values(life))
     return held_ids
 
 
@@ -69,7 +77,9 @@ def expire(session: Session) -> None:
     sweep_ids = session.scalars(statements.LOCK_LAPSED_SWEEPS).all()
     if sweep_ids:
         parameters = {"sweeps": list(sweep_ids), "attempts": MAX_ATTEMPTS}
-        lost_attempts.note(session, [LostAttempt(*row) for row in session.execute(statements.EXPIRE, parameters)])
+        attempts = [LostAttempt(*row) for row in session.execute(statements.EXPIRE, parameters)]
+        session.execute(statements.COUNT, {"name": EXPIRED_LEASES, "count": len(attempts)})
+        lost_attempts.note(session, attempts)
         settle_sweeps(session, sweep_ids)
 
 

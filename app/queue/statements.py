@@ -285,6 +285,12 @@ EXPIRE = text(f"""
     WHERE t.sweep_id = ANY(:sweeps) AND t.state = 'running' AND t.lease_until < clock_timestamp() {_LOST}
 """)
 
+# Adds to a number of events.
+COUNT = text("""
+    INSERT INTO counters (name, value) VALUES (:name, :count)
+    ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value
+""")
+
 # Cancels what waits in those of these sweeps that are stopping. Trials that have reached a rung are ended otherwise.
 CANCEL_IN_STOPPING = text(f"""
     UPDATE trials t SET {CANCELLED} FROM sweeps s

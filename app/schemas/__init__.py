@@ -31,7 +31,7 @@ from app.schemas.settings.stop import StopRules
 from app.schemas.settings.warm_starts import LeftOut, WarmStarted
 from app.schemas.settings.webhooks import DeliveryOut, Webhook, WebhookOut
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, ScoreOut, SweepCreate, SweepOut
-from app.schemas.system import ChartOut, DatasetOut, WorkerOut
+from app.schemas.system import ChartOut, DatasetOut, ReadyOut, WorkerOut
 from app.schemas.trials import (
     AttemptOut,
     Circumstances,
@@ -82,6 +82,7 @@ __all__ = [
     "PredictionRequest",
     "Problem",
     "RandomSampler",
+    "ReadyOut",
     "RerunTop",
     "RerunTrial",
     "RerunTrials",

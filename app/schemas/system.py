@@ -8,6 +8,13 @@ from app.domain.states import WorkerState
 from app.schemas.base import UtcTime
 
 
+class ReadyOut(BaseModel):
+    """The server is ready; `warnings` say what else is worth a look."""
+
+    status: str = "ready"
+    warnings: list[str] = []
+
+
 class WorkerOut(BaseModel):
     """One trainer process; `alive` until it has been silent for a while."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
@@ -42,14 +43,18 @@ from app.web.dependencies import refuse_unknown_parameters
 from app.web.downloads import Downloads
 from app.web.events import Broadcaster
 from app.web.monitoring import telemetry
+from app.web.monitoring.background import Background
 from app.web.monitoring.request_log import RequestLog
 from app.web.monitoring.traffic import Traffic
+from app.web.monitoring.trial_counts import TrialCounts
 from app.web.openapi import DocumentedAPI, operation_id
 from app.web.pages import routes as pages
 from app.web.security.gate import Gate
 from app.web.security.guard import Guard
 from app.web.uploads import Uploads
 from app.web.webhooks import delivery
+
+logger = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
 _PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -83,10 +88,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.engine = engine
     app.state.traffic = Traffic()
+    app.state.trial_counts = TrialCounts()
+    app.state.background = Background()
     app.state.broadcaster = Broadcaster(engine)
     app.state.downloads = Downloads(settings.database_url)
     app.state.uploads = Uploads()
-    app.state.readiness = health.Readiness(engine)
+    app.state.readiness = health.Readiness(engine, app.state.background)
     app.state.answer_cache = LRUCache()
     app.state.gate = Gate(settings, engine)
     error_handlers.install(app)
@@ -113,15 +120,24 @@ def _has_keys(engine: Engine) -> bool:
 async def _background(app: FastAPI, engine: Engine, *, allow_private: bool) -> AsyncIterator[None]:
     """Events and webhooks are sent while the server runs; then the database's connections are closed."""
     task = asyncio.create_task(app.state.broadcaster.run())
-    with delivery.sending(engine, allow_private=allow_private):
+    task.add_done_callback(_log_death)
+    background: Background = app.state.background
+    background.watch("events", lambda: not task.done())
+    with delivery.sending(engine, allow_private=allow_private) as senders:
+        background.watch("webhooks", lambda: all(sender.is_alive() for sender in senders))
         yield
+        background.forget()
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task])
     # a read that was under way in a thread still holds a connection
     await asyncio.get_running_loop().shutdown_default_executor()
     app.state.downloads.engine.dispose()
     engine.dispose()
+
+
+def _log_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("the task that sends events has died", exc_info=error)
 
 
 def _include_api(app: FastAPI) -> None:

@@ -53,6 +53,11 @@ class Broadcaster:
         self._sent_revisions: dict[int, int] = {}  # by the id of the sweep, until it has ended
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def subscriber_count(self) -> int:
+        """Streams that are open."""
+        return len(self._subscribers)
+
     async def subscribe(self) -> AsyncIterator[SweepEvent]:
         """Events from now on; a subscriber that falls far behind is ended, and connects again by itself."""
         queue: asyncio.Queue[SweepEvent | None] = asyncio.Queue(MAX_QUEUED_EVENTS)

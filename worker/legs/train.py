@@ -43,6 +43,7 @@ class TrainMLP:
     ) -> None:
         self._context, self._sweep = context, sweep
         self._shape = split.train_x.shape[1], split.classes
+        self._examples = len(split.train_x)
         runs = [RunProgress(run) for run in cohort(sweep, trials)]
         self._runs = {run.run.key: run for run in runs}
         self._trials = {
@@ -90,6 +91,7 @@ class TrainMLP:
             self._leave()
             while self._training.runs and not stopping.is_set() and not self._is_draining():
                 results = self._training.train_epoch()
+                self._context.throughput.add(self._examples * len(results))
                 self._add_results(results)
                 self._prune(results)
                 self._write()

@@ -1,6 +1,6 @@
 """The metrics that Prometheus scrapes."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.web.dependencies import DatabaseSession
@@ -13,6 +13,6 @@ root_router = APIRouter(include_in_schema=False)  # the same at the root, where 
 
 @root_router.get("/metrics", responses=problems())
 @router.get("/metrics", responses=problems(), response_class=Response)
-def prometheus_metrics(session: DatabaseSession) -> Response:
-    """Sweeps, trials and workers by state, in Prometheus' text format."""
-    return Response(exposition(session), media_type=CONTENT_TYPE_LATEST)
+def prometheus_metrics(request: Request, session: DatabaseSession) -> Response:
+    """Sweeps, trials, workers, the queue, webhooks, requests, connections and tasks, in Prometheus' text format."""
+    return Response(exposition(request.app, session), media_type=CONTENT_TYPE_LATEST)

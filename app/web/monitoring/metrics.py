@@ -1,71 +1,147 @@
-"""Sweeps, trials and workers in Prometheus' text format, counted from the rows at each scrape."""
+"""What Prometheus scrapes, in its text format: rows counted at each scrape, answers as they are sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Select, func, select
+from sqlalchemy import Engine, Select, exists, func, select
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
-from app.db.tables import Sweep, Trial, Worker
+from app.db.tables import Counter, Sweep, Trial, WebhookDelivery, Worker
 from app.domain.states import SweepState, TrialState, WorkerState
+from app.queue.leases import EXPIRED_LEASES
 from app.queue.workers import IS_LIVE
 
 
-def exposition(session: Session) -> bytes:
+def exposition(app: FastAPI, session: Session) -> bytes:
     """All metrics in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_RowCounts(session))
-    return generate_latest(registry)
+    registry.register(_Metrics([_build(), *_of_rows(app, session), *_of_process(app)]))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry) + generate_latest(app.state.traffic.registry)
 
 
-class _RowCounts(Collector):
-    """Counts the rows when it is asked to collect."""
+class _Metrics(Collector):
+    """Metrics that are read already."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def describe(self) -> list[Metric]:
-        """No metrics, so that registering does not read the rows."""
-        return []
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
 
     def collect(self) -> list[Metric]:
-        build = InfoMetricFamily("perceptune_build", "What runs here.", value={"version": version("perceptune")})
-        return [build, self._sweeps(), self._trials(), self._oldest_waiting(), self._workers()]
+        """The metrics."""
+        return self._metrics
 
-    def _sweeps(self) -> Metric:
-        counts = select(Sweep.state, func.count()).group_by(Sweep.state)
-        return self._by_state("perceptune_sweeps", "Sweeps by state.", SweepState, counts)
 
-    def _trials(self) -> Metric:
-        counts = select(Trial.state, func.count()).group_by(Trial.state)
-        return self._by_state("perceptune_trials", "Trials by state.", TrialState, counts)
+def _build() -> Metric:
+    return InfoMetricFamily("perceptune_build", "What runs here.", value={"version": version("perceptune")})
 
-    def _workers(self) -> Metric:
-        counts = select(Worker.state, func.count()).where(IS_LIVE).group_by(Worker.state)
-        states = (WorkerState.idle, WorkerState.training)
-        return self._by_state("perceptune_workers", "Living workers by state.", states, counts)
 
-    def _by_state(self, name: str, meaning: str, states: Iterable[str], query: Select[*tuple[Any, ...]]) -> Metric:
-        """A gauge with a line for every state, also where nothing is in it; `query` gives states and counts."""
-        family = GaugeMetricFamily(name, meaning, labels=["state"])
-        counts = {row[0]: row[1] for row in self._session.execute(query)}
-        for state in states:
-            family.add_metric([state], counts.get(state, 0))
-        return family
+def _of_rows(app: FastAPI, session: Session) -> list[Metric]:
+    """What the tables say. No statement reads a large table whole: docs/operations.md has the figures."""
+    sweep_counts = select(Sweep.state, func.count()).group_by(Sweep.state)
+    worker_counts = select(Worker.state, func.count()).where(IS_LIVE).group_by(Worker.state)
+    return [
+        _by_state("perceptune_sweeps", "Sweeps by state.", SweepState, _pairs(session, sweep_counts)),
+        _by_state("perceptune_trials", "Trials by state.", TrialState, app.state.trial_counts.read(session)),
+        _by_state(
+            "perceptune_workers",
+            "Living workers by state.",
+            (WorkerState.idle, WorkerState.training),
+            _pairs(session, worker_counts),
+        ),
+        _oldest_waiting(session),
+        _examples_per_second(session),
+        _expired_leases(session),
+        *_webhooks(session),
+    ]
 
-    def _oldest_waiting(self) -> Metric:
-        """How long the queue is behind: what an alert looks at."""
-        oldest = (
-            select(func.extract("epoch", func.clock_timestamp() - func.min(Sweep.created_at)))
-            .join(Trial)
-            .where(Trial.state == TrialState.waiting, Sweep.state.in_([SweepState.queued, SweepState.running]))
-        )
-        return GaugeMetricFamily(
-            "perceptune_oldest_waiting_seconds",
-            "Age of the oldest sweep that has trials waiting and is not paused; 0 where none waits.",
-            value=float(self._session.scalar(oldest) or 0),
-        )
+
+def _pairs(session: Session, query: Select[*tuple[Any, ...]]) -> dict[str, int]:
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _by_state(name: str, meaning: str, states: Iterable[str], counts: Mapping[Any, int]) -> Metric:
+    """A gauge with a line for every state, also where nothing is in it."""
+    family = GaugeMetricFamily(name, meaning, labels=["state"])
+    for state in states:
+        family.add_metric([state], counts.get(state, 0))
+    return family
+
+
+def _oldest_waiting(session: Session) -> Metric:
+    """How long the queue is behind: what an alert looks at."""
+    has_waiting = exists().where(Trial.sweep_id == Sweep.id, Trial.state == TrialState.waiting)
+    oldest = select(func.extract("epoch", func.clock_timestamp() - func.min(Sweep.created_at))).where(
+        Sweep.state.in_([SweepState.queued, SweepState.running]), has_waiting
+    )
+    return GaugeMetricFamily(
+        "perceptune_oldest_waiting_seconds",
+        "Age of the oldest sweep that has trials waiting and is not paused; 0 where none waits.",
+        value=float(session.scalar(oldest) or 0),
+    )
+
+
+def _examples_per_second(session: Session) -> Metric:
+    family = GaugeMetricFamily(
+        "perceptune_training_examples_per_second",
+        "Training examples that living workers pass through networks in a second, an example for each network.",
+        labels=["device"],
+    )
+    query = select(Worker.device, func.sum(Worker.examples_per_second)).where(IS_LIVE).group_by(Worker.device)
+    for device, rate in session.execute(query):
+        family.add_metric([device], rate)
+    return family
+
+
+def _expired_leases(session: Session) -> Metric:
+    count = session.scalar(select(Counter.value).where(Counter.name == EXPIRED_LEASES))
+    return CounterMetricFamily(
+        "perceptune_expired_leases", "Trials taken back from workers that were silent.", value=count or 0
+    )
+
+
+def _webhooks(session: Session) -> list[Metric]:
+    age = func.extract("epoch", func.clock_timestamp() - func.min(WebhookDelivery.at))
+    query = select(func.count(), age).where(WebhookDelivery.next_attempt_at.is_not(None))
+    count, seconds = session.execute(query).one()
+    oldest = "Age of the oldest change that its webhook was not told yet."
+    return [
+        GaugeMetricFamily("perceptune_webhook_backlog", "Changes that webhooks are still to be told.", value=count),
+        GaugeMetricFamily("perceptune_webhook_oldest_seconds", oldest, value=float(seconds or 0)),
+    ]
+
+
+def _of_process(app: FastAPI) -> list[Metric]:
+    """What this server holds open, and whether what runs behind its answers lives."""
+    tasks = GaugeMetricFamily(
+        "perceptune_background_task_up", "1 while the task lives, 0 once it died.", labels=["task"]
+    )
+    for name, is_alive in app.state.background.states().items():
+        tasks.add_metric([name], is_alive)
+    subscribers = app.state.broadcaster.subscriber_count
+    return [
+        *_connections({"requests": app.state.engine, "downloads": app.state.downloads.engine}),
+        GaugeMetricFamily("perceptune_event_subscribers", "Streams of events that are open.", value=subscribers),
+        tasks,
+    ]
+
+
+def _connections(engines: Mapping[str, Engine]) -> list[Metric]:
+    connections = GaugeMetricFamily(
+        "perceptune_database_connections", "Connections to Postgres by pool and use.", labels=["pool", "state"]
+    )
+    limit = GaugeMetricFamily(
+        "perceptune_database_connections_limit", "Connections that a pool may have.", labels=["pool"]
+    )
+    for name, engine in engines.items():
+        pool = engine.pool
+        assert isinstance(pool, QueuePool)
+        connections.add_metric([name, "in_use"], pool.checkedout())
+        connections.add_metric([name, "idle"], pool.checkedin())
+        limit.add_metric([name], pool.size() + pool._max_overflow)
+    return [connections, limit]

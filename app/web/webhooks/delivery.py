@@ -10,7 +10,7 @@ import http.client
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +44,8 @@ class Attempt:
 
 
 @contextlib.contextmanager
-def sending(engine: Engine, *, allow_private: bool) -> Iterator[None]:
-    """Sends in the background while the block runs."""
+def sending(engine: Engine, *, allow_private: bool) -> Iterator[Sequence[threading.Thread]]:
+    """Sends in the background while the block runs, by these threads."""
     stop = threading.Event()
     threads = [
         threading.Thread(target=_run, args=(engine, allow_private, stop), name=f"webhooks-{index}", daemon=True)
@@ -54,7 +54,7 @@ def sending(engine: Engine, *, allow_private: bool) -> Iterator[None]:
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield threads
     finally:
         stop.set()
         for thread in threads:
