@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -189,6 +190,39 @@ def upgrade(home: Home = None, database_url: Database = None) -> None:
         assert settings.database_url is not None
         migrate(connect(settings.database_url))
         typer.echo("The tables are those of this version.")
+
+
+@db.command()
+def dump(
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    home: Home = None,
+    database_url: Database = None,
+) -> None:
+    """Writes the whole database into a file, also while server and workers run on it."""
+    from app.db.dumps.dump import dump as write_dump
+
+    with database(_settings(home=home, database_url=database_url)) as settings:
+        assert settings.database_url is not None
+        header = write_dump(connect(settings.database_url), file)
+        typer.echo(f"{file} has {header.rows:,} rows, of Perceptune {header.program} and Postgres {header.postgres}.")
+
+
+@db.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `perceptune db dump` has written.")],
+    home: Home = None,
+    database_url: Database = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where the database is not empty: that is lost.")
+    ] = False,
+) -> None:
+    """Fills an empty database from a dump, of this version or an earlier one, and brings the tables to this version."""
+    from app.db.dumps.restore import restore as read_dump
+
+    with database(_settings(home=home, database_url=database_url)) as settings:
+        assert settings.database_url is not None
+        header = read_dump(connect(settings.database_url), file, replace=replace)
+        typer.echo(f"{header.rows:,} rows are restored, as they were at {header.at}.")
 
 
 @keys.command("create")

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.db import engine as engine_module
 from app.db.engine import connect, is_gone
-from app.db.migrations import _MIGRATION_LOCK, migrate
+from app.db.migrations import MIGRATION_LOCK, migrate
 from tests.support.queue_examples import create_sweep
 from tests.support.waiting import wait_until
 
@@ -87,7 +87,7 @@ def test_a_migration_waits_as_long_as_it_has_to(
     )
     with ThreadPoolExecutor(1) as pool:
         with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             migration = pool.submit(migrate, impatient)
             wait_until(lambda: count(engine, waits) or migration.done())
         migration.result(30)

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect, make_url, text
 
 from app.db.engine import connect, transaction
-from app.db.migrations import _alembic_config, is_migrated, migrate
+from app.db.migrations import alembic_config, is_migrated, migrate
 from app.db.tables import Base
 from app.errors import StartError
 from tests.support.queue_examples import (
@@ -43,7 +43,7 @@ def everything(connection: Connection) -> list[tuple[str, ...]]:
 
 
 def alembic(connection: Connection) -> Config:
-    config = _alembic_config()
+    config = alembic_config()
     config.attributes["connection"] = connection
     return config
 
