@@ -1,4 +1,4 @@
-"""The command line: `perceptune up | demo | exercise | worker | post | predict | data | keys | db`, and Optuna."""
+"""The command line: `perceptune up | demo | exercise | worker | post | predict | data | doctor | keys | db`, and Optuna."""
 
 import contextlib
 import os
@@ -138,6 +138,27 @@ def predict(context: typer.Context) -> None:
 def data(home: Home = None) -> None:
     """Makes Fashion-MNIST be in the data folder: finds or downloads it, and checks every byte."""
     _replace_process("worker", _settings(home=home), "--fetch-data")
+
+
+@app.command()
+def doctor(
+    home: Home = None,
+    database_url: Database = None,
+    host: Host = None,
+    port: Port = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Looks at all that a service needs, a line each with what to do; exit code 1 where something does not work."""
+    from app.service.doctor import examination
+
+    findings = []
+    for finding in examination.examine(_settings(home=home, database_url=database_url, host=host, port=port)):
+        findings.append(finding)
+        if not as_json:
+            typer.echo(examination.as_line(finding))
+    if as_json:
+        typer.echo(examination.as_json(findings))
+    raise typer.Exit(1 if examination.has_failed(findings) else 0)
 
 
 @app.command()

@@ -1,9 +1,11 @@
 """The program `python -m worker`: runs one worker, or with --fetch-data fetches the data set alone."""
 
 import argparse
+import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 from app import logs
 from app.config import load_settings
@@ -18,9 +20,12 @@ def main() -> None:
     parser.add_argument("--parent", type=int, help="process id of the server that started this worker")
     parser.add_argument("--siblings", type=int, default=1, help="workers that start together with this one")
     parser.add_argument("--fetch-data", action="store_true", help="only make the data set be there")
+    parser.add_argument("--describe", metavar="HOME", help="only print what there is to train with, as JSON")
     arguments = parser.parse_args()
     with exit_on_error({"torch", "safetensors", "sklearn"}):
-        if arguments.fetch_data:
+        if arguments.describe is not None:
+            _describe(Path(arguments.describe))
+        elif arguments.fetch_data:
             _fetch_data()
         else:
             _work(arguments.parent, arguments.siblings)
@@ -39,6 +44,20 @@ def _work(parent: int | None, siblings: int) -> None:
             assert settings.database_url is not None
             migrate(connect(settings.database_url))  # the embedded one is ours
         run(settings, parent=parent, siblings=siblings)
+
+
+def _describe(home: Path) -> None:
+    import torch
+
+    from worker.data import datasets
+    from worker.device.devices import device_name
+
+    names = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    names += ["mps"] if torch.backends.mps.is_available() else []
+    devices = ["cpu", *(f"{name} {device_name(torch.device(name))}" for name in names)]
+    folder = datasets.available("fashion_mnist", home)
+    seen = {"torch": torch.__version__, "devices": devices, "cores": os.cpu_count(), "fashion_mnist": folder}
+    print(json.dumps(seen))
 
 
 def _fetch_data() -> None:
