@@ -6,20 +6,20 @@ READY := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-for-tests
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 .DEFAULT_GOAL := help
-.PHONY: help setup demo exercises up bench bench-search test test-compose test-pgbouncer chaos check clean
+.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer chaos check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
 
 setup: $(READY)  ## the environment alone: .venv/bin/perceptune works after it
 
-$(READY): pyproject.toml constraints.txt scripts/make-venv
+$(READY): pyproject.toml client/pyproject.toml constraints.txt scripts/make-venv
 	@scripts/make-venv $(PYTHON) $(VENV)
-	$(INSTALL) -e '.[worker]'
+	$(INSTALL) -e ./client -e '.[worker]'
 	@touch $@
 
 $(TOOLS): $(READY)
-	$(INSTALL) -e '.[worker,test,check]'
+	$(INSTALL) -e ./client -e '.[worker,test,check]'
 	@touch $@
 
 demo: setup  ## exercise 1 of the book on this machine, live, with a table and a chart
@@ -41,6 +41,9 @@ bench: setup  ## how fast it is, against other ways to train the same: twenty mi
 bench-search: setup  ## how soon each way to search comes to given errors, against a plain script: nine hours
 	@scripts/fetch-fashion-mnist
 	$(BIN)/python -m benchmarks.search $(BENCH)
+
+client-models: $(TOOLS)  ## the client's models anew, from the API of this version
+	$(BIN)/python -m tests.support.client_models --write
 
 test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist

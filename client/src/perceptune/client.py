@@ -1,0 +1,157 @@
+"""The client of a server, in a thread or in asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+from perceptune import calls
+from perceptune._models import DatasetOut, SweepPreview, WorkerOut
+from perceptune.flows import Call, Flow, send
+from perceptune.sweep import AsyncSweep, Sweep
+from perceptune.transport import API, AsyncTransport, Transport, options
+
+Answer = TypeVar("Answer")
+
+
+class Client:
+    """A Perceptune server, at `url` or PERCEPTUNE_URL, called with `key` or PERCEPTUNE_API_KEY."""
+
+    def __init__(self, url: str | None = None, key: str | None = None) -> None:
+        chosen_options = options(url, key)
+        self._transport = Transport(chosen_options)
+        self.url = chosen_options["base_url"].removesuffix(API)
+        """The server's address, which is that of its dashboard."""
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._transport.close()
+
+    def sweep(
+        self,
+        name: str,
+        *,
+        space: Mapping[str, object],
+        dataset: str | None = None,
+        sampler: str | Mapping[str, object] | None = None,
+        n_trials: int | None = None,
+        seeds: int | Mapping[str, int] | None = None,
+        pruner: str | Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> Sweep:
+        """Queues a sweep. What is left out has the server's default; `fields` are further ones of `POST /sweeps`."""
+        options = {"dataset": dataset, "sampler": sampler, "n_trials": n_trials, "seeds": seeds, "pruner": pruner}
+        body = sweep_body(name, space, fields, options)
+        return Sweep(self, self.call(calls.create_sweep(body)))
+
+    def preview(self, name: str = "preview", *, space: Mapping[str, object], **fields: object) -> SweepPreview:
+        """What such a sweep would be and take; nothing is stored."""
+        return self.call(calls.preview_sweep(sweep_body(name, space, fields)))
+
+    def sweeps(self, *, state: str | None = None, tag: str | None = None) -> list[Sweep]:
+        """All sweeps, the newest first."""
+        return [Sweep(self, data) for data in self.run(calls.list_sweeps(state, tag))]
+
+    def get(self, sweep: int) -> Sweep:
+        """The sweep of this number."""
+        return Sweep(self, self.call(calls.get_sweep(sweep)))
+
+    def datasets(self) -> list[DatasetOut]:
+        """The data sets that a sweep can name."""
+        return self.run(calls.list_datasets())
+
+    def workers(self) -> list[WorkerOut]:
+        """Workers that were heard of in the last day, the living first."""
+        return self.run(calls.list_workers())
+
+    def call(self, call: Call[Answer]) -> Answer:
+        """The answer of one call. Raises ProblemError or UnreachableError."""
+        return self.run(send(call))
+
+    def run(self, flow: Flow[Answer]) -> Answer:
+        """What a flow returns."""
+        return self._transport.run(flow)
+
+
+class AsyncClient:
+    """The same in asyncio."""
+
+    def __init__(self, url: str | None = None, key: str | None = None) -> None:
+        chosen_options = options(url, key)
+        self._transport = AsyncTransport(chosen_options)
+        self.url = chosen_options["base_url"].removesuffix(API)
+        """The server's address, which is that of its dashboard."""
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._transport.close()
+
+    async def sweep(
+        self,
+        name: str,
+        *,
+        space: Mapping[str, object],
+        dataset: str | None = None,
+        sampler: str | Mapping[str, object] | None = None,
+        n_trials: int | None = None,
+        seeds: int | Mapping[str, int] | None = None,
+        pruner: str | Mapping[str, object] | None = None,
+        **fields: object,
+    ) -> AsyncSweep:
+        """Queues a sweep. What is left out has the server's default; `fields` are further ones of `POST /sweeps`."""
+        options = {"dataset": dataset, "sampler": sampler, "n_trials": n_trials, "seeds": seeds, "pruner": pruner}
+        body = sweep_body(name, space, fields, options)
+        return AsyncSweep(self, await self.call(calls.create_sweep(body)))
+
+    async def preview(self, name: str = "preview", *, space: Mapping[str, object], **fields: object) -> SweepPreview:
+        """What such a sweep would be and take; nothing is stored."""
+        return await self.call(calls.preview_sweep(sweep_body(name, space, fields)))
+
+    async def sweeps(self, *, state: str | None = None, tag: str | None = None) -> list[AsyncSweep]:
+        """All sweeps, the newest first."""
+        return [AsyncSweep(self, data) for data in await self.run(calls.list_sweeps(state, tag))]
+
+    async def get(self, sweep: int) -> AsyncSweep:
+        """The sweep of this number."""
+        return AsyncSweep(self, await self.call(calls.get_sweep(sweep)))
+
+    async def datasets(self) -> list[DatasetOut]:
+        """The data sets that a sweep can name."""
+        return await self.run(calls.list_datasets())
+
+    async def workers(self) -> list[WorkerOut]:
+        """Workers that were heard of in the last day, the living first."""
+        return await self.run(calls.list_workers())
+
+    async def call(self, call: Call[Answer]) -> Answer:
+        """The answer of one call. Raises ProblemError or UnreachableError."""
+        return await self.run(send(call))
+
+    async def run(self, flow: Flow[Answer]) -> Answer:
+        """What a flow returns."""
+        return await self._transport.run(flow)
+
+
+def sweep_body(
+    name: str, space: Mapping[str, object], fields: Mapping[str, object], options: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    """The body of a sweep; options that are None are left to the server, fields are sent as they are."""
+    present = {option: value for option, value in (options or {}).items() if value is not None}
+    return {"name": name, "space": space, **present, **fields}

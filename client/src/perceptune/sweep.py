@@ -1,0 +1,317 @@
+"""A sweep in the client's hands: how it stands, what it has found, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+from perceptune import calls
+from perceptune._models import Best, ContinuedTrials, Counts, EpochOut, LogEntryOut, SweepOut, TrialOut
+from perceptune.flows import Call, Flow, send
+from perceptune.frames import FrameKind, table
+from perceptune.model_file import Model
+from perceptune.optuna_study import study_of
+from perceptune.progress import Progress
+from perceptune.waiting import ENDED_STATES, wait
+
+if TYPE_CHECKING:
+    from perceptune.client import AsyncClient, Client
+
+RetryState = Literal["failed", "cancelled"]
+
+
+class SweepView:
+    """How a sweep stood when the server was last asked."""
+
+    def __init__(self, data: SweepOut) -> None:
+        self.data = data
+        """All that the server says of it."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+        return self.data.id
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.data.name
+
+    @property
+    def state(self) -> str:
+        """`queued`, `running`, `paused`, `stopping`, `completed`, `cancelled` or `failed`."""
+        return self.data.state
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it waits or runs any more."""
+        return self.data.state in ENDED_STATES
+
+    @property
+    def progress(self) -> float:
+        """The share of its work that is done, from 0 to 1."""
+        return self.data.progress
+
+    @property
+    def counts(self) -> Counts:
+        """Trials by state."""
+        return self.data.counts
+
+    @property
+    def best(self) -> Best:
+        """The best configuration so far: `best.params`, `best.value`. Raises LookupError before there is one."""
+        if self.data.best is None:
+            raise LookupError(f"Sweep {self.id} is {self.state} and has no complete trial yet: wait() for it.")
+        return self.data.best
+
+    def __repr__(self) -> str:
+        best = "" if self.data.best is None else f", best {self.data.best.value:.4g}"
+        return f"<Sweep {self.id} {self.name!r}: {self.state}, {self.progress:.0%}{best}>"
+
+    def _best_model(self, trial: int | None, run: int | None) -> Flow[Model]:
+        """The model of this trial, or of the best."""
+        number = self.best.number if trial is None else trial
+        return Model((yield from send(calls.get_model(self.id, number, run))))
+
+    def _extension(self, n_trials: int | None, space: Mapping[str, object] | None) -> dict[str, object]:
+        """The fields to change for more trials, in a wider space."""
+        fields = {"n_trials": n_trials, "space": space}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+class Sweep(SweepView):
+    """A sweep on the server. Its properties are as of the last call; `refresh()` asks again."""
+
+    def __init__(self, client: Client, data: SweepOut) -> None:
+        super().__init__(data)
+        self._client = client
+
+    def refresh(self) -> Sweep:
+        """Asks the server how it stands."""
+        return self._now(calls.get_sweep(self.id))
+
+    def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> Sweep:
+        """Waits until it has ended, with a progress bar in terminals and notebooks; with `progress=True` everywhere.
+
+        Raises TimeoutError after `timeout` seconds; the sweep goes on.
+        """
+        with Progress(progress) as bar:
+            self.data = self._client.run(wait(self.id, bar, timeout))
+        return self
+
+    def trials(self, frame: FrameKind = "auto", *, state: str | None = None, order_by: str | None = None) -> Any:
+        """All trials: a data frame of pandas or polars where one is installed, else, or with "models", a list."""
+        return table(self.trial_models(state=state, order_by=order_by), frame)
+
+    def trial_models(self, *, state: str | None = None, order_by: str | None = None) -> list[TrialOut]:
+        """All trials with everything that is known of them; `order_by="-value"` turns the order round."""
+        return self._client.run(calls.list_trials(self.id, state, order_by))
+
+    def trial(self, number: int) -> TrialOut:
+        """One trial."""
+        return self._client.call(calls.get_trial(self.id, number))
+
+    def curves(self, number: int) -> list[EpochOut]:
+        """The learning curves of a trial, run by run."""
+        return self._client.run(calls.list_epochs(self.id, number))
+
+    def chart(self, name: str, **options: object) -> Any:
+        """A chart such as `chart("effect", x="hidden_units")`: plotly's figure where it is installed, else its JSON."""
+        return figure(self.chart_json(name, **options))
+
+    def chart_json(self, name: str, **options: object) -> dict[str, Any]:
+        """A chart as plotly's JSON: `data` and `layout`."""
+        return self._client.call(calls.get_chart(self.id, name, options))
+
+    def log(self) -> list[LogEntryOut]:
+        """Who changed it and when, and what befell it, the newest first."""
+        return self._client.run(calls.list_log(self.id))
+
+    def chart_page(self, name: str, **options: object) -> str:
+        """A chart as an HTML page that stands alone, offline too."""
+        return self._client.call(calls.get_chart_page(self.id, name, options))
+
+    def model(self, trial: int | None = None, run: int | None = None) -> Model:
+        """The trained network of a trial's best run, by default of the best trial. Raises ConflictError where its
+        weights were not kept."""
+        return self._client.run(self._best_model(trial, run))
+
+    def to_optuna(self) -> Any:
+        """An `optuna.Study` in memory with all of its trials, where Optuna is installed."""
+        return study_of(self.data, self.trial_models())
+
+    def pause(self) -> Sweep:
+        """Starts no new trials; running ones finish."""
+        return self._now(calls.change_state(self.id, "pause"))
+
+    def resume(self) -> Sweep:
+        """Goes on."""
+        return self._now(calls.change_state(self.id, "resume"))
+
+    def stop(self) -> Sweep:
+        """Lets running trials finish and drops those that wait."""
+        return self._now(calls.change_state(self.id, "stop"))
+
+    def cancel(self) -> Sweep:
+        """Drops trials that wait, and ends running ones at their next epoch."""
+        return self._now(calls.change_state(self.id, "cancel"))
+
+    def extend(self, n_trials: int | None = None, space: Mapping[str, object] | None = None) -> Sweep:
+        """More trials (`n_trials` counts all), or a wider space; an ended sweep goes on."""
+        return self._now(calls.change_sweep(self.id, **self._extension(n_trials, space)))
+
+    def change(self, **fields: object) -> Sweep:
+        """Changes name, notes, tags, priority, stop rules and the like."""
+        return self._now(calls.change_sweep(self.id, **fields))
+
+    def rerun(self, configurations: int = 5, seeds: int = 10) -> Sweep:
+        """Trains the best configurations with so many further seeds."""
+        return self._now(calls.rerun_top(self.id, configurations, seeds))
+
+    def train_longer(self, epochs: int, top: int = 3) -> ContinuedTrials:
+        """Trains the best configurations on to so many epochs, as new trials."""
+        return self._client.call(calls.continue_top(self.id, top, epochs))
+
+    def retry(self, state: RetryState = "failed") -> Sweep:
+        """Trains failed (or cancelled) trials anew."""
+        return self._now(calls.retry_trials(self.id, state))
+
+    def enqueue(self, **params: object) -> TrialOut:
+        """Queues a configuration of your own, ahead of the sampler's."""
+        return self._client.call(calls.enqueue_trial(self.id, params))
+
+    def clone(self, **changes: object) -> Sweep:
+        """A new sweep like this one, with some fields changed."""
+        return Sweep(self._client, self._client.call(calls.clone_sweep(self.id, changes)))
+
+    def delete(self) -> None:
+        """Removes it with everything that it measured. Raises ConflictError while it runs."""
+        self._client.call(calls.delete_sweep(self.id))
+
+    def _now(self, call: Call[SweepOut]) -> Sweep:
+        self.data = self._client.call(call)
+        return self
+
+
+class AsyncSweep(SweepView):
+    """The same in asyncio."""
+
+    def __init__(self, client: AsyncClient, data: SweepOut) -> None:
+        super().__init__(data)
+        self._client = client
+
+    async def refresh(self) -> AsyncSweep:
+        """Asks the server how it stands."""
+        return await self._now(calls.get_sweep(self.id))
+
+    async def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> AsyncSweep:
+        """Waits until it has ended, with a progress bar in terminals and notebooks; with `progress=True` everywhere.
+
+        Raises TimeoutError after `timeout` seconds; the sweep goes on.
+        """
+        with Progress(progress) as bar:
+            self.data = await self._client.run(wait(self.id, bar, timeout))
+        return self
+
+    async def trials(self, frame: FrameKind = "auto", *, state: str | None = None, order_by: str | None = None) -> Any:
+        """All trials: a data frame of pandas or polars where one is installed, else, or with "models", a list."""
+        return table(await self.trial_models(state=state, order_by=order_by), frame)
+
+    async def trial_models(self, *, state: str | None = None, order_by: str | None = None) -> list[TrialOut]:
+        """All trials with everything that is known of them; `order_by="-value"` turns the order round."""
+        return await self._client.run(calls.list_trials(self.id, state, order_by))
+
+    async def trial(self, number: int) -> TrialOut:
+        """One trial."""
+        return await self._client.call(calls.get_trial(self.id, number))
+
+    async def curves(self, number: int) -> list[EpochOut]:
+        """The learning curves of a trial, run by run."""
+        return await self._client.run(calls.list_epochs(self.id, number))
+
+    async def chart(self, name: str, **options: object) -> Any:
+        """A chart such as `chart("effect", x="hidden_units")`: plotly's figure where it is installed, else its JSON."""
+        return figure(await self.chart_json(name, **options))
+
+    async def chart_json(self, name: str, **options: object) -> dict[str, Any]:
+        """A chart as plotly's JSON: `data` and `layout`."""
+        return await self._client.call(calls.get_chart(self.id, name, options))
+
+    async def log(self) -> list[LogEntryOut]:
+        """Who changed it and when, and what befell it, the newest first."""
+        return await self._client.run(calls.list_log(self.id))
+
+    async def chart_page(self, name: str, **options: object) -> str:
+        """A chart as an HTML page that stands alone, offline too."""
+        return await self._client.call(calls.get_chart_page(self.id, name, options))
+
+    async def model(self, trial: int | None = None, run: int | None = None) -> Model:
+        """The trained network of a trial's best run, by default of the best trial. Raises ConflictError where its
+        weights were not kept."""
+        return await self._client.run(self._best_model(trial, run))
+
+    async def to_optuna(self) -> Any:
+        """An `optuna.Study` in memory with all of its trials, where Optuna is installed."""
+        return study_of(self.data, await self.trial_models())
+
+    async def pause(self) -> AsyncSweep:
+        """Starts no new trials; running ones finish."""
+        return await self._now(calls.change_state(self.id, "pause"))
+
+    async def resume(self) -> AsyncSweep:
+        """Goes on."""
+        return await self._now(calls.change_state(self.id, "resume"))
+
+    async def stop(self) -> AsyncSweep:
+        """Lets running trials finish and drops those that wait."""
+        return await self._now(calls.change_state(self.id, "stop"))
+
+    async def cancel(self) -> AsyncSweep:
+        """Drops trials that wait, and ends running ones at their next epoch."""
+        return await self._now(calls.change_state(self.id, "cancel"))
+
+    async def extend(self, n_trials: int | None = None, space: Mapping[str, object] | None = None) -> AsyncSweep:
+        """More trials (`n_trials` counts all), or a wider space; an ended sweep goes on."""
+        return await self._now(calls.change_sweep(self.id, **self._extension(n_trials, space)))
+
+    async def change(self, **fields: object) -> AsyncSweep:
+        """Changes name, notes, tags, priority, stop rules and the like."""
+        return await self._now(calls.change_sweep(self.id, **fields))
+
+    async def rerun(self, configurations: int = 5, seeds: int = 10) -> AsyncSweep:
+        """Trains the best configurations with so many further seeds."""
+        return await self._now(calls.rerun_top(self.id, configurations, seeds))
+
+    async def train_longer(self, epochs: int, top: int = 3) -> ContinuedTrials:
+        """Trains the best configurations on to so many epochs, as new trials."""
+        return await self._client.call(calls.continue_top(self.id, top, epochs))
+
+    async def retry(self, state: RetryState = "failed") -> AsyncSweep:
+        """Trains failed (or cancelled) trials anew."""
+        return await self._now(calls.retry_trials(self.id, state))
+
+    async def enqueue(self, **params: object) -> TrialOut:
+        """Queues a configuration of your own, ahead of the sampler's."""
+        return await self._client.call(calls.enqueue_trial(self.id, params))
+
+    async def clone(self, **changes: object) -> AsyncSweep:
+        """A new sweep like this one, with some fields changed."""
+        return AsyncSweep(self._client, await self._client.call(calls.clone_sweep(self.id, changes)))
+
+    async def delete(self) -> None:
+        """Removes it with everything that it measured. Raises ConflictError while it runs."""
+        await self._client.call(calls.delete_sweep(self.id))
+
+    async def _now(self, call: Call[SweepOut]) -> AsyncSweep:
+        self.data = await self._client.call(call)
+        return self
+
+
+def figure(chart: dict[str, Any]) -> Any:
+    """The chart as plotly's figure, where plotly is installed."""
+    if find_spec("plotly") is None:
+        return chart
+    from plotly.graph_objects import Figure
+
+    return Figure(chart)

@@ -1,0 +1,244 @@
+"""Runs flows: sends their requests, pauses and listens, in a thread or in asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypedDict, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from perceptune.flows import Call, Flow, Listen, Outcome, Pause, Wakeup
+
+Answer = TypeVar("Answer")
+
+API = "/api/v1"
+DEFAULT_URL = "http://127.0.0.1:8000"
+STREAM_SECONDS = 20.0  # a stream that is silent for so long is opened anew; the server gives a sign every 15 seconds
+POLL_SECONDS = 2.0  # where there is no stream
+
+
+class Options(TypedDict):
+    """What httpx's clients are made with."""
+
+    base_url: str
+    headers: dict[str, str]
+    timeout: httpx.Timeout
+    trust_env: bool
+
+
+def options(url: str | None, key: str | None) -> Options:
+    """Those for the server at this address: the arguments, else PERCEPTUNE_URL and PERCEPTUNE_API_KEY."""
+    url = (url or os.environ.get("PERCEPTUNE_URL") or DEFAULT_URL).rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{url!r} is no address of a server: write e.g. {DEFAULT_URL}")
+    key = key or os.environ.get("PERCEPTUNE_API_KEY")
+    headers = {"User-Agent": f"perceptune-client/{_version()}"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    # no proxy stands between this machine and itself
+    environment = not _is_loopback(parts.hostname)
+    return Options(base_url=f"{url}{API}", headers=headers, timeout=httpx.Timeout(30.0), trust_env=environment)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _version() -> str:
+    try:
+        return version("perceptune-client")
+    except PackageNotFoundError:  # it runs from its folder
+        return "0"
+
+
+class EventReader:
+    """Puts the lines of a stream of server-sent events together."""
+
+    def __init__(self) -> None:
+        self._data: list[str] = []
+
+    def feed(self, line: str) -> Wakeup | None:
+        """The event that ends with this line, or a comment, which is a sign of life."""
+        if line.startswith(":"):
+            return Wakeup()
+        if line.startswith("data:"):
+            self._data.append(line[5:].strip())
+        if line or not self._data:
+            return None
+        event = json.loads("\n".join(self._data))
+        self._data = []
+        return Wakeup(None if event.get("state") == "deleted" else event.get("revision"))
+
+
+class Transport:
+    """Runs flows in the thread that calls."""
+
+    def __init__(self, options: Options) -> None:
+        self._http = httpx.Client(**options)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def run(self, flow: Flow[Answer]) -> Answer:
+        """What the flow returns."""
+        stream = _Stream(self._http)
+        outcome: Outcome = None
+        try:
+            while True:
+                try:
+                    step = flow.send(outcome)
+                except StopIteration as end:
+                    answer: Answer = end.value
+                    return answer
+                if isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                    outcome = None
+                else:
+                    outcome = stream.listen(step) if isinstance(step, Listen) else self._send(step)
+        finally:
+            stream.close()
+
+    def _send(self, call: Call[Any]) -> httpx.Response | httpx.TransportError:
+        try:
+            return self._http.send(request_of(self._http, call))
+        except httpx.TransportError as error:
+            return error
+
+
+class _Stream:
+    """A stream of events, opened when it is first listened to, and again where it broke."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+        self._response: httpx.Response | None = None
+        self._lines: Iterator[str] = iter(())
+        self._patience = 0.0
+
+    def listen(self, step: Listen) -> Wakeup | None:
+        """The next event or sign of life; None when the time is over, or a while after the stream broke."""
+        try:
+            if self._response is None or self._patience > step.seconds:
+                self._open(step)
+            reader = EventReader()
+            for line in self._lines:
+                if wakeup := reader.feed(line):
+                    return wakeup
+        except httpx.ReadTimeout:
+            self.close()
+            return None
+        except (httpx.HTTPError, ValueError):
+            pass
+        self.close()
+        time.sleep(min(step.seconds, POLL_SECONDS))
+        return None
+
+    def close(self) -> None:
+        """Ends the stream."""
+        if self._response is not None:
+            self._response.close()
+        self._response = None
+
+    def _open(self, step: Listen) -> None:
+        self.close()
+        self._patience = min(step.seconds, STREAM_SECONDS)
+        request = self._http.build_request("GET", step.path, timeout=stream_timeout(self._patience))
+        self._response = self._http.send(request, stream=True).raise_for_status()
+        self._lines = self._response.iter_lines()
+
+
+class AsyncTransport:
+    """Runs flows in asyncio."""
+
+    def __init__(self, options: Options) -> None:
+        self._http = httpx.AsyncClient(**options)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def run(self, flow: Flow[Answer]) -> Answer:
+        """What the flow returns."""
+        stream = _AsyncStream(self._http)
+        outcome: Outcome = None
+        try:
+            while True:
+                try:
+                    step = flow.send(outcome)
+                except StopIteration as end:
+                    answer: Answer = end.value
+                    return answer
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                    outcome = None
+                else:
+                    outcome = await (stream.listen(step) if isinstance(step, Listen) else self._send(step))
+        finally:
+            await stream.close()
+
+    async def _send(self, call: Call[Any]) -> Outcome:
+        try:
+            return await self._http.send(request_of(self._http, call))
+        except httpx.TransportError as error:
+            return error
+
+
+class _AsyncStream:
+    """The same stream in asyncio."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._response: httpx.Response | None = None
+        self._lines: AsyncIterator[str]
+        self._patience = 0.0
+
+    async def listen(self, step: Listen) -> Outcome:
+        """The next event or sign of life; None when the time is over, or a while after the stream broke."""
+        try:
+            if self._response is None or self._patience > step.seconds:
+                await self._open(step)
+            reader = EventReader()
+            async for line in self._lines:
+                if wakeup := reader.feed(line):
+                    return wakeup
+        except httpx.ReadTimeout:
+            await self.close()
+            return None
+        except (httpx.HTTPError, ValueError):
+            pass
+        await self.close()
+        await asyncio.sleep(min(step.seconds, POLL_SECONDS))
+        return None
+
+    async def close(self) -> None:
+        """Ends the stream."""
+        if self._response is not None:
+            await self._response.aclose()
+        self._response = None
+
+    async def _open(self, step: Listen) -> None:
+        await self.close()
+        self._patience = min(step.seconds, STREAM_SECONDS)
+        request = self._http.build_request("GET", step.path, timeout=stream_timeout(self._patience))
+        self._response = (await self._http.send(request, stream=True)).raise_for_status()
+        self._lines = self._response.aiter_lines()
+
+
+def request_of(http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
+    """The call as a request."""
+    query = {name: str(value) for name, value in call.query.items()}
+    return http.build_request(call.method, call.path, params=query, json=call.body, headers=dict(call.headers))
+
+
+def stream_timeout(seconds: float) -> httpx.Timeout:
+    """Limits of a stream that may be silent for so long."""
+    return httpx.Timeout(10.0, read=max(seconds, 0.1))
