@@ -1,4 +1,4 @@
-"""The command line: `perceptune up | demo | exercise | worker | post | predict | data | doctor | keys | db`, and Optuna."""
+"""The command line: `perceptune up | demo | exercise | worker | sweep | run | ls | show | predict | data | db | …`."""
 
 import contextlib
 import os
@@ -19,12 +19,14 @@ from app.errors import exit_on_error
 from app.exercises.exercise import Preset
 from app.service.database import database
 from app.service.up import Service, stop_on_signals
+from app.terminal.commands import commands
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database's tables.")
 app.add_typer(db, name="db")
 keys = typer.Typer(no_args_is_help=True, help="Keys for people and programs.")
 app.add_typer(keys, name="keys")
+app.add_typer(commands)
 
 
 def _flag(name: str, help: str, variable: str | None = None) -> object:

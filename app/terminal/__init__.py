@@ -1,0 +1,1 @@
+"""Commands for a running server: sweeps from files, tables, charts, and checks for CI."""

@@ -1,0 +1,192 @@
+"""The commands: `sweep`, `run`, `ls`, `show`, `trials`, `chart` and `logs`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.errors import InvalidError
+from app.terminal import reports, requirements, tables
+from app.terminal.connection import connection
+from app.terminal.sweep_file import read_sweep
+
+if TYPE_CHECKING:
+    from perceptune import Sweep
+
+NOT_MET = 3  # the exit code where the sweep is not what was required
+
+commands = typer.Typer()
+
+Number = Annotated[int, typer.Argument(metavar="SWEEP", help="Number of the sweep.", min=1)]
+File = Annotated[Path, typer.Argument(help="The sweep, as YAML or JSON: the body of POST /api/v1/sweeps.")]
+Url = Annotated[str | None, typer.Option("--url", help="Address of the server; else this machine's. [PERCEPTUNE_URL]")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds to wait; the sweep goes on after them.", min=0)]
+
+
+@commands.command()
+def sweep(
+    file: File,
+    watch: Annotated[bool, typer.Option("--watch", help="Show its progress until it ends, then its best.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Queues the sweep of a file on a running server."""
+    body = read_sweep(file)
+    with connection(url) as client:
+        queued = client.sweep(**body)
+        if watch:
+            queued.wait()
+        if as_json:
+            tables.print_json([queued.data])
+        elif watch:
+            tables.print_sweep(queued.data, client.url)
+        else:
+            typer.echo(f"Sweep {queued.id} is {queued.name!r}, {queued.state}: {client.url}/sweeps/{queued.id}")
+
+
+@commands.command()
+def run(
+    file: File,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it ends; what follows waits too.")] = False,
+    require: Annotated[
+        list[str] | None, typer.Option(help="What has to hold, e.g. 'best >= 0.95'; may be given several times.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the checks as JUnit's XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the checks and the best as Markdown.")] = None,
+    timeout: Timeout = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Runs the sweep of a file as a job of CI: exit code 3 where it is not completed, or not what is required.
+
+    Figures: best, expected, bound, complete, failed, seconds.
+    """
+    required = [requirements.parse(text) for text in require or []]
+    body = read_sweep(file)
+    with connection(url) as client:
+        queued = client.sweep(**body)
+        typer.echo(f"Sweep {queued.id} is {queued.name!r}: {client.url}/sweeps/{queued.id}", err=as_json)
+        waits = wait or bool(required) or junit is not None or markdown is not None
+        if waits:
+            queued.wait(timeout=timeout, progress=True)
+    if as_json:
+        tables.print_json([queued.data])
+    if waits:
+        _judge(queued, required, junit, markdown, quiet=as_json)
+
+
+def _judge(
+    queued: Sweep, required: list[requirements.Requirement], junit: Path | None, markdown: Path | None, *, quiet: bool
+) -> None:
+    """Writes the reports and ends with NOT_MET where a check did not pass."""
+    checks = requirements.checks(queued.data, required)
+    for path, text in ((junit, reports.junit), (markdown, reports.markdown)):
+        if path is not None:
+            _write(path, text(queued.data, checks))
+    for check in checks:
+        mark = "passed" if check.passed else "FAILED"
+        typer.echo(f"{mark}: {check.text} ({check.detail})", err=quiet or not check.passed)
+    if not all(check.passed for check in checks):
+        raise typer.Exit(NOT_MET)
+
+
+@commands.command("ls")
+def list_sweeps(
+    state: Annotated[str | None, typer.Option(help="Only sweeps in this state.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only sweeps with this tag.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the sweeps of a running server, the newest first."""
+    with connection(url) as client:
+        sweeps = [entry.data for entry in client.sweeps(state=state, tag=tag)]
+    tables.print_json(sweeps) if as_json else tables.print_sweeps(sweeps)
+
+
+@commands.command()
+def show(number: Number, url: Url = None, as_json: AsJson = False) -> None:
+    """Shows how a sweep stands, and its best configuration."""
+    with connection(url) as client:
+        shown_sweep = client.get(number).data
+        tables.print_json([shown_sweep]) if as_json else tables.print_sweep(shown_sweep, client.url)
+
+
+@commands.command()
+def trials(
+    number: Number,
+    best: Annotated[bool, typer.Option("--best", help="Complete ones, the best first.")] = False,
+    limit: Annotated[int, typer.Option(help="At most so many; 0 for all.", min=0)] = 20,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the trials of a sweep."""
+    with connection(url) as client:
+        entry = client.get(number)
+        rows = _best_trials(entry) if best else entry.trial_models()
+    rows = rows[: limit or None]
+    tables.print_json(rows) if as_json else tables.print_trials(rows, str(entry.data.objective.metric))
+
+
+def _best_trials(entry: Sweep) -> list[Any]:
+    """Complete trials by value, without those that are excluded."""
+    order = "-value" if entry.data.objective.direction == "maximize" else "value"
+    return [trial for trial in entry.trial_models(state="complete", order_by=order) if not trial.excluded]
+
+
+@commands.command()
+def chart(
+    number: Number,
+    name: Annotated[str, typer.Argument(help="effect, heatmap, curves, importance, history, ...")],
+    x: Annotated[str | None, typer.Option("--x", help="Hyperparameter along the axis.")] = None,
+    y: Annotated[str | None, typer.Option("--y", help="Hyperparameter along the other axis.")] = None,
+    color: Annotated[str | None, typer.Option(help="Hyperparameter that colours tell apart.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="Any other option, e.g. top=20 or metric=last.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A .html or .json file.")] = None,
+    url: Url = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figure as plotly's JSON.")] = False,
+) -> None:
+    """Writes a chart of a sweep as a page that stands alone, or as plotly's JSON."""
+    options = {key: value for key, value in {"x": x, "y": y, "color": color}.items() if value is not None}
+    options |= dict(_pair(text) for text in option or [])
+    path = output or Path(f"sweep-{number}-{name}.html")
+    if path.suffix.lower() not in {".html", ".json"}:
+        raise InvalidError(f"{path} must end in .html or .json: other pictures are saved from the page.")
+    with connection(url) as client:
+        entry = client.get(number)
+        if as_json:
+            typer.echo(json.dumps(entry.chart_json(name, **options)))
+            return
+        is_page = path.suffix.lower() == ".html"
+        _write(path, entry.chart_page(name, **options) if is_page else json.dumps(entry.chart_json(name, **options)))
+    typer.echo(f"The chart is in {path}")
+
+
+@commands.command()
+def logs(
+    number: Number,
+    limit: Annotated[int, typer.Option(help="At most so many; 0 for all.", min=0)] = 50,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says who changed a sweep and when, and what befell it, the newest first."""
+    with connection(url) as client:
+        entries = client.get(number).log()[: limit or None]
+    tables.print_json(entries) if as_json else tables.print_log(entries)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise InvalidError(f"--option {text!r} has no value: write e.g. --option top=20")
+    return name, value
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidError(f"{path} can't be written: {error.strerror}.") from None

@@ -1,0 +1,39 @@
+"""Sweeps as files: the body of `POST /sweeps` as YAML or JSON."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from app.errors import InvalidError
+
+MAX_BYTES = 4 * 2**20
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
+    """YAML whose numbers are those of JSON too: PyYAML alone takes 1e-3 for a text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def read_sweep(path: Path) -> dict[str, Any]:
+    """The body in the file, which is called like the file where it has no name. Raises InvalidError."""
+    try:
+        text = path.read_bytes()[: MAX_BYTES + 1]
+        body = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
+    except OSError as error:
+        raise InvalidError(f"{path} can't be read: {error.strerror}.") from None
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise InvalidError(f"{path} can't be read: {' '.join(str(error).split())}.") from None
+    if len(text) > MAX_BYTES:
+        raise InvalidError(f"{path} has more than {MAX_BYTES // 2**20} MiB.")
+    if not isinstance(body, dict) or not all(isinstance(name, str) for name in body):
+        raise InvalidError(f"{path} must hold the fields of a sweep, e.g. space: {{hidden_units: [16, 64]}}.")
+    if "space" not in body:
+        raise InvalidError(f"{path} has no space: write e.g. space: {{hidden_units: [16, 64]}}.")
+    return {"name": path.stem, **body}

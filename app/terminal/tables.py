@@ -1,0 +1,100 @@
+"""Sweeps, trials and logs as tables, or as JSON, an object a line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from app.domain.formatting import ago, duration, percent, score, setting, settings
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from perceptune import LogEntryOut, SweepOut, TrialOut
+
+PIPE_WIDTH = 10_000  # what reads a pipe wants whole lines
+
+
+def print_json(models: Iterable[BaseModel]) -> None:
+    """Each as one line."""
+    for model in models:
+        typer.echo(model.model_dump_json())
+
+
+def print_sweeps(sweeps: Sequence[SweepOut]) -> None:
+    """A row a sweep."""
+    table = _table("#", "name", "state", "progress", "trials", "best", "made")
+    for sweep in sweeps:
+        best = score(sweep.best.value, sweep.best.std, str(sweep.objective.metric)) if sweep.best else "–"
+        trials = f"{sweep.counts.complete}/{sweep.n_trials}"
+        row = (str(sweep.id), sweep.name, sweep.state, percent(sweep.progress), trials, best, ago(sweep.created_at))
+        table.add_row(*map(escape, row))
+    _print(table)
+
+
+def print_sweep(sweep: SweepOut, address: str) -> None:
+    """What is known of a sweep, a line a fact."""
+    table = _table("", "", has_heading=False)
+    for name, fact in _facts(sweep, address):
+        table.add_row(name, escape(fact))
+    _print(table)
+
+
+def print_trials(trials: Sequence[TrialOut], metric: str) -> None:
+    """A row a trial, a column for each hyperparameter in which they differ."""
+    names = dict.fromkeys(name for trial in trials for name in trial.params or {})
+    varying = [name for name in names if len({setting((trial.params or {}).get(name)) for trial in trials}) > 1]
+    table = _table("#", "state", metric, "runs", *(varying or names))
+    for trial in trials:
+        params = trial.params or {}
+        cells = [setting(params[name]) if name in params else "–" for name in varying or names]
+        value = score(trial.value, trial.std, metric)
+        table.add_row(*map(escape, (str(trial.number), trial.state, value, str(len(trial.runs)), *cells)))
+    _print(table)
+
+
+def print_log(entries: Sequence[LogEntryOut]) -> None:
+    """A row an entry."""
+    table = _table("when", "who", "what")
+    for entry in entries:
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", escape(entry.by or "–"), escape(entry.text))
+    _print(table)
+
+
+def _facts(sweep: SweepOut, address: str) -> list[tuple[str, str]]:
+    """Names and values."""
+    counts = sweep.counts.model_dump()
+    facts = [
+        ("sweep", f"{sweep.id}: {sweep.name}"),
+        ("state", f"{sweep.state}, {percent(sweep.progress)}"),
+        ("trials", ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"),
+        ("data", f"{sweep.dataset}, {sweep.split}"),
+    ]
+    if sweep.best is not None:
+        value = score(sweep.best.value, sweep.best.std, str(sweep.objective.metric))
+        facts += [
+            ("best", f"trial {sweep.best.number}, {sweep.objective.metric} {value}"),
+            ("", settings(sweep.best.params)),
+        ]
+        if sweep.best.test_accuracy is not None:
+            facts.append(("test accuracy", f"{sweep.best.test_accuracy:.4f}"))
+    if sweep.took_seconds is not None:
+        facts.append(("took", duration(sweep.took_seconds)))
+    return [*facts, ("page", f"{address}/sweeps/{sweep.id}")]
+
+
+def _table(*columns: str, has_heading: bool = True) -> Table:
+    table = Table(box=None, show_header=has_heading, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _print(table: Table) -> None:
+    Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
