@@ -57,7 +57,7 @@ document.body.addEventListener("htmx:after:swap", (event) => {
     content().querySelector("[autofocus]")?.focus();
     if (wantsFocus) panel.focus();
     wantsFocus = false;
-    document.dispatchEvent(new Event("toggle")); // draws its chart
+    panel.dispatchEvent(new Event("toggle")); // draws its chart
   }
   // a form is left as it was typed; a trial is shown as it stands
   if (!isPanel && !panel.hidden && read("trial") !== "new") load();
