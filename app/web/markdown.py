@@ -45,7 +45,9 @@ def document_html(text: str, resolve: Resolve) -> Markup:
             token.attrSet("id", slug(content.content))
     for token in tokens:
         token.children = [*_resolved(token.children or [], resolve)]
-    attributes = {**_ATTRIBUTES, **{tag: {"id"} for tag in _HEADINGS}}
+        if token.type == "table_open":  # wider than a phone: it is scrolled by itself, by keys too
+            token.attrSet("tabindex", "0")
+    attributes = {**_ATTRIBUTES, **{tag: {"id"} for tag in _HEADINGS}, "table": {"tabindex"}}
     return _clean(parser.renderer.render(tokens, parser.options, {}), attributes)
 
 

@@ -32,11 +32,23 @@ async function ask(numbers) {
     });
     const result = await response.json();
     if (mine !== turn) return;
-    if (!response.ok) fail(result.detail);
+    if (response.status === 409 && result.detail.includes("was not kept")) offerTraining();
+    else if (!response.ok) fail(result.detail);
     else show(result.classes, result.predictions[0].probabilities);
   } catch {
     if (mine === turn) fail("The server can't be reached.");
   }
+}
+
+/** A trial whose weights were not kept is trained again for them, if somebody wants that. */
+function offerTraining() {
+  fail("The network of this trial was not kept. ");
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: "Train it again for its network" });
+  button.addEventListener("click", async () => {
+    const response = await fetch(page.dataset.address.replace(/predict$/, "model"), { method: "POST" });
+    fail(response.ok ? "It is being trained again: ask in a while." : (await response.json()).detail);
+  });
+  answer.replaceChildren(button);
 }
 
 function show(classes, probabilities) {
