@@ -1,20 +1,27 @@
 """The list of sweeps in a browser: what is typed and selected outlives news; several sweeps are changed at once."""
 
 import re
+from collections.abc import Iterator
 
 import httpx2 as httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.config import Settings
+from app.service.up import Service
+from tests.conftest import new_database
 from tests.support.sweep_pages import BODY, expect_live, is_same_document, mark_document, post
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def server(shared_server: str) -> str:
-    """The one for all tests of this module, which look at sweeps with a tag of their own."""
-    return shared_server
+def server(postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One without workers for all tests of this module: what is paused before it began can't have ended."""
+    with new_database(postgres, template) as url:
+        settings = Settings(home=tmp_path_factory.mktemp("list"), DATABASE_URL=url, port=0, workers=0, device="cpu")
+        with Service(settings) as service:
+            yield service.url
 
 
 def paused_sweeps(server: str, tag: str, count: int) -> list[int]:
@@ -112,26 +119,3 @@ def test_sweeps_are_sorted_and_tagged(page: Page, server: str) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(f"#sweep-{first}")).to_contain_text("for the night")
     expect(page.locator(".bulk-results")).to_contain_text("Tagged 1 sweep: sorted 0")
-
-
-def test_selected_sweeps_are_compared(page: Page, server: str) -> None:
-    """From the list to both side by side, with their difference and their progress; rows that agree come on demand."""
-    bodies = [
-        BODY | {"name": f"compared {seeds}", "tags": ["compared"], "seeds": seeds, "priority": 9} for seeds in (1, 2)
-    ]
-    paths = [post(server, body) for body in bodies]
-    page.goto("/?tag=compared")
-    for path in paths:
-        row = page.locator(f"#sweep-{path.rpartition('/')[2]}")
-        expect(row.locator(".badge")).to_have_text("completed", timeout=60_000)
-        row.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Compare").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("2 sweeps side by side")
-    setup = page.get_by_role("region", name="Setup, field by field")
-    expect(setup.locator("tbody tr")).to_have_count(1)
-    expect(setup).to_contain_text("seeds")
-    expect(page.get_by_role("region", name="Best configurations", exact=True)).to_contain_text("best of these")
-    expect(page.locator("#progress-seconds .plot .trace")).to_have_count(2)
-    page.get_by_role("link", name=re.compile("rows in which they agree")).click()
-    expect(setup).to_contain_text("batch_size")
-    assert page.url.endswith("&all=true")
