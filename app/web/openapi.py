@@ -16,6 +16,7 @@ TAGS = {
     "exports": "Sweeps as files, and back; what webhooks were told.",
     "exercises": "The exercises of the book, their runs and answers.",
     "system": "Data sets, workers, probes and metrics.",
+    "shares": "Links that show one sweep, or one run of an exercise, to others.",
     "keys": "Who may call.",
 }
 WITHOUT_KEY = ("/api/v1/healthz", "/api/v1/readyz")
