@@ -24,14 +24,15 @@ _Loader.add_implicit_resolver(
 def read_sweep(path: Path) -> dict[str, Any]:
     """The body in the file, which is called like the file where it has no name. Raises InvalidError."""
     try:
-        text = path.read_bytes()[: MAX_BYTES + 1]
+        if path.stat().st_size > MAX_BYTES:
+            raise InvalidError(f"{path} has more than {MAX_BYTES // 2**20} MiB.")
+        text = path.read_bytes()
         body = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
+        json.dumps(body, allow_nan=False)  # YAML has dates and the like, which are no values of a sweep
     except OSError as error:
         raise InvalidError(f"{path} can't be read: {error.strerror}.") from None
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except (TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise InvalidError(f"{path} can't be read: {' '.join(str(error).split())}.") from None
-    if len(text) > MAX_BYTES:
-        raise InvalidError(f"{path} has more than {MAX_BYTES // 2**20} MiB.")
     if not isinstance(body, dict) or not all(isinstance(name, str) for name in body):
         raise InvalidError(f"{path} must hold the fields of a sweep, e.g. space: {{hidden_units: [16, 64]}}.")
     if "space" not in body:

@@ -134,6 +134,7 @@ def test_a_refusal_ends_the_process_with_a_sentence(trained_server: str) -> None
         ("name: x", "has no space"),
         ("a: [", "can't be read"),
         ("!!python/x a", "can't"),
+        ("space: {epochs: 2026-01-01}", "date is not JSON"),
     ],
 )
 def test_files_that_are_no_sweeps_are_refused(tmp_path: Path, text: str, part: str) -> None:
