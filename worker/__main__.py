@@ -56,8 +56,8 @@ def _describe(home: Path) -> None:
     names += ["mps"] if torch.backends.mps.is_available() else []
     devices = ["cpu", *(f"{name} {device_name(torch.device(name))}" for name in names)]
     folder = datasets.available("fashion_mnist", home)
-    seen = {"torch": torch.__version__, "devices": devices, "cores": os.cpu_count(), "fashion_mnist": folder}
-    print(json.dumps(seen))
+    description = {"torch": torch.__version__, "devices": devices, "cores": os.cpu_count(), "fashion_mnist": folder}
+    print(json.dumps(description))
 
 
 def _fetch_data() -> None:

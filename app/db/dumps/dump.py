@@ -34,6 +34,7 @@ def dump(engine: Engine, path: Path) -> archive.Header:
         with _private_file(part), _snapshot(engine) as connection:
             with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zip_file:
                 header = _write(connection, zip_file)
+            archive.seal(part)
             os.replace(part, path)
     except DBAPIError as error:
         raise StartError(f"The database can't be dumped: {first_line(error)}.") from None
@@ -90,8 +91,8 @@ def _write_table(
     cursor = driver_connection(connection).cursor()
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     with cursor.copy(sql.SQL("COPY {} ({}) TO STDOUT").format(sql.Identifier(table), names)) as pieces:
-        digest = archive.write_rows(zip_file, table, pieces)
-    return archive.TableInfo(columns, cursor.rowcount, digest)
+        archive.write_rows(zip_file, table, pieces)
+    return archive.TableInfo(columns, cursor.rowcount)
 
 
 def _next_number(connection: Connection, table: str, column: str) -> int:

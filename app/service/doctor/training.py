@@ -23,10 +23,10 @@ def findings(settings: Settings) -> Iterator[Finding]:
         last_line = (process.stderr.strip().splitlines() or ["no word why"])[-1].removeprefix("perceptune: ")
         yield warn("torch", f"No worker can run here ({last_line}). A server alone, --workers 0, can.")
         return
-    seen = json.loads(process.stdout)
-    yield ok("torch", f"torch {seen['torch']} can be loaded.")
-    yield ok("devices", f"{', '.join(seen['devices'])}; {seen['cores']} cores.")
-    folder = seen["fashion_mnist"]
+    description = json.loads(process.stdout)
+    yield ok("torch", f"torch {description['torch']} can be loaded.")
+    yield ok("devices", f"{', '.join(description['devices'])}; {description['cores']} cores.")
+    folder = description["fashion_mnist"]
     if folder is None:
         yield warn("data sets", "Fashion-MNIST is not here yet: `perceptune data` fetches and checks it.")
     else:

@@ -1,6 +1,5 @@
 """Dumps: written while sweeps train, restored elsewhere with the same rows, and refused where they must be."""
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,7 +131,7 @@ def test_what_is_there_is_replaced_on_request_alone(engine: Engine, another_engi
     dump(engine, tmp_path / "dump")
     create_grid(another_engine, 8, 16, 32)
     before = rows(another_engine)
-    with pytest.raises(StartError, match=r"not empty \(sweeps, trials\).*--replace"):
+    with pytest.raises(StartError, match=r"not empty \(.*sweeps, trials\).*--replace"):
         restore(another_engine, tmp_path / "dump")
     assert rows(another_engine) == before
     restore(another_engine, tmp_path / "dump", replace=True)
@@ -148,7 +147,7 @@ def test_a_database_in_use_is_not_restored(engine: Engine, tmp_path: Path, anoth
     server.dispose()
 
 
-@pytest.mark.parametrize("place", [0.3, 0.6, 0.99])
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.99])
 def test_a_damaged_dump_is_refused(engine: Engine, another_engine: Engine, tmp_path: Path, place: float) -> None:
     """A changed byte anywhere, and the end cut off: nothing is restored."""
     finished_sweep(engine, 4, 8)
@@ -158,24 +157,23 @@ def test_a_damaged_dump_is_refused(engine: Engine, another_engine: Engine, tmp_p
     at = int(len(whole) * place)
     for damaged in (whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :], whole[:at]):
         path.write_bytes(damaged)
-        with pytest.raises(StartError, match=r"damaged|newer|tables of its version"):
+        with pytest.raises(StartError, match="damaged"):
             restore(another_engine, path)
     assert rows(another_engine) == before
 
 
-def test_rows_that_somebody_changed_are_refused(engine: Engine, tmp_path: Path) -> None:
-    """A zip that is whole, whose rows are not those of the header; and a file that is no dump at all."""
-    path = tmp_path / "dump"
-    dump(engine, path)
-    with zipfile.ZipFile(path) as whole:
-        header = json.loads(whole.read("header.json"))
-    header["tables"]["sweeps"]["sha256"] = "0" * 64
-    with zipfile.ZipFile(path, "a") as changed, pytest.warns(UserWarning, match="Duplicate"):
-        changed.writestr("header.json", json.dumps(header))
-    with pytest.raises(StartError, match="the rows of sweeps are not those that were written"):
-        archive.check(path)
+def test_what_is_no_dump_is_refused(tmp_path: Path) -> None:
+    """Nothing, an empty file, and a zip of something else."""
     with pytest.raises(StartError, match="can't be read: No such file"):
         archive.check(tmp_path / "nothing")
+    (tmp_path / "empty").touch()
+    with zipfile.ZipFile(tmp_path / "other", "w") as other:
+        other.writestr("hello", "world")
+        other.comment = b"0" * 64
+    archive.seal(tmp_path / "other")
+    for name in ("empty", "other"):
+        with pytest.raises(StartError, match="is no dump, or damaged"):
+            archive.check(tmp_path / name)
 
 
 def test_a_dump_does_not_overwrite(engine: Engine, tmp_path: Path) -> None:
