@@ -16,6 +16,7 @@ from app import logs
 from app.errors import StartError
 
 _PREFIX = "PERCEPTUNE_"
+_SECRETS = ("api_key", "database_url")  # each may be in a file, which <its variable>_FILE names
 _OF_CLIENTS = {"PERCEPTUNE_URL"}  # where examples/exercises.ipynb finds the server
 
 
@@ -124,7 +125,7 @@ def load_settings(flags: Mapping[str, object] | None = None) -> Settings:
     Raises StartError with one sentence a wrong setting.
     """
     _refuse_unknown_variables()
-    values = {name: value for name, value in (flags or {}).items() if value is not None}
+    values = _secrets_in_files() | {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         return Settings(**values)  # type: ignore[arg-type]  # values are checked by pydantic
     except ValidationError as error:
@@ -134,12 +135,36 @@ def load_settings(flags: Mapping[str, object] | None = None) -> Settings:
 def _refuse_unknown_variables() -> None:
     """Raises StartError for a variable that is none of ours: misspelt, it would change nothing without a word."""
     variables = {_variable(name) for name in Settings.model_fields} | _OF_CLIENTS
+    variables |= {f"{_variable(name)}_FILE" for name in _SECRETS}
     unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in variables)
     if unknown:
         nearest = [get_close_matches(name, sorted(variables), n=1, cutoff=0)[0] for name in unknown]
         raise StartError(
             " ".join(f"{name} is no setting: did you mean {near}?" for name, near in zip(unknown, nearest, strict=True))
         )
+
+
+def _secrets_in_files() -> dict[str, object]:
+    """The secrets that are in files, as containers have them; a variable that is set itself wins over its file."""
+    secrets: dict[str, object] = {}
+    for name in _SECRETS:
+        variable = _variable(name)
+        path = os.environ.get(f"{variable}_FILE")
+        if path and not os.environ.get(variable):
+            secrets[name] = _secret_in(path, f"{variable}_FILE")
+    return secrets
+
+
+def _secret_in(path: str, variable: str) -> str:
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise StartError(f"{variable}={path!r} can't be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise StartError(f"{variable}={path!r} can't be read: it is no text.") from None
+    if not secret:
+        raise StartError(f"{variable}={path!r} is empty: write the secret into it, or leave {variable} out.")
+    return secret
 
 
 def _variable(field: str) -> str:
@@ -151,7 +176,7 @@ def _sentence(problem: ErrorDetails) -> str:
     """A sentence about one wrong setting; the values of secrets are not repeated."""
     name = str(problem["loc"][0]).lower()
     variable = _variable(name)
-    value = "" if name in {"api_key", "database_url"} else f"={problem['input']!r}"
+    value = "" if name in set(_SECRETS) else f"={problem['input']!r}"
     if problem["type"] == "string_pattern_mismatch":
         expected = f"it should be {Settings.model_fields[name].description}"
     else:

@@ -121,3 +121,38 @@ def test_a_public_address_is_an_origin(address: str) -> None:
     """With its scheme, and without a path."""
     with pytest.raises(StartError, match=r"PERCEPTUNE_PUBLIC_URL=.* can't be used: it should be an address like"):
         load_settings({"public_url": address})
+
+
+def test_secrets_may_be_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As containers have them: the end of the line is no part of it, and a variable or a flag of its own wins."""
+    for name, secret in (("PERCEPTUNE_API_KEY", "a key in a file"), ("DATABASE_URL", "postgresql://in/a_file")):
+        (tmp_path / name).write_text(f"{secret}\n")
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    settings = load_settings()
+    assert (settings.api_key, settings.database_url) == ("a key in a file", "postgresql://in/a_file")
+    monkeypatch.setenv("PERCEPTUNE_API_KEY", "a key of the environment")
+    settings = load_settings({"database_url": "postgresql://flag"})
+    assert (settings.api_key, settings.database_url) == ("a key of the environment", "postgresql://flag")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "can't be read: No such file or directory."),
+        (b" \n", "is empty: write the secret into it, or leave PERCEPTUNE_API_KEY_FILE out."),
+        (b"\xff", "can't be read: it is no text."),
+        (b"hushed", "PERCEPTUNE_API_KEY can't be used: it should have at least 8 characters."),
+    ],
+)
+def test_a_wrong_file_of_a_secret_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, sentence: str
+) -> None:
+    """Which file, and what is wrong with it; never what is in it."""
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("PERCEPTUNE_API_KEY_FILE", str(path))
+    with pytest.raises(StartError) as caught:
+        load_settings()
+    assert caught.value.detail.endswith(sentence)
+    assert "hushed" not in caught.value.detail
