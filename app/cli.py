@@ -1,4 +1,4 @@
-"""The command line: `perceptune up | demo | exercise | worker | sweep | run | ls | show | predict | data | db | …`."""
+"""The command line: `perceptune up | demo | exercise | sweep | run | ls | show | predict | data | db | …`."""
 
 import contextlib
 import os

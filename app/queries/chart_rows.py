@@ -90,7 +90,7 @@ def chart_rows(
     refuse_metric(lens, "timings" if is_timing else needs)
     if needs == "epochs" and (numbers := curves_options(row, query or {}).trials):
         ids = _ids_of(session, sweep, numbers)
-        return row, trial_rows(session, sweep.id, include_excluded=True, runs=False, ids=ids), _epochs_of(session, ids)
+        return row, trial_rows(session, sweep.id, include_excluded=True, runs="none", ids=ids), _epochs_of(session, ids)
     if needs in ("epochs", "diagnostics") and not lens.chooses:
         ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs="none", ids=ids)

@@ -586,6 +586,13 @@ class RangeDomain(BaseModel):
     when: dict[str, bool | int | float | str | list[int] | list[bool | int | float | str | list[int]]] | None = None
 
 
+class ReadyOut(BaseModel):
+    """The server is ready; `warnings` say what else is worth a look."""
+
+    status: str | None = "ready"
+    warnings: list[str] | None = []
+
+
 class RerunTop(BaseModel):
     """How many of the best configurations are trained again, and with how many further seeds."""
 
@@ -597,6 +604,23 @@ class RerunTop(BaseModel):
 
     seeds: int | None = 10
     """Further runs of each, rounded up to a multiple of the sweep's seeds a trial."""
+
+
+class RerunTrial(BaseModel):
+    """With how many further seeds a trial's configuration is trained again."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    seeds: int | None = 5
+    """Further runs, rounded up to a multiple of the sweep's seeds a trial."""
+
+
+class RerunTrials(BaseModel):
+    """What became of the call."""
+
+    trials: list[int]
+    """The new trials, of the same configuration; each has as many runs as any."""
 
 
 class ScoreOut(BaseModel):
