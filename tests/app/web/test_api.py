@@ -111,7 +111,7 @@ def test_a_bad_body_is_refused_with_the_path_of_the_field(
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
-    assert {"type", "title", "status", "detail", "errors"} == set(problem)
+    assert {"type", "title", "status", "detail", "errors", "request_id"} == set(problem)
     assert loc in [error["loc"] for error in problem["errors"]]
     assert client.get("/api/v1/sweeps").json() == {"items": [], "next": None}
 
