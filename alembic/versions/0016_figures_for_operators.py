@@ -10,9 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column(
-        "workers", sa.Column("examples_per_second", sa.Float(53), server_default=sa.text("0"), nullable=False)
-    )
+    op.add_column("workers", sa.Column("training_rate", sa.Float(53), server_default=sa.text("0"), nullable=False))
     op.create_table(
         "counters",
         sa.Column("name", sa.Text(), primary_key=True),
@@ -22,4 +20,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("counters")
-    op.drop_column("workers", "examples_per_second")
+    op.drop_column("workers", "training_rate")

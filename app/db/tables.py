@@ -173,8 +173,9 @@ class Worker(Base):
     draining: Mapped[bool] = mapped_column(
         server_default=text("false"), doc="It hands its trials back, and claims none."
     )
-    examples_per_second: Mapped[float] = mapped_column(
-        server_default=text("0"), doc="Training examples, one for each network, since the heartbeat before the last."
+    training_rate: Mapped[float] = mapped_column(
+        server_default=text("0"),
+        doc="Training examples a second, one for each network, between its last two heartbeats.",
     )
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -49,7 +49,7 @@ def heartbeat(
     arrays = lease_arrays(leases)
     session.execute(statements.LOCK_SWEEPS_OF_TRIALS, {"ids": arrays["ids"]})
     held_ids = {row.id for row in session.execute(statements.HEARTBEAT, arrays | {"lease": lease_seconds})}
-    life = {"last_seen": func.clock_timestamp(), "examples_per_second": examples_per_second}
+    life = {"last_seen": func.clock_timestamp(), "training_rate": examples_per_second}
     session.execute(update(Worker).where(Worker.id == worker_id).values(life))
     return held_ids
 

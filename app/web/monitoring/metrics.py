@@ -92,7 +92,7 @@ def _examples_per_second(session: Session) -> Metric:
         "Training examples that living workers pass through networks in a second, an example for each network.",
         labels=["device"],
     )
-    query = select(Worker.device, func.sum(Worker.examples_per_second)).where(IS_LIVE).group_by(Worker.device)
+    query = select(Worker.device, func.sum(Worker.training_rate)).where(IS_LIVE).group_by(Worker.device)
     for device, rate in session.execute(query):
         family.add_metric([device], rate)
     return family

@@ -146,7 +146,7 @@ def test_training_examples_a_second_are_told(service: Service) -> None:
 
     def rate() -> float:
         with transaction(service.engine) as session:
-            return session.scalar(select(func.max(Worker.examples_per_second))) or 0
+            return session.scalar(select(func.max(Worker.training_rate))) or 0
 
     assert wait_until(rate) > 1
 
@@ -157,7 +157,7 @@ def test_the_rate_is_by_device_and_of_living_workers(client: TestClient, engine:
     for worker in workers:
         heartbeat(engine, worker, [])
     with transaction(engine) as session:
-        session.execute(text("UPDATE workers SET examples_per_second = 50"))
+        session.execute(text("UPDATE workers SET training_rate = 50"))
         silent = {"id": workers[0]}
         session.execute(text("UPDATE workers SET last_seen = now() - interval '1 hour' WHERE id = :id"), silent)
     assert scrape(client)["perceptune_training_examples_per_second", ("cpu",)] == 100
