@@ -27,9 +27,14 @@ class Ratio:
     """Whether other programs took so much of the processor that repeats, which follow each other, don't show it all."""
 
     @property
+    def leaves_out_1(self) -> bool:
+        """Whether the interval leaves out 1, disturbed or not."""
+        return self.interval is not None and (self.interval[0] > 1 or self.interval[1] < 1)
+
+    @property
     def is_clear(self) -> bool:
         """Whether the interval leaves out 1, of undisturbed values."""
-        return not self.disturbed and self.interval is not None and (self.interval[0] > 1 or self.interval[1] < 1)
+        return not self.disturbed and self.leaves_out_1
 
 
 def ratio(first: Level[Any], second: Level[Any]) -> Ratio | None:
@@ -78,9 +83,11 @@ def times(value: Ratio, noun: str = "repeat") -> str:
 
 
 def ratio_verdict(value: Ratio, noun: str = "repeat") -> str:
-    """`clear at 5 repeats`, or `not clear at 5 repeats`, and why if it could look clear."""
+    """`clear at 5 repeats`, or `not clear at 5 repeats`; `not settled` where it looks clear and was disturbed."""
+    if value.disturbed and value.leaves_out_1:
+        return "not settled (the interval leaves out 1, but other programs had much of the processor)"
     text = f"{'clear' if value.is_clear else 'not clear'} at {plural(value.n, noun)}"
-    return f"{text}, as other programs had much of the processor" if value.disturbed else text
+    return f"{text} (and other programs had much of the processor)" if value.disturbed else text
 
 
 def _decimals(estimate: float) -> int:

@@ -66,7 +66,7 @@ def table_rows(timings: Timings, data: SweepData) -> Sequence[Sequence[str]]:
                 (
                     "-".join([str(network.width)] * network.depth),
                     f"{parameter_count(data, network):,}",
-                    implementation,
+                    SHORT_NAMES[implementation],
                     score(level.mean, level.std, SECONDS).removesuffix(" s"),
                     f"{value.estimate:.2f}" if value else "",
                     runs_of(level),

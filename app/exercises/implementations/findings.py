@@ -55,15 +55,20 @@ def size_findings(timings: Timings, data: SweepData) -> list[Finding]:
     networks = sorted(compared_networks(timings), key=lambda network: parameter_count(data, network))
     if len(networks) < 2:
         return []
-    small, large = networks[0], networks[-1]
-    ratios = [ratio_between(timings, network, "concise", "scratch") for network in (small, large)]
-    assert ratios[0] is not None
-    assert ratios[1] is not None
-    change = quotient(ratios[0], ratios[1])
-    sizes = [f"{parameter_count(data, network):,}" for network in (small, large)]
+    ratios = {
+        f"{parameter_count(data, network):,}": value
+        for network in networks
+        if (value := ratio_between(timings, network, "concise", "scratch")) is not None
+    }
+    small, large = next(iter(ratios)), next(reversed(ratios))
+    low = min(ratios, key=lambda count: ratios[count].estimate)
+    high = max(ratios, key=lambda count: ratios[count].estimate)
+    change = quotient(ratios[small], ratios[large])
     text = (
-        f"From {sizes[0]} to {sizes[1]} parameters the framework goes from {ratios[0].estimate:.2f} to "
-        f"{ratios[1].estimate:.2f} times the time from scratch; that it changes is {ratio_verdict(change)}."
+        f"The framework takes {ratios[small].estimate:.2f} times the time from scratch at {small} parameters and "
+        f"{ratios[large].estimate:.2f} times at {large}; that it changes from the one to the other is "
+        f"{ratio_verdict(change)}. Of the {len(ratios)} networks the least is {ratios[low].estimate:.2f} times, at "
+        f"{low}, and the most {ratios[high].estimate:.2f}, at {high}."
     )
     return [Finding("change_with_size", text, change.estimate, change.interval, change.n, "times")]
 
@@ -93,10 +98,12 @@ def certainty(timings: Timings) -> str:
     ]
     clear = [value for _, value in compared if value is not None and value.is_clear]
     slower = sum(value.estimate > 1 for value in clear)
-    return (
+    disturbed = sum(value is not None and value.disturbed for _, value in compared)
+    text = (
         f"Of {plural(len(compared), 'network')}, the framework is clearly slower in {slower}, clearly faster in "
         f"{len(clear) - slower}, and not clearly either in {len(compared) - len(clear)}."
     )
+    return f"{text} Other programs disturbed the timing of {disturbed} of them." if disturbed else text
 
 
 def caveats(measurements: Measurements) -> list[str]:
@@ -107,7 +114,8 @@ def caveats(measurements: Measurements) -> list[str]:
         f"An epoch is {' or '.join(f'{count:,}' for count in counts)} images here. In the time are the order of the "
         "examples, choosing each mini-batch by index, forward, loss, backward and update; out of it are loading, "
         "compiling and validation. There is no DataLoader.",
-        f"Fused networks are {NETWORKS} of the same shape that train together; their time is divided by their number.",
+        f"Fused are {NETWORKS} networks of the same shape that one program trains together; the time of one is theirs "
+        f"divided by {NETWORKS}.",
         *circumstances_caveats(trials),
         "Each interval has 95 % confidence by itself; among many, some would look clear by luck.",
     ]

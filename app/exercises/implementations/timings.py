@@ -20,7 +20,7 @@ NAMES = {
     "scratch": "from scratch",
     "concise": "by the framework (torch.nn)",
     "compiled": "by torch.compile",
-    "fused": "fused with others",
+    "fused": f"as one of {NETWORKS} networks that train fused",
 }
 SHORT_NAMES = {"scratch": "scratch", "concise": "torch.nn", "compiled": "torch.compile", "fused": "fused"}
 

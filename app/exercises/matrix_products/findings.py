@@ -17,6 +17,7 @@ from app.exercises.matrix_products.speeds import (
     Product,
     Speeds,
     alignment_ratio,
+    extremes,
     reference_size,
     sizes_by_power,
 )
@@ -31,11 +32,22 @@ def first_sentence(speeds: Speeds, devices: Sequence[str], measurements: Measure
         if value is not None:
             texts.append(
                 f"On {DEVICES[device]}, matrices whose size is not divisible by {ALIGNMENT} are multiplied at "
-                f"{times(value[0], 'size')} the speed of aligned ones: {ratio_verdict(value[0], 'size')}."
+                f"{times(value[0], 'size')} the speed of aligned ones, in the mean: {ratio_verdict(value[0], 'size')}."
+                f"{_extremes_text(speeds, device)}"
             )
     if "gpu" not in devices:
         texts.append(_no_gpu(measurements[GPU]))
     return " ".join(texts)
+
+
+def _extremes_text(speeds: Speeds, device: str) -> str:
+    """How far single sizes are from what is so in the mean."""
+    texts = [
+        f"{'divisible' if is_aligned else 'not divisible'} by {ALIGNMENT} from {low[0]:.2f} (size {low[1]:,}) to "
+        f"{high[0]:.2f} times ({high[1]:,})"
+        for is_aligned, (low, high) in sorted(extremes(speeds, device).items())
+    ]
+    return f" Single sizes differ: {', '.join(texts)} the speed of the nearest power of two." if texts else ""
 
 
 def _no_gpu(data: SweepData) -> str:

@@ -106,8 +106,8 @@ def _width(best: Level[Pass], facts: Mapping[str, Any]) -> list[Finding]:
         "How wide the processor's bus is can't be known here: the board's tables, which may say it, are closed or "
         "empty. A least width follows from the bandwidth above only for memory of an assumed kind, as that can't be "
         f"read either: were it DDR4-3200, with {USUAL_MEGATRANSFERS:,} million transfers a second, at least "
-        f"{math.ceil(bits)} bits, so {plural(channels, 'channel')} of {CHANNEL_BITS}; were it twice as fast, half of "
-        "that. The bus may be much wider, for what the cores can't use does not show."
+        f"{math.ceil(bits)} bits, so at least {plural(channels, 'channel')} of {CHANNEL_BITS}; were it twice as fast, "
+        "half of that. The bus may be much wider, for what the cores can't use does not show."
     )
     return [Finding("bus_bits_cpu_derived", text, bits, interval, best.n, "bits at least, were it DDR4-3200")]
 

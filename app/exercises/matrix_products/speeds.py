@@ -79,6 +79,17 @@ def sizes_by_power(speeds: Speeds, device: str) -> dict[int, list[int]]:
     return blocks
 
 
+def extremes(speeds: Speeds, device: str) -> dict[bool, tuple[tuple[float, int], tuple[float, int]]]:
+    """Of misaligned and of aligned sizes, the slowest and the fastest beside the nearest power of two: times, size."""
+    groups: defaultdict[bool, list[tuple[float, int]]] = defaultdict(list)
+    for power, sizes in sizes_by_power(speeds, device).items():
+        for size in sizes:
+            value = speeds.ratio(Product(device, "float32", size), Product(device, "float32", power))
+            if value is not None and size != power:
+                groups[size % ALIGNMENT == 0].append((value.estimate, size))
+    return {is_aligned: (min(values), max(values)) for is_aligned, values in groups.items()}
+
+
 def alignment_ratio(speeds: Speeds, device: str) -> tuple[Ratio, int, int] | None:
     """How fast misaligned sizes are beside aligned ones, each beside the mean of its power; and how many of both."""
     groups: dict[bool, dict[Product, float]] = {True: {}, False: {}}

@@ -72,17 +72,19 @@ def test_how_it_changes_with_size_is_told() -> None:
     """Twice the time of a small network, and as much of a large one: that is a clear change."""
     said = answered(*TRIALS)
     finding = next(finding for finding in said.findings if finding.name == "change_with_size")
-    assert "From 12,730 to 203,530 parameters the framework goes from 1.98 to 1.00 times" in finding.text
-    assert "that it changes is clear at 3 repeats" in finding.text
+    assert "takes 1.98 times the time from scratch at 12,730 parameters and 1.00 times at 203,530" in finding.text
+    assert "that it changes from the one to the other is clear at 3 repeats" in finding.text
+    assert "the least is 1.00 times, at 203,530, and the most 1.98, at 12,730." in finding.text
     assert finding.estimate == pytest.approx(1.98 / 1.004, rel=0.01)
 
 
-def test_what_others_disturbed_is_not_clear() -> None:
+def test_what_others_disturbed_is_not_settled() -> None:
     """Repeats that follow each other share a disturbance, which their spread does not show."""
     busy = FACTS | {"processor_share": 0.5}
     disturbed = [item._replace(circumstances=busy) if item.number == 1 else item for item in TRIALS]
     finding = next(finding for finding in answered(*disturbed).findings if finding.name == "change_with_size")
-    assert "is not clear at 3 repeats, as other programs had much of the processor" in finding.text
+    assert "is not settled (the interval leaves out 1, but other programs had much of the processor)" in finding.text
+    assert answered(*disturbed).certainty.endswith("Other programs disturbed the timing of 1 of them.")
     assert finding.interval is not None
     assert finding.interval[0] > 1
 

@@ -1,6 +1,7 @@
 """Ratios of times and speeds: how sure they are."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -32,6 +33,18 @@ def test_a_clear_ratio_leaves_out_1() -> None:
     assert half.is_clear
     assert times(twice).startswith("2.01 times (1.52 to 2.65 with 95 % confidence, 3 repeats)")
     assert ratio_verdict(half, "size") == "clear at 3 sizes"
+
+
+def test_what_others_disturbed_is_said_so_beside_each_ratio() -> None:
+    """With 1 in its interval it is not clear; an interval without 1 looks clear, so it is called not settled."""
+    wide, narrow = ratio_of([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]), ratio_of([2.0, 2.1, 1.9], [1.0, 1.1, 0.9])
+    assert wide is not None
+    assert narrow is not None
+    verdicts = [ratio_verdict(replace(value, disturbed=True)) for value in (wide, narrow)]
+    assert verdicts == [
+        "not clear at 3 repeats (and other programs had much of the processor)",
+        "not settled (the interval leaves out 1, but other programs had much of the processor)",
+    ]
 
 
 def test_one_value_says_nothing_of_the_spread() -> None:
