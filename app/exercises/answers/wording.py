@@ -39,14 +39,25 @@ def share(count: int, total: int, noun: str = "run") -> str:
     return f"{count} of {nouns}" if count else f"none of {nouns}"
 
 
+def chance_text(sweep: SweepRow) -> str:
+    """`below 0.11, where guessing gives 0.10`: what at chance means."""
+    return f"below {chance(sweep):.2f}, where guessing gives {guessing(sweep):.2f}"
+
+
+def measured_on(sweep: SweepRow) -> str:
+    """On which images the accuracies were measured."""
+    if sweep.split == "book":
+        return "Accuracies are those on the test images, as in the book."
+    return f"Accuracies are those on {DATASETS[sweep.dataset].held_out:,} training images held out."
+
+
 def judged_on(sweep: SweepRow) -> str:
     """On which images the accuracies were measured, and that they also chose the best."""
-    data = DATASETS[sweep.dataset]
     if sweep.split == "book":
         return "The test images were used to choose, as in the book, so the best value is a little too good."
     return (
-        f"Accuracies are those on {data.held_out:,} training images held out. They also chose the best, so its value "
-        "is a little too good; the test images chose nothing."
+        f"{measured_on(sweep)} They also chose the best, so its value is a little too good; the test images chose "
+        "nothing."
     )
 
 

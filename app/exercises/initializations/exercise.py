@@ -76,7 +76,7 @@ def answer(measurements: Measurements) -> Answer | None:
         certainty=certainty(starts, depths),
         caveats=caveats(measurements, starts),
         header=HEADER,
-        rows=[row for item in (data, scales) for row in table_rows(item)],
+        rows=table_rows(data, scales),
     )
 
 

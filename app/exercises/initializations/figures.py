@@ -13,17 +13,28 @@ from app.exercises.answers.wording import runs_of
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.figures import LevelLine, levels_figure
 from app.exercises.initializations.findings import gradients
-from app.exercises.initializations.starts import NAMED, SCALES, STDS, Start, depths_of, start_of, starts_at
+from app.exercises.initializations.starts import NAMED, SCALES, STDS, Start, depths_of, only_name, start_of, starts_at
 
 
-def table_rows(data: SweepData) -> list[tuple[str, ...]]:
+def table_rows(*sweeps: SweepData) -> list[tuple[str, ...]]:
+    """A row for each start, by the sweep that has it first."""
+    rows: dict[Start, tuple[str, ...]] = {}
+    for data in sweeps:
+        rows |= {start: cells for start, cells in _rows_of(data).items() if start not in rows}
+    return list(rows.values())
+
+
+def _rows_of(data: SweepData) -> dict[Start, tuple[str, ...]]:
     starts = levels(data.trials, lambda trial: start_of(data, trial))
     early = starts_at(data, 1)
     runs: dict[Start, list[DiagnosedRun]] = {}
     for run in diagnosed_runs(data):
         if (start := start_of(data, run.trial)) is not None:
             runs.setdefault(start, []).append(run)
-    return [_cells(start, level, early.get(start), runs.get(start, [])) for start, level in starts.items()]
+    return {
+        only_name(start): _cells(only_name(start), level, early.get(start), runs.get(start, []))
+        for start, level in starts.items()
+    }
 
 
 def _cells(

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from app.domain.configuration import DEFAULTS
 from app.domain.formatting import plural
 from app.exercises.answers.comparison import Comparison, compare, points, signed, verdict
 from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import best_level, levels
 from app.exercises.answers.shares import share_interval
-from app.exercises.answers.wording import chance, judged_on, losses, recipe, share, spread
+from app.exercises.answers.wording import chance, chance_text, losses, measured_on, recipe, share, spread
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.initializations.starts import (
     DEFAULT,
@@ -17,7 +18,9 @@ from app.exercises.initializations.starts import (
     Start,
     Starts,
     comparisons_with_default,
+    only_name,
     scaled_start,
+    start_of,
     starts_at,
 )
 
@@ -54,17 +57,26 @@ def difference_findings(data: SweepData, starts: Starts, depth: int) -> list[Fin
     better = {name: item for name, item in clear.items() if name not in worse}
     unclear = {name: item for name, item in comparisons.items() if name not in clear}
     seeds = max(comparison.difference.n for comparison in comparisons.values())
-    early = comparisons_with_default(starts_at(data, 1), depth).values()
+    early = list(comparisons_with_default(starts_at(data, 1), depth).values())
     texts = [
         f"With {plural(depth, 'hidden layer')}, against the default ({spread(starts[Start(depth, DEFAULT)])}), in "
         "percentage points with 95 % intervals, after the last epoch.",
         f"Clearly better: {_differences(better)}." if better else "",
         f"Clearly worse: {_differences(worse)}." if worse else "",
         f"Not clear at {plural(seeds, 'seed')}: {_differences(unclear)}." if unclear else "",
-        f"After the first epoch {sum(item.is_clear for item in early) or 'none'} of {len(early)} differ clearly.",
+        _early_text(early),
     ]
     name, settings = f"differ_at_depth_{depth}", {"depth": depth}
     return [Finding(name, " ".join(filter(None, texts)), len(clear), None, seeds, "initializations", settings)]
+
+
+def _early_text(early: Sequence[Comparison]) -> str:
+    clear = [item.difference.estimate for item in early if item.is_clear]
+    better, worse = sum(estimate > 0 for estimate in clear), sum(estimate < 0 for estimate in clear)
+    return (
+        f"After the first epoch {better or 'none'} of {len(early)} {'was' if better == 1 else 'were'} clearly better "
+        f"and {worse or 'none'} clearly worse."
+    )
 
 
 def _differences(comparisons: Mapping[str, Comparison]) -> str:
@@ -81,21 +93,23 @@ def _points(comparison: Comparison) -> str:
 
 def first_pass_findings(measurements: Measurements) -> list[Finding]:
     """What the first pass has measured in runs that stayed at chance and in those that learned, zeros left out."""
-    runs = [
-        (data, run)
-        for data in measurements.values()
-        for run in diagnosed_runs(data)
-        if run.trial.params.get("initialization") != ZEROS
-    ]
-    stuck = gradients(run for data, run in runs if run.value < chance(data.sweep))
-    learning = gradients(run for data, run in runs if run.value >= chance(data.sweep))
+    runs: dict[tuple[Start, int], DiagnosedRun] = {}
+    for data in measurements.values():
+        for run in diagnosed_runs(data):
+            start = start_of(data, run.trial)
+            if start is not None and start.name != ZEROS:
+                runs.setdefault((only_name(start), run.seed), run)  # both sweeps train normal 0.01
+    sweep = measurements[NAMED].sweep
+    stuck = gradients(run for run in runs.values() if run.value < chance(sweep))
+    learning = gradients(run for run in runs.values() if run.value >= chance(sweep))
     if not stuck or not learning:
         return []
     below = sum(gradient < min(learning) for gradient in stuck)
     text = (
-        f"Before the first step the gradient by the first layer's weights is {_range(stuck)} in the "
-        f"{plural(len(stuck), 'run')} that stayed at chance, and {_range(learning)} in the {len(learning)} that "
-        f"learned (root mean squares): {share(below, len(stuck))} at chance began below all that learned."
+        f"Zeros left out and each start counted once, before the first step the gradient by the first layer's weights "
+        f"is {_range(stuck)} in the {plural(len(stuck), 'run')} that stayed at chance ({chance_text(sweep)}), and "
+        f"{_range(learning)} in the {len(learning)} that learned (root mean squares): {share(below, len(stuck))} at "
+        "chance had a smaller one than all that learned."
     )
     interval = share_interval(below, len(stuck))
     return [Finding("began_below", text, below / len(stuck), interval, len(stuck), "share of runs")]
@@ -142,8 +156,11 @@ def scale_findings(data: SweepData, depth: int) -> list[Finding]:
     losses_text = [
         f"{name} has {points(comparison)}, {verdict(comparison)}" for name, comparison in compared.items() if comparison
     ]
-    diverged = sum(level.diverged for level in scales.values())
-    divergence = f" {plural(diverged, 'run')} diverged." if diverged else ""
+    divergence = "".join(
+        f" With {start.name.removeprefix('normal ')}, {share(level.diverged, level.runs)} diverged."
+        for start, level in scales.items()
+        if level.diverged
+    )
     best_std = best.setting.name.removeprefix("normal ")
     text = (
         f"With {plural(depth, 'hidden layer')} the best of {len(scales)} standard deviations is "
@@ -176,9 +193,23 @@ def caveats(measurements: Measurements, starts: Starts) -> list[str]:
         f"ReLU networks, all trained alike{f' ({settings})' if settings else ''}: another activation, rate or "
         "normalization may forgive more.",
         "Each comparison has 95 % confidence by itself; among so many, some would look clear by luck.",
-        judged_on(data.sweep),
+        measured_on(data.sweep),
+        _names_text(),
+        "The last two columns are of the time before the first step: the size of the first hidden layer's outputs, to "
+        "that of the last one's, and of the gradient by the first layer's weights (root mean squares, medians of the "
+        "runs).",
         *losses(
             [trial for item in measurements.values() for trial in item.trials],
             {f"{start.name}, {plural(start.depth, 'layer')}": level for start, level in starts.items()},
         ),
     ]
+
+
+def _names_text() -> str:
+    """What the names of starts stand for that do not say it themselves."""
+    std, limit = (f"{DEFAULTS[name]:g}" for name in ("init_std", "init_range"))
+    return (
+        f"default is what torch's linear layers begin with; normal has standard deviation {std} (in the table it is "
+        f"normal {std}, once); uniform is drawn from \N{MINUS SIGN}{limit} to {limit}; msra_prelu is MXNet's "
+        f"MSRAPrelu, made for a leaky ReLU of slope {DEFAULTS['init_slope']:g} below 0."
+    )

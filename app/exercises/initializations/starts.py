@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from app.charts.rows import TrialRow
+from app.domain.configuration import DEFAULTS
 from app.domain.formatting import setting
 from app.exercises.answers.comparison import Comparison, compare
 from app.exercises.answers.levels import Level, levels_at
@@ -24,8 +25,8 @@ HEADER = (
     "at the end",
     "std",
     "runs",
-    "outputs at first",
-    "gradient at first",
+    "outputs before training",
+    "gradient before training",
 )
 
 
@@ -51,6 +52,11 @@ def scaled_start(trial: TrialRow) -> Start | None:
 
 def start_of(data: SweepData, trial: TrialRow) -> Start | None:
     return scaled_start(trial) if "init_std" in data.sweep.axes else named_start(trial)
+
+
+def only_name(start: Start) -> Start:
+    """With the one name of what has two: `normal` is the normal one of the usual standard deviation."""
+    return start._replace(name=f"normal {setting(DEFAULTS['init_std'])}") if start.name == "normal" else start
 
 
 def starts_at(data: SweepData, epoch: int | None) -> Starts:

@@ -99,14 +99,25 @@ def test_it_matters_where_differences_at_equal_seeds_are_clear() -> None:
     assert "Clearly better: orthogonal 2.00 (2.00 to 2.00)." in shallow.text
     assert "Not clear at 2 seeds: normal 0.00 (−12.71 to 12.71)." in shallow.text
     assert "Clearly worse: normal −70.25 (−73.43 to −67.07)." in deep.text
-    assert deep.text.endswith("After the first epoch none of 2 differ clearly.")
+    assert deep.text.endswith("After the first epoch none of 2 were clearly better and none clearly worse.")
 
 
 def test_the_first_pass_is_told_of_those_that_learn_and_those_that_do_not() -> None:
-    """Four runs at chance, two of them of normal weights in the deep network, began with the smallest gradients."""
+    """Two runs at chance, of normal weights in the deep network, began with the smallest gradients; both sweeps have
+    them, and they count once."""
     began = finding("began_below")
-    assert (began.estimate, began.n) == (1.0, 4)
-    assert "is 1e-06 to 1e-06 in the 4 runs that stayed at chance, and 0.001 to 0.1 in the 14" in began.text
+    assert (began.estimate, began.n) == (1.0, 2)
+    assert "is 1e-06 to 1e-06 in the 2 runs that stayed at chance (below 0.11, where guessing gives 0.10)" in began.text
+    assert "and 0.001 to 0.1 in the 14 that learned" in began.text
+
+
+def test_a_start_that_both_sweeps_have_stands_in_the_table_once() -> None:
+    """By the name that says its standard deviation."""
+    names = [(row[0], row[1]) for row in answered().rows]
+    assert len(names) == len(set(names)) == 10
+    assert names[0] == ("1", "default")
+    assert ("2", "normal 0.01") in names
+    assert ("2", "normal") not in names
 
 
 def test_a_gradient_that_is_no_number_is_not_a_zero() -> None:
@@ -120,8 +131,8 @@ def test_a_gradient_that_is_no_number_is_not_a_zero() -> None:
     said = answer({NAMED: data, SCALES: SweepData(sweep("init_std"))})
     assert said is not None
     assert "began_below" not in [item.name for item in said.findings]
-    assert {row[-1] for row in said.rows if row[1] == "normal"} == {""}
-    assert {row[-1] for row in said.rows if row[1] != "normal"} == {"0.001"}
+    assert {row[-1] for row in said.rows if row[1] == "normal 0.01"} == {""}
+    assert {row[-1] for row in said.rows if row[1] != "normal 0.01"} == {"0.001"}
 
 
 def test_zeros_are_told_with_what_was_measured() -> None:
@@ -166,5 +177,5 @@ def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path)
     scales = [item for item in run.data[SCALES].trials if depth(item) == 3]
     best = max(scales, key=lambda item: item.value or 0.0)
     assert run.finding("best_scale_at_depth_3").settings["init_std"] == best.params["init_std"]
-    assert len(run.answer.rows) == 28
+    assert len(run.answer.rows) == 26
     assert all(count > 0 for count in run.charts.values())
