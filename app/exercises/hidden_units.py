@@ -11,7 +11,17 @@ from app.domain.formatting import plural
 from app.exercises.answers.comparison import compare, points, verdict
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.answers.levels import Level, best_level, levels, levels_at, sound, wins
-from app.exercises.answers.wording import chance, count_text, judged_on, losses, recipe, runs_of, share, spread
+from app.exercises.answers.wording import (
+    chance,
+    chance_text,
+    count_text,
+    judged_on,
+    losses,
+    recipe,
+    runs_of,
+    share,
+    spread,
+)
 from app.exercises.exercise import (
     Exercise,
     ExerciseChart,
@@ -160,8 +170,8 @@ def _one_unit_findings(data: SweepData, widths: Widths) -> list[Finding]:
         return []
     at_chance = sum(value < chance(data.sweep) for value in level.values.values())
     text = (
-        f"A single hidden unit reaches {spread(level)}, where guessing gives "
-        f"{1 / DATASETS[data.sweep.dataset].classes:.2f}; {share(at_chance, level.n)} stayed at chance."
+        f"A single hidden unit reaches {spread(level)}; {share(at_chance, level.n)} stayed at chance "
+        f"({chance_text(data.sweep)})."
     )
     return [Finding("one_unit", text, level.mean, level.interval, level.n, "accuracy", {"hidden_units": 1})]
 

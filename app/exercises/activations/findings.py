@@ -51,7 +51,13 @@ def last_findings(ranked: Sequence[Tuned]) -> list[Finding]:
     first, last = nonlinear[0], nonlinear[-1]
     comparison = compare(first.best, last.best)
     head = f"The best of the {count_text(len(nonlinear))} nonlinear ones, {first.activation}, has"
-    return _difference("range", head, comparison, last.best.setting, f" than the last, {last.activation}")
+    rival_text = f" than the last, {last.activation}{_end_text(last)}"
+    return _difference("range", head, comparison, last.best.setting, rival_text)
+
+
+def _end_text(tuned: Tuned) -> str:
+    """That its best rate may not be the best there is."""
+    return f", whose best rate {number(tuned.best.setting.rate)} is at the end of those tried" if tuned.at_end else ""
 
 
 def tuning_findings(ranked: Sequence[Tuned]) -> list[Finding]:
@@ -66,7 +72,7 @@ def tuning_findings(ranked: Sequence[Tuned]) -> list[Finding]:
     _, tuned, comparison = max(comparisons, key=lambda item: item[0])
     text = (
         f"The one rate {number(ONE_RATE)} for all suits {tuned.activation} least: its own best, "
-        f"{number(tuned.best.setting.rate)}, brings"
+        f"{number(tuned.best.setting.rate)}{' (at the end of those tried)' if tuned.at_end else ''}, brings"
     )
     return [*_difference("tuning", text, comparison, tuned.best.setting), *_untuned_findings(ranked)]
 

@@ -46,7 +46,7 @@ def compare(first: Level[Any], second: Level[Any]) -> Comparison | None:
 def points(comparison: Comparison, noun: str = "seed") -> str:
     """`0.42 percentage points more (0.10 to 0.74 with 95 % confidence, 3 seeds)`, of accuracies.
 
-    Where the interval has zero in it: `0.42 percentage points more (from 0.11 less to 0.95 more with ...)`.
+    Where the interval has zero in it: `0.42 percentage points more (between 0.11 less and 0.95 more with ...)`.
     """
     difference = comparison.difference
     is_more = difference.estimate >= 0
@@ -55,7 +55,7 @@ def points(comparison: Comparison, noun: str = "seed") -> str:
         return f"{text} (one {noun}, so nobody knows its spread)"
     low, high = sorted((1 if is_more else -1) * 100 * bound for bound in difference.interval)
     words = ("less", "more") if is_more else ("more", "less")
-    span = f"{low:.2f} to {high:.2f}" if low >= 0 else f"from {-low:.2f} {words[0]} to {high:.2f} {words[1]}"
+    span = f"{low:.2f} to {high:.2f}" if low >= 0 else f"between {-low:.2f} {words[0]} and {high:.2f} {words[1]}"
     return f"{text} ({span} with 95 % confidence, {plural(difference.n, noun)})"
 
 

@@ -33,6 +33,13 @@ def network_of(data: SweepData, trial: TrialRow) -> Network | None:
     return Network(len(widths), kind, str(trial.params.get("initialization", "default")))
 
 
+def width_of(data: SweepData, network: Network) -> int:
+    """The units of each of its hidden layers, 0 without any."""
+    params = next(trial.params for trial in data.trials if network_of(data, trial) == network)
+    widths = params["hidden_layers"]
+    return int(widths[0]) if isinstance(widths, list) and widths else 0
+
+
 def _width(data: SweepData) -> int:
     """That of the one hidden layer."""
     choices = data.sweep.axes["hidden_layers"].choices or ()

@@ -43,7 +43,7 @@ def answer(measurements: Measurements) -> Answer | None:
             best_finding(last, rates),
             *shift_findings(by_epochs, optima),
             *short_findings(optima, rates),
-            *limit_findings(data, last, rates),
+            *limit_findings(data, last, by_epochs),
         ],
         certainty=certainty(last, rates),
         caveats=caveats(data, rates),

@@ -20,11 +20,12 @@ def first_sentence(data: SweepData, optima: Sequence[Optimum], rates: Rates) -> 
     text = f"After {plural(last.epochs, 'epoch')} a rate of {number(last.best.setting)} is best{_range_text(last)}"
     if first.epochs < last.epochs:
         text += f"; after {plural(first.epochs, 'epoch')} it is {number(first.best.setting)}{_range_text(first)}"
-    too_large = _too_large(data, last, rates)
-    if too_large is None:
-        return f"{text}."
-    count = too_large.diverged + _collapsed(data, last, too_large)
-    return f"{text}. At a rate of {number(too_large.setting)} training fails in {share(count, too_large.runs)}."
+    failures = [
+        f"at {'a rate of ' if place == 0 else ''}{number(level.setting)} {'training fails ' if place == 0 else ''}in "
+        f"{share(level.diverged + _collapsed(data, last, level), level.runs)}"
+        for place, level in enumerate(_too_large(data, last, rates))
+    ]
+    return f"{text}. {', '.join(failures).capitalize()}." if failures else f"{text}."
 
 
 def _range_text(optimum: Optimum) -> str:
@@ -60,8 +61,8 @@ def shift_findings(by_epochs: Mapping[int, Rates], optima: Sequence[Optimum]) ->
     factor = 10**difference.estimate
     interval = difference.interval and (10 ** difference.interval[0], 10 ** difference.interval[1])
     text = (
-        f"From {plural(first.epochs, 'epoch')} to {last.epochs}, the best rate of a seed becomes {factor:.2g} times "
-        f"what it was{_factor_text(interval, difference.n)}."
+        f"Seed by seed, the best rate after {last.epochs} epochs is {factor:.2g} times that after "
+        f"{plural(first.epochs, 'epoch')}, in the geometric mean{_factor_text(interval, difference.n)}."
     )
     settings = {"epochs": [first.epochs, last.epochs]}
     return [Finding("shift", text, factor, interval, difference.n, "times", settings)]
@@ -102,34 +103,49 @@ def short_findings(optima: Sequence[Optimum], rates: Rates) -> list[Finding]:
     return [Finding("chosen_early", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)]
 
 
-def limit_findings(data: SweepData, last: Optimum, rates: Rates) -> list[Finding]:
+def limit_findings(data: SweepData, last: Optimum, by_epochs: Mapping[int, Rates]) -> list[Finding]:
     """From where on rates are too large."""
-    level = _too_large(data, last, rates)
+    level = next(iter(_too_large(data, last, by_epochs[last.epochs])), None)
     if level is None:
         return []
     collapsed = _collapsed(data, last, level)
     parts = [
         f"{level.diverged} diverged" if level.diverged else "",
-        f"{collapsed} ended nearer to guessing than to the best" if collapsed else "",
+        f"{collapsed} ended below {_middle(data, last):.2f}, nearer to guessing than to the best" if collapsed else "",
     ]
     text = (
-        f"At {number(level.setting)}, of {plural(level.runs, 'run')} {' and '.join(filter(None, parts))}: the steps "
-        "are too long for the loss to fall."
+        f"At {number(level.setting)}, of {plural(level.runs, 'run')} {' and '.join(filter(None, parts))}"
+        f"{_learned_text(data, last, by_epochs, level.setting)}."
     )
     settings = {"learning_rate": level.setting, "epochs": last.epochs}
     return [Finding("too_large", text, level.setting, None, level.runs, "", settings)]
 
 
-def _too_large(data: SweepData, last: Optimum, rates: Rates) -> Level[float] | None:
-    """The smallest rate above the best one at which runs diverged, or ended nearer to guessing than to the best."""
+def _learned_text(data: SweepData, last: Optimum, by_epochs: Mapping[int, Rates], rate: float) -> str:
+    """How many of the runs that failed had been nearer to the best before."""
+    middle, final = _middle(data, last), by_epochs[last.epochs][rate].values
+    before = {
+        seed
+        for rates in by_epochs.values()
+        for seed, value in rates[rate].values.items()
+        if value >= middle and final.get(seed, 0.0) < middle
+    }
+    return f"; {len(before) or 'none'} of these had been above {middle:.2f} after an earlier epoch"
+
+
+def _too_large(data: SweepData, last: Optimum, rates: Rates) -> list[Level[float]]:
+    """The rates above the best one at which runs diverged, or ended nearer to guessing than to the best."""
     larger = (level for rate, level in rates.items() if rate > last.best.setting)
-    return next((level for level in larger if level.diverged or _collapsed(data, last, level)), None)
+    return [level for level in larger if level.diverged or _collapsed(data, last, level)]
 
 
 def _collapsed(data: SweepData, last: Optimum, level: Level[float]) -> int:
     """Runs that are nearer to guessing than to the best."""
-    middle = (guessing(data.sweep) + last.best.mean) / 2
-    return sum(value < middle for value in level.values.values())
+    return sum(value < _middle(data, last) for value in level.values.values())
+
+
+def _middle(data: SweepData, last: Optimum) -> float:
+    return (guessing(data.sweep) + last.best.mean) / 2
 
 
 def certainty(last: Optimum, rates: Rates) -> str:

@@ -36,7 +36,16 @@ from app.exercises.one_neuron.networks import (
     widest_level,
 )
 
-HEADER = ("bottleneck", "activation", "validation", "std", "runs", "at chance", "neurons dead", "different answers")
+HEADER = (
+    "bottleneck",
+    "activation",
+    "validation",
+    "std",
+    "runs",
+    "at chance",
+    "dead in the bottleneck",
+    "different answers",
+)
 MIDDLE = "hidden_units_2"  # the width of the second of three layers
 
 
@@ -84,7 +93,7 @@ def answer(measurements: Measurements) -> Answer | None:
     data = measurements[ONE]
     of_book, of_others = chance_findings(measurements, runs)
     return Answer(
-        sentence=first_sentence(comparison, data, runs),
+        sentence=first_sentence(comparison, widest.setting.bottleneck, data, runs),
         findings=[
             cost_finding(comparison, narrowest, widest),
             *of_book,

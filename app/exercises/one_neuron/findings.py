@@ -11,7 +11,7 @@ from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs, median
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
 from app.exercises.answers.shares import share_interval, share_text
-from app.exercises.answers.wording import judged_on, losses, recipe, share, spread
+from app.exercises.answers.wording import chance_text, losses, measured_on, recipe, share, spread
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.one_neuron.networks import (
     BOOK,
@@ -30,10 +30,12 @@ from app.exercises.one_neuron.networks import (
 )
 
 
-def first_sentence(comparison: Comparison, data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]) -> str:
-    head = f"In validation accuracy one neuron in the middle costs {points(comparison).replace(' less', '', 1)}"
+def first_sentence(
+    comparison: Comparison, width: int, data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]
+) -> str:
+    head = f"In validation accuracy one ReLU neuron in the middle costs {points(comparison).replace(' less', '', 1)}"
     if comparison.difference.estimate >= 0:
-        head = f"In validation accuracy one neuron in the middle brings {points(comparison)}"
+        head = f"In validation accuracy one ReLU neuron in the middle brings {points(comparison)}"
     parts = []
     for place, own_runs in runs.items():
         of_book = by_activation(own_runs).get(BOOK, [])
@@ -41,7 +43,10 @@ def first_sentence(comparison: Comparison, data: SweepData, runs: Mapping[str, S
         stuck = sum(outcome(data, run) != "learns" for run in of_book)
         cause = f" ({'all' if dead == stuck else dead or 'none'} of these with a dead neuron)" if stuck else ""
         parts += [f"{PLACES[place]} {share(stuck, len(of_book))}{cause}"] if of_book else []
-    return f"{head}: {verdict(comparison)}. With ReLU these stayed at chance: {', '.join(parts)}."
+    return (
+        f"{head} against {width}: {verdict(comparison)}. Runs that stayed at chance "
+        f"({chance_text(data.sweep)}): with the neuron {', '.join(parts)}."
+    )
 
 
 def cost_finding(comparison: Comparison, narrowest: Level[Network], widest: Level[Network]) -> Finding:
@@ -121,8 +126,8 @@ def separation_findings(data: SweepData, runs: Sequence[DiagnosedRun]) -> list[F
     classes = DATASETS[data.sweep.dataset].classes
     text = (
         f"Behind the neuron all there is of an image is one number. Of the {classes * (classes - 1) // 2} pairs of "
-        f"classes {_mean(halves)} overlap in it with their middle halves, and {_mean(most)} with their middle 90 % "
-        f"(mean ± std over the {plural(len(learning), 'run')} that learn)."
+        f"classes {_mean(halves)} have the middle half of their numbers in ranges that overlap, and {_mean(most)} "
+        f"the middle 90 % (mean ± std over the {plural(len(learning), 'run')} that learn, of all activations)."
     )
     level = _level(most)
     return [
@@ -183,8 +188,9 @@ def enough_findings(networks: Networks, widest: Level[Network]) -> list[Finding]
             continue
         width = level.setting.bottleneck
         text = (
-            f"The smallest bottleneck that surely loses less than {100 * NEXT_TO_NOTHING:g} percentage points against "
-            f"{widest.setting.bottleneck} is {width}: {spread(level)}, {points(comparison)}."
+            f"The smallest bottleneck whose 95 % interval rules out a loss of more than {100 * NEXT_TO_NOTHING:g} "
+            f"percentage points against {widest.setting.bottleneck} is {width}, with ReLU: {spread(level)}, "
+            f"{points(comparison)}."
         )
         settings, difference = {"bottleneck": width, "activation": BOOK}, comparison.difference
         return [Finding("enough", text, difference.estimate, interval, difference.n, "accuracy", settings)]
@@ -204,9 +210,9 @@ def behind_findings(measurements: Measurements) -> list[Finding]:
     level = _level([run.last.dead_share[2] for run in relu_runs])
     wide = _level([run.last.dead_share[2] for run in wide_runs])
     text = (
-        f"In the layer that reads the one number {100 * level.mean:.0f} % of the neurons are dead after the last epoch "
-        f"({plural(level.n, 'run')} with ReLU), behind {_bottleneck(wide_runs[0])} neurons {100 * wide.mean:.0f} % "
-        f"({plural(wide.n, 'run')})."
+        f"In the layer behind the bottleneck, which reads the one number, {100 * level.mean:.0f} % of the neurons are "
+        f"dead after the last epoch ({plural(level.n, 'run')} with ReLU), behind {_bottleneck(wide_runs[0])} neurons "
+        f"{100 * wide.mean:.0f} % ({plural(wide.n, 'run')}). The table has those of the bottleneck itself."
     )
     return [Finding("dead_behind", text, level.mean, level.interval, level.n, "share of neurons", {"bottleneck": 1})]
 
@@ -222,8 +228,8 @@ def _mean(values: Sequence[float]) -> str:
 def certainty(runs: Sequence[DiagnosedRun]) -> str:
     counts = ", ".join(f"{activation} {len(own)}" for activation, own in by_activation(runs).items())
     return (
-        f"Runs with one neuron: {counts}. Intervals of shares are Wilson's; causes are read from what was measured in "
-        "each run."
+        f"Runs with one neuron between two layers: {counts}. Intervals of shares are Wilson's; whether a neuron is "
+        "dead was measured in each run."
     )
 
 
@@ -231,11 +237,11 @@ def caveats(data: SweepData, networks: Networks) -> list[str]:
     settings = recipe(data.trials)
     return [
         "Dead is a neuron whose output varies by less than 0.01 over 1,000 held-out images and whose activation has a "
-        "slope below 0.001 for each of them; a slower learner may only need more epochs or another rate.",
-        "Different answers are class probabilities that differ in the third decimal, over these 1,000 images; the "
-        "table has the medians of the runs.",
+        "slope below 0.001 for each of them. A run at chance whose neuron is not dead may only need more epochs.",
+        "The last column counts the different answers that a network gives to these 1,000 images, its class "
+        "probabilities rounded to three decimals: the median of the runs.",
         f"All networks were trained alike{f' ({settings})' if settings else ''}.",
-        judged_on(data.sweep),
+        measured_on(data.sweep),
         *losses(data.trials, {_name(network): level for network, level in networks.items()}),
     ]
 

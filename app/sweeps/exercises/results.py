@@ -130,9 +130,11 @@ def _test_findings(sweep: SweepOut) -> list[Finding]:
 def _test_text(sweep: SweepOut, best: Best) -> str:
     """What the test images say, and how often they were asked."""
     count = f"{DATASETS[sweep.dataset].test:,}"
+    runs = next((look.runs for look in sweep.test_scores if look.number == best.number), best.runs)
     text = (
-        f"On the {count} test images the best configuration scores {best.test_accuracy:.4f} (in validation, which "
-        f"chose it, {best.value:.4f})"
+        f"On the {count} test images the best configuration scores {best.test_accuracy:.4f}, "
+        f"{'by one run' if runs == 1 else f'the mean of its {runs} runs'} (in validation, which chose it, "
+        f"{best.value:.4f})"
     )
     if sweep.test_looks <= 1:
         return f"{text}: the only look at them, when all was chosen."

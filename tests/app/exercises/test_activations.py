@@ -82,7 +82,7 @@ def test_one_rate_for_all_would_have_said_something_else() -> None:
     assert by_name["range"].text.startswith(
         "The best of the three nonlinear ones, relu, has 4.33 percentage points more"
     )
-    assert " than the last, sigmoid: " in by_name["range"].text
+    assert " than the last, sigmoid, whose best rate 1 is at the end of those tried: " in by_name["range"].text
     assert untuned.text.startswith("At 0.1 for all, relu has 18.00 percentage points more")
     assert " than sigmoid: " in untuned.text
     assert by_name["nonlinearity"].estimate == pytest.approx(0.08)

@@ -75,7 +75,7 @@ def test_the_best_of_several_runs_is_their_mean() -> None:
     assert data.sweep.best is not None
     rerun = replace(data, sweep=replace(data.sweep, best=data.sweep.best._replace(runs=3)))
     for run, words in (
-        (RUN, "0.8300 in validation, by one run."),
+        (RUN, "found by TPE in repetition 1: 0.8300 in validation, by one run."),
         (RUN | {name_of("TPE", 0): rerun}, "0.8300 in validation, the mean of 3 runs."),
     ):
         said = answer(run)
@@ -96,11 +96,12 @@ def test_how_soon_each_comes_to_what_random_search_came_to() -> None:
 
 
 def test_who_is_ahead_early_is_told_from_when_all_have_a_value() -> None:
-    """That is after 2 s, when halving has ended its first; TPE is ahead only at the end."""
+    """That is after 2 s, when halving has ended its first and both grids their last; TPE is ahead only at the end."""
     said = answer(RUN)
     assert said is not None
     text = next(finding.text for finding in said.findings if finding.name == "trials_ratio")
-    assert "after 2 s, when each search has a first value, TPE with halving is ahead (0.8100), at the end TPE" in text
+    assert "first values come after 1 s (grid) to 2 s (TPE with halving)" in text
+    assert "After 2 s, with 4 of 8 searches at their end, TPE with halving is ahead (0.8100), at the end TPE" in text
 
 
 def test_without_one_of_the_methods_there_is_no_answer() -> None:

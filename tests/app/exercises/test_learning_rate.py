@@ -89,9 +89,22 @@ def test_the_best_rate_moves_with_the_epochs() -> None:
     assert by_name["chosen_early"].estimate == pytest.approx(-0.1)
     assert "clear at 3 seeds" in by_name["chosen_early"].text
     assert (by_name["too_large"].estimate, by_name["too_large"].n) == (10.0, 3)
-    assert "3 diverged" in by_name["too_large"].text
+    assert by_name["too_large"].text == (
+        "At 10, of 3 runs 3 diverged; none of these had been above 0.50 after an earlier epoch."
+    )
     assert said.best_row == 1
     assert said.rows[3] == ("10", "0.1003", "diverged", "diverged", "diverged", "", "0 of 3")
+
+
+def test_runs_that_learned_before_they_failed_are_counted() -> None:
+    """A rate whose runs come above the middle and fall to a guess; a larger one fails from the beginning."""
+    said = answered(measured(CURVES | {5.0: (0.3, 0.8, 0.7, 0.1)}))
+    text = next(finding.text for finding in said.findings if finding.name == "too_large")
+    assert text == (
+        "At 5, of 3 runs 3 ended below 0.50, nearer to guessing than to the best; 3 of these had been above 0.50 after "
+        "an earlier epoch."
+    )
+    assert said.sentence.endswith("At a rate of 5 training fails in all 3 runs, at 10 in all 3 runs.")
 
 
 def test_rates_that_cannot_be_told_apart_are_named() -> None:

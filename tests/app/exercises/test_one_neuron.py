@@ -80,6 +80,13 @@ def test_the_cost_is_a_difference_at_equal_seeds() -> None:
     )
 
 
+def test_where_no_best_is_chosen_none_is_spoken_of() -> None:
+    """Its accuracies are compared as they are, and the test images have no part in it."""
+    caveats = answered().caveats
+    assert "Accuracies are those on 10,000 training images held out." in caveats
+    assert not any("test images" in caveat for caveat in caveats)
+
+
 def test_causes_are_those_that_were_measured() -> None:
     """The dead neuron and the slow one are told apart; each with what was recorded of it."""
     relu = finding("at_chance_relu")
