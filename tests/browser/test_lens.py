@@ -40,11 +40,11 @@ def test_the_lens_is_kept_in_the_address(page: Page, context: BrowserContext, pa
     expect(page.locator(".trial-table tbody[id^=trial-]")).to_have_count(3)
     expect(page.locator("#effect .gtitle-subtitle")).to_contain_text("after epoch 2")
     assert is_same_document(page)
-    values = page.locator(".trial-table [data-label=Value]").all_inner_texts()
+    values = page.locator(".trial-table .row-value").all_inner_texts()
     second = context.new_page()
     second.goto(page.url)
     expect(second.locator("#lens-sight")).to_have_text(page.locator("#lens-sight").inner_text())
-    assert second.locator(".trial-table [data-label=Value]").all_inner_texts() == values
+    assert second.locator(".trial-table .row-value").all_inner_texts() == values
     second.close()
     page.get_by_label("Drop hidden_units = 8").click()
     expect(page.locator(".trial-table tbody[id^=trial-]")).to_have_count(6)

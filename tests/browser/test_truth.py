@@ -170,8 +170,8 @@ def test_header_charts_and_table_have_one_best(page: Page, server: str) -> None:
     row = page.locator(".trial-table tbody.best-row")
     expect(row).to_have_count(1)
     expect(row).to_have_id(f"trial-{best['number']}")
-    expect(row.locator("[data-label=Value]")).to_contain_text(f"{value} ± {best['std']:.4f}")
-    expect(row.locator("[data-label=Value]")).to_contain_text("4 runs in 4 trials")
+    expect(row.locator(".row-value")).to_contain_text(f"{value} ± {best['std']:.4f}")
+    expect(row.locator(".row-value")).to_contain_text("4 runs in 4 trials")
     following = row.locator("xpath=following-sibling::tbody")
     for index in range(3):
         expect(following.nth(index)).to_have_class("member-row")
@@ -222,6 +222,7 @@ def test_what_diverged_is_not_offered_to_be_retried(page: Page, server: str, sha
     page.locator("#open-2").click()
     expect(page.locator("#runs-2")).to_contain_text("diverged")
     expect(page.get_by_role("button", name="Retry")).to_have_count(0)
+    page.get_by_role("button", name="Close the panel").click()
     with transaction(shared_engine) as session:
         lost = "UPDATE trials SET state = 'failed', value = NULL, std = NULL, error = 'its worker was lost three times'"
         runs = "DELETE FROM runs WHERE trial_id IN (SELECT id FROM trials WHERE sweep_id = :id AND number = 0)"
@@ -242,7 +243,7 @@ def test_a_trial_s_time_is_its_own(page: Page, server: str, grid: str) -> None:
     assert all(trial["seconds"] == pytest.approx(sum(run["seconds"] for run in trial["runs"])) for trial in trials)
     assert sum(trial["seconds"] for trial in trials) <= sweep_of(server, grid)["took_seconds"] * 1.05
     page.goto(grid)
-    expect(page.locator("#trial-0 [data-label=Time]")).to_have_text(re.compile(r"ms|s$"))
+    expect(page.locator("#trial-0 .row-time")).to_have_text(re.compile(r"ms|s$"))
 
 
 def test_buttons_stay_where_they_are(page: Page, server: str) -> None:

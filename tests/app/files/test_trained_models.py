@@ -111,7 +111,7 @@ def test_the_page_of_a_sweep_leads_to_the_best_model(engine: Engine, client: Tes
     (trial,) = claim(engine, worker)
     finish(engine, sweep, worker, [success(trial.lease)])
     assert (
-        f'<a href="{address(sweep, 0)}" download hx-boost="false">Download model</a>'
+        f'<a class="button small" href="{address(sweep, 0)}" download hx-boost="false">Download model</a>'
         in client.get(f"/sweeps/{sweep}").text
     )
     assert client.get(f"/api/v1/sweeps/{sweep}").json()["best"]["model"] == address(sweep, 0)

@@ -267,7 +267,7 @@ def test_probes_and_lists_answer(client: TestClient) -> None:
             {
                 "loc": ["objectives", 1, "metric"],
                 "msg": "must be 'val_accuracy', 'val_loss', 'train_accuracy', 'train_loss', 'parameters' or 'seconds', "
-                'not "accuracy"',
+                'not "accuracy"; did you mean val_accuracy?',
             },
         ),
     ],

@@ -42,7 +42,7 @@ def test_documents_are_rendered(client: TestClient) -> None:
     """Tables, code and headings are elements; comments of the file are not shown."""
     page = client.get("/docs/legs").text
     assert re.search(r'<h2 id="what-ends-a-leg">What ends a leg</h2>', page)
-    assert "<table>" in page
+    assert "<table" in page
     assert "begin of the claim rule part" not in page
 
 

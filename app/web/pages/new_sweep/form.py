@@ -16,7 +16,7 @@ from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
 from app.web.error_handlers import field_errors, shortened
 from app.web.pages.labels import sentence
-from app.web.pages.new_sweep.settings import SETTINGS, field_of, parse_json, read_parts, typed_part
+from app.web.pages.new_sweep.settings import SETTINGS, STOP_FIELDS, field_of, parse_json, read_parts, typed_part
 from app.web.pages.new_sweep.space_text import domain_text, parse_domain
 
 Form = Mapping[str, str]
@@ -183,7 +183,8 @@ def _worth_typing(body: Mapping[str, Any]) -> dict[str, Any]:
     if typed_part("sampler", body.get("sampler")) == {"sampler": "grid"}:
         fields.pop("n_trials", None)  # it has its own number of trials
     if isinstance(stop := fields.get("stop"), dict):
-        fields["stop"] = {rule: value for rule, value in stop.items() if value is not None}
+        unset = {rule for rule in STOP_FIELDS.values() if stop.get(rule) is None}
+        fields["stop"] = {rule: value for rule, value in stop.items() if rule not in unset}
     return fields
 
 
@@ -193,7 +194,8 @@ def _is_default(name: str, value: Any) -> bool:
         return False
     field = SweepCreate.model_fields.get(name)
     default = field.get_default(call_default_factory=True) if field else ...
-    return bool(value == (default.model_dump(mode="json") if isinstance(default, BaseModel) else default))
+    usual = default.model_dump(mode="json") if isinstance(default, BaseModel) else default
+    return type(value) is type(usual) and bool(value == usual)  # 0 is not false
 
 
 def _domain_text(name: str, domain: Any) -> str | None:

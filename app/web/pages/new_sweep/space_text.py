@@ -101,6 +101,8 @@ def _object_text(name: str, domain: dict[str, Any]) -> str:
     """A range, or what has a condition; JSON where that can't be said in words."""
     if domain.keys() <= {"low", "high", "step", "log"}:
         return _range_text(domain)
+    if "when" not in domain:
+        return json.dumps(domain)
     inner = {key: value for key, value in domain.items() if key != "when"}
     try:
         short = inner["values" if "values" in inner else "value"] if len(inner) == 1 else inner
