@@ -215,7 +215,7 @@ def test_the_page_has_a_form_for_one_trial_and_one_for_the_best(client: TestClie
     assert "trial 1 on to 5 epochs" in page.text
     forms = [
         f'action="/sweeps/{sweep}/trials/{number}/continue"'
-        in client.get(f"/sweeps/{sweep}/trials/{number}/panel").text
+        in client.get(f"/sweeps/{sweep}/trials/{number}", headers={"HX-Request": "true"}).text
         for number in (0, 2)
     ]
     assert forms == [True, False]
