@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.sweep_pages import BODY, expect_live, expect_state, is_same_document, mark_document, post
 from tests.support.waiting import wait_until
@@ -90,6 +90,25 @@ def test_a_selection_outlives_news_sorting_and_a_second_browser(sweep: Page, bro
     bar.get_by_role("button", name="Clear").click()
     expect(bar).to_have_count(0)
     assert "selected" not in sweep.url
+
+
+def test_a_panel_closed_while_its_trial_is_fetched_stays_closed(sweep: Page) -> None:
+    """The answer that comes after Escape opens nothing."""
+    sweep.locator("tbody[data-number] .row-time").first.click()
+    panel = sweep.get_by_role("complementary")
+    expect(panel.get_by_role("heading", level=2)).to_be_visible()
+    held: list[Route] = []
+    sweep.route("**/trials/*", lambda route: held.append(route))
+    with sweep.expect_request("**/trials/*"):
+        sweep.evaluate("document.body.dispatchEvent(new Event('live'))")
+    while not held:
+        sweep.wait_for_timeout(20)
+    sweep.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    with sweep.expect_response("**/trials/*"):
+        held[0].continue_()
+    refreshed(sweep)
+    expect(panel).to_be_hidden()
 
 
 def test_a_row_opens_the_panel_of_its_trial(sweep: Page, path: str) -> None:

@@ -47,7 +47,7 @@ document.body.addEventListener("htmx:after:swap", (event) => {
   const target = event.detail?.ctx.target ?? null; // an element, or its selector; of #live the page is told by itself
   const isPanel = panel.contains(typeof target === "string" ? document.querySelector(target) : target);
   const shown = content().dataset.number;
-  if (isPanel && shown) {
+  if (isPanel && shown && read("trial")) { // not when the panel was closed while its trial was fetched
     panel.hidden = false;
     if (shown !== "new" && read("trial") === "new") { // it was queued
       write({ trial: shown });
