@@ -22,7 +22,7 @@ def create(session: Session, name: str, role: Role, days: int | None) -> str:
     try:
         body = KeyCreate(name=name, role=role, days=days)
     except ValidationError as error:
-        errors = [FieldError(finding["loc"], plain_sentence(finding["msg"])) for finding in error.errors()]
+        errors = [FieldError(finding["loc"], plain_sentence(finding)) for finding in error.errors()]
         raise InvalidError("There can't be such a key:", errors) from None
     return keys.create(session, body.name, body.role, days=body.days, created_by="perceptune keys")[1]
 

@@ -1,10 +1,22 @@
 """What posted bodies share: strict fields, options by a bare name, and pydantic's findings in our words."""
 
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
-from pydantic_core.core_schema import ErrorType
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ErrorType, no_info_after_validator_function
 
 from app.domain.nearest import did_you_mean
 
@@ -54,7 +66,66 @@ def with_options(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-def plain_sentence(message: str) -> str:
-    """Pydantic's words as ours: `Value error, must be odd` and `Input should be odd` as `must be odd`."""
-    message = message.removeprefix("Value error, ")
-    return message.replace("Input should be", "must be").replace("String should have", "must have")
+def plain_sentence(finding: Mapping[str, Any]) -> str:
+    """What pydantic found wrong with a field, as a sentence whose subject is the field: `must be odd, not 4`."""
+    kind, context = finding["type"], finding.get("ctx", {})
+    if nouns := _NOUNS.get(kind.rsplit("_", 1)[0] if kind.endswith(_WRONG_TYPE) else kind):
+        return f"must be {nouns}, not {as_json(finding['input'])}"
+    if sentence := _LENGTHS.get(kind):
+        bound = context.get("min_length", context.get("max_length"))
+        return sentence.format(
+            f"{bound:,} {_UNITS[kind.startswith('string')][bound != 1]}", context.get("actual_length")
+        )
+    message: str = finding["msg"]
+    return message.removeprefix("Value error, ").replace("Input should be", "must be")
+
+
+_WRONG_TYPE = ("_type", "_parsing")
+_NOUNS = {
+    "int": "a whole number",
+    "int_from_float": "a whole number",
+    "float": "a number",
+    "finite_number": "a finite number",
+    "bool": "true or false",
+    "string": "a text",
+    "list": "a list",
+    "dict": "an object",
+    "model": "an object",
+    "uuid": "an id like 0f8fad5b-d9cb-469f-a165-70867728950e",
+    "datetime": "a time like 2026-01-31T12:00:00Z",
+    "datetime_from_date": "a time like 2026-01-31T12:00:00Z",
+}
+_UNITS = (("entry", "entries"), ("character", "characters"))
+_LENGTHS = {
+    "too_short": "must have at least {0}, not {1:,}",
+    "too_long": "must have at most {0}",
+    "string_too_short": "must have at least {0}",
+    "string_too_long": "must have at most {0}",
+}
+
+
+def as_json(value: object) -> str:
+    """A value that was posted, as a sentence quotes it."""
+    try:
+        return json.dumps(value, default=str)
+    except (RecursionError, ValueError):
+        return "what is nested so deeply"
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Of a text: all of it has to match the pattern, which the sentence about a wrong one describes as `form`."""
+
+    pattern: str
+    form: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+
+    def _checked(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"must be {self.form}")  # not quoted: it may be a secret
+        return text

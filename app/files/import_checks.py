@@ -139,7 +139,7 @@ def _measured(row: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str |
         measured = DiagnosticsOut.model_validate(row, strict=True)
     except ValidationError as error:
         first_error = error.errors(include_url=False)[0]
-        raise import_error((*loc, *first_error["loc"]), plain_sentence(first_error["msg"])) from None
+        raise import_error((*loc, *first_error["loc"]), plain_sentence(first_error)) from None
     classes = DATASETS[sweep["dataset"]].classes
     if measured.bottleneck is not None and len(measured.bottleneck) != classes:
         raise import_error((*loc, "bottleneck"), f"must have {classes} lists, one for each class")
@@ -241,7 +241,7 @@ def check_test_scores(scores: list[Any]) -> None:
         except ValidationError as error:
             first_error = error.errors(include_url=False)[0]
             loc = ("sweep", "test_scores", index, *first_error["loc"])
-            raise import_error(loc, plain_sentence(first_error["msg"])) from None
+            raise import_error(loc, plain_sentence(first_error)) from None
 
 
 def check_warm_started(outcome: Mapping[str, Any] | None) -> None:
@@ -250,7 +250,7 @@ def check_warm_started(outcome: Mapping[str, Any] | None) -> None:
         WarmStarted.model_validate(outcome or {"trials": 0, "left_out": []})
     except ValidationError as error:
         first_error = error.errors(include_url=False)[0]
-        raise import_error(("sweep", "warm_started", *first_error["loc"]), plain_sentence(first_error["msg"])) from None
+        raise import_error(("sweep", "warm_started", *first_error["loc"]), plain_sentence(first_error)) from None
 
 
 def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:
@@ -259,9 +259,7 @@ def _check_history(history: list[Any], loc: tuple[str | int, ...]) -> None:
             AttemptOut.model_validate(attempt)
         except ValidationError as error:
             first_error = error.errors(include_url=False)[0]
-            raise import_error(
-                (*loc, "history", index, *first_error["loc"]), plain_sentence(first_error["msg"])
-            ) from None
+            raise import_error((*loc, "history", index, *first_error["loc"]), plain_sentence(first_error)) from None
         for name in ("started_at", "ended_at"):
             if attempt[name] is not None and not _TIME.fullmatch(str(attempt[name])):
                 raise import_error((*loc, "history", index, name), "must be a time like 2026-01-31T12:00:00+00:00")
@@ -275,7 +273,7 @@ def _check_circumstances(circumstances: Any, loc: tuple[str | int, ...]) -> None
         Circumstances.model_validate(circumstances)
     except ValidationError as error:
         first_error = error.errors(include_url=False)[0]
-        raise import_error((*loc, "circumstances", *first_error["loc"]), plain_sentence(first_error["msg"])) from None
+        raise import_error((*loc, "circumstances", *first_error["loc"]), plain_sentence(first_error)) from None
 
 
 def _check_objectives(trial: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str | int, ...]) -> None:

@@ -127,7 +127,7 @@ def _check_body(values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         body_checks.check_body(SweepCreate.model_validate(body))
     except ValidationError as error:
         first_error = error.errors(include_url=False)[0]
-        raise import_error(("sweep", *first_error["loc"]), plain_sentence(first_error["msg"])) from None
+        raise import_error(("sweep", *first_error["loc"]), plain_sentence(first_error)) from None
 
 
 def _check_environment(environment: Mapping[str, Any]) -> None:

@@ -4,14 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.domain.body import Body
+from app.domain.body import Body, Matching
 from app.domain.people.log_events import LogEvent
 from app.domain.people.roles import MEANINGS, Role
 from app.schemas.base import UtcTime
 
 MAX_DAYS = 3650
 
-KeyName = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]+$")]
+KeyName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=60),
+    Matching(r"[^\x00-\x1f\x7f]+", "one line without control characters"),
+]
 
 
 class KeyCreate(Body):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
-from app.domain.body import Body
+from app.domain.body import Body, Matching
 from app.domain.datasets import DatasetName, Split
 from app.domain.pruning.options import Pruner
 from app.domain.states import SweepState
@@ -34,7 +34,9 @@ EpochMetric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"
 TimingMetric = Literal["seconds_per_epoch", "examples_per_second", "gflops", "seconds", "gigabytes_per_second"]
 Direction = Literal["maximize", "minimize"]
 KeepModels = Literal["best", "all"]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TAG_LENGTH, pattern=r"^[^\x00,]+$")]
+Tag = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_TAG_LENGTH), Matching(r"[^\x00,]+", "a word without commas")
+]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH)]
 Notes = Annotated[str, Field(max_length=MAX_NOTES_LENGTH, description="Words of your own, in Markdown.")]
 Priority = Annotated[
@@ -64,7 +66,9 @@ class OneObjective(Body):
 
 
 Objectives = Annotated[list[OneObjective], Field(min_length=2, max_length=MAX_OBJECTIVES)]
-Constraint = Annotated[str, StringConstraints(max_length=MAX_CONSTRAINT_LENGTH, pattern=r"^[^\x00]*$")]
+Constraint = Annotated[
+    str, StringConstraints(max_length=MAX_CONSTRAINT_LENGTH), Matching(r"[^\x00]*", "a text without null characters")
+]
 Repeats = Literal["reuse", "new_seeds", "forbid"]
 BestBy = Literal["expected", "mean", "lower_bound"]
 EtaBy = Literal["work", "seconds", "no_improvement"]

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, schemas
 from app.access.shares import PLACE
-from app.domain.body import plain_sentence
+from app.domain.body import as_json, plain_sentence
 from app.domain.nearest import did_you_mean
 from app.errors import BusyError, FieldError, InvalidError, PerceptuneError, UnavailableError
 from app.web.templating import templates
@@ -109,7 +109,7 @@ def _client_path(finding: Mapping[str, Any]) -> tuple[str | int, ...]:
 
 def _what_is_right(finding: Mapping[str, Any]) -> str:
     """A sentence whose subject is the field, e.g. `must be 'a' or 'b', not "c"`."""
-    context, value = finding.get("ctx", {}), _as_json(finding["input"])
+    context, value = finding.get("ctx", {}), as_json(finding["input"])
     sentences: dict[str, str] = {
         "missing": "is missing",
         "extra_forbidden": "is unknown; leave it out",
@@ -121,7 +121,7 @@ def _what_is_right(finding: Mapping[str, Any]) -> str:
         "json_invalid": f"the body is no JSON: {context.get('error')}",
         "model_attributes_type": _no_object(finding["loc"], value),
     }
-    return sentences.get(finding["type"]) or plain_sentence(finding["msg"])
+    return sentences.get(finding["type"]) or plain_sentence(finding)
 
 
 def _nearest(context: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
@@ -138,13 +138,6 @@ def _no_object(path: Sequence[str | int], value: str) -> str:
     if tuple(path) in {(), ("body",)}:
         return "the body must be a JSON object, sent with Content-Type: application/json"
     return f"must be a JSON object, not {value}"
-
-
-def _as_json(value: object) -> str:
-    try:
-        return json.dumps(value, default=str)
-    except (RecursionError, ValueError):
-        return "what is nested so deeply"
 
 
 def _invalid_request(request: Request, error: RequestValidationError) -> Response:

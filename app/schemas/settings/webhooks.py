@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.domain.body import Body
+from app.domain.body import Body, Matching
 from app.domain.states import SweepState
 from app.schemas.base import UtcTime
 
@@ -39,10 +39,9 @@ class Webhook(Body):
     url: Annotated[str, AfterValidator(_web_address)] = Field(
         max_length=2000, description="http or https.", examples=["https://example.org/hook"]
     )
-    secret: Annotated[str, AfterValidator(_key)] = Field(
+    secret: Annotated[str, Matching(r"[\x21-\x7e]+", "printable ASCII without spaces"), AfterValidator(_key)] = Field(
         min_length=16,
         max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
         repr=False,
         description="Signs what is sent (Standard Webhooks): `whsec_` and base64, or any text. It is never shown.",
         json_schema_extra={"writeOnly": True},

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import Engine
 
 from app.db.tables import Sweep
+from app.domain.body import Matching
 from app.files.exports import FORMATS, open_sweep
 from app.lifecycle import sweep_row
 from app.web.dependencies import DatabaseSession, SweepId
@@ -21,9 +22,8 @@ router = APIRouter(prefix="/api/v1/sweeps", tags=["exports"])
 PIECE_BYTES = 64 * 2**10
 
 ChosenTrials = Annotated[
-    str | None,
+    Annotated[str, Matching(r"[0-9]{1,9}(,[0-9]{1,9})*", "numbers of trials with commas between them")] | None,
     Query(
-        pattern=r"^[0-9]{1,9}(,[0-9]{1,9})*$",
         max_length=10_000,
         description="Only trials of these numbers, with commas between them.",
         examples=["3,5,8"],

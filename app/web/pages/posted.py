@@ -35,5 +35,5 @@ def validated(kind: type[AnyBody], fields: dict[str, Any]) -> AnyBody:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        errors = [FieldError(finding["loc"], plain_sentence(finding["msg"])) for finding in error.errors()]
+        errors = [FieldError(finding["loc"], plain_sentence(finding)) for finding in error.errors()]
         raise InvalidError("Some fields can't be used as they are.", errors) from None

@@ -92,3 +92,25 @@ def test_a_field_that_wants_an_object_says_so(client: TestClient) -> None:
     assert errors == [{"loc": ["warm_start"], "msg": 'must be a JSON object, not "1"'}]
     errors = client.post("/api/v1/sweeps", json="1").json()["errors"]
     assert "the body must be a JSON object" in errors[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "sentence"),
+    [
+        ("GET", "sweeps/x", None, 'must be a whole number, not "x"'),
+        ("GET", "sweeps/{}/export.csv?trials=a", None, "must be numbers of trials with commas between them"),
+        ("POST", "workers/abc/drain", None, 'must be an id like 0f8fad5b-d9cb-469f-a165-70867728950e, not "abc"'),
+        ("POST", "sweeps", BODY | {"tags": ["a,b"]}, "must be a word without commas"),
+        ("POST", "sweeps", BODY | {"tags": [3]}, "must be a text, not 3"),
+        ("POST", "sweeps", BODY | {"n_trials": 2.5}, "must be a whole number, not 2.5"),
+        ("POST", "sweeps", BODY | {"name": ""}, "must have at least 1 character"),
+        ("POST", "sweeps", BODY | {"objectives": []}, "must have at least 2 entries, not 0"),
+        ("POST", "keys", {"name": "a\nb", "role": "read"}, "must be one line without control characters"),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(
+    client: TestClient, engine: Engine, method: str, path: str, body: object, sentence: str
+) -> None:
+    """Of paths, queries and bodies alike."""
+    answer = client.request(method, f"/api/v1/{path.format(create_sweep(engine))}", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["msg"]) == (422, sentence)

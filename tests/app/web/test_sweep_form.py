@@ -168,7 +168,7 @@ def _checked(body: dict[str, Any]) -> Any:
         ("[]", "Must be an object with fields of the body"),
         ('{"seeds": 3}', "Has seeds, which is also typed in its own field"),
         ('{"space": {"epochs": 3}}', "Has epochs, which is also typed in its own field"),
-        ('{"webhook": {"url": "https://x.example", "secret": 1}}', "Webhook secret must be a valid string"),
+        ('{"webhook": {"url": "https://x.example", "secret": 1}}', "Webhook secret must be a text, not 1"),
         ('{"colour": 1}', "Colour is unknown; leave it out"),
     ],
 )

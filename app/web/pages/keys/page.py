@@ -69,7 +69,7 @@ def create_key(request: Request, form: PostedForm, session: DatabaseSession) -> 
     try:
         shown_key = new_key(request, session, schemas.KeyCreate.model_validate(fields))
     except ValidationError as error:
-        errors = {str(finding["loc"][0]): plain_sentence(finding["msg"]) for finding in error.errors()}
+        errors = {str(finding["loc"][0]): plain_sentence(finding) for finding in error.errors()}
     except ConflictError as error:
         errors = {"name": error.detail}
     else:

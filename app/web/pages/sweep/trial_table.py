@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 
 from app import schemas
+from app.domain.body import Matching
 from app.domain.formatting import setting
 from app.domain.states import TrialState
 from app.domain.tasks import TASKS
@@ -22,7 +23,11 @@ MAX_SELECTED = 200
 _FILTERS = ("complete", "running", "waiting", "pruned", "failed", "infeasible", "cancelled")
 _METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
 
-Numbers = Annotated[str, Query(pattern=r"^([0-9]{1,9}(,[0-9]{1,9})*)?$", max_length=10 * MAX_SELECTED)]
+Numbers = Annotated[
+    str,
+    Matching(r"([0-9]{1,9}(,[0-9]{1,9})*)?", "numbers of trials with commas between them"),
+    Query(max_length=10 * MAX_SELECTED),
+]
 
 
 @dataclass(frozen=True)
