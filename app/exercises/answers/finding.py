@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 Interval = tuple[float, float]
 
 
+MAIN_FINDINGS = 3  # of an answer, that are read at once
+
+
 @dataclass(frozen=True)
 class Finding:
     """An estimate with its interval and what it rests on."""
@@ -33,7 +36,7 @@ class Answer:
     sentence: str
     """Answers the question."""
     findings: Sequence[Finding] = ()
-    """The most telling first: pages show three and fold away the others."""
+    """The most telling first: pages show some and fold away the others."""
     certainty: str = ""
     """How sure this is."""
     caveats: Sequence[str] = ()
@@ -54,6 +57,16 @@ class Answer:
         """All of it in paragraphs, divided by empty lines."""
         findings = [finding.text for finding in self.findings]
         return "\n\n".join(filter(None, [self.progress, self.sentence, *findings, self.certainty, *self.caveats]))
+
+    @property
+    def main_findings(self) -> Sequence[Finding]:
+        """Those that are read at once."""
+        return self.findings[:MAIN_FINDINGS]
+
+    @property
+    def further_findings(self) -> Sequence[Finding]:
+        """Those that are folded away."""
+        return self.findings[MAIN_FINDINGS:]
 
     @property
     def figures(self) -> dict[str, float | None]:

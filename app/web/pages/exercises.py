@@ -16,7 +16,6 @@ from app.domain.formatting import approximate, plural, score
 from app.domain.states import ENDED_SWEEPS
 from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
-from app.exercises.answers.finding import Finding
 from app.exercises.answers.wording import count_text
 from app.exercises.exercise import Exercise, Preset
 from app.exercises.registry import EXERCISES, exercise
@@ -32,7 +31,6 @@ from app.web.pages.sweep.summary import SweepSummary
 
 router = APIRouter(include_in_schema=False)
 
-MAIN_FINDINGS = 3  # of an answer, that are read at once
 
 RunId = Annotated[int, Path(ge=1, le=2**62)]
 RunQuery = Annotated[int | None, Query(ge=1, le=2**62)]
@@ -188,16 +186,6 @@ class ExerciseView:
         return f"Quick run: {self.exercise.subset}." if self.run.preset == "quick" else "Full run."
 
     @property
-    def main_findings(self) -> Sequence[Finding]:
-        """Those that are read at once."""
-        return self.run.answer.findings[:MAIN_FINDINGS] if self.run else ()
-
-    @property
-    def further_findings(self) -> Sequence[Finding]:
-        """Those that are folded away."""
-        return self.run.answer.findings[MAIN_FINDINGS:] if self.run else ()
-
-    @property
     def slider_values(self) -> str:
         """What the slider goes through, as JSON."""
         return json.dumps(list(self.exercise.slider.values)) if self.exercise.slider else ""
@@ -240,7 +228,7 @@ def list_exercises(request: Request, session: DatabaseSession) -> Response:
         seconds=None if None in seconds else sum(time for time in seconds if time is not None),
         no_worker=not live_workers(session),
     )
-    return render(request, "exercise_list.html", view)
+    return render(request, "exercises/list.html", view)
 
 
 @router.post("/exercises/runs")
@@ -268,7 +256,7 @@ def show_exercise(request: Request, number: int, session: DatabaseSession, run: 
         has_run_in_address=run is not None,
         no_worker=not live_workers(session),
     )
-    return render(request, "exercise.html", view)
+    return render(request, "exercises/page.html", view)
 
 
 @router.post("/exercises/{number}/runs")
