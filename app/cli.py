@@ -116,17 +116,6 @@ def worker(home: Home = None, database_url: Database = None, device: Device = No
     _replace_process("worker", _settings(home=home, database_url=database_url, device=device))
 
 
-@app.command()
-def post(
-    file: Annotated[str, typer.Argument(help="A file with a sweep's body as JSON; - for standard input.")],
-    server: Annotated[str | None, typer.Option(help="Where it runs; default as --host and --port of `up`.")] = None,
-) -> None:
-    """Posts a sweep to a running service and prints the address of its page; the key is PERCEPTUNE_API_KEY."""
-    from app.service.posting import post_sweep
-
-    typer.echo(post_sweep(file, server, _settings()))
-
-
 @app.command(
     add_help_option=False,  # the arguments are the other program's, --help too
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},

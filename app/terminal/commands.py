@@ -21,7 +21,9 @@ NOT_MET = 3  # the exit code where the sweep is not what was required
 commands = typer.Typer()
 
 Number = Annotated[int, typer.Argument(metavar="SWEEP", help="Number of the sweep.", min=1)]
-File = Annotated[Path, typer.Argument(help="The sweep, as YAML or JSON: the body of POST /api/v1/sweeps.")]
+File = Annotated[
+    Path, typer.Argument(help="The sweep, as YAML or JSON: the body of POST /api/v1/sweeps; - for standard input.")
+]
 Url = Annotated[str | None, typer.Option("--url", help="Address of the server; else this machine's. [PERCEPTUNE_URL]")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds to wait; the sweep goes on after them.", min=0)]

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,16 @@ _Loader.add_implicit_resolver(
 
 
 def read_sweep(path: Path) -> dict[str, Any]:
-    """The body in the file, which is called like the file where it has no name. Raises InvalidError."""
+    """The body in the file, or in standard input for `-`. One without a name is called like its file.
+
+    Raises InvalidError.
+    """
+    is_piped = str(path) == "-"
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with nullcontext(sys.stdin.buffer) if is_piped else path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
             raise InvalidError(f"{path} has more than {MAX_BYTES // 2**20} MiB.")
-        text = path.read_bytes()
         body = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
         json.dumps(body, allow_nan=False)  # YAML has dates and the like, which are no values of a sweep
     except OSError as error:
@@ -37,4 +44,4 @@ def read_sweep(path: Path) -> dict[str, Any]:
         raise InvalidError(f"{path} must hold the fields of a sweep, e.g. space: {{hidden_units: [16, 64]}}.")
     if "space" not in body:
         raise InvalidError(f"{path} has no space: write e.g. space: {{hidden_units: [16, 64]}}.")
-    return {"name": path.stem, **body}
+    return body if is_piped else {"name": path.stem, **body}

@@ -22,7 +22,7 @@ def recipes(body: Mapping[str, Any], address: str) -> list[Recipe]:
         Recipe("json", "JSON", body_text),
         Recipe("curl", "curl", _curl(url, body_text)),
         Recipe("python", "Python", _python(url, body)),
-        Recipe("cli", "Command line", f"perceptune post --server {address.rstrip('/')} - <<'END'\n{body_text}\nEND"),
+        Recipe("cli", "Command line", f"perceptune sweep - --url {address.rstrip('/')} <<'END'\n{body_text}\nEND"),
     ]
 
 
