@@ -103,7 +103,7 @@ def worker(database_url: str, tmp_path: Path) -> Iterator[Path]:
     with worker_process(environment(database_url, tmp_path), log) as process:
         yield log
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert "Traceback" not in log.read_text()
 
 

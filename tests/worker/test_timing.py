@@ -70,7 +70,7 @@ def api(postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory) 
         with TestClient(create_app(settings), base_url="http://localhost") as client:
             yield client
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert "Traceback" not in (home / "log").read_text()
 
 
