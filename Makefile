@@ -48,7 +48,7 @@ client-models: $(TOOLS)  ## the client's models anew, from the API of this versi
 test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist
 	@scripts/fetch-browser
-	$(BIN)/pytest -m "not compose and not pgbouncer" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not compose and not pgbouncer" -n 4 --dist loadfile  # they wait half of their time
 
 test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose

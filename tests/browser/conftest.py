@@ -4,13 +4,16 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 from sqlalchemy import Engine
 
 from app.config import Settings
 from app.db.engine import connect
 from app.service.up import Service
 from tests.conftest import new_database
+
+WAIT_MS = 20_000  # of a busy machine
+expect.set_options(timeout=WAIT_MS)
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
@@ -62,7 +65,7 @@ def shared_engine(shared_settings: Settings) -> Iterator[Engine]:
 @pytest.fixture
 def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
     context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT_MS)
     yield context
     context.close()
 

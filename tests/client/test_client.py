@@ -5,7 +5,10 @@ import inspect
 import io
 import subprocess
 import sys
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas
@@ -35,6 +38,13 @@ from tests.support.paths import ROOT
 from worker.data.datasets import load
 
 SPACE = {"hidden_units": [2, 16], "epochs": 1}
+Result = TypeVar("Result")
+
+
+def finished(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """What it returns, from a loop of its own: in this thread a browser of other tests may have one running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def test_a_sweep_is_waited_for_and_looked_at(trained: Sweep) -> None:
@@ -214,7 +224,7 @@ def test_events_wake_who_waits(idle_server: str) -> None:
             await (await client.get(sweep.id)).cancel()
             return await waiting
 
-    assert asyncio.run(wait_for_other()).state == "cancelled"
+    assert finished(wait_for_other()).state == "cancelled"
 
 
 class Terminal(io.StringIO):
@@ -266,7 +276,7 @@ def test_asyncio_does_the_same(trained_server: str, trained: Sweep) -> None:
             with pytest.raises(NotFoundError):
                 await client.get(10**6)
 
-    asyncio.run(look())
+    finished(look())
 
 
 def test_httpx_and_pydantic_are_enough(trained_server: str, trained: Sweep) -> None:

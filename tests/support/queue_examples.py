@@ -194,7 +194,7 @@ def runs_of(engine: Engine, sweep_id: int) -> list[Run]:
         )
 
 
-def at_once(calls: Sequence[Callable[[], Result]], seconds: float = 30) -> list[Result]:
+def at_once(calls: Sequence[Callable[[], Result]], seconds: float = 120) -> list[Result]:
     """What the calls give when each runs in a thread of its own; raises what the first of them raised."""
     with ThreadPoolExecutor(len(calls)) as pool:
         return [future.result(seconds) for future in [pool.submit(call) for call in calls]]

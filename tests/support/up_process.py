@@ -43,7 +43,7 @@ class Up:
                 self.url = line.split()[3]
         return self.url != ""
 
-    def end(self, number: int, seconds: float = 20) -> int:
+    def end(self, number: int, seconds: float = 60) -> int:
         """The exit code after this signal."""
         self.process.send_signal(number)
         return self.process.wait(seconds)

@@ -7,7 +7,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def wait_until(condition: Callable[[], Result], seconds: float = 60.0) -> Result:
+def wait_until(condition: Callable[[], Result], seconds: float = 120.0) -> Result:
     """What `condition` gives once that is true; fails the test after `seconds`."""
     end = time.monotonic() + seconds
     while not (result := condition()):

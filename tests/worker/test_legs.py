@@ -27,7 +27,7 @@ GRID = {"sampler": "grid", "n_trials": None, "seeds": 2}
 MIXED = {"hidden_units": 8, "batch_norm": [False, True], "dropout": 0.2, "optimizer": "adam", "lr_schedule": "cosine"}
 
 
-def done(engine: Engine, sweep: int, seconds: float = 90) -> list[Trial]:
+def done(engine: Engine, sweep: int, seconds: float = 120) -> list[Trial]:
     wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed, seconds)
     return trials_of(engine, sweep)
 

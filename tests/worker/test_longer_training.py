@@ -22,7 +22,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def ended(engine: Engine, sweep: int, number: int, seconds: float = 90) -> Trial:
+def ended(engine: Engine, sweep: int, number: int, seconds: float = 120) -> Trial:
     wait_until(lambda: trials_of(engine, sweep)[number].state == TrialState.complete, seconds)
     return trials_of(engine, sweep)[number]
 

@@ -55,7 +55,7 @@ def shared(postgres: str, template: str, tmp_path_factory: pytest.TempPathFactor
     admin.dispose()
 
 
-def ended(engine: Engine, sweep: int, seconds: float = 60) -> Sweep:
+def ended(engine: Engine, sweep: int, seconds: float = 120) -> Sweep:
     """The sweep, once it has."""
     wait_until(lambda: sweep_of(engine, sweep).state in ENDED_SWEEPS, seconds)
     return sweep_of(engine, sweep)
