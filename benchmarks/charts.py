@@ -1,4 +1,4 @@
-"""How long charts of 10,000 trials take: `python -m benchmarks.charts` prints the table of docs/charts.md.
+"""How long charts of 10,000 trials take: `python -m benchmarks.charts` prints the table of docs/performance.md.
 
 A database of its own is filled with a sweep of 10,000 trials, 30,000 runs and 1,020,000 epochs. Each chart is read,
 drawn and written as JSON, as the server does it once for each revision of a sweep. The times are medians; what this
@@ -24,6 +24,7 @@ from app.db.migrations import migrate
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
 from app.service.postgres.server import running
+from app.service.up import collect_garbage_rarely
 from benchmarks.large_sweeps import fill
 
 GOAL_MS, GOAL_BYTES = 300.0, 2_000_000
@@ -100,6 +101,7 @@ def main() -> None:
     home = options.keep or Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
     home.mkdir(exist_ok=True)
     home.chmod(0o755)
+    collect_garbage_rarely()  # as the server does
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}\n")
     print("| chart, in milliseconds | read | draw | write | together | own CPU | first time | kB | goal |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---|")

@@ -23,6 +23,7 @@ from app.charts.landscape.contour import contour_data, contour_figure
 from app.charts.landscape.rank import rank_data, rank_figure
 from app.charts.lens import OPTIONS as LENS
 from app.charts.lens.robust import with_robust_axis
+from app.charts.looks import looks
 from app.charts.options import (
     Query,
     curves_options,
@@ -122,6 +123,7 @@ class Chart:
                 )
         options = self.parse(sweep, query)
         figure = self.draw(sweep, trials, epochs, options)
+        figure.update_layout(meta={**(figure.layout.meta or {}), "looks": looks(sweep, trials)})
         if robust and self.robust is not None:
             return with_robust_axis(figure, ValueScale(self.robust(sweep, options)))
         return figure

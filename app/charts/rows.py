@@ -15,6 +15,7 @@ class Axis:
     name: str
     log: bool = False  # whether the space calls it log
     choices: tuple[object, ...] | None = None  # in the order of the space; None for a range or a constant
+    ends: tuple[float, float] | None = None  # of a range
 
 
 class BestRow(NamedTuple):

@@ -1,6 +1,7 @@
 """One look for every chart: works on light and dark pages and at the width of a phone."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
@@ -84,7 +85,8 @@ def scatter(**properties: object) -> Trace:
     return {"type": "scatter", **properties}
 
 
-def colors(n: int, *, ordered: bool = False) -> list[str]:
+@cache
+def colors(n: int, *, ordered: bool = False) -> Sequence[str]:
     """n colours: from the palette, repeating, or along a scale when the things coloured have an order."""
     if not ordered or n < 2:
         return [PALETTE[i % len(PALETTE)] for i in range(n)]

@@ -40,6 +40,7 @@ def chart_sweep(sweep: Sweep) -> SweepRow:
             name,
             log=isinstance(domain, Range) and domain.log,
             choices=tuple(domain.values) if isinstance(domain, Choice) else None,
+            ends=(float(domain.low), float(domain.high)) if isinstance(domain, Range) else None,
         )
         for name, domain in domains.items()
     }

@@ -99,6 +99,15 @@ def raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
+def collect_garbage_rarely() -> None:
+    """Lets Python look for garbage less often.
+
+    A chart of a large sweep is tens of thousands of small objects: looking through them for each 700 new ones, as
+    Python does, takes as long as all the rest.
+    """
+    gc.set_threshold(100_000, 20, 100)
+
+
 @contextlib.contextmanager
 def _listener(settings: Settings) -> Iterator[socket.socket]:
     """The socket, bound before anything else is started. Raises StartError when the port can't be had."""
@@ -129,9 +138,7 @@ def _listen_error(settings: Settings, error: OSError) -> str:
 @contextlib.contextmanager
 def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
     """The web server runs, in a thread, until the block ends. Raises StartError when it does not start."""
-    # a chart of a large sweep is tens of thousands of small objects: looking through them for each 700 new ones, as
-    # Python does, takes as long as all the rest
-    gc.set_threshold(100_000, 20, 100)
+    collect_garbage_rarely()
     app = create_app(settings)
     config = uvicorn.Config(
         app, http=Protocol, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=2

@@ -163,6 +163,64 @@ def test_a_trial_of_ones_own_starts_from_another_one(page: Page, server: str, co
     complaints.clear()
 
 
+LOOKS = """([chart, number]) => {
+    const traces = document.querySelector(`#${chart} .plot`).data.filter((trace) => trace.type === "scatter");
+    const front = traces.find((trace) => trace.name === `trial ${number}`);
+    const colors = traces.filter((trace) => trace.customdata && !`${trace.marker.symbol}`.startsWith("star"));
+    return {
+        look: front && `${front.marker.color} ${front.marker.symbol}`,
+        others: [...new Set(colors.filter((trace) => trace !== front).map((trace) => trace.marker.color))],
+    };
+}"""
+
+
+def test_a_selected_trial_has_one_look_in_all_charts(sweep: Page, path: str) -> None:
+    """The others are grey, and it keeps its look under a filter; without a selection they are as they were."""
+    expect(sweep.locator("#history .plot .trace").first).to_be_attached()
+    before = sweep.evaluate(LOOKS, ["history", 3])
+    assert before["look"] is None
+    sweep.get_by_label("Select trial 3", exact=True).check()
+    looks = []
+    for chart in ("history", "effect"):
+        wait_until(lambda chart=chart: sweep.evaluate(LOOKS, [chart, 3])["look"])  # type: ignore[misc]
+        shown = sweep.evaluate(LOOKS, [chart, 3])
+        assert shown["others"] == ["#8c8c8c"]
+        looks.append(shown["look"])
+    sweep.goto(f"{path}?selected=3,5&top=50&tab=compare")
+    curves = sweep.locator("#curves-selected .plot")
+    expect(curves.locator(".trace").first).to_be_attached()
+    lines = curves.evaluate(
+        "plot => plot.data.filter((line) => line.legendgroup === '3').map((line) => line.line.color)"
+    )
+    assert {f"{lines[-1]} circle", *looks} == {looks[0]}
+    mark = sweep.locator(".comparison .trial-mark").first
+    assert mark.evaluate("mark => getComputedStyle(mark).color") == sweep.evaluate(
+        "color => { document.body.style.color = color; return getComputedStyle(document.body).color; }", lines[-1]
+    )
+    sweep.goto(path)
+    expect(sweep.locator("#history .plot .trace").first).to_be_attached()
+    assert sweep.evaluate(LOOKS, ["history", 3]) == before
+    mark_document(sweep)
+
+
+def test_an_empty_place_of_a_chart_begins_a_trial_of_ones_own(sweep: Page) -> None:
+    """With the values of that place filled in; a point there opens its trial."""
+    expect(sweep.locator("#effect .plot .trace").first).to_be_attached()
+    plot = sweep.locator("#effect .plot .nsewdrag")
+    # above all values: that place is empty whatever was drawn
+    sweep.evaluate("Plotly.relayout(document.querySelector('#effect .plot'), {'yaxis.range': [2, 3]})")
+    x = plot.evaluate("() => document.querySelector('#effect .plot')._fullLayout.xaxis.l2p(Math.log10(0.5))")
+    plot.click(position={"x": x, "y": 60})
+    panel = sweep.get_by_role("complementary")
+    expect(panel.get_by_role("heading", level=2)).to_have_text("A trial of your own")
+    rate = float(panel.get_by_label("learning_rate").input_value())
+    assert 0.45 < rate < 0.55
+    expect(panel).to_contain_text(f"but learning_rate {rate:g}")
+    assert panel.get_by_label("hidden_units").input_value() in {"4", "8", "16"}
+    sweep.keyboard.press("Escape")
+    sweep.evaluate("Plotly.relayout(document.querySelector('#effect .plot'), {'yaxis.autorange': true})")
+
+
 def test_one_key_each_for_what_is_done_often(sweep: Page) -> None:
     """j and k go through the rows, s selects, x excludes and includes, Enter opens, c compares, ? helps."""
     rows = sweep.locator("tbody[data-number]")

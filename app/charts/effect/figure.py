@@ -47,7 +47,7 @@ def effect_figure(data: EffectData) -> go.Figure:
     return figure
 
 
-def _shades(data: EffectData) -> list[str]:
+def _shades(data: EffectData) -> Sequence[str]:
     hues = [point.hue for group in data.groups for point in _points(group)]
     return colors(len(data.groups), ordered=len(data.groups) > 2 and all(map(is_number, hues)))
 

@@ -8,12 +8,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.charts.axis import AxisPlan, Place, draw_x_axis, draw_y_axis
+from app.charts.configurations import configurations
 from app.charts.empty import empty_figure
 from app.charts.forest.bins import Floats
 from app.charts.forest.columns import TRIALS, forest_columns, forest_obstacle, ordered_bins
 from app.charts.forest.dependence import dependence_of_two
 from app.charts.labels import varying
-from app.charts.landscape.plane import POINTS, PlaneOptions, Spot, items_with, plan_of, plane_names, spots
+from app.charts.landscape.plane import POINTS, PlaneOptions, Spot, plan_of, plane_names, spots
 from app.charts.marks import excluded_note
 from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import Scored, count_failed, finished, thinned
@@ -49,13 +50,14 @@ def contour_data(sweep: SweepRow, trials: Sequence[TrialRow], options: PlaneOpti
         obstacle = "The trials do not differ in two hyperparameters"
     plans = plan_of(sweep, x, [trial for trial, _ in scored]), plan_of(sweep, y, [trial for trial, _ in scored])
     columns, rows, expected = _tables(sweep, plans, names, drawn_trials) if not obstacle else ([], [], [])
-    items = thinned(items_with(scored, x, y), POINTS) if not obstacle else []
+    all_items = configurations(scored) if not obstacle else []
+    items = thinned(all_items, POINTS)
     notes = (
         "colour: what a forest expects, the others as tried",
         f"points: what was tried<br>{ValueScale(sweep.objective).note}",
         failed_note(count_failed(trials)),
         excluded_note(sweep),
-        drawn_note(len(items), len(items_with(scored, x, y)), "configurations") if not obstacle else "",
+        drawn_note(len(items), len(all_items), "configurations"),
     )
     return ContourData(
         contour_title(sweep.objective.metric),

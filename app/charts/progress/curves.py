@@ -11,13 +11,16 @@ import plotly.graph_objects as go
 from app.charts.axis import whole_ticks
 from app.charts.empty import empty_figure
 from app.charts.labels import naming_parameters, trial_name
+from app.charts.looks import HUES, Look, look_of
 from app.charts.marks import excluded_note
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, Scored, finished, ranked, thinned
-from app.charts.theme import Trace, colors, faded, new_figure, scatter
+from app.charts.theme import SYMBOLS, Trace, faded, new_figure, scatter
 from app.charts.titles import curves_title, drawn_note, subtitle
 
 Measure = Literal["accuracy", "loss"]
+
+MARKERS, MARKER = 5, 7  # symbols along a line, and their size
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Curve(NamedTuple):
     trial: int
     name: str
     order: float | None  # the value of the one parameter that tells the trials apart, if that is a number
+    look: Look
     train: Line
     val: Line
 
@@ -99,16 +103,15 @@ def curves_data(
 
 
 def curves_figure(data: CurvesData) -> go.Figure:
-    """Validation solid in a band of one standard deviation, training dashed, one colour a trial."""
+    """Validation solid in a band of one standard deviation, training dashed, each trial in its own look."""
     if not data.curves:
         return empty_figure("No finished epoch yet", data.title, data.subtitle)
     figure = new_figure(data.title, data.subtitle)
-    ordered = all(curve.order is not None for curve in data.curves)
-    for curve, color in zip(data.curves, colors(len(data.curves), ordered=ordered), strict=True):
+    for curve in data.curves:
         if any(curve.val.stds):
-            figure.add_trace(_band(curve, color, data.measure))
-        figure.add_trace(_line(curve, "train", color))
-        figure.add_trace(_line(curve, "validation", color))
+            figure.add_trace(_band(curve, data.measure))
+        figure.add_trace(_line(curve, "train"))
+        figure.add_trace(_line(curve, "validation"))
     figure.update_xaxes(
         title_text="epoch", **whole_ticks([epoch for curve in data.curves for epoch in curve.val.epochs])
     )
@@ -150,6 +153,7 @@ def _curve(sweep: SweepRow, trial: TrialRow, names: Sequence[str], rows: Sequenc
         trial=trial.number,
         name=name.text,
         order=name.order,
+        look=look_of(sweep, trial.number, trial.params),
         train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows]),
         val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows]),
     )
@@ -162,6 +166,7 @@ def _seeds(trial: TrialRow, rows: Sequence[EpochRow], measure: Measure) -> list[
             trial.number,
             f"seed {seed}",
             float(seed),
+            Look(HUES[seed % len(HUES)], SYMBOLS[0]),
             train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows if row.seed == seed]),
             val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows if row.seed == seed]),
         )
@@ -191,8 +196,9 @@ def _std(values: Sequence[float], mean: float) -> float:
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1))
 
 
-def _line(curve: Curve, part: Literal["train", "validation"], color: str) -> Trace:
+def _line(curve: Curve, part: Literal["train", "validation"]) -> Trace:
     line = curve.train if part == "train" else curve.val
+    color, symbol = curve.look
     single = len(line.epochs) == 1
     return scatter(
         x=line.epochs,
@@ -200,15 +206,25 @@ def _line(curve: Curve, part: Literal["train", "validation"], color: str) -> Tra
         name=curve.name,
         legendgroup=str(curve.trial),
         showlegend=part == "validation",
-        mode="markers" if single else "lines",
+        mode="markers" if single else "lines" if part == "train" else "lines+markers",
         line={"color": color, "width": 2 if part == "validation" else 1.2, "dash": "dash" if part == "train" else None},
-        marker={"color": color, "symbol": "circle-open" if part == "train" else "circle"},
+        marker={
+            "color": color,
+            "symbol": f"{symbol}-open" if part == "train" else symbol,
+            "size": _marker_sizes(len(line.epochs)),
+        },
         customdata=[curve.trial] * len(line.epochs),
         hovertemplate=f"trial {curve.trial}, {part}<br>epoch %{{x}}: <b>%{{y:.4f}}</b><br>{curve.name}<extra></extra>",
     )
 
 
-def _band(curve: Curve, color: str, measure: Measure) -> Trace:
+def _marker_sizes(points: int) -> list[int]:
+    """A few symbols along a line, by which it is told from lines of like colours."""
+    marked = set(thinned(range(points), MARKERS))
+    return [MARKER if point in marked else 0 for point in range(points)]
+
+
+def _band(curve: Curve, measure: Measure) -> Trace:
     """One standard deviation to either side, cut where no value can be."""
     epochs, means, stds = curve.val
     highest = 1.0 if measure == "accuracy" else math.inf
@@ -220,7 +236,7 @@ def _band(curve: Curve, color: str, measure: Measure) -> Trace:
         legendgroup=str(curve.trial),
         showlegend=False,
         fill="toself",
-        fillcolor=faded(color, 0.15),
+        fillcolor=faded(curve.look.color, 0.15),
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",

@@ -11,6 +11,8 @@ from app import queries, schemas
 from app.charts.diagnostics import TEXTS, Measure
 from app.charts.heatmap import EPOCHS_AXIS
 from app.charts.importance import LEAST_TRIALS
+from app.charts.looks import Look, look_of
+from app.charts.rows import SweepRow
 from app.domain import transitions
 from app.domain.configuration import DEFAULTS, LAYER_WIDTHS
 from app.domain.formatting import domain, plural, setting, split
@@ -79,6 +81,8 @@ class SweepView:
     selection: Selection
     no_worker: bool
     """Whether something waits and nobody is there to train it."""
+    row: SweepRow
+    """The sweep as charts take it."""
     retryable: int = 0
     """Failed trials that may come out otherwise if they are trained again."""
 
@@ -156,6 +160,11 @@ class SweepView:
         if self.sweep.best is None:
             return "No trial is complete yet"
         return "It is stopping" if self.sweep.state == SweepState.stopping else ""
+
+    @property
+    def own_trial_fields(self) -> list[str]:
+        """The hyperparameters that a trial of the user's own can choose; none where there can be no such trial."""
+        return [] if self.why_not_extended else self.varied
 
     @property
     def longer_epochs(self) -> int:
@@ -254,6 +263,10 @@ class SweepView:
         if len(trials) < 2:
             return None
         return Comparison(trials[:COMPARED], self.sweep.objective, max(0, len(trials) - COMPARED))
+
+    def look(self, trial: schemas.TrialOut) -> Look:
+        """How charts draw a trial that is told from others."""
+        return look_of(self.row, trial.number, trial.params or {})
 
     @property
     def comparison_charts(self) -> list[ChartPanel]:
@@ -422,6 +435,7 @@ def show_sweep(
         knowledge=knowledge,
         selection=_selection(session, sweep, query),
         no_worker=not summary.ended and not knowledge.workers,
+        row=chart_rows.chart_sweep(sweep_row.get(session, sweep_id)),
         retryable=trial_actions.count_retryable(session, sweep_id) if sweep.counts.failed else 0,
     )
     return render(request, "sweep/detail.html", view)

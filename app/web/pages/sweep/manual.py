@@ -1,6 +1,7 @@
 """The form for a trial of the user's own: a field for each hyperparameter that varies."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,7 +13,9 @@ from sqlalchemy.orm import Session
 from app import queries, schemas
 from app.domain.formatting import domain as domain_text
 from app.domain.formatting import setting
+from app.domain.hyperparameters import is_number
 from app.domain.space import Choice, Range, Space, parse_space
+from app.domain.space.domains import values
 from app.errors import FieldError, InvalidError
 from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId
@@ -49,6 +52,8 @@ class ManualTrial:
     """What is wrong as a whole, or nothing."""
     like: int | None = None
     """The trial that it is filled from."""
+    place: str = ""
+    """The place of a chart that it is filled from too: `learning_rate 0.03`."""
 
     @property
     def path(self) -> str:
@@ -89,14 +94,20 @@ class ManualTrial:
 
 @router.get("/new")
 def show_form(request: Request, sweep_id: SweepId, session: DatabaseSession, like: int | None = None) -> Response:
-    """The form for a sweep's page, empty or with the parameters of a trial."""
+    """The form for a sweep's page, empty or with the parameters of a trial, and those of a chart's place before them.
+
+    `?p-learning_rate=0.0312` is such a place; the value that the space has nearest to it is taken.
+    """
     if "hx-request" not in request.headers:
         return RedirectResponse(f"/sweeps/{sweep_id}?trial=new", status_code=303)
     sweep, space = _sweep(session, sweep_id)
     source = like if like is not None else sweep.best.number if sweep.best else None
     params = queries.get_trial(session, sweep_id, source).params or {} if source is not None else {}
     typed = {name: _text(domain, params[name]) for name, domain in space.free().items() if name in params}
-    return render(request, "sweep/manual_trial.html", ManualTrial(sweep, space, typed, like=source))
+    place = _place(space, request.query_params)
+    words = ", ".join(f"{name} {setting(value)}" for name, value in place.items())
+    typed |= {name: _text(space.free()[name], value) for name, value in place.items()}
+    return render(request, "sweep/manual_trial.html", ManualTrial(sweep, space, typed, like=source, place=words))
 
 
 @router.post("")
@@ -116,6 +127,28 @@ def queue_trial(request: Request, sweep_id: SweepId, form: PostedForm, session: 
 def _sweep(session: Session, sweep_id: int) -> tuple[schemas.SweepOut, Space]:
     sweep = queries.summary(session, sweep_id)
     return sweep, parse_space(sweep.space, sweep.task)
+
+
+def _place(space: Space, query: Mapping[str, str]) -> dict[str, Any]:
+    """The values of a chart's place, each the nearest one that its hyperparameter can have."""
+    texts = {name: query[f"{PREFIX}{name}"] for name in space.free() if f"{PREFIX}{name}" in query}
+    places = {name: nearest_value(space.free()[name], text) for name, text in texts.items()}
+    return {name: value for name, value in places.items() if value is not None}
+
+
+def nearest_value(domain: Choice | Range, text: str) -> Any:
+    """The value of a domain that lies nearest to a number, or reads like this; None where there is none."""
+    named = [value for value in values(domain) if setting(value) == text] if isinstance(domain, Choice) else []
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if named or not math.isfinite(number):
+        return named[0] if named else None
+    if isinstance(domain, Choice):
+        numbers = [value for value in domain.values if is_number(value)]
+        return min(numbers, key=lambda value: abs(value - number), default=None)
+    return domain.nearest(min(max(float(f"{number:.3g}"), domain.low), domain.last))
 
 
 def _text(domain: Choice | Range, value: object) -> str:

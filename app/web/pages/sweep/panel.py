@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import queries, schemas
+from app.charts.looks import Look, look_of
 from app.db.tables import Run, Trial, Worker
 from app.domain.formatting import percent, plural
 from app.domain.sampling import SAMPLERS
@@ -17,6 +18,8 @@ from app.domain.space import parse_space
 from app.domain.states import RunState, TrialState
 from app.domain.tasks import TASKS, Task
 from app.files import trained_models
+from app.lifecycle import sweep_row
+from app.queries.chart_rows import chart_sweep
 from app.sweeps import reruns
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId, TrialNumber
 from app.web.pages.posted import back, whole_number
@@ -58,6 +61,8 @@ class TrialPanel:
     kept_seeds: frozenset[int]
     """Seeds of the runs whose weights are kept."""
     diagnostics: Sequence[LayerNote]
+    look: Look
+    """How charts draw it where it is told from others."""
 
     @property
     def trial(self) -> schemas.TrialOut:
@@ -200,6 +205,7 @@ def _read_panel(session: Session, sweep_id: int, number: int) -> TrialPanel:
         worker=_host(session, trial),
         kept_seeds=_kept_seeds(session, sweep_id, number),
         diagnostics=_diagnostics(session, sweep, number),
+        look=look_of(chart_sweep(sweep_row.get(session, sweep_id)), number, trial.params or {}),
     )
 
 

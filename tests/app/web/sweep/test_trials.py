@@ -178,6 +178,13 @@ def test_a_trial_of_ones_own_is_queued_in_the_panel(client: TestClient, engine: 
     filled = client.get(f"{sweep}/trials/new?like=2", headers=HTMX).text
     assert re.search(r'name="p-learning_rate"\s+value="0.25"', filled)
     assert '<option value="8" selected>8</option>' in filled
+    place = "p-learning_rate=0.031271&p-hidden_units=5.1&p-depth=none"
+    placed = client.get(f"{sweep}/trials/new?like=2&{place}", headers=HTMX).text
+    assert "parameters of trial 2, but hidden_units 4, learning_rate 0.0313." in placed
+    assert re.search(r'name="p-learning_rate"\s+value="0.0313"', placed)
+    assert re.search(r'name="p-depth".*?<option value="1" selected>', placed, re.S)  # a place that names none of them
+    beyond = client.get(f"{sweep}/trials/new?p-learning_rate=4e9&p-dropout=nan", headers=HTMX).text
+    assert "learning_rate 1.0" in beyond or "learning_rate 1." in beyond
 
 
 def test_a_grid_has_no_trials_of_one_s_own(client: TestClient, engine: Engine) -> None:

@@ -1,6 +1,7 @@
 // Charts: drawn when they come into sight, drawn again when their address or their sweep's revision is another.
 
 import { brushed } from "./brush.js";
+import { focused, trialOf } from "./focus.js";
 import { toggleStage } from "./stage.js";
 
 const REDRAW_MS = 2000; // between two drawings of one chart
@@ -13,6 +14,8 @@ const config = {
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 };
 const drawings = new WeakMap(); // chart -> {src, revision, at, timer}
+const figures = new WeakMap(); // plot -> what the server drew
+let focus = []; // trials that are told from all others
 
 const isInSight = (chart) => !chart.closest("details:not([open]), [hidden]");
 
@@ -21,6 +24,7 @@ function drawAll() {
   for (const chart of document.querySelectorAll(".chart[data-src]")) {
     if (isInSight(chart)) scheduleDrawing(chart);
   }
+  plots().forEach(showFocus); // of what was out of sight
 }
 
 function scheduleDrawing(chart) {
@@ -50,7 +54,9 @@ async function draw(chart) {
     if (!response.ok) throw new Error(figure.detail);
     if (chart.dataset.src !== src || !chart.isConnected) return;
     const layout = { ...figure.layout, autosize: true, uirevision: viewOf(src), ...(touch && { dragmode: false }) };
-    await Plotly.react(plot, figure.data, layout, config);
+    layout.clickanywhere = fields().length > 0;
+    figures.set(plot, { data: figure.data, layout, focus });
+    await Plotly.react(plot, focused(figures.get(plot), focus), layout, config);
     listen(chart, plot);
     message.hidden = true;
   } catch (error) {
@@ -60,21 +66,49 @@ async function draw(chart) {
   }
 }
 
-// ---- points are trials: a click opens one
-function trialOf(point) {
-  const data = Array.isArray(point.customdata) ? point.customdata[0] : point.customdata;
-  return Number.isInteger(data) ? data : undefined;
+// ---- trials in focus: `new CustomEvent("trial-focus", {detail: {numbers: [3, 5], source}})`, but not in the source
+document.addEventListener("trial-focus", ({ detail }) => {
+  focus = detail.numbers;
+  for (const plot of plots()) if (plot !== detail.source) showFocus(plot);
+});
+
+const plots = () => document.querySelectorAll(".chart .js-plotly-plot");
+
+function showFocus(plot) {
+  const figure = figures.get(plot);
+  if (!figure || figure.focus === focus || !isInSight(plot)) return;
+  figure.focus = focus;
+  const data = focused(figure, focus);
+  if (data !== figure.data || plot.data !== figure.data) Plotly.react(plot, data, figure.layout, config);
+}
+
+// ---- points are trials: a click opens one, and on an empty place a trial of one's own, with the values of that place
+const fields = () => document.getElementById("trial-panel")?.dataset.fields?.split(" ").filter(Boolean) ?? [];
+
+/** The values of the page's hyperparameters at a place of a chart, by name. */
+function valuesAt({ xaxes = [], xvals, yaxes = [], yvals }) {
+  const axes = [...xaxes.map((axis, index) => [axis, xvals[index]]), ...yaxes.map((axis, index) => [axis, yvals[index]])];
+  return Object.fromEntries(axes.map(([axis, value]) => [axis.title.text, value]).filter(([name]) => fields().includes(name)));
 }
 
 function listen(chart, plot) {
   if (plot.dataset.listening) return;
   plot.dataset.listening = "true";
   const trials = chart.dataset.trials; // the page that has them, where there is one
-  plot.on("plotly_click", ({ points }) => {
-    const trial = trialOf(points[0]);
-    if (trial !== undefined && trials) openTrial(trial, trials);
+  plot.on("plotly_click", (click) => {
+    const trial = trialOf(click.points[0]?.customdata);
+    if (trial !== undefined && trials) return openTrial(trial, trials);
+    const values = valuesAt(click);
+    if (Object.keys(values).length) document.dispatchEvent(new CustomEvent("trial-open", { detail: { number: "new", values }, cancelable: true }));
   });
+  plot.on("plotly_hover", ({ points }) => point(plot, trialOf(points[0]?.customdata)));
+  plot.on("plotly_unhover", () => point(plot));
   plot.on("plotly_selected", (selection) => brushed(plot, selection));
+}
+
+/** Tells the page which trial the pointer is at. */
+function point(plot, number) {
+  document.dispatchEvent(new CustomEvent("trial-pointed", { detail: { number, source: plot } }));
 }
 
 /** The page's panel of a trial, or whoever else prevents the default, takes the event; else the trial's row is shown. */

@@ -11,6 +11,7 @@ export const read = (name) => new URLSearchParams(location.search).get(name) ?? 
 // Changes parts of the address; what is empty is left out.
 export function write(changes) {
   history.replaceState(history.state, "", merged(location.href, Object.entries(changes)));
+  document.dispatchEvent(new Event("address-changed"));
 }
 
 // Has the page fetched again, as the address wants it: more than once where what came was asked for before.

@@ -2,6 +2,7 @@
 import "./address.js";
 import "./columns.js";
 import "./confirm.js";
+import "./focus.js";
 import "./keyboard.js";
 import "./selection.js";
 import "./tabs.js";

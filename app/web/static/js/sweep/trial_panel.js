@@ -3,13 +3,13 @@ import { read, refresh, write } from "./address.js";
 
 const panel = document.getElementById("trial-panel");
 let opener = null; // the id of what had the focus
-let like = ""; // the trial whose parameters a new one begins with
+let beginning = ""; // what a new trial begins with, as the query of its form
 let wantsFocus = false;
 
-export function open(number, source = "") {
+export function open(number, start = {}) {
   if (panel.hidden) opener = document.activeElement?.id || `open-${number}`;
   wantsFocus = true;
-  like = source;
+  beginning = new URLSearchParams(start).toString();
   write({ trial: String(number) });
   load();
 }
@@ -27,7 +27,7 @@ const content = () => document.getElementById("trial-content");
 function load() {
   const number = read("trial");
   if (!number) return;
-  const path = number === "new" ? `new${like && `?like=${like}`}` : number;
+  const path = number === "new" ? `new?${beginning}` : number;
   return htmx.ajax("GET", `${panel.dataset.path}/${path}`, {
     source: "#trial-panel",
     target: "#trial-content",
@@ -69,7 +69,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-trial]");
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
-    return open(link.dataset.trial, link.dataset.like);
+    return open(link.dataset.trial, link.dataset.like ? { like: link.dataset.like } : {});
   }
   const row = event.target.closest("tbody[data-number]");
   if (row && !event.target.closest("a, button, input, label") && !getSelection().toString()) {
@@ -80,7 +80,8 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("trial-open", (event) => {
   event.preventDefault(); // a page without a panel would go to one that has it
-  open(event.detail.number);
+  const { number, values = {} } = event.detail;
+  open(number, Object.fromEntries(Object.entries(values).map(([name, value]) => [`p-${name}`, value])));
 });
 
 document.addEventListener("keydown", (event) => {
