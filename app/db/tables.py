@@ -254,6 +254,7 @@ class Trial(Base):
     warm_started_from: Mapped[int | None] = mapped_column(doc="The earlier sweep whose configuration it tries first.")
     idempotency_key: Mapped[str | None] = mapped_column(doc="Of the post that queued it; unique within its sweep.")
     excluded: Mapped[bool] = mapped_column(server_default=text("false"))
+    note: Mapped[str] = mapped_column(server_default="", doc="Words of the user's own.")
     model_wanted: Mapped[bool] = mapped_column(server_default=text("false"), doc="Its weights were asked for: kept.")
     retrain_at: Mapped[datetime | None] = mapped_column(
         doc="From when on a worker may train it again for its weights; null where that is not needed."

@@ -17,6 +17,7 @@ MAX_OBJECTIVES = 5
 
 MAX_NAME_LENGTH = 200  # characters
 MAX_NOTES_LENGTH = 10_000  # characters
+MAX_TRIAL_NOTE_LENGTH = 1_000  # characters; tables show the first line
 MAX_TAGS = 20
 MAX_TAG_LENGTH = 50  # characters
 MAX_PRIORITY = 100  # the lowest is the same below 0

@@ -18,7 +18,7 @@ from app.domain.space.domains import largest
 from app.domain.space.membership import contains
 from app.domain.space.values import problem
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
-from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT
+from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT, MAX_TRIAL_NOTE_LENGTH
 from app.domain.tasks import EVERY_HYPERPARAMETER, TASKS
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
 from app.schemas import AttemptOut, Circumstances, DiagnosticsOut, ScoreOut, WarmStarted
@@ -187,6 +187,11 @@ _RULES: list[Rule] = [
         "must be there together with cost and epochs_total",
     ),
     (lambda t: (t.get("cost") or 0.0) >= 0, "cost", "must be 0 or more"),
+    (
+        lambda t: len(t.get("note", "")) <= MAX_TRIAL_NOTE_LENGTH,
+        "note",
+        f"must have at most {MAX_TRIAL_NOTE_LENGTH:,} characters",
+    ),
     (lambda t: 0 <= t.get("epochs_done", 0) < 2**31, "epochs_done", "must be 0 or more, and below 2 ** 31"),
     (lambda t: (t.get("epochs_total") or 0) < 2**31, "epochs_total", "must be below 2 ** 31"),
     (

@@ -130,8 +130,8 @@ def _means(trial: TrialRecord, metric: str) -> dict[int, float]:
 
 def _user_attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The user attributes, which optuna-dashboard shows beside the value."""
-    attributes = {name: facts[name] for name in ("number", "state", "std", "error", "reason", "excluded")}
-    return {name: value for name, value in attributes.items() if value is not None and value is not False}
+    attributes = {name: facts[name] for name in ("number", "state", "std", "error", "reason", "excluded", "note")}
+    return {name: value for name, value in attributes.items() if value not in (None, False, "")}
 
 
 def _record(trial: TrialRecord) -> dict[str, Any]:

@@ -183,4 +183,5 @@ def _trial_out(trial: Trial, runs: Sequence[Run], metrics: Row[Any] | None) -> s
         continued_from=trial.continued_from,
         warm_started_from=trial.warm_started_from,
         excluded=trial.excluded,
+        note=trial.note,
     )

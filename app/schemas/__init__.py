@@ -41,6 +41,7 @@ from app.schemas.trials import (
     RunOut,
     TrialCreate,
     TrialOut,
+    TrialPatch,
 )
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "TPESampler",
     "TrialCreate",
     "TrialOut",
+    "TrialPatch",
     "WarmStarted",
     "Webhook",
     "WebhookOut",

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.domain.body import Body
 from app.domain.diagnostics import QUANTILES
 from app.domain.states import RunState, TrialState
+from app.domain.sweep_limits import MAX_TRIAL_NOTE_LENGTH
 from app.schemas.base import UtcTime
 
 MAX_FACT_LENGTH = 500  # characters
@@ -20,6 +21,16 @@ class TrialCreate(Body):
 
     params: dict[str, Any] = Field(
         description="A value, within its space, for each hyperparameter that the sweep varies; constants are filled in."
+    )
+
+
+class TrialPatch(Body):
+    """What can be changed of a trial."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "Diverges from epoch 20 on with other seeds."}]})
+
+    note: Annotated[str, Field(max_length=MAX_TRIAL_NOTE_LENGTH)] = Field(
+        description="Words of your own about it, as plain text; an empty text removes them."
     )
 
 
@@ -125,6 +136,7 @@ class TrialOut(BaseModel):
     )
     warm_started_from: int | None = Field(description="The earlier sweep whose configuration it tries first.")
     excluded: bool = Field(description="Left out of the best, of what the sampler learns from and of the charts.")
+    note: str = Field(description="Words of the user's own about it.")
 
 
 class EpochOut(BaseModel):

@@ -1,4 +1,4 @@
-"""What users do with single trials: enqueue their own, retry, cancel, exclude and include them.
+"""What users do with single trials: enqueue their own, retry, cancel, exclude and include them, and note something.
 
 Each function locks the sweep's row first, as every writer does; the caller's transaction commits.
 """
@@ -20,6 +20,7 @@ from app.errors import ConflictError, FieldError, InvalidError
 from app.lifecycle import sweep_log, sweep_row
 from app.lifecycle.best import best_trial_id
 from app.lifecycle.trial_changes import CANCELLED
+from app.sweeps import body_checks
 
 # Whether a run of a trial diverged.
 HAS_DIVERGED = select(Run.trial_id).where(Run.trial_id == Trial.id, Run.state == RunState.diverged).exists()
@@ -116,6 +117,17 @@ def set_excluded(session: Session, sweep_id: int, number: int, excluded: bool) -
     if session.scalar(best_trial_id(sweep)) != best_id and sweep.state == SweepState.completed:
         sweep.scored = False
     sweep_row.touch(session, sweep)
+    return trial
+
+
+def set_note(session: Session, sweep_id: int, number: int, note: str) -> Trial:
+    """Keeps these words about a trial. Raises InvalidError for a text that can't be stored."""
+    body_checks.check_text({"note": note})
+    sweep = sweep_row.get(session, sweep_id, lock=True)
+    trial = sweep_row.get_trial(session, sweep.id, number)
+    if trial.note != note:
+        trial.note = note
+        sweep_row.touch(session, sweep)
     return trial
 
 

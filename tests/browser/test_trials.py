@@ -221,6 +221,34 @@ def test_an_empty_place_of_a_chart_begins_a_trial_of_ones_own(sweep: Page) -> No
     sweep.evaluate("Plotly.relayout(document.querySelector('#effect .plot'), {'yaxis.autorange': true})")
 
 
+def test_a_note_on_a_trial_is_seen_by_others_while_one_is_typed(sweep: Page, browser: Browser, path: str) -> None:
+    """News leave what is being typed as it is; saved, it is in the panel and in the table of both browsers."""
+    context = browser.new_context(base_url=sweep.url.partition("/sweeps")[0])
+    second = context.new_page()
+    second.goto(path)
+    expect_live(second)
+    sweep.locator("#open-3").click()
+    panel = sweep.get_by_role("complementary")
+    panel.get_by_text("Add a note").click()
+    expect(panel.get_by_role("textbox", name="Note")).to_be_focused()
+    sweep.keyboard.type("a kink at")
+    refreshed(sweep)
+    sweep.keyboard.type(" epoch 2")
+    panel.get_by_role("button", name="Save the note").click()
+    for shown in (
+        panel.locator(".trial-note"),
+        sweep.locator("#trial-3 .row-note"),
+        second.locator("#trial-3 .row-note"),
+    ):
+        expect(shown).to_contain_text("a kink at epoch 2")
+    context.close()
+    panel.get_by_text("Edit the note").click()
+    panel.get_by_role("textbox", name="Note").fill("")
+    panel.get_by_role("button", name="Save the note").click()
+    expect(panel.locator(".trial-note")).to_have_count(0)
+    sweep.keyboard.press("Escape")
+
+
 def test_one_key_each_for_what_is_done_often(sweep: Page) -> None:
     """j and k go through the rows, s selects, x excludes and includes, Enter opens, c compares, ? helps."""
     rows = sweep.locator("tbody[data-number]")

@@ -1,4 +1,4 @@
-"""Trials and their learning curves: list, enqueue, retry, train longer, cancel, exclude and include."""
+"""Trials and their learning curves: list, enqueue, note, retry, train longer, cancel, exclude and include."""
 
 from typing import Annotated
 
@@ -49,6 +49,15 @@ def enqueue_trial(
 @router.get("/{number}", responses=problems(404))
 def get_trial(sweep_id: SweepId, number: TrialNumber, session: DatabaseSession) -> schemas.TrialOut:
     """One trial with its runs."""
+    return queries.get_trial(session, sweep_id, number)
+
+
+@router.patch("/{number}", responses=problems(404))
+def change_trial(
+    sweep_id: SweepId, number: TrialNumber, body: schemas.TrialPatch, session: DatabaseSession
+) -> schemas.TrialOut:
+    """Keeps a note on a trial, which its sweep's page and its exports show."""
+    trial_actions.set_note(session, sweep_id, number, body.note)
     return queries.get_trial(session, sweep_id, number)
 
 

@@ -818,6 +818,16 @@ class TrialCreate(BaseModel):
     """A value, within its space, for each hyperparameter that the sweep varies; constants are filled in."""
 
 
+class TrialPatch(BaseModel):
+    """What can be changed of a trial."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    note: str
+    """Words of your own about it, as plain text; an empty text removes them."""
+
+
 class WarmStartOptions(BaseModel):
     """Earlier sweeps, and how many of their best configurations are tried first."""
 
@@ -1442,6 +1452,9 @@ class TrialOut(BaseModel):
 
     excluded: bool
     """Left out of the best, of what the sampler learns from and of the charts."""
+
+    note: str
+    """Words of the user's own about it."""
 
 
 class WorkerOut(BaseModel):

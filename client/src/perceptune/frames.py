@@ -31,6 +31,7 @@ def columns(trials: Sequence[TrialOut]) -> dict[str, list[Any]]:
         "runs": [len(trial.runs) for trial in trials],
         "seconds": [trial.seconds for trial in trials],
         "excluded": [trial.excluded for trial in trials],
+        "note": [trial.note for trial in trials],
     }
     names = dict.fromkeys(name for trial in trials for name in trial.params or {})
     return facts | {name: [(trial.params or {}).get(name) for trial in trials] for name in names}

@@ -106,6 +106,12 @@ WRONG: list[tuple[str, Change, list[Any], str]] = [
         ["trials", 2, "params"],
         "are outside the sweep's space",
     ),
+    (
+        "a note",
+        lambda d: complete(d).update(note="x" * 1001),
+        ["trials", 2, "note"],
+        "must have at most 1,000 characters",
+    ),
     ("a first seed", lambda d: complete(d).update(first_seed=-1), ["trials", 2, "first_seed"], "must be 0 or more"),
     ("objectives", lambda d: complete(d)["other_values"].pop(), ["trials", 2, "other_values"], "must hold 2"),
     ("lost objectives", lambda d: complete(d).update(other_values=None), ["trials", 2, "other_values"], "must hold 2"),

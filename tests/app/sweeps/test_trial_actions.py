@@ -284,3 +284,38 @@ def test_unknown_trials_and_sweeps_are_404(client: TestClient, engine: Engine, p
     assert create_sweep(engine) == 1
     answer = client.post(f"/api/v1/sweeps/{path}")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("ending", ["json", "csv", "parquet"])
+def test_a_note_on_a_trial_is_kept_shown_and_exported(client: TestClient, engine: Engine, ending: str) -> None:
+    """In any state; the sweep's revision tells that there is news, and a copy that is imported has it."""
+    sweep = create_grid(engine, 4, 8)
+    trial, revision = f"/api/v1/sweeps/{sweep}/trials/1", get_sweep(client, sweep)["revision"]
+    assert get_trial(client, sweep, 1)["note"] == ""
+    changed = client.patch(trial, json={"note": "Try <b>this</b>,\nagain"})
+    assert (changed.status_code, changed.json()["note"]) == (200, "Try <b>this</b>,\nagain")
+    assert get_sweep(client, sweep)["revision"] > revision
+    page = client.get(f"/sweeps/{sweep}").text
+    assert "Try &lt;b&gt;this&lt;/b&gt;,\nagain</small>" in page
+    copied = client.post("/api/v1/sweeps/import", content=client.get(f"/api/v1/sweeps/{sweep}/export.{ending}").content)
+    assert get_trial(client, copied.json()["id"], 1)["note"] == "Try <b>this</b>,\nagain"
+    assert client.patch(trial, json={"note": ""}).json()["note"] == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "loc"),
+    [
+        ({"note": "x" * 1001}, "note"),
+        ({"note": None}, "note"),
+        ({}, "note"),
+        ({"value": 1.0}, "value"),
+        ({"note": "\0"}, "note"),
+    ],
+)
+def test_a_trial_takes_no_other_change(client: TestClient, engine: Engine, body: dict[str, Any], loc: str) -> None:
+    """The field that is wrong is named, and nothing is stored."""
+    sweep = create_grid(engine, 4)
+    refused = client.patch(f"/api/v1/sweeps/{sweep}/trials/0", json=body)
+    assert refused.status_code == 422
+    assert loc in [error["loc"][-1] for error in refused.json()["errors"]]
+    assert get_trial(client, sweep, 0)["note"] == ""

@@ -96,6 +96,8 @@ NEEDS = {
     POST /api/v1/sweeps/import
     DELETE /api/v1/sweeps/{sweep_id}
     PATCH /api/v1/sweeps/{sweep_id}
+    PATCH /api/v1/sweeps/{sweep_id}/trials/{number}
+    POST /sweeps/{sweep_id}/trials/{number}/note
     POST /api/v1/sweeps/{sweep_id}/clone
     POST /api/v1/sweeps/{sweep_id}/continue
     POST /api/v1/sweeps/{sweep_id}/rerun-top

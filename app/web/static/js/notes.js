@@ -1,11 +1,11 @@
-// Notes: the editor closes when they are saved, and has the focus when it opens.
-const editorOf = (event) => (event.target.id === "edit-notes" ? event.target : event.target.closest("#edit-notes"));
-
+// Notes of a sweep or a trial: an editor begins with what is stored, closes when that is saved, and has the focus when it opens.
 document.addEventListener("submit", (event) => {
-  const editor = editorOf(event);
+  const editor = event.target.closest?.("[data-editor]");
   if (editor) editor.open = false;
 });
-document.addEventListener("toggle", (event) => {
-  const editor = editorOf(event);
-  if (editor?.open) editor.querySelector("textarea").focus();
+document.addEventListener("toggle", ({ target }) => {
+  if (!target.matches?.("[data-editor]") || !target.open) return;
+  const field = target.querySelector("textarea");
+  field.value = field.defaultValue; // somebody else may have changed it since this one was typed
+  field.focus();
 }, true);
