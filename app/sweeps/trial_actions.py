@@ -1,4 +1,4 @@
-"""What users do with single trials: enqueue their own, retry, cancel, exclude and include them, and note something.
+"""What users do with single trials: enqueue their own, retry, cancel, exclude and include them, and note.
 
 Each function locks the sweep's row first, as every writer does; the caller's transaction commits.
 """

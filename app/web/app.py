@@ -5,13 +5,8 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
-import plotly
-from fastapi import Depends, FastAPI, Response
-from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi import Depends, FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
@@ -19,7 +14,7 @@ from app.access.keys import any_key
 from app.config import Settings
 from app.db.engine import connect, transaction
 from app.errors import StartError
-from app.web import error_handlers
+from app.web import assets, error_handlers
 from app.web.api import (
     charts,
     comparisons,
@@ -56,8 +51,6 @@ from app.web.webhooks import delivery
 
 logger = logging.getLogger(__name__)
 
-_STATIC = Path(__file__).parent / "static"
-_PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 MAX_BODY_BYTES = 4 * 2**20
 
 
@@ -157,20 +150,5 @@ def _include_pages(app: FastAPI) -> None:
         app.include_router(router)
     for router in (health.root_router, metrics.root_router):
         app.include_router(router)
-    app.add_api_route("/static/plotly.min.js", _plotly_js, include_in_schema=False)
-    app.mount("/static", _FreshFiles(directory=_STATIC), name="static")
-
-
-class _FreshFiles(StaticFiles):
-    """Static files of which a browser asks each time whether they are as before: modules import each other by name."""
-
-    def file_response(self, *arguments: Any, **options: Any) -> Response:
-        """The file, or 304."""
-        answer = super().file_response(*arguments, **options)
-        answer.headers["Cache-Control"] = "no-cache"
-        return answer
-
-
-def _plotly_js() -> FileResponse:
-    """plotly.js from the installed package, so that its version is that of the figures."""
-    return FileResponse(_PLOTLY_JS, headers={"Cache-Control": "public, max-age=604800"})
+    app.add_api_route("/static/plotly.min.js", assets.plotly_js, include_in_schema=False)
+    app.mount("/static", assets.VersionedFiles(directory=assets.FOLDER), name="static")

@@ -43,7 +43,8 @@ def test_a_domain_is_taken_apart_and_put_together(page: Page) -> None:
     """The browser reads the form's language as the server does, and writes it as it was; JSON it leaves alone."""
     page.goto("/sweeps/new")
     script = """async texts => {
-        const { parseDomain, formatDomain } = await import("/static/js/domain_text.js");
+        const page = document.querySelector("script[src$='/new_sweep.js']").src;
+        const { parseDomain, formatDomain } = await import(new URL("domain_text.js", page));
         return texts.map((text) => parseDomain(text) && formatDomain(parseDomain(text)));
     }"""
     assert page.evaluate(script, list(TEXTS)) == list(TEXTS)

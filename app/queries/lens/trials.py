@@ -1,9 +1,10 @@
 """A sweep's trials through a lens: which are in sight, what is left out, the best of them, and pages of a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import schemas
@@ -12,7 +13,7 @@ from app.charts.lens import Lens
 from app.charts.lens.metric import LAST
 from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import finished
-from app.db.tables import Sweep
+from app.db.tables import Run, Sweep, Trial
 from app.queries.chart_rows import measured_sweep, trial_rows
 from app.queries.lens.run_values import with_values
 from app.queries.trials import trials_of_numbers
@@ -64,21 +65,30 @@ def list_in_sight(
     groups: dict[object, list[TrialRow]] = {}
     for trial in in_sight.trials:
         groups.setdefault(trial.configuration or trial.number, []).append(trial)
-    ordered = _ordered(list(groups.values()), order_by)
+    seconds = _seconds(session, sweep_id) if order_by.removeprefix("-") == "seconds" else {}
+    ordered = _ordered(list(groups.values()), order_by, seconds)
     rows = {trial.number: trial for group in ordered[skip : skip + limit] for trial in group}
     items = [_through_lens(item, rows[item.number]) for item in trials_of_numbers(session, sweep_id, list(rows))]
     return schemas.Page(items=items, next=str(skip + limit) if len(ordered) > skip + limit else None)
 
 
-def _ordered(groups: list[list[TrialRow]], order_by: str) -> list[list[TrialRow]]:
+def _seconds(session: Session, sweep_id: int) -> dict[int, float]:
+    """The time of each trial's runs."""
+    spent = select(Trial.number, func.sum(Run.seconds).label("seconds")).join(Run).where(Trial.sweep_id == sweep_id)
+    return {row.number: row.seconds for row in session.execute(spent.group_by(Trial.number))}
+
+
+def _ordered(groups: list[list[TrialRow]], order_by: str, seconds: Mapping[int, float]) -> list[list[TrialRow]]:
     """By a column of the first trial, or the mean value; what has none comes last in both directions."""
     column, descending = order_by.removeprefix("-"), order_by.startswith("-")
-    keys = [(_key(group, column), group) for group in groups]
+    keys = [(_key(group, column, seconds), group) for group in groups]
     with_key = sorted((pair for pair in keys if pair[0] is not None), key=lambda pair: pair[0], reverse=descending)
     return [group for _, group in (*with_key, *(pair for pair in keys if pair[0] is None))]
 
 
-def _key(group: Sequence[TrialRow], column: str) -> Any:
+def _key(group: Sequence[TrialRow], column: str, seconds: Mapping[int, float]) -> Any:
+    if column == "seconds":
+        return seconds.get(group[0].number)
     if column == "value":
         values = [trial.value for trial in group if trial.value is not None and not trial.excluded]
         return sum(values) / len(values) if values else None

@@ -3,6 +3,8 @@
 from fastapi import APIRouter, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 
+from app.web.assets import asset
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -12,7 +14,7 @@ def docs() -> Response:
     return get_swagger_ui_html(
         openapi_url="/api/openapi.json",
         title="Perceptune's API",
-        swagger_js_url="/static/swagger/swagger-ui-bundle.js",
-        swagger_css_url="/static/swagger/swagger-ui.css",
-        swagger_favicon_url="/static/favicon.svg",
+        swagger_js_url=asset("swagger/swagger-ui-bundle.js"),
+        swagger_css_url=asset("swagger/swagger-ui.css"),
+        swagger_favicon_url=asset("favicon.svg"),
     )

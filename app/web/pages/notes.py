@@ -1,4 +1,4 @@
-"""The notes of a sweep and of its trials, which are edited on its page: app/web/templates/notes shows the sweep's."""
+"""The notes of a sweep and of its trials, which are edited on its page."""
 
 from fastapi import APIRouter, Response
 

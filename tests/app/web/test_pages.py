@@ -14,6 +14,7 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.domain.states import WorkerState
 from app.exercises.registry import EXERCISES
+from app.web import assets
 from app.web.pages.labels import stop_sentence
 from app.web.pages.new_sweep.form import EXAMPLE, FIELDS
 from app.web.pages.new_sweep.space_text import parse_domain
@@ -54,6 +55,19 @@ def test_every_page_is_whole_and_asks_nobody_else(client: TestClient, path: str)
     assert loaded
     assert all(client.get(address).status_code == 200 for address in loaded if address.startswith("/static/"))
     assert all(address.startswith("/static/") for address in loaded)
+
+
+def test_static_files_have_the_version_of_all_in_their_addresses(client: TestClient) -> None:
+    """So that what a module imports by its name is of the same version; only these are kept without asking again."""
+    address = re.findall(r'src="(/static/[^"]+/js/charts/charts.js)"', client.get("/exercises/1").text)[0]
+    current = client.get(address)
+    assert "immutable" in current.headers["cache-control"]
+    assert client.get(address.replace("charts.js", "brush.js")).text.startswith("// Brushes")
+    for old in (address.replace(assets.version(), "0123456789"), "/static/js/charts/charts.js"):
+        answer = client.get(old)
+        assert (answer.content, answer.headers["cache-control"]) == (current.content, "no-cache")
+        assert client.get(old, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert client.get(f"/static/{assets.version()}/../app.py").status_code == 404
 
 
 def test_the_list_shows_a_sweep_and_that_nobody_works(client: TestClient, sweep: str) -> None:
@@ -201,7 +215,9 @@ def test_trials_have_the_buttons_that_their_state_allows(client: TestClient, swe
 
     def offered(number: int) -> list[str]:
         panel = client.get(f"{sweep}/trials/{number}", headers={"HX-Request": "true"}).text
-        return re.findall(rf'action="{sweep}/trials/{number}/(\w+)"', panel)
+        note, *calls = re.findall(rf'action="{sweep}/trials/{number}/(\w+)"', panel)
+        assert note == "note"  # in any state
+        return calls
 
     assert offered(0) == ["exclude", "cancel"]
     for call in ("cancel", "exclude"):
@@ -255,10 +271,12 @@ def test_a_worker_is_drained_on_its_page(client: TestClient, engine: Engine) -> 
 
 def test_data_sets_show_their_classes_and_the_sweeps_on_them(client: TestClient, sweep: str) -> None:
     """Numbers beside each bar, a sheet of examples that the browser may keep, and links to the sweeps."""
+    timing = {"name": "speeds", "task": "time_matmul", "space": {"size": [16]}, "sampler": "grid"}
+    assert client.post("/api/v1/sweeps", json=timing).status_code == 201
     page = unescape(client.get("/datasets").text)
     assert re.search(r"Ankle boot</th>.*?4,968.*?1,032.*?1,000", page, re.DOTALL)
     assert re.search(rf'1 sweep on it:\s*<a href="{sweep}">Width and learning rate</a>', page)
-    sheet = client.get(re.findall(r'src="(/static/datasets/digits.png[^"]*)"', page)[0])
+    sheet = client.get(re.findall(r'src="(/static/[^"]+/datasets/digits.png)"', page)[0])
     assert (sheet.headers["content-type"], sheet.content[:4]) == ("image/png", b"\x89PNG")
     counts = client.get("/api/v1/datasets").json()["items"][1]["class_counts"]
     assert sum(counts["train"]) == 1437

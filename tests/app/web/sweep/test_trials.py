@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from sqlalchemy import text as sql
 
 from app import schemas
 from app.charts.rows import EpochMean
+from app.db.engine import transaction
 from app.domain.states import RunState
 from app.web.pages.sweep.comparison import difference_sentence
 from app.web.pages.sweep.sparklines import sparklines
@@ -41,6 +43,16 @@ def test_the_best_comes_first_and_any_column_sorts(client: TestClient, sweep: st
         assert [item["number"] for item in items] == numbers
     refused = client.get(f"/api/v1{sweep}/trials?order_by=params.width")
     assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["query", "order_by"])
+
+
+def test_a_lens_leaves_the_order_by_time_as_it_is(client: TestClient, engine: Engine, sweep: str) -> None:
+    """The time of all runs of a trial; what the lens leaves out is not there."""
+    with transaction(engine) as session:
+        spent = "CASE (SELECT number FROM trials WHERE id = trial_id) WHEN 0 THEN 2 WHEN 1 THEN 3 ELSE 1 END"
+        session.execute(sql(f"UPDATE runs SET seconds = {spent}"))
+    for lens, numbers in (("", [2, 0, 1]), ("metric=last&where=hidden_units<3&", [0, 1])):
+        assert shown(client, f"{sweep}?{lens}order_by=seconds") == numbers
+        assert shown(client, f"{sweep}?{lens}order_by=-seconds") == numbers[::-1]
 
 
 def test_reruns_stand_below_their_configuration_in_any_order(client: TestClient, sweep: str) -> None:

@@ -15,7 +15,7 @@ function step(by) {
 
 function exclude() {
   const number = current()?.dataset.number;
-  if (!number) return;
+  if (!number || document.body.dataset.role === "read") return;
   const isExcluded = current().classList.contains("excluded-row");
   const form = document.getElementById("exclude-one");
   form.action = `${document.getElementById("trial-panel").dataset.path}/${number}/${isExcluded ? "include" : "exclude"}`;

@@ -1,0 +1,59 @@
+"""Static files, at addresses that have the version of all of them: what a module imports by its name has it too."""
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import plotly
+from fastapi import Response
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import Scope
+
+FOLDER = Path(__file__).parent / "static"
+_PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+_VERSION = re.compile(r"[0-9a-f]{10}/")
+_FOR_GOOD = "public, max-age=31536000, immutable"
+
+
+@cache
+def version() -> str:
+    """Another one whenever a file is another one."""
+    files = sorted(path for path in FOLDER.rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.relative_to(FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:10]
+
+
+def asset(name: str) -> str:
+    """The address of a static file, which no browser has kept from before an upgrade."""
+    if name == "plotly.min.js":
+        return f"/static/{name}?v={plotly.__version__}"
+    return f"/static/{version()}/{name}"
+
+
+class VersionedFiles(StaticFiles):
+    """The static files: kept for good at addresses of this version; at all others a browser asks each time.
+
+    A page that was open before an upgrade may still fetch by the version it knows, and gets the files of today.
+    """
+
+    def get_path(self, scope: Scope) -> str:
+        """The path within the folder, without the version."""
+        return _VERSION.sub("", super().get_path(scope), count=1)
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        """The file, or 304."""
+        answer = super().file_response(*arguments, **options)
+        scope: Scope = next(item for item in (*arguments, *options.values()) if isinstance(item, dict))
+        is_current = super().get_path(scope).startswith(f"{version()}/")
+        answer.headers["Cache-Control"] = _FOR_GOOD if is_current else "no-cache"
+        return answer
+
+
+def plotly_js() -> FileResponse:
+    """plotly.js from the installed package, so that its version is that of the figures."""
+    return FileResponse(_PLOTLY_JS, headers={"Cache-Control": "public, max-age=604800"})
