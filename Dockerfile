@@ -5,7 +5,9 @@
 #
 # Layers go from what seldom changes to what often does: packages, data, code. Code is only copied.
 
-FROM python:3.11-slim-bookworm AS base
+# by its digest once scripts/pin-images has written that into .env
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/srv/perceptune \
     PYTHONUNBUFFERED=1 \
@@ -32,7 +34,8 @@ COPY docs docs
 COPY alembic alembic
 COPY app app
 RUN python -m compileall -q app alembic
-USER perceptune
+# as a number, by which an orchestrator sees that it is not root
+USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 ENV PERCEPTUNE_HOST=0.0.0.0 PERCEPTUNE_WORKERS=0
@@ -51,7 +54,7 @@ COPY alembic alembic
 COPY app app
 COPY worker worker
 RUN python -m compileall -q app alembic worker
-USER perceptune
+USER 10001:10001
 STOPSIGNAL SIGTERM
 # One thread a worker, one worker a core: more threads wait for each other
 ENV OMP_NUM_THREADS=1

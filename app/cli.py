@@ -111,7 +111,8 @@ def exercise(
 def worker(home: Home = None, database_url: Database = None, device: Device = None) -> None:
     """Runs one worker for the same database, on this or another machine, until Ctrl-C.
 
-    Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_CHECKPOINT_SECONDS, PERCEPTUNE_TF32, PERCEPTUNE_LOG_FORMAT.
+    Further settings: PERCEPTUNE_LEASE_SECONDS, PERCEPTUNE_CHECKPOINT_SECONDS, PERCEPTUNE_TF32, PERCEPTUNE_LOG_FORMAT,
+    PERCEPTUNE_PULSE_FILE.
     """
     _replace_process("worker", _settings(home=home, database_url=database_url, device=device))
 

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         description="So much training, at most, is lost with a worker; more where it is dear to keep.",
     )
 
+    pulse_file: Path | None = Field(
+        None, description="A worker notes here that it lives, for `python -m worker.pulse`."
+    )
     log_format: logs.Format = Field("text", description="Lines of the log as text or as json.")
     otel: bool = Field(False, description="Send traces by OpenTelemetry; needs the extra otel.")
 
@@ -101,7 +104,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("api_key", "device", "database_url", "workers", "public_url", mode="before")
+    @field_validator("api_key", "device", "database_url", "workers", "public_url", "pulse_file", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -60,7 +60,9 @@ class Loop:
 
     def run(self) -> None:
         context = self._context
-        heartbeat_thread = threading.Thread(target=heartbeat.keep_alive, args=(context,), name="heartbeat", daemon=True)
+        heartbeat_thread = threading.Thread(
+            target=heartbeat.keep_alive, args=(context, threading.current_thread()), name="heartbeat", daemon=True
+        )
         try:
             registration.sign_on(context)
             heartbeat_thread.start()

@@ -81,6 +81,7 @@ class Workers:
             "PERCEPTUNE_HOME": str(self._settings.home),
             "PERCEPTUNE_LEASE_SECONDS": str(self._settings.lease_seconds),
         }
+        environment.pop("PERCEPTUNE_PULSE_FILE", None)  # of one worker, and these are several
         if device is not None:
             environment["PERCEPTUNE_DEVICE"] = device
         command = [sys.executable, "-m", "worker", "--parent", str(os.getpid()), "--siblings", str(self.count)]

@@ -1,6 +1,7 @@
 """Uploads: posted files, written to the disk a few at a time, and read one at a time by a child process."""
 
 import asyncio
+import errno
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -66,6 +67,13 @@ class Uploads:
             raise BusyError("Other uploads are under way: try again in a moment.") from None
         try:
             yield
+        except OSError as error:
+            # ENOENT: tempfile has no usable folder, which it looks for by writing
+            if error.errno not in (errno.ENOSPC, errno.ENOENT):
+                raise
+            raise BusyError(
+                "The server's folder for uploads is full: try again later, or send a smaller file."
+            ) from None
         finally:
             self._places.release()
 

@@ -52,6 +52,7 @@ class Stack:
             "POSTGRES_PASSWORD": secrets.token_urlsafe(12) + "/@:%#",  # any characters will do
             "PERCEPTUNE_PORT": str(self.port),
             "PERCEPTUNE_LEASE_SECONDS": str(LEASE_SECONDS),
+            "COMPOSE_HTTP_TIMEOUT": "300",
         }
 
     def compose(self, *arguments: str, check: bool = True) -> str:

@@ -29,7 +29,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     try:
         stack.compose("build")
         stack.up(WORKERS)
-        wait_until(lambda: stack.is_healthy("postgres") and stack.is_healthy("app"), 120)
+        wait_until(lambda: all(map(stack.is_healthy, ("postgres", "app", "worker"))), 240)
         stack.log_in()
         wait_until(lambda: len(stack.get("/workers")["items"]) == WORKERS, 120)
         yield stack
@@ -74,12 +74,62 @@ def test_the_app_has_no_torch(stack: Stack) -> None:
 
 @pytest.mark.parametrize("service", ["app", "worker", "migrate"])
 def test_it_runs_as_an_ordinary_user(stack: Stack, service: str) -> None:
-    """Not root, without capabilities, on a read-only file system."""
+    """Not root, said as a number, and without capabilities."""
     for container in stack.containers(service):
         facts = stack.inspect(container)
-        assert facts["Config"]["User"] == "perceptune"
-        assert facts["HostConfig"]["ReadonlyRootfs"]
+        assert facts["Config"]["User"] == "10001:10001"
         assert facts["HostConfig"]["CapDrop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("service", ["postgres", "app", "worker", "migrate"])
+def test_it_has_limits(stack: Stack, service: str) -> None:
+    """Memory, processes, log and what is not on the disk; no new privileges, and no place to write but these."""
+    for container in stack.containers(service):
+        settings = stack.inspect(container)["HostConfig"]
+        assert 2**30 <= settings["Memory"] <= 4 * 2**30
+        assert settings["PidsLimit"] == 256
+        assert settings["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "5"}
+        assert all("size=" in options for options in settings["Tmpfs"].values())
+        assert settings["SecurityOpt"] == ["no-new-privileges:true"]
+        assert settings["ReadonlyRootfs"]
+
+
+def test_limits_hold_inside(stack: Stack) -> None:
+    """A worker reads its own limit of memory, and can write to /tmp alone."""
+    (worker, *_) = stack.containers("worker")
+    free = "import torch; from worker.device.memory import free_memory; print(free_memory(torch.device('cpu')))"
+    assert 0 < int(docker("exec", worker, "python", "-c", free)) < 4 * 2**30
+    write = "touch /tmp/new && ! touch /srv/perceptune/new && ! touch /new && ! touch $HOME/new"
+    docker("exec", worker, "sh", "-c", f"{write} 2>/dev/null")
+
+
+def test_postgres_serves_as_an_ordinary_user(stack: Stack) -> None:
+    """Its container begins as root, to own its folder; what answers is not root."""
+    (postgres,) = stack.containers("postgres")
+    uids = docker("exec", postgres, "sh", "-c", "cat /proc/1/status").split("Uid:")[1].split()[:4]
+    assert "0" not in uids
+
+
+def test_a_frozen_worker_is_unhealthy(stack: Stack) -> None:
+    """Its check runs beside it and asks after its heartbeat; once it goes on it is well again."""
+    worker = stack.containers("worker")[0]
+    check = ("exec", worker, "python", "-m", "worker.pulse")
+    docker("kill", "--signal", "STOP", worker)
+    wait_until(lambda: stack.inspect(worker)["State"]["Health"]["Status"] == "unhealthy", 120)
+    assert "No heartbeat for" in stack.inspect(worker)["State"]["Health"]["Log"][-1]["Output"]
+    docker("kill", "--signal", "CONT", worker)
+    wait_until(lambda: stack.inspect(worker)["State"]["Health"]["Status"] == "healthy", 120)
+    docker(*check)
+
+
+def test_a_full_folder_for_uploads_is_said(stack: Stack) -> None:
+    """503 with a sentence, and the server goes on."""
+    (app,) = stack.containers("app")
+    docker("exec", app, "dd", "if=/dev/zero", "of=/tmp/full", "bs=1M", check=False)
+    answer = stack.api.post("/sweeps/import", content=b" " * 2**20, headers={"Content-Type": "application/json"})
+    docker("exec", app, "rm", "/tmp/full")
+    assert (answer.status_code, "folder for uploads is full" in answer.json()["detail"]) == (503, True)
+    assert stack.get("/sweeps?limit=1")
 
 
 @pytest.mark.parametrize("service", ["app", "worker"])

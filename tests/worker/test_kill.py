@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +17,12 @@ from app.config import Settings
 from app.db.engine import connect
 from app.service.postgres.server import running
 from app.service.up import Service
+from tests.support.paths import ROOT
 from tests.support.queue_examples import BODY, create_sweep, runs_of, sweep_of, trials_of
 from tests.support.trained_sweeps import are_done, assert_whole, training
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment, open_transactions
+from worker.pulse import complaint
 
 KILLS = 10
 SEEDS = 2
@@ -153,6 +157,29 @@ class Poster(threading.Thread):
         self.enough.set()
         self.join(10)
         assert not self.is_alive()
+
+
+def check(file: Path) -> "subprocess.CompletedProcess[str]":
+    """The health check, as a container runs it."""
+    command = [sys.executable, "-m", "worker.pulse"]
+    variables = os.environ | {"PERCEPTUNE_PULSE_FILE": str(file)}
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=30)
+
+
+def test_a_worker_is_healthy_until_its_heart_stops(nursery: Nursery, database_url: str, tmp_path: Path) -> None:
+    """Not before it has registered, not while it is frozen, and again once it goes on."""
+    file = tmp_path / "pulse"
+    assert "has not registered yet" in check(file).stderr
+    variables = environment(database_url, tmp_path, 3) | {"PERCEPTUNE_PULSE_FILE": str(file)}
+    pid = nursery.worker(variables, tmp_path / "log")
+    wait_until(lambda: check(file).returncode == 0)
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: complaint(file) is not None)
+    frozen = check(file)
+    assert (frozen.returncode, "No heartbeat for" in frozen.stderr) == (1, True)
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: complaint(file) is None)
+    nursery.kill(pid)
 
 
 def test_nothing_answered_is_lost_with_a_killed_postgres(home: Path, start: Start) -> None:

@@ -1,6 +1,7 @@
 """The memory of a device: how much is free, and whether an error says that none is."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ def free_memory(device: torch.device) -> int:
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    return min(_free_host_memory(), _free_container_memory())
+    return min(_free_host_memory(), free_container_memory())
 
 
 def _free_host_memory() -> int:
@@ -40,10 +41,12 @@ def _free_host_memory() -> int:
     return int(available.split()[1]) * 1024
 
 
-def _free_container_memory() -> int:
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit = (folder / "memory.max").read_text().strip()
-        return int(limit) - int((folder / "memory.current").read_text()) if limit != "max" else 2**62
-    except (OSError, ValueError):
-        return 2**62
+def free_container_memory(folder: Path = Path("/sys/fs/cgroup")) -> int:
+    """What the container's limit leaves, by cgroups of version 2 or 1; very much where there is none."""
+    for limit, usage in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # no such file, or the limit is "max"
+            return int((folder / limit).read_text()) - int((folder / usage).read_text())
+    return 2**62

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from app.web import uploads
 from app.web.api import charts, health
 from tests.support.queue_examples import create_sweep
 
@@ -114,3 +115,16 @@ def test_what_is_wrong_is_said_in_plain_words(
     """Of paths, queries and bodies alike."""
     answer = client.request(method, f"/api/v1/{path.format(create_sweep(engine))}", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["msg"]) == (422, sentence)
+
+
+def test_a_full_folder_for_uploads_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for an upload, or for what tempfile tries a folder with: 503, and when to try again."""
+    content, headers = b" " * 2**20, {"Content-Type": "application/json"}
+    monkeypatch.setattr(uploads, "NamedTemporaryFile", lambda prefix: open("/dev/full", "wb"))  # noqa: ARG005, SIM115
+    answer = client.post("/api/v1/sweeps/import", content=content, headers=headers)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "The server's folder for uploads is full" in answer.json()["detail"]
+    monkeypatch.undo()
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
+    assert client.post("/api/v1/sweeps/import", content=content, headers=headers).status_code == 503
