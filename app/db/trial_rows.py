@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -92,10 +93,23 @@ def trial_size(sweep: Sweep, params: Mapping[str, Any]) -> dict[str, object]:
 
 
 def configuration(params: Mapping[str, Any], task: str = "train_mlp") -> str:
-    """A hash that is equal for equal configurations: 1 and 1.0 are, and the default and one left out."""
+    """A hash that is equal for equal configurations: 1 and 1.0 are, and the default and one left out.
+
+    Only what is not the default counts, so that a hyperparameter of a later version changes no hash that is stored.
+    """
+    defaults = _defaults(task)
     all_params = TASKS[task].complete(params) | {"hidden_layers": params.get("hidden_layers")}
-    comparable = {name: float(value) if type(value) is int else value for name, value in all_params.items()}
+    comparable = {
+        name: float(value) if type(value) is int else value
+        for name, value in all_params.items()
+        if value != defaults.get(name)
+    }
     return hashlib.sha256(json.dumps(comparable, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _defaults(task: str) -> Mapping[str, Any]:
+    return TASKS[task].complete({}) | {"hidden_layers": None}
 
 
 _INSERT = text("""

@@ -59,7 +59,11 @@ class Stack:
         return _run([*self._command, *arguments], self._environment, check)
 
     def up(self, workers: int) -> None:
-        self.compose("up", "-d", "--scale", f"worker={workers}")
+        try:
+            self.compose("up", "-d", "--scale", f"worker={workers}")
+        except AssertionError:
+            print(self.compose("logs", "--no-color", "--tail", "50", check=False))
+            raise
 
     def first_key(self) -> str:
         """The key that the server made at its first start, as its log shows it."""
