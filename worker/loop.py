@@ -12,7 +12,7 @@ from app import queue
 from app.config import Settings
 from app.db.engine import connect, first_line, is_gone, transaction
 from app.db.tables import Sweep
-from app.domain.datasets import DATASETS
+from app.domain.datasets import DatasetInfo
 from app.domain.states import WorkerState
 from app.domain.tasks import TASKS
 from app.errors import StartError
@@ -21,7 +21,7 @@ from app.queue.leases import Lease
 from app.search.ask_ahead import AskAhead, ask_ahead_of_claims
 from app.search.assignment import assign_params
 from app.search.curve_cache import CurveCache
-from worker import cohort, heartbeat, registration, retrain, score, signals
+from worker import cohort, heartbeat, registration, retrain, score, signals, stored_data
 from worker.context import Context
 from worker.data import datasets
 from worker.data.datasets import DatasetError
@@ -174,7 +174,11 @@ class Loop:
     def _time(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
         """Times trials, one after another; a claim of such a sweep holds one."""
         for trial in self._with_params(sweep, trials):
-            split = self._dataset(sweep.dataset, sweep.split).training_split() if TASKS[sweep.task].takes_data else None
+            split = (
+                self._dataset(sweep.dataset_info, sweep.split).training_split()
+                if TASKS[sweep.task].takes_data
+                else None
+            )
             TimedTrial(self._context, sweep, trial, split).run()
 
     def _train_or_halve(self, sweep: Sweep, trials: Sequence[ClaimedTrial], split: Split) -> Sequence[ClaimedTrial]:
@@ -217,9 +221,9 @@ class Loop:
 
     def _prepare(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], Split]:
         """The trials with their parameters, as many as fit, and their data."""
-        context, shape = self._context, DATASETS[sweep.dataset].shape
+        context, shape = self._context, sweep.dataset_info.shape
         ready = self._with_params(sweep, trials)
-        data = self._dataset(sweep.dataset, sweep.split)
+        data = self._dataset(sweep.dataset_info, sweep.split)
         free_bytes = memory.free_memory(context.device)
         packed = context.device.type != "cpu"
         fitting, rest = cohort.split_by_memory(sweep, ready, shape, free_bytes, packed=packed)
@@ -235,13 +239,18 @@ class Loop:
         context.held_leases.release(_trial_ids(trials) - _trial_ids(ready))
         return ready
 
-    def _dataset(self, name: str, split: str) -> datasets.Dataset:
+    def _dataset(self, info: DatasetInfo, split: str) -> datasets.Dataset:
         """Loaded once; only the last one stays in memory."""
-        if (name, split) not in self._datasets:
+        key = (info.content_hash or info.name, split)
+        if key not in self._datasets:
             self._datasets.clear()
             home, device = self._context.settings.home, self._context.device
-            self._datasets[name, split] = datasets.load(name, split, home=home, device=device)
-        return self._datasets[name, split]
+            if info.content_hash is None:
+                self._datasets[key] = datasets.load(info.name, split, home=home, device=device)
+            else:
+                path = stored_data.fetch(self._context, info.content_hash)
+                self._datasets[key] = datasets.load_stored(path, info, split, device)
+        return self._datasets[key]
 
     def _give_back(self, sweep: Sweep, only: Sequence[ClaimedTrial] | None = None) -> None:
         """Lets trials wait again as if they had not been claimed, all that are held or `only` these."""

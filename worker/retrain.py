@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.engine import first_line, transaction
 from app.domain.configuration import MLPConfig
+from app.domain.datasets import DatasetInfo
 from app.domain.runs import EpochResult, Run
 from app.domain.states import WorkerState
 from app.queue import retraining
@@ -30,7 +31,7 @@ RETRY_SECONDS = 60.0  # until a trial that could not be trained here is tried ag
 VALUE_TOLERANCE = 1e-6  # values that differ by less are the same
 
 
-def retrain_one(context: Context, load_dataset: Callable[[str, str], Dataset]) -> bool:
+def retrain_one(context: Context, load_dataset: Callable[[DatasetInfo, str], Dataset]) -> bool:
     """Trains one trial that waits for it; False when none does. Raises DBAPIError.
 
     Nothing is locked meanwhile. A trial that this worker leaves, because it is told to stop or killed, is taken by
@@ -46,7 +47,7 @@ def retrain_one(context: Context, load_dataset: Callable[[str, str], Dataset]) -
     logger.info("sweep %d: training trial %d again for its weights", trial.sweep.id, trial.number)
     try:
         with _lease_extended(context, trial):
-            run_weights = _train(context, trial, load_dataset(trial.sweep.dataset, trial.sweep.split))
+            run_weights = _train(context, trial, load_dataset(trial.sweep.dataset_info, trial.sweep.split))
     except (Stopped, DBAPIError):
         raise
     except Exception:

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.engine import is_gone, transaction
 from app.domain.configuration import MLPConfig
+from app.domain.datasets import DatasetInfo
 from app.queue import scoring
 from app.queue.scoring import Unscored
 from worker.context import Context
@@ -17,7 +18,7 @@ from worker.mlp.weights import from_bytes
 logger = logging.getLogger(__name__)
 
 
-def score_one(context: Context, load_dataset: Callable[[str, str], Dataset], unscorable: set[int]) -> bool:
+def score_one(context: Context, load_dataset: Callable[[DatasetInfo, str], Dataset], unscorable: set[int]) -> bool:
     """Scores one sweep that waits for it; False when none does. Raises DBAPIError.
 
     `unscorable`: ids of sweeps that could not be scored here before; they are passed over, and added to.
@@ -39,7 +40,7 @@ def score_one(context: Context, load_dataset: Callable[[str, str], Dataset], uns
     return True
 
 
-def _score(unscored: Unscored, load_dataset: Callable[[str, str], Dataset], context: Context) -> None:
+def _score(unscored: Unscored, load_dataset: Callable[[DatasetInfo, str], Dataset], context: Context) -> None:
     """Writes the test accuracies of a sweep's chosen trial, or asks for the weights that they need."""
     accuracies = {} if unscored.weights_missing else _accuracies(unscored, load_dataset, context)
     with transaction(context.engine) as session:
@@ -49,7 +50,9 @@ def _score(unscored: Unscored, load_dataset: Callable[[str, str], Dataset], cont
             scoring.write(session, unscored, accuracies)
 
 
-def _accuracies(unscored: Unscored, load_dataset: Callable[[str, str], Dataset], context: Context) -> dict[int, float]:
+def _accuracies(
+    unscored: Unscored, load_dataset: Callable[[DatasetInfo, str], Dataset], context: Context
+) -> dict[int, float]:
     """Test accuracies by seed; none for `book`, which has validated on the test images already."""
     if unscored.split == "book" or not unscored.weights:
         return {}

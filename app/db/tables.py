@@ -26,8 +26,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZMULTIRANGE
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from app.domain.datasets import DATASETS, DatasetInfo
 from app.domain.objectives import Objective
 from app.domain.people.roles import Role
 from app.domain.states import RunState, SweepState, TrialState, WorkerState
@@ -68,6 +69,44 @@ class ExerciseRun(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class StoredDataset(Base):
+    """A data set of the users' own; what is in it lies in pieces, and never changes."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    content_hash: Mapped[str] = mapped_column(unique=True, doc="SHA-256 of its pieces, one after the other.")
+    size: Mapped[int] = mapped_column(doc="Bytes of its pieces together.")
+    facts: Mapped[dict[str, Any]] = mapped_column(doc="The fields of app.domain.datasets.DatasetInfo, but for two.")
+    description: Mapped[dict[str, Any]] = mapped_column(
+        JSON,
+        deferred=True,
+        doc="What was made of each column of its file, and how rows become numbers: app.domain.tables.",
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @property
+    def info(self) -> DatasetInfo:
+        """What is known of it, as of one that is built in."""
+        return DatasetInfo(name=self.name, content_hash=self.content_hash, **self.facts)
+
+
+def info_of(name: str, stored_dataset: StoredDataset | None) -> DatasetInfo:
+    """What is known of a sweep's data set, which is built in where it is not stored."""
+    return DATASETS[name] if stored_dataset is None else stored_dataset.info
+
+
+class DatasetPiece(Base):
+    """A piece of what is stored of a data set: a row is written and read in one go, so it must not be too large."""
+
+    __tablename__ = "dataset_pieces"
+
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[bytes]
+
+
 class Sweep(Base):
     """A search space, a sampler, a budget and a data set, with a lifecycle."""
 
@@ -88,6 +127,9 @@ class Sweep(Base):
     state: Mapped[SweepState] = mapped_column(_enum(SweepState, "sweep_state"), server_default="queued")
     task: Mapped[str]
     dataset: Mapped[str]
+    dataset_id: Mapped[int | None] = mapped_column(
+        ForeignKey("datasets.id"), index=True, doc="Of a stored data set, which stays as long as a sweep is on it."
+    )
     split: Mapped[str]
     space: Mapped[dict[str, Any]] = mapped_column(JSON, doc="As it was posted; JSON keeps the order, JSONB does not.")
     sampler: Mapped[dict[str, Any]]
@@ -145,6 +187,14 @@ class Sweep(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+    # one more statement for those sweeps alone whose data set is stored
+    stored_dataset: Mapped[StoredDataset | None] = relationship(lazy="selectin")
+
+    @property
+    def dataset_info(self) -> DatasetInfo:
+        """What is known of its data set."""
+        return info_of(self.dataset, self.stored_dataset)
 
     @property
     def first_objective(self) -> Objective:

@@ -10,7 +10,6 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep, Trial
-from app.domain.datasets import DATASETS
 from app.domain.space import Constraints, parse_constraints, parse_space
 from app.domain.tasks import TASKS
 
@@ -79,14 +78,14 @@ def _new_trial(sweep: Sweep, cell: Mapping[str, Any], reason: str | None) -> New
 
 def constraints_of(sweep: Sweep) -> Constraints:
     """The sweep's constraints, which were checked when it was posted."""
-    return parse_constraints(sweep.constraints, parse_space(sweep.space, sweep.task), DATASETS[sweep.dataset].shape)
+    return parse_constraints(sweep.constraints, parse_space(sweep.space, sweep.task), sweep.dataset_info.shape)
 
 
 def trial_size(sweep: Sweep, params: Mapping[str, Any]) -> dict[str, object]:
     """The columns of a trial that follow from its parameters."""
     task = TASKS[sweep.task]
     return {
-        "cost": task.cost(params, DATASETS[sweep.dataset]) * sweep.seeds,
+        "cost": task.cost(params, sweep.dataset_info) * sweep.seeds,
         "epochs_total": task.epochs(params) * sweep.seeds,
         "configuration": configuration(params, sweep.task),
     }

@@ -1,10 +1,10 @@
-"""The data sets that sweeps can name, and their splits: shapes and sizes, never the data."""
+"""What is known of the data sets that sweeps can name: shapes, sizes and splits, never the data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-DatasetName = Literal["fashion_mnist", "digits"]
+MAX_NAME_LENGTH = 60  # characters of the name of a data set
 Split = Literal["holdout", "book"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -13,7 +13,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 class DatasetInfo:
     """What is known of a data set before it is loaded."""
 
-    name: DatasetName
+    name: str
     """What sweeps call it."""
     title: str
     """What people call it, in a line."""
@@ -28,11 +28,13 @@ class DatasetInfo:
     held_out: int
     """Of the training examples, those that the split `holdout` validates on."""
     source: str
-    """Where it comes from, an address."""
+    """Where it comes from: an address, or the name of the file that it was read from."""
     labels: tuple[str, ...]
     """Names of the classes, in the order of their numbers."""
     class_counts: Mapping[str, tuple[int, ...]]
     """Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."""
+    content_hash: str | None = None
+    """SHA-256 of what is stored of it; None of a data set that is built in."""
 
     @property
     def shape(self) -> tuple[int, int]:

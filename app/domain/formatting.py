@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from app.domain.datasets import DATASETS
+from app.domain.datasets import DatasetInfo
 from app.domain.space import Choice, Domain, Range
 from app.domain.tasks import METRICS
 
@@ -114,9 +114,8 @@ def domain(values: Domain) -> str:
     return ", ".join(map(setting, values.values)) if isinstance(values, Choice) else setting(values.value)
 
 
-def split(name: str, dataset: str) -> str:
+def split(name: str, info: DatasetInfo) -> str:
     """What is trained on and what is measured on, in a sentence or two."""
-    info = DATASETS[dataset]
     if name == "book":
         return (
             f"As in the book: trained on all {info.train:,} training images, and the {info.test:,} test images "

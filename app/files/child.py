@@ -28,7 +28,7 @@ MAX_SENTENCE = 1_000  # characters of an error's part that the child hands over
 
 # it has imported what a child needs, and forks one within milliseconds
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["app.files.imports"])
+_FORKS.set_forkserver_preload(["app.files.imports", "app.files.tables.storing"])
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Limits:
 
     memory_bytes: int = 2 * 2**30
     seconds: float = 300.0
+    advice: str = "export the sweep without its epochs"
+    """What to do where the memory is not enough."""
 
 
 LIMITS = Limits()
@@ -99,8 +101,7 @@ def _limit_self(limits: Limits) -> None:
 
 def _too_much_memory(limits: Limits) -> InvalidError:
     return InvalidError(
-        f"The file takes more than {limits.memory_bytes / 2**30:g} GiB of memory to read: "
-        "export the sweep without its epochs."
+        f"The file takes more than {limits.memory_bytes / 2**30:g} GiB of memory to read: {limits.advice}."
     )
 
 

@@ -8,11 +8,10 @@ from typing import Any
 from optuna.trial import TrialState as OptunaState
 from pydantic import ValidationError
 
-from app.db.tables import Sweep
+from app.db.tables import Sweep, info_of
 from app.db.trial_rows import configuration, trial_size
 from app.domain import formatting
 from app.domain.body import plain_sentence
-from app.domain.datasets import DATASETS
 from app.domain.space import Constant, Space, check_model_fits
 from app.domain.space.domains import largest
 from app.domain.space.membership import contains
@@ -94,7 +93,7 @@ class ImportedTrial:
         """
         self.facts |= {"state": TrialState.waiting, "epochs_done": 0, "started_at": None, "worker_id": None}
         if self.facts.get("params") is not None:
-            owner = Sweep(task=sweep["task"], dataset=sweep["dataset"], seeds=sweep["seeds"])
+            owner = Sweep(**{name: sweep[name] for name in ("task", "dataset", "stored_dataset", "seeds")})
             self.facts |= trial_size(owner, self.facts["params"])
         self.epochs, self.diagnostics = _NO_CURVES, []
 
@@ -140,7 +139,7 @@ def _measured(row: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str |
     except ValidationError as error:
         first_error = error.errors(include_url=False)[0]
         raise import_error((*loc, *first_error["loc"]), plain_sentence(first_error)) from None
-    classes = DATASETS[sweep["dataset"]].classes
+    classes = info_of(sweep["dataset"], sweep["stored_dataset"]).classes
     if measured.bottleneck is not None and len(measured.bottleneck) != classes:
         raise import_error((*loc, "bottleneck"), f"must have {classes} lists, one for each class")
     return {"seed": measured.run} | {name: getattr(measured, name) for name in DIAGNOSTICS if name != "seed"}
@@ -320,6 +319,6 @@ def _check_params(
     check_values(params, loc)
     space.check(params, loc)
     if trial["state"] in LIVE_TRIALS and not TASKS[sweep["task"]].is_timing:
-        facts = DATASETS[sweep["dataset"]]
+        facts = info_of(sweep["dataset"], sweep["stored_dataset"])
         own_space = Space({name: Constant(value) for name, value in params.items()})
         check_model_fits(own_space, facts.shape, sweep["seeds"])

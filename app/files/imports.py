@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import notifications
+from app.db import datasets, notifications
 from app.db.engine import connect, transaction
 from app.db.tables import Base, Diagnostics, Epoch, Run, Sweep, Trial, Worker
 from app.domain.body import plain_sentence
@@ -62,7 +62,7 @@ def restore(session: Session, document: Any) -> Sweep:
 
     Trials that waited or ran wait, and a sweep that had not ended is paused.
     """
-    facts, origin = _sweep_facts(document)
+    facts, origin = _sweep_facts(session, document)
     trials = document.get("trials")
     if not isinstance(trials, list) or not 1 <= len(trials) <= MAX_IMPORTED_TRIALS:
         raise import_error(("trials",), f"must be a list of 1 to {MAX_IMPORTED_TRIALS:,} trials")
@@ -83,8 +83,8 @@ def restore(session: Session, document: Any) -> Sweep:
     return sweep
 
 
-def _sweep_facts(document: Any) -> tuple[dict[str, Any], int | None]:
-    """The columns of the new sweep, and the number of the exported one."""
+def _sweep_facts(session: Session, document: Any) -> tuple[dict[str, Any], int | None]:
+    """The columns and the data set of the new sweep, and the number of the exported one."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise import_error(("format",), f"must be {FORMAT!r}: only a sweep that Perceptune exported can be imported")
     if document.get("version") != VERSION:
@@ -96,7 +96,7 @@ def _sweep_facts(document: Any) -> tuple[dict[str, Any], int | None]:
     if origin is not None and not (type(origin) is int and 0 < origin < 2**62):
         raise import_error(("sweep", "id"), f"must be a whole number, not {str(origin)[:80]!r}")
     facts = parse_row(SWEEP, {name: value for name, value in values.items() if name != "id"}, ("sweep",))
-    _check_body(values, facts)
+    _check_body(session, values, facts)
     _check_environment(facts.get("environment", {}))
     check_test_scores(facts.get("test_scores", []))
     check_warm_started(facts.get("warm_started"))
@@ -106,10 +106,10 @@ def _sweep_facts(document: Any) -> tuple[dict[str, Any], int | None]:
         raise import_error(
             ("sweep", "finished_at"), f"must be set if and only if the sweep has ended; it is {values['state']}"
         )
-    return facts, origin
+    return facts | {"stored_dataset": datasets.stored(session, facts["dataset"])}, origin
 
 
-def _check_body(values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def _check_body(session: Session, values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Raises InvalidError for a sweep that could not be posted either.
 
     values: of the sweep, as the file has them; facts: the same, as the database takes them.
@@ -124,10 +124,11 @@ def _check_body(values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     if facts["sampler"].get("name") != "grid":
         body["n_trials"] = 1
     try:
-        body_checks.check_body(SweepCreate.model_validate(body))
+        checked_body = SweepCreate.model_validate(body)
     except ValidationError as error:
         first_error = error.errors(include_url=False)[0]
         raise import_error(("sweep", *first_error["loc"]), plain_sentence(first_error)) from None
+    body_checks.check_body(checked_body, datasets.get_named(session, checked_body.dataset))
 
 
 def _check_environment(environment: Mapping[str, Any]) -> None:

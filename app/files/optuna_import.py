@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from app.db import datasets
 from app.db.tables import Sweep
 from app.db.trial_rows import trial_size
 from app.domain.hyperparameters import HYPERPARAMETERS, Kind, Number
@@ -42,7 +43,9 @@ def restore(session: Session, url: str, name: str | None = None, *, dataset: str
     trials = study.get_trials(deepcopy=False)
     record = study._storage.get_study_system_attrs(study._study_id).get(RECORD_ATTRIBUTE)
     header = record if isinstance(record, dict) else _header(study, trials, dataset)
-    foreign = Sweep(task="train_mlp", dataset=header["sweep"]["dataset"], seeds=1)
+    dataset = header["sweep"]["dataset"]
+    datasets.get_named(session, dataset)
+    foreign = Sweep(task="train_mlp", dataset=dataset, stored_dataset=datasets.stored(session, dataset), seeds=1)
     constants = _constants(trials) if record is None else {}
     documents = [
         trial.system_attrs.get(RECORD_ATTRIBUTE) or _trial(trial, header["sweep"], foreign, constants)

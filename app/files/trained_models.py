@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Run, Sweep, Trial
 from app.domain.configuration import with_defaults
-from app.domain.datasets import DATASETS
 from app.domain.people.log_events import LogEvent
 from app.domain.states import TrialState
 from app.errors import ConflictError, NotFoundError
@@ -86,7 +85,7 @@ def _run(sweep: Sweep, trial: Trial, runs: Sequence[Run], seed: int | None) -> R
 
 
 def _info(sweep: Sweep, trial: Trial, run: Run) -> ModelInfo:
-    facts, params = DATASETS[sweep.dataset], trial.params or {}
+    facts, params = sweep.dataset_info, trial.params or {}
     full = with_defaults(params)
     # where neither was tried, the layers say it all
     unused = {"hidden_units", "depth"} - set(params)

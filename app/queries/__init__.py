@@ -1,6 +1,6 @@
 """Reads from the tables: sweeps, trials, learning curves, workers, data sets, logs, deliveries, rows of charts."""
 
-from app.queries.datasets import dataset_usage
+from app.queries.datasets import dataset_usage, get_dataset
 from app.queries.deliveries import list_deliveries
 from app.queries.sweep_log import list_log
 from app.queries.sweeps import list_sweeps, summaries, summary, tags
@@ -16,6 +16,7 @@ from app.queries.workers import get_worker, list_workers
 
 __all__ = [
     "dataset_usage",
+    "get_dataset",
     "get_trial",
     "get_worker",
     "list_configurations",

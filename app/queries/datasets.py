@@ -1,11 +1,13 @@
-"""Reads which sweeps use each data set."""
+"""Reads data sets: what is known of each, and which sweeps use it."""
 
 from typing import NamedTuple
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
-from app.db.tables import Sweep
+from app import schemas
+from app.db import datasets
+from app.db.tables import StoredDataset, Sweep
 from app.domain.tasks import TASKS
 
 MAX_NAMED = 5  # sweeps of a data set
@@ -23,6 +25,19 @@ class Usage(NamedTuple):
 
     total: int
     latest: list[SweepName]
+
+
+def get_dataset(session: Session, name: str) -> schemas.DatasetDetail:
+    """A data set with what was done with the columns of its file. Raises NotFoundError."""
+    info = datasets.get(session, name)
+    facts = schemas.DatasetOut.model_validate(info).model_dump()
+    query = select(StoredDataset).where(StoredDataset.name == name).options(undefer(StoredDataset.description))
+    row = session.scalar(query.execution_options(populate_existing=True))
+    if row is None:
+        return schemas.DatasetDetail(**facts, bytes=None, rows=None, target=None, columns=[], notes=[], created_at=None)
+    fields = {key: row.description[key] for key in ("rows", "columns", "notes")}
+    target = row.description["encoding"]["target"]
+    return schemas.DatasetDetail(**facts, **fields, bytes=row.size, target=target, created_at=row.created_at)
 
 
 def dataset_usage(session: Session) -> dict[str, Usage]:

@@ -7,8 +7,9 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from app import schemas
+from app.db import datasets
 from app.db.tables import Worker
-from app.domain.datasets import DATASETS, SPLITS
+from app.domain.datasets import SPLITS
 from app.errors import NotFoundError
 from app.queue.workers import IS_LIVE
 
@@ -47,7 +48,7 @@ def _worker(worker: Worker, work: Row[Any] | None, *, is_alive: bool) -> schemas
 
 def _work(session: Session, worker_ids: list[UUID]) -> dict[UUID, Row[Any]]:
     """What workers train now, and how fast they did in the last minutes, by worker."""
-    kinds = [(dataset, split) for dataset in DATASETS.values() for split in SPLITS]
+    kinds = [(dataset, split) for dataset in datasets.catalogue(session).values() for split in SPLITS]
     parameters = {
         "workers": worker_ids,
         "datasets": [dataset.name for dataset, _ in kinds],

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from app.db.tables import Run, Sweep, Trial
+from app.domain.datasets import DatasetInfo
 from app.domain.people.log_events import LogEvent
 from app.domain.states import SweepState
 from app.lifecycle import sweep_log, sweep_row, weight_retention
@@ -22,7 +23,7 @@ class Unscored:
 
     sweep_id: int
     trial_id: int | None  # None where no trial is complete
-    dataset: str
+    dataset: DatasetInfo
     split: str
     params: Mapping[str, Any]
     weights: Mapping[int, bytes]  # of the trial's runs by seed, as safetensors
@@ -97,7 +98,7 @@ def _unscored(session: Session, sweep: Sweep, trial: Trial | None) -> Unscored:
     return Unscored(
         sweep_id=sweep.id,
         trial_id=trial.id if trial else None,
-        dataset=sweep.dataset,
+        dataset=sweep.dataset_info,
         split=sweep.split,
         params=(trial.params or {}) if trial else {},
         weights={run.seed: run.weights for run in runs if run.weights is not None},

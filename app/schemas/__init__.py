@@ -6,6 +6,7 @@ Accuracies are fractions in [0, 1], durations seconds, times ISO 8601 in UTC.
 from app.schemas.access import KeyCreate, KeyOut, LogEntryOut, NewKey, NewShare, ShareCreate, ShareOut
 from app.schemas.base import Page, Problem
 from app.schemas.changes import SweepPatch, SweepPreview
+from app.schemas.datasets import DatasetDetail, DatasetOut, DatasetPreview, UploadOptions
 from app.schemas.exercises import (
     AnswerOut,
     ExerciseOut,
@@ -31,7 +32,7 @@ from app.schemas.settings.stop import StopRules
 from app.schemas.settings.warm_starts import LeftOut, WarmStarted
 from app.schemas.settings.webhooks import DeliveryOut, Webhook, WebhookOut
 from app.schemas.sweeps import Best, Counts, EpochCounts, Objective, OneObjective, ScoreOut, SweepCreate, SweepOut
-from app.schemas.system import ChartOut, DatasetOut, ReadyOut, WorkerOut
+from app.schemas.system import ChartOut, ReadyOut, WorkerOut
 from app.schemas.trials import (
     AttemptOut,
     Circumstances,
@@ -54,7 +55,9 @@ __all__ = [
     "ContinueTrial",
     "ContinuedTrials",
     "Counts",
+    "DatasetDetail",
     "DatasetOut",
+    "DatasetPreview",
     "DeliveryOut",
     "DiagnosticsOut",
     "EpochCounts",
@@ -102,6 +105,7 @@ __all__ = [
     "TrialCreate",
     "TrialOut",
     "TrialPatch",
+    "UploadOptions",
     "WarmStarted",
     "Webhook",
     "WebhookOut",

@@ -6,7 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.config import JsonDict
 
 from app.domain.body import Body, Matching
-from app.domain.datasets import DatasetName, Split
+from app.domain.datasets import MAX_NAME_LENGTH as MAX_DATASET_NAME
+from app.domain.datasets import Split
 from app.domain.pruning.options import Pruner
 from app.domain.states import SweepState
 from app.domain.sweep_limits import (
@@ -94,7 +95,7 @@ class SweepCreate(Body):
         description="What a trial measures: a trained network, or the time of an epoch by implementation, of matrix "
         "products, or of memory. What times has hyperparameters and metrics of its own, and its runs are repeats.",
     )
-    dataset: DatasetName = Field("fashion_mnist", description="One of `GET /api/v1/datasets`.")
+    dataset: str = Field("fashion_mnist", max_length=MAX_DATASET_NAME, description="One of `GET /api/v1/datasets`.")
     space: SpaceBody = Field(
         description="A constant, a list of choices, or {low, high, step?, log?} for each hyperparameter that "
         "shall differ from the book's value. A range holds reals, also between whole bounds, but where the "

@@ -1,4 +1,4 @@
-"""Workers, data sets and charts."""
+"""Workers and charts."""
 
 from uuid import UUID
 
@@ -39,25 +39,6 @@ class WorkerOut(BaseModel):
     )
     started_at: UtcTime
     last_seen: UtcTime
-
-
-class DatasetOut(BaseModel):
-    """A data set that sweeps can name."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    name: str
-    title: str
-    features: int
-    classes: int
-    train: int
-    test: int
-    held_out: int
-    source: str
-    labels: list[str] = Field(description="Names of the classes, in the order of their numbers.")
-    class_counts: dict[str, list[int]] = Field(
-        description="Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."
-    )
 
 
 class ChartOut(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import get_args
 
-from app.domain.datasets import DATASETS, DatasetInfo
+from app.domain.datasets import DatasetInfo
 from app.domain.pruning.options import PatientPruner, WilcoxonPruner
 from app.domain.sampling import traits_of
 from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space, runs_in_memory
@@ -17,7 +17,7 @@ from app.schemas.sweeps import EpochMetric
 _EPOCH_METRICS = get_args(EpochMetric)  # what is measured after every epoch
 
 
-def check_body(body: SweepCreate) -> tuple[Space, int]:
+def check_body(body: SweepCreate, dataset: DatasetInfo) -> tuple[Space, int]:
     """The space and the number of trials of a body that makes a sweep. Raises InvalidError.
 
     A grid has as many trials as feasible cells.
@@ -32,7 +32,7 @@ def check_body(body: SweepCreate) -> tuple[Space, int]:
     ]:
         raise InvalidError("What is searched for can't be searched for in this way.", errors)
     space = parse_space(body.space, body.task)
-    constraints = check_sizes(space, body.constraints, DATASETS[body.dataset], body.first_seeds)
+    constraints = check_sizes(space, body.constraints, dataset, body.first_seeds)
     if traits_of(body.sampler.name).enumerates:
         return space, _feasible_cells(body, space, constraints)
     if body.n_trials is None:

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from app.db import trial_rows
 from app.db.tables import Sweep, Trial
-from app.domain.datasets import DATASETS
 from app.domain.people.log_events import LogEvent
 from app.domain.sampling import traits_of
 from app.domain.space import Space, growth, parse_space
@@ -78,7 +77,7 @@ class _WiderSpace:
     def __init__(self, sweep: Sweep, raw: dict[str, Any]) -> None:
         """Raises InvalidError where it is not wider, or can't be searched."""
         self.raw, self.space, self.old_raw = raw, parse_space(raw, sweep.task), sweep.space
-        constraints = body_checks.check_sizes(self.space, sweep.constraints, DATASETS[sweep.dataset], sweep.seeds)
+        constraints = body_checks.check_sizes(self.space, sweep.constraints, sweep.dataset_info, sweep.seeds)
         growth.check_wider(parse_space(sweep.space, sweep.task), self.space)
         self.cells: list[trial_rows.NewTrial] = []
         if traits_of(sweep.sampler).enumerates:

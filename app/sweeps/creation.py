@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db import datasets
 from app.db.notifications import notify
 from app.db.tables import Sweep, Trial
 from app.db.trial_rows import insert_trials, new_trials, trial_size
@@ -47,13 +48,15 @@ def create(
 
     Raises InvalidError for a space that can't be searched and ConflictError for a key used with another body.
     """
-    space, n_trials = check_body(body)
+    dataset = datasets.get_named(session, body.dataset)
+    space, n_trials = check_body(body, dataset)
     request_hash = hashlib.sha256(body.model_dump_json().encode()).hexdigest() if idempotency_key else None
     sweep = Sweep(
         **body.model_dump(include=_SAME_COLUMNS),
         sampler=body.sampler.model_dump(exclude_unset=True),
         **_search_columns(body),
-        trial_seconds=previews.trial_seconds(session, body, space, n_trials),
+        trial_seconds=previews.trial_seconds(session, previews.Budget(body, space, n_trials, dataset)),
+        stored_dataset=datasets.stored(session, body.dataset),
         exercise_run_id=exercise_sweep.run_id if exercise_sweep else None,
         exercise_sweep=exercise_sweep.name if exercise_sweep else None,
         idempotency_key=idempotency_key,

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.db import datasets
 from app.domain.comparisons.survivors import places
-from app.domain.datasets import DATASETS, SPLITS
+from app.domain.datasets import SPLITS, DatasetInfo
 from app.domain.formatting import plural
 from app.domain.sampling import traits_of
 from app.domain.space import Space, largest_trial, parse_constraints, runs_in_memory
@@ -20,6 +21,15 @@ from app.sweeps import advice, body_checks, warm_starts
 
 MAX_COSTED = 500  # cells of a grid whose costs are added up; of more, the mean of so many counts
 QUICKLY_COSTED = 100  # the same while somebody waits for the sweep to be stored
+
+
+class Budget(NamedTuple):
+    """What a checked body would train."""
+
+    body: SweepCreate
+    space: Space
+    n_trials: int
+    dataset: DatasetInfo
 
 
 class Speed(NamedTuple):
@@ -35,10 +45,11 @@ def preview(session: Session, body: SweepCreate, speed: Speed | None = None) -> 
 
     `speed` is that of the workers, where it has been measured already.
     """
-    space, n_trials = body_checks.check_body(body)
-    parameters, memory = _largest(body, space)
+    dataset = datasets.get_named(session, body.dataset)
+    space, n_trials = body_checks.check_body(body, dataset)
+    parameters, memory = _largest(body, space, dataset)
     speed = speed or measured_speed(session)
-    seconds = _trial_seconds(body, space, n_trials, speed, MAX_COSTED)
+    seconds = _trial_seconds(Budget(body, space, n_trials, dataset), speed, MAX_COSTED)
     max_survivors = 0 if body.survivor_seeds is None else places(n_trials, is_final=True)
     trainings = n_trials * body.first_seeds + max_survivors * ((body.survivor_seeds or 0) - body.first_seeds)
     estimated_seconds = None if seconds is None else seconds * trainings / body.first_seeds
@@ -56,28 +67,26 @@ def preview(session: Session, body: SweepCreate, speed: Speed | None = None) -> 
     )
 
 
-def _largest(body: SweepCreate, space: Space) -> tuple[float, float]:
+def _largest(body: SweepCreate, space: Space, dataset: DatasetInfo) -> tuple[float, float]:
     """Parameters of the largest model, and the bytes that its runs take; nothing where no network is trained."""
-    shape = DATASETS[body.dataset].shape
     if not TASKS[body.task].takes_data:
         return 0, 0
-    max_parameters = parse_constraints(body.constraints, space, shape).max_parameters()
-    return largest_trial(space, shape, runs_in_memory(space, body.first_seeds), max_parameters)
+    max_parameters = parse_constraints(body.constraints, space, dataset.shape).max_parameters()
+    return largest_trial(space, dataset.shape, runs_in_memory(space, body.first_seeds), max_parameters)
 
 
-def trial_seconds(session: Session, body: SweepCreate, space: Space, n_trials: int) -> float | None:
+def trial_seconds(session: Session, budget: Budget) -> float | None:
     """Seconds that a trial will take on all live workers together, None where nobody knows; a quick estimate."""
-    return _trial_seconds(body, space, n_trials, measured_speed(session), QUICKLY_COSTED)
+    return _trial_seconds(budget, measured_speed(session), QUICKLY_COSTED)
 
 
-def _trial_seconds(body: SweepCreate, space: Space, n_trials: int, speed: Speed, max_costed: int) -> float | None:
+def _trial_seconds(budget: Budget, speed: Speed, max_costed: int) -> float | None:
     """Those of the mean trial. One that is timed has the machine for itself, and costs seconds."""
-    if TASKS[body.task].is_timing:
-        return _mean_cost(body, space, n_trials, max_costed) if speed.workers else None
+    if TASKS[budget.body.task].is_timing:
+        return _mean_cost(budget, max_costed) if speed.workers else None
     if speed.per_second is None:
         return None
-    examples = DATASETS[body.dataset].train_examples(body.split)
-    return _mean_cost(body, space, n_trials, max_costed) * examples / speed.per_second
+    return _mean_cost(budget, max_costed) * budget.dataset.train_examples(budget.body.split) / speed.per_second
 
 
 def measured_speed(session: Session) -> Speed:
@@ -85,7 +94,7 @@ def measured_speed(session: Session) -> Speed:
 
     A worker trains many trials at once: its seconds are those in which any of them was in training.
     """
-    kinds = [(dataset, split) for dataset in DATASETS.values() for split in SPLITS]
+    kinds = [(dataset, split) for dataset in datasets.catalogue(session).values() for split in SPLITS]
     sizes = {
         "datasets": [dataset.name for dataset, _ in kinds],
         "splits": [split for _, split in kinds],
@@ -95,15 +104,16 @@ def measured_speed(session: Session) -> Speed:
     return Speed(row.workers, row.trials, row.per_second)
 
 
-def _mean_cost(body: SweepCreate, space: Space, n_trials: int, max_costed: int) -> float:
+def _mean_cost(budget: Budget, max_costed: int) -> float:
     """The cost of a trial, all its runs together, as the mean of a part of the trials: the task says in what."""
+    body, space, n_trials, dataset = budget
     if traits_of(body.sampler.name).enumerates:
         configurations = list(islice(space.grid(), 0, None, -(-n_trials // max_costed)))
     else:
         search = Search(space, {"name": "random"})
         count = min(n_trials, max_costed // 5)
         configurations = [search.ask(AskSeed(body.seed, number)) for number in range(count)]
-    costs = [TASKS[body.task].cost(params, DATASETS[body.dataset]) for params in configurations]
+    costs = [TASKS[body.task].cost(params, dataset) for params in configurations]
     return body.first_seeds * sum(costs) / len(costs)
 
 

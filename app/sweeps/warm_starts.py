@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.db import datasets
 from app.db.tables import Sweep, Trial
 from app.db.trial_rows import configuration
-from app.domain.datasets import DATASETS
 from app.domain.space import Space, parse_constraints
 from app.domain.space.transfer import OutsideError, transferred
 from app.errors import FieldError, InvalidError
@@ -37,7 +37,7 @@ def choose(session: Session, body: SweepCreate, space: Space, n_trials: int) -> 
     """
     if body.warm_start is None:
         return [], []
-    constraints = parse_constraints(body.constraints, space, DATASETS[body.dataset].shape)
+    constraints = parse_constraints(body.constraints, space, datasets.get_named(session, body.dataset).shape)
     limit = min(body.warm_start.trials, n_trials)
     warm_trials: dict[str, WarmTrial] = {}  # by configuration
     left_out: list[LeftOut] = []

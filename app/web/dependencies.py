@@ -1,10 +1,11 @@
 """Parameters that routes share: the database session, numbers in the path, and the page of a list."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.models import Dependant
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.access.callers import Caller
@@ -53,7 +54,14 @@ def refuse_unknown_parameters(request: Request) -> None:
 def _query_names(dependant: Dependant) -> set[str]:
     """The query parameters of a route and of all that it depends on."""
     inner_names = (_query_names(inner) for inner in dependant.dependencies)
-    return {field.alias for field in dependant.query_params}.union(*inner_names)
+    return {name for field in dependant.query_params for name in _names_in(field)}.union(*inner_names)
+
+
+def _names_in(field: Any) -> Iterable[str]:
+    """A parameter's name, or those of all of a model's fields, which are parameters each."""
+    annotation = field.field_info.annotation
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return annotation.model_fields if is_model else [field.alias]
 
 
 async def _posted_fields(request: Request) -> dict[str, str]:

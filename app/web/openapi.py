@@ -10,12 +10,13 @@ from app import schemas
 TAGS = {
     "sweeps": "Make a sweep, look at it, change it, pause and stop it.",
     "trials": "The configurations of a sweep, their runs and learning curves.",
+    "datasets": "What sweeps train on: built in, or stored from a file of yours.",
     "charts": "Figures of a sweep for plotly, or as pages that stand alone.",
     "models": "Trained networks as files.",
     "events": "Streams that tell which sweeps changed.",
     "exports": "Sweeps as files, and back; what webhooks were told.",
     "exercises": "The exercises of the book, their runs and answers.",
-    "system": "Data sets, workers, probes and metrics.",
+    "system": "Workers, probes and metrics.",
     "shares": "Links that show one sweep, or one run of an exercise, to others.",
     "keys": "Who may call.",
 }

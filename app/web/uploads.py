@@ -14,7 +14,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from app.errors import BusyError, FieldError, InvalidError, TooLargeError
-from app.files.child import run_in_child
+from app.files.child import Limits, run_in_child
 
 MAX_UPLOADS = 4
 WAIT_SECONDS = 30.0  # for a place, before an upload is refused
@@ -54,9 +54,11 @@ class Uploads:
                 await anyio.to_thread.run_sync(_copy, upload.file, file)
                 yield file.name
 
-    async def read(self, work: Callable[..., Any], *arguments: Any) -> Any:
+    async def read(self, work: Callable[..., Any], *arguments: Any, limits: Limits | None = None) -> Any:
         """What `work` makes of an upload in a child process, once it is its turn. Raises what it raises."""
-        return await anyio.to_thread.run_sync(partial(run_in_child, work, *arguments), limiter=self._turn)
+        return await anyio.to_thread.run_sync(
+            partial(run_in_child, work, *arguments, limits=limits), limiter=self._turn
+        )
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.domain.datasets import DatasetName
-
 Arm = Literal["random", "hyperband", "asha", "one_epoch", "plain"]
 ARMS: dict[Arm, str] = {
     "random": "random, every trial to its end",
@@ -22,7 +20,7 @@ class Problem:
     """A space that is searched for a low validation error."""
 
     title: str
-    dataset: DatasetName
+    dataset: str
     space: Mapping[str, Any]
     epochs: int  # at most
     targets: Sequence[float]  # validation errors

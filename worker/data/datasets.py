@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor
 
 from app.domain.datasets import DATASETS, SPLITS, DatasetInfo
@@ -79,6 +80,20 @@ def load(
     training = tensors(arrays.train_x[train], arrays.train_y[train])
     validation = tensors(arrays.train_x[held_out], arrays.train_y[held_out])
     return Dataset(name, *training, *validation, *test, info.classes)
+
+
+def load_stored(
+    path: Path, info: DatasetInfo, split: str, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Dataset:
+    """A stored data set on the device, from its file, whose hash was checked. Splits are those of `load`."""
+    tensors = load_file(path, device=str(device))
+    train, held_out, test = (
+        (tensors[f"{part}_x"].to(dtype), tensors[f"{part}_y"]) for part in ("train", "held_out", "test")
+    )
+    if split == "book":
+        together = [torch.cat(parts) for parts in zip(train, held_out, strict=True)]
+        return Dataset(info.name, together[0], together[1], *test, *test, info.classes)
+    return Dataset(info.name, *train, *held_out, *test, info.classes)
 
 
 def ensure(name: str, home: Path, mirrors: Sequence[str] = MIRRORS, progress: Progress | None = None) -> Path:

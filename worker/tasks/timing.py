@@ -13,7 +13,6 @@ import torch
 from app import queue
 from app.db.engine import transaction
 from app.db.tables import Sweep
-from app.domain.datasets import DATASETS
 from app.domain.tasks import TASKS
 from app.queue.claims import ClaimedTrial
 from app.queue.machines import is_shared
@@ -43,7 +42,7 @@ class TimedTrial:
 
     def __init__(self, context: Context, sweep: Sweep, trial: ClaimedTrial, split: Split | None) -> None:
         self._context, self._sweep, self._trial = context, sweep, trial
-        self._task, self._dataset = TASKS[sweep.task], DATASETS[sweep.dataset]
+        self._task, self._dataset = TASKS[sweep.task], sweep.dataset_info
         params = self._task.complete(trial.params or {})
         self._subject = Subject(params, context.device, run_seed(sweep.seed, 0), split)
         self._runs: list[RunResult] = []

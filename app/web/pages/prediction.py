@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from app import queries
-from app.domain.datasets import DATASETS
+from app.db import datasets
 from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
-from app.web.pages.datasets import DatasetPanel
+from app.web.pages.datasets.panel import DatasetPanel
 from app.web.pages.rendering import render
 
 _SCALES = {"digits": 16}  # what is white where it is published; of others a byte's
@@ -46,5 +46,5 @@ def show_prediction(sweep_id: SweepId, number: TrialNumber, request: Request, se
     """The page of one trial's network."""
     sweep = queries.summary(session, sweep_id)
     queries.get_trial(session, sweep_id, number)
-    view = PredictionView(sweep.id, sweep.name, number, DatasetPanel(DATASETS[sweep.dataset]))
+    view = PredictionView(sweep.id, sweep.name, number, DatasetPanel(datasets.get(session, sweep.dataset)))
     return render(request, "prediction.html", view)

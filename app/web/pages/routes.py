@@ -1,7 +1,8 @@
 """The routers of the dashboard, in the order in which their paths are looked up."""
 
-from app.web.pages import actions, datasets, exercises, hyperparameters, login, notes, prediction, workers
+from app.web.pages import actions, exercises, hyperparameters, login, notes, prediction, workers
 from app.web.pages.compare import page as compare
+from app.web.pages.datasets import page as datasets
 from app.web.pages.docs import page as docs
 from app.web.pages.keys import page as keys
 from app.web.pages.new_sweep import page as new_sweep

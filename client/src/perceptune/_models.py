@@ -147,6 +147,9 @@ class DatasetOut(BaseModel):
     class_counts: dict[str, list[int]]
     """Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."""
 
+    content_hash: str | None
+    """SHA-256 of what is stored of it; null where it is built in."""
+
 
 class DiagnosticsOut(BaseModel):
     """
@@ -788,6 +791,29 @@ class TPESampler(BaseModel):
     """Candidates a draw is chosen from."""
 
 
+class TableColumn(BaseModel):
+    """A column of a file, and what was done with it."""
+
+    name: str
+    type: str
+    """Numbers, whole numbers, true or false, dates, text, or empty."""
+
+    missing: int
+    """Rows without a value."""
+
+    distinct: int
+    """Different values."""
+
+    examples: list[str]
+    """The first of them in their order."""
+
+    features: int
+    """Numbers that it becomes for a network."""
+
+    use: str
+    """What was done with it: scaled, made a feature for each text, or left out, and why."""
+
+
 class ThresholdPruner(BaseModel):
     """Prunes a trial whose mean leaves the range from `lower` to `upper`."""
 
@@ -981,6 +1007,56 @@ class ContinuedTrials(BaseModel):
     left_out: list[NotContinued]
 
 
+class DatasetDetail(BaseModel):
+    """A data set, with what was done with the columns of its file where it was stored from one."""
+
+    name: str
+    title: str
+    features: int
+    classes: int
+    train: int
+    test: int
+    held_out: int
+    source: str
+    labels: list[str]
+    """Names of the classes, in the order of their numbers."""
+
+    class_counts: dict[str, list[int]]
+    """Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."""
+
+    content_hash: str | None
+    """SHA-256 of what is stored of it; null where it is built in."""
+
+    bytes: int | None
+    """Of what is stored; null where it is built in."""
+
+    rows: int | None
+    target: str | None
+    columns: list[TableColumn]
+    notes: list[str]
+    created_at: AwareDatetime | None
+
+
+class DatasetPreview(BaseModel):
+    """What would become of a file; nothing is stored. Without a target its columns alone are described."""
+
+    rows: int
+    columns: list[TableColumn]
+    notes: list[str]
+    names: list[str]
+    """Of all columns: each can be the target."""
+
+    target: str | None
+    """Null where none was named, and no column is called target, class or label."""
+
+    features: int | None = None
+    train: int | None = None
+    held_out: int | None = None
+    test: int | None = None
+    labels: list[str] | None = None
+    class_counts: dict[str, list[int]] | None = None
+
+
 class DeliveryOut(BaseModel):
     """One change of a sweep's state on its way to the webhook."""
 
@@ -1171,7 +1247,7 @@ class SweepCreate(BaseModel):
     task: Literal["train_mlp", "time_training", "time_matmul", "time_memory"] | None = "train_mlp"
     """What a trial measures: a trained network, or the time of an epoch by implementation, of matrix products, or of memory. What times has hyperparameters and metrics of its own, and its runs are repeats."""
 
-    dataset: Literal["fashion_mnist", "digits"] | None = "fashion_mnist"
+    dataset: str | None = "fashion_mnist"
     """One of `GET /api/v1/datasets`."""
 
     space: dict[

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain import formatting
+from app.domain.datasets import DATASETS
 from app.domain.space import parse_space
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -107,5 +108,5 @@ def test_domains_are_words() -> None:
 
 def test_the_book_split_says_that_test_images_were_used() -> None:
     """Nobody takes the book split's best value for an estimate on new images."""
-    assert "the 10,000 test images were used to validate" in formatting.split("book", "fashion_mnist")
-    assert "Trained on 50,000 images" in formatting.split("holdout", "fashion_mnist")
+    assert "the 10,000 test images were used to validate" in formatting.split("book", DATASETS["fashion_mnist"])
+    assert "Trained on 50,000 images" in formatting.split("holdout", DATASETS["fashion_mnist"])

@@ -2,6 +2,7 @@ from typing import get_args
 
 import pytest
 
+from app.domain.datasets import DATASETS
 from app.errors import NotFoundError
 from app.exercises.exercise import Exercise, Preset
 from app.exercises.registry import EXERCISES, exercise
@@ -32,6 +33,7 @@ def test_its_page_of_the_docs_says_what_it_trains(entry: Exercise) -> None:
 def test_its_sweeps_can_be_posted(entry: Exercise, preset: Preset) -> None:
     """Each body is valid, and says in its name which exercise and preset it is of."""
     for body in entry.sweeps(preset).values():
-        check_body(SweepCreate.model_validate(body))
+        sweep = SweepCreate.model_validate(body)
+        check_body(sweep, DATASETS[sweep.dataset])
         assert body["name"].startswith(f"Exercise {entry.number}: ")
         assert preset in body["name"]

@@ -34,6 +34,7 @@ NEEDS = {
     GET /api/docs
     GET /api/openapi.json
     GET /api/v1/datasets
+    GET /api/v1/datasets/{name}
     GET /api/v1/events
     GET /api/v1/exercises
     GET /api/v1/exercises/report.html
@@ -62,6 +63,7 @@ NEEDS = {
     GET /api/v1/sweeps/{sweep_id}/trials/{number}/model
     GET /api/v1/workers
     GET /datasets
+    GET /datasets/{name}
     GET /exercises
     GET /exercises/{number}
     POST /logout
@@ -93,6 +95,9 @@ NEEDS = {
     POST /api/v1/exercises/{number}/runs
     POST /api/v1/exercises/{number}/runs/{run_id}/tries
     POST /api/v1/sweeps
+    POST /api/v1/datasets
+    POST /api/v1/datasets/preview
+    DELETE /api/v1/datasets/{name}
     POST /api/v1/sweeps/import
     DELETE /api/v1/sweeps/{sweep_id}
     PATCH /api/v1/sweeps/{sweep_id}
@@ -124,6 +129,8 @@ NEEDS = {
     POST /sweeps/{sweep_id}/shares/{share}/end
     POST /exercises/{number}/runs/{run_id}/shares
     POST /exercises/{number}/runs/{run_id}/shares/{share}/end
+    POST /datasets/preview
+    POST /datasets/{name}/delete
     POST /sweeps/import
     POST /sweeps/new
     POST /sweeps/{sweep_id}/continue

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
+from app.db import datasets
 from app.db.tables import Sweep
 from app.domain.formatting import setting
 from app.domain.hyperparameters import Category, Layers, Number
@@ -19,7 +20,7 @@ from app.lifecycle import sweep_row
 from app.schemas import SweepPreview, Webhook
 from app.sweeps import copies, creation, previews
 from app.web.dependencies import DatabaseSession, PostedForm
-from app.web.pages import datasets
+from app.web.pages.datasets.panel import short_title
 from app.web.pages.labels import Option
 from app.web.pages.new_sweep import form as sweep_form
 from app.web.pages.new_sweep.choices import GROUPS, HINTS, LABELS, LISTS, tasks_with
@@ -109,6 +110,8 @@ class NewSweepView:
     errors: Mapping[str, Sequence[str]]
     """Sentences by the field that is wrong; none before the form is posted."""
     preview: PreviewView
+    datasets: Sequence[Option]
+    """All that there are."""
     webhook_url: str = ""
     """Where the sweep that this one is a duplicate of tells its states."""
 
@@ -124,7 +127,7 @@ class NewSweepView:
 
     def field(self, name: str) -> FormField:
         """A field that is no hyperparameter."""
-        options = [Option(panel.dataset.name, panel.name) for panel in datasets.panels()] if name == "dataset" else ()
+        options = self.datasets if name == "dataset" else ()
         return FormField(
             name,
             LABELS[name],
@@ -244,6 +247,7 @@ def _form_page(request: Request, session: Session, form: Form, error: InvalidErr
         problem=error.detail if error else "",
         errors=sweep_form.errors_by_field(error.errors) if error else {},
         preview=_preview(request, session, form),
+        datasets=[Option(name, short_title(info)) for name, info in datasets.catalogue(session).items()],
     )
     return render(request, "new_sweep/page.html", view, status=422 if error else 200)
 

@@ -13,8 +13,10 @@ from app.charts.heatmap import EPOCHS_AXIS
 from app.charts.importance import LEAST_TRIALS
 from app.charts.looks import Look, look_of
 from app.charts.rows import SweepRow
+from app.db import datasets
 from app.domain import transitions
 from app.domain.configuration import DEFAULTS, LAYER_WIDTHS
+from app.domain.datasets import DatasetInfo
 from app.domain.formatting import domain, plural, setting, split
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
@@ -75,6 +77,7 @@ class SweepView:
     summary: SweepSummary
     trials: TrialTable
     space: Space
+    dataset: DatasetInfo
     knowledge: Known
     lens: Toolbar
     """What of the trials charts and table show."""
@@ -400,7 +403,7 @@ class SweepView:
     def fairness(self) -> str:
         """What the values can be trusted for: which images chose, or under which circumstances it was timed."""
         if not self.task.is_timing:
-            return split(self.sweep.split, self.sweep.dataset)
+            return split(self.sweep.split, self.dataset)
         return (
             "Each trial is timed alone: no other worker of its machine trains meanwhile, but whatever else runs there "
             "does. What is known of the machine is in each trial's row."
@@ -431,6 +434,7 @@ def show_sweep(
         summary=summary,
         trials=_table(request, session, lens, query),
         space=space,
+        dataset=datasets.get(session, sweep.dataset),
         lens=lens,
         knowledge=knowledge,
         selection=_selection(session, sweep, query),

@@ -1,10 +1,10 @@
 // Asks a trained network about a picture, or a row of numbers, and shows what it sees and how sure it is.
+import { takeDropped } from "./drop_zone.js";
 import { greyOf, squareOf } from "./picture.js";
 
 const page = document.getElementById("prediction");
 const side = Number(page.dataset.side);
-const [picture, invert, row] = ["picture", "invert", "row"].map((id) => document.getElementById(id));
-const zone = page.querySelector(".drop-zone");
+const [invert, row] = ["invert", "row"].map((id) => document.getElementById(id));
 const problem = document.getElementById("prediction-problem");
 const answer = document.getElementById("answer");
 const MAX_PIXELS = 40e6;
@@ -118,14 +118,9 @@ function takeRow() {
   ask(most > 1 ? numbers.map((number) => number / scale) : numbers);
 }
 
-picture.addEventListener("change", () => take(picture.files[0]));
+takeDropped(page.querySelector(".drop-zone"), take);
 invert.addEventListener("change", askAboutImage);
 row.addEventListener("input", takeRow);
-for (const kind of ["dragenter", "dragover"]) {
-  zone.addEventListener(kind, (event) => { event.preventDefault(); zone.classList.add("over"); });
-}
-for (const kind of ["dragleave", "drop"]) zone.addEventListener(kind, () => zone.classList.remove("over"));
-zone.addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); });
 
 document.getElementById("any-example").addEventListener("click", async () => {
   const sheet = await createImageBitmap(await (await fetch(page.dataset.sheet)).blob());

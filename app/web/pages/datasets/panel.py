@@ -1,19 +1,11 @@
-"""The page of the data sets."""
+"""A data set as pages show it: what it is called, its sizes, and the balance of its classes."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request, Response
-
-from app import queries
-from app.domain.datasets import DATASETS, DatasetInfo
+from app.domain.datasets import DatasetInfo
 from app.queries.datasets import Usage
-from app.web.dependencies import DatabaseSession
-from app.web.pages.rendering import render
-
-router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True)
@@ -39,12 +31,22 @@ class DatasetPanel:
     @property
     def name(self) -> str:
         """What people call it."""
-        return self.dataset.title.split(":")[0]
+        return short_title(self.dataset)
 
     @property
     def description(self) -> str:
         """What its examples are, without a full stop."""
         return self.dataset.title.split(":")[1].strip().capitalize()
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it was stored from a file, rather than built in."""
+        return self.dataset.content_hash is not None
+
+    @property
+    def examples(self) -> str:
+        """What its examples are, in a word."""
+        return "rows" if self.is_stored else "images"
 
     @property
     def source_host(self) -> str:
@@ -77,21 +79,6 @@ class DatasetPanel:
         return self.usage.total - len(self.usage.latest)
 
 
-@dataclass(frozen=True)
-class DatasetsView:
-    """The data sets that a sweep can name."""
-
-    panels: Sequence[DatasetPanel]
-
-
-def panels() -> list[DatasetPanel]:
-    """Every data set."""
-    return [DatasetPanel(dataset) for dataset in DATASETS.values()]
-
-
-@router.get("/datasets")
-def list_datasets(request: Request, session: DatabaseSession) -> Response:
-    """The data sets that a sweep can name, and the sweeps that do."""
-    usage = queries.dataset_usage(session)
-    view = DatasetsView([DatasetPanel(info, usage.get(name, Usage(0, []))) for name, info in DATASETS.items()])
-    return render(request, "datasets.html", view)
+def short_title(dataset: DatasetInfo) -> str:
+    """What people call a data set."""
+    return dataset.title.split(":")[0]

@@ -1,0 +1,192 @@
+"""The data set that is made of a table: its features and classes in parts, how it is described, and its file."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.formatting import plural
+from app.domain.tables.encoding import Encoding
+from app.domain.tables.limits import MAX_FEATURES, MAX_STORED_BYTES
+from app.domain.tables.options import TableOptions
+from app.domain.tables.split import RowSplit, split_rows
+from app.errors import InvalidError
+from app.files.tables import target as targets
+from app.files.tables.features import fit, reason_to_leave_out
+from app.files.tables.table import Table, refusal
+from app.files.tables.target import Target
+from app.files.tables.typed_column import TypedColumn, typed
+
+EXAMPLE_VALUES = 3
+
+
+@dataclass(frozen=True)
+class TableDataset:
+    """A table as a data set. Without a target it is described only: nothing is encoded yet."""
+
+    table: Table
+    target_name: str | None
+    columns: Sequence[dict[str, Any]]
+    """Of each column what schemas.TableColumn says."""
+    encoding: Encoding | None = None
+    features: NDArray[np.float32] | None = None
+    """[rows, features]"""
+    target: Target | None = None
+    split: RowSplit | None = None
+
+
+def make(table: Table, options: TableOptions) -> TableDataset:
+    """The data set of a table. Raises InvalidError that names what is wrong."""
+    _check_columns(table, options)
+    name, reason_against = options.target, ""
+    if name is None:
+        name, reason_against = _usual_target(table, options)
+    if name is None:
+        table = replace(table, notes=[*table.notes, *filter(None, [reason_against])])
+        typed_columns = _typed_columns(table, options)
+        return TableDataset(table, None, [_described(col, _left_out(col, table, options)) for col in typed_columns])
+    target = targets.read_target(table, name, as_category=name in options.category)
+    split = _split(table, target, options)
+    columns, fits = [], []
+    for column in _typed_columns(table, options):
+        if column.name == name:
+            columns.append(_described(column) | {"use": "the target"})
+        elif reason := _left_out(column, table, options):
+            columns.append(_described(column, reason))
+        else:
+            fits.append(fit(column, split.train, table.white))
+            columns.append(_described(column) | {"use": fits[-1].use, "features": fits[-1].column.width})
+    encoding = Encoding(target=name, columns=tuple(fit.column for fit in fits))
+    _check_width(encoding, table.rows)
+    features = np.concatenate([fit.features for fit in fits], axis=1)
+    return TableDataset(table, name, columns, encoding, features, target, split)
+
+
+def file_of(dataset: TableDataset) -> bytes:
+    """Its parts in the format of safetensors: features in float32, classes in int64, and the encoding."""
+    assert dataset.split is not None
+    assert dataset.features is not None
+    assert dataset.target is not None
+    assert dataset.encoding is not None
+    tensors: dict[str, NDArray[Any]] = {}
+    for part, places in dataset.split._asdict().items():
+        tensors[f"{part}_x"] = dataset.features[places]
+        tensors[f"{part}_y"] = dataset.target.codes[places].astype(np.int64)
+    header: dict[str, Any] = {"__metadata__": {"encoding": dataset.encoding.model_dump_json()}}
+    start = 0
+    for name, tensor in tensors.items():
+        kind = "F32" if tensor.dtype == np.float32 else "I64"
+        header[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": [start, start + tensor.nbytes]}
+        start += tensor.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # so that the numbers lie aligned
+    return b"".join([len(text).to_bytes(8, "little"), text, *(tensor.tobytes() for tensor in tensors.values())])
+
+
+def facts_of(dataset: TableDataset, name: str, source: str) -> dict[str, Any]:
+    """What app.domain.datasets.DatasetInfo says of it, but for its name and its hash."""
+    assert dataset.split is not None
+    assert dataset.target is not None
+    assert dataset.encoding is not None
+    labels, codes = dataset.target
+    train, held_out, test = (np.bincount(codes[part], minlength=len(labels)).tolist() for part in dataset.split)
+    rows, columns = plural(dataset.table.rows, "row"), plural(len(dataset.encoding.columns), "column")
+    return {
+        "title": f"{name}: {dataset.target_name} of {rows}, by {columns}",
+        "features": dataset.encoding.width,
+        "classes": len(labels),
+        "train": len(dataset.split.train) + len(dataset.split.held_out),
+        "test": len(dataset.split.test),
+        "held_out": len(dataset.split.held_out),
+        "source": source,
+        "labels": list(labels),
+        "class_counts": {
+            "train": [sum(counts) for counts in zip(train, held_out, strict=True)],
+            "held_out": held_out,
+            "test": test,
+        },
+    }
+
+
+def _usual_target(table: Table, options: TableOptions) -> tuple[str | None, str]:
+    """The column that is probably the target, or why the one that is called so can't be."""
+    name = table.usual_target()
+    if name is None or name in options.drop:
+        return None, ""
+    try:
+        targets.read_target(table, name, as_category=name in options.category)
+    except InvalidError as error:
+        return None, f"{name!r} can't be the target: {error.detail}"
+    return name, ""
+
+
+def _check_columns(table: Table, options: TableOptions) -> None:
+    for field in ("drop", "category"):
+        for name in getattr(options, field):
+            if name not in table.names:
+                raise refusal(f"there is no column {name!r}", field=field)
+    if options.target is not None and options.target in options.drop:
+        raise refusal("can't be left out: it is the target", column=options.target, field="drop")
+
+
+def _typed_columns(table: Table, options: TableOptions) -> Iterator[TypedColumn]:
+    """The columns with their types, one at a time; what was read of each is not needed any more."""
+    for place, name in enumerate(table.names):
+        yield typed(name, table.columns[place], as_category=name in options.category)
+        table.columns[place] = None
+
+
+def _left_out(column: TypedColumn, table: Table, options: TableOptions) -> str | None:
+    if column.name in options.drop:
+        return "you asked for it"
+    if table.white is not None:
+        return None  # a pixel that is black in every image stays where it is
+    return reason_to_leave_out(column)
+
+
+def _split(table: Table, target: Target, options: TableOptions) -> RowSplit:
+    if not table.test_rows:
+        shares = options.test_share, options.held_out_share
+        return split_rows(target.codes, *shares, options.seed, stratified=options.stratified)
+    n_split = table.rows - table.test_rows
+    shares = 0.0, options.held_out_share
+    split = split_rows(target.codes[:n_split], *shares, options.seed, stratified=options.stratified)
+    return split._replace(test=np.arange(n_split, table.rows))
+
+
+def _check_width(encoding: Encoding, rows: int) -> None:
+    if not encoding.width:
+        raise refusal("no column is left to tell the target by: each was left out")
+    if encoding.width > MAX_FEATURES:
+        raise refusal(f"the columns become {encoding.width:,} features: at most {MAX_FEATURES:,}; drop some")
+    if 4 * encoding.width * rows > MAX_STORED_BYTES:
+        raise refusal(
+            f"{rows:,} rows of {encoding.width:,} features take {4 * encoding.width * rows / 2**20:,.0f} MiB: at most "
+            f"{MAX_STORED_BYTES // 2**20:,} are stored; drop columns, or send fewer rows"
+        )
+
+
+def _described(column: TypedColumn, reason: str | None = None) -> dict[str, Any]:
+    """What a table of the columns says of one."""
+    return {
+        "name": column.name,
+        "type": column.type,
+        "missing": int(column.is_missing.sum()),
+        "distinct": column.distinct,
+        "examples": _examples(column),
+        "features": 0,
+        "use": f"left out: {reason}" if reason else "",
+    }
+
+
+def _examples(column: TypedColumn) -> list[str]:
+    """A few of its values."""
+    if column.kind == "category":
+        return [text[:40] for text in column.texts[:EXAMPLE_VALUES]]
+    values = np.unique(column.numbers[~np.isnan(column.numbers)])[:EXAMPLE_VALUES]
+    if column.kind == "date":
+        return [str(np.datetime64(round(value), "D")) for value in values]
+    return [f"{value:g}" for value in values]

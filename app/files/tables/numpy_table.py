@@ -1,0 +1,91 @@
+"""Reads NumPy's files: .npz with examples and their classes, or .npy with both in one array; never a pickle."""
+
+import math
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from app.domain.tables.limits import MAX_CELLS, MAX_FEATURES, MAX_UNPACKED_BYTES
+from app.files.tables.table import Table, refusal
+
+Array = NDArray[np.generic]
+
+# names of the same thing, in any case of letters
+EXAMPLES, CLASSES = ("x", "data", "features"), ("y", "target", "labels", "label")
+TRAIN_X, TRAIN_Y = ("train_x", "x_train", "train_data", "x"), ("train_y", "y_train", "train_labels", "y")
+TEST_X, TEST_Y = ("test_x", "x_test", "test_data"), ("test_y", "y_test", "test_labels")
+
+
+def read_npz(path: str) -> Table:
+    """The table of an .npz with `x` and `y`, or `train_x`, `train_y`, `test_x` and `test_y`. Raises InvalidError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {Path(item.filename).stem.lower(): item for item in archive.infolist()}
+            unpacked = sum(item.file_size for item in archive.infolist())
+            if unpacked > MAX_UNPACKED_BYTES:
+                raise refusal(f"the .npz becomes {unpacked / 2**20:,.0f} MiB when unpacked: at most 1,024 are read")
+            x, y, test_x, test_y = (
+                _member(archive, members, names) for names in (TRAIN_X + EXAMPLES, TRAIN_Y + CLASSES, TEST_X, TEST_Y)
+            )
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError):
+        raise refusal("the .npz is damaged: it can't be unpacked") from None
+    if x is None or y is None:
+        raise refusal(f"the .npz has {', '.join(members) or 'nothing'}: it needs x and y, or train_x and train_y")
+    if (test_x is None) != (test_y is None):
+        raise refusal("the .npz has one of test_x and test_y: it needs both, or none")
+    if test_x is None or test_y is None:
+        return _table(x, y)
+    if x.shape[1:] != test_x.shape[1:] or y.shape[1:] != test_y.shape[1:]:
+        raise refusal(f"train_x has shape {list(x.shape)} and test_x {list(test_x.shape)}: examples must be alike")
+    return _table(np.concatenate([x, test_x]), np.concatenate([y, test_y]), len(test_x))
+
+
+def read_npy(path: str) -> Table:
+    """The table of an .npy, a row an example; its columns are named by their place, from 0. Raises InvalidError."""
+    with Path(path).open("rb") as file:
+        array = _array(file, "the .npy")
+    if array.ndim != 2:
+        raise refusal(
+            f"the .npy has shape {list(array.shape)}: it needs a row for each example, and a column the target"
+        )
+    names = [str(place) for place in range(array.shape[1])]
+    return Table(names, [pa.array(array[:, place]) for place in range(len(names))], len(array))
+
+
+def _member(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], names: Sequence[str]) -> Array | None:
+    name = next((name for name in names if name in members), None)
+    if name is None:
+        return None
+    with archive.open(members[name]) as file:
+        return _array(file, name)
+
+
+def _array(file: IO[bytes], name: str) -> Array:
+    try:
+        array: Array = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        why = "it holds Python objects" if "Object arrays" in str(error) else "it is damaged"
+        raise refusal(f"{name} can't be read: {why}; save an array of numbers or texts") from None
+    if array.dtype.kind not in "biufU" or array.dtype.itemsize > 4096:
+        raise refusal(f"{name} holds {array.dtype}: it must hold numbers or texts")
+    if array.size > MAX_CELLS:
+        raise refusal(f"{name} has {array.size:,} values: at most {MAX_CELLS:,} are read")
+    return array
+
+
+def _table(x: Array, y: Array, test_rows: int = 0) -> Table:
+    if x.ndim < 2 or len(x) != len(y) or y.size != len(y):
+        raise refusal(f"x has shape {list(x.shape)} and y {list(y.shape)}: they need a row and a class each example")
+    features = math.prod(x.shape[1:])
+    if not 1 <= features <= MAX_FEATURES:
+        raise refusal(f"x has {features:,} features: at most {MAX_FEATURES:,}")
+    rows = x.reshape(len(x), features)
+    columns = [pa.array(np.ascontiguousarray(rows[:, place])) for place in range(features)]
+    names = [f"x{place}" for place in range(features)]
+    white = 255.0 if x.dtype == np.uint8 else None
+    return Table([*names, "y"], [*columns, pa.array(y.reshape(len(y)))], len(x), (), test_rows, white)

@@ -1,0 +1,53 @@
+"""Reads a file as a table; how it begins says what it is, not its name."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from app.domain.tables.limits import MAX_CELLS, MAX_UNPACKED_BYTES
+from app.files.tables import csv_table, numpy_table
+from app.files.tables.table import Table, refusal
+
+
+def read(path: str) -> Table:
+    """The table in a file. Raises InvalidError that says what is wrong with it."""
+    with Path(path).open("rb") as file:
+        begin = file.read(8)
+    if not begin:
+        raise refusal("the file is empty: send CSV (also .gz), Parquet, .npz or .npy")
+    if begin.startswith(b"PAR1"):
+        table = _read_parquet(path)
+    elif begin.startswith(b"PK"):
+        table = numpy_table.read_npz(path)
+    elif begin.startswith(b"\x93NUMPY"):
+        table = numpy_table.read_npy(path)
+    else:
+        table = csv_table.read(path, gzipped=begin.startswith(b"\x1f\x8b"))
+    if not table.rows:
+        raise refusal("the file has no rows")
+    return table
+
+
+def _read_parquet(path: str) -> Table:
+    try:
+        file = pq.ParquetFile(path)
+        _check_size(file.metadata)
+        table = file.read()
+    except pa.ArrowException as error:
+        raise refusal(f"the file can't be read as Parquet: {str(error).splitlines()[0]}") from None
+    names = list(table.column_names)
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise refusal("is there twice: each column needs a name of its own", column=doubled)
+    return Table(names, list(table.columns), table.num_rows)
+
+
+def _check_size(metadata: pq.FileMetaData) -> None:
+    """Raises InvalidError for a file that is small as it lies there, and not when it is read."""
+    cells = metadata.num_rows * metadata.num_columns
+    unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    if cells > MAX_CELLS or unpacked > MAX_UNPACKED_BYTES:
+        raise refusal(
+            f"the table has {metadata.num_rows:,} rows of {metadata.num_columns:,} columns: "
+            f"at most {MAX_CELLS:,} values and {MAX_UNPACKED_BYTES // 2**20:,} MiB are read"
+        )

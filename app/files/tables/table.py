@@ -1,0 +1,40 @@
+"""A table as it was read from a file, and the sentences about one that can't be used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import FieldError, InvalidError
+
+USUAL_TARGETS = ("target", "class", "label", "species", "y")
+"""Names of a column that is the target where none is named, the first that there is, in any case of letters."""
+
+
+@dataclass
+class Table:
+    """Columns of one length, not typed yet."""
+
+    names: Sequence[str]
+    columns: list[Any]
+    """pyarrow's arrays; those of a CSV are text."""
+    rows: int
+    notes: Sequence[str] = ()
+    """What was made of the file, beside what was made of its columns."""
+    test_rows: int = 0
+    """The last ones, where the file says itself what to test on."""
+    white: float | None = None
+    """The number that all are divided by, where they are bytes such as grey values."""
+
+    def usual_target(self) -> str | None:
+        """The name of the column that is probably the target."""
+        by_lower_name = {name.lower(): name for name in reversed(self.names)}
+        return next((by_lower_name[name] for name in USUAL_TARGETS if name in by_lower_name), None)
+
+
+def refusal(msg: str, row: int | None = None, column: str | None = None, field: str = "file") -> InvalidError:
+    """The error of a file that can't be used: `Row 3, column 'age': ...`. Rows count from 1, without the heading."""
+    places = [] if row is None else [f"row {row:,}"]
+    places += [] if column is None else [f"column {column!r}"]
+    place = ", ".join(places)
+    sentence = f"{place}: {msg}" if place else msg
+    return InvalidError(f"{sentence[:1].upper()}{sentence[1:]}.", [FieldError((field,), sentence)])

@@ -1,0 +1,76 @@
+"""The target of a table: the class of each row, with what can't be one refused."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.nearest import did_you_mean
+from app.domain.tables.limits import MAX_CLASSES, MIN_CLASS_ROWS
+from app.errors import InvalidError
+from app.files.tables.table import Table, refusal
+from app.files.tables.typed_column import TypedColumn, typed
+
+
+class Target(NamedTuple):
+    """The classes of a table's rows."""
+
+    labels: tuple[str, ...]
+    """Names of the classes, numbers in their order, texts in that of the alphabet."""
+    codes: NDArray[np.int64]
+    """[rows] of each row, the place of its class in `labels`."""
+
+
+def place_of(table: Table, name: str) -> int:
+    """The place of the column that is the target. Raises InvalidError."""
+    if name not in table.names:
+        listing = ", ".join(table.names[:20]) + (", ..." if len(table.names) > 20 else "")
+        raise _refusal(f"there is no column {name!r}{did_you_mean(name, table.names)}; there are {listing}")
+    return table.names.index(name)
+
+
+def read_target(table: Table, name: str, *, as_category: bool) -> Target:
+    """The classes of the rows by this column. Raises InvalidError."""
+    column = typed(name, table.columns[place_of(table, name)], as_category=as_category)
+    missing_rows = np.flatnonzero(column.is_missing)
+    if len(missing_rows):
+        count = f"{len(missing_rows):,} rows have none" if len(missing_rows) > 1 else "this row has none"
+        msg = f"the target is missing: {count}; remove them, or write what it is"
+        raise refusal(msg, row=int(missing_rows[0]) + 1, column=name, field="target")
+    labels, codes = _classes(column)
+    _check_counts(name, labels, np.bincount(codes, minlength=len(labels)))
+    return Target(labels, codes)
+
+
+def _classes(column: TypedColumn) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    if column.kind == "category":
+        return column.texts, column.codes
+    if column.kind == "date":
+        raise _refusal(f"column {column.name!r} has dates: the target must be a class")
+    numbers, codes = np.unique(column.numbers, return_inverse=True)
+    if column.type == "true or false":
+        return tuple("true" if number else "false" for number in numbers), codes
+    if column.type == "numbers":
+        raise _refusal(
+            f"column {column.name!r} has {len(numbers):,} different numbers, such as {numbers[0]:g}, and these are no "
+            "classes: name a column with whole numbers or texts"
+        )
+    return tuple(str(int(number)) for number in numbers), codes
+
+
+def _check_counts(name: str, labels: tuple[str, ...], counts: NDArray[np.int64]) -> None:
+    if len(labels) < 2:
+        raise _refusal(f"column {name!r} is {labels[0]!r} in every row: there must be at least two classes")
+    if len(labels) > MAX_CLASSES:
+        raise _refusal(f"column {name!r} has {len(labels):,} different values: at most {MAX_CLASSES:,} classes")
+    rare = int(counts.argmin())
+    if counts[rare] < MIN_CLASS_ROWS:
+        rows = "1 row" if counts[rare] == 1 else f"{counts[rare]} rows"
+        raise _refusal(
+            f"the class {labels[rare]!r} of column {name!r} has {rows}: it needs at least {MIN_CLASS_ROWS}, one each "
+            "to train, to validate and to test on; remove it, or join it with another class"
+        )
+
+
+def _refusal(msg: str) -> InvalidError:
+    return refusal(msg, field="target")

@@ -1,0 +1,139 @@
+"""The type of a column: numbers, dates or texts. A CSV has texts alone, which are looked at one by one."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from app.domain.tables.encoding import SECONDS_A_DAY, ColumnKind, as_text
+from app.files.tables.table import refusal
+
+MIXED_SHARE = 0.5  # of a column's values that are numbers, from which the others are taken for errors
+_NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
+_TRUTH = pa.array(["true", "false"])
+
+
+@dataclass(frozen=True)
+class TypedColumn:
+    """A column whose values are all of one type."""
+
+    name: str
+    kind: ColumnKind
+    type: str
+    """In words: `whole numbers`, `numbers`, `true or false`, `dates`, `text`."""
+    numbers: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """[rows], NaN where missing; of a date days since 1970. Empty where the column is text."""
+    codes: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """[rows] places in `texts`, -1 where missing. Empty where the column has numbers."""
+    texts: tuple[str, ...] = ()
+    """The different texts, in their order."""
+
+    @property
+    def is_missing(self) -> NDArray[np.bool_]:
+        """[rows]"""
+        return self.codes < 0 if self.kind == "category" else np.isnan(self.numbers)
+
+    @property
+    def distinct(self) -> int:
+        """Different values, missing ones not counted."""
+        if self.kind == "category":
+            return len(self.texts)
+        return len(np.unique(self.numbers[~np.isnan(self.numbers)]))
+
+
+def typed(name: str, values: Any, *, as_category: bool = False) -> TypedColumn:
+    """The column with its type. Raises InvalidError that names the row of a value that is not like the others."""
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    kind = values.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _category(name, values) if as_category else _of_texts(name, values)
+    if pa.types.is_null(kind):
+        return TypedColumn(name, "number", "empty", np.full(len(values), np.nan))
+    column = _of_arrow(name, values)
+    return _category(name, pa.array([as_text(cell) for cell in values.to_pylist()])) if as_category else column
+
+
+def _of_arrow(name: str, values: Any) -> TypedColumn:
+    """Of values that have a type in their file."""
+    kind = values.type
+    if pa.types.is_boolean(kind):
+        return TypedColumn(name, "number", "true or false", _floats(values))
+    if pa.types.is_integer(kind):
+        return TypedColumn(name, "number", "whole numbers", _floats(values))
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _numbers(name, _floats(values))
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return TypedColumn(name, "date", "dates", _days(values))
+    raise refusal(f"is of type {kind}: it must hold numbers, texts or dates", column=name)
+
+
+def _of_texts(name: str, texts: Any) -> TypedColumn:
+    """Of texts as a CSV has them: numbers, truth values or dates where all of them are, else text."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    if trimmed.null_count == len(trimmed):
+        return TypedColumn(name, "number", "empty", np.full(len(trimmed), np.nan))
+    try:
+        return _numbers(name, _floats(trimmed))
+    except pa.ArrowInvalid:
+        pass
+    lower = pc.utf8_lower(trimmed)
+    if pc.all(pc.is_in(lower.drop_null(), _TRUTH)).as_py():
+        return TypedColumn(name, "number", "true or false", _floats(pc.equal(lower, "true")))
+    try:
+        return TypedColumn(name, "date", "dates", _days(pc.cast(trimmed, pa.timestamp("us"))))
+    except pa.ArrowInvalid:
+        pass
+    _check_not_mixed(name, trimmed)
+    return _category(name, trimmed)
+
+
+def _check_not_mixed(name: str, texts: Any) -> None:
+    """Raises InvalidError for a text among numbers, which is an error rather than a category."""
+    is_number = pc.match_substring_regex(texts, _NUMBER)
+    n_numbers, n_values = pc.sum(is_number).as_py() or 0, len(texts) - texts.null_count
+    if n_numbers < MIXED_SHARE * n_values:
+        return
+    row = int(np.flatnonzero(~pc.fill_null(is_number, True).to_numpy(zero_copy_only=False))[0])
+    raise refusal(
+        f"{texts[row].as_py()[:40]!r} is no number, as {n_numbers:,} other values of the column are: correct it, leave "
+        "it empty, or call the column a category",
+        row=row + 1,
+        column=name,
+    )
+
+
+def _numbers(name: str, numbers: NDArray[np.float64]) -> TypedColumn:
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if len(infinite):
+        raise refusal("is infinite: it must be a finite number", row=int(infinite[0]) + 1, column=name)
+    is_whole = bool(np.all(np.isnan(numbers) | (numbers == np.floor(numbers))))
+    return TypedColumn(name, "number", "whole numbers" if is_whole else "numbers", numbers)
+
+
+def _category(name: str, texts: Any) -> TypedColumn:
+    encoded = pc.dictionary_encode(pc.utf8_trim_whitespace(texts))
+    values = np.array(encoded.dictionary.to_pylist(), dtype=object)
+    order = sorted(range(len(values)), key=lambda place: values[place])
+    rank = np.empty(len(values) + 1, np.int64)
+    rank[order] = np.arange(len(values))
+    rank[-1] = -1  # a missing value's place is -1, which is the last one
+    places = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return TypedColumn(name, "category", "text", codes=rank[places], texts=tuple(values[order]))
+
+
+def _floats(values: Any) -> NDArray[np.float64]:
+    if pa.types.is_boolean(values.type):
+        values = pc.cast(values, pa.int8())
+    numbers: NDArray[np.float64] = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _days(values: Any) -> NDArray[np.float64]:
+    """Days since 1970, NaN where missing."""
+    microseconds = pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.int64())
+    return _floats(microseconds) / (SECONDS_A_DAY * 1e6)

@@ -1,0 +1,72 @@
+"""Data sets: those that sweeps can name, and what becomes of the columns of a file."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.domain.tables.options import DatasetName, TableOptions
+from app.schemas.base import UtcTime
+
+
+class UploadOptions(TableOptions):
+    """How a posted file becomes a data set."""
+
+    name: DatasetName
+    source: str = Field("", max_length=200, description="The name of the file, to be shown.")
+
+
+class TableColumn(BaseModel):
+    """A column of a file, and what was done with it."""
+
+    name: str
+    type: str = Field(description="Numbers, whole numbers, true or false, dates, text, or empty.")
+    missing: int = Field(description="Rows without a value.")
+    distinct: int = Field(description="Different values.")
+    examples: list[str] = Field(description="The first of them in their order.")
+    features: int = Field(description="Numbers that it becomes for a network.")
+    use: str = Field(description="What was done with it: scaled, made a feature for each text, or left out, and why.")
+
+
+class DatasetPreview(BaseModel):
+    """What would become of a file; nothing is stored. Without a target its columns alone are described."""
+
+    rows: int
+    columns: list[TableColumn]
+    notes: list[str]
+    names: list[str] = Field(description="Of all columns: each can be the target.")
+    target: str | None = Field(description="Null where none was named, and no column is called target, class or label.")
+    features: int | None = None
+    train: int | None = None
+    held_out: int | None = None
+    test: int | None = None
+    labels: list[str] | None = None
+    class_counts: dict[str, list[int]] | None = None
+
+
+class DatasetOut(BaseModel):
+    """A data set that sweeps can name."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    title: str
+    features: int
+    classes: int
+    train: int
+    test: int
+    held_out: int
+    source: str
+    labels: list[str] = Field(description="Names of the classes, in the order of their numbers.")
+    class_counts: dict[str, list[int]] = Field(
+        description="Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."
+    )
+    content_hash: str | None = Field(description="SHA-256 of what is stored of it; null where it is built in.")
+
+
+class DatasetDetail(DatasetOut):
+    """A data set, with what was done with the columns of its file where it was stored from one."""
+
+    bytes: int | None = Field(description="Of what is stored; null where it is built in.")
+    rows: int | None
+    target: str | None
+    columns: list[TableColumn]
+    notes: list[str]
+    created_at: UtcTime | None

@@ -1,0 +1,105 @@
+"""Files that can't become a data set: each is refused with one sentence that says where and why."""
+
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from app.domain.tables.options import TableOptions
+from app.errors import InvalidError
+from app.files.tables import csv_table, reading
+from app.files.tables.dataset import TableDataset, make
+
+ROWS = "".join(f"{i}.5,{'ab'[i % 2]}\n" for i in range(8))
+
+
+def table_of(content: bytes, tmp_path: Path, **options: Any) -> TableDataset:
+    """The data set of a file with this content."""
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    return make(reading.read(str(path)), TableOptions(**options))
+
+
+def npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def parquet(**columns: Any) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
+    "nothing": (lambda: b"", {}, "the file is empty"),
+    "a heading alone": (lambda: b"x,y\n", {}, "the file has no rows"),
+    "no text": (lambda: b"\x89PNG\r\n\0\0\0", {}, "neither text nor Parquet"),
+    "another encoding": (lambda: b"x,y\n1,a\n2,caf\xe9\n", {}, "line 3 is not UTF-8"),
+    "a ragged row": (lambda: b"x,y\n1,a\n2\n3,b\n", {}, "row 2: has 1 values where 2 are expected: '2'"),
+    "a column twice": (lambda: b"x,x\n1,2\n", {}, "column 'x': is there twice"),
+    "mixed types": (
+        lambda: f"x,y\n{ROWS}three,a\n".encode(),
+        {},
+        "row 9, column 'x': 'three' is no number, as 8 other values of the column are",
+    ),
+    "an infinite number": (lambda: f"x,y\n{ROWS}inf,b\n".encode(), {}, "row 9, column 'x': is infinite"),
+    "an unknown target": (
+        lambda: f"x,kind\n{ROWS}".encode(),
+        {"target": "kinds"},
+        "there is no column 'kinds'; did you mean kind?",
+    ),
+    "a missing target": (lambda: b"x,y\n1,a\n2,\n3,b\n4,?\n", {}, "row 2, column 'y': the target is missing: 2 rows"),
+    "one class": (lambda: b"x,y\n1,a\n2,a\n", {}, "column 'y' is 'a' in every row: there must be at least two classes"),
+    "a rare class": (
+        lambda: f"x,y\n{ROWS}9,c\n".encode(),
+        {},
+        "the class 'c' of column 'y' has 1 row: it needs at least 3",
+    ),
+    "10,000 classes": (
+        lambda: ("x,y\n" + "".join(f"{i}.5,c{i % 10_000}\n" for i in range(30_000))).encode(),
+        {},
+        "column 'y' has 10,000 different values: at most 1,000 classes",
+    ),
+    "a number as target": (
+        lambda: b"x,y\n1,0.5\n2,1.5\n",
+        {},
+        "has 2 different numbers, such as 0.5, and these are no",
+    ),
+    "nothing to learn from": (lambda: b"y,x\na,1\nb,1\na,1\nb,1\na,1\nb,1\n", {}, "no column is left"),
+    "an unknown column to drop": (lambda: f"x,y\n{ROWS}".encode(), {"drop": ["z"]}, "there is no column 'z'"),
+    "a damaged .gz": (lambda: gzip.compress(b"x,y\n1,a\n")[:-6], {}, "the .gz is damaged"),
+    "damaged Parquet": (lambda: b"PAR1 and no more", {}, "can't be read as Parquet"),
+    "lists in Parquet": (lambda: parquet(x=[[1], [2]], y=["a", "b"]), {"target": "x"}, "column 'x': is of type list"),
+    "a damaged .npz": (lambda: b"PK\x03\x04 and no more", {}, "the .npz is damaged"),
+    "an .npz without classes": (lambda: npz(x=np.ones((3, 2))), {}, "the .npz has x: it needs x and y"),
+    "a pickle": (lambda: npz(x=np.array([[{}]]), y=np.array([1])), {}, "x can't be read: it holds Python objects"),
+    "arrays of two lengths": (lambda: npz(x=np.ones((3, 2)), y=np.ones(2)), {}, "x has shape [3, 2] and y [2]"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_refused_with_the_place_where_it_is_bad(case: str, tmp_path: Path) -> None:
+    """Row and column are named where there are any."""
+    content, options, sentence = BAD[case]
+    with pytest.raises(InvalidError) as error:
+        table_of(content(), tmp_path, **({"target": "y"} | options))
+    assert sentence in error.value.errors[0].msg
+    assert error.value.detail[0].isupper()
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some kilobytes that become more than is read."""
+    monkeypatch.setattr(csv_table, "MAX_UNPACKED_BYTES", 2**20)
+    with pytest.raises(InvalidError, match=r"The \.gz becomes more than 1 MiB when it is unpacked"):
+        table_of(gzip.compress(b"x,y\n" + b"1,a\n" * 2**19), tmp_path)
+    monkeypatch.setattr(reading, "MAX_CELLS", 999)
+    with pytest.raises(InvalidError, match=r"The table has 1,000 rows of 1 columns"):
+        table_of(parquet(x=["a"] * 1_000), tmp_path)
