@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     )
 
     pulse_file: Path | None = Field(
-        None, description="A worker notes here that it lives, for `python -m worker.pulse`."
+        None, description="A worker notes here that it lives, for `python -m worker.liveness.pulse`."
     )
     log_format: logs.Format = Field("text", description="Lines of the log as text or as json.")
     otel: bool = Field(False, description="Send traces by OpenTelemetry; needs the extra otel.")

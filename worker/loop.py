@@ -21,13 +21,14 @@ from app.queue.leases import Lease
 from app.search.ask_ahead import AskAhead, ask_ahead_of_claims
 from app.search.assignment import assign_params
 from app.search.curve_cache import CurveCache
-from worker import cohort, heartbeat, registration, retrain, score, signals, stored_data
+from worker import cohort, retrain, score, signals, stored_data
 from worker.context import Context
 from worker.data import datasets
 from worker.data.datasets import DatasetError
 from worker.device import devices, memory
 from worker.environment import environment
 from worker.legs.train import TrainMLP
+from worker.liveness import heartbeat, registration
 from worker.mlp.split import Split
 from worker.notifications import Listener
 from worker.retry import retry_while_disconnected

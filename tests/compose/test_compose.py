@@ -113,7 +113,7 @@ def test_postgres_serves_as_an_ordinary_user(stack: Stack) -> None:
 def test_a_frozen_worker_is_unhealthy(stack: Stack) -> None:
     """Its check runs beside it and asks after its heartbeat; once it goes on it is well again."""
     worker = stack.containers("worker")[0]
-    check = ("exec", worker, "python", "-m", "worker.pulse")
+    check = ("exec", worker, "python", "-m", "worker.liveness.pulse")
     docker("kill", "--signal", "STOP", worker)
     wait_until(lambda: stack.inspect(worker)["State"]["Health"]["Status"] == "unhealthy", 120)
     assert "No heartbeat for" in stack.inspect(worker)["State"]["Health"]["Log"][-1]["Output"]

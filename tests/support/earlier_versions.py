@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, Table, insert, null
 
 from app.db.migrations import alembic_config
+from app.db.trial_rows import configuration
 
 NOW = datetime.now(UTC)
 ENDED_SWEEPS = {"completed", "cancelled", "failed"}
@@ -158,6 +159,7 @@ class Version:
         if state != "waiting":
             params = {"hidden_units": WIDTHS[number], "momentum": number % 2, "learning_rate": 0.1, "epochs": EPOCHS}
             columns = {"params": params, "cost": 1e5, "epochs_total": SEEDS * EPOCHS}
+            columns |= self._hash(params, "train_mlp")
         match state:
             case "complete":
                 columns |= {"value": value_of(number), "std": 0.01, "finished_at": NOW, "epochs_done": SEEDS * EPOCHS}
@@ -177,6 +179,10 @@ class Version:
         )
         if state in ("complete", "failed"):
             self._runs(trial, number, state)
+
+    def _hash(self, params: dict[str, Any], task: str) -> dict[str, Any]:
+        """The hash of a configuration, since the version whose rule is today's."""
+        return {"configuration": configuration(params, task)} if self._revision >= "0018" else {}
 
     def _runs(self, trial: int, number: int, state: str) -> None:
         ended = {"state": "complete", "value": value_of(number), "test_accuracy": 0.5 if number == 0 else None}
@@ -209,6 +215,7 @@ class Version:
             ended = {"state": "complete", "value": value_of(number), "finished_at": NOW, "attempt": 1}
             facts = {"circumstances": CIRCUMSTANCES, "rung_means": []}
             trial = {"number": number, "params": {"size": size}, "cost": 1.0, "epochs_total": SEEDS, **ended, **facts}
+            trial |= self._hash({"size": size}, "time_matmul")
             (trial_id,) = self._insert("trials", sweep_id=sweep, worker_id=self._worker, **trial)
             run = {"trial_id": trial_id, "state": "complete", "value": value_of(number), "seconds": 0.5}
             self._insert_each("runs", [run | {"seed": seed} for seed in range(SEEDS)])

@@ -22,7 +22,7 @@ from tests.support.queue_examples import BODY, create_sweep, runs_of, sweep_of, 
 from tests.support.trained_sweeps import are_done, assert_whole, training
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment, open_transactions
-from worker.pulse import complaint
+from worker.liveness.pulse import complaint
 
 KILLS = 10
 SEEDS = 2
@@ -161,7 +161,7 @@ class Poster(threading.Thread):
 
 def check(file: Path) -> "subprocess.CompletedProcess[str]":
     """The health check, as a container runs it."""
-    command = [sys.executable, "-m", "worker.pulse"]
+    command = [sys.executable, "-m", "worker.liveness.pulse"]
     variables = os.environ | {"PERCEPTUNE_PULSE_FILE": str(file)}
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=30)
 

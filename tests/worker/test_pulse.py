@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.waiting import wait_until
-from worker.pulse import BEATS, LOOP_SECONDS, Pulse, complaint
+from worker.liveness.pulse import BEATS, LOOP_SECONDS, Pulse, complaint
 
 
 def test_a_heart_that_beats_beside_a_hung_loop_is_not_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

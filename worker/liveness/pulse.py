@@ -1,4 +1,4 @@
-"""A worker's pulse: the file in which it notes that it lives, and `python -m worker.pulse`, which reads it."""
+"""The pulse of a worker: the file in which it notes that it lives. Run as a program, this module reads it"""
 
 import json
 import logging

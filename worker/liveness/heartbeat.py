@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from app import queue
 from app.db.engine import first_line, transaction
 from worker.context import Context
-from worker.pulse import Pulse
+from worker.liveness.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""That a worker lives: its row and its heartbeat in the database, and its pulse for whoever runs it."""
