@@ -20,6 +20,7 @@ from app.exercises.exercise import Preset
 from app.service.database import database
 from app.service.up import Service, stop_on_signals
 from app.terminal.commands import commands
+from app.terminal.data_commands import data_commands
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database's tables.")
@@ -27,6 +28,9 @@ app.add_typer(db, name="db")
 keys = typer.Typer(no_args_is_help=True, help="Keys for people and programs.")
 app.add_typer(keys, name="keys")
 app.add_typer(commands)
+data = typer.Typer()
+data.add_typer(data_commands)
+app.add_typer(data, name="data")
 
 
 def _flag(name: str, help: str, variable: str | None = None) -> object:
@@ -126,10 +130,11 @@ def predict(context: typer.Context) -> None:
     _replace_process("worker.predict", _settings(), *context.args)
 
 
-@app.command()
-def data(home: Home = None) -> None:
-    """Makes Fashion-MNIST be in the data folder: finds or downloads it, and checks every byte."""
-    _replace_process("worker", _settings(home=home), "--fetch-data")
+@data.callback(invoke_without_command=True)
+def fetch_data(context: typer.Context, home: Home = None) -> None:
+    """Stores data sets of your own. Alone it makes Fashion-MNIST be in the data folder, every byte checked."""
+    if context.invoked_subcommand is None:
+        _replace_process("worker", _settings(home=home), "--fetch-data")
 
 
 @app.command()

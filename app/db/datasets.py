@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.db.tables import DatasetPiece, StoredDataset, Sweep
 from app.domain.datasets import DATASETS, DatasetInfo
 from app.domain.nearest import did_you_mean
+from app.domain.tables.encoding import Encoding
 from app.errors import ConflictError, FieldError, InvalidError, NotFoundError
 
 MAX_NAMED = 10  # sweeps that keep a data set from being deleted
@@ -43,6 +44,12 @@ def catalogue(session: Session) -> dict[str, DatasetInfo]:
     """Every data set by its name: first those that are built in, then the stored ones in the order of their names."""
     rows = session.scalars(select(StoredDataset).order_by(StoredDataset.name))
     return DATASETS | {row.name: row.info for row in rows}
+
+
+def encoding(session: Session, dataset_id: int) -> Encoding:
+    """How rows of a stored data set become the numbers that networks read."""
+    description = session.scalars(select(StoredDataset.description).where(StoredDataset.id == dataset_id)).one()
+    return Encoding.model_validate(description["encoding"])
 
 
 def store(

@@ -37,6 +37,11 @@ class DatasetInfo:
     """SHA-256 of what is stored of it; None of a data set that is built in."""
 
     @property
+    def noun(self) -> str:
+        """What people call its examples."""
+        return "rows" if self.content_hash else "images"
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Features and classes: what a network has to fit."""
         return self.features, self.classes

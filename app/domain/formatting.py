@@ -118,11 +118,11 @@ def split(name: str, info: DatasetInfo) -> str:
     """What is trained on and what is measured on, in a sentence or two."""
     if name == "book":
         return (
-            f"As in the book: trained on all {info.train:,} training images, and the {info.test:,} test images "
-            "were used to validate. So the best value is a little too good to be true of new images."
+            f"As in the book: trained on all {info.train:,} training {info.noun}, and the {info.test:,} test "
+            f"{info.noun} were used to validate. So the best value is a little too good to be true of new {info.noun}."
         )
     return (
-        f"Trained on {info.train_examples(name):,} images and validated on {info.held_out:,} held out of the "
-        f"training set. The {info.test:,} test images choose nothing: the best configuration is scored on them, at the "
-        "end."
+        f"Trained on {info.train_examples(name):,} {info.noun} and validated on {info.held_out:,} held out of the "
+        f"training set. The {info.test:,} test {info.noun} choose nothing: the best configuration is scored on them, "
+        "at the end."
     )

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from app.domain.tables.encoding import Encoding
+
 FORMAT = 1  # of the metadata
 MAX_HEADER = 100_000_000  # bytes, as in safetensors itself
 
@@ -39,12 +41,14 @@ class ModelInfo(BaseModel):
     metric: str
     value: float  # the run's metric with exactly these weights
     recorded_value: float  # that of the first training; another one where training it again gave another number
+    encoding: Encoding | None = None  # of a data set that was stored from a table: how its rows become features
 
 
 def with_info(weights: bytes, info: ModelInfo) -> bytes:
     """The safetensors with the description added to its metadata, whose own entries stay, the `value` above all."""
     header, numbers = split_file(weights)
-    description = {name: value if isinstance(value, str) else json.dumps(value) for name, value in info}
+    fields = info.model_dump()
+    description = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
     header["__metadata__"] = {"format": "pt"} | description | header.get("__metadata__", {})
     header_bytes = json.dumps(header).encode()
     header_bytes += b" " * (-len(header_bytes) % 8)  # so that the numbers lie aligned

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db import datasets
 from app.db.tables import Run, Sweep, Trial
 from app.domain.configuration import with_defaults
 from app.domain.people.log_events import LogEvent
@@ -39,7 +40,7 @@ def download(session: Session, sweep_id: int, number: int, run: int | None = Non
         raise ConflictError(
             f"The model of {_name(trial, 'trial')} was not kept; POST to this address, and it is trained again."
         )
-    content = model_file.with_info(weights, _info(sweep, trial, chosen_run))
+    content = model_file.with_info(weights, _info(session, sweep, trial, chosen_run))
     return Download(f"sweep-{sweep.id}-trial-{trial.number}-run-{chosen_run.seed}.safetensors", content)
 
 
@@ -84,7 +85,7 @@ def _run(sweep: Sweep, trial: Trial, runs: Sequence[Run], seed: int | None) -> R
     return run
 
 
-def _info(sweep: Sweep, trial: Trial, run: Run) -> ModelInfo:
+def _info(session: Session, sweep: Sweep, trial: Trial, run: Run) -> ModelInfo:
     facts, params = sweep.dataset_info, trial.params or {}
     full = with_defaults(params)
     # where neither was tried, the layers say it all
@@ -107,6 +108,7 @@ def _info(sweep: Sweep, trial: Trial, run: Run) -> ModelInfo:
         metric=sweep.metric,
         value=run.value,
         recorded_value=run.value,
+        encoding=None if sweep.dataset_id is None else datasets.encoding(session, sweep.dataset_id),
     )
 
 

@@ -1,13 +1,16 @@
 """Trained models."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic.config import JsonDict
 
 from app.domain.body import Body
 
 MAX_PREDICTED_ROWS = 100
-Pixel = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_CELL: JsonDict = {"type": ["number", "string", "boolean", "null"]}
+_ROW: JsonDict = {"anyOf": [{"type": "array", "items": _CELL}, {"type": "object", "additionalProperties": _CELL}]}
+Row = Annotated[Any, WithJsonSchema(_ROW)]  # what it may hold, the model says that is asked
 
 
 class ModelOut(BaseModel):
@@ -20,11 +23,12 @@ class ModelOut(BaseModel):
 class PredictionRequest(Body):
     """Examples to classify."""
 
-    rows: list[list[Pixel]] = Field(
+    rows: list[Row] = Field(
         min_length=1,
         max_length=MAX_PREDICTED_ROWS,
-        description="One row an example: as many numbers as the network has features, from 0 (black) to 1 (white), as "
-        "it was trained on; pixels from left to right, then from top to bottom.",
+        description="One row an example. Of images as many numbers as the network has features, from 0 (black) to 1 "
+        "(white), as it was trained on; pixels from left to right, then from top to bottom. Of a data set that was "
+        "stored from a table the values as they are there: an object by the columns' names, or a list in their order.",
     )
     run: int | None = Field(None, ge=0, le=2**31, description="Index of the seed; default: the best run.")
 

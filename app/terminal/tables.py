@@ -16,8 +16,9 @@ from app.domain.formatting import ago, duration, percent, score, setting, settin
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from perceptune import LogEntryOut, SweepOut, TrialOut
+    from perceptune import DatasetOut, DatasetPreview, LogEntryOut, SweepOut, TrialOut
 
+MAX_CLASSES = 20  # that are listed
 PIPE_WIDTH = 10_000  # what reads a pipe wants whole lines
 
 
@@ -44,6 +45,38 @@ def print_sweep(sweep: SweepOut, address: str) -> None:
     for name, fact in _facts(sweep, address):
         table.add_row(name, escape(fact))
     _print(table)
+
+
+def print_datasets(datasets: Sequence[DatasetOut]) -> None:
+    """A row a data set."""
+    table = _table("name", "features", "classes", "train", "held out", "test", "from")
+    for dataset in datasets:
+        sizes = (dataset.features, dataset.classes, dataset.train - dataset.held_out, dataset.held_out, dataset.test)
+        origin = dataset.source if dataset.content_hash else "built in"
+        table.add_row(*map(escape, (dataset.name, *(f"{size:,}" for size in sizes), origin or "–")))
+    _print(table)
+
+
+def print_columns(preview: DatasetPreview) -> None:
+    """A row a column of a file, with what is done with it, then the classes and the split."""
+    table = _table("column", "type", "missing", "what is done with it")
+    for column in preview.columns:
+        table.add_row(
+            *map(escape, (column.name, column.type, f"{column.missing:,}" if column.missing else "–", column.use))
+        )
+    _print(table)
+    for note in preview.notes:
+        typer.echo(note)
+    if preview.labels is None or preview.class_counts is None or preview.train is None or preview.held_out is None:
+        typer.echo("Say which column is the target: --target NAME")
+        return
+    counts = zip(preview.labels, preview.class_counts["train"], preview.class_counts["test"], strict=True)
+    classes = [f"{label} {train + test:,}" for label, train, test in counts]
+    typer.echo(f"Classes: {', '.join(classes[:MAX_CLASSES])}" + (", ..." if len(classes) > MAX_CLASSES else ""))
+    typer.echo(
+        f"Rows: {preview.train - preview.held_out:,} to train on, {preview.held_out:,} to validate on, "
+        f"{preview.test:,} to test on; {preview.features:,} features"
+    )
 
 
 def print_trials(trials: Sequence[TrialOut], metric: str) -> None:

@@ -43,9 +43,11 @@ def predict(
 
     Images become grey squares of the size that the network was trained on, 0 black and 1 white; those of Fashion-MNIST
     and digits are light on dark, so --invert photographs on a light ground. Rows hold one number a pixel, from 0 to 1.
+    A model of a table that you stored takes its rows as they are, from a CSV with the table's heading, or in its order.
     """
     from worker.predict.inputs import read_inputs
     from worker.predict.network import Network  # late: torch takes seconds
+    from worker.predict.table_rows import read_table_rows
 
     try:
         network = Network(read_model(model, load_settings()))
@@ -53,7 +55,10 @@ def predict(
         raise InvalidError(f"{model} can't be used as a model: {error}.") from None
     _note_difference(network.info)
     for path in inputs:
-        names, x = read_inputs(path, network.info.features, scale=scale, invert=invert)
+        if network.info.encoding is not None:
+            names, x = read_table_rows(path, network.info.encoding)
+        else:
+            names, x = read_inputs(path, network.info.features, scale=scale, invert=invert)
         guesses = [_most_probable(row, network.info.classes, top) for row in network.probabilities(x)]
         lines = _as_json(names, guesses) if as_json else _as_text(names, guesses, network.info)
         sys.stdout.writelines(f"{line}\n" for line in lines)

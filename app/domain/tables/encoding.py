@@ -1,9 +1,9 @@
 """The encoding of a table: what becomes of each column, fitted on the rows to train on, for any row."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,7 +13,6 @@ MISSING_TEXTS = frozenset({"", "?", "NA", "N/A", "na", "n/a", "NaN", "nan", "NUL
 SECONDS_A_DAY = 86_400
 
 Cell = str | float | int | bool | None
-Row = Mapping[str, Cell] | Sequence[Cell]
 ColumnKind = Literal["number", "date", "category"]
 
 
@@ -38,8 +37,10 @@ class EncodedColumn(BaseModel):
         """Features that become of it."""
         return (len(self.categories) if self.kind == "category" else 1) + self.marks_missing
 
-    def features_of(self, cell: Cell) -> list[float]:
+    def features_of(self, cell: object) -> list[float]:
         """The features of one value. Raises ValueError where it is none of this kind."""
+        if not isinstance(cell, Cell):
+            raise ValueError("must be a number, a text, true, false or null")
         text = as_text(cell)
         mark = [float(text is None)] if self.marks_missing else []
         if self.kind == "category":
@@ -59,11 +60,16 @@ class Encoding(BaseModel):
     columns: tuple[EncodedColumn, ...]
 
     @property
+    def names(self) -> list[str]:
+        """The columns that are read."""
+        return [column.name for column in self.columns]
+
+    @property
     def width(self) -> int:
         """Features of a row."""
         return sum(column.width for column in self.columns)
 
-    def encode(self, rows: Sequence[Row]) -> list[list[float]]:
+    def encode(self, rows: Sequence[Any]) -> list[list[float]]:
         """The features of rows: objects by the names of the columns, or lists in their order, the target left out.
 
         Raises InvalidError that names the row and the column.
@@ -74,9 +80,12 @@ class Encoding(BaseModel):
             raise InvalidError("Some rows can't be used.", errors)
         return encoded_rows
 
-    def _encode(self, row: Row, loc: tuple[str | int, ...], errors: list[FieldError]) -> list[float]:
-        names = [column.name for column in self.columns]
-        if not isinstance(row, Mapping):
+    def _encode(self, row: Any, loc: tuple[str | int, ...], errors: list[FieldError]) -> list[float]:
+        names = self.names
+        if not isinstance(row, dict | list | tuple):
+            errors.append(FieldError(loc, "must be an object with a value for each column, or a list of the values"))
+            return []
+        if not isinstance(row, dict):
             if len(row) != len(names):
                 listing = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
                 errors.append(FieldError(loc, f"has {len(row)} values, and the network takes {len(names)}: {listing}"))

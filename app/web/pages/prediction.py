@@ -1,4 +1,4 @@
-"""The page that asks a trained network about a picture or a row of numbers."""
+"""The page that asks a trained network about a picture, or about a row of a table."""
 
 import math
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from fastapi import APIRouter, Request, Response
 
 from app import queries
 from app.db import datasets
+from app.domain.tables.encoding import Encoding
+from app.lifecycle import sweep_row
 from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
 from app.web.pages.datasets.panel import DatasetPanel
 from app.web.pages.rendering import render
@@ -41,10 +43,29 @@ class PredictionView:
         return _SCALES.get(self.dataset.dataset.name, 255)
 
 
+@dataclass(frozen=True)
+class RowPredictionView:
+    """A trial's network that reads rows of a table, and the columns that it takes."""
+
+    sweep_id: int
+    sweep_name: str
+    number: int
+    encoding: Encoding
+
+    @property
+    def address(self) -> str:
+        """The call that answers."""
+        return f"/api/v1/sweeps/{self.sweep_id}/trials/{self.number}/predict"
+
+
 @router.get("/sweeps/{sweep_id}/trials/{number}/predict")
 def show_prediction(sweep_id: SweepId, number: TrialNumber, request: Request, session: DatabaseSession) -> Response:
     """The page of one trial's network."""
     sweep = queries.summary(session, sweep_id)
     queries.get_trial(session, sweep_id, number)
+    dataset_id = sweep_row.get(session, sweep_id).dataset_id
+    if dataset_id is not None:
+        encoding = datasets.encoding(session, dataset_id)
+        return render(request, "row_prediction.html", RowPredictionView(sweep.id, sweep.name, number, encoding))
     view = PredictionView(sweep.id, sweep.name, number, DatasetPanel(datasets.get(session, sweep.dataset)))
     return render(request, "prediction.html", view)

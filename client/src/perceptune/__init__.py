@@ -1,6 +1,17 @@
 """Perceptune from Python: make sweeps, wait for them, and take home trials, charts and models."""
 
-from perceptune._models import Best, Counts, EpochOut, LogEntryOut, SweepOut, SweepPreview, TrialOut
+from perceptune._models import (
+    Best,
+    Counts,
+    DatasetDetail,
+    DatasetOut,
+    DatasetPreview,
+    EpochOut,
+    LogEntryOut,
+    SweepOut,
+    SweepPreview,
+    TrialOut,
+)
 from perceptune.client import AsyncClient, Client
 from perceptune.errors import (
     BusyError,
@@ -26,6 +37,9 @@ __all__ = [
     "Client",
     "ConflictError",
     "Counts",
+    "DatasetDetail",
+    "DatasetOut",
+    "DatasetPreview",
     "EpochOut",
     "FieldProblem",
     "ForbiddenError",

@@ -547,8 +547,8 @@ class PredictionRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    rows: list[list[float]]
-    """One row an example: as many numbers as the network has features, from 0 (black) to 1 (white), as it was trained on; pixels from left to right, then from top to bottom."""
+    rows: list[list[float | str | bool | None] | dict[str, float | str | bool | None]]
+    """One row an example. Of images as many numbers as the network has features, from 0 (black) to 1 (white), as it was trained on; pixels from left to right, then from top to bottom. Of a data set that was stored from a table the values as they are there: an object by the columns' names, or a list in their order."""
 
     run: int | None = None
     """Index of the seed; default: the best run."""

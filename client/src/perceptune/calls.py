@@ -143,6 +143,26 @@ def list_datasets() -> Flow[list[_models.DatasetOut]]:
     return _all_items("/datasets", _models.DatasetOut, paged=False)
 
 
+def preview_dataset(content: bytes, options: Mapping[str, object]) -> Call[_models.DatasetPreview]:
+    """What would become of a file."""
+    return Call("POST", "/datasets/preview", _reads(_models.DatasetPreview), query=_present(**options), content=content)
+
+
+def store_dataset(content: bytes, options: Mapping[str, object]) -> Call[_models.DatasetDetail]:
+    """Stores the data set in a file; the same twice stores it once."""
+    return Call("POST", "/datasets", _reads(_models.DatasetDetail), query=_present(**options), content=content)
+
+
+def get_dataset(name: str) -> Call[_models.DatasetDetail]:
+    """A data set with what was done with its columns."""
+    return Call("GET", f"/datasets/{name}", _reads(_models.DatasetDetail))
+
+
+def delete_dataset(name: str) -> Call[None]:
+    """Deletes a stored data set that no sweep is on."""
+    return Call("DELETE", f"/datasets/{name}", lambda _: None, repeatable=False)
+
+
 def list_workers() -> Flow[list[_models.WorkerOut]]:
     """Workers that were heard of in the last day."""
     return _all_items("/workers", _models.WorkerOut, paged=False)

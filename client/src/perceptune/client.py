@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from perceptune import calls
-from perceptune._models import DatasetOut, SweepPreview, WorkerOut
+from perceptune._models import DatasetDetail, DatasetOut, DatasetPreview, SweepPreview, WorkerOut
+from perceptune.data_files import file_of
 from perceptune.flows import Call, Flow, send
 from perceptune.sweep import AsyncSweep, Sweep
 from perceptune.transport import API, AsyncTransport, Transport, options
@@ -41,14 +42,20 @@ class Client:
         name: str,
         *,
         space: Mapping[str, object],
-        dataset: str | None = None,
+        dataset: Any = None,
+        target: str | None = None,
         sampler: str | Mapping[str, object] | None = None,
         n_trials: int | None = None,
         seeds: int | Mapping[str, int] | None = None,
         pruner: str | Mapping[str, object] | None = None,
         **fields: object,
     ) -> Sweep:
-        """Queues a sweep. What is left out has the server's default; `fields` are further ones of `POST /sweeps`."""
+        """Queues a sweep. What is left out has the server's default; `fields` are further ones of `POST /sweeps`.
+
+        `dataset` is the name of one, or data that `add_dataset` takes, with their `target`: these are stored first.
+        """
+        if is_data(dataset, target):
+            dataset = self.add_dataset(dataset, target=target).name
         options = {"dataset": dataset, "sampler": sampler, "n_trials": n_trials, "seeds": seeds, "pruner": pruner}
         body = sweep_body(name, space, fields, options)
         return Sweep(self, self.call(calls.create_sweep(body)))
@@ -68,6 +75,27 @@ class Client:
     def datasets(self) -> list[DatasetOut]:
         """The data sets that a sweep can name."""
         return self.run(calls.list_datasets())
+
+    def dataset(self, name: str) -> DatasetDetail:
+        """A data set with what was done with its columns."""
+        return self.call(calls.get_dataset(name))
+
+    def preview_dataset(self, data: Any, **options: object) -> DatasetPreview:
+        """What would become of data; nothing is stored. `options` are those of `POST /datasets`, e.g. `target`."""
+        return self.call(calls.preview_dataset(file_of(data).content, options))
+
+    def add_dataset(self, data: Any, name: str | None = None, **options: object) -> DatasetDetail:
+        """Stores data: a path, a frame of pandas or polars, `(x, y)`, or arrays by name; the same twice, once.
+
+        `options` are those of `POST /datasets`: target, test_share, held_out_share, stratified, seed, drop, category.
+        """
+        file = file_of(data)
+        options = {"name": name or file.name, "source": file.source, **options}
+        return self.call(calls.store_dataset(file.content, options))
+
+    def delete_dataset(self, name: str) -> None:
+        """Deletes a stored data set that no sweep is on."""
+        return self.call(calls.delete_dataset(name))
 
     def workers(self) -> list[WorkerOut]:
         """Workers that were heard of in the last day, the living first."""
@@ -108,14 +136,20 @@ class AsyncClient:
         name: str,
         *,
         space: Mapping[str, object],
-        dataset: str | None = None,
+        dataset: Any = None,
+        target: str | None = None,
         sampler: str | Mapping[str, object] | None = None,
         n_trials: int | None = None,
         seeds: int | Mapping[str, int] | None = None,
         pruner: str | Mapping[str, object] | None = None,
         **fields: object,
     ) -> AsyncSweep:
-        """Queues a sweep. What is left out has the server's default; `fields` are further ones of `POST /sweeps`."""
+        """Queues a sweep. What is left out has the server's default; `fields` are further ones of `POST /sweeps`.
+
+        `dataset` is the name of one, or data that `add_dataset` takes, with their `target`: these are stored first.
+        """
+        if is_data(dataset, target):
+            dataset = (await self.add_dataset(dataset, target=target)).name
         options = {"dataset": dataset, "sampler": sampler, "n_trials": n_trials, "seeds": seeds, "pruner": pruner}
         body = sweep_body(name, space, fields, options)
         return AsyncSweep(self, await self.call(calls.create_sweep(body)))
@@ -136,6 +170,27 @@ class AsyncClient:
         """The data sets that a sweep can name."""
         return await self.run(calls.list_datasets())
 
+    async def dataset(self, name: str) -> DatasetDetail:
+        """A data set with what was done with its columns."""
+        return await self.call(calls.get_dataset(name))
+
+    async def preview_dataset(self, data: Any, **options: object) -> DatasetPreview:
+        """What would become of data; nothing is stored. `options` are those of `POST /datasets`, e.g. `target`."""
+        return await self.call(calls.preview_dataset(file_of(data).content, options))
+
+    async def add_dataset(self, data: Any, name: str | None = None, **options: object) -> DatasetDetail:
+        """Stores data: a path, a frame of pandas or polars, `(x, y)`, or arrays by name; the same twice, once.
+
+        `options` are those of `POST /datasets`: target, test_share, held_out_share, stratified, seed, drop, category.
+        """
+        file = file_of(data)
+        options = {"name": name or file.name, "source": file.source, **options}
+        return await self.call(calls.store_dataset(file.content, options))
+
+    async def delete_dataset(self, name: str) -> None:
+        """Deletes a stored data set that no sweep is on."""
+        return await self.call(calls.delete_dataset(name))
+
     async def workers(self) -> list[WorkerOut]:
         """Workers that were heard of in the last day, the living first."""
         return await self.run(calls.list_workers())
@@ -155,3 +210,8 @@ def sweep_body(
     """The body of a sweep; options that are None are left to the server, fields are sent as they are."""
     present = {option: value for option, value in (options or {}).items() if value is not None}
     return {"name": name, "space": space, **present, **fields}
+
+
+def is_data(dataset: object, target: str | None) -> bool:
+    """Whether a sweep's data set is not named, but there as data; a text with a target is a path."""
+    return dataset is not None and (not isinstance(dataset, str) or target is not None)

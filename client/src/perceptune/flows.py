@@ -32,6 +32,8 @@ class Call(Generic[Answer]):
     read: Callable[[httpx.Response], Answer]
     query: Mapping[str, object] = field(default_factory=dict)
     body: object = None
+    content: bytes | None = None
+    """A file in place of a body."""
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     """Whether it may be sent again where it is not known if the first one was heeded."""

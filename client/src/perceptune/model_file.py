@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from perceptune.encoding import Encoding
 from perceptune.errors import ModelFileError
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 FORMAT = 1  # of the metadata
 
@@ -38,6 +39,7 @@ class ModelInfo(BaseModel):
     metric: str
     value: float
     recorded_value: float
+    encoding: Encoding | None = None  # of a data set that was stored from a table
 
 
 class Model:
@@ -69,15 +71,19 @@ class Model:
         """Writes the file, which `perceptune predict` and safetensors read."""
         Path(path).write_bytes(self.content)
 
-    def predict(self, rows: ArrayLike) -> list[str]:
+    def predict(self, rows: Any) -> list[str]:
         """The most probable class of each row."""
         return [self.info.classes[index] for index in self.probabilities(rows).argmax(1)]
 
-    def probabilities(self, rows: ArrayLike) -> NDArray[np.float64]:
-        """[rows, classes], each row adding up to 1. `rows` are numbers from 0 to 1, as in training: [rows, features],
-        one row alone, or [rows, height, width]. Raises ValueError."""
+    def probabilities(self, rows: Any) -> NDArray[np.float64]:
+        """[rows, classes], each row adding up to 1. `rows` of images are numbers from 0 to 1, as in training:
+        [rows, features], one row alone, or [rows, height, width]; those of a table are as there: a frame of pandas or
+        polars, or a list of mappings or of values in the order of the columns. Raises ValueError."""
         numpy = _numpy()
-        x = self._as_rows(numpy.asarray(rows, dtype=numpy.float32))
+        if self.info.encoding is not None:
+            x = numpy.asarray(self.info.encoding.encode(rows), dtype=numpy.float32)
+        else:
+            x = self._as_rows(numpy.asarray(rows, dtype=numpy.float32))
         *hidden, last = self._weights()
         activation = _activations(numpy)[self.info.activation]
         for weight, bias in hidden:

@@ -21,6 +21,7 @@ Answer = TypeVar("Answer")
 API = "/api/v1"
 DEFAULT_URL = "http://127.0.0.1:8000"
 STREAM_SECONDS = 20.0  # a stream that is silent for so long is opened anew; the server gives a sign every 15 seconds
+READ_FILE_SECONDS = 600.0  # in which the server reads a file that was posted
 POLL_SECONDS = 2.0  # where there is no stream
 
 
@@ -235,8 +236,19 @@ class _AsyncStream:
 
 def request_of(http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
     """The call as a request."""
-    query = {name: str(value) for name, value in call.query.items()}
-    return http.build_request(call.method, call.path, params=query, json=call.body, headers=dict(call.headers))
+    query = {name: _texts(value) for name, value in call.query.items()}
+    headers = dict(call.headers)
+    if call.content is None:
+        return http.build_request(call.method, call.path, params=query, json=call.body, headers=headers)
+    timeout = httpx.Timeout(30.0, read=READ_FILE_SECONDS)
+    return http.build_request(
+        call.method, call.path, params=query, content=call.content, headers=headers, timeout=timeout
+    )
+
+
+def _texts(value: object) -> str | list[str]:
+    """A parameter of the query, which may be there several times."""
+    return [str(item) for item in value] if isinstance(value, list) else str(value)
 
 
 def stream_timeout(seconds: float) -> httpx.Timeout:

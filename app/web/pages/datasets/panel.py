@@ -44,11 +44,6 @@ class DatasetPanel:
         return self.dataset.content_hash is not None
 
     @property
-    def examples(self) -> str:
-        """What its examples are, in a word."""
-        return "rows" if self.is_stored else "images"
-
-    @property
     def source_host(self) -> str:
         """Where it comes from, in short."""
         return urlsplit(self.dataset.source).netloc

@@ -1,0 +1,99 @@
+"""The encoding in a model of a table: how rows as they are in the table become what the network reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A"})
+SECONDS_A_DAY = 86_400
+
+
+class EncodedColumn(BaseModel):
+    """A column that the network reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    kind: str
+    mean: float
+    scale: float
+    categories: list[str]
+    marks_missing: bool
+
+    def features_of(self, cell: Any) -> list[float]:
+        """The features of one value. Raises ValueError."""
+        text = _text(cell)
+        mark = [float(text is None)] if self.marks_missing else []
+        if self.kind == "category":
+            return [float(category == text) for category in self.categories] + mark
+        if text is None:
+            return [0.0, *mark]
+        number = _days(text) if self.kind == "date" else float({"true": "1", "false": "0"}.get(text.lower(), text))
+        if not math.isfinite(number):
+            raise ValueError("is not finite")
+        return [(number - self.mean) / self.scale, *mark]
+
+
+class Encoding(BaseModel):
+    """What becomes of the columns of a table."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    target: str
+    columns: list[EncodedColumn]
+
+    def encode(self, rows: Any) -> list[list[float]]:
+        """The features of rows: a frame of pandas or polars, or a list of mappings or of values in order.
+
+        Raises ValueError that names the row and the column.
+        """
+        return [self._encode(place, row) for place, row in enumerate(_rows(rows), 1)]
+
+    def _encode(self, place: int, row: Any) -> list[float]:
+        names = [column.name for column in self.columns]
+        if not isinstance(row, Mapping):
+            if len(row) != len(names):
+                raise ValueError(f"Row {place} has {len(row)} values, and the network takes {', '.join(names)}.")
+            row = dict(zip(names, row, strict=True))
+        features: list[float] = []
+        for column in self.columns:
+            if column.name not in row:
+                raise ValueError(f"Row {place} lacks {column.name!r}.")
+            try:
+                features += column.features_of(row[column.name])
+            except ValueError as error:
+                raise ValueError(f"Row {place}, column {column.name!r}: {error}.") from None
+        return features
+
+
+def _rows(rows: Any) -> Iterable[Any]:
+    if hasattr(rows, "to_dicts"):  # polars
+        return list(rows.to_dicts())
+    if hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
+        return list(rows.to_dict("records"))
+    return [rows] if isinstance(rows, Mapping) else list(rows)
+
+
+def _text(cell: Any) -> str | None:
+    """A value as categories name it, None where it is missing."""
+    cell = cell.item() if hasattr(cell, "item") else cell  # numpy's
+    if cell is None or cell != cell:
+        return None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
+        return str(int(cell))
+    text = str(cell).strip()
+    return None if text in MISSING else text
+
+
+def _days(text: str) -> float:
+    """Days since 1970; a time without a zone counts as UTC."""
+    moment = datetime.fromisoformat(text)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment.timestamp() / SECONDS_A_DAY
