@@ -27,7 +27,12 @@ def variables(trained_server: str, tmp_path: Path) -> dict[str, str]:
 
 def blocks(language: str) -> list[str]:
     """The document's code blocks in this language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    return blocks_of(DOCUMENT, language)
+
+
+def blocks_of(document: str, language: str) -> list[str]:
+    """Those of any document."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
 
 
 def test_the_python_of_the_document_runs(variables: dict[str, str], tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ _PICTURES = {".png", ".svg"}
 # Every document that is in no group comes last.
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     "Using it": ("exercises", "hyperparameters", "search", "pruning", "charts", "diagnostics", "timing", "client"),
-    "Your data": ("data", "models", "lifecycle"),
+    "Your data": ("your-data", "data", "models", "lifecycle"),
     "Running it": ("compose", "reliability", "performance"),
     "How it is built": ("architecture", "why-it-is-fast", "legs", "dependencies"),
 }

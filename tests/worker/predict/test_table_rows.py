@@ -1,0 +1,47 @@
+"""Rows of a table as inputs of `perceptune predict`: with a heading, in order, and refused with their place."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.domain.tables.encoding import EncodedColumn, Encoding
+from app.errors import InvalidError
+from worker.predict.table_rows import read_table_rows
+
+ENCODING = Encoding(
+    target="kind",
+    columns=(
+        EncodedColumn(name="age", kind="number", mean=40, scale=10, marks_missing=True),
+        EncodedColumn(name="colour", kind="category", categories=("blue", "red")),
+    ),
+)
+
+
+def features(tmp_path: Path, text: str) -> list[list[float]]:
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    return np.asarray(read_table_rows(str(path), ENCODING).x).tolist()
+
+
+def test_rows_come_with_a_heading_in_any_order_or_in_that_of_the_table(tmp_path: Path) -> None:
+    """Other columns, such as the target, may be there; an empty cell is missing."""
+    expected = [[1, 0, 0, 1], [0, 1, 1, 0]]
+    assert features(tmp_path, "colour,kind,age\nred,a,50\n\nblue,b,\n") == expected
+    assert features(tmp_path, "50;red\n;blue\n") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("age,colour\n50,red\nold,red\n", "row 2, column 'age': must be a number, not 'old'."),
+        ("age,kind\n50,a\n", "lacks the columns 'colour'."),
+        ("50,red,1\n", "row 1: has 3 values, and the network takes 2: age, colour."),
+        ("\n", "has no rows."),
+    ],
+)
+def test_what_the_network_can_not_take_is_refused_with_its_place(text: str, sentence: str, tmp_path: Path) -> None:
+    """One sentence names the file, the row and the column."""
+    with pytest.raises(InvalidError) as error:
+        features(tmp_path, text)
+    assert error.value.detail == f"{tmp_path / 'rows.csv'}{' ' if sentence[0] in 'lh' else ', '}{sentence}"
