@@ -53,6 +53,7 @@ class Loop:
         self._datasets: dict[tuple[str, str], datasets.Dataset] = {}
         self._unscorable: set[int] = set()
         self._unaskable: set[int] = set()
+        self._unclaimable: set[int] = set()
         self._state = WorkerState.idle
         self._curves = CurveCache(context.engine)
         self._max_claim = queue.MAX_CLAIMED_TRIALS[context.device.type]
@@ -135,13 +136,31 @@ class Loop:
         with transaction(context.engine) as session:
             queue.expire(session)
         ask_ahead_of_claims(context.engine, context.stopping, self._unaskable)
-        with transaction(context.engine) as session:
-            claim = queue.claim(session, context.worker_id, self._max_claim, context.settings.lease_seconds)
-            if claim is not None:
-                queue.note_environment(claim[0], self._environment)
-            elif self._state != WorkerState.idle:
-                queue.set_worker_state(session, context.worker_id, WorkerState.idle)
+        limits = self._max_claim, context.settings.lease_seconds
+        try:
+            with transaction(context.engine) as session:
+                claim = queue.claim(session, context.worker_id, *limits, leave_out=self._unclaimable)
+                if claim is not None:
+                    queue.note_environment(claim[0], self._environment)
+                elif self._state != WorkerState.idle:
+                    queue.set_worker_state(session, context.worker_id, WorkerState.idle)
+        except queue.UnclaimableError as error:
+            self._fail_waiting(error)
+            return None
         return claim
+
+    def _fail_waiting(self, error: queue.UnclaimableError) -> None:
+        """Counts an error of a claim against the sweep's next trials, or, where that fails as well, leaves it out."""
+        context, sweep_id = self._context, error.sweep_id
+        logger.error("sweep %d: nothing can be claimed", sweep_id, exc_info=error.__cause__)
+        try:
+            with transaction(context.engine) as session:
+                queue.fail_waiting(session, context.worker_id, sweep_id, self._max_claim, _reason(error.__cause__))
+        except Exception as second_error:
+            if isinstance(second_error, DBAPIError) and is_gone(second_error):
+                raise
+            logger.exception("sweep %d: it is passed over", sweep_id)
+            self._unclaimable.add(sweep_id)
 
     def _train(self, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
         """Trains claimed trials; what was not trained of them at the end goes back to the queue."""
@@ -165,8 +184,7 @@ class Loop:
             context.stopping.wait(WITHOUT_DATA_SECONDS)
         except Exception as error:
             logger.exception("sweep %d: the cohort could not be trained", sweep.id)
-            message = first_line(error) if isinstance(error, DBAPIError) else str(error)
-            self._fail_attempts(sweep, f"{type(error).__name__}: {message}")
+            self._fail_attempts(sweep, _reason(error))
         finally:
             signals.end_grace_period()
             self._give_back(sweep)
@@ -259,8 +277,7 @@ class Loop:
 
     def _fail_attempts(self, sweep: Sweep, reason: str, only: Sequence[ClaimedTrial] | None = None) -> None:
         """Ends an attempt of trials, all that are held or `only` these: they wait again, or fail after the last one."""
-        reason = reason.replace("\0", "")[:MAX_REASON_LENGTH]  # Postgres has no U+0000
-        self._release(only, lambda session, leases: queue.fail_attempt(session, sweep.id, leases, reason))
+        self._release(only, lambda session, leases: queue.fail_attempt(session, sweep.id, leases, _storable(reason)))
 
     def _release(
         self, trials: Sequence[ClaimedTrial] | None, write: Callable[[Session, Sequence[Lease]], None]
@@ -281,6 +298,16 @@ class Loop:
             logger.warning("the database is gone: the leases end by themselves")
         finally:  # also where the statement raised an error: leases that nobody extends end by themselves
             context.held_leases.release(lease.trial_id for lease in leases)
+
+
+def _reason(error: BaseException | None) -> str:
+    """An error as it is stored with the trials against which it counts."""
+    message = first_line(error) if isinstance(error, DBAPIError) else str(error)
+    return _storable(f"{type(error).__name__}: {message}")
+
+
+def _storable(reason: str) -> str:
+    return reason.replace("\0", "")[:MAX_REASON_LENGTH]  # Postgres has no U+0000
 
 
 def _trial_ids(trials: Sequence[ClaimedTrial]) -> set[int]:

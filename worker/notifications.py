@@ -1,6 +1,7 @@
 """A worker that has nothing to do waits for notifications of the database, with a slow poll behind."""
 
 import logging
+import random
 import threading
 import time
 from types import TracebackType
@@ -11,7 +12,7 @@ from psycopg import sql
 from sqlalchemy import Engine
 
 from app.db.engine import TIMEOUTS, application_name
-from app.db.notifications import CHANNEL
+from app.db.notifications import WORK_CHANNEL
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +36,13 @@ class Listener:
         self._close()
 
     def wait(self, seconds: float, stopping: threading.Event) -> None:
-        """Returns at a notification, after `seconds`, or when told to stop."""
-        deadline = time.monotonic() + seconds
+        """Returns at a notification, after about as many seconds, or when told to stop."""
+        deadline = time.monotonic() + random.uniform(0.75, 1.25) * seconds
         while not stopping.is_set() and time.monotonic() < deadline:
             try:
                 if any(True for _ in self._open_connection().notifies(timeout=SLICE_SECONDS, stop_after=1)):
-                    # a training cohort notifies often; what it says is seldom for us
-                    stopping.wait(SLICE_SECONDS)
+                    # not all workers at the same moment: those that come later often find nothing left
+                    stopping.wait(random.uniform(0, SLICE_SECONDS))
                     return
             except psycopg.Error as error:
                 logger.debug("not listening: %s", error)
@@ -53,7 +54,7 @@ class Listener:
             self._connection = psycopg.connect(
                 self._url, autocommit=True, application_name=application_name("worker listening"), **TIMEOUTS
             )
-            self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+            self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(WORK_CHANNEL)))
         return self._connection
 
     def _close(self) -> None:

@@ -34,7 +34,9 @@ def settle(session: Session, sweep_ids: Iterable[int]) -> None:
 
     In a sweep that stops none goes on.
     """
-    for sweep_id in session.scalars(_HAVE_TRIALS_BETWEEN_LEGS, {"ids": list(sweep_ids)}).all():
+    pruned_ids = [sweep_id for sweep_id in sweep_ids if session.get_one(Sweep, sweep_id).pruner is not None]
+    ids = session.scalars(_HAVE_TRIALS_BETWEEN_LEGS, {"ids": pruned_ids}).all() if pruned_ids else []
+    for sweep_id in ids:
         sweep = session.get_one(Sweep, sweep_id, populate_existing=True)
         halving = halving_pruner(sweep)
         assert halving is not None

@@ -18,9 +18,10 @@ _OPEN_STATES = (SweepState.queued, SweepState.running, SweepState.paused)
 
 def settle(session: Session, sweep_ids: Iterable[int]) -> None:
     """Queues the further seeds of those configurations of these locked sweeps whose turn it is."""
-    with_survivors = select(Sweep).where(
-        Sweep.id.in_(list(sweep_ids)), Sweep.survivor_seeds.is_not(None), Sweep.state.in_(_OPEN_STATES)
-    )
+    ids = [sweep_id for sweep_id in sweep_ids if session.get_one(Sweep, sweep_id).survivor_seeds is not None]
+    with_survivors = select(Sweep).where(Sweep.id.in_(ids), Sweep.state.in_(_OPEN_STATES))
+    if not ids:
+        return
     for sweep in session.scalars(with_survivors.execution_options(populate_existing=True)).all():
         _settle(session, sweep)
 

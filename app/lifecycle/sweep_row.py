@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sqlalchemy import Exists, case, cast, func, select, text, update
 from sqlalchemy.orm import Session
 
-from app.db.notifications import notify
+from app.db.notifications import NOTIFY_SQL, wake_workers
 from app.db.tables import Sweep, Trial
 from app.domain import transitions
 from app.domain.people.log_events import LogEvent
@@ -18,10 +18,15 @@ from app.errors import ConflictError, NotFoundError
 from app.lifecycle import rungs, survivors, sweep_log, weight_retention
 from app.lifecycle.trial_changes import CANCELLED
 
+# Waits for this transaction's turn at the sweep. Whoever waits for a row is woken by each transaction that has changed
+# it, to wait for its next version: each of a hundred writers would wake all others. A lock beside it is handed from one
+# writer to the next, in the order in which they came; the row's lock stands behind it, and is what counts.
+TURN_SQL = "(SELECT CAST(pg_advisory_xact_lock(hashtextextended('sweep/' || :sweep, 0)) AS text)) IS NOT NULL"
+
 
 def get(session: Session, sweep_id: int, *, lock: bool = False) -> Sweep:
     """The sweep, its row locked if asked. Raises NotFoundError."""
-    sweep = session.get(Sweep, sweep_id, with_for_update=lock, populate_existing=lock)
+    sweep = _locked(session, sweep_id) if lock else session.get(Sweep, sweep_id)
     if sweep is None:
         raise NotFoundError(f"There is no sweep {sweep_id}.")
     return sweep
@@ -29,7 +34,12 @@ def get(session: Session, sweep_id: int, *, lock: bool = False) -> Sweep:
 
 def lock(session: Session, sweep_id: int) -> Sweep | None:
     """The sweep, its row locked; None when it was deleted, and all its trials with it, while a worker trained."""
-    return session.get(Sweep, sweep_id, with_for_update=True, populate_existing=True)
+    return _locked(session, sweep_id)
+
+
+def _locked(session: Session, sweep_id: int) -> Sweep | None:
+    row = select(Sweep).where(Sweep.id == sweep_id, text(TURN_SQL)).with_for_update()
+    return session.scalar(row.execution_options(populate_existing=True), {"sweep": sweep_id})
 
 
 def get_trial(session: Session, sweep_id: int, number: int) -> Trial:
@@ -91,14 +101,21 @@ def touch(session: Session, sweep: Sweep) -> None:
     session.refresh(sweep)
 
 
-def mark_changed(session: Session, sweep_id: int) -> None:
-    """Raises the revision of a sweep that is locked, and wakes those who read it."""
-    session.execute(update(Sweep).where(Sweep.id == sweep_id).values(revision=Sweep.revision + 1))
-    notify(session, sweep_id)
+def mark_changed(session: Session, sweep_id: int, *, has_work: bool = True) -> None:
+    """Raises the revision of a sweep that is locked, and wakes those who read it.
+
+    `has_work`: whether workers that have nothing to do are to look again.
+    """
+    session.flush()
+    session.execute(_MARK_CHANGED, {"sweep": sweep_id})
+    if has_work:
+        wake_workers(session, sweep_id)
 
 
-def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
+def close_if_done(session: Session, sweep_ids: Iterable[int]) -> set[int]:
     """Ends each of these sweeps that has no live trial left: completed if any trial was, else failed or cancelled.
+
+    Returns the ids of those that it has ended.
 
     Before that, trials that wait at rungs go on, or end where no other trial is left, and survivors get further seeds.
     """
@@ -121,8 +138,10 @@ def close_if_done(session: Session, sweep_ids: Iterable[int]) -> None:
         .returning(Sweep.id, Sweep.state)
         .execution_options(synchronize_session=False)
     )
-    for sweep_id, state in ended.all():
+    states = {sweep_id: state for sweep_id, state in ended.all()}  # noqa: C416 (of rows mypy knows no types)
+    for sweep_id, state in states.items():
         sweep_log.note(session, sweep_id, LogEvent.ended, f"Ended: {state}")
+    return {*states}
 
 
 def next_number(session: Session, sweep: Sweep, count: int = 1) -> int:
@@ -141,6 +160,11 @@ def _cancel_trials(session: Session, sweep_id: int, states: Iterable[TrialState]
 
 
 _PAST = {"pause": "Paused", "resume": "Resumed", "stop": "Stopped", "cancel": "Cancelled"}
+
+_MARK_CHANGED = text(f"""
+    WITH changed AS (UPDATE sweeps SET revision = revision + 1 WHERE id = :sweep RETURNING id)
+    SELECT {NOTIFY_SQL} FROM changed
+""")
 
 _CANCEL_TRIALS = text(f"""
     UPDATE trials SET {CANCELLED}

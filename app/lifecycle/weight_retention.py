@@ -1,6 +1,6 @@
 """Which runs keep the parameters of their networks."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import ColumnElement, or_, select, true, update
 from sqlalchemy.orm import Session
@@ -14,6 +14,13 @@ def trials_to_keep(session: Session, sweep: Sweep, ended_ids: Collection[int]) -
     """The ids of those trials that just ended whose weights are to be stored."""
     complete = select(Trial.id).where(Trial.id.in_(list(ended_ids)), Trial.state == TrialState.complete)
     return set(session.scalars(complete.where(_keeps_weights(sweep))))
+
+
+def store_weights(session: Session, trial_id: int, weights: Mapping[int, bytes]) -> None:
+    """Stores the weights of a trial's runs, by the index of the seed."""
+    for seed, content in weights.items():
+        run = update(Run).where(Run.trial_id == trial_id, Run.seed == seed).values(weights=content)
+        session.execute(run, execution_options={"synchronize_session": False})
 
 
 def drop_superseded(session: Session, sweep: Sweep) -> None:

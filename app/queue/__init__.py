@@ -1,7 +1,7 @@
 """What workers write: claims of trials, their epochs and results, scores, and weights asked for later."""
 
-from app.queue.claims import MAX_CLAIMED_TRIALS, ClaimedTrial, claim, note_environment
-from app.queue.leases import MAX_ATTEMPTS, Lease, expire, fail_attempt, give_back, heartbeat
+from app.queue.claims import MAX_CLAIMED_TRIALS, ClaimedTrial, UnclaimableError, claim, note_environment
+from app.queue.leases import MAX_ATTEMPTS, Lease, expire, fail_attempt, fail_waiting, give_back, heartbeat
 from app.queue.legs import (
     LegResult,
     TrialCheckpoint,
@@ -25,11 +25,13 @@ __all__ = [
     "RunResult",
     "TrialCheckpoint",
     "TrialResult",
+    "UnclaimableError",
     "claim",
     "end_leg",
     "epochs_trained",
     "expire",
     "fail_attempt",
+    "fail_waiting",
     "finish",
     "forget_workers",
     "give_back",

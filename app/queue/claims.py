@@ -3,30 +3,31 @@
 What a lease is, and in which order rows are locked, is said in app.queue.leases.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, func, or_, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
-from app.db.engine import is_lock_timeout
+from app.db.engine import is_gone
 from app.db.tables import Sweep, Trial
 from app.domain.pruning.options import HyperbandPruner, OneEpochPruner, PrunerOptions, stored_pruner
 from app.domain.pruning.rules import complete_trials_needed
 from app.domain.pruning.rungs import bracket_sizes, ladder, next_bracket, waits_at_rungs
 from app.domain.sampling import first_batch, traits_of
-from app.domain.states import SweepState, TrialState, WorkerState
+from app.domain.states import SweepState, TrialState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.domain.tasks import TASKS
-from app.lifecycle import sweep_row
 from app.lifecycle.rungs import max_epochs
-from app.queue import machines, statements
+from app.queue import picking, statements
 from app.queue.leases import Lease
-from app.queue.workers import is_draining, set_worker_state
+from app.queue.picking import PickedSweep
+from app.queue.workers import is_draining
 
 # The largest claim by the kind of device; the share of a worker is often less. It bounds what is lost with a worker,
 # not what it trains at once: trained in smaller cohorts the same runs took no less time, whether the parameters of all
@@ -71,8 +72,16 @@ class Group:
         return self.epochs_trained == 0 and self.rungs == 0
 
 
+class UnclaimableError(Exception):
+    """Nothing can be claimed from this sweep: what is stored of it raises an error, which is the cause of this one."""
+
+    def __init__(self, sweep_id: int) -> None:
+        super().__init__(f"sweep {sweep_id}")
+        self.sweep_id = sweep_id
+
+
 def claim(
-    session: Session, worker_id: UUID, max_trials: int, lease_seconds: float
+    session: Session, worker_id: UUID, max_trials: int, lease_seconds: float, leave_out: Iterable[int] = ()
 ) -> tuple[Sweep, list[ClaimedTrial]] | None:
     """Takes a fair share of the waiting trials of one sweep, None when nothing waits.
 
@@ -88,12 +97,27 @@ def claim(
 
     Trials whose lease has run out come back through `expire`, in a transaction before this one: two workers that hold
     the locks of lapsed sweeps and come here for one more could wait for each other.
+
+    Sweeps of which `leave_out` has the id are passed over. Raises UnclaimableError where a sweep is at fault.
     """
     if is_draining(session, worker_id):
         return None
-    sweep = _lock_next_sweep(session)
-    if sweep is None or not machines.may_begin(session, worker_id, alone=TASKS[sweep.task].is_timing):
+    picked = picking.pick(session, worker_id, leave_out)
+    if picked is None:
         return None
+    try:
+        return _claim_from(session, picked, worker_id, max_trials, lease_seconds)
+    except Exception as error:
+        if isinstance(error, DBAPIError) and is_gone(error):
+            raise
+        raise UnclaimableError(picked.sweep.id) from error
+
+
+def _claim_from(
+    session: Session, picked: PickedSweep, worker_id: UUID, max_trials: int, lease_seconds: float
+) -> tuple[Sweep, list[ClaimedTrial]] | None:
+    """Takes trials of the locked sweep, None where others have taken them all."""
+    sweep = picked.sweep
     group = _pick_group(session, sweep, max_trials)
     if group is None:
         return None
@@ -101,6 +125,7 @@ def claim(
     limit = _claim_limit(session, sweep, pruner, max_trials) if group.is_new else max_trials
     bracket = _next_bracket(session, sweep, pruner, limit) if group.is_new else group.bracket
     parameters = {"sweep": sweep.id, "worker": worker_id, "limit": limit, "lease": lease_seconds, "bracket": bracket}
+    parameters |= {"mean_cost": picked.mean_cost, "share_cost": picked.share_cost}
     if group.is_new:
         rows = session.execute(statements.CLAIM_NEW, parameters).all()
     else:
@@ -108,31 +133,9 @@ def claim(
         rows = session.execute(statements.CLAIM_GROUP, parameters | place).all()
     if not rows:
         return None
-    session.execute(statements.DELETE_LATER_EPOCHS, {"ids": [row.id for row in rows]})
-    if sweep.diagnostics:
-        session.execute(statements.DELETE_LATER_DIAGNOSTICS, {"ids": [row.id for row in rows]})
-    _note_claim(session, sweep)
-    set_worker_state(session, worker_id, WorkerState.training)
+    set_committed_value(sweep, "state", SweepState.running)
     rung_epoch = _rung_epoch(sweep, pruner, group, bracket)
     return sweep, [_claimed(row, group, rung_epoch) for row in sorted(rows, key=lambda row: row.number)]
-
-
-def _lock_next_sweep(session: Session) -> Sweep | None:
-    """The sweep to claim from, locked: the best one, or, where that stays locked, the best that nobody has locked."""
-    sweep_id = session.scalar(statements.PICK_SWEEP)
-    if sweep_id is None:
-        return None
-    lock_timeout = session.scalar(statements.SHORTEN_LOCK_TIMEOUT)
-    try:
-        with session.begin_nested():
-            return sweep_row.lock(session, sweep_id)
-    except OperationalError as error:
-        if not is_lock_timeout(error):
-            raise
-    finally:
-        session.execute(statements.RESTORE_LOCK_TIMEOUT, {"lock_timeout": lock_timeout})
-    unlocked_id = session.scalar(statements.PICK_UNLOCKED_SWEEP)
-    return None if unlocked_id is None else sweep_row.get(session, unlocked_id)
 
 
 def _pick_group(session: Session, sweep: Sweep, max_trials: int) -> Group | None:
@@ -142,15 +145,6 @@ def _pick_group(session: Session, sweep: Sweep, max_trials: int) -> Group | None
     wide = max(max_trials // TRIALS_A_PROMOTED_TRIAL, 1)
     row = session.execute(statements.PICK_GROUP, {"sweep": sweep.id, "wide": wide}).one_or_none()
     return None if row is None else Group(*row)
-
-
-def _note_claim(session: Session, sweep: Sweep) -> None:
-    now = session.scalars(select(func.clock_timestamp())).one()
-    sweep.claimed_at = now
-    if sweep.state == SweepState.queued:
-        sweep.state = SweepState.running
-        sweep.started_at = sweep.started_at or now
-    sweep_row.mark_changed(session, sweep.id)
 
 
 def note_environment(sweep: Sweep, environment: Mapping[str, str]) -> None:

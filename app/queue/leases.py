@@ -5,7 +5,8 @@ worker's clock may be wrong. Every write of a worker names the token: where it i
 changes nothing, and its answer leaves the trial out. That is how a worker learns that it lost the trial.
 
 Lock order, which keeps two transactions from waiting for each other: every transaction locks one sweep's row, then rows
-of its trials, then the worker's row. One that must lock several sweeps locks them by id, before anything else.
+of its trials, then the worker's row. One that must lock several sweeps locks them by id, before anything else. A claim
+takes its turn at the sweep, and that at its machine, before the sweep's row (app.queue.picking).
 """
 
 from collections.abc import Sequence
@@ -72,8 +73,23 @@ def fail_attempt(session: Session, sweep_id: int, leases: Sequence[Lease], reaso
     settle_sweeps(session, [sweep_id])
 
 
+def fail_waiting(session: Session, worker_id: UUID, sweep_id: int, max_trials: int, reason: str) -> None:
+    """Ends an attempt of the next trials of a sweep from which nothing can be claimed, as if they had been claimed."""
+    if sweep_row.lock(session, sweep_id) is None:
+        return
+    parameters = {"sweep": sweep_id, "worker": worker_id, "limit": max_trials, "reason": reason}
+    rows = session.execute(statements.FAIL_WAITING, parameters | {"attempts": MAX_ATTEMPTS})
+    lost_attempts.note(session, [LostAttempt(*row) for row in rows], reason)
+    settle_sweeps(session, [sweep_id])
+
+
 def expire(session: Session) -> None:
-    """Takes back trials whose lease has run out: to the queue again, or failed after MAX_ATTEMPTS."""
+    """Takes back trials whose lease has run out: to the queue again, or failed after MAX_ATTEMPTS.
+
+    Where another process is at it, this one leaves it to that.
+    """
+    if not session.scalar(statements.TAKE_TURN_AT_LAPSED):
+        return
     sweep_ids = session.scalars(statements.LOCK_LAPSED_SWEEPS).all()
     if sweep_ids:
         parameters = {"sweeps": list(sweep_ids), "attempts": MAX_ATTEMPTS}

@@ -44,12 +44,15 @@ _LOCK_SHARED = text(f"SELECT pg_advisory_xact_lock_shared({_KEY}) FROM workers W
 
 _NEIGHBOURS = "workers JOIN workers own ON own.id = :worker AND own.host = workers.host AND own.id <> workers.id"
 
+# First the sweeps that time, of which there are seldom any: all that trains need not be looked through.
 _IS_WANTED = text(f"""
-    SELECT EXISTS (
-        SELECT FROM {_NEIGHBOURS}
-        JOIN trials t ON t.worker_id = workers.id JOIN sweeps s ON s.id = t.sweep_id
-        WHERE s.task = ANY(:timings) AND t.state = 'running' AND t.lease_until > clock_timestamp()
+    WITH timing AS MATERIALIZED (
+        SELECT id FROM sweeps WHERE task = ANY(:timings) AND state IN ('queued', 'running', 'paused', 'stopping')
+    ), timed AS MATERIALIZED (
+        SELECT worker_id FROM trials
+        WHERE sweep_id IN (SELECT id FROM timing) AND state = 'running' AND lease_until > clock_timestamp()
     )
+    SELECT EXISTS (SELECT FROM {_NEIGHBOURS} WHERE workers.id IN (SELECT worker_id FROM timed))
 """)
 
 _IS_SHARED = text(f"SELECT EXISTS (SELECT FROM {_NEIGHBOURS} WHERE {IS_LIVE_SQL} AND workers.state = 'training')")

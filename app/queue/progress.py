@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.db.notifications import notify
-from app.db.tables import Diagnostics, Run, Sweep, Worker
+from app.db.tables import Diagnostics, Sweep
 from app.domain.diagnostics import NetworkDiagnostics
 from app.domain.states import RunState, TrialState
+from app.domain.tasks import TASKS
 from app.lifecycle import checkpoint_retention, stop_rules, sweep_row
-from app.lifecycle.weight_retention import trials_to_keep
+from app.lifecycle.weight_retention import store_weights, trials_to_keep
 from app.queue import statements
 from app.queue.leases import Lease, lease_arrays
 from app.queue.legs import TrialCheckpoint, store_checkpoint
@@ -104,8 +103,6 @@ def record(
     parameters = {"sweep": sweep_id, "lease": lease_seconds, "epochs_done": list(epochs_done.values())}
     columns = {name: [getattr(point, name) for point in points] for name in EpochPoint.__dataclass_fields__}
     rows = session.execute(statements.RECORD, lease_arrays(list(epochs_done)) | parameters | columns).all()
-    if rows and points:
-        notify(session, sweep_id)
     held_ids = {row.id for row in rows}
     diagnostics_rows = [point.row() for point in diagnostics if point.trial_id in held_ids]
     if diagnostics_rows:  # the rows of their trials are locked by what was written before
@@ -130,7 +127,7 @@ def finish(
     sweep = sweep_row.lock(session, sweep_id)
     if sweep is None:
         return set()
-    arrays = lease_arrays([result.lease for result in results]) | {
+    arrays: dict[str, Any] = lease_arrays([result.lease for result in results]) | {
         "states": [result.state for result in results],
         "values": [result.value for result in results],
         "stds": [result.std for result in results],
@@ -139,19 +136,24 @@ def finish(
         "other_values": [_postgres_array(result.other_values) for result in results],
         "circumstances": [result.circumstances and json.dumps(result.circumstances) for result in results],
     }
+    arrays |= {"worker": worker_id} | _run_arrays(results)
     accepted_ids = {row.id for row in session.execute(statements.FINISH, arrays)}
     if not accepted_ids:
         return accepted_ids
-    stored_weights = {trial_id: weights(trial_id) for trial_id in trials_to_keep(session, sweep, accepted_ids)}
-    _insert_runs(session, [result for result in results if result.lease.trial_id in accepted_ids], stored_weights)
+    for trial_id in trials_to_keep(session, sweep, accepted_ids):
+        store_weights(session, trial_id, weights(trial_id))
     if final_checkpoint is not None:
         _keep_checkpoints(session, sweep, accepted_ids, final_checkpoint)
     stop_rules.apply(session, sweep)
-    sweep_row.close_if_done(session, [sweep_id])
-    sweep_row.mark_changed(session, sweep_id)
-    trials_done = Worker.trials_done + len(accepted_ids)
-    session.execute(update(Worker).where(Worker.id == worker_id).values(trials_done=trials_done))
+    has_ended = bool(sweep_row.close_if_done(session, [sweep_id]))
+    sweep_row.mark_changed(session, sweep_id, has_work=has_ended or _leaves_work(sweep))
     return accepted_ids
+
+
+def _leaves_work(sweep: Sweep) -> bool:
+    """Whether the end of a trial may let others of the sweep begin."""
+    promotes = sweep.pruner is not None or sweep.survivor_seeds is not None
+    return promotes or sweep.repeats == "reuse" or TASKS[sweep.task].is_timing
 
 
 def _keep_checkpoints(
@@ -165,23 +167,17 @@ def _keep_checkpoints(
             checkpoint_retention.drop_superseded(session, sweep)
 
 
-def _insert_runs(session: Session, results: Sequence[TrialResult], weights: Mapping[int, Mapping[int, bytes]]) -> None:
-    """Adds the runs of these results; `weights` by trial id and seed, of the trials that keep them."""
-    rows = [
-        {
-            "trial_id": result.lease.trial_id,
-            "seed": run.seed,
-            "state": _run_state(result, run),
-            "value": run.value,
-            "error": run.error,
-            "seconds": run.seconds,
-            "weights": weights.get(result.lease.trial_id, {}).get(run.seed),
-        }
-        for result in results
-        for run in result.runs
-    ]
-    if rows:
-        session.execute(insert(Run), rows)
+def _run_arrays(results: Sequence[TrialResult]) -> dict[str, list[Any]]:
+    """The runs of these results, as the parameters of the statement that stores them."""
+    runs = [(result, run) for result in results for run in result.runs]
+    return {
+        "run_trials": [result.lease.trial_id for result, _ in runs],
+        "run_seeds": [run.seed for _, run in runs],
+        "run_states": [_run_state(result, run) for result, run in runs],
+        "run_values": [run.value for _, run in runs],
+        "run_errors": [run.error for _, run in runs],
+        "run_seconds": [run.seconds for _, run in runs],
+    }
 
 
 def _run_state(result: TrialResult, run: RunResult) -> RunState:

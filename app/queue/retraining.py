@@ -16,6 +16,7 @@ from app.db import notifications
 from app.db.tables import Run, Sweep, Trial
 from app.domain.states import TrialState
 from app.lifecycle import sweep_row
+from app.lifecycle.weight_retention import store_weights
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,7 @@ def store(session: Session, retraining: Retraining, weights: Mapping[int, bytes]
     """Stores the weights, by the index of the seed, and takes the trial out of the queue."""
     if sweep_row.lock(session, retraining.sweep.id) is None:
         return
-    for seed, content in weights.items():
-        run = update(Run).where(Run.trial_id == retraining.trial_id, Run.seed == seed).values(weights=content)
-        session.execute(run, execution_options={"synchronize_session": False})
+    store_weights(session, retraining.trial_id, weights)
     _set_retrain_at(session, retraining.trial_id, None)
     sweep_row.mark_changed(session, retraining.sweep.id)
 

@@ -2,31 +2,11 @@
 
 from sqlalchemy import text
 
+from app.db.notifications import NOTIFY_SQL
 from app.lifecycle.claimable import HAS_CLAIMABLE, IS_CLAIMABLE
+from app.lifecycle.sweep_row import TURN_SQL
 from app.lifecycle.trial_changes import CANCELLED, EPOCHS_OF_CHECKPOINT, GIVEN_BACK, WITHOUT_LEASE
 from app.queue.workers import IS_LIVE_SQL
-
-# The sweep to claim from: of the highest priority, then with the fewest running trials, then the one that has waited
-# longest for a claim.
-_PICK = f"""
-    SELECT s.id FROM sweeps s
-    WHERE s.state IN ('queued', 'running') AND {HAS_CLAIMABLE}
-    ORDER BY s.priority DESC, (SELECT count(*) FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running'),
-             s.claimed_at NULLS FIRST, s.id
-    LIMIT 1
-"""
-
-PICK_SWEEP = text(_PICK)
-
-# For as long a claim waits for a sweep that another transaction has locked; gives back what the limit was.
-SHORTEN_LOCK_TIMEOUT = text("""
-    WITH earlier AS MATERIALIZED (SELECT current_setting('lock_timeout') AS lock_timeout)
-    SELECT lock_timeout FROM earlier, set_config('lock_timeout', '250ms', true)
-""")
-RESTORE_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :lock_timeout, true)")
-
-# The same among those that nobody has locked at this moment, and locks it.
-PICK_UNLOCKED_SWEEP = text(f"{_PICK} FOR UPDATE OF s SKIP LOCKED")
 
 # Whether a sweep is paused, or another one of no lower priority has none of its trials in training, though some wait.
 # One that stops makes no room: its running trials finish.
@@ -77,27 +57,32 @@ _OF_GROUP = f"""{_HAS_BEGUN} AND t.epochs_trained = :epochs_trained AND t.bracke
     AND cardinality(t.rung_means) = :rungs"""
 
 
+# What falls on each live worker of what is left to do in a sweep, as a cost, and the mean cost of a trial, which counts
+# for one whose parameters are not known yet. Of a large sweep its most expensive part is looked at, which is enough to
+# share. What others claim meanwhile changes neither, so this is read before the sweep is locked.
+SHARE = text(f"""
+    SELECT coalesce(avg(cost), 1) AS mean_cost,
+           (coalesce(sum(cost), 0) + (count(*) - count(cost)) * coalesce(avg(cost), 1))
+           / greatest(1, (SELECT count(*) FROM workers WHERE {IS_LIVE_SQL})) AS cost
+    FROM (
+        SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'running'
+        UNION ALL
+        (SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
+         ORDER BY {_CLAIM_ORDER} LIMIT {_SHARED_TRIALS})
+    ) AS work
+""")
+
+
 def _claim(is_of_group: str) -> str:
-    """Claims waiting trials of a group that make up this worker's share of the cost, or one on its last attempt."""
+    """Claims waiting trials of a group that make up this worker's share of the cost, or one on its last attempt.
+
+    In one statement, since others wait for the sweep: what a worker recorded beyond the checkpoints from which the
+    trials go on is removed, and the sweep and the worker are told. A trial that begins anew although it has reached a
+    rung keeps its curve, of which its value there was taken: what is recorded again is the same. So it is with
+    diagnostics, of which those before the first step stay.
+    """
     return f"""
-    WITH live AS (
-        -- what is left to do in the sweep, of a large one its most expensive part, which is enough to share; a trial
-        -- has no cost before its parameters are known
-        SELECT coalesce(avg(cost), 1) AS mean_cost, count(*) AS trials, coalesce(sum(cost), 0) AS total_cost,
-               count(cost) AS costed
-        FROM (
-            SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'running'
-            UNION ALL
-            (SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
-             ORDER BY {_CLAIM_ORDER} LIMIT {_SHARED_TRIALS})
-        ) AS work
-    ), share AS (
-        -- the cost that falls on each live worker; a trial without a cost counts with the mean of the others
-        SELECT mean_cost,
-               (total_cost + (trials - costed) * mean_cost)
-               / greatest(1, (SELECT count(*) FROM workers WHERE {IS_LIVE_SQL})) AS cost
-        FROM live
-    ), waiting AS MATERIALIZED (
+    WITH waiting AS MATERIALIZED (
         -- the trials that may be claimed, in the order of claims; those that another claim has locked are passed over
         SELECT t.id, t.number, t.cost, t.enqueued, {_LAST_ATTEMPT} AS last_attempt
         FROM trials t JOIN sweeps s ON s.id = t.sweep_id
@@ -109,40 +94,42 @@ def _claim(is_of_group: str) -> str:
         SELECT w.id,
                row_number() OVER by_cost AS rank,
                bool_or(w.last_attempt) OVER () AS any_last_attempt,
-               sum(coalesce(w.cost, share.mean_cost)) OVER by_cost - coalesce(w.cost, share.mean_cost) AS cost_before,
-               share.cost AS share_cost
-        FROM waiting w, share
+               sum(coalesce(w.cost, CAST(:mean_cost AS float8))) OVER by_cost
+                   - coalesce(w.cost, CAST(:mean_cost AS float8)) AS cost_before
+        FROM waiting w
         WINDOW by_cost AS (ORDER BY w.last_attempt DESC, w.enqueued DESC, w.cost DESC NULLS LAST, w.number
                            ROWS UNBOUNDED PRECEDING)
+    ), claimed AS (
+        UPDATE trials t
+        SET state = 'running', lease_token = gen_random_uuid(), worker_id = :worker, attempt = t.attempt + 1,
+            lease_until = clock_timestamp() + make_interval(secs => :lease),
+            started_at = clock_timestamp(), bracket = :bracket,
+            epochs_done = CASE WHEN t.epochs_trained = 0 THEN 0 ELSE t.epochs_done END
+        FROM ranked r
+        WHERE t.id = r.id
+          AND (r.rank = 1 OR (NOT r.any_last_attempt AND r.cost_before < CAST(:share_cost AS float8)))
+        RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed, t.continued_from, t.epochs_trained,
+                  t.epochs_trained = 0 AND t.rung_means <> '{{}}' AS keeps_curve
+    ), later_epochs AS (
+        DELETE FROM epochs e USING claimed c
+        WHERE e.trial_id = c.id AND e.epoch > c.epochs_trained AND NOT c.keeps_curve
+    ), later_diagnostics AS (
+        DELETE FROM diagnostics d USING claimed c
+        WHERE d.trial_id = c.id AND d.epoch > c.epochs_trained AND NOT c.keeps_curve
+    ), claimed_sweep AS (
+        UPDATE sweeps SET state = 'running', claimed_at = clock_timestamp(), revision = revision + 1,
+                          started_at = coalesce(started_at, clock_timestamp())
+        WHERE id = :sweep AND EXISTS (SELECT FROM claimed)
+    ), claiming_worker AS (
+        UPDATE workers SET state = 'training', last_seen = clock_timestamp()
+        WHERE id = :worker AND EXISTS (SELECT FROM claimed)
     )
-    UPDATE trials t
-    SET state = 'running', lease_token = gen_random_uuid(), worker_id = :worker, attempt = t.attempt + 1,
-        lease_until = clock_timestamp() + make_interval(secs => :lease),
-        started_at = clock_timestamp(), bracket = :bracket,
-        epochs_done = CASE WHEN t.epochs_trained = 0 THEN 0 ELSE t.epochs_done END
-    FROM ranked r
-    WHERE t.id = r.id AND (r.rank = 1 OR (NOT r.any_last_attempt AND r.cost_before < r.share_cost))
-    RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed, t.continued_from
+    SELECT claimed.*, (SELECT {NOTIFY_SQL}) FROM claimed
 """
 
 
 CLAIM_NEW = text(_claim(f"NOT {_HAS_BEGUN}"))
 CLAIM_GROUP = text(_claim(_OF_GROUP))
-
-# Removes what a worker recorded beyond the checkpoints from which these trials go on. A trial that begins anew although
-# it has reached a rung keeps its curve, of which its value there was taken: what is recorded again is the same.
-DELETE_LATER_EPOCHS = text("""
-    DELETE FROM epochs e USING trials t
-    WHERE t.id = ANY(:ids) AND e.trial_id = t.id AND e.epoch > t.epochs_trained
-      AND NOT (t.epochs_trained = 0 AND t.rung_means <> '{}')
-""")
-
-# The same of diagnostics: what is before the first step stays, and is measured again with the same numbers.
-DELETE_LATER_DIAGNOSTICS = text("""
-    DELETE FROM diagnostics d USING trials t
-    WHERE t.id = ANY(:ids) AND d.trial_id = t.id AND d.epoch > t.epochs_trained
-      AND NOT (t.epochs_trained = 0 AND t.rung_means <> '{}')
-""")
 
 _UNDER_LEASE = """
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)
@@ -150,9 +137,9 @@ _UNDER_LEASE = """
 """
 
 # Writes points of learning curves and extends the leases, of the trials that are still held.
-RECORD = text("""
+RECORD = text(f"""
     WITH sweep AS MATERIALIZED (
-        SELECT id FROM sweeps WHERE id = :sweep FOR UPDATE
+        SELECT id FROM sweeps WHERE id = :sweep AND {TURN_SQL} FOR UPDATE
     ), held AS (
         UPDATE trials t
         SET lease_until = clock_timestamp() + make_interval(secs => :lease), epochs_done = lease.epochs_done
@@ -172,7 +159,7 @@ RECORD = text("""
     ), touched AS (
         UPDATE sweeps SET revision = revision + 1 WHERE id IN (SELECT id FROM sweep) AND EXISTS (SELECT FROM held)
     )
-    SELECT id FROM held
+    SELECT id, CASE WHEN cardinality(CAST(:trial_id AS bigint[])) > 0 THEN (SELECT {NOTIFY_SQL}) END FROM held
 """)
 
 # Locks the sweeps of these trials, by id.
@@ -185,19 +172,32 @@ HEARTBEAT = text(f"""
     UPDATE trials t SET lease_until = clock_timestamp() + make_interval(secs => :lease) {_UNDER_LEASE} RETURNING t.id
 """)
 
-# Writes how trials ended, and ends their leases.
+# Writes how trials and their runs ended, ends their leases, and counts them with their worker.
 FINISH = text(f"""
-    UPDATE trials t
-    SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
-        reason = result.reason, other_values = CAST(result.other_values AS float8[]),
-        circumstances = CAST(result.circumstances AS jsonb), {WITHOUT_LEASE},
-        finished_at = statement_timestamp()  -- the same for all of them
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:values AS float8[]),
-                CAST(:stds AS float8[]), CAST(:errors AS text[]), CAST(:reasons AS text[]),
-                CAST(:other_values AS text[]), CAST(:circumstances AS text[]))
-         AS result(id, token, state, value, std, error, reason, other_values, circumstances)
-    WHERE t.id = result.id AND t.lease_token = result.token AND t.state = 'running'
-    RETURNING t.id
+    WITH ended AS (
+        UPDATE trials t
+        SET state = CAST(result.state AS trial_state), value = result.value, std = result.std, error = result.error,
+            reason = result.reason, other_values = CAST(result.other_values AS float8[]),
+            circumstances = CAST(result.circumstances AS jsonb), {WITHOUT_LEASE},
+            finished_at = statement_timestamp()  -- the same for all of them
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:states AS text[]),
+                    CAST(:values AS float8[]), CAST(:stds AS float8[]), CAST(:errors AS text[]),
+                    CAST(:reasons AS text[]), CAST(:other_values AS text[]), CAST(:circumstances AS text[]))
+             AS result(id, token, state, value, std, error, reason, other_values, circumstances)
+        WHERE t.id = result.id AND t.lease_token = result.token AND t.state = 'running'
+        RETURNING t.id
+    ), ended_runs AS (
+        INSERT INTO runs (trial_id, seed, state, value, error, seconds)
+        SELECT run.trial_id, run.seed, CAST(run.state AS run_state), run.value, run.error, run.seconds
+        FROM unnest(CAST(:run_trials AS bigint[]), CAST(:run_seeds AS int[]), CAST(:run_states AS text[]),
+                    CAST(:run_values AS float8[]), CAST(:run_errors AS text[]), CAST(:run_seconds AS float8[]))
+             AS run(trial_id, seed, state, value, error, seconds)
+        JOIN ended ON ended.id = run.trial_id
+    ), counted AS (
+        UPDATE workers SET trials_done = trials_done + (SELECT count(*) FROM ended)
+        WHERE id = :worker AND EXISTS (SELECT FROM ended)
+    )
+    SELECT id FROM ended
 """)
 
 # Lets trials wait again after a leg: at a rung, with their mean there, until they are promoted, or else at once.
@@ -268,6 +268,30 @@ _LOST = "RETURNING t.sweep_id, t.worker_id, t.number, t.state = 'failed'"  # as 
 FAIL_ATTEMPT = text(
     f"UPDATE trials t SET {_lose_attempt('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE} {_LOST}"
 )
+
+# Ends an attempt of trials that wait, as if this worker had claimed them.
+FAIL_WAITING = text(f"""
+    WITH begun AS MATERIALIZED (
+        SELECT id, attempt + 1 AS attempt FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
+        ORDER BY {_CLAIM_ORDER} LIMIT :limit
+    )
+    UPDATE trials t
+    SET attempt = begun.attempt, worker_id = :worker,
+        state = CAST(CASE WHEN begun.attempt >= :attempts THEN 'failed' ELSE 'waiting' END AS trial_state),
+        finished_at = CASE WHEN begun.attempt >= :attempts THEN clock_timestamp() END,
+        error = CASE WHEN begun.attempt >= :attempts THEN CAST(:reason AS text) END,
+        history = t.history || jsonb_build_array(jsonb_build_object(
+            'worker', CAST(:worker AS uuid), 'started_at', clock_timestamp(), 'ended_at', clock_timestamp(),
+            'reason', CAST(:reason AS text)))
+    FROM begun WHERE t.id = begun.id {_LOST}
+""")
+
+# Whether any lease has run out and nobody takes such trials back at this moment; then nobody else does until the
+# transaction ends.
+TAKE_TURN_AT_LAPSED = text("""
+    SELECT CASE WHEN EXISTS (SELECT FROM trials WHERE state = 'running' AND lease_until < clock_timestamp())
+                THEN pg_try_advisory_xact_lock(hashtextextended('lapsed leases', 0)) ELSE false END
+""")
 
 # Locks the sweeps that have a trial whose lease has run out, by id.
 LOCK_LAPSED_SWEEPS = text("""

@@ -21,4 +21,4 @@ def delete(session: Session, sweep_id: int) -> None:
             f"Sweep {sweep_id} is {sweep.state}, but {running} of its trials still run; cancel it first."
         )
     session.delete(sweep)
-    notify(session, sweep_id)
+    notify(session, sweep_id, has_work=False)

@@ -62,10 +62,18 @@ def _complete(engine: Engine, sweep: int, number: int, params: str, first_seed: 
     )
 
 
+def pruner_of_no_kind(engine: Engine) -> int:
+    """A sweep with a pruner that this version can't read: already claims fail."""
+    sweep = create_sweep(engine, space=WIDE, n_trials=2)
+    write(engine, "UPDATE sweeps SET pruner = CAST(:pruner AS jsonb) WHERE id = :id", pruner='{"name": 1}', id=sweep)
+    return sweep
+
+
 POISONS: dict[Callable[[Engine], int], str] = {
     endless_steps: "InvalidError",
     value_outside_its_space: "ValueError: The value 1000",
     last_seed_given_out: "out of range",
+    pruner_of_no_kind: "ValidationError",
 }
 
 

@@ -1,0 +1,1 @@
+"""The queue under many workers: `python -m benchmarks.fleet`."""

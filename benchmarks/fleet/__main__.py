@@ -1,0 +1,105 @@
+"""The queue under a fleet: trials a second, and how long claims, records and results take.
+
+Simulated workers claim up to 64 trials, record three epochs of each and finish them, without the training, beside a
+Postgres of their own. Saturating, each comes again at
+once; paced, once in five seconds. `hot` is one sweep, `forty` are forty, `first` are forty of which four have a higher
+priority. Times are milliseconds.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from app.db.engine import connect
+from app.db.migrations import migrate
+from app.service.postgres.server import running
+from benchmarks.fleet.filling import fill
+from benchmarks.fleet.waits import reset, statements, waits, watched
+from benchmarks.fleet.workers import Plan, Tally, work
+from benchmarks.latency import quantile
+from benchmarks.report import table
+
+SWEEPS = {"hot": (1, 0), "forty": (40, 0), "first": (40, 4)}  # how many, and how many of them come first
+TRIALS = 80_000
+PACE_SECONDS = 5.0
+OPTIONS = {"shared_preload_libraries": "pg_stat_statements"}
+HEADER = [
+    "sweeps",
+    "workers",
+    "trials/s",
+    "claim p50",
+    "p95",
+    "record p50",
+    "p95",
+    "finish p50",
+    "p95",
+    "fairness",
+    "load",
+]
+
+
+def row(name: str, plan: Plan, tally: Tally) -> list[str]:
+    """A row of the table; fairness is the fewest claims of a sweep over the most, or of what came out of turn."""
+    cells = [f"{name}{' paced' if plan.pace else ''}", str(plan.workers), f"{tally.finished / plan.seconds:.0f}"]
+    for call in ("claim", "record", "finish"):
+        cells += [f"{quantile(tally.spent[call], share):.0f}" for share in (0.5, 0.95)]
+    return [*cells, fairness(name, tally), f"{os.getloadavg()[0]:.1f}"]
+
+
+def fairness(name: str, tally: Tally) -> str:
+    """Of sweeps of equal priority the fewest claims of one over the mean; else the share of claims out of turn."""
+    sweeps, preferred = SWEEPS[name]
+    counts = [tally.claims.get(index, 0) for index in sorted(tally.claims)]
+    if preferred:
+        late = sum(count for sweep, count in tally.claims.items() if sweep >= min(tally.claims) + preferred)
+        return f"{late / max(sum(counts), 1):.1%} out of turn"
+    if sweeps == 1:
+        return ""
+    return f"{min(counts) / statistics.mean(counts):.2f}" if len(counts) == sweeps else "0"
+
+
+def measure(engine: Engine, url: str, name: str, plan: Plan, details: int) -> list[str]:
+    """One arm."""
+    sweeps, preferred = SWEEPS[name]
+    fill(engine, sweeps, TRIALS, preferred)
+    reset(engine)
+    with watched(engine) as seen:
+        tally = work(url, plan)
+    if details:
+        print(f"\n{name}, {plan}: {waits(seen)}; idle {tally.idle}, errors {dict(tally.errors)}")
+        print(statements(engine, details), flush=True)
+    return row(name, plan, tally)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet", description=__doc__)
+    parser.add_argument("--workers", type=int, nargs="+", default=[8, 32, 100])
+    parser.add_argument("--sweeps", choices=SWEEPS, nargs="+", default=list(SWEEPS))
+    parser.add_argument("--only", choices=["saturating", "paced"])
+    parser.add_argument("--seconds", type=float, default=12.0, help="counted seconds of each arm")
+    parser.add_argument(
+        "--details", type=int, default=0, help="so many statements of each arm, and what was waited for"
+    )
+    arguments = parser.parse_args()
+    paces = {"saturating": [0.0], "paced": [PACE_SECONDS]}.get(arguments.only, [0.0, PACE_SECONDS])
+    with tempfile.TemporaryDirectory(prefix="perceptune-fleet.") as folder:
+        Path(folder).chmod(0o755)
+        with running(Path(folder), OPTIONS) as url:
+            engine = connect(url)
+            migrate(engine)
+            rows = [
+                measure(engine, url, name, Plan(workers, arguments.seconds, pace), arguments.details)
+                for pace in paces
+                for name in arguments.sweeps
+                for workers in arguments.workers
+            ]
+            engine.dispose()
+    print(table(HEADER, rows))
+
+
+if __name__ == "__main__":
+    main()

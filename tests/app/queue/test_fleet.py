@@ -1,0 +1,191 @@
+"""The queue under many workers: who waits for whom, how long a sweep is held, and who is woken."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from threading import Event, Thread
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, event, text
+
+from app import queue
+from app.db.engine import transaction
+from app.db.notifications import CHANNEL, WORK_CHANNEL
+from app.domain.states import SweepState
+from app.queue import UnclaimableError, picking
+from tests.support.queue_examples import (
+    LEASE_SECONDS,
+    claim,
+    create_grid,
+    create_sweep,
+    expire,
+    finish,
+    let_lapse,
+    new_worker,
+    record,
+    states,
+    success,
+    sweep_of,
+    trials_of,
+)
+from tests.support.waiting import wait_until
+
+ADVISORY_WAITS = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
+
+@contextmanager
+def open_claim(engine: Engine) -> Iterator[int]:
+    """Another worker that is in the middle of a claim of one trial; gives the id of the sweep."""
+    worker = new_worker(engine)
+    with transaction(engine) as session:
+        claimed = queue.claim(session, worker, 1, LEASE_SECONDS)
+        assert claimed is not None
+        yield claimed[0].id
+
+
+@contextmanager
+def statements_under_lock(engine: Engine) -> Iterator[list[str]]:
+    """What is sent to the database once a sweep's row is locked, until the end of the transaction."""
+    sent: list[str] = []
+    locks = Event()
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        if locks.is_set():
+            sent.append(statement)
+        if "FOR UPDATE" in statement and "sweeps" in statement:
+            locks.set()
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def lock_timeouts(engine: Engine) -> Iterator[list[str]]:
+    """The errors of statements that waited in vain."""
+    errors: list[str] = []
+
+    def note(context: object) -> None:
+        errors.append(str(getattr(context, "original_exception", "")))
+
+    event.listen(engine, "handle_error", note)
+    yield errors
+    event.remove(engine, "handle_error", note)
+
+
+def heard(engine: Engine, channel: str, act: Callable[[], object]) -> bool:
+    """Whether whoever listens on the channel is told of what is done."""
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"LISTEN {channel}".encode())
+        act()
+        connection.execute(f"NOTIFY {channel}, 'last'".encode())
+        return next(connection.notifies()).payload != "last"
+
+
+def test_workers_that_come_at_once_spread_over_the_sweeps(engine: Engine) -> None:
+    """The best sweep is being claimed from: the next worker takes the other one, and waits for nothing."""
+    sweeps = {create_sweep(engine, n_trials=4), create_sweep(engine, n_trials=4)}
+    worker = new_worker(engine)
+    with open_claim(engine) as first, lock_timeouts(engine) as errors:
+        claim(engine, worker, 1)
+    (second,) = sweeps - {first}
+    assert states(engine, second).count("running") == 1
+    assert errors == []
+
+
+def test_a_lower_priority_does_not_go_first_because_others_claim(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The only sweep of the highest priority is being claimed from: the next worker waits for its turn there."""
+    monkeypatch.setattr(picking, "LOCK_WAIT", "60s")
+    create_sweep(engine, n_trials=4)
+    preferred = create_sweep(engine, n_trials=4, priority=1)
+    worker = new_worker(engine)
+    thread = Thread(target=partial(claim, engine, worker, 1))
+    with open_claim(engine) as first, engine.connect() as connection:
+        assert first == preferred
+        thread.start()
+        wait_until(lambda: connection.scalar(ADVISORY_WAITS))
+    thread.join(30)
+    assert states(engine, preferred).count("running") == 2
+
+
+def test_a_sweep_is_held_for_few_statements(engine: Engine) -> None:
+    """All other workers of the sweep wait for each of them: two of a claim, four of results, none of a record."""
+    sweep, worker = create_grid(engine, *range(1, 9)), new_worker(engine)
+    with statements_under_lock(engine) as sent:
+        trials = claim(engine, worker, 4)
+    assert len(sent) <= 2, sent
+    leases = [trial.lease for trial in trials]
+    with statements_under_lock(engine) as sent:
+        record(engine, sweep, leases)
+    assert sent == []
+    finish(engine, sweep, worker, [success(leases[0], 0.9)])
+    with statements_under_lock(engine) as sent:
+        finish(engine, sweep, worker, [success(lease) for lease in leases[1:]])
+    assert len(sent) <= 4, sent
+
+
+def test_lapsed_leases_are_taken_back_by_one_process_at_a_time(engine: Engine) -> None:
+    """While another process takes them back nobody waits for it, and then nothing is left to do."""
+    sweep, worker = create_sweep(engine, n_trials=2), new_worker(engine)
+    let_lapse(engine, *[trial.lease for trial in claim(engine, worker)])
+    with transaction(engine) as session:
+        queue.expire(session)
+        with transaction(engine) as late_session:
+            late_session.execute(text("SET LOCAL lock_timeout = '200ms'"))
+            queue.expire(late_session)
+    assert states(engine, sweep) == ["waiting", "waiting"]
+    assert [len(trial.history) for trial in trials_of(engine, sweep)] == [1, 1]
+    expire(engine)
+
+
+def test_who_has_nothing_to_do_is_not_woken_by_those_who_train(engine: Engine) -> None:
+    """Claims, records and results leave nothing to do for others, until a sweep ends or a trial waits again."""
+    worker = new_worker(engine)
+    sweep = create_grid(engine, 1, 2, 3)
+    trials = claim(engine, worker)
+    leases = [trial.lease for trial in trials]
+    quiet = [
+        lambda: record(engine, sweep, leases),
+        lambda: finish(engine, sweep, worker, [success(leases[0])]),
+        lambda: claim(engine, worker),
+    ]
+    assert [heard(engine, WORK_CHANNEL, act) for act in quiet] == [False, False, False]
+    assert heard(engine, CHANNEL, lambda: record(engine, sweep, leases[1:], 2))  # pages are told
+    assert heard(engine, WORK_CHANNEL, lambda: finish(engine, sweep, worker, [success(lease) for lease in leases]))
+    assert heard(engine, WORK_CHANNEL, lambda: create_sweep(engine))
+    (trial,) = claim(engine, worker, 1)
+    assert heard(engine, WORK_CHANNEL, partial(_give_back, engine, sweep + 1, trial.lease))
+
+
+def _give_back(engine: Engine, sweep: int, lease: queue.Lease) -> None:
+    with transaction(engine) as session:
+        queue.give_back(session, sweep, [lease])
+
+
+def test_an_error_of_a_claim_counts_against_its_sweep(engine: Engine) -> None:
+    """Whoever claims learns which sweep it was; its trials fail after three attempts, and others are claimed."""
+    poisonous, healthy = create_sweep(engine, n_trials=2, priority=1), create_sweep(engine, n_trials=1)
+    worker = new_worker(engine)
+    with transaction(engine) as session:
+        session.execute(
+            text('UPDATE sweeps SET pruner = \'{"name": "median", "n_warmup_steps": "x"}\' WHERE id = :id'),
+            {"id": poisonous},
+        )
+    for _ in range(3):
+        with pytest.raises(UnclaimableError) as error:
+            claim(engine, worker)
+        assert error.value.sweep_id == poisonous
+        with transaction(engine) as session:
+            assert len(queue.claim(session, worker, 1, LEASE_SECONDS, leave_out=[poisonous]) or ()) == 2
+            session.rollback()
+        with transaction(engine) as session:
+            queue.fail_waiting(session, worker, poisonous, 64, "no such pruner")
+    assert [(trial.state, trial.error, trial.attempt) for trial in trials_of(engine, poisonous)] == [
+        ("failed", "no such pruner", 3)
+    ] * 2
+    assert len(claim(engine, worker)) == 1
+    assert sweep_of(engine, healthy).state == SweepState.running
