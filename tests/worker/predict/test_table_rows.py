@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from app.domain.tables.encoding import EncodedColumn, Encoding
@@ -21,7 +20,7 @@ ENCODING = Encoding(
 def features(tmp_path: Path, text: str) -> list[list[float]]:
     path = tmp_path / "rows.csv"
     path.write_text(text)
-    return np.asarray(read_table_rows(str(path), ENCODING).x).tolist()
+    return [[float(number) for number in row] for row in read_table_rows(str(path), ENCODING).x]
 
 
 def test_rows_come_with_a_heading_in_any_order_or_in_that_of_the_table(tmp_path: Path) -> None:
