@@ -34,10 +34,14 @@ def get_dataset(session: Session, name: str) -> schemas.DatasetDetail:
     query = select(StoredDataset).where(StoredDataset.name == name).options(undefer(StoredDataset.description))
     row = session.scalar(query.execution_options(populate_existing=True))
     if row is None:
-        return schemas.DatasetDetail(**facts, bytes=None, rows=None, target=None, columns=[], notes=[], created_at=None)
+        return schemas.DatasetDetail(
+            **facts, bytes=None, rows=None, target_column=None, columns=[], notes=[], created_at=None
+        )
     fields = {key: row.description[key] for key in ("rows", "columns", "notes")}
-    target = row.description["encoding"]["target"]
-    return schemas.DatasetDetail(**facts, **fields, bytes=row.size, target=target, created_at=row.created_at)
+    target_column = row.description["encoding"]["target"]
+    return schemas.DatasetDetail(
+        **facts, **fields, bytes=row.size, target_column=target_column, created_at=row.created_at
+    )
 
 
 def dataset_usage(session: Session) -> dict[str, Usage]:

@@ -66,7 +66,7 @@ class DatasetDetail(DatasetOut):
 
     bytes: int | None = Field(description="Of what is stored; null where it is built in.")
     rows: int | None
-    target: str | None
+    target_column: str | None = Field(description="Of the file; null where it is built in.")
     columns: list[TableColumn]
     notes: list[str]
     created_at: UtcTime | None

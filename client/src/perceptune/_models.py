@@ -1031,7 +1031,9 @@ class DatasetDetail(BaseModel):
     """Of what is stored; null where it is built in."""
 
     rows: int | None
-    target: str | None
+    target_column: str | None
+    """Of the file; null where it is built in."""
+
     columns: list[TableColumn]
     notes: list[str]
     created_at: AwareDatetime | None
