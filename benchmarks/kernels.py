@@ -22,7 +22,6 @@ from worker.mlp.fused.network import FusedMLP
 from worker.mlp.fused.run_group import group_runs
 from worker.mlp.fused.step_table import StepTable
 from worker.mlp.initializers import Layer, Parameters
-from worker.mlp.scores import RunningSums
 
 RUNS = 512
 VIEWS = {  # what gives other shapes to the same numbers, or memory without numbers: no kernel
@@ -96,7 +95,7 @@ def _kernels_of_group(runs: Sequence[Run]) -> int:
     y = torch.empty(1000, device="meta", dtype=torch.int64)
     model = FusedMLP([Member(run.config, _parameters(run.config)) for run in runs], x)
     batch = runs[0].config.batch_size
-    step = TrainingStep(model, x, y, RunningSums.zeros(len(runs), x), StepTable(batch, y), model.workspace(batch))
+    step = TrainingStep(model, x, y, model.sums(), StepTable(batch, y), model.workspace(batch))
     model.load_steps(torch.ones(1, len(runs)), 0, 1)
     with KernelCount() as count:
         step()

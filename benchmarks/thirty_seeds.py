@@ -45,13 +45,13 @@ def fused_accuracies(runs: Sequence[Run], split: Split) -> list[float]:
     """Validation accuracy of each run after its last epoch, all of them trained as one cohort."""
     last: dict[Hashable, float] = {}
     for results in train(runs, split):
-        last |= {result.key: result.val_accuracy for result in results}
+        last |= {result.key: result.val_accuracy or 0.0 for result in results}
     return [last[run.key] for run in runs]
 
 
 def plain_accuracies(runs: Sequence[Run], split: Split) -> list[float]:
     """The same with nn.Sequential, automatic differentiation and torch.optim, one run after the other."""
-    return [list(train_concise(run, split))[-1].val_accuracy for run in runs]
+    return [list(train_concise(run, split))[-1].val_accuracy or 0.0 for run in runs]
 
 
 if __name__ == "__main__":

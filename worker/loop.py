@@ -217,7 +217,7 @@ class Loop:
         # here the error is gone, and with it what its traceback held
         unfinished = [trial for trial in trials if trial.lease.trial_id in context.held_leases]
         if len(unfinished) == 1:
-            shape = split.train_x.shape[1], split.classes
+            shape = split.shape
             raise cohort.TooLargeError(sweep, unfinished[0], shape, memory.free_memory(context.device))
         going_on = self._at_one_epoch(unfinished[: len(unfinished) // 2])
         numbers = sweep.id, len(unfinished), len(going_on)

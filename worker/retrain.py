@@ -77,7 +77,8 @@ def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, byte
         )
     values = {index: objective.value_of(last_results[index]) for index in trial.values}
     _log_differences(trial, values)
-    return {index: weights.to_bytes(parameters[index], value) for index, value in values.items()}
+    layers = {index: weights.in_own_units(parameters[index], split.scaling) for index in values}
+    return {index: weights.to_bytes(layers[index], value) for index, value in values.items()}
 
 
 @contextmanager

@@ -26,15 +26,15 @@ class NetworkDiagnostics:
     """Of each hidden layer and then of the logits: the root mean square of its outputs over the sample."""
     gradient_rms: list[float]
     """Of each layer, the output's being the last: the root mean square of the loss's gradient by its weights."""
-    predicted_classes: int
-    """How many classes it predicts for at least one example."""
-    top_class_share: float
-    """Share of the examples for which it predicts its most frequent class."""
+    predicted_classes: int | None
+    """How many classes it predicts for at least one example; None where targets are numbers."""
+    top_class_share: float | None
+    """Share of the examples for which it predicts its most frequent class; None where targets are numbers."""
     distinct_outputs: int
-    """How many different answers it gives: probabilities of the classes, to three decimals."""
+    """How many different answers it gives: probabilities of the classes, or standardized numbers, to three decimals."""
     bottleneck: list[list[float]] | None
-    """By class the QUANTILES of what its first hidden layer of one unit has before the activation; NaN for a class
-    that the sample lacks, None where no hidden layer has one unit."""
+    """By class, or where targets are numbers of all alike, the QUANTILES of what its first hidden layer of one unit has
+    before the activation; NaN for a class that the sample lacks, None where no hidden layer has one unit."""
 
 
 def is_measured(epoch: int, last_epoch: int) -> bool:

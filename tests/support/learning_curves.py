@@ -22,7 +22,7 @@ def curves(runs: list[Run], split: Split = SPLIT) -> Curves:
     return by_run
 
 
-def numbers(curve: list[EpochResult]) -> list[tuple[float, ...]]:
+def numbers(curve: list[EpochResult]) -> list[tuple[float | None, ...]]:
     """A curve without its times."""
     return [(r.epoch, r.train_loss, r.train_accuracy, r.val_loss, r.val_accuracy) for r in curve]
 

@@ -1,8 +1,8 @@
 """The named data sets as tensors on a device, with fixed splits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -10,42 +10,44 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from app.domain.datasets import DATASETS, SPLITS, DatasetInfo
+from app.domain.datasets import DATASETS, SPLITS, DatasetInfo, Scaling
 from worker.data import fashion_mnist
 from worker.data.fashion_mnist import MIRRORS
 from worker.data.idx_files import DatasetError, Progress
+from worker.data.scaling import scaling_of, standardized
 from worker.mlp.split import Split
 
-__all__ = ["Dataset", "DatasetError", "available", "ensure", "load", "shuffled"]
+__all__ = ["Dataset", "DatasetError", "available", "ensure", "load", "shuffled", "spread"]
 
-SPLIT_SEED = 5_2_4  # of every split, whatever the sweep's seed: all sweeps are judged on the same images
+SPLIT_SEED = 5_2_4  # of every split, whatever the sweep's seed: all sweeps are judged on the same examples
 
 
 class Dataset(NamedTuple):
     """A data set, split."""
 
     name: str
-    train_x: Tensor  # [n, features] float in [0, 1]
-    train_y: Tensor  # [n] int64 in 0..classes - 1
+    train_x: Tensor  # [n, features] float in [0, 1], or standardized
+    train_y: Tensor  # [n] int64 in 0..classes - 1, or standardized numbers
     val_x: Tensor
     val_y: Tensor
-    test_x: Tensor
+    test_x: Tensor  # as a model file takes them: of numbers in their own units
     test_y: Tensor
-    classes: int
+    classes: int  # 0 where targets are numbers
+    scaling: Scaling | None = None  # of numbers
 
     def training_split(self) -> Split:
         """The examples that a training reads: those to train on and those to validate with."""
-        return Split(self.train_x, self.train_y, self.val_x, self.val_y, self.classes)
+        return Split(self.train_x, self.train_y, self.val_x, self.val_y, self.classes, self.scaling)
 
 
 class _Arrays(NamedTuple):
     """A data set as it is published, before it is scaled and split."""
 
-    train_x: NDArray[np.generic]  # [n, features] in 0..scale
-    train_y: NDArray[np.generic]  # [n]
-    test_x: NDArray[np.generic]
-    test_y: NDArray[np.generic]
-    scale: float  # what becomes 1
+    train_x: NDArray[Any]  # [n, features] in 0..scale, or float64 in their own units
+    train_y: NDArray[Any]  # [n]
+    test_x: NDArray[Any]
+    test_y: NDArray[Any]
+    scale: float = 0.0  # what becomes 1; 0: features and targets are standardized
 
 
 def load(
@@ -59,27 +61,34 @@ def load(
 ) -> Dataset:
     """The data set on the device, downloaded first if it must be. `home` is the data folder.
 
-    `holdout` validates on part of the training images, held out by a fixed seed; `book` trains on all of them and
-    validates on the test images, as *Dive into Deep Learning* does. Raises DatasetError.
+    `holdout` validates on part of the training examples, held out by a fixed seed; `book` trains on all of them and
+    validates on the test examples, as *Dive into Deep Learning* does. Numbers that are no pixels, and targets that are
+    numbers, are standardized by the examples that are trained on. Raises DatasetError.
     """
     info = _info(name)
     if split not in SPLITS:
         raise DatasetError(f"There is no split {split!r}; there are {', '.join(SPLITS)}.")
-    arrays = _digits() if name == "digits" else _fashion_mnist(home, progress)
+    arrays = _fashion_mnist(home, progress) if name == "fashion_mnist" else _BUNDLED[name]()
+    train, held_out = np.arange(info.train), None
+    if split == "holdout":
+        held_out, train = _held_out(arrays.train_y, info)
+    scaling = None if arrays.scale else scaling_of(arrays.train_x[train], arrays.train_y[train])
 
-    def tensors(x: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[Tensor, Tensor]:
+    def tensors(x: NDArray[Any], y: NDArray[Any], scaling: Scaling | None = scaling) -> tuple[Tensor, Tensor]:
+        if not arrays.scale:
+            numbers = (x, y) if scaling is None else standardized(scaling, x, y)
+            return torch.from_numpy(numbers[0]).to(device, dtype), torch.from_numpy(numbers[1]).to(device, dtype)
         # moved as bytes and scaled there: a quarter of the traffic
         features = torch.from_numpy(x.copy()).to(device).to(dtype).div_(arrays.scale)
         return features, torch.from_numpy(y.astype(np.int64)).to(device)
 
-    test = tensors(arrays.test_x, arrays.test_y)
-    if split == "book":
-        return Dataset(name, *tensors(arrays.train_x, arrays.train_y), *test, *test, info.classes)
-    order = shuffled(info.train)
-    train, held_out = np.sort(order[info.held_out :]), np.sort(order[: info.held_out])
     training = tensors(arrays.train_x[train], arrays.train_y[train])
-    validation = tensors(arrays.train_x[held_out], arrays.train_y[held_out])
-    return Dataset(name, *training, *validation, *test, info.classes)
+    test = tensors(arrays.test_x, arrays.test_y, None)
+    if held_out is not None:
+        validation = tensors(arrays.train_x[held_out], arrays.train_y[held_out])
+    else:
+        validation = test if scaling is None else tensors(arrays.test_x, arrays.test_y)
+    return Dataset(name, *training, *validation, *test, info.classes, scaling)
 
 
 def load_stored(
@@ -99,8 +108,8 @@ def load_stored(
 def ensure(name: str, home: Path, mirrors: Sequence[str] = MIRRORS, progress: Progress | None = None) -> Path:
     """The folder of the data set, whole and unaltered, downloaded first if it must be. Raises DatasetError."""
     _info(name)
-    if name == "digits":
-        return _digits_folder()
+    if name in _BUNDLED:
+        return _scikit_learn_folder()
     folder = fashion_mnist.find(home) or fashion_mnist.download(home, mirrors, progress)
     fashion_mnist.read(folder)
     return folder
@@ -109,7 +118,7 @@ def ensure(name: str, home: Path, mirrors: Sequence[str] = MIRRORS, progress: Pr
 def available(name: str, home: Path) -> str | None:
     """Where the data set lies on this machine, None if nowhere. Asks no network and reads no image."""
     _info(name)
-    folder = _digits_folder() if name == "digits" else fashion_mnist.find(home)
+    folder = _scikit_learn_folder() if name in _BUNDLED else fashion_mnist.find(home)
     return None if folder is None else str(folder)
 
 
@@ -120,6 +129,29 @@ def shuffled(n: int) -> NDArray[np.int64]:
     """
     keys = np.random.PCG64(SPLIT_SEED).random_raw(n)
     return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+def spread(
+    targets: NDArray[Any],  # [n] numbers
+    count: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """So many places that are set aside, and the others, both ascending: one of each few neighbours by their targets.
+
+    Where the examples are few, places that are set aside without regard to the targets may be all the easy ones, or
+    all the hard ones.
+    """
+    by_target = np.argsort(targets, kind="stable")
+    luck = np.argsort(shuffled(len(targets)))  # the place of each in a shuffled order
+    places = [group[np.argmin(luck[group])] for group in np.array_split(np.arange(len(targets)), count)]
+    return np.sort(by_target[places]), np.sort(np.delete(by_target, places))
+
+
+def _held_out(targets: NDArray[Any], info: DatasetInfo) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The training examples that the split `holdout` validates on, and those that it trains on."""
+    if info.target == "number":
+        return spread(targets, info.held_out)
+    order = shuffled(info.train)
+    return np.sort(order[: info.held_out]), np.sort(order[info.held_out :])
 
 
 def _info(name: str) -> DatasetInfo:
@@ -144,7 +176,19 @@ def _digits() -> _Arrays:
     return _Arrays(x[train].astype(np.uint8), y[train], x[test].astype(np.uint8), y[test], 16.0)
 
 
-def _digits_folder() -> Path:
+def _diabetes() -> _Arrays:
+    """The diabetes data of scikit-learn (Efron et al. 2004) in their own units. Always the same fifth is the test."""
+    from sklearn.datasets import load_diabetes
+
+    x, y = cast(tuple[NDArray[np.float64], NDArray[np.float64]], load_diabetes(return_X_y=True, scaled=False))
+    test, train = spread(y, DATASETS["diabetes"].test)
+    return _Arrays(x[train], y[train], x[test], y[test])
+
+
+_BUNDLED: Mapping[str, Callable[[], _Arrays]] = {"digits": _digits, "diabetes": _diabetes}
+
+
+def _scikit_learn_folder() -> Path:
     from sklearn import datasets
 
     return Path(cast(str, datasets.__file__)).parent / "data"

@@ -34,7 +34,7 @@ def sheet(name: str, home: Path) -> NDArray[np.uint8]:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        for name in DATASETS:
+        for name in (info.name for info in DATASETS.values() if info.target == "class"):
             Image.fromarray(sheet(name, Path(home))).save(FOLDER / f"{name}.png", optimize=True)
 
 

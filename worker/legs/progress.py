@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.db.tables import Sweep
+from app.domain.datasets import Scaling
 from app.domain.memory import STATE_PER_PARAMETER
 from app.domain.objectives import Objective, further_values
 from app.domain.pruning import wording
@@ -124,11 +125,13 @@ class TrialProgress:
         parameters = self.runs[0].run.config.parameter_count(features, classes)
         return further_values(metrics, self._last_results, [run.seconds for run in self.runs], parameters)
 
-    def run_weights(self) -> dict[int, bytes]:
-        """The parameters of its runs, as safetensors, by the index of the run's seed."""
+    def run_weights(self, scaling: Scaling | None) -> dict[int, bytes]:
+        """The parameters of its runs, as safetensors, by the index of the run's seed; `scaling`: of its data."""
         objective = self._sweep.first_objective
         return {
-            run.seed: weights.to_bytes(run.final_layers, objective.value_of(run.last_result))
+            run.seed: weights.to_bytes(
+                weights.in_own_units(run.final_layers, scaling), objective.value_of(run.last_result)
+            )
             for run in self.runs
             if run.final_layers is not None and run.last_result is not None
         }
@@ -189,11 +192,15 @@ def epoch_point(trial_id: int, seed: int, result: EpochResult) -> EpochPoint:
         val_loss=_finite(result.val_loss),
         val_accuracy=_finite(result.val_accuracy),
         seconds=result.seconds,
+        train_r2=_finite(result.train_r2),
+        train_mae=_finite(result.train_mae),
+        val_r2=_finite(result.val_r2),
+        val_mae=_finite(result.val_mae),
     )
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _run_result(progress: RunProgress, objective: Objective) -> RunResult:

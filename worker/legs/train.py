@@ -42,7 +42,7 @@ class TrainMLP:
         self, context: Context, sweep: Sweep, trials: Sequence[ClaimedTrial], split: Split, curves: CurveCache
     ) -> None:
         self._context, self._sweep = context, sweep
-        self._shape = split.train_x.shape[1], split.classes
+        self._shape, self._scaling = split.shape, split.scaling
         self._examples = len(split.train_x)
         runs = [RunProgress(run) for run in cohort(sweep, trials)]
         self._runs = {run.run.key: run for run in runs}
@@ -184,7 +184,7 @@ class TrainMLP:
                     self._sweep.id,
                     self._context.worker_id,
                     results,
-                    weights=lambda trial_id: self._trials[trial_id].run_weights(),
+                    weights=lambda trial_id: self._trials[trial_id].run_weights(self._scaling),
                     final_checkpoint=lambda trial_id: self._checkpointing.final(self._trials[trial_id]),
                 )
 

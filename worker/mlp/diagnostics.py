@@ -19,6 +19,7 @@ from app.domain.diagnostics import (
 from worker.mlp.batch_norm import fold
 from worker.mlp.fused.member import Member
 from worker.mlp.initializers import Layer, Parameters
+from worker.mlp.losses import mean_loss
 from worker.mlp.split import Split
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -37,10 +38,10 @@ class Sample(NamedTuple):
     """The examples that every network of a data set is measured on."""
 
     x: Tensor  # [sample, features] held out
-    y: Tensor  # [sample] int64
+    y: Tensor  # [sample] int64, or numbers
     train_x: Tensor  # [batch, features] for the gradients
-    train_y: Tensor  # [batch] int64
-    classes: int
+    train_y: Tensor  # [batch] int64, or numbers
+    classes: int  # 0 where targets are numbers
 
     @classmethod
     def of(cls, split: Split) -> "Sample":
@@ -66,16 +67,16 @@ def diagnose(
     activation = ACTIVATIONS[member.config.activation]
     layers = _layers(member, [layer.weight for layer in _linear(member)])
     hidden, logits = _forward(layers, sample.x, activation)
-    predicted = logits.argmax(1)  # [sample]
-    counts = torch.bincount(predicted, minlength=sample.classes)  # [classes]
-    outputs = torch.softmax(logits, 1).mul(10**OUTPUT_DECIMALS).round()  # [sample, classes]
+    answers = torch.softmax(logits, 1) if sample.classes else logits  # [sample, classes], or [sample, 1]
+    outputs = answers.mul(10**OUTPUT_DECIMALS).round()
+    counts = torch.bincount(logits.argmax(1), minlength=sample.classes)  # [classes]
     values = [unit_values for _, unit_values in hidden]
     return NetworkDiagnostics(
         dead_share=[_dead_share(activation, z) for z, _ in hidden],
         activation_rms=[_rms(layer_values) for layer_values in (*values, logits)],
         gradient_rms=[_rms(gradient) for gradient in _weight_gradients(member, sample, activation)],
-        predicted_classes=int(counts.count_nonzero()),
-        top_class_share=counts.max().item() / len(predicted),
+        predicted_classes=int(counts.count_nonzero()) if sample.classes else None,
+        top_class_share=counts.max().item() / len(logits) if sample.classes else None,
         distinct_outputs=len(torch.unique(outputs, dim=0)),
         bottleneck=_bottleneck(hidden, sample),
     )
@@ -135,7 +136,7 @@ def _weight_gradients(
     # detached tensors share the memory of the parameters, and take the gradient's bookkeeping for themselves
     weights = [layer.weight.detach().requires_grad_() for layer in _linear(member)]
     _, logits = _forward(_layers(member, weights), sample.train_x, activation)
-    loss = functional.cross_entropy(logits, sample.train_y, label_smoothing=member.config.label_smoothing)
+    loss = mean_loss(logits, sample.train_y, member.config.label_smoothing)
     return torch.autograd.grad(loss, weights)
 
 
@@ -152,11 +153,11 @@ def _bottleneck(
     hidden: list[tuple[Tensor, Tensor]],  # pre-activations and values [sample, units] of each layer
     sample: Sample,
 ) -> list[list[float]] | None:
-    """By class the quantiles of what the first layer of one unit has before its activation."""
+    """By class the quantiles of what the first layer of one unit has before its activation; of numbers of all alike."""
     numbers = next((z[:, 0] for z, _ in hidden if z.shape[1] == 1), None)  # [sample]
     if numbers is None:
         return None
     levels = numbers.new_tensor(QUANTILES)
-    by_class = [numbers[sample.y == label] for label in range(sample.classes)]
+    by_class = [numbers[sample.y == label] for label in range(sample.classes)] or [numbers]
     missing = [float("nan")] * len(QUANTILES)
     return [torch.quantile(part, levels).tolist() if len(part) else missing for part in by_class]

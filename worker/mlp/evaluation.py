@@ -1,4 +1,4 @@
-"""Loss and accuracy of trained networks on data that they were not trained on."""
+"""Scores of trained networks on data that they were not trained on."""
 
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from worker.mlp.fused.network import FusedMLP
 from worker.mlp.fused.workspace import Workspace
 from worker.mlp.initializers import Parameters
 from worker.mlp.scores import RunningSums, Score
+from worker.mlp.split import target_of
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class EvaluationPass:
     """All examples once: the same operations on the same memory in every call."""
 
     model: FusedMLP
-    batches: list[tuple[Tensor, Tensor]]  # [size, features] and [size] int64
+    batches: list[tuple[Tensor, Tensor]]  # [size, features] and [size] int64 or numbers
     spaces: dict[int, Workspace]  # by size: the last batch may be smaller
     sums: RunningSums
 
@@ -39,10 +40,10 @@ class Evaluation:
         self,
         model: FusedMLP,
         x: Tensor,  # [n, features]
-        y: Tensor,  # [n] int64
+        y: Tensor,  # [n] int64, or numbers
         recorder: Recorder | None = None,  # None: each operation is called by itself
     ) -> None:
-        self._examples, self._sums = len(y), RunningSums.zeros(model.layout.runs, x)
+        self._y, self._sums = y, model.sums()
         batches = list(zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True))
         sizes = {len(targets) for _, targets in batches}
         spaces = {size: model.workspace(size, training=False) for size in sizes}
@@ -51,17 +52,18 @@ class Evaluation:
         self._pass: Step = ReplayedStep(plain, recorder) if recorder else plain
 
     def scores(self) -> list[Score]:  # by run
-        """Mean loss and accuracy of each network as it is now."""
+        """The score of each network as it is now."""
         self._sums.zero_()
         self._pass()
-        return self._sums.means(self._examples)
+        return self._sums.means(self._y)
 
 
 def score(
     config: MLPConfig,
     parameters: Parameters,  # linear layers, into which a normalization is folded
     x: Tensor,  # [n, features], on the device of the parameters
-    y: Tensor,  # [n] int64
+    y: Tensor,  # [n] int64, or numbers
 ) -> Score:
-    """How a trained network does on other data, such as the test images."""
-    return Evaluation(FusedMLP([Member.for_evaluation(config, parameters)], like=x), x, y).scores()[0]
+    """How a trained network does on other data, such as the test examples."""
+    model = FusedMLP([Member.for_evaluation(config, parameters)], like=x, target=target_of(y))
+    return Evaluation(model, x, y).scores()[0]

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from app.domain.datasets import Scaling
 from worker.mlp.initializers import Layer, Parameters
 
 _COPIES = 3  # at most while tensors become bytes: each tensor's, all of them, and those that are given back
@@ -27,6 +28,21 @@ def to_bytes(
         for name, tensor in layer._asdict().items()
     }
     return save_tensors(tensors, {"value": json.dumps(value)})
+
+
+def in_own_units(
+    layers: Parameters,  # weight [outputs, inputs] and bias [outputs] of each layer
+    scaling: Scaling | None,  # of the data that they were trained on
+) -> Parameters:
+    """The layers that take features and give numbers in their own units, with the standardization folded into them."""
+    if scaling is None:
+        return layers
+    weight, bias = (tensor.double() for tensor in layers[0])
+    scaled = weight / weight.new_tensor(scaling.feature_stds)  # [outputs, inputs]
+    first = Layer(scaled, bias - scaled @ weight.new_tensor(scaling.feature_means))
+    *inner, last = [first, *layers[1:]]
+    last = Layer(last.weight * scaling.target_std, last.bias * scaling.target_std + scaling.target_mean)
+    return [Layer(layer.weight.to(layers[0].weight), layer.bias.to(layers[0].bias)) for layer in (*inner, last)]
 
 
 def save_tensors(

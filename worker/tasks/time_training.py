@@ -2,7 +2,7 @@
 
 All implementations train the same networks on the same mini-batches: equal parameters at the start, one order of the
 examples for each epoch, rows chosen by index from a tensor that lies on the device. In the time are the order, the
-choice of each mini-batch, forward, the mean cross-entropy, backward and the update; out of it are the data's way to the
+choice of each mini-batch, forward, the mean loss, backward and the update; out of it are the data's way to the
 device, the making of the network, compiling, and validation.
 """
 
@@ -13,13 +13,13 @@ from itertools import count
 from typing import Protocol
 
 import torch
-from torch.nn import functional
 
 from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from app.domain.tasks.time_training import config_of, networks_of
 from worker.device.devices import synchronize
 from worker.mlp.initializers import Parameters, initial_parameters
+from worker.mlp.losses import mean_loss
 from worker.mlp.reference.concise import MLPConcise
 from worker.mlp.reference.plain_training import PlainMLP
 from worker.mlp.reference.scratch import MLPScratch
@@ -69,7 +69,7 @@ class PlainNetwork:
         order = epoch_order(self._seed, epoch, len(y)).to(x.device)  # [n] int64
         for indices in torch.split(order, config.batch_size):
             logits = self._model.logits(x[indices], ())  # [batch, classes]
-            self._model.descend(functional.cross_entropy(logits, y[indices]), config.learning_rate)
+            self._model.descend(mean_loss(logits, y[indices]), config.learning_rate)
 
     def parameters(self) -> Parameters:
         return self._model.parameters()
@@ -93,7 +93,7 @@ def network(implementation: str, config: MLPConfig, networks: int, split: Split,
     """The network, or the networks, with the parameters that this seed gives them."""
     if implementation == "fused":
         return FusedNetworks(config, networks, split, seed)
-    initial = initial_parameters(Run(0, config, seed), split.train_x.shape[1], split.classes, split.train_x.dtype)
+    initial = initial_parameters(Run(0, config, seed), *split.shape, split.train_x.dtype)
     model = _MODELS[implementation](config, [layer.to(split.train_x.device) for layer in initial])
     return PlainNetwork(model, split, seed)
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from app.domain.datasets import DATASETS, SPLITS
+from app.domain.datasets import DATASETS, SPLITS, Split
 from worker.data import fashion_mnist, idx_files
 from worker.data.datasets import Dataset, DatasetError, available, ensure, load, shuffled
 from worker.data.fashion_mnist import FILES, data_folder
@@ -230,28 +230,58 @@ def test_a_data_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         ensure("fashion_mnist", tmp_path, ())
 
 
-@pytest.mark.parametrize("name", ["fashion_mnist", "digits"])
+@pytest.mark.parametrize("name", DATASETS)
 def test_what_is_loaded_is_what_was_told(name: str, real: Path, tmp_path: Path) -> None:
     """Sizes and shapes that the server tells of a data set, which it never loads, are those of its tensors."""
     info, home = DATASETS[name], home_of(real, tmp_path)
     for split in SPLITS:
         data = load(name, split, home=home, device=CPU)
-        assert (data.train_x.shape[1], data.classes) == info.shape
+        assert data.training_split().shape == info.shape
         assert len(data.train_y) == info.train_examples(split)
         assert split_sizes(data)[1:] == (info.held_out if split == "holdout" else info.test, info.test)
-        assert int(data.train_y.max()) == info.classes - 1 == len(info.labels) - 1
+        assert data.classes == info.classes == len(info.labels)
+        if info.target == "class":
+            assert int(data.train_y.max()) == info.classes - 1
 
 
 def test_unknown_names_are_told_what_exists(tmp_path: Path) -> None:
     """A misspelt data set or split is answered with the right spellings."""
-    with pytest.raises(DatasetError, match="no data set 'mnist'; there are fashion_mnist, digits"):
+    with pytest.raises(DatasetError, match="no data set 'mnist'; there are fashion_mnist, digits, diabetes"):
         load("mnist", "holdout", home=tmp_path, device=CPU)
     with pytest.raises(DatasetError, match="no split 'test'; there are holdout, book"):
         load("digits", "test", home=tmp_path, device=CPU)
 
 
+@pytest.mark.parametrize("split", SPLITS)
+def test_diabetes_is_standardized_by_what_is_trained_on(split: Split, tmp_path: Path) -> None:
+    """Features and target have mean 0 and deviation 1 there, and each part has as easy a target as the others."""
+    data = load("diabetes", split, home=tmp_path, device=CPU, dtype=torch.float64)
+    numbers = torch.cat([data.train_x, data.train_y.unsqueeze(1)], 1)
+    assert numbers.mean(0).abs().max() < 1e-12
+    assert torch.allclose(numbers.std(0, correction=0), torch.ones(11, dtype=torch.float64))
+    assert data.scaling is not None
+    for targets in (data.val_y, (data.test_y - data.scaling.target_mean) / data.scaling.target_std):
+        assert abs(targets.mean()) < 0.05
+        assert abs(targets.std() - 1) < 0.05
+    assert not rows(data.train_x) & rows(data.val_x)
+    own_units = data.train_y * data.scaling.target_std + data.scaling.target_mean
+    assert torch.allclose(own_units, own_units.round())  # whole points, as they are published
+
+
+def test_ranges_of_the_target_have_the_examples_that_are_told(tmp_path: Path) -> None:
+    """The counts by range are those of the data, and no example is outside of all ranges."""
+    data, facts = load("diabetes", "holdout", home=tmp_path, device=CPU, dtype=torch.float64), DATASETS["diabetes"]
+    assert data.scaling is not None
+    train, held_out = (part * data.scaling.target_std + data.scaling.target_mean for part in (data.train_y, data.val_y))
+    parts = {"train": torch.cat([train, held_out]), "held_out": held_out, "test": data.test_y}
+    edges = [edge - 0.5 for edge in facts.ranges]  # targets are whole numbers, but for the last bit
+    counts = {name: tuple(np.histogram(part, edges)[0].tolist()) for name, part in parts.items()}
+    assert counts == dict(facts.class_counts)
+    assert [sum(counts[name]) for name in counts] == [facts.train, facts.held_out, facts.test]
+
+
 @pytest.mark.usefixtures("real")
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", ["fashion_mnist", "digits"])
 def test_what_is_said_of_classes_is_so(name: str, tmp_path: Path) -> None:
     """The counts of each class are those of the data, and the sheet of examples has the first test images of each."""
     data, facts = load(name, "holdout", home=tmp_path, device=torch.device("cpu")), DATASETS[name]

@@ -39,7 +39,7 @@ def device() -> Iterator[torch.device]:
 
 
 def split_on(device: torch.device, dtype: torch.dtype) -> Split:
-    train_x, train_y, val_x, val_y, classes = small_split(dtype)
+    train_x, train_y, val_x, val_y, classes, _ = small_split(dtype)
     return Split(train_x.to(device), train_y.to(device), val_x.to(device), val_y.to(device), classes)
 
 

@@ -90,7 +90,7 @@ def test_equal_scores_count_as_the_first_class() -> None:
     (x, y), *_ = batches(torch.float32, 1)
     sums = RunningSums.zeros(1, x)
     model.evaluate(model.workspace(BATCH, training=False), x, y, sums)
-    assert sums.correct.tolist() == [(y == 0).sum().item()]
+    assert sums.answers.tolist() == [(y == 0).sum().item()]
 
 
 def test_refuses_networks_out_of_order() -> None:

@@ -20,7 +20,7 @@ class TrainingStep:
 
     model: FusedMLP
     x: Tensor  # [n, features], all examples
-    y: Tensor  # [n] int64
+    y: Tensor  # [n] int64, or numbers
     sums: RunningSums  # of the epoch
     examples: StepTable  # [1, batch] int64: which examples a step takes; a smaller batch takes the first of them
     space: Workspace
@@ -42,14 +42,14 @@ class EpochSteps:
         self,
         model: FusedMLP,
         x: Tensor,  # [n, features]
-        y: Tensor,  # [n] int64
+        y: Tensor,  # [n] int64, or numbers
         batch: int,  # examples a step; all of them where there are fewer
         recorder: Recorder | None = None,  # None: each operation is called by itself
     ) -> None:
-        self._model, self._batch = model, min(batch, len(y))
+        self._model, self._y, self._batch = model, y, min(batch, len(y))
         self.count = -(-len(y) // self._batch)  # steps of an epoch
-        self._examples = StepTable(self._batch, y, min(self.count, STEPS_AHEAD))
-        self._sums = RunningSums.zeros(model.layout.runs, x)
+        self._examples = StepTable(self._batch, y.new_empty(0, dtype=torch.int64), min(self.count, STEPS_AHEAD))
+        self._sums = model.sums()
 
         def step(size: int) -> Step:
             plain = TrainingStep(model, x, y, self._sums, self._examples, model.workspace(size))
@@ -76,4 +76,4 @@ class EpochSteps:
             self._model.load_steps(rates[part], seed, epoch, first)
             for step in self._steps[part]:
                 step()
-        return self._sums.means(len(order))
+        return self._sums.means(self._y)

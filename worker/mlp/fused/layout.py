@@ -60,12 +60,12 @@ class Layout:
         self,
         configs: Sequence[MLPConfig],  # one a run, in their `fusion_order`
         features: int,
-        classes: int,
+        outputs: int,  # of the last layers: one for each class, or one for a number
         packed: bool = False,
     ) -> None:
-        self.runs, self.features, self.classes, self.packed = len(configs), features, classes, packed
+        self.runs, self.features, self.outputs, self.packed = len(configs), features, outputs, packed
         self._configs = configs
-        self.logit_rows = self.runs * classes
+        self.logit_rows = self.runs * outputs
         self.levels: list[slice] = []  # rows of each level
         self.rows: list[list[slice]] = [[] for _ in configs]  # by run: rows of each of its layers, the logits last
         self._lay_rows()
@@ -73,7 +73,7 @@ class Layout:
         self.hidden_rows = self.row_count - self.logit_rows
         flat_runs = sum(not config.hidden_layers for config in configs)
         first_stop = self.levels[0].stop if self.levels else self.logit_rows
-        self.first_rows = slice(self.logit_rows - flat_runs * classes, first_stop)  # what the first layer gives
+        self.first_rows = slice(self.logit_rows - flat_runs * outputs, first_stop)  # what the first layer gives
         # one for each level behind the first, and one for the logits
         stages = self._packed_stages() if packed else (list(self._neighbours(linears)) for linears in self._linears())
         self.stages = list(stages)
@@ -138,7 +138,7 @@ class Layout:
                     stop += config.hidden_layers[level]
             self.levels.append(slice(start, stop))
         for run, slices in enumerate(self.rows):
-            slices.append(slice(run * self.classes, (run + 1) * self.classes))
+            slices.append(slice(run * self.outputs, (run + 1) * self.outputs))
 
     def _linears(self) -> Iterator[list[Linear]]:
         """The linear layers of each stage, in the order of the runs; the last stage gives the logits of all depths."""

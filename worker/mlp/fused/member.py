@@ -46,7 +46,7 @@ class Member(NamedTuple):
         return self.parameters[0].weight.shape[1]
 
     @property
-    def classes(self) -> int:
+    def outputs(self) -> int:
         """Outputs of its last linear layer."""
         return len(self.parameters[len(self.config.hidden_layers)].bias)
 

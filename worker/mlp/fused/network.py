@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from app.domain.configuration import MLPConfig
+from app.domain.datasets import Target
 from worker.mlp import dropout
 from worker.mlp.batch_norm import fold, scale_and_shift
+from worker.mlp.fused.heads import Head, SoftmaxHead, SquaredErrorHead
 from worker.mlp.fused.layout import Layout, fusion_order
 from worker.mlp.fused.member import Member, TrainingState
 from worker.mlp.fused.optimizers import Optimizer
@@ -28,12 +30,12 @@ from worker.mlp.initializers import Layer, Parameters
 from worker.mlp.scores import RunningSums
 
 
-def layout_for(configs: Sequence[MLPConfig], features: int, classes: int, device: torch.device) -> Layout:
+def layout_for(configs: Sequence[MLPConfig], features: int, outputs: int, device: torch.device) -> Layout:
     """The layout that is quickest on a device: where each operation is a launch, the one of fewer kernels."""
-    layout = Layout(configs, features, classes)
+    layout = Layout(configs, features, outputs)
     if device.type == "cpu":
         return layout
-    return min(layout, Layout(configs, features, classes, packed=True), key=Layout.kernels)
+    return min(layout, Layout(configs, features, outputs, packed=True), key=Layout.kernels)
 
 
 class FusedMLP:
@@ -46,6 +48,7 @@ class FusedMLP:
         self,
         members: Sequence[Member],  # at least one, in `fusion_order`
         like: Tensor,  # any shape: gives dtype and device
+        target: Target = "class",
     ) -> None:
         configs = [member.config for member in members]
         if sorted(configs, key=fusion_order) != configs:
@@ -54,7 +57,8 @@ class FusedMLP:
         if other_kinds:
             raise ValueError("the members of a fused network are of one kind")
         self._configs, self._like = configs, like.new_empty(0)
-        self.layout = layout_for(configs, members[0].features, members[0].classes, like.device)
+        self._target_dtype = like.dtype if target == "number" else torch.int64
+        self.layout = layout_for(configs, members[0].features, members[0].outputs, like.device)
         self._packing = Packing(self.layout, like.device) if self.layout.packed else None
         self._parameters = FlatParameters(self.layout, self._like, self._kind.batch_norm)
         self._parameters.gain.fill_(1)
@@ -65,16 +69,16 @@ class FusedMLP:
         self._optimizer = Optimizer(configs, self._parameters, self._like)
         for position, member in enumerate(members):
             self._copy_member(position, member)
-        self._make_loss_coefficients()
+        self._head = self._make_head(target)
         if self._kind.dropout:
             self._make_dropout_coefficients()
 
-    def _make_loss_coefficients(self) -> None:
-        smoothing = self._like.new_tensor([config.label_smoothing for config in self._configs]).view(-1, 1, 1)
-        # Smoothed targets are smoothing / classes for every class and 1 - smoothing more for the example's own; the
-        # gradient of the cross-entropy has both with a minus. Szegedy et al. 2016.
-        self._target_grad = smoothing - 1  # [runs, 1, 1]
-        self._smoothing = smoothing / self.layout.classes if self._kind.label_smoothing else None  # [runs, 1, 1]
+    def _make_head(self, target: Target) -> Head:
+        if target == "class":
+            return SoftmaxHead(self._configs, self.layout.outputs, self._like)
+        if self._kind.label_smoothing:
+            raise ValueError("label_smoothing is for classes, and the targets are numbers")
+        return SquaredErrorHead()
 
     def _make_dropout_coefficients(self) -> None:
         device, widths = self._like.device, self.layout.max_widths()
@@ -127,10 +131,15 @@ class FusedMLP:
 
     def workspace(self, batch: int, training: bool = True) -> Workspace:
         """Buffers for `step`, or without `training` only for `evaluate`, on batches of exactly this size."""
-        space = Workspace(self.layout, self._packing, batch, self._like, self._kind if training else None)
+        kind = self._kind if training else None
+        space = Workspace(self.layout, self._packing, batch, self._like, kind, self._target_dtype)
         if training:
             space.changes = self._optimizer.changes(list(space.gradients()))
         return space
+
+    def sums(self) -> RunningSums:
+        """Sums over no examples, for `step` and `evaluate` to add to."""
+        return RunningSums.zeros(self.layout.runs, self._like, self._target_dtype)
 
     def load_steps(
         self,
@@ -153,22 +162,12 @@ class FusedMLP:
         sums: RunningSums,  # the batch is added as it was before the step
     ) -> None:
         """Takes the next loaded step: the same operations on the same memory, whichever step it is."""
-        y = space.y  # [batch] int64
         self._optimizer.begin_step(self.cursor)
         if space.dropout:
             self._draw_masks(space.dropout)
         self._forward(space, space.x, self._normalize)
-        self._add_scores(space, y, sums)  # leaves log(softmax(z)) in space.logits_grad
-        if self._smoothing is not None:
-            self._add_smoothing_loss(space, y, sums, self._smoothing)
-        # dL/dz of the cross-entropy is softmax(z) minus the target probabilities: D2L 4.1.2.2. It is made in the memory
-        # of the log-probabilities, which nothing needs any more.
-        logits_grad = space.logits_grad.exp_()  # [runs, classes, batch]
-        if self._smoothing is not None:
-            logits_grad.sub_(self._smoothing)  # [runs, 1, 1]
-        targets = self._targets(y)
-        logits_grad.scatter_add_(1, targets, self._target_grad.expand(targets.shape))
-        logits_grad.mul_(self._optimizer.logits_grad_scale(space.batch))  # [runs, 1, 1]
+        self._head.take(space, space.y, sums)
+        space.logits_grad.mul_(self._optimizer.logits_grad_scale(space.batch))  # [runs, 1, 1]
         self._backward(space)
         self._optimizer.update(space.changes)
         self.cursor.add_(1)
@@ -185,43 +184,12 @@ class FusedMLP:
         self,
         space: Workspace,  # on batches of this size
         x: Tensor,  # [batch, features]
-        y: Tensor,  # [batch] int64
+        y: Tensor,  # [batch] int64, or numbers
         sums: RunningSums,  # the batch is added
     ) -> None:
-        """Adds a batch's losses and correct answers to the sums: nothing is dropped, and running statistics serve."""
+        """Adds a batch's losses and answers to the sums: nothing is dropped, and running statistics serve."""
         self._forward(space, x, self._normalize_by_running_stats)
-        self._add_scores(space, y, sums)
-
-    def _add_scores(
-        self,
-        space: Workspace,  # after a forward pass
-        y: Tensor,  # [batch] int64
-        sums: RunningSums,  # the batch is added
-    ) -> None:
-        """Adds a batch's losses and correct answers to the sums; leaves log-probabilities in `space.logits_grad`."""
-        torch.log_softmax(space.logits, 1, out=space.logits_grad)  # [runs, classes, batch]
-        sums.loss.sub_(space.logits_grad.gather(1, self._targets(y)).sum((1, 2)))  # [runs]
-        # on a CPU max(1) takes a fifth of argmax(1) here, and both give the first of equals
-        sums.correct.add_((space.logits.max(1).indices == y).sum(1))  # [runs]
-
-    def _add_smoothing_loss(
-        self,
-        space: Workspace,  # with log-probabilities in logits_grad
-        y: Tensor,  # [batch] int64
-        sums: RunningSums,
-        smoothing: Tensor,  # [runs, 1, 1] probability of each class, beside the target's own
-    ) -> None:
-        """Turns the loss of the labels, which was added, into that of smoothed labels, as torch's cross_entropy."""
-        logs = space.logits_grad  # [runs, classes, batch]
-        target_logs = logs.gather(1, self._targets(y)).sum(1, keepdim=True)  # [runs, 1, batch]
-        differences = smoothing * (self.layout.classes * target_logs - logs.sum(1, keepdim=True))  # [runs, 1, batch]
-        sums.loss.add_(differences.sum((1, 2)))  # [runs]
-
-    def _targets(
-        self,
-        y: Tensor,  # [batch] int64
-    ) -> Tensor:  # [runs, 1, batch] int64, a view: the index along the classes
-        return y.expand(self.layout.runs, 1, -1)
+        self._head.add_scores(space, y, sums)
 
     def _forward(
         self,

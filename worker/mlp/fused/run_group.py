@@ -1,6 +1,5 @@
 """A group of runs that train as one network: they see the same mini-batches and take the same kind of step."""
 
-import math
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from time import perf_counter
 
@@ -20,7 +19,7 @@ from worker.mlp.fused.step_kind import StepKind
 from worker.mlp.initializers import Parameters, initial_parameters
 from worker.mlp.run_state import RunState
 from worker.mlp.schedules import is_constant, learning_rates
-from worker.mlp.scores import Score
+from worker.mlp.scores import Score, epoch_result
 from worker.mlp.seeds import epoch_order
 from worker.mlp.split import Split
 
@@ -57,8 +56,7 @@ class RunGroup:
         """The run as it goes on, or as it begins."""
         if state is not None:
             return Member(run.config, state.parameters, state.training)
-        features, dtype = self._split.train_x.shape[1], self._split.train_x.dtype
-        return Member(run.config, initial_parameters(run, features, self._split.classes, dtype))
+        return Member(run.config, initial_parameters(run, *self._split.shape, self._split.train_x.dtype))
 
     @property
     def runs(self) -> list[Run]:
@@ -68,7 +66,7 @@ class RunGroup:
     def _fuse(self, runs: list[Run], members: list[Member]) -> None:
         x, y, batch = self._split.train_x, self._split.train_y, runs[0].config.batch_size
         self._fused_runs, self._positions = runs, list(range(len(runs)))
-        self._model = FusedMLP(members, like=x)
+        self._model = FusedMLP(members, like=x, target=self._split.target)
         self._steps = EpochSteps(self._model, x, y, batch, self._recorder)
         self._validation = Evaluation(self._model, self._split.val_x, self._split.val_y, self._recorder)
 
@@ -81,12 +79,11 @@ class RunGroup:
         results = []
         for position, share in zip(self._positions, self._time_shares(), strict=True):
             key, train, val = self._fused_runs[position].key, train_scores[position], val_scores[position]
-            diverged = not math.isfinite(train.loss + val.loss)
-            results.append(EpochResult(key, epoch, *train, *val, seconds * share, diverged))
+            results.append(epoch_result(key, epoch, train, val, seconds * share, self._split.target_std))
         return results
 
     def _time_shares(self) -> list[float]:
-        counts = [run.config.parameter_count(self._split.train_x.shape[1], self._split.classes) for run in self.runs]
+        counts = [run.config.parameter_count(*self._split.shape) for run in self.runs]
         return [count / sum(counts) for count in counts]
 
     def _train_epoch(self, epoch: int) -> list[Score]:
@@ -139,5 +136,5 @@ class RunGroup:
 
     def _idle_share(self) -> float:
         """The share of the network's units that belong to runs which have left."""
-        units = [sum(run.config.hidden_layers) + self._split.classes for run in self._fused_runs]
+        units = [sum(run.config.hidden_layers) + self._split.outputs for run in self._fused_runs]
         return 1 - sum(units[position] for position in self._positions) / sum(units)

@@ -106,18 +106,20 @@ class Workspace:
         batch: int,  # examples, exactly so many
         like: Tensor,  # any shape: gives dtype and device
         kind: StepKind | None,  # None: only to evaluate; the grads then share the memory of the values
+        target_dtype: torch.dtype,  # int64 of classes
     ) -> None:
         self.batch, self._layout, self._like, self._kind = batch, layout, like, kind
         # a captured step reads the same memory in every replay, so that each mini-batch is copied to one place
         self.x = like.new_empty(batch if kind else 0, layout.features)  # [batch, features]
-        self.y = torch.empty(batch if kind else 0, dtype=torch.int64, device=like.device)  # [batch]
+        self.y = torch.empty(batch if kind else 0, dtype=target_dtype, device=like.device)  # [batch]
         rows, hidden = layout.row_count, slice(layout.logit_rows, layout.row_count)
         self._padding = int(packing is not None)  # a row of zeros behind the last one, which nothing writes to
         self.values = self._rows(rows)  # [rows, batch] what the products give
         self.grads = self._rows(rows) if kind else self.values  # [rows, batch]
-        # the grads of the logits hold log(softmax(z)) while a batch is scored; a step then makes dL/dz of it in place
+        # the grads of the logits hold log(softmax(z)), or the errors of numbers, while a batch is scored; a step then
+        # makes dL/dz of it in place
         logits_grad = self.grads[: hidden.start] if kind else torch.empty_like(self.values[: hidden.start])
-        self.logits = self.values[: hidden.start].view(layout.runs, layout.classes, batch)
+        self.logits = self.values[: hidden.start].view(layout.runs, layout.outputs, batch)
         self.logits_grad = logits_grad.view(self.logits.shape)
         self.first_out, self.first_out_grad = self.values[layout.first_rows], self.grads[layout.first_rows]
         self._z = self._h = self._outputs = self.values[hidden.start :]  # [hidden rows, batch], with the row of zeros

@@ -1,21 +1,21 @@
 """The epoch loop for one network at a time, as a book writes it: what the fused one is proven and timed against."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
 from worker.mlp import dropout
 from worker.mlp.early_stopping import EarlyStopping
 from worker.mlp.initializers import Parameters, initial_parameters
+from worker.mlp.losses import mean_loss
 from worker.mlp.schedules import learning_rates
-from worker.mlp.scores import Score
+from worker.mlp.scores import Score, epoch_result
 from worker.mlp.seeds import epoch_order
 from worker.mlp.split import Split
 
@@ -49,15 +49,26 @@ class PlainMLP(Protocol):
 def step(
     model: PlainMLP,
     x: Tensor,  # [batch, features]
-    y: Tensor,  # [batch] int64
+    y: Tensor,  # [batch] int64, or numbers
     learning_rate: float | None = None,  # None: the configuration's
     noise: Sequence[Tensor] = (),  # [batch, units] int32 a hidden layer
 ) -> Score:
-    """One step on a mini-batch; gives back the batch's mean loss and accuracy before it."""
-    logits = model.logits(x, noise)  # [batch, classes]
-    loss = functional.cross_entropy(logits, y, label_smoothing=model.config.label_smoothing)
+    """One step on a mini-batch; gives back the batch's score before it."""
+    logits = model.logits(x, noise)  # [batch, classes], or [batch, 1] of numbers
+    loss = mean_loss(logits, y, model.config.label_smoothing)
     model.descend(loss, model.config.learning_rate if learning_rate is None else learning_rate)
-    return Score(loss.item(), (logits.argmax(1) == y).double().mean().item())
+    return score_of(logits, y)._replace(loss=loss.item())
+
+
+def score_of(
+    logits: Tensor,  # [n, classes], or [n, 1] of numbers
+    y: Tensor,  # [n] int64, or numbers
+) -> Score:
+    """How well a network does by what it gives."""
+    loss = mean_loss(logits, y).item()
+    if not y.is_floating_point():
+        return Score(loss, (logits.argmax(1) == y).double().mean().item())
+    return Score.of_numbers(loss, (logits.squeeze(1) - y).abs().mean().item(), y)
 
 
 def batch_noise(
@@ -82,17 +93,17 @@ def train_alone(
 ) -> Iterator[EpochResult]:
     """Trains one network on the mini-batches that a fused run with this seed sees; ends early as a fused run does."""
     split = split.with_dtype(dtype)
-    initial = initial_parameters(run, split.train_x.shape[1], split.classes, dtype)
+    initial = initial_parameters(run, *split.shape, dtype)
     model = make_model(run.config, [layer.to(split.train_x.device) for layer in initial])
     early_stopping = EarlyStopping()
     for epoch in range(1, run.config.epochs + 1):
         start = perf_counter()
-        loss, accuracy = _train_epoch(model, run, split, epoch)
-        val = _validate(model, split)
+        train, val = _train_epoch(model, run, split, epoch), _validate(model, split)
         early_stopping = early_stopping.after(val.loss)
-        diverged, stopped = not math.isfinite(loss + val.loss), early_stopping.is_over(run.config.patience)
-        yield EpochResult(run.key, epoch, loss, accuracy, *val, perf_counter() - start, diverged, stopped)
-        if diverged or stopped:
+        result = epoch_result(run.key, epoch, train, val, perf_counter() - start, split.target_std)
+        result = replace(result, stopped=early_stopping.is_over(run.config.patience))
+        yield result
+        if result.diverged or result.stopped:
             return
 
 
@@ -105,12 +116,12 @@ def _train_epoch(model: PlainMLP, run: Run, split: Split, epoch: int) -> Score:
         x, y = split.train_x[indices], split.train_y[indices]  # [batch, features] and [batch]
         scores.append((len(indices), step(model, x, y, rate, batch_noise(run, epoch, k, indices))))
     # weighted: the last batch may be smaller
-    loss, accuracy = (sum(n * score[i] for n, score in scores) / len(order) for i in (0, 1))
-    return Score(loss, accuracy)
+    loss = sum(n * score.loss for n, score in scores) / len(order)
+    if split.target == "class":
+        return Score(loss, sum(n * (score.accuracy or 0) for n, score in scores) / len(order))
+    return Score.of_numbers(loss, sum(n * (score.mae or 0) for n, score in scores) / len(order), split.train_y)
 
 
 @torch.no_grad()
 def _validate(model: PlainMLP, split: Split) -> Score:
-    logits = model.logits(split.val_x)  # [n, classes]
-    accuracy = (logits.argmax(1) == split.val_y).double().mean()
-    return Score(functional.cross_entropy(logits, split.val_y).item(), accuracy.item())
+    return score_of(model.logits(split.val_x), split.val_y)
