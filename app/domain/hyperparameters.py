@@ -106,7 +106,7 @@ _TABLE: dict[str, Hyperparameter] = {
     ),
     "depth": Hyperparameter(
         Number(0, MAX_DEPTH, whole=True),
-        "hidden layers; 0 is softmax regression",
+        "hidden layers; 0 is softmax regression, or linear regression",
         "logits = W x + b at 0",
         "Dive into Deep Learning 5.1",
     ),
@@ -128,7 +128,7 @@ _TABLE: dict[str, Hyperparameter] = {
     "learning_rate": Hyperparameter(
         Number(0, 1e6, above=True),
         "step size on the loss averaged over a batch",
-        "p ← p - learning_rate · g, g = ∂/∂p of the mean cross-entropy of the mini-batch",
+        "p ← p - learning_rate · g, g = ∂/∂p of the mini-batch's mean loss, cross-entropy or squared error",
         "Dive into Deep Learning 12.5",
     ),
     "epochs": Hyperparameter(
@@ -240,7 +240,7 @@ _TABLE: dict[str, Hyperparameter] = {
     ),
     "label_smoothing": Hyperparameter(
         Number(0, 1),
-        "probability that is shared among all classes in training; not in validation",
+        "probability that is shared among all classes in training; not in validation, nor where the target is a number",
         "the target of class c is (1 - label_smoothing) [c = y] + label_smoothing / classes",
         "torch.nn.CrossEntropyLoss; Szegedy et al. 2016",
     ),
