@@ -1,6 +1,7 @@
-"""Scores the chosen trial of a completed sweep on the test images: once, at the end, and no other trial."""
+"""Scores the chosen trial of a completed sweep on the test examples: once, at the end, and no other trial."""
 
 import logging
+import math
 from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
@@ -13,6 +14,7 @@ from app.queue.scoring import Unscored
 from worker.context import Context
 from worker.data.datasets import Dataset
 from worker.mlp.evaluation import score
+from worker.mlp.scores import Score
 from worker.mlp.weights import from_bytes
 
 logger = logging.getLogger(__name__)
@@ -41,24 +43,30 @@ def score_one(context: Context, load_dataset: Callable[[DatasetInfo, str], Datas
 
 
 def _score(unscored: Unscored, load_dataset: Callable[[DatasetInfo, str], Dataset], context: Context) -> None:
-    """Writes the test accuracies of a sweep's chosen trial, or asks for the weights that they need."""
-    accuracies = {} if unscored.weights_missing else _accuracies(unscored, load_dataset, context)
+    """Writes the test scores of a sweep's chosen trial, or asks for the weights that they need."""
+    scores = {} if unscored.weights_missing else _scores(unscored, load_dataset, context)
     with transaction(context.engine) as session:
         if unscored.weights_missing:
             scoring.request_weights(session, unscored)
         else:
-            scoring.write(session, unscored, accuracies)
+            scoring.write(session, unscored, scores)
 
 
-def _accuracies(
+def _scores(
     unscored: Unscored, load_dataset: Callable[[DatasetInfo, str], Dataset], context: Context
-) -> dict[int, float]:
-    """Test accuracies by seed; none for `book`, which has validated on the test images already."""
+) -> dict[int, dict[str, float]]:
+    """Test scores by seed; none for `book`, which has validated on the test examples already."""
     if unscored.split == "book" or not unscored.weights:
         return {}
     data = load_dataset(unscored.dataset, unscored.split)
     config = MLPConfig.from_params(unscored.params)
     return {
-        seed: score(config, from_bytes(weights, context.device), data.test_x, data.test_y).accuracy
+        seed: _named(score(config, from_bytes(weights, context.device), data.test_x, data.test_y))
         for seed, weights in unscored.weights.items()
     }
+
+
+def _named(test_score: Score) -> dict[str, float]:
+    """The figures of a score that are stored of a run, by their columns; without those that are not finite."""
+    figures = {"test_accuracy": test_score.accuracy, "test_r2": test_score.r2, "test_mae": test_score.mae}
+    return {name: value for name, value in figures.items() if value is not None and math.isfinite(value)}

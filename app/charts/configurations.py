@@ -43,11 +43,15 @@ def configurations(scored: Sequence[Scored]) -> list[Configuration]:
 
 
 def spread(metric: str, mean: float, std: float | None) -> Spread:
-    """The bar of one standard deviation, cut where no value can be: an accuracy lies in [0, 1], a loss is positive."""
+    """The bar of one standard deviation, cut where no value can be: an accuracy lies in [0, 1], a loss is positive.
+
+    An R² is at most 1, and has no lower end.
+    """
     if std is None:
         return Spread(0.0, 0.0)
-    room = 1.0 - mean if metric.endswith("accuracy") else math.inf
-    return Spread(max(0.0, min(std, mean)), max(0.0, min(std, room)))
+    room = 1.0 - mean if metric.endswith(("accuracy", "r2")) else math.inf
+    below = std if metric.endswith("r2") else max(0.0, min(std, mean))
+    return Spread(below, max(0.0, min(std, room)))
 
 
 def error_bars(bars: Sequence[Spread | None]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from app.charts.progress.curves import CurvesOptions, Measure
 from app.charts.progress.regret import SPENT, RegretOptions
 from app.charts.rows import SweepRow
 from app.charts.select import CURVES
+from app.domain.datasets import Target
 from app.errors import FieldError, InvalidError
 
 Query = Mapping[str, str]
@@ -68,12 +69,19 @@ def regret_options(_: SweepRow, query: Query) -> RegretOptions:
     return RegretOptions(x)
 
 
-def curves_options(_: SweepRow, query: Query) -> CurvesOptions:
+def curves_measures(target: Target) -> tuple[Measure, ...]:
+    """What curves can show of a sweep, the usual first."""
+    return ("accuracy", "loss") if target == "class" else ("r2", "loss", "mae")
+
+
+def curves_options(sweep: SweepRow, query: Query) -> CurvesOptions:
     """What is drawn over the epochs."""
-    measure = query.get("measure", "accuracy")
-    if measure not in ("accuracy", "loss"):
-        refuse("measure", f"must be accuracy or loss, not {measure!r}")
-    return CurvesOptions(cast(Measure, measure), _trials(query.get("trials", "")))
+    measures = curves_measures(sweep.target)
+    text = query.get("measure", measures[0])
+    measure = next((name for name in measures if name == text), None)
+    if measure is None:
+        refuse("measure", f"must be {joined(measures[:-1])} or {measures[-1]}, not {text!r}")
+    return CurvesOptions(measure, _trials(query.get("trials", "")))
 
 
 def _trials(text: str) -> tuple[int, ...]:

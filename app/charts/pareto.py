@@ -64,7 +64,9 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
     points = [_point(trial, metrics, axes, params_text(trial.params, names)) for trial in measured]
     dominated = [point for index, point in enumerate(points) if index not in best]
     drawn_points = thinned(dominated, POINTS)
-    goals = ", ".join(f"{axis_title(goal.metric)} {'up' if goal.maximize else 'down'}" for goal in sweep.objectives)
+    goals = ", ".join(
+        f"{axis_title(goal.metric, sweep)} {'up' if goal.maximize else 'down'}" for goal in sweep.objectives
+    )
     return ParetoData(
         title=pareto_title(options.x, options.y),
         subtitle=subtitle(
@@ -74,8 +76,8 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
             excluded_note(sweep),
             drawn_note(len(drawn_points), len(dominated), "trials off the front"),
         ),
-        x=axis_title(options.x),
-        y=axis_title(options.y),
+        x=axis_title(options.x, sweep),
+        y=axis_title(options.y, sweep),
         log=(_is_log([point.x for point in points]), _is_log([point.y for point in points])),
         front=sorted((points[index] for index in best), key=lambda point: (point.x, point.y)),
         dominated=drawn_points,

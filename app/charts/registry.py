@@ -198,7 +198,7 @@ def _objective(sweep: SweepRow, _: Any) -> Objective:
 
 
 def _measured(_: SweepRow, options: CurvesOptions) -> Objective:
-    return Objective(f"val_{options.measure}", options.measure == "accuracy")
+    return Objective(f"val_{options.measure}", options.measure in ("accuracy", "r2"))
 
 
 CHARTS: dict[str, Chart] = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from app.domain.datasets import Target
 from app.domain.objectives import Objective
 
 
@@ -47,6 +48,9 @@ class SweepRow:
     started_at: datetime | None = None
     task: str = "train_mlp"  # what its trials measure
     diagnostics: bool = False  # whether its networks are measured after each epoch
+    target: Target = "class"  # of its data set
+    unit: str = ""  # of its data set's target, where that is a number
+    noun: str = "images"  # what its data set's examples are called
     lens: str = ""  # what of the sweep is in sight, in words; empty for all of it
 
 
@@ -85,7 +89,7 @@ class TrialRow(NamedTuple):
 
 
 class EpochRow(NamedTuple):
-    """One point of a run's learning curve. Accuracies are fractions in [0, 1], losses are in nats."""
+    """One point of a run's learning curve. What each figure is says app.domain.runs.EpochResult."""
 
     trial: int  # its number
     seed: int  # index of the run's
@@ -94,6 +98,10 @@ class EpochRow(NamedTuple):
     train_accuracy: float | None
     val_loss: float | None
     val_accuracy: float | None
+    train_r2: float | None = None
+    train_mae: float | None = None
+    val_r2: float | None = None
+    val_mae: float | None = None
 
 
 class EpochMean(NamedTuple):
@@ -116,7 +124,7 @@ class DiagnosticsRow(NamedTuple):
     dead_share: Sequence[float]  # by hidden layer
     activation_rms: Sequence[float | None]  # by hidden layer, and of the logits
     gradient_rms: Sequence[float | None]  # by layer
-    predicted_classes: int
-    top_class_share: float
+    predicted_classes: int | None  # None where targets are numbers
+    top_class_share: float | None
     distinct_outputs: int
     bottleneck: Sequence[Sequence[float | None]] | None  # quantiles by class

@@ -2,53 +2,50 @@
 
 from app.charts.labels import escape
 from app.charts.rows import SweepRow
-from app.domain.formatting import plural
-from app.domain.tasks import METRICS as TASK_METRICS
-from app.domain.tasks import TASKS
+from app.domain.formatting import is_in_own_units, plural
+from app.domain.tasks import METRICS, TASKS
+from app.domain.tasks.train_mlp import EPOCH_METRICS
 
-METRICS = {
-    "val_accuracy": "Validation accuracy",
-    "val_loss": "Validation loss",
-    "train_accuracy": "Training accuracy",
-    "train_loss": "Training loss",
-    "test_accuracy": "Test accuracy",
-}
 WITH_UNITS = {
     "parameters": "Weights and biases",
     "seconds": "Training time of a run (s)",
-    "val_loss": "Validation loss (nats)",
-    "train_loss": "Training loss (nats)",
 }
 
 
 def metric_name(metric: str) -> str:
     """`Validation accuracy` for `val_accuracy`. A metric without a name for people keeps its own."""
-    return METRICS.get(metric, metric.replace("_", " ").capitalize())
+    return EPOCH_METRICS[metric].title if metric in EPOCH_METRICS else metric.replace("_", " ").capitalize()
 
 
 def value_name(metric: str) -> str:
     """The same of a sweep's first objective: `Speed of the product` for `gflops`."""
-    return TASK_METRICS[metric].title if metric in TASK_METRICS else metric_name(metric)
+    return METRICS[metric].title if metric in METRICS else metric_name(metric)
 
 
-def value_title(metric: str) -> str:
+def value_title(metric: str, target_unit: str = "") -> str:
     """What the axis of values says: `Validation accuracy`, or `Speed of the product (GFLOP/s)`."""
-    unit = _unit(metric)
+    unit = target_unit if is_in_own_units(metric) else _unit(metric)
     return f"{value_name(metric)} ({unit})" if unit else value_name(metric)
 
 
 def value_hover(metric: str) -> str:
     """How a hover text of plotly writes a value: with four decimals, or in four digits with its unit."""
+    if is_in_own_units(metric):
+        return "%{y:,.4r}"
     return f"%{{y:,.4r}} {_unit(metric)}" if _unit(metric) else "%{y:.4f}"
 
 
 def _unit(metric: str) -> str:
-    return TASK_METRICS[metric].unit if metric in TASK_METRICS else ""
+    return METRICS[metric].unit if metric in METRICS else ""
 
 
-def axis_title(metric: str) -> str:
-    """`Validation loss (nats)`: the metric with its unit."""
-    return WITH_UNITS.get(metric, metric_name(metric))
+def axis_title(metric: str, sweep: SweepRow) -> str:
+    """`Validation loss (nats)`: the metric with its unit. The squared error of standardized numbers has none."""
+    if metric in WITH_UNITS:
+        return WITH_UNITS[metric]
+    is_cross_entropy = metric.endswith("_loss") and sweep.target == "class"
+    unit = "nats" if is_cross_entropy else sweep.unit if is_in_own_units(metric) else ""
+    return f"{metric_name(metric)} ({unit})" if unit else metric_name(metric)
 
 
 def effect_title(metric: str, hyperparameter: str) -> str:
@@ -56,9 +53,22 @@ def effect_title(metric: str, hyperparameter: str) -> str:
     return f"{value_name(metric)} by {hyperparameter}"
 
 
+MEASURES = {"accuracy": "accuracy", "r2": "R²", "loss": "loss", "mae": "mean absolute error"}
+
+
 def curves_title(measure: str) -> str:
     """`Learning curves: accuracy`."""
-    return f"Learning curves: {measure}"
+    return f"Learning curves: {MEASURES[measure]}"
+
+
+def measure_title(measure: str, unit: str) -> str:
+    """What the axis of learning curves says: `accuracy`, `mean absolute error (points)`."""
+    return f"{MEASURES[measure]} ({unit})" if measure == "mae" and unit else MEASURES[measure]
+
+
+def _within(name: str) -> str:
+    """The name as it stands within a sentence: `validation R²`."""
+    return name[:1].lower() + name[1:]
 
 
 def history_title(metric: str) -> str:
@@ -68,17 +78,17 @@ def history_title(metric: str) -> str:
 
 def heatmap_title(metric: str) -> str:
     """`Heat map of validation accuracy`; its axes say the rest, which no phone has room for."""
-    return f"Heat map of {value_name(metric).lower()}"
+    return f"Heat map of {_within(value_name(metric))}"
 
 
 def importance_title(metric: str) -> str:
     """`What matters for the validation accuracy`."""
-    return f"What matters for the {value_name(metric).lower()}"
+    return f"What matters for the {_within(value_name(metric))}"
 
 
 def regret_title(metric: str, spent: str) -> str:
     """`Best validation accuracy by seconds`."""
-    return f"Best {value_name(metric).lower()} by {spent}"
+    return f"Best {_within(value_name(metric))} by {spent}"
 
 
 def parallel_title(metric: str) -> str:
@@ -88,7 +98,7 @@ def parallel_title(metric: str) -> str:
 
 def edf_title(metric: str) -> str:
     """`How many reach which validation accuracy`."""
-    return f"How many reach which {metric_name(metric).lower()}"
+    return f"How many reach which {_within(metric_name(metric))}"
 
 
 def slice_title(metric: str) -> str:
@@ -98,23 +108,23 @@ def slice_title(metric: str) -> str:
 
 def rank_title(metric: str) -> str:
     """`Ranks by validation accuracy`."""
-    return f"Ranks by {value_name(metric).lower()}"
+    return f"Ranks by {_within(value_name(metric))}"
 
 
 def contour_title(metric: str) -> str:
     """`Expected validation accuracy`."""
-    return f"Expected {value_name(metric).lower()}"
+    return f"Expected {_within(value_name(metric))}"
 
 
 def pareto_title(x: str, y: str) -> str:
     """`Validation accuracy against parameters`."""
-    return f"{metric_name(y)} against {metric_name(x).lower()}"
+    return f"{metric_name(y)} against {_within(metric_name(x))}"
 
 
 def subtitle(sweep: SweepRow, *notes: str) -> str:
-    """Data set, split, seeds and the notes that are not empty. It always says where test images validated."""
+    """Data set, split, seeds and the notes that are not empty. It always says where test examples validated."""
     facts = " · ".join([*_data_facts(sweep), plural(sweep.seeds, TASKS[sweep.task].run_noun)])
-    book = ["The test images were used for validation, as in the book"] if sweep.split == "book" else []
+    book = [f"The test {sweep.noun} were used for validation, as in the book"] if sweep.split == "book" else []
     return "<br>".join(filter(None, [facts, *book, sweep.lens, *notes]))
 
 

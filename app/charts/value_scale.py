@@ -1,14 +1,16 @@
-"""The scale of a metric's values for colours and axes: an accuracy lies by the logarithm of its error."""
+"""The scale of a metric's values for colours and axes: accuracy by the logarithm of its error, R² by itself."""
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 from app.charts.titles import value_title
 from app.domain.objectives import Objective
 
 LEAST_ERROR = 1e-4  # one of ten thousand images: no error has a logarithm
 LEAST_VALUE = 1e-6
+LEAST_R2 = -1.0  # twice the variance is left: what is worse is as bad, and would press all others together
+Kind = Literal["error", "log", "linear"]
 TICKS = 5
 
 
@@ -20,7 +22,7 @@ class Ticks(TypedDict):
 
 
 class ValueScale(NamedTuple):
-    """Where values lie: of an accuracy by its error, of a loss by itself, and both so that better is higher."""
+    """Where values lie: an accuracy by its error, a loss by its logarithm, R² as it is; better is always higher."""
 
     objective: Objective
 
@@ -32,11 +34,21 @@ class ValueScale(NamedTuple):
     @property
     def note(self) -> str:
         """What the subtitle says of it."""
-        return "log scale of the error, 1 − accuracy" if self.by_error else "log scale"
+        notes = {"error": "log scale of the error, 1 − accuracy", "log": "log scale", "linear": "R², below −1 as −1"}
+        return notes[self.kind]
+
+    @property
+    def kind(self) -> Kind:
+        """By the logarithm of 1 minus itself, by its own logarithm, or as it is."""
+        metric = self.objective.metric
+        return "error" if metric.endswith("accuracy") else "linear" if metric.endswith("r2") else "log"
 
     def place(self, value: float) -> float:
         """The value's place, higher for better."""
-        place = -math.log10(max(1.0 - value, LEAST_ERROR)) if self.by_error else math.log10(max(value, LEAST_VALUE))
+        if self.kind == "error":
+            place = -math.log10(max(1.0 - value, LEAST_ERROR))
+        else:
+            place = math.log10(max(value, LEAST_VALUE)) if self.kind == "log" else max(value, LEAST_R2)
         return place if self.objective.maximize else -place
 
     def ticks(self, values: Iterable[float], count: int = TICKS) -> Ticks:
@@ -50,14 +62,11 @@ class ValueScale(NamedTuple):
         inner_ticks = {text: place for text, place in by_text.items() if low - room <= place <= high + room}
         return Ticks(tickvals=list(inner_ticks.values()), ticktext=list(inner_ticks))
 
-    @property
-    def by_error(self) -> bool:
-        """Whether a value lies by 1 minus itself."""
-        return self.objective.metric.endswith("accuracy")
-
     def _value(self, place: float) -> float:
         place = place if self.objective.maximize else -place
-        return 1.0 - 10**-place if self.by_error else 10**place
+        if self.kind == "linear":
+            return place
+        return 1.0 - 10**-place if self.kind == "error" else 10**place
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -158,7 +158,8 @@ class Sweep(Base):
     )
     keep_models: Mapped[str] = mapped_column(server_default="best")
     test_scores: Mapped[list[Any]] = mapped_column(
-        server_default=text("'[]'"), doc="Looks at the test images: at, number (of the trial), runs, test_accuracy."
+        server_default=text("'[]'"),
+        doc="Looks at the test examples: at, number (of the trial), runs, and test_accuracy, or test_r2 and test_mae.",
     )
     ended_seconds: Mapped[float] = mapped_column(
         server_default=text("0"), doc="How long it had ended before it was taken up again, all times together."
@@ -352,10 +353,12 @@ class Run(Base):
     weights: Mapped[bytes | None] = mapped_column(
         deferred=True, doc="Parameters, of the best trial and those that are wanted."
     )
+    test_r2: Mapped[float | None] = mapped_column(doc="Of a regression, in place of the accuracy.")
+    test_mae: Mapped[float | None]
 
 
 class Epoch(Base):
-    """One point of a run's learning curve; null where a figure was not finite."""
+    """One point of a run's learning curve; null where a figure was not finite, or is of the other kind of target."""
 
     __tablename__ = "epochs"
 
@@ -367,6 +370,10 @@ class Epoch(Base):
     val_loss: Mapped[float | None]
     val_accuracy: Mapped[float | None]
     seconds: Mapped[float]
+    train_r2: Mapped[float | None]
+    train_mae: Mapped[float | None]
+    val_r2: Mapped[float | None]
+    val_mae: Mapped[float | None]
 
 
 class Diagnostics(Base):
@@ -383,8 +390,8 @@ class Diagnostics(Base):
     dead_share: Mapped[list[float]] = mapped_column(ARRAY(Float(53)), doc="By hidden layer.")
     activation_rms: Mapped[list[float | None]] = mapped_column(ARRAY(Float(53)), doc="By layer.")
     gradient_rms: Mapped[list[float | None]] = mapped_column(ARRAY(Float(53)), doc="By layer.")
-    predicted_classes: Mapped[int]
-    top_class_share: Mapped[float]
+    predicted_classes: Mapped[int | None]
+    top_class_share: Mapped[float | None]
     distinct_outputs: Mapped[int]
     bottleneck: Mapped[list[list[float | None]] | None] = mapped_column(
         ARRAY(Float(53), dimensions=2), doc="Quantiles by class."

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from app.domain.datasets import DatasetInfo
 from app.domain.space import Choice, Domain, Range
@@ -59,9 +60,27 @@ def score(value: float | None, std: float | None = None, metric: str = "val_accu
     if value is None:
         return "–"
     unit = METRICS[metric].unit if metric in METRICS else ""
-    decimals = _decimals(value) if unit else 4
+    decimals = _decimals(value) if unit or is_in_own_units(metric) else 4
     text = f"{value:,.{decimals}f}" if std is None else f"{value:,.{decimals}f} ± {std:,.{decimals}f}"
     return f"{text} {unit}" if unit else text
+
+
+def is_in_own_units(metric: str) -> bool:
+    """Whether the metric is counted in the units of the data set's target, so that it may be of any size."""
+    return metric in METRICS and METRICS[metric].own_units
+
+
+def look_text(look: Mapping[str, Any], unit: str) -> str:
+    """What was seen on the test examples: `0.8871`, or of numbers `R² 0.5612, mean absolute error 43.36 points`."""
+    if look.get("test_mae") is None:
+        return score(look["test_accuracy"])
+    r2 = "R² not defined" if look.get("test_r2") is None else f"R² {look['test_r2']:.4f}"
+    return f"{r2}, mean absolute error {in_units(look['test_mae'], unit)}"
+
+
+def in_units(value: float, unit: str) -> str:
+    """An amount in four digits, with its unit: `43.36 points`."""
+    return f"{value:,.{_decimals(value)}f} {unit}".strip()
 
 
 def _decimals(value: float) -> int:

@@ -70,7 +70,7 @@ def levels_figure(
     drawn_levels = [level for line in drawn_lines for _, level in line.levels]
     y_range = _better_half(sweep, drawn_levels) if close else _whole_range(drawn_levels) if by_name else None
     is_timing = TASKS[sweep.task].is_timing
-    figure.update_yaxes(title_text=value_title(metric) if is_timing else axis_title(metric), range=y_range)
+    figure.update_yaxes(title_text=value_title(metric) if is_timing else axis_title(metric, sweep), range=y_range)
     if log_y:
         figure.update_yaxes(type="log", range=None, dtick=FEW_DIGITS)
     draw_x_axis(figure, plan)

@@ -98,6 +98,7 @@ class ImportedTrial:
         self.epochs, self.diagnostics = _NO_CURVES, []
 
 
+_FIGURES_OF_NUMBERS = ("train_r2", "train_mae", "val_r2", "val_mae")  # which a file of an older version lacks
 _NO_CURVES: list[list[Any]] = [[] for _ in EPOCH]
 
 
@@ -105,8 +106,11 @@ def _curves(epochs: Any, loc: tuple[str | int, ...]) -> list[list[Any]]:
     """The points of a trial's curves, a list a column."""
     if epochs is None:
         return _NO_CURVES
-    if not isinstance(epochs, dict) or epochs.keys() != EPOCH.keys():
+    required_names = {name for name in EPOCH if name not in _FIGURES_OF_NUMBERS}
+    if not isinstance(epochs, dict) or not required_names <= epochs.keys() <= EPOCH.keys():
         raise import_error(loc, f"must be an object with the lists {', '.join(EPOCH)}")
+    missing = [None] * len(epochs["epoch"]) if isinstance(epochs["epoch"], list) else []
+    epochs = dict.fromkeys(_FIGURES_OF_NUMBERS, missing) | epochs
     if not all(isinstance(column, list) for column in epochs.values()) or len({*map(len, epochs.values())}) != 1:
         raise import_error(loc, "must hold lists of the same length")
     curves = [_column(field, epochs[name], loc) for name, field in EPOCH.items()]
@@ -139,9 +143,11 @@ def _measured(row: Mapping[str, Any], sweep: Mapping[str, Any], loc: tuple[str |
     except ValidationError as error:
         first_error = error.errors(include_url=False)[0]
         raise import_error((*loc, *first_error["loc"]), plain_sentence(first_error)) from None
-    classes = info_of(sweep["dataset"], sweep["stored_dataset"]).classes
-    if measured.bottleneck is not None and len(measured.bottleneck) != classes:
-        raise import_error((*loc, "bottleneck"), f"must have {classes} lists, one for each class")
+    dataset = info_of(sweep["dataset"], sweep["stored_dataset"])
+    if measured.bottleneck is not None and len(measured.bottleneck) != dataset.outputs:
+        raise import_error(
+            (*loc, "bottleneck"), f"must have {formatting.plural(dataset.outputs, 'list')}, one for each class"
+        )
     return {"seed": measured.run} | {name: getattr(measured, name) for name in DIAGNOSTICS if name != "seed"}
 
 
@@ -238,7 +244,7 @@ def _check_trial(trial: Mapping[str, Any], runs: list[dict[str, Any]], loc: tupl
 
 
 def check_test_scores(scores: list[Any]) -> None:
-    """Raises InvalidError for a look at the test images that could not be shown."""
+    """Raises InvalidError for a look at the test examples that could not be shown."""
     for index, look in enumerate(scores):
         try:
             ScoreOut.model_validate(look)

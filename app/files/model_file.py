@@ -29,7 +29,7 @@ class ModelInfo(BaseModel):
     dataset: str
     split: str
     features: int
-    classes: list[str]  # names in the order of the outputs
+    classes: list[str]  # names in the order of the outputs; none where it gives a number
     hidden_layers: list[int]  # widths
     activation: str
     params: dict[str, Any]  # the trial's, with the defaults of those that it did not set
@@ -42,6 +42,13 @@ class ModelInfo(BaseModel):
     value: float  # the run's metric with exactly these weights
     recorded_value: float  # that of the first training; another one where training it again gave another number
     encoding: Encoding | None = None  # of a data set that was stored from a table: how its rows become features
+    quantity: str = ""  # what the number is
+    unit: str = ""  # what it is counted in
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the network: one for each class, or one for the number."""
+        return len(self.classes) or 1
 
 
 def with_info(weights: bytes, info: ModelInfo) -> bytes:

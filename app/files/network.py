@@ -1,4 +1,4 @@
-"""A trained network in numpy, read from a model file: the probabilities of classes, without torch."""
+"""A trained network in numpy, read from a model file: the probabilities of classes, or numbers, without torch."""
 
 import json
 import math
@@ -40,7 +40,7 @@ class Network:
         self.info: ModelInfo = read_info(content)
         config = MLPConfig(tuple(self.info.hidden_layers), activation=self.info.activation)
         tensors = _tensors(content)
-        sizes = config.layer_sizes(self.info.features, len(self.info.classes))
+        sizes = config.layer_sizes(self.info.features, self.info.outputs)
         try:
             self._layers = [(tensors[f"{index}.weight"], tensors[f"{index}.bias"]) for index in range(len(sizes))]
         except KeyError:
@@ -52,12 +52,20 @@ class Network:
 
     def probabilities(self, x: Numbers) -> NDArray[np.float64]:
         """[n, classes] for x [n, features]; each row adds up to 1."""
+        logits = self._outputs(x)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+    def numbers(self, x: Numbers) -> NDArray[np.float64]:
+        """[n] for x [n, features], both in their own units: of a network that was trained on numbers."""
+        return self._outputs(x)[:, 0]
+
+    def _outputs(self, x: Numbers) -> NDArray[np.float64]:
+        """[n, outputs] of the last layer."""
         *hidden, (last_weight, last_bias) = self._layers
         for weight, bias in hidden:
             x = self._activate(x @ weight.T + bias)
-        logits = (x @ last_weight.T + last_bias).astype(np.float64)
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+        return (x @ last_weight.T + last_bias).astype(np.float64)
 
 
 def _tensors(content: bytes) -> dict[str, Numbers]:

@@ -109,6 +109,8 @@ def _info(session: Session, sweep: Sweep, trial: Trial, run: Run) -> ModelInfo:
         value=run.value,
         recorded_value=run.value,
         encoding=None if sweep.dataset_id is None else datasets.encoding(session, sweep.dataset_id),
+        quantity=facts.quantity,
+        unit=facts.unit,
     )
 
 

@@ -127,9 +127,12 @@ _IDENTIFIED = _best_configuration("id, number, value", _BEST_TRIAL)
 # The best configuration of each sweep, by its first trial.
 BEST = text(f"""
     SELECT s.id AS sweep_id, best.number, best.value, best.expected, best.std, best.runs, best.bound, t.params,
-           (SELECT avg(r.test_accuracy) FROM runs r WHERE r.trial_id = t.id) AS test_accuracy,
+           tested.*,
            EXISTS (SELECT FROM runs r WHERE r.trial_id = t.id AND r.weights IS NOT NULL) AS has_model
-    FROM sweeps s, LATERAL ({_JUDGED}) AS best JOIN trials t ON t.id = best.id
+    FROM sweeps s, LATERAL ({_JUDGED}) AS best JOIN trials t ON t.id = best.id, LATERAL (
+        SELECT avg(test_accuracy) AS test_accuracy, avg(test_r2) AS test_r2, avg(test_mae) AS test_mae
+        FROM runs WHERE trial_id = t.id
+    ) AS tested
     WHERE s.id = ANY(:ids)
 """)
 

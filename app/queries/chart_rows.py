@@ -44,6 +44,7 @@ def chart_sweep(sweep: Sweep) -> SweepRow:
         )
         for name, domain in domains.items()
     }
+    dataset = sweep.dataset_info
     return SweepRow(
         name=sweep.name,
         dataset=sweep.dataset,
@@ -56,6 +57,9 @@ def chart_sweep(sweep: Sweep) -> SweepRow:
         is_grid=traits_of(sweep.sampler).enumerates,
         started_at=sweep.started_at,
         diagnostics=sweep.diagnostics,
+        target=dataset.target,
+        unit=dataset.unit,
+        noun=dataset.noun,
     )
 
 
@@ -237,7 +241,10 @@ _POOLED_RUNS = """
     ) ORDER BY r.trial_id, r.seed
 """
 
-_COLUMNS = "t.number, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy"
+_COLUMNS = (
+    "t.number, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, "
+    "e.train_r2, e.train_mae, e.val_r2, e.val_mae"
+)
 
 _EPOCHS = text(f"""
     SELECT {_COLUMNS} FROM trials t JOIN epochs e ON e.trial_id = t.id

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.charts.page import Fact
 from app.db.tables import Sweep, Trial, Worker
-from app.domain.formatting import plural, utc
+from app.domain.formatting import look_text, plural, utc
 from app.domain.tasks import TASKS
 
 
@@ -27,7 +27,7 @@ def sweep_provenance(session: Session, sweep: Sweep) -> list[Fact]:
         "Ended": utc(sweep.finished_at) if sweep.finished_at else "not yet",
         "Data": f"{sweep.dataset}, {sweep.split} split, {runs}" if task.takes_data else "",
         "Repeats": "" if task.takes_data else runs,
-        "Test images": "" if task.is_timing else _looks(sweep),
+        f"Test {sweep.dataset_info.noun}": "" if task.is_timing else _looks(sweep),
         "Machine": ", ".join([*sorted(hosts), *devices]),
         "Versions": ", ".join(versions),
     }
@@ -39,5 +39,6 @@ def _looks(sweep: Sweep) -> str:
         return "used to validate, as in the book"
     if not sweep.test_scores:
         return "not looked at"
-    scores_text = ", ".join(f"{look['test_accuracy']:.4f} (trial {look['number']})" for look in sweep.test_scores)
+    unit = sweep.dataset_info.unit
+    scores_text = ", ".join(f"{look_text(look, unit)} (trial {look['number']})" for look in sweep.test_scores)
     return f"looked at {plural(len(sweep.test_scores), 'time')}: {scores_text}"

@@ -67,7 +67,8 @@ TRAINED = text("""
 # Means over a trial's runs, each after its last epoch.
 LAST_METRICS = text("""
     SELECT trial_id, avg(train_loss) AS train_loss, avg(train_accuracy) AS train_accuracy,
-           avg(val_loss) AS val_loss, avg(val_accuracy) AS val_accuracy
+           avg(val_loss) AS val_loss, avg(val_accuracy) AS val_accuracy,
+           avg(train_r2) AS train_r2, avg(train_mae) AS train_mae, avg(val_r2) AS val_r2, avg(val_mae) AS val_mae
     FROM (
         SELECT DISTINCT ON (trial_id, seed) * FROM epochs WHERE trial_id = ANY(:ids)
         ORDER BY trial_id, seed, epoch DESC

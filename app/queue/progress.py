@@ -23,7 +23,7 @@ from app.queue.legs import TrialCheckpoint, store_checkpoint
 
 @dataclass(frozen=True)
 class EpochPoint:
-    """One point of a run's learning curve; None where a figure was not finite."""
+    """One point of a run's learning curve; None where a figure was not finite, or is of the other kind of target."""
 
     trial_id: int
     seed: int  # index of the run's seed
@@ -33,6 +33,10 @@ class EpochPoint:
     val_loss: float | None
     val_accuracy: float | None
     seconds: float
+    train_r2: float | None = None
+    train_mae: float | None = None
+    val_r2: float | None = None
+    val_mae: float | None = None
 
 
 @dataclass(frozen=True)

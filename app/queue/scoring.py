@@ -1,4 +1,4 @@
-"""Scoring: the best trial of a completed sweep is measured on the test images, and each such look is noted."""
+"""Scoring: the best trial of a completed sweep is measured on the test examples, and each such look is noted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,14 @@ from sqlalchemy.orm import Session, undefer
 
 from app.db.tables import Run, Sweep, Trial
 from app.domain.datasets import DatasetInfo
+from app.domain.formatting import look_text
 from app.domain.people.log_events import LogEvent
 from app.domain.states import SweepState
 from app.lifecycle import sweep_log, sweep_row, weight_retention
 from app.lifecycle.best import best_trial_id
 from app.queue import retraining
+
+Scores = Mapping[str, float]  # of a run: `test_accuracy`, or `test_r2` and `test_mae`
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ def request_weights(session: Session, unscored: Unscored) -> None:
         retraining.request(session, trial)
 
 
-def write(session: Session, unscored: Unscored, accuracies: Mapping[int, float]) -> None:
-    """Stores the test accuracies, by seed, and removes weights of trials that were the best only for a while.
+def write(session: Session, unscored: Unscored, scores: Mapping[int, Scores]) -> None:
+    """Stores the test scores, by seed and column, and removes weights of trials that were the best only for a while.
 
     Nothing is written where another trial is the best by now.
     """
@@ -65,13 +68,14 @@ def write(session: Session, unscored: Unscored, accuracies: Mapping[int, float])
         return
     if session.scalar(best_trial_id(sweep)) != unscored.trial_id:
         return
-    for seed, accuracy in accuracies.items():
+    for seed, run_scores in scores.items():
         run = update(Run).where(Run.trial_id == unscored.trial_id, Run.seed == seed)
-        session.execute(run.values(test_accuracy=accuracy), execution_options={"synchronize_session": False})
-    if accuracies:
-        look = _look(session, unscored.trial_id, accuracies)
+        session.execute(run.values(**run_scores), execution_options={"synchronize_session": False})
+    if scores:
+        look = _look(session, unscored.trial_id, scores)
         sweep.test_scores = [*sweep.test_scores, look]
-        words = f"Measured trial {look['number']} on the test images: {look['test_accuracy']:.4f}"
+        words = f"Measured trial {look['number']} on the test {sweep.dataset_info.noun}: "
+        words += look_text(look, sweep.dataset_info.unit)
         sweep_log.note(session, sweep.id, LogEvent.scored, words, [look["number"]])
     weight_retention.drop_superseded(session, sweep)
     sweep.scored = True
@@ -79,16 +83,13 @@ def write(session: Session, unscored: Unscored, accuracies: Mapping[int, float])
     sweep_row.mark_changed(session, sweep.id)
 
 
-def _look(session: Session, trial_id: int | None, accuracies: Mapping[int, float]) -> dict[str, Any]:
-    """What was seen of the test images, and when."""
+def _look(session: Session, trial_id: int | None, scores: Mapping[int, Scores]) -> dict[str, Any]:
+    """What was seen of the test examples, and when."""
     number = session.scalars(select(Trial.number).where(Trial.id == trial_id)).one()
     at = session.scalars(select(func.clock_timestamp())).one()
-    return {
-        "at": at.isoformat(),
-        "number": number,
-        "runs": len(accuracies),
-        "test_accuracy": fmean(accuracies.values()),
-    }
+    names = next(iter(scores.values())).keys()
+    means = {name: fmean(run_scores[name] for run_scores in scores.values()) for name in names}
+    return {"at": at.isoformat(), "number": number, "runs": len(scores), **means}
 
 
 def _unscored(session: Session, sweep: Sweep, trial: Trial | None) -> Unscored:

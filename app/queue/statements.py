@@ -148,12 +148,16 @@ RECORD = text(f"""
         WHERE t.sweep_id = sweep.id AND t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
         RETURNING t.id
     ), written AS (
-        INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
+        INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
+                            train_r2, train_mae, val_r2, val_mae)
         SELECT p.* FROM unnest(
             CAST(:trial_id AS bigint[]), CAST(:seed AS int[]), CAST(:epoch AS int[]),
             CAST(:train_loss AS float8[]), CAST(:train_accuracy AS float8[]),
-            CAST(:val_loss AS float8[]), CAST(:val_accuracy AS float8[]), CAST(:seconds AS float8[])
-        ) AS p(trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
+            CAST(:val_loss AS float8[]), CAST(:val_accuracy AS float8[]), CAST(:seconds AS float8[]),
+            CAST(:train_r2 AS float8[]), CAST(:train_mae AS float8[]),
+            CAST(:val_r2 AS float8[]), CAST(:val_mae AS float8[])
+        ) AS p(trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
+               train_r2, train_mae, val_r2, val_mae)
         JOIN held ON held.id = p.trial_id
         ON CONFLICT DO NOTHING  -- written before, when the connection was lost while the commit was on its way
     ), touched AS (

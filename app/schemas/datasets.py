@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.domain.datasets import Target
 from app.domain.tables.options import DatasetName, TableOptions
 from app.schemas.base import UtcTime
 
@@ -49,15 +50,23 @@ class DatasetOut(BaseModel):
     name: str
     title: str
     features: int
-    classes: int
+    target: Target = Field(description="Whether an example has a class (classification) or a number (regression).")
+    quantity: str = Field(description="What the number is; empty where examples have classes.")
+    unit: str = Field(description="What it is counted in.")
+    classes: int = Field(description="0 where the target is a number.")
     train: int
     test: int
     held_out: int
     source: str
     labels: list[str] = Field(description="Names of the classes, in the order of their numbers.")
     class_counts: dict[str, list[int]] = Field(
-        description="Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."
+        description="Examples of each class, or with a number in each range: of `train`, of those of them that are "
+        "`held_out`, and of `test`."
     )
+    ranges: list[float] = Field(
+        description="Where the ranges of the number begin and end: one more than there are ranges. Empty of classes."
+    )
+    feature_names: list[str] = Field(description="Empty where features have no names, as pixels.")
     content_hash: str | None = Field(description="SHA-256 of what is stored of it; null where it is built in.")
 
 

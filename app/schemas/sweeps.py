@@ -6,8 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.config import JsonDict
 
 from app.domain.body import Body, Matching
+from app.domain.datasets import DATASETS, Split
 from app.domain.datasets import MAX_NAME_LENGTH as MAX_DATASET_NAME
-from app.domain.datasets import Split
 from app.domain.pruning.options import Pruner
 from app.domain.states import SweepState
 from app.domain.sweep_limits import (
@@ -31,7 +31,9 @@ from app.schemas.settings.stop import StopRules
 from app.schemas.settings.warm_starts import WarmStart, WarmStarted
 from app.schemas.settings.webhooks import Webhook, WebhookOut
 
-EpochMetric = Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss"]
+EpochMetric = Literal[
+    "val_accuracy", "val_r2", "val_loss", "val_mae", "train_accuracy", "train_r2", "train_loss", "train_mae"
+]
 TimingMetric = Literal["seconds_per_epoch", "examples_per_second", "gflops", "seconds", "gigabytes_per_second"]
 Direction = Literal["maximize", "minimize"]
 KeepModels = Literal["best", "all"]
@@ -52,7 +54,10 @@ Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(lambda ta
 class Objective(Body):
     """What a trial's value is: the metric after its last epoch, or of a timing, averaged over its seeds or repeats.
 
-    In a sweep that times, what is left out is the task's first metric, and the direction in which the metric is better.
+    Accuracies are those of data sets with classes; R² (`val_r2`) and mean absolute errors (`val_mae`, in the target's
+    own units) those of data sets whose target is a number. The loss is the cross-entropy, or of numbers the mean
+    squared error of the standardized target. What is left out is, where the target is a number, `val_r2`, and in a
+    sweep that times the task's first metric, in the direction in which the metric is better.
     """
 
     metric: Literal[EpochMetric, TimingMetric] = "val_accuracy"
@@ -132,8 +137,8 @@ class SweepCreate(Body):
     seed: int = Field(0, ge=0, lt=SEED_LIMIT, description="What all seeds of this sweep derive from.")
     split: Split = Field(
         "holdout",
-        description="`holdout` validates on examples held out of the training set and scores the test images for "
-        "the chosen trial at the end; `book` validates on the test images.",
+        description="`holdout` validates on examples held out of the training set and scores the test examples "
+        "for the chosen trial at the end; `book` validates on the test examples.",
     )
     objective: Objective = Field(default_factory=Objective, description="What is optimised.")
     objectives: Objectives | None = Field(
@@ -171,17 +176,19 @@ class SweepCreate(Body):
 
     @model_validator(mode="before")
     @classmethod
-    def _objective_of_a_timing(cls, body: Any) -> Any:
-        """Fills in the objective of a sweep that times, as its task has it."""
-        task = TASKS.get(str(body.get("task"))) if isinstance(body, dict) else None
-        if task is None or not task.is_timing:
+    def _complete_objective(cls, body: Any) -> Any:
+        """Fills in the objective of a sweep that times, or trains on numbers, as its task has it."""
+        if not isinstance(body, dict) or not isinstance(posted := body.get("objective", {}), dict):
             return body
-        posted = body.get("objective", {})
-        metric = posted.get("metric", task.first_metric) if isinstance(posted, dict) else None
-        if not isinstance(metric, str) or metric not in task.metrics:
+        task, dataset = TASKS.get(str(body.get("task", "train_mlp"))), DATASETS.get(str(body.get("dataset")))
+        target = dataset.target if dataset else "class"
+        if task is None or not (task.is_timing or target == "number") or body.get("objectives"):
             return body
-        objective = {"metric": metric, "direction": task.metrics[metric].direction, **posted}
-        return {**body, "objective": objective}
+        metrics = task.metrics_of(target)
+        metric = posted.get("metric", next(iter(metrics)))
+        if not isinstance(metric, str) or metric not in metrics:
+            return body
+        return {**body, "objective": {"metric": metric, "direction": metrics[metric].direction, **posted}}
 
 
 class Counts(BaseModel):
@@ -204,12 +211,16 @@ class EpochCounts(BaseModel):
 
 
 class ScoreOut(BaseModel):
-    """A look at the test images: what the best configuration of that time scored on them."""
+    """A look at the test examples: what the best configuration of that time scored on them."""
 
     at: UtcTime | None = Field(description="Null where it is not known.")
     number: int = Field(ge=0, description="The trial's.")
     runs: int = Field(ge=1, description="Its runs, each scored by itself.")
-    test_accuracy: float = Field(ge=0, le=1, description="Mean over them.")
+    test_accuracy: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="Mean over them; null where the target is a number."
+    )
+    test_r2: Annotated[float, Field(le=1)] | None = Field(None, description="The same, of a number.")
+    test_mae: Annotated[float, Field(ge=0)] | None = Field(None, description="In the target's own units.")
 
 
 class Best(BaseModel):
@@ -226,11 +237,18 @@ class Best(BaseModel):
     bound: float | None = Field(description="The mean less 1.645 standard errors (more to minimize); null for one run.")
     params: dict[str, Any]
     test_accuracy: float | None = Field(description="Mean over the first trial's runs; null before it is scored.")
+    test_r2: float | None = Field(description="The same where the target is a number, which has no accuracy.")
+    test_mae: float | None = Field(description="Mean absolute error on the test examples, in the target's own units.")
     test_looks: int = Field(
-        description="How often the sweep has looked at the test images. After the first look what is chosen may depend "
-        "on them, and the accuracy is a little too good."
+        description="How often the sweep has looked at the test examples. After the first look what is chosen may "
+        "depend on them, and the score is a little too good."
     )
     model: str | None = Field(description="Where its trained model is to be had; null while there is none.")
+
+    @property
+    def test_value(self) -> float | None:
+        """What it scored on the test examples: its accuracy, or the R² of a number."""
+        return self.test_r2 if self.test_accuracy is None else self.test_accuracy
 
 
 class SweepOut(BaseModel):
@@ -255,7 +273,7 @@ class SweepOut(BaseModel):
         "before it was taken up again. Null while it goes on."
     )
     best: Best | None
-    test_looks: int = Field(description="Looks at the test images; those of the split `book` are none.")
+    test_looks: int = Field(description="Looks at the test examples; those of the split `book` are none.")
     test_scores: list[ScoreOut] = Field(description="What was seen, look by look.")
     task: str
     dataset: str

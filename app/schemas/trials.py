@@ -35,12 +35,16 @@ class TrialPatch(Body):
 
 
 class Metrics(BaseModel):
-    """Means over the runs after their last epoch."""
+    """Means over the runs after their last epoch; accuracies are those of classes, R² and errors those of numbers."""
 
     train_loss: float | None = None
     train_accuracy: float | None = None
     val_loss: float | None = None
     val_accuracy: float | None = None
+    train_r2: float | None = None
+    train_mae: float | None = None
+    val_r2: float | None = None
+    val_mae: float | None = None
 
 
 class RunOut(BaseModel):
@@ -140,7 +144,7 @@ class TrialOut(BaseModel):
 
 
 class EpochOut(BaseModel):
-    """One point of a learning curve; null where a figure was not finite."""
+    """One point of a learning curve; null where a figure was not finite, or is of the other kind of target."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -150,6 +154,10 @@ class EpochOut(BaseModel):
     train_accuracy: float | None
     val_loss: float | None
     val_accuracy: float | None
+    train_r2: float | None
+    train_mae: float | None
+    val_r2: float | None
+    val_mae: float | None
     seconds: float
 
 
@@ -181,17 +189,24 @@ class DiagnosticsOut(BaseModel):
     )
     gradient_rms: list[Magnitude | None] = Field(
         description="Of each layer, the output's last: root mean square of the gradient by its weights of the loss "
-        "(nats, mean over the 256 examples, without weight decay)."
+        "(mean over the 256 examples, without weight decay)."
     )
-    predicted_classes: int = Field(ge=0, lt=2**31, description="Classes that it predicts for at least one example.")
-    top_class_share: Share = Field(description="Share of the examples that it gives its most frequent class.")
+    predicted_classes: Annotated[int, Field(ge=0, lt=2**31)] | None = Field(
+        description="Classes that it predicts for at least one example; null where targets are numbers."
+    )
+    top_class_share: Share | None = Field(
+        description="Share of the examples that it gives its most frequent class; null where targets are numbers."
+    )
     distinct_outputs: int = Field(
-        ge=0, lt=2**31, description="Different answers over the examples: class probabilities to three decimals."
+        ge=0,
+        lt=2**31,
+        description="Different answers over the examples: class probabilities, or standardized numbers, to three "
+        "decimals.",
     )
     bottleneck: list[Quantiles] | None = Field(
-        description="Of the first hidden layer with one unit, by class: the quantiles 0.05, 0.25, 0.5, 0.75 and 0.95 "
-        "of what that unit has before its activation; nulls for a class that the sample lacks. Null without such a "
-        "layer."
+        description="Of the first hidden layer with one unit, by class, or of numbers of all alike: the quantiles "
+        "0.05, 0.25, 0.5, 0.75 and 0.95 of what that unit has before its activation; nulls for a class that the sample "
+        "lacks. Null without such a layer."
     )
 
     @model_validator(mode="after")

@@ -62,8 +62,10 @@ COPY_RESULTS = text(f"""
                d.top_class_share, d.distinct_outputs, d.bottleneck
         FROM copies JOIN diagnostics d ON d.trial_id = copies.source
     )
-    INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
-    SELECT copies.id, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, e.seconds
+    INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
+                        train_r2, train_mae, val_r2, val_mae)
+    SELECT copies.id, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, e.seconds,
+           e.train_r2, e.train_mae, e.val_r2, e.val_mae
     FROM copies JOIN epochs e ON e.trial_id = copies.source
 """)
 

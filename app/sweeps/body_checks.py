@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
-from typing import get_args
 
 from app.domain.datasets import DatasetInfo
 from app.domain.pruning.options import PatientPruner, WilcoxonPruner
 from app.domain.sampling import traits_of
 from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space, runs_in_memory
+from app.domain.space.domains import largest
 from app.domain.sweep_limits import MAX_SEEDS
 from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 from app.schemas import SweepCreate
-from app.schemas.sweeps import EpochMetric
-
-_EPOCH_METRICS = get_args(EpochMetric)  # what is measured after every epoch
 
 
 def check_body(body: SweepCreate, dataset: DatasetInfo) -> tuple[Space, int]:
@@ -24,8 +21,8 @@ def check_body(body: SweepCreate, dataset: DatasetInfo) -> tuple[Space, int]:
     """
     check_text({"name": body.name, "notes": body.notes})
     if errors := [
-        *_task_errors(body),
-        *_objective_errors(body),
+        *_task_errors(body, dataset),
+        *_objective_errors(body, dataset),
         *_pruner_errors(body),
         *_warm_start_errors(body),
         *_seed_errors(body),
@@ -45,8 +42,19 @@ def check_sizes(space: Space, posted_constraints: Sequence[str], dataset: Datase
     """The constraints, checked, under which all models of the space can be trained. Raises InvalidError."""
     constraints = parse_constraints(posted_constraints, space, dataset.shape)
     if TASKS[space.task].takes_data:
+        _check_target(space, dataset)
         check_model_fits(space, dataset.shape, runs_in_memory(space, seeds), constraints.max_parameters())
     return constraints
+
+
+def _check_target(space: Space, dataset: DatasetInfo) -> None:
+    """Raises InvalidError for a hyperparameter that means nothing for targets of this kind."""
+    smoothing = space.domains.get("label_smoothing")
+    if dataset.target == "number" and smoothing is not None and largest(smoothing) > 0:
+        alone = FieldError(
+            ("space", "label_smoothing"), f"is for classes, and the target of {dataset.name} is a number"
+        )
+        raise InvalidError("Some hyperparameters can't be searched on this data set.", [alone])
 
 
 def check_text(texts: Mapping[str, str]) -> None:
@@ -69,14 +77,14 @@ def _feasible_cells(body: SweepCreate, space: Space, constraints: Constraints) -
     return cells
 
 
-def _task_errors(body: SweepCreate) -> Iterator[FieldError]:
+def _task_errors(body: SweepCreate, dataset: DatasetInfo) -> Iterator[FieldError]:
     """What the sweep's task can't do."""
     task = TASKS[body.task]
-    if body.objectives is None and body.objective.metric not in task.metrics:
-        names = ", ".join(task.metrics)
-        yield FieldError(
-            ("objective", "metric"), f"must be one of {names} for {task.name}, not {body.objective.metric}"
-        )
+    metrics = task.metrics_of(dataset.target)
+    if body.objectives is None and body.objective.metric not in metrics:
+        subject = f"{task.name} on {body.dataset}" if body.objective.metric in task.metrics else task.name
+        names = ", ".join(metrics)
+        yield FieldError(("objective", "metric"), f"must be one of {names} for {subject}, not {body.objective.metric}")
     if not task.is_timing:
         return
     refusals = {
@@ -94,14 +102,19 @@ def _task_errors(body: SweepCreate) -> Iterator[FieldError]:
         yield FieldError(("dataset",), f"has no meaning for {task.name}, which takes no data; leave it out")
 
 
-def _objective_errors(body: SweepCreate) -> Iterator[FieldError]:
+def _objective_errors(body: SweepCreate, dataset: DatasetInfo) -> Iterator[FieldError]:
     if body.objectives is None:
         return
     metrics = [objective.metric for objective in body.objectives]
-    if metrics[0] not in _EPOCH_METRICS:
-        names = ", ".join(_EPOCH_METRICS)
+    available = TASKS["train_mlp"].metrics_of(dataset.target)
+    names = ", ".join(available)
+    if metrics[0] not in available:
         yield FieldError(("objectives", 0, "metric"), f"must be one of {names}: the best trial goes by the first")
     for index, metric in enumerate(metrics):
+        if index and metric in TASKS["train_mlp"].metrics and metric not in available:
+            yield FieldError(
+                ("objectives", index, "metric"), f"must be one of {names} for {body.dataset}, not {metric}"
+            )
         if metric in metrics[:index]:
             yield FieldError(("objectives", index, "metric"), f"names {metric} a second time")
     if not traits_of(body.sampler.name).several_objectives:

@@ -145,8 +145,10 @@ _COPY_CHECKPOINT = text("""
 """)
 
 _COPY_EPOCHS = text("""
-    INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds)
-    SELECT :id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds
+    INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
+                        train_r2, train_mae, val_r2, val_mae)
+    SELECT :id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
+           train_r2, train_mae, val_r2, val_mae
     FROM epochs WHERE trial_id = :source AND EXISTS (SELECT FROM checkpoints WHERE trial_id = :id)
 """)
 

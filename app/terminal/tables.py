@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.domain.formatting import ago, duration, percent, score, setting, settings
+from app.domain.datasets import DATASETS
+from app.domain.formatting import ago, duration, look_text, percent, score, setting, settings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -100,6 +101,11 @@ def print_log(entries: Sequence[LogEntryOut]) -> None:
     _print(table)
 
 
+def _unit(dataset: str) -> str:
+    """What the target of a data set is counted in; nothing where it has classes."""
+    return DATASETS[dataset].unit if dataset in DATASETS else ""
+
+
 def _facts(sweep: SweepOut, address: str) -> list[tuple[str, str]]:
     """Names and values."""
     counts = sweep.counts.model_dump()
@@ -117,6 +123,8 @@ def _facts(sweep: SweepOut, address: str) -> list[tuple[str, str]]:
         ]
         if sweep.best.test_accuracy is not None:
             facts.append(("test accuracy", f"{sweep.best.test_accuracy:.4f}"))
+        elif sweep.best.test_mae is not None:
+            facts.append(("test score", look_text(sweep.best.model_dump(), _unit(sweep.dataset))))
     if sweep.took_seconds is not None:
         facts.append(("took", duration(sweep.took_seconds)))
     return [*facts, ("page", f"{address}/sweeps/{sweep.id}")]

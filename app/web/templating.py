@@ -13,7 +13,7 @@ from app.web.navigation import navigation
 _WEB = Path(__file__).parent
 _FILTERS = (  # functions of app.domain.formatting
     *("ago", "utc", "duration", "remaining", "score", "percent", "plural", "memory"),
-    *("setting", "settings", "domain", "split"),
+    *("setting", "settings", "domain", "split", "in_units"),
 )
 
 

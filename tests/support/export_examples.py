@@ -58,7 +58,9 @@ def rich_sweep(engine: Engine) -> int:
 
 def _train(engine: Engine, sweep_id: int, *leases: Lease) -> None:
     points = [
-        EpochPoint(lease.trial_id, seed, epoch, 1 / (epoch + 2), 0.1 * epoch, None, 1 / 7, 1e-3)
+        EpochPoint(
+            lease.trial_id, seed, epoch, 1 / (epoch + 2), 0.1 * epoch, None, 1 / 7, 1e-3, -1 / 3, 0.1, None, 43.25
+        )
         for lease in leases
         for seed in (0, 1)
         for epoch in (1, 2)
@@ -86,7 +88,7 @@ def _rare_columns(engine: Engine, sweep_id: int, number: int) -> None:
             )
         )
         trial_ids = {trial.number: trial.id for trial in trials_of(engine, sweep_id)}
-        session.execute(update(Run).where(Run.trial_id == trial_ids[number]).values(test_accuracy=0.87))
+        session.execute(update(Run).where(Run.trial_id == trial_ids[number]).values(test_accuracy=0.87, test_r2=1 / 3))
         session.execute(
             trials.where(Trial.number == 0).values(
                 state="infeasible",

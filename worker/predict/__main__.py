@@ -1,4 +1,4 @@
-"""The program behind `perceptune predict`: classes and probabilities of images or rows by a trained model."""
+"""The program behind `perceptune predict`: what a trained model says of images or rows: classes, or a number."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ import typer
 from numpy.typing import NDArray
 
 from app.config import load_settings
+from app.domain.formatting import in_units
 from app.errors import InvalidError, exit_on_error
 from app.files.model_file import ModelFileError, ModelInfo
 from worker.predict.model_source import read_model
@@ -39,11 +40,12 @@ def predict(
     scale: Annotated[float, typer.Option(min=1, help="Rows are divided by this, e.g. 255.")] = 1,
     invert: Annotated[bool, typer.Option("--invert", help="Images: dark on light becomes light on dark.")] = False,
 ) -> None:
-    """Says what a trained model sees in images or rows: the class, and how probable it is.
+    """Says what a trained model sees in images or rows: the class, and how probable it is, or the number with its unit.
 
     Images become grey squares of the size that the network was trained on, 0 black and 1 white; those of Fashion-MNIST
     and digits are light on dark, so --invert photographs on a light ground. Rows hold one number a pixel, from 0 to 1.
     A model of a table that you stored takes its rows as they are, from a CSV with the table's heading, or in its order.
+    A model that gives numbers takes rows in the units that its data are published in, and --top means nothing to it.
     """
     from worker.predict.inputs import read_inputs
     from worker.predict.network import Network  # late: torch takes seconds
@@ -58,9 +60,13 @@ def predict(
         if network.info.encoding is not None:
             names, x = read_table_rows(path, network.info.encoding)
         else:
-            names, x = read_inputs(path, network.info.features, scale=scale, invert=invert)
-        guesses = [_most_probable(row, network.info.classes, top) for row in network.probabilities(x)]
-        lines = _as_json(names, guesses) if as_json else _as_text(names, guesses, network.info)
+            are_pixels = bool(network.info.classes)
+            names, x = read_inputs(path, network.info.features, scale=scale, invert=invert, are_pixels=are_pixels)
+        if not network.info.classes:
+            lines = _numbers(names, network.numbers(x), network.info, as_json)
+        else:
+            guesses = [_most_probable(row, network.info.classes, top) for row in network.probabilities(x)]
+            lines = _as_json(names, guesses) if as_json else _as_text(names, guesses, network.info)
         sys.stdout.writelines(f"{line}\n" for line in lines)
         sys.stdout.flush()
 
@@ -84,6 +90,16 @@ def _as_text(names: list[str], guesses: list[list[Guess]], info: ModelInfo) -> I
     for name, input_guesses in zip(names, guesses, strict=True):
         cells = (f"{guess.label:{label_width}} {guess.probability:.3f}" for guess in input_guesses)
         yield f"{name:{name_width}}  " + "  ".join(cells)
+
+
+def _numbers(names: list[str], numbers: NDArray[np.float64], info: ModelInfo, as_json: bool) -> Iterator[str]:
+    """A line for each number, with its unit."""
+    width = max(map(len, names))
+    for name, number in zip(names, numbers.tolist(), strict=True):
+        if as_json:
+            yield json.dumps({"input": name, "number": number, "quantity": info.quantity, "unit": info.unit})
+        else:
+            yield f"{name:{width}}  {in_units(number, info.unit)}"
 
 
 def _note_difference(info: ModelInfo) -> None:

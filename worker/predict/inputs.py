@@ -1,4 +1,4 @@
-"""The inputs of a prediction: images and rows of numbers, scaled to [0, 1] as the training data were."""
+"""The inputs of a prediction: images and rows of numbers, scaled to [0, 1] where the training data were."""
 
 import math
 import sys
@@ -17,27 +17,31 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 
 class Inputs(NamedTuple):
-    """Examples with a name each; `x` is [n, features] in [0, 1]."""
+    """Examples with a name each; `x` is [n, features], of images in [0, 1]."""
 
     names: list[str]
     x: NDArray[np.float32]
 
 
-def read_inputs(path: str, features: int, *, scale: float = 1, invert: bool = False) -> Inputs:
+def read_inputs(path: str, features: int, *, scale: float = 1, invert: bool = False, are_pixels: bool = True) -> Inputs:
     """One image, or rows: CSV (`-`: standard input) or .npy. Raises InvalidError.
 
     Rows are divided by `scale`. Images become grey squares of as many pixels as the network has features, 0 black and
-    1 white; `invert` turns that round.
+    1 white; `invert` turns that round. Without `are_pixels` there are rows alone, of numbers of any size.
     """
     kind = Path(path).suffix.lower()
     try:
         if path == "-":
-            return _from_rows("stdin", _parse_rows("stdin", sys.stdin, features), scale)
+            return _from_rows("stdin", _parse_rows("stdin", sys.stdin, features), scale, are_pixels)
         if kind == ".csv":
             with Path(path).open(encoding="utf-8-sig") as lines:
-                return _from_rows(path, _parse_rows(path, lines, features), scale)
+                return _from_rows(path, _parse_rows(path, lines, features), scale, are_pixels)
         if kind == ".npy":
-            return _from_rows(path, _load_array(path, features), scale)
+            return _from_rows(path, _load_array(path, features), scale, are_pixels)
+        if not are_pixels:
+            raise InvalidError(
+                f"The network takes rows of {features} numbers: {path} is neither a .csv nor a .npy file."
+            )
         return Inputs([path], _load_image(path, features, invert).reshape(1, features))
     except OSError as error:
         why = error.strerror or "it is neither an image that can be read nor a .csv or .npy file"
@@ -83,12 +87,16 @@ def _load_array(path: str, features: int) -> NDArray[np.float64]:
     return array.reshape(len(array), features)
 
 
-def _from_rows(name: str, rows: NDArray[np.float64], scale: float) -> Inputs:
+def _from_rows(name: str, rows: NDArray[np.float64], scale: float, are_pixels: bool) -> Inputs:
     if not len(rows):
         raise InvalidError(f"{name} has no rows.")
     x = rows / scale
+    endless_rows = np.flatnonzero(~np.isfinite(x).all(1))
     bad_rows = np.flatnonzero(~((x >= 0) & (x <= 1)).all(1))  # also where one is not finite
-    if len(bad_rows):
+    if not are_pixels:
+        if len(endless_rows):
+            raise InvalidError(f"{name}, row {endless_rows[0] + 1}: a number is not finite.")
+    elif len(bad_rows):
         row = x[bad_rows[0]]
         beyond = row[~((row >= 0) & (row <= 1))][0]
         raise InvalidError(

@@ -1,4 +1,4 @@
-"""A trained network, read from a model file, that gives probabilities of classes."""
+"""A trained network, read from a model file, that gives probabilities of classes, or numbers."""
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class Network:
         if any(tensor.dtype != torch.float32 for layer in layers for tensor in layer):
             raise ModelFileError("its numbers are not float32")
         shapes = [(layer.weight.shape, layer.bias.shape) for layer in layers]
-        sizes = config.layer_sizes(self.info.features, len(self.info.classes))
+        sizes = config.layer_sizes(self.info.features, self.info.outputs)
         if shapes != [((outputs, inputs), (outputs,)) for inputs, outputs in sizes]:
             raise ModelFileError("its layers are not those that its metadata name")
         *self._hidden, self._last = layers
@@ -37,12 +37,21 @@ class Network:
     @torch.no_grad()
     def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """[n, classes] for x [n, features]; each row adds up to 1."""
-        logits = [self._logits(batch) for batch in torch.split(torch.from_numpy(x), BATCH_SIZE)]
-        probabilities: NDArray[np.float64] = torch.cat(logits).double().softmax(1).numpy()
+        probabilities: NDArray[np.float64] = self._outputs(x).softmax(1).numpy()
         return probabilities
 
-    def _logits(self, x: Tensor) -> Tensor:
-        """[n, classes] for x [n, features]."""
+    @torch.no_grad()
+    def numbers(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """[n] for x [n, features], both in their own units: of a network that was trained on numbers."""
+        numbers: NDArray[np.float64] = self._outputs(x)[:, 0].numpy()
+        return numbers
+
+    def _outputs(self, x: NDArray[np.float32]) -> Tensor:
+        """[n, outputs] float64 for x [n, features]."""
+        return torch.cat([self._forward(batch) for batch in torch.split(torch.from_numpy(x), BATCH_SIZE)]).double()
+
+    def _forward(self, x: Tensor) -> Tensor:
+        """[n, outputs] for x [n, features]."""
         for weight, bias in self._hidden:
             x = torch.addmm(bias, x, weight.T)
             self._activation.forward(x, x)

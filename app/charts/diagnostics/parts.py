@@ -35,7 +35,7 @@ TEXTS: Mapping[Measure, MeasureText] = {
     "outputs": MeasureText(
         "Different answers",
         "different answers",
-        "1,000 held-out examples; equal answers are those in which<br>no probability differs in three decimals",
+        "1,000 held-out examples; equal answers are those in which<br>nothing differs in three decimals",
         log=True,
     ),
     "bottleneck": MeasureText(

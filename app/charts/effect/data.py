@@ -59,7 +59,7 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
             dependence_note,
             "close-up: the y axis shows the better half" if options.close else "",
         ),
-        metric=value_title(sweep.objective.metric),
+        metric=value_title(sweep.objective.metric, sweep.unit),
         objective=sweep.objective.metric,
         hover=value_hover(sweep.objective.metric),
         runs_noun=f"{TASKS[sweep.task].run_noun}s",

@@ -50,7 +50,7 @@ def rank_data(sweep: SweepRow, trials: Sequence[TrialRow], options: PlaneOptions
         ),
         x=x_plan,
         y=y_plan,
-        value_title=value_title(sweep.objective.metric),
+        value_title=value_title(sweep.objective.metric, sweep.unit),
         spots=[
             Spot(
                 place_of(x_plan, item.trial.params[x]),

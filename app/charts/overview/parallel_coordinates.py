@@ -207,5 +207,4 @@ def _values(sweep: SweepRow, items: Sequence[Configuration]) -> list[Dimension]:
     scale = ValueScale(sweep.objective)
     ticks = scale.ticks([item.mean for item in items])
     places = [scale.place(item.mean) for item in items]
-    kind: Literal["error", "log"] = "error" if scale.by_error else "log"
-    return [Dimension("value", places, ticks["tickvals"], ticks["ticktext"], kind, VALUE)]
+    return [Dimension("value", places, ticks["tickvals"], ticks["ticktext"], scale.kind, VALUE)]

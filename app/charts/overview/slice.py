@@ -58,7 +58,7 @@ def slice_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> SliceData:
             drawn_note(len(drawn_items), len(items), "configurations"),
             f"{plural(len(names) - PANELS, 'more hyperparameter')} not shown" if len(names) > PANELS else "",
         ),
-        metric=value_title(sweep.objective.metric),
+        metric=value_title(sweep.objective.metric, sweep.unit),
         hover=value_hover(sweep.objective.metric),
         names=names,
         panels=[_panel(sweep, name, drawn_items) for name in names[:PANELS]],

@@ -16,9 +16,10 @@ from app.charts.marks import excluded_note
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, Scored, finished, ranked, thinned
 from app.charts.theme import SYMBOLS, Trace, faded, new_figure, scatter
-from app.charts.titles import curves_title, drawn_note, subtitle
+from app.charts.titles import curves_title, drawn_note, measure_title, subtitle
 
-Measure = Literal["accuracy", "loss"]
+Measure = Literal["accuracy", "loss", "r2", "mae"]
+LEAST_R2 = -1.0  # where the axis ends: what a network gives before it has learned may be thousands of times worse
 
 MARKERS, MARKER = 5, 7  # symbols along a line, and their size
 
@@ -57,6 +58,7 @@ class CurvesData(NamedTuple):
     title: str
     subtitle: str
     measure: Measure
+    axis: str  # what its axis says
     by: str  # the parameters that the curves' names are values of
     curves: list[Curve]  # by `order`, or else best first
 
@@ -97,6 +99,7 @@ def curves_data(
             _epochs_left_out([by_trial[trial.number] for trial in drawn_trials]),
         ),
         measure=measure,
+        axis=measure_title(measure, sweep.unit),
         by="seed" if len(options.trials) == 1 else " · ".join(names) if drawn_trials else "",
         curves=[curve for curve in curves if curve.train.epochs or curve.val.epochs],
     )
@@ -115,7 +118,10 @@ def curves_figure(data: CurvesData) -> go.Figure:
     figure.update_xaxes(
         title_text="epoch", **whole_ticks([epoch for curve in data.curves for epoch in curve.val.epochs])
     )
-    figure.update_yaxes(title_text=data.measure)
+    figure.update_yaxes(title_text=data.axis)
+    lowest = min(mean for curve in data.curves for mean in (*curve.val.means, *curve.train.means))
+    if data.measure == "r2" and lowest < LEAST_R2:
+        figure.update_yaxes(range=(LEAST_R2, 1.02))
     figure.update_layout(legend_title_text=data.by)
     return figure
 
@@ -175,9 +181,8 @@ def _seeds(trial: TrialRow, rows: Sequence[EpochRow], measure: Measure) -> list[
 
 
 def _value(row: EpochRow, part: Literal["train", "val"], measure: Measure) -> float | None:
-    if measure == "accuracy":
-        return row.train_accuracy if part == "train" else row.val_accuracy
-    return row.train_loss if part == "train" else row.val_loss
+    value: float | None = getattr(row, f"{part}_{measure}")
+    return value
 
 
 def _mean_line(points: Sequence[tuple[int, float | None]]) -> Line:
@@ -227,9 +232,10 @@ def _marker_sizes(points: int) -> list[int]:
 def _band(curve: Curve, measure: Measure) -> Trace:
     """One standard deviation to either side, cut where no value can be."""
     epochs, means, stds = curve.val
-    highest = 1.0 if measure == "accuracy" else math.inf
+    highest = 1.0 if measure in ("accuracy", "r2") else math.inf
+    lowest = -math.inf if measure == "r2" else 0.0
     upper = [round(min(mean + std, highest), 5) for mean, std in zip(means, stds, strict=True)]
-    lower = [round(max(mean - std, 0.0), 5) for mean, std in zip(means, stds, strict=True)]
+    lower = [round(max(mean - std, lowest), 5) for mean, std in zip(means, stds, strict=True)]
     return scatter(
         x=epochs + epochs[::-1],
         y=upper + lower[::-1],

@@ -58,7 +58,7 @@ def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
             excluded_note(sweep),
             drawn_note(len(points), len(scored), "trials"),
         ),
-        metric=value_title(sweep.objective.metric),
+        metric=value_title(sweep.objective.metric, sweep.unit),
         hover=value_hover(sweep.objective.metric),
         numbers=[complete.trial.number for complete, _ in points],
         values=[complete.value for complete, _ in points],

@@ -20,7 +20,7 @@ class LogEvent(enum.StrEnum):
     stop_rule = "stop_rule"
     ended = "ended"
     scored = "scored"
-    """Its best trial was measured on the test images."""
+    """Its best trial was measured on the test examples."""
     lost_worker = "lost_worker"
     failed_attempt = "failed_attempt"
 

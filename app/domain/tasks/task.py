@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.datasets import DatasetInfo
+from app.domain.datasets import DatasetInfo, Target
 from app.domain.hyperparameters import Hyperparameter
 
 Params = Mapping[str, Any]
@@ -20,6 +20,10 @@ class Metric:
     """Whether more of it is better."""
     unit: str = ""
     """What its values are counted in; nothing where it is a share or a loss."""
+    own_units: bool = False
+    """Whether it is counted in the units of the data set's target, so that it may be of any size."""
+    target: Target | None = None
+    """The kind of target that it is measured of; None: of every kind."""
 
     @property
     def direction(self) -> str:
@@ -38,7 +42,7 @@ class Task:
     hyperparameters: Mapping[str, Hyperparameter]
     """Those that its search spaces may have."""
     metrics: Mapping[str, Metric]
-    """What can be its objective, by name; the first one is, unless a sweep says otherwise."""
+    """What can be its objective, by name."""
     complete: Callable[[Params], dict[str, Any]]
     """Parameters with the defaults of those that they leave out."""
     cost: Callable[[Params, DatasetInfo], float]
@@ -60,10 +64,9 @@ class Task:
         """What its runs differ in, as people call it."""
         return "repeat" if self.is_timing else "seed"
 
-    @property
-    def first_metric(self) -> str:
-        """The metric of its trials' values where a sweep names none."""
-        return next(iter(self.metrics))
+    def metrics_of(self, target: Target) -> dict[str, Metric]:
+        """Those that it measures where the data set's targets are of this kind; the first is what a sweep goes by."""
+        return {name: metric for name, metric in self.metrics.items() if metric.target in {None, target}}
 
 
 def completed_by(hyperparameters: Mapping[str, Hyperparameter]) -> Callable[[Params], dict[str, Any]]:

@@ -6,10 +6,14 @@ from app.domain.hyperparameters import HYPERPARAMETERS
 from app.domain.tasks.task import Metric, Params, Task
 
 EPOCH_METRICS = {
-    "val_accuracy": Metric("Validation accuracy", maximize=True),
+    "val_accuracy": Metric("Validation accuracy", maximize=True, target="class"),
+    "val_r2": Metric("Validation R²", maximize=True, target="number"),
     "val_loss": Metric("Validation loss", maximize=False),
-    "train_accuracy": Metric("Training accuracy", maximize=True),
+    "val_mae": Metric("Validation MAE", maximize=False, own_units=True, target="number"),
+    "train_accuracy": Metric("Training accuracy", maximize=True, target="class"),
+    "train_r2": Metric("Training R²", maximize=True, target="number"),
     "train_loss": Metric("Training loss", maximize=False),
+    "train_mae": Metric("Training MAE", maximize=False, own_units=True, target="number"),
 }
 
 

@@ -41,7 +41,7 @@ def rates_figure(measurements: Measurements) -> go.Figure:
         figure.add_trace(_rates_trace(method, scored, {"size": 6, "color": faded(color, 0.7), "symbol": symbol}))
     rates = [item.trial.params["learning_rate"] for scored in trials.values() for item in scored]
     draw_x_axis(figure, axis_plan(Axis("learning_rate", log=True), rates))
-    return figure.update_yaxes(title_text=axis_title(sweep.objective.metric))
+    return figure.update_yaxes(title_text=axis_title(sweep.objective.metric, sweep))
 
 
 def _trials_of(measurements: Measurements, method: str) -> list[Scored]:
@@ -103,7 +103,7 @@ def searches_figure(sweep: SweepRow, searches: Mapping[str, Sequence[Search]], s
         figure.add_trace(_mean_trace(method, results, spent, color))
     x_title = "seconds since the search began" if spent == "seconds" else "epochs trained, of all trials"
     figure.update_xaxes(title_text=x_title, rangemode="tozero")
-    return figure.update_yaxes(title_text=axis_title(sweep.objective.metric), range=_near_the_ends(searches))
+    return figure.update_yaxes(title_text=axis_title(sweep.objective.metric, sweep), range=_near_the_ends(searches))
 
 
 def _near_the_ends(searches: Mapping[str, Sequence[Search]]) -> tuple[float, float]:

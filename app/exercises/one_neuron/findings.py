@@ -155,7 +155,7 @@ def answers_findings(measurements: Measurements, runs: Sequence[DiagnosedRun]) -
     relu_runs = by_activation(runs).get(BOOK, [])
     if not relu_runs:
         return []
-    level = _level([run.last.predicted_classes for run in relu_runs])
+    level = _level([run.last.predicted_classes or 0 for run in relu_runs])
     wide_runs = _widest_runs(measurements)
     beside = f"; with {_bottleneck(wide_runs[0])} they predict {_classes(wide_runs)}" if wide_runs else ""
     text = f"With one ReLU neuron the networks predict {_classes(relu_runs)} for at least one image{beside}."
@@ -173,7 +173,7 @@ def _bottleneck(run: DiagnosedRun) -> int:
 
 
 def _classes(runs: Sequence[DiagnosedRun]) -> str:
-    counts = [run.last.predicted_classes for run in runs]
+    counts = [run.last.predicted_classes or 0 for run in runs]
     return f"{_mean(counts)} classes (mean ± std, {plural(len(counts), 'run')})"
 
 

@@ -24,6 +24,8 @@ class Option:
     label: str
     tasks: str = ""
     """The tasks that have it, with spaces between them; nothing where all have."""
+    target: str = ""
+    """Of a data set, the kind of its target; of a metric, the kind that it is measured of, nothing where of all."""
 
 
 def by_call(*buttons: Button) -> dict[str, Button]:
@@ -47,8 +49,8 @@ TRIAL_BUTTONS = by_call(
 )
 
 SPLITS = (
-    Option("holdout", "held-out training images (recommended)"),
-    Option("book", "the test images, as the book does"),
+    Option("holdout", "held-out training examples (recommended)"),
+    Option("book", "the test examples, as the book does"),
 )
 
 SAMPLERS = (

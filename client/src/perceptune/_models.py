@@ -38,8 +38,14 @@ class Best(BaseModel):
     test_accuracy: float | None
     """Mean over the first trial's runs; null before it is scored."""
 
+    test_r2: float | None
+    """The same where the target is a number, which has no accuracy."""
+
+    test_mae: float | None
+    """Mean absolute error on the test examples, in the target's own units."""
+
     test_looks: int
-    """How often the sweep has looked at the test images. After the first look what is chosen may depend on them, and the accuracy is a little too good."""
+    """How often the sweep has looked at the test examples. After the first look what is chosen may depend on them, and the score is a little too good."""
 
     model: str | None
     """Where its trained model is to be had; null while there is none."""
@@ -136,7 +142,18 @@ class DatasetOut(BaseModel):
     name: str
     title: str
     features: int
+    target: Literal["class", "number"]
+    """Whether an example has a class (classification) or a number (regression)."""
+
+    quantity: str
+    """What the number is; empty where examples have classes."""
+
+    unit: str
+    """What it is counted in."""
+
     classes: int
+    """0 where the target is a number."""
+
     train: int
     test: int
     held_out: int
@@ -145,7 +162,13 @@ class DatasetOut(BaseModel):
     """Names of the classes, in the order of their numbers."""
 
     class_counts: dict[str, list[int]]
-    """Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."""
+    """Examples of each class, or with a number in each range: of `train`, of those of them that are `held_out`, and of `test`."""
+
+    ranges: list[float]
+    """Where the ranges of the number begin and end: one more than there are ranges. Empty of classes."""
+
+    feature_names: list[str]
+    """Empty where features have no names, as pixels."""
 
     content_hash: str | None
     """SHA-256 of what is stored of it; null where it is built in."""
@@ -172,19 +195,19 @@ class DiagnosticsOut(BaseModel):
     """Of each hidden layer, then of the logits: root mean square of its outputs over the held-out ones."""
 
     gradient_rms: list[float | None]
-    """Of each layer, the output's last: root mean square of the gradient by its weights of the loss (nats, mean over the 256 examples, without weight decay)."""
+    """Of each layer, the output's last: root mean square of the gradient by its weights of the loss (mean over the 256 examples, without weight decay)."""
 
-    predicted_classes: int
-    """Classes that it predicts for at least one example."""
+    predicted_classes: int | None
+    """Classes that it predicts for at least one example; null where targets are numbers."""
 
-    top_class_share: float
-    """Share of the examples that it gives its most frequent class."""
+    top_class_share: float | None
+    """Share of the examples that it gives its most frequent class; null where targets are numbers."""
 
     distinct_outputs: int
-    """Different answers over the examples: class probabilities to three decimals."""
+    """Different answers over the examples: class probabilities, or standardized numbers, to three decimals."""
 
     bottleneck: list[list[float | None]] | None
-    """Of the first hidden layer with one unit, by class: the quantiles 0.05, 0.25, 0.5, 0.75 and 0.95 of what that unit has before its activation; nulls for a class that the sample lacks. Null without such a layer."""
+    """Of the first hidden layer with one unit, by class, or of numbers of all alike: the quantiles 0.05, 0.25, 0.5, 0.75 and 0.95 of what that unit has before its activation; nulls for a class that the sample lacks. Null without such a layer."""
 
 
 class EpochCounts(BaseModel):
@@ -195,7 +218,7 @@ class EpochCounts(BaseModel):
 
 
 class EpochOut(BaseModel):
-    """One point of a learning curve; null where a figure was not finite."""
+    """One point of a learning curve; null where a figure was not finite, or is of the other kind of target."""
 
     run: int
     """Index of the run's seed."""
@@ -205,6 +228,10 @@ class EpochOut(BaseModel):
     train_accuracy: float | None
     val_loss: float | None
     val_accuracy: float | None
+    train_r2: float | None
+    train_mae: float | None
+    val_r2: float | None
+    val_mae: float | None
     seconds: float
 
 
@@ -356,12 +383,16 @@ class MemoryModule(BaseModel):
 
 
 class Metrics(BaseModel):
-    """Means over the runs after their last epoch."""
+    """Means over the runs after their last epoch; accuracies are those of classes, R² and errors those of numbers."""
 
     train_loss: float | None = None
     train_accuracy: float | None = None
     val_loss: float | None = None
     val_accuracy: float | None = None
+    train_r2: float | None = None
+    train_mae: float | None = None
+    val_r2: float | None = None
+    val_mae: float | None = None
 
 
 class ModelOut(BaseModel):
@@ -422,7 +453,10 @@ class Objective(BaseModel):
     """
     What a trial's value is: the metric after its last epoch, or of a timing, averaged over its seeds or repeats.
 
-    In a sweep that times, what is left out is the task's first metric, and the direction in which the metric is better.
+    Accuracies are those of data sets with classes; R² (`val_r2`) and mean absolute errors (`val_mae`, in the target's
+    own units) those of data sets whose target is a number. The loss is the cross-entropy, or of numbers the mean
+    squared error of the standardized target. What is left out is, where the target is a number, `val_r2`, and in a
+    sweep that times the task's first metric, in the direction in which the metric is better.
     """
 
     model_config = ConfigDict(
@@ -431,9 +465,13 @@ class Objective(BaseModel):
     metric: (
         Literal[
             "val_accuracy",
+            "val_r2",
             "val_loss",
+            "val_mae",
             "train_accuracy",
+            "train_r2",
             "train_loss",
+            "train_mae",
             "seconds_per_epoch",
             "examples_per_second",
             "gflops",
@@ -462,7 +500,18 @@ class OneObjective(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    metric: Literal["val_accuracy", "val_loss", "train_accuracy", "train_loss", "parameters", "seconds"]
+    metric: Literal[
+        "val_accuracy",
+        "val_r2",
+        "val_loss",
+        "val_mae",
+        "train_accuracy",
+        "train_r2",
+        "train_loss",
+        "train_mae",
+        "parameters",
+        "seconds",
+    ]
     direction: Literal["maximize", "minimize"]
 
 
@@ -522,11 +571,14 @@ class PercentilePruner(BaseModel):
 class Prediction(BaseModel):
     """What the network sees in one example."""
 
-    label: str
-    """The most probable class."""
+    label: str | None
+    """The most probable class; null where it gives a number."""
 
     probabilities: list[float]
-    """Of each class; they add up to 1."""
+    """Of each class; they add up to 1. Empty where it gives a number."""
+
+    number: float | None
+    """Where the target is a number: that, in its unit."""
 
 
 class PredictionOut(BaseModel):
@@ -536,19 +588,25 @@ class PredictionOut(BaseModel):
     """Index of the seed of the run whose network this is."""
 
     classes: list[str]
-    """In the order of the probabilities."""
+    """In the order of the probabilities; empty where it gives a number."""
+
+    quantity: str
+    """What the number is; empty where examples have classes."""
+
+    unit: str
+    """What it is counted in."""
 
     predictions: list[Prediction]
 
 
 class PredictionRequest(BaseModel):
-    """Examples to classify."""
+    """Examples to predict the classes, or the numbers, of."""
 
     model_config = ConfigDict(
         extra="forbid",
     )
     rows: list[list[float | str | bool | None] | dict[str, float | str | bool | None]]
-    """One row an example. Of images as many numbers as the network has features, from 0 (black) to 1 (white), as it was trained on; pixels from left to right, then from top to bottom. Of a data set that was stored from a table the values as they are there: an object by the columns' names, or a list in their order."""
+    """One row an example. Of images as many numbers as the network has features, from 0 (black) to 1 (white), as it was trained on; pixels from left to right, then from top to bottom. Of a data set that was stored from a table the values as they are there: an object by the columns' names, or a list in their order. Of other numbers those that its data have, in their units."""
 
     run: int | None = None
     """Index of the seed; default: the best run."""
@@ -627,7 +685,7 @@ class RerunTrials(BaseModel):
 
 
 class ScoreOut(BaseModel):
-    """A look at the test images: what the best configuration of that time scored on them."""
+    """A look at the test examples: what the best configuration of that time scored on them."""
 
     at: AwareDatetime | None
     """Null where it is not known."""
@@ -638,8 +696,14 @@ class ScoreOut(BaseModel):
     runs: int
     """Its runs, each scored by itself."""
 
-    test_accuracy: float
-    """Mean over them."""
+    test_accuracy: float | None = None
+    """Mean over them; null where the target is a number."""
+
+    test_r2: float | None = None
+    """The same, of a number."""
+
+    test_mae: float | None = None
+    """In the target's own units."""
 
 
 class SetupRow(BaseModel):
@@ -1013,7 +1077,18 @@ class DatasetDetail(BaseModel):
     name: str
     title: str
     features: int
+    target: Literal["class", "number"]
+    """Whether an example has a class (classification) or a number (regression)."""
+
+    quantity: str
+    """What the number is; empty where examples have classes."""
+
+    unit: str
+    """What it is counted in."""
+
     classes: int
+    """0 where the target is a number."""
+
     train: int
     test: int
     held_out: int
@@ -1022,7 +1097,13 @@ class DatasetDetail(BaseModel):
     """Names of the classes, in the order of their numbers."""
 
     class_counts: dict[str, list[int]]
-    """Examples of each class: of `train`, of those of them that are `held_out`, and of `test`."""
+    """Examples of each class, or with a number in each range: of `train`, of those of them that are `held_out`, and of `test`."""
+
+    ranges: list[float]
+    """Where the ranges of the number begin and end: one more than there are ranges. Empty of classes."""
+
+    feature_names: list[str]
+    """Empty where features have no names, as pixels."""
 
     content_hash: str | None
     """SHA-256 of what is stored of it; null where it is built in."""
@@ -1312,7 +1393,7 @@ class SweepCreate(BaseModel):
     """What all seeds of this sweep derive from."""
 
     split: Literal["holdout", "book"] | None = "holdout"
-    """`holdout` validates on examples held out of the training set and scores the test images for the chosen trial at the end; `book` validates on the test images."""
+    """`holdout` validates on examples held out of the training set and scores the test examples for the chosen trial at the end; `book` validates on the test examples."""
 
     objective: Objective | None = None
     """What is optimised."""
@@ -1369,7 +1450,7 @@ class SweepOut(BaseModel):
 
     best: Best | None
     test_looks: int
-    """Looks at the test images; those of the split `book` are none."""
+    """Looks at the test examples; those of the split `book` are none."""
 
     test_scores: list[ScoreOut]
     """What was seen, look by look."""

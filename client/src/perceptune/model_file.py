@@ -40,6 +40,8 @@ class ModelInfo(BaseModel):
     value: float
     recorded_value: float
     encoding: Encoding | None = None  # of a data set that was stored from a table
+    quantity: str = ""
+    unit: str = ""
 
 
 class Model:
@@ -79,6 +81,24 @@ class Model:
         """[rows, classes], each row adding up to 1. `rows` of images are numbers from 0 to 1, as in training:
         [rows, features], one row alone, or [rows, height, width]; those of a table are as there: a frame of pandas or
         polars, or a list of mappings or of values in the order of the columns. Raises ValueError."""
+        if not self.info.classes:
+            raise ValueError("This network gives a number in place of classes: ask it for `numbers`.")
+        numpy = _numpy()
+        logits = self._outputs(rows)
+        exponentials = numpy.exp(logits - logits.max(1, keepdims=True))
+        probabilities: NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
+        return probabilities
+
+    def numbers(self, rows: Any) -> NDArray[np.float64]:
+        """[rows] in `info.unit`, by a network that was trained on numbers. `rows` are [rows, features], or one row
+        alone, in the units of the data. Raises ValueError."""
+        if self.info.classes:
+            raise ValueError("This network gives classes: ask it to `predict`, or for `probabilities`.")
+        numbers: NDArray[np.float64] = self._outputs(rows)[:, 0]
+        return numbers
+
+    def _outputs(self, rows: Any) -> NDArray[np.float64]:
+        """[rows, outputs] of the last layer."""
         numpy = _numpy()
         if self.info.encoding is not None:
             x = numpy.asarray(self.info.encoding.encode(rows), dtype=numpy.float32)
@@ -88,10 +108,8 @@ class Model:
         activation = _activations(numpy)[self.info.activation]
         for weight, bias in hidden:
             x = activation(x @ weight.T + bias)
-        logits = numpy.float64(x @ last[0].T + last[1])
-        exponentials = numpy.exp(logits - logits.max(1, keepdims=True))
-        probabilities: NDArray[np.float64] = exponentials / exponentials.sum(1, keepdims=True)
-        return probabilities
+        outputs: NDArray[np.float64] = numpy.float64(x @ last[0].T + last[1])
+        return outputs
 
     def _as_rows(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         features = self.info.features
@@ -100,7 +118,7 @@ class Model:
         if x.ndim < 2 or math.prod(x.shape[1:]) != features:
             raise ValueError(f"The network takes [rows, {features}], not {list(x.shape)}.")
         x = x.reshape(len(x), features)
-        if not ((x >= 0) & (x <= 1)).all():
+        if self.info.classes and not ((x >= 0) & (x <= 1)).all():
             raise ValueError("Numbers must be from 0 to 1, as in training: divide grey values of a byte by 255.")
         return x
 

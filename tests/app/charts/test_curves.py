@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from app.charts.progress.curves import CurvesOptions, Line, curves_data, curves_figure
-from app.charts.rows import Axis, TrialRow
+from app.charts.rows import Axis, EpochRow, TrialRow
 from tests.support.chart_examples import complete, curve, sweep, with_best
 
 WIDTH = Axis("hidden_units", choices=(1, 2))
@@ -88,3 +90,18 @@ def test_long_curves_are_thinned_but_keep_their_ends() -> None:
     assert len(only.val.epochs) == 200
     assert (only.val.epochs[0], only.val.epochs[-1]) == (1, 5000)
     assert only.name == "trial 0"
+
+
+def test_curves_of_numbers_are_r2_loss_and_error() -> None:
+    """The axis says the target's unit, a band of R² goes below 0 and ends at 1, and an axis of R² ends at -1."""
+    numbers = replace(sweep(WIDTH, metric="val_r2"), target="number", unit="points")
+    rows = [EpochRow(0, seed, 1, 0.9, None, 1.0, None, 0.5, 40.0, value, 44.0) for seed, value in enumerate([0.9, 1.0])]
+    data = curves_data(numbers, TRIALS[:1], rows, CurvesOptions("mae"))
+    assert (data.title, data.axis) == ("Learning curves: mean absolute error", "mean absolute error (points)")
+    assert data.curves[0].val.means == [44.0]
+    band = next(trace for trace in curves_figure(curves_data(numbers, TRIALS[:1], rows, CurvesOptions("r2"))).data)
+    assert max(band.y) == 1.0
+    wild = [row._replace(val_r2=value) for row, value in zip(rows, (-500.0, 0.5), strict=True)]
+    figure = curves_figure(curves_data(numbers, TRIALS[:1], wild, CurvesOptions("r2")))
+    assert min(figure.data[0].y) < -500
+    assert figure.layout.yaxis.range == (-1.0, 1.02)

@@ -5,6 +5,7 @@ from app.domain.objectives import Objective
 
 ACCURACY = ValueScale(Objective("val_accuracy"))
 LOSS = ValueScale(Objective("val_loss", maximize=False))
+R2 = ValueScale(Objective("val_r2"))
 
 
 def test_halving_the_error_is_a_step_of_one_size() -> None:
@@ -25,6 +26,8 @@ def test_halving_the_error_is_a_step_of_one_size() -> None:
         (ACCURACY, [0.5], ["0.5"]),
         (ACCURACY, [0.0, 1.0], ["0", "0.9", "0.99", "0.999"]),
         (LOSS, [0.15, 2.3], ["2.3", "1.2", "0.59", "0.3", "0.15"]),
+        (R2, [0.1, 0.5], ["0.1", "0.2", "0.3", "0.4", "0.5"]),
+        (R2, [-300.0, 1.0], ["-1", "-0.5", "0", "0.5", "1"]),
     ],
 )
 def test_ticks_are_round_values_within_the_range(scale: ValueScale, values: list[float], texts: list[str]) -> None:
@@ -32,3 +35,10 @@ def test_ticks_are_round_values_within_the_range(scale: ValueScale, values: list
     ticks = scale.ticks(values)
     assert ticks["ticktext"] == texts
     assert ticks["tickvals"] == [scale.place(float(text)) for text in texts]
+
+
+def test_r2_lies_as_it_is() -> None:
+    """Even steps, but that all below -1 is as bad as that."""
+    assert R2.place(0.5) - R2.place(0.4) == pytest.approx(R2.place(0.9) - R2.place(0.8))
+    assert R2.place(-1e9) == R2.place(-1.0) < R2.place(0.0)
+    assert R2.note == "R², below −1 as −1"

@@ -148,7 +148,7 @@ def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path)
     assert run.finding("at_chance_relu").estimate == len(at_chance) / 4
     assert all(item.value < 0.11 for item in at_chance)
     classes = run.finding("predicted_classes").estimate
-    assert classes == pytest.approx(fmean(item.last.predicted_classes for item in relu_runs))
+    assert classes == pytest.approx(fmean(item.last.predicted_classes or 0 for item in relu_runs))
     assert len(run.answer.rows) == 8
     assert run.finding("at_chance_relu_alone").n == 4
     assert all(count > 0 for count in run.charts.values())

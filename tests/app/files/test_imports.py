@@ -243,3 +243,19 @@ def test_a_form_imports_too(client: TestClient, engine: Engine) -> None:
     assert answer.status_code == 303
     assert client.get(answer.headers["location"]).status_code == 200
     assert client.post("/sweeps/import", data={"other": "x"}).json()["errors"][0]["loc"] == ["file"]
+
+
+def test_a_file_of_before_there_was_regression_is_as_good(client: TestClient, whole: dict[str, Any]) -> None:
+    """Its epochs and runs lack what only numbers have, which is null then."""
+    figures = ("train_r2", "train_mae", "val_r2", "val_mae")
+    for trial in whole["trials"]:
+        trial["epochs"] = {name: column for name, column in trial["epochs"].items() if name not in figures}
+        trial["runs"] = [
+            {name: run[name] for name in run if name not in ("test_r2", "test_mae")} for run in trial["runs"]
+        ]
+    answer = post(client, json.dumps(whole).encode())
+    assert answer.status_code == 201, answer.text
+    copy = document(client, answer.json()["id"])
+    columns = [trial["epochs"][name] for trial in copy["trials"] for name in figures]
+    assert {value for column in columns for value in column} == {None}
+    assert any(len(column) > 0 for column in columns)

@@ -62,7 +62,7 @@ def test_a_model_that_was_asked_for_stays(engine: Engine, client: TestClient) ->
     with transaction(engine) as session:
         unscored = scoring.next_unscored(session)
         assert unscored is not None
-        scoring.write(session, unscored, {0: 0.8})
+        scoring.write(session, unscored, {0: {"test_accuracy": 0.8}})
     assert with_weights(engine, sweep) == {first, trial.number}
 
 

@@ -244,7 +244,7 @@ def test_the_best_trial_s_weights_are_kept(engine: Engine, direction: str) -> No
         unscored = scoring.next_unscored(session)
         assert unscored is not None
         assert list(unscored.weights.values()) == [str(trials_of(engine, sweep)[3].id).encode()]
-        scoring.write(session, unscored, dict.fromkeys(unscored.weights, 0.625))
+        scoring.write(session, unscored, {key: {"test_accuracy": 0.625} for key in unscored.weights})
     with transaction(engine) as session:
         assert scoring.next_unscored(session) is None
         best = queries.summary(session, sweep).best

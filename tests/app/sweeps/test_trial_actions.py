@@ -136,7 +136,7 @@ def test_excluding_the_best_makes_the_next_one_best_and_unscored(client: TestCli
     with transaction(engine) as session:
         unscored = scoring.next_unscored(session)
         assert unscored is not None
-        scoring.write(session, unscored, dict.fromkeys(unscored.weights, 0.625))
+        scoring.write(session, unscored, {key: {"test_accuracy": 0.625} for key in unscored.weights})
     assert get_sweep(client, sweep)["best"]["test_accuracy"] == 0.625
     answer = client.post(f"/api/v1/sweeps/{sweep}/trials/1/exclude")
     assert (answer.status_code, answer.json()["excluded"]) == (200, True)

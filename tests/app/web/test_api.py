@@ -245,6 +245,7 @@ def test_probes_and_lists_answer(client: TestClient) -> None:
     assert [dataset["name"] for dataset in client.get("/api/v1/datasets").json()["items"]] == [
         "fashion_mnist",
         "digits",
+        "diabetes",
     ]
     assert client.get("/api/v1/workers").json()["items"] == []
     assert [exercise["number"] for exercise in client.get("/api/v1/exercises").json()["items"]] == list(EXERCISES)
@@ -266,7 +267,8 @@ def test_probes_and_lists_answer(client: TestClient) -> None:
             {"objectives": [ACCURACY, {"metric": "accuracy", "direction": "maximize"}]},
             {
                 "loc": ["objectives", 1, "metric"],
-                "msg": "must be 'val_accuracy', 'val_loss', 'train_accuracy', 'train_loss', 'parameters' or 'seconds', "
+                "msg": "must be 'val_accuracy', 'val_r2', 'val_loss', 'val_mae', 'train_accuracy', 'train_r2', "
+                "'train_loss', 'train_mae', 'parameters' or 'seconds', "
                 'not "accuracy"; did you mean val_accuracy?',
             },
         ),

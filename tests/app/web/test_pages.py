@@ -141,7 +141,7 @@ def test_the_form_can_be_filled_by_a_link(client: TestClient, sweep: str) -> Non
     page = client.get(unescape(link[1])).text
     assert 'value="Width and learning rate (copy)"' in page
     assert 'value="0.01 .. 1 log"' in page
-    assert '<option value="digits" selected>' in client.get("/sweeps/new?dataset=digits").text
+    assert '<option value="digits" selected' in client.get("/sweeps/new?dataset=digits").text
 
 
 def test_a_state_shows_only_what_it_allows(client: TestClient, sweep: str) -> None:
@@ -280,6 +280,7 @@ def test_data_sets_show_their_classes_and_the_sweeps_on_them(client: TestClient,
     assert (sheet.headers["content-type"], sheet.content[:4]) == ("image/png", b"\x89PNG")
     counts = client.get("/api/v1/datasets").json()["items"][1]["class_counts"]
     assert sum(counts["train"]) == 1437
+    assert re.search(r"Disease progression</th>.*?100 up to 150</th>.*?58.*?16.*?17", page, re.DOTALL)
 
 
 def test_names_are_never_markup(client: TestClient) -> None:

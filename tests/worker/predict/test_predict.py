@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save
+from typer.testing import CliRunner, Result
 
 from app.config import Settings
 from app.domain.configuration import MLPConfig
@@ -31,6 +32,7 @@ from worker.mlp.activations import ACTIVATIONS
 from worker.mlp.initializers import Layer, initial_parameters
 from worker.mlp.reference.concise import MLPConcise
 from worker.mlp.weights import to_bytes
+from worker.predict.__main__ import command
 from worker.predict.inputs import read_inputs
 from worker.predict.model_source import read_model
 from worker.predict.network import Network
@@ -74,6 +76,24 @@ def model_file(folder: Path, value: float = 0.9, **changes: object) -> Path:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return model_file(tmp_path)
+
+
+def test_numbers_are_told_with_their_unit(tmp_path: Path) -> None:
+    """Rows of any size, as text and as JSON; pictures and what is not finite are refused."""
+    model = model_file(tmp_path, classes=[], quantity="length", unit="m", metric="val_r2")
+    summing = [Layer(torch.ones(1, 4), torch.zeros(1))]
+    model.write_bytes(with_info(to_bytes(summing, 0.9), read_info(model.read_bytes())))
+
+    def say(*arguments: object, stdin: str = "") -> Result:
+        return CliRunner().invoke(command, [str(model), *map(str, arguments)], input=stdin)
+
+    text = say("-", stdin="a,b,c,d\n1,20,300,-1000\n0.5,0,0,0\n").stdout
+    assert text == "stdin:1  -679.0 m\nstdin:2  0.5000 m\n"
+    answer = json.loads(say("-", "--json", stdin="1,2,3,4\n").stdout)
+    assert answer == {"input": "stdin:1", "number": 10.0, "quantity": "length", "unit": "m"}
+    assert "a number is not finite" in str(say("-", stdin="1,2,3,nan\n").exception)
+    drawn = picture(tmp_path / "a.png", [[0, 0], [0, 255]])
+    assert "is neither a .csv nor a .npy file" in str(say(drawn).exception)
 
 
 def picture(path: Path, pixels: Sequence[Sequence[int]], mode: str = "L") -> Path:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from app.domain.datasets import DatasetInfo
@@ -9,8 +10,8 @@ from app.queries.datasets import Usage
 
 
 @dataclass(frozen=True)
-class ClassBar:
-    """How many examples there are of a class."""
+class TargetBar:
+    """How many examples there are of a class, or with a number in a range."""
 
     label: str
     training: int
@@ -18,7 +19,7 @@ class ClassBar:
     held_out: int
     test: int
     share: float
-    """The training examples of this class, of those of the largest one."""
+    """The training examples of this class or range, of those of the largest one."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class DatasetPanel:
     @property
     def description(self) -> str:
         """What its examples are, without a full stop."""
-        return self.dataset.title.split(":")[1].strip().capitalize()
+        text = self.dataset.title.split(":")[1].strip()
+        return text[0].upper() + text[1:]
 
     @property
     def is_stored(self) -> bool:
@@ -59,13 +61,19 @@ class DatasetPanel:
         return f"datasets/{self.dataset.name}.png"
 
     @property
-    def classes(self) -> list[ClassBar]:
-        """The balance of its classes."""
+    def has_sheet(self) -> bool:
+        """Whether its examples are images, of which there is a picture."""
+        return self.dataset.noun == "images"
+
+    @property
+    def bars(self) -> list[TargetBar]:
+        """The balance of its classes, or of the ranges of its number."""
         counts = self.dataset.class_counts
         largest = max(counts["train"])
-        rows = zip(self.dataset.labels, counts["train"], counts["held_out"], counts["test"], strict=True)
+        labels = self.dataset.labels or [f"{low:g} up to {high:g}" for low, high in pairwise(self.dataset.ranges)]
+        rows = zip(labels, counts["train"], counts["held_out"], counts["test"], strict=True)
         return [
-            ClassBar(label, train - held_out, held_out, test, train / largest) for label, train, held_out, test in rows
+            TargetBar(label, train - held_out, held_out, test, train / largest) for label, train, held_out, test in rows
         ]
 
     @property

@@ -68,6 +68,7 @@ _OBJECTIVES = tuple(
         f"{metric.direction} {name}",
         f"{metric.title}, {'highest' if metric.maximize else 'lowest'}",
         " ".join(task.name for task in TASKS.values() if name in task.metrics),
+        metric.target or "",
     )
     for name, metric in METRICS.items()
 )
@@ -85,7 +86,7 @@ LISTS: Mapping[str, Sequence[Option]] = {
     "split": SPLITS,
     "sampler": SAMPLERS,
     "pruner": PRUNERS,
-    "objective": (Option("", "as usual: accuracy, or what is timed"), *_OBJECTIVES),
+    "objective": (Option("", "as usual: accuracy, R² of a number, or what is timed"), *_OBJECTIVES),
     "objective_2": (Option("", "none"), *_FURTHER_OBJECTIVES),
     "objective_3": (Option("", "none"), *_FURTHER_OBJECTIVES),
     "best_by": (

@@ -247,7 +247,9 @@ def _form_page(request: Request, session: Session, form: Form, error: InvalidErr
         problem=error.detail if error else "",
         errors=sweep_form.errors_by_field(error.errors) if error else {},
         preview=_preview(request, session, form),
-        datasets=[Option(name, short_title(info)) for name, info in datasets.catalogue(session).items()],
+        datasets=[
+            Option(name, short_title(info), target=info.target) for name, info in datasets.catalogue(session).items()
+        ],
     )
     return render(request, "new_sweep/page.html", view, status=422 if error else 200)
 

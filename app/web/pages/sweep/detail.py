@@ -12,12 +12,14 @@ from app.charts.diagnostics import TEXTS, Measure
 from app.charts.heatmap import EPOCHS_AXIS
 from app.charts.importance import LEAST_TRIALS
 from app.charts.looks import Look, look_of
+from app.charts.options import curves_measures
 from app.charts.rows import SweepRow
+from app.charts.titles import MEASURES
 from app.db import datasets
 from app.domain import transitions
 from app.domain.configuration import DEFAULTS, LAYER_WIDTHS
 from app.domain.datasets import DatasetInfo
-from app.domain.formatting import domain, plural, setting, split
+from app.domain.formatting import domain, look_text, plural, setting, split
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
 from app.domain.space.domains import values
@@ -213,7 +215,7 @@ class SweepView:
 
     @property
     def test_remark(self) -> str:
-        """How often the test images were looked at, and what was seen; nothing where they validate."""
+        """How often the test examples were looked at, and what was seen; nothing where they validate."""
         looks = self.sweep.test_scores
         if self.task.is_timing or self.sweep.split == "book" or (not looks and self.sweep.best is None):
             return ""
@@ -221,7 +223,8 @@ class SweepView:
             return "not looked at yet"
         if len(looks) == 1:
             return f"looked at once: trial {looks[0].number}"
-        scores_text = ", ".join(f"{look.test_accuracy:.4f} (trial {look.number})" for look in looks)
+        texts = [look_text(look.model_dump(), self.dataset.unit) for look in looks]
+        scores_text = ", ".join(f"{text} (trial {look.number})" for text, look in zip(texts, looks, strict=True))
         return f"looked at {len(looks)} times: {scores_text}"
 
     @property
@@ -312,11 +315,14 @@ class SweepView:
         if not self.sweep.epochs.done or self.task.is_timing:
             return []
         panels = [
-            replace(self._chart("curves", f"Learning curves, {measure}", measure=measure), id=f"curves-{measure}")
-            for measure in ("accuracy", "loss")
+            replace(
+                self._chart("curves", f"Learning curves, {MEASURES[measure]}", measure=measure), id=f"curves-{measure}"
+            )
+            for measure in curves_measures(self.dataset.target)
         ]
         if self.sweep.diagnostics:
-            panels += [self._diagnostics_chart(measure) for measure in DIAGNOSED]
+            measures = [measure for measure in DIAGNOSED if measure != "classes" or self.dataset.target == "class"]
+            panels += [self._diagnostics_chart(measure) for measure in measures]
             panels += [self._diagnostics_chart("bottleneck")] if _may_have_one_unit(self.space) else []
         return panels
 
@@ -401,7 +407,7 @@ class SweepView:
 
     @property
     def fairness(self) -> str:
-        """What the values can be trusted for: which images chose, or under which circumstances it was timed."""
+        """What the values can be trusted for: which examples chose, or under which circumstances it was timed."""
         if not self.task.is_timing:
             return split(self.sweep.split, self.dataset)
         return (

@@ -121,7 +121,7 @@ class TrialPanel:
         """Its curves, seed by seed."""
         if self.task.is_timing or self.trial.state in (TrialState.waiting, TrialState.infeasible):
             return []
-        measure = "loss" if self.sweep.objective.metric.endswith("loss") else "accuracy"
+        measure = self.sweep.objective.metric.partition("_")[2]
         address = f"/api/v1/sweeps/{self.sweep.id}/charts/curves?trials={self.trial.number}&measure={measure}"
         return [ChartPanel("curves-trial", address, f"Curves of trial {self.trial.number}")]
 
@@ -233,7 +233,8 @@ def _diagnostics(session: Session, sweep: schemas.SweepOut, number: int) -> list
 def _diagnosis(row: schemas.DiagnosticsOut) -> str:
     """`after epoch 8: dead units by layer 0 %, 12 %; predicts 10 classes, 11 % of the examples in the first one`."""
     dead = ", ".join(map(percent, row.dead_share)) or "none"
-    return (
-        f"after epoch {row.epoch}: dead units by layer {dead}; predicts {plural(row.predicted_classes, 'classe')}, "
-        f"{percent(row.top_class_share)} of the examples in the most frequent one"
-    ).replace("1 classe,", "1 class,")
+    text = f"after epoch {row.epoch}: dead units by layer {dead}; "
+    if row.predicted_classes is None or row.top_class_share is None:
+        return f"{text}{plural(row.distinct_outputs, 'different answer')}"
+    text += f"predicts {plural(row.predicted_classes, 'classe')}, ".replace("1 classe,", "1 class,")
+    return f"{text}{percent(row.top_class_share)} of the examples in the most frequent one"

@@ -6,12 +6,14 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from app import schemas
+from app.charts.titles import MEASURES
 from app.domain import transitions
 from app.domain.configuration import DEFAULTS
 from app.domain.formatting import plural, score
 from app.domain.states import RunState, TrialState
 from app.web.pages.labels import TRIAL_BUTTONS, Button, circumstances_sentence, sentence
 
+_PARTS = (("validation", "val"), ("training", "train"))
 CALLS = ("retry", "cancel", "exclude", "include", "rerun")
 
 
@@ -80,7 +82,7 @@ class TrialRow:
         if self.trial.excluded:
             return "excluded"
         if self.trial.rung is not None:
-            return f"at rung {self.trial.rung} with {score(self.trial.rung_means[-1])}"
+            return f"at rung {self.trial.rung} with {score(self.trial.rung_means[-1], metric=self.metric)}"
         if self.trial.rung_means and self.trial.state == TrialState.waiting:
             return f"promoted from rung {len(self.trial.rung_means) - 1}"
         if self.trial.continued_from is not None:
@@ -101,13 +103,16 @@ class TrialRow:
     @property
     def last_epoch(self) -> str:
         """The metrics after the last epoch, as a sentence; nothing for a trial without a value."""
-        metrics = self.trial.metrics
-        if self.trial.value is None or metrics.val_accuracy is None:
+        if self.trial.value is None or self.trial.metrics.val_loss is None:
             return ""
-        text = f"validation accuracy {score(metrics.val_accuracy)}, loss {score(metrics.val_loss)}"
-        if metrics.train_accuracy is not None:
-            text += f"; training accuracy {score(metrics.train_accuracy)}, loss {score(metrics.train_loss)}"
-        return f"After the last epoch: {text}."
+        parts = [f"{word} {text}" for word, part in _PARTS if (text := self._figures(part))]
+        return f"After the last epoch: {'; '.join(parts)}."
+
+    def _figures(self, part: str) -> str:
+        """`accuracy 0.8893, loss 0.3091`: those that there are of `val` or `train`."""
+        values = {name: getattr(self.trial.metrics, f"{part}_{name}") for name in MEASURES}
+        texts = {name: score(value, metric=f"{part}_{name}") for name, value in values.items() if value is not None}
+        return ", ".join(f"{MEASURES[name]} {text}" for name, text in texts.items())
 
     @property
     def circumstances(self) -> str:

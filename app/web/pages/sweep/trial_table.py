@@ -9,6 +9,7 @@ from fastapi import Query
 
 from app import schemas
 from app.domain.body import Matching
+from app.domain.datasets import target_of
 from app.domain.formatting import setting
 from app.domain.states import TrialState
 from app.domain.tasks import TASKS
@@ -21,7 +22,6 @@ TRIALS_A_PAGE = 25
 MAX_SELECTED = 200
 
 _FILTERS = ("complete", "running", "waiting", "pruned", "failed", "infeasible", "cancelled")
-_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
 
 Numbers = Annotated[
     str,
@@ -122,7 +122,7 @@ class TrialTable:
             *([] if self.is_timing else [Column("curve", "Curve")]),
             *(self._sorting(Column(name, name, numeric=True), f"params.{name}") for name in self.varied),
             self._sorting(Column("seconds", "Time", numeric=True), "seconds"),
-            *([] if self.is_timing else [Column(name, name, numeric=True, extra=True) for name in _METRICS]),
+            *(Column(name, name, numeric=True, extra=True) for name in self.metrics),
         ]
 
     @property
@@ -138,7 +138,8 @@ class TrialTable:
     @property
     def metrics(self) -> tuple[str, ...]:
         """What a trial's last epoch is told by, in columns that can be chosen."""
-        return () if self.is_timing else _METRICS
+        target = target_of(self.sweep.dataset)
+        return () if self.is_timing else tuple(TASKS[self.sweep.task].metrics_of(target))
 
     @property
     def rows(self) -> list[TrialRow]:

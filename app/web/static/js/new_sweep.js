@@ -21,18 +21,21 @@ function fill(texts) {
   showTask();
 }
 
-// ---- the task: what it has no use for is not shown, and not sent
+// ---- the task and the data set: what they have no use for is not shown, and not sent
 function showTask() {
   const task = form.elements.task.value || "train_mlp";
+  const target = form.elements.dataset.selectedOptions[0]?.dataset.target ?? "class";
   for (const part of form.querySelectorAll("[data-tasks]")) {
-    const fits = part.dataset.tasks.split(" ").includes(task);
+    const fits = part.dataset.tasks.split(" ").includes(task) && (part.dataset.target ?? target) === target;
     if (part.tagName === "OPTION") part.disabled = part.hidden = !fits;
     else part.hidden = !fits;
     if (part.classList.contains("domain")) part.querySelector("input[id]").disabled = !fits;
   }
   for (const select of form.querySelectorAll("select")) if (select.selectedOptions[0]?.disabled) select.value = "";
 }
-form.elements.task.addEventListener("change", () => { showTask(); changed(); });
+for (const select of [form.elements.task, form.elements.dataset]) {
+  select.addEventListener("change", () => { showTask(); changed(); });
+}
 
 // ---- what is wrong, at the field that it is wrong in, once something was typed there
 const touched = new Set([...form.querySelectorAll(".field.invalid")].map((field) => field.dataset.field));

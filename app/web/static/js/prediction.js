@@ -4,7 +4,8 @@ import { greyOf, squareOf } from "./picture.js";
 import { ask, fail } from "./prediction_answer.js";
 
 const page = document.getElementById("prediction");
-const side = Number(page.dataset.side);
+const side = Number(page.dataset.side ?? 0); // 0 where the network takes no pictures
+const features = Number(page.dataset.features);
 const [invert, row] = ["invert", "row"].map((id) => document.getElementById(id));
 const MAX_PIXELS = 40e6;
 let image = null; // the picture that was chosen last, as ImageData
@@ -59,7 +60,8 @@ function takeRow() {
   const numbers = texts.map(Number);
   const wrong = texts.find((_, index) => !Number.isFinite(numbers[index]));
   if (wrong !== undefined) return fail(`${wrong} is no number.`);
-  if (numbers.length !== side * side) return fail(`These are ${numbers.length} numbers, and the network takes ${side * side}.`);
+  if (numbers.length !== features) return fail(`These are ${numbers.length} numbers, and the network takes ${features}.`);
+  if (!side) return ask(numbers);
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
   const scale = Number(page.dataset.scale);
   if (least < 0 || most > scale) return fail(`The numbers go from 0 to 1, or from 0 to ${scale}.`);
@@ -67,15 +69,18 @@ function takeRow() {
   askAbout(most > 1 ? numbers.map((number) => number / scale) : numbers);
 }
 
-takeDropped(page.querySelector(".drop-zone"), take);
-invert.addEventListener("change", askAboutImage);
 row.addEventListener("input", takeRow);
+if (side) takePictures();
 
-document.getElementById("any-example").addEventListener("click", async () => {
-  const sheet = await createImageBitmap(await (await fetch(page.dataset.sheet)).blob());
-  const [column, line] = [10, Number(page.dataset.classes)].map((count) => Math.floor(Math.random() * count));
-  image = pixelsOf(sheet, column * side, line * side, side, side);
-  invert.checked = false;
-  row.value = "";
-  askAboutImage();
-});
+function takePictures() {
+  takeDropped(page.querySelector(".drop-zone"), take);
+  invert.addEventListener("change", askAboutImage);
+  document.getElementById("any-example").addEventListener("click", async () => {
+    const sheet = await createImageBitmap(await (await fetch(page.dataset.sheet)).blob());
+    const [column, line] = [10, Number(page.dataset.classes)].map((count) => Math.floor(Math.random() * count));
+    image = pixelsOf(sheet, column * side, line * side, side, side);
+    invert.checked = false;
+    row.value = "";
+    askAboutImage();
+  });
+}

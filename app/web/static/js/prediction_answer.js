@@ -1,4 +1,4 @@
-// The answer of a trained network: its classes with bars, or why there is none.
+// The answer of a trained network: its classes with bars, or its number, or why there is none.
 const page = document.getElementById("prediction");
 const problem = document.getElementById("prediction-problem");
 const answer = document.getElementById("answer");
@@ -25,7 +25,8 @@ export async function ask(row) {
     if (mine !== turn) return;
     if (response.status === 409 && result.detail.includes("was not kept")) offerTraining();
     else if (!response.ok) fail([result.detail, ...(result.errors ?? []).map(({ loc, msg }) => `${loc.at(-1)} ${msg}.`)].join(" "));
-    else show(result.classes, result.predictions[0].probabilities);
+    else if (result.classes.length) show(result.classes, result.predictions[0].probabilities);
+    else showNumber(result.predictions[0].number, result.unit, result.quantity);
   } catch {
     if (mine === turn) fail("The server can't be reached.");
   }
@@ -57,4 +58,10 @@ function show(classes, probabilities) {
     list.append(item);
   });
   answer.replaceChildren(list);
+}
+
+function showNumber(number, unit, quantity) {
+  const value = Object.assign(document.createElement("strong"), { className: "figure-large", textContent: `${Number(number.toPrecision(4))} ${unit}` });
+  const meaning = Object.assign(document.createElement("small"), { className: "muted", textContent: ` ${quantity}` });
+  answer.replaceChildren(value, meaning);
 }
