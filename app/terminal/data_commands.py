@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +19,12 @@ Columns = list[str] | None
 
 @data_commands.command()
 def add(
-    file: Annotated[Path, typer.Argument(help="CSV (also .gz), Parquet, .npz or .npy.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="CSV (also .gz), Parquet, .npz or .npy; or sklearn:iris, sklearn:wine or sklearn:breast_cancer."
+        ),
+    ],
     target: Annotated[str | None, typer.Option(help="The column to tell from the others.")] = None,
     name: Annotated[str | None, typer.Option(help="By which sweeps name it; else that of the file.")] = None,
     drop: Annotated[Columns, typer.Option(help="A column to leave out; may be given several times.")] = None,
@@ -53,6 +57,8 @@ def add(
                 typer.echo(f"Stored as {dataset.name}: {client.url}/datasets/{dataset.name}")
     except OSError as error:
         raise InvalidError(f"{file} can't be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise InvalidError(f"{error}.") from None
 
 
 @data_commands.command("ls")

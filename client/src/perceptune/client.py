@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from perceptune import calls
 from perceptune._models import DatasetDetail, DatasetOut, DatasetPreview, SweepPreview, WorkerOut
-from perceptune.data_files import file_of
+from perceptune.data_files import SCIKIT_LEARN, file_of
 from perceptune.flows import Call, Flow, send
 from perceptune.sweep import AsyncSweep, Sweep
 from perceptune.transport import API, AsyncTransport, Transport, options
@@ -214,4 +214,5 @@ def sweep_body(
 
 def is_data(dataset: object, target: str | None) -> bool:
     """Whether a sweep's data set is not named, but there as data; a text with a target is a path."""
-    return dataset is not None and (not isinstance(dataset, str) or target is not None)
+    is_name = isinstance(dataset, str) and target is None and not dataset.startswith(SCIKIT_LEARN)
+    return dataset is not None and not is_name

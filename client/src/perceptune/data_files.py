@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import os
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+SCIKIT_LEARN = "sklearn:"  # before the name of a table that scikit-learn brings along
+TABLES = ("breast_cancer", "iris", "wine")
 HASH_LENGTH = 12  # of the name of data that have none, so that the same data have the same name
 
 
@@ -24,7 +27,13 @@ class DataFile:
 
 
 def file_of(data: Any) -> DataFile:
-    """The file of a path, a frame of pandas or polars, a pair of arrays `(x, y)`, or arrays by their names."""
+    """The file of a path, a frame of pandas or polars, a pair of arrays `(x, y)`, or arrays by their names.
+
+    `sklearn:iris`, `sklearn:wine` and `sklearn:breast_cancer` are the tables that scikit-learn brings along. Raises
+    ValueError for another one, OSError for a path that can't be read, and TypeError for what is no data.
+    """
+    if isinstance(data, str) and data.startswith(SCIKIT_LEARN):
+        return _bundled_file(data.removeprefix(SCIKIT_LEARN))
     if isinstance(data, str | os.PathLike):
         path = Path(data)
         return DataFile(path.read_bytes(), path.name, _name_of(path.name))
@@ -42,6 +51,22 @@ def file_of(data: Any) -> DataFile:
         f"A data set is the name of one, a path, a frame of pandas or polars, (x, y), or a mapping of arrays; "
         f"not a {type(data).__name__}"
     )
+
+
+def _bundled_file(name: str) -> DataFile:
+    """A table of scikit-learn as CSV; its target is called `target`, and has the names of the classes."""
+    if name not in TABLES:
+        raise ValueError(f"There is no table {SCIKIT_LEARN}{name}; there are {', '.join(TABLES)}")
+    try:
+        from sklearn import datasets  # type: ignore[import-untyped,unused-ignore]
+    except ModuleNotFoundError:
+        raise ValueError(f"{SCIKIT_LEARN}{name} is in scikit-learn: pip install scikit-learn") from None
+    table, text = getattr(datasets, f"load_{name}")(), io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*table.feature_names, "target"])
+    rows = zip(table.data.tolist(), table.target.tolist(), strict=True)
+    writer.writerows([*row, table.target_names[place]] for row, place in rows)
+    return DataFile(text.getvalue().encode(), f"{SCIKIT_LEARN}{name}", name)
 
 
 def _pandas_file(frame: Any) -> bytes:
