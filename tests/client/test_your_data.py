@@ -74,6 +74,16 @@ def test_the_same_data_have_the_same_name() -> None:
         file_of(3)
 
 
+def test_tables_of_scikit_learn_are_there_by_their_names() -> None:
+    """Offline, with the names of columns and classes."""
+    file = file_of("sklearn:wine")
+    heading, first_row, *rows = file.content.decode().splitlines()
+    assert (file.name, len(rows) + 1) == ("wine", 178)
+    assert (heading[:8], heading[-7:], first_row.split(",")[-1]) == ("alcohol,", ",target", "class_0")
+    with pytest.raises(ValueError, match="there are breast_cancer, iris, wine"):
+        file_of("sklearn:vine")
+
+
 def test_a_bad_table_is_told_at_the_terminal(
     trained_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
