@@ -88,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.uploads = Uploads()
     app.state.readiness = health.Readiness(engine, app.state.background)
     app.state.answer_cache = LRUCache()
+    app.state.page_cache = LRUCache()
     app.state.gate = Gate(settings, engine)
     error_handlers.install(app)
     app.add_middleware(Guard)

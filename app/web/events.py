@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Engine, select
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.2  # notifications of so long are answered with one read
 POLL_SECONDS = 5.0
+PACE_SECONDS = 0.3  # for each page that is open: each fetches itself anew after an event
+STAGGER_SECONDS = 0.03  # from one of them to the next, or all would want a connection to the database at once
 MAX_QUEUED_EVENTS = 1000  # of one subscriber
 DELETED = "deleted"
 
@@ -41,16 +43,31 @@ class SweepEvent(BaseModel):
     progress: float
 
 
+class Sent(NamedTuple):
+    """The last event of a sweep that was sent."""
+
+    event: SweepEvent
+    at: float  # time.monotonic
+
+    def is_progress(self, event: SweepEvent) -> bool:
+        """Whether from it to this one the sweep has got on, in the same state."""
+        return (event.state, event.progress > self.event.progress) == (self.event.state, True)
+
+
 class Broadcaster:
-    """Sends each change of a sweep to all subscribers. `run` is the server's background task."""
+    """Sends each change of a sweep to all subscribers. `run` is the server's background task.
+
+    What people change is sent at once; progress the less often, the more pages fetch themselves after it.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._listener = Listener(engine)
         self._upkeep = Upkeep(engine)
         self._polled_at = -math.inf  # time.monotonic
-        self._subscribers: set[asyncio.Queue[SweepEvent | None]] = set()
-        self._sent_revisions: dict[int, int] = {}  # by the id of the sweep, until it has ended
+        self._subscribers: dict[asyncio.Queue[SweepEvent | None], None] = {}  # in the order in which they came
+        self._sent: dict[int, Sent] = {}  # by the id of the sweep, until it has ended
+        self._held_events: dict[int, SweepEvent] = {}  # progress whose time has not come
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -61,12 +78,12 @@ class Broadcaster:
     async def subscribe(self) -> AsyncIterator[SweepEvent]:
         """Events from now on; a subscriber that falls far behind is ended, and connects again by itself."""
         queue: asyncio.Queue[SweepEvent | None] = asyncio.Queue(MAX_QUEUED_EVENTS)
-        self._subscribers.add(queue)
+        self._subscribers[queue] = None
         try:
             while queue in self._subscribers and (event := await queue.get()) is not None:
                 yield event
         finally:
-            self._subscribers.discard(queue)
+            self._subscribers.pop(queue, None)
 
     def end(self) -> None:
         """Ends all streams, so that the server can stop; from any thread, once it runs."""
@@ -75,7 +92,7 @@ class Broadcaster:
 
     def _end(self) -> None:
         for queue in list(self._subscribers):
-            self._subscribers.discard(queue)
+            self._subscribers.pop(queue, None)
             with contextlib.suppress(asyncio.QueueFull):
                 queue.put_nowait(None)
 
@@ -89,8 +106,10 @@ class Broadcaster:
     async def _send(self) -> None:
         """Sends what has changed after each notification, and at least every POLL_SECONDS."""
         while True:
-            await self._listener.wait(POLL_SECONDS)
+            await self._listener.wait(GATHER_SECONDS if self._held_events else POLL_SECONDS)
             await asyncio.sleep(GATHER_SECONDS)
+            for event in list(self._held_events.values()):
+                self._broadcast(event)
             sweep_ids = self._listener.take()
             try:
                 for event in await self._changes(sweep_ids):
@@ -106,7 +125,7 @@ class Broadcaster:
         if not self._listener.may_have_missed and now - self._polled_at < POLL_SECONDS:
             return await _in_thread(self._read, sweep_ids)
         self._listener.may_have_missed = False
-        events = await _in_thread(self._poll, sweep_ids | set(self._sent_revisions))
+        events = await _in_thread(self._poll, sweep_ids | set(self._sent))
         self._polled_at = now
         return events
 
@@ -130,17 +149,29 @@ class Broadcaster:
         return events + [SweepEvent(id=sweep_id, revision=0, state=DELETED, progress=0) for sweep_id in deleted_ids]
 
     def _broadcast(self, event: SweepEvent) -> None:
-        """Puts the event into every subscriber's queue, unless this revision was sent before."""
-        if self._sent_revisions.get(event.id) == event.revision:
+        """Puts the event into every subscriber's queue; what was sent before is not, and progress has its pace."""
+        self._held_events.pop(event.id, None)
+        sent, now = self._sent.get(event.id), time.monotonic()
+        if sent is not None and sent.event.revision == event.revision:
             return
-        self._sent_revisions[event.id] = event.revision
+        if sent is not None and sent.is_progress(event) and now < sent.at + PACE_SECONDS * len(self._subscribers):
+            self._held_events[event.id] = event
+            return
+        self._sent[event.id] = Sent(event, now)
         if event.state == DELETED or event.state in ENDED_SWEEPS:
-            del self._sent_revisions[event.id]
-        for queue in list(self._subscribers):
-            try:
-                queue.put_nowait(event)
-            except asyncio.QueueFull:
-                self._subscribers.discard(queue)
+            del self._sent[event.id]
+        loop = asyncio.get_running_loop()
+        for place, queue in enumerate(list(self._subscribers)):
+            if place == 0:
+                self._put(queue, event)
+            else:
+                loop.call_later(STAGGER_SECONDS * place, self._put, queue, event)
+
+    def _put(self, queue: asyncio.Queue[SweepEvent | None], event: SweepEvent) -> None:
+        try:
+            queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self._subscribers.pop(queue, None)
 
 
 async def _in_thread(function: Callable[[Argument], Result], argument: Argument) -> Result:

@@ -61,10 +61,10 @@ def get_chart(
     parameters = {
         key: value for key, value in request.query_params.items() if key not in {"format", "include_excluded"}
     }
-    lens_options, options = divide(parameters)
-    lens = parse_lens(chart_rows.chart_sweep(sweep), lens_options)
 
     def draw() -> go.Figure:
+        lens_options, options = divide(parameters)
+        lens = parse_lens(chart_rows.chart_sweep(sweep), lens_options)
         rows = chart_rows.chart_rows(session, sweep, chart, options, lens=lens, include_excluded=include_excluded)
         return chart.figure(*rows, options, robust=lens.robust)
 

@@ -8,7 +8,12 @@
 
   // ---- live: one stream of events; each makes htmx fetch #live again
   let leaving = false; // a form was sent whose answer is another page: a sweep that is being deleted has none of its own
-  const refresh = () => leaving || document.body.dispatchEvent(new Event("live"));
+  let poll;
+  function refresh() {
+    clearTimeout(poll); // a poll is for when no event has come for long
+    poll = setTimeout(() => document.hidden || refresh(), POLL_MS);
+    if (!leaving) document.body.dispatchEvent(new Event("live"));
+  }
   document.addEventListener("submit", (event) => {
     if (event.target.getAttribute("hx-boost") !== "false") return;
     leaving = true;
@@ -50,7 +55,7 @@
   });
   if (document.body.dataset.events) {
     connect();
-    setInterval(() => document.hidden || refresh(), POLL_MS);
+    poll = setTimeout(() => document.hidden || refresh(), POLL_MS);
   }
 
   // ---- sliders over a list of values, of which the form sends the chosen one as JSON

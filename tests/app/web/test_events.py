@@ -1,5 +1,6 @@
 """Server-sent events from a real server: they arrive, say what is so, and survive a lost connection."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, text
 from app.config import Settings
 from app.db.engine import transaction
 from app.service.up import Service
+from app.web.events import Broadcaster, SweepEvent
 from tests.support.queue_examples import change, claim, complete, create_grid, new_worker, record, sweep_of
 from tests.support.waiting import wait_until
 
@@ -124,3 +126,35 @@ def end_other_connections(engine: Engine) -> None:
     with transaction(engine) as session:
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
         session.execute(text(f"{query} AND pid <> pg_backend_pid()"))
+
+
+def test_with_many_pages_progress_has_its_pace_and_what_people_change_has_none(engine: Engine) -> None:
+    """Of what follows at once the newest is kept until its time has come; another state, or a name, is sent."""
+
+    async def heard(*events: SweepEvent) -> list[int]:
+        broadcaster, revisions = Broadcaster(engine), list[int]()
+
+        async def follow_first() -> None:
+            async for event in broadcaster.subscribe():
+                revisions.append(event.revision)
+
+        async def follow() -> None:
+            async for _ in broadcaster.subscribe():
+                pass
+
+        tasks = [asyncio.create_task(follow_first()), *(asyncio.create_task(follow()) for _ in range(49))]
+        while broadcaster.subscriber_count < 50:
+            await asyncio.sleep(0)
+        for event in events:
+            broadcaster._broadcast(event)
+        while events[-1].revision not in revisions:
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return revisions
+
+    going = [SweepEvent(id=1, revision=revision, state="running", progress=revision / 10) for revision in range(4)]
+    renamed = SweepEvent(id=1, revision=4, state="running", progress=0.0)
+    paused = SweepEvent(id=1, revision=5, state="paused", progress=0.3)
+    assert asyncio.run(heard(*going, renamed, going[3], paused)) == [0, 4, 5]

@@ -1,10 +1,12 @@
 """The page of one sweep: how it stands, its charts, its trials and its search space."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from app import queries, schemas
@@ -44,6 +46,8 @@ from app.web.pages.sweep.tabs import Tab, tabs
 from app.web.pages.sweep.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
 
 router = APIRouter(include_in_schema=False)
+
+FRESH_SECONDS = 2.0  # for so long what is fetched again is the same for all
 
 # They say more about another hyperparameter, which is off or of another kind in the book.
 _DETAILS = {"hidden_layers", "init_std", "init_range", "init_gain", "init_slope", "lr_step_epochs", "lr_gamma"}
@@ -431,7 +435,20 @@ def show_sweep(
     query: Annotated[TrialQuery, Depends()],
     lens_query: Annotated[LensQuery, Depends()],
 ) -> Response:
-    """A sweep with its charts and trials."""
+    """A sweep with its charts and trials; who has it open fetches it anew with each change, all at the same moment."""
+
+    def whole_page() -> Response:
+        return _page(request, sweep_id, session, query, lens_query)
+
+    if "hx-request" not in request.headers:
+        return whole_page()
+    revision, caller = sweep_row.get(session, sweep_id).revision, request.state.caller
+    moment = int(time.monotonic() / FRESH_SECONDS)  # times go on, and workers come and go, without another revision
+    key = (sweep_id, revision, moment, caller.name, caller.role, caller.has_session, str(request.query_params))
+    return HTMLResponse(request.app.state.page_cache.get_or_make(key, lambda: bytes(whole_page().body).decode()))
+
+
+def _page(request: Request, sweep_id: int, session: Session, query: TrialQuery, lens_query: LensQuery) -> Response:
     sweep = queries.summary(session, sweep_id)
     summary, space = SweepSummary(sweep), parse_space(sweep.space, sweep.task)
     lens = lens_toolbar(session, sweep, space, lens_query)

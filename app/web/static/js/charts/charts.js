@@ -3,6 +3,7 @@
 import { brushed } from "./brush.js";
 import { focused, trialOf } from "./focus.js";
 import { toggleStage } from "./stage.js";
+import "../paper.js";
 
 const REDRAW_MS = 2000; // between two drawings of one chart
 const NARROWING = ["metric", "state", "top", "where"]; // parts of the lens that leave the axes as they are
