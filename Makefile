@@ -4,22 +4,29 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.ready-for-tests
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# what the lock files have, each file by its hash; what they leave to pip is torch, whose builds differ by index
+LOCKED = $(PIP) --no-deps --require-hashes $(patsubst %,-r requirements/%.txt,$(1))
+OURS = $(PIP) --no-build-isolation -c constraints.txt -e ./client -e '.[$(1)]'
+LOCKS := $(wildcard requirements/*.txt)
+COMMA := ,
 .DEFAULT_GOAL := help
-.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer chaos check clean
+.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer test-prometheus chaos check audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
 
 setup: $(READY)  ## the environment alone: .venv/bin/perceptune works after it
 
-$(READY): pyproject.toml client/pyproject.toml constraints.txt scripts/make-venv
+$(READY): pyproject.toml client/pyproject.toml constraints.txt $(LOCKS) scripts/make-venv
 	@scripts/make-venv $(PYTHON) $(VENV)
-	$(INSTALL) -e ./client -e '.[worker]'
+	$(call LOCKED,build server worker local)
+	$(call OURS,worker)
 	@touch $@
 
 $(TOOLS): $(READY)
-	$(INSTALL) -e ./client -e '.[worker,test,check]'
+	$(call LOCKED,tools)
+	$(call OURS,worker$(COMMA)test$(COMMA)check)
 	@touch $@
 
 demo: setup  ## exercise 1 of the book on this machine, live, with a table and a chart
@@ -48,13 +55,16 @@ client-models: $(TOOLS)  ## the client's models anew, from the API of this versi
 test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist
 	@scripts/fetch-browser
-	$(BIN)/pytest -m "not compose and not pgbouncer" -n 4 --dist loadfile  # they wait half of their time
+	$(BIN)/pytest -m "not compose and not pgbouncer and not prometheus" -n 4 --dist loadfile  # they wait half of their time
 
 test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose
 
 test-pgbouncer: $(TOOLS)  ## a sweep through a real PgBouncer (apt-get install pgbouncer)
 	$(BIN)/pytest -m pgbouncer -s tests/pgbouncer
+
+test-prometheus: $(TOOLS)  ## alerts and dashboard in a real Prometheus (apt-get install prometheus)
+	$(BIN)/pytest -m prometheus tests/prometheus
 
 chaos: $(TOOLS)  ## kills and cuts everything 200 times while sweeps are trained, and looks that nothing is lost
 	$(BIN)/python -m tests.chaos --faults 200 --seed 1
@@ -65,5 +75,8 @@ check: $(TOOLS)  ## format, lint, strict types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+audit:  ## asks whether a known vulnerability is in a package that is pinned; says so where it is offline
+	@PYTHON=$(PYTHON) scripts/audit-packages
+
 clean:  ## removes the environment; data stays
-	rm -rf $(VENV) *.egg-info
+	rm -rf $(VENV) .venv-audit *.egg-info

@@ -104,6 +104,11 @@ class World:
 
         self.url = wait_until(said_url, PATIENCE_SECONDS)
 
+    @property
+    def server_pid(self) -> int:
+        assert self._server is not None
+        return self._server.pid
+
     def kill_server(self) -> None:
         assert self._server is not None
         self._server.kill()

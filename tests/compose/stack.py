@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import httpx2
 
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 
 LEASE_SECONDS = 5
 LABEL = "com.docker.compose"
@@ -42,7 +42,7 @@ class Stack:
 
     def __init__(self, command: Sequence[str], env_file: Path) -> None:
         self.project = f"perceptune-test-{os.getpid()}"
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.api = httpx2.Client(base_url=f"{self.url}/api/v1", timeout=20)
         # `env_file` is in place of the user's .env, whose settings are not those of the test
@@ -109,9 +109,3 @@ def _run(command: Sequence[str], environment: dict[str, str] | None = None, chec
         f"{' '.join(command)}\n{process.stdout[-4000:]}{process.stderr[-4000:]}"
     )
     return process.stdout
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -138,6 +138,19 @@ def test_its_process_is_not_root(stack: Stack, service: str) -> None:
     assert docker("exec", stack.containers(service)[0], "id", "-u").strip() == "10001"
 
 
+@pytest.mark.parametrize(("service", "has_torch"), [("app", False), ("worker", True)])
+def test_an_image_lists_what_is_in_it(stack: Stack, service: str, has_torch: bool) -> None:
+    """Every package that is installed, with its version, in the list that was made when it was built."""
+    container = stack.containers(service)[0]
+    listed = json.loads(docker("exec", container, "cat", "/usr/share/perceptune/sbom.cdx.json"))
+    assert listed["bomFormat"] == "CycloneDX"
+    components = {component["name"].lower(): component["version"] for component in listed["components"]}
+    names = "import importlib.metadata as m; print(*{d.name.lower() + '==' + d.version for d in m.distributions()})"
+    installed = dict(pin.split("==") for pin in docker("exec", container, "python", "-c", names).split())
+    assert components == installed
+    assert ("torch" in components) == has_torch
+
+
 def test_no_secret_is_in_an_image(stack: Stack) -> None:
     """The password is given at the start, and no image knows it."""
     for service in ("app", "worker", "migrate"):

@@ -13,19 +13,11 @@ from app.db.migrations import migrate
 from app.service.postgres.server import running
 from tests.fuzz.calls import Caller
 from tests.support.export_examples import rich_sweep
+from tests.support.process_size import Size, size_of
 from tests.support.up_process import Up, up
 
 WARM_SHARE = 0.2  # of the calls, after which a server has loaded all that it loads
 CLEAN_EVERY = 200  # calls; what was accepted is deleted, so that the database stays as small as it was
-
-
-@dataclass(frozen=True)
-class Size:
-    """What the server holds: memory, open files and connections to Postgres."""
-
-    megabytes: float
-    files: int
-    connections: int
 
 
 @dataclass
@@ -62,12 +54,12 @@ def _call(server: Up, engine: Engine, folder: Path, calls: int, seed: int, say: 
         if number % CLEAN_EVERY == 0:
             _clean(engine)
         if number == int(calls * WARM_SHARE):
-            outcome.warm = _size(server, engine)
+            outcome.warm = size_of(server.process.pid, engine)
             say(f"{number} calls: {outcome.warm}")
     caller.close()
     with httpx2.Client(base_url=server.url, timeout=60) as client:
         client.get("/readyz").raise_for_status()
-    outcome.end = _size(server, engine)
+    outcome.end = size_of(server.process.pid, engine)
     return outcome
 
 
@@ -83,13 +75,3 @@ def _clean(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM sweeps WHERE id > 1"))
         connection.execute(text("DELETE FROM trials WHERE sweep_id = 1 AND number > 100"))
-
-
-def _size(server: Up, engine: Engine) -> Size:
-    process = Path(f"/proc/{server.process.pid}")
-    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
-    connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE :name"
-    with engine.begin() as connection:
-        name = {"name": f"perceptune %{server.process.pid}"}
-        connections = connection.execute(text(connected), name).scalar_one()
-    return Size(int(status["VmRSS"].split()[0]) / 1024, len(list((process / "fd").iterdir())), connections)

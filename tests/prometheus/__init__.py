@@ -1,0 +1,1 @@
+"""The rules and the dashboard of deploy/, in a real Prometheus."""
