@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.db import datasets
 from app.db.tables import Sweep
 from app.db.trial_rows import trial_size
+from app.domain.datasets import target_of
 from app.domain.hyperparameters import HYPERPARAMETERS, Kind, Number
 from app.domain.objectives import Objective
 from app.errors import InvalidError, NotFoundError
@@ -76,7 +77,8 @@ def _header(study: optuna.Study, trials: Sequence[FrozenTrial], dataset: str) ->
     if len(study.directions) != 1:
         raise InvalidError("The study has several objectives: only one that Perceptune exported can be imported then.")
     maximize = study.direction == optuna.study.StudyDirection.MAXIMIZE
-    objective = Objective("val_accuracy" if maximize else "val_loss", maximize)
+    share = "val_accuracy" if target_of(dataset) == "class" else "val_r2"
+    objective = Objective(share if maximize else "val_loss", maximize)
     sweep = {
         "name": study.study_name[:200],
         "state": "paused",

@@ -52,9 +52,12 @@ def print_datasets(datasets: Sequence[DatasetOut]) -> None:
     """A row a data set."""
     table = _table("name", "features", "classes", "train", "held out", "test", "from")
     for dataset in datasets:
-        sizes = (dataset.features, dataset.classes, dataset.train - dataset.held_out, dataset.held_out, dataset.test)
+        sizes = [dataset.features, dataset.classes, dataset.train - dataset.held_out, dataset.held_out, dataset.test]
         origin = dataset.source if dataset.content_hash else "built in"
-        table.add_row(*map(escape, (dataset.name, *(f"{size:,}" for size in sizes), origin or "–")))
+        texts = [f"{size:,}" for size in sizes]
+        if dataset.target == "number":
+            texts[1] = "a number"
+        table.add_row(*map(escape, (dataset.name, *texts, origin or "–")))
     _print(table)
 
 

@@ -87,6 +87,9 @@ def _check_models(
         Model(content).predict(rows)
     answer = client.post(f"{path}/predict", json={"rows": rows[:3].tolist(), "run": 0}).json()
     assert [item["number"] for item in answer["predictions"]] == pytest.approx(numbers[:3].tolist(), rel=1e-4)
+    for rows_sent, said in (([[1, 2]], "has 2 numbers"), ([["x"] * 10], "must be a number, not x")):
+        refused = client.post(f"{path}/predict", json={"rows": rows_sent})
+        assert (refused.status_code, said in refused.json()["errors"][0]["msg"]) == (422, True)
     assert (answer["classes"], answer["unit"], answer["quantity"]) == ([], "points", "disease progression")
     assert all((item["label"], item["probabilities"]) == (None, []) for item in answer["predictions"])
 

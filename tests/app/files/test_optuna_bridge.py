@@ -116,6 +116,21 @@ def test_a_study_of_somebody_else_becomes_a_sweep(engine: Engine, client: TestCl
     assert best.number == study.best_trial.number
 
 
+def test_a_study_on_numbers_goes_by_r2(engine: Engine, client: TestClient, url: str) -> None:
+    """Where it maximizes, what was reported are the R² of the epochs; there is no accuracy."""
+
+    def objective(trial: optuna.Trial) -> float:
+        trial.report(0.4, 1)
+        return trial.suggest_float("learning_rate", 0.01, 0.1)
+
+    study = optuna.create_study(study_name="theirs", storage=url, direction="maximize")
+    study.optimize(objective, n_trials=1)
+    whole = document(client, restore(engine, url, "theirs", "diabetes"))
+    assert (whole["sweep"]["metric"], whole["sweep"]["direction"]) == ("val_r2", "maximize")
+    (trial,) = whole["trials"]
+    assert (trial["epochs"]["val_r2"], trial["epochs"]["val_accuracy"]) == ([0.4], [None])
+
+
 def test_whole_numbers_stay_whole_where_reals_could_be(engine: Engine, url: str) -> None:
     """A distribution of integers becomes a range in steps of 1, also on a log scale."""
     study = optuna.create_study(study_name="theirs", storage=url)
