@@ -23,7 +23,7 @@ TEXTS: Mapping[Measure, MeasureText] = {
         "Dead units", "share of dead units", "dead: the same output for every example,<br>and no slope to change it"
     ),
     "activations": MeasureText(
-        "Size of activations", "root mean square", "outputs of each layer, 1,000 held-out examples", log=True
+        "Size of activations", "root mean square", "outputs of each layer, at most 1,000 held-out examples", log=True
     ),
     "gradients": MeasureText(
         "Size of gradients",
@@ -35,7 +35,7 @@ TEXTS: Mapping[Measure, MeasureText] = {
     "outputs": MeasureText(
         "Different answers",
         "different answers",
-        "1,000 held-out examples; equal answers are those in which<br>nothing differs in three decimals",
+        "at most 1,000 held-out examples; equal answers are those in which<br>nothing differs in three decimals",
         log=True,
     ),
     "bottleneck": MeasureText(

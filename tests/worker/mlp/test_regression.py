@@ -13,6 +13,8 @@ from app.domain.runs import EpochResult, Run
 from tests.support.learning_curves import Curves, losses, numbers
 from tests.support.mlp_examples import BATCH, FEATURES, distance, mixed_runs, recipes, small_split
 from tests.support.recorded_steps import RecordedSteps
+from worker.legs import checkpoint
+from worker.legs.checkpoint import RunCheckpoint
 from worker.mlp.evaluation import score
 from worker.mlp.fused import network
 from worker.mlp.fused.layout import Layout
@@ -23,7 +25,7 @@ from worker.mlp.reference.concise import MLPConcise, train_concise
 from worker.mlp.reference.plain_training import score_of
 from worker.mlp.reference.scratch import train_scratch
 from worker.mlp.split import Split
-from worker.mlp.training import train
+from worker.mlp.training import Training, train
 
 STD = 7.0  # of the target in its own units
 
@@ -150,6 +152,21 @@ def test_patience_waits_for_the_validation_loss() -> None:
     assert together[-1].stopped
     lowest = min(range(len(together)), key=lambda index: together[index].val_loss)
     assert lowest == len(together) - 4
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one() -> None:
+    """Its checkpoint has its figures and what its training goes on from, to the last bit."""
+    runs = [Run(i, MLPConfig((6,), 0.003, 3, BATCH, optimizer="adam", batch_norm=True), i) for i in range(2)]
+    whole = curves(runs)
+    first_leg = Training(runs, SPLIT, dtype=torch.float64)
+    (last,) = (result for result in first_leg.train_epoch() if result.key == 1)
+    state = first_leg.states_of({1})[1]
+    (stored,) = checkpoint.from_bytes(checkpoint.to_bytes([RunCheckpoint(1, last, 0.5, state)]), trial_id=0)
+    assert replace(stored.last_result, key=1) == last
+    assert stored.state is not None
+    resumed = Training(runs[1:], SPLIT, epochs_trained=1, states={1: stored.state}, dtype=torch.float64)
+    later = [resumed.train_epoch()[0] for _ in range(2)]
+    assert figures(later) == pytest.approx(figures(whole[1][1:]), rel=1e-9, abs=1e-9)
 
 
 def test_smoothed_labels_are_for_classes() -> None:
