@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import datasets, notifications
 from app.db.engine import connect, transaction
-from app.db.tables import Base, Diagnostics, Epoch, Run, Sweep, Trial, Worker
+from app.db.tables import Base, Diagnostics, Epoch, Run, StoredDataset, Sweep, Trial, Worker
 from app.domain.body import plain_sentence
 from app.domain.people.log_events import LogEvent
 from app.domain.space import parse_space
@@ -22,7 +22,7 @@ from app.domain.sweep_limits import MAX_TRIALS
 from app.files import child
 from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
-from app.files.exports.records import FORMAT, VERSION
+from app.files.exports.records import CONTENT_HASH, FORMAT, VERSION
 from app.files.import_checks import ImportedSpace, ImportedTrial, check_test_scores, check_warm_started
 from app.lifecycle import sweep_log, sweep_row
 from app.schemas import SweepCreate
@@ -95,7 +95,7 @@ def _sweep_facts(session: Session, document: Any) -> tuple[dict[str, Any], int |
     origin = values.get("id")
     if origin is not None and not (type(origin) is int and 0 < origin < 2**62):
         raise import_error(("sweep", "id"), f"must be a whole number, not {str(origin)[:80]!r}")
-    facts = parse_row(SWEEP, {name: value for name, value in values.items() if name != "id"}, ("sweep",))
+    facts = parse_row(SWEEP, {name: values[name] for name in values if name not in _NO_COLUMNS}, ("sweep",))
     _check_body(session, values, facts)
     _check_environment(facts.get("environment", {}))
     check_test_scores(facts.get("test_scores", []))
@@ -106,7 +106,15 @@ def _sweep_facts(session: Session, document: Any) -> tuple[dict[str, Any], int |
         raise import_error(
             ("sweep", "finished_at"), f"must be set if and only if the sweep has ended; it is {values['state']}"
         )
-    return facts | {"stored_dataset": datasets.stored(session, facts["dataset"])}, origin
+    return facts | {"stored_dataset": _stored_dataset(session, facts["dataset"], values.get(CONTENT_HASH))}, origin
+
+
+def _stored_dataset(session: Session, name: str, content_hash: object) -> StoredDataset | None:
+    """The data set that is stored here under this name. Raises InvalidError where it is not the exported sweep's."""
+    stored_dataset = datasets.stored(session, name)
+    if content_hash != (stored_dataset.content_hash if stored_dataset else None):
+        raise import_error(("sweep", "dataset"), f"was {name}, and what is called so here is another data set")
+    return stored_dataset
 
 
 def _check_body(session: Session, values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
@@ -139,6 +147,7 @@ def _check_environment(environment: Mapping[str, Any]) -> None:
             raise import_error(("sweep", "environment", name), msg)
 
 
+_NO_COLUMNS = {"id", CONTENT_HASH}
 _OPTIONAL = {"epochs", "diagnostics"}  # an export may leave them out
 
 

@@ -63,6 +63,7 @@ SWEEP = _fields(
     Sweep,
     *(
         "id",
+        "dataset_id",
         "webhook",
         "exercise_run_id",
         "exercise_sweep",

@@ -17,6 +17,7 @@ from app.lifecycle import sweep_row
 
 FORMAT = "perceptune.sweep"
 VERSION = 1
+CONTENT_HASH = "dataset_hash"  # among the sweep's facts, where its data set is stored
 ROWS_A_FETCH = 5_000
 
 
@@ -75,8 +76,14 @@ def _header(sweep: Sweep, sizes: Row[Any], epochs: bool, diagnostics: bool) -> d
         "perceptune": version("perceptune"),
         "exported_at": datetime.now(UTC).isoformat(),
         "counts": counts | ({"diagnostics": sizes.diagnostics} if diagnostics else {}),
-        "sweep": {"id": sweep.id} | {name: to_json(getattr(sweep, name)) for name in SWEEP},
+        "sweep": {"id": sweep.id} | _content_hash(sweep) | {name: to_json(getattr(sweep, name)) for name in SWEEP},
     }
+
+
+def _content_hash(sweep: Sweep) -> dict[str, str]:
+    """By what a stored data set is known, in whatever installation."""
+    content_hash = sweep.dataset_info.content_hash
+    return {} if content_hash is None else {CONTENT_HASH: content_hash}
 
 
 def _order(sweep: Sweep) -> Any:

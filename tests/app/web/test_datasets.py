@@ -49,13 +49,25 @@ def test_a_file_is_shown_then_stored_then_kept_while_a_sweep_is_on_it(client: Te
     for page in ("/datasets", "/datasets/iris_of_mine", f"/sweeps/{sweep}", "/sweeps/new?dataset=iris_of_mine"):
         assert "iris_of_mine" in client.get(page, headers={"Accept": "text/html"}).text
     exported = client.get(f"/api/v1/sweeps/{sweep}/export.json").content
-    client.post(f"/api/v1/sweeps/{sweep}/cancel")
-    assert client.delete(f"/api/v1/sweeps/{sweep}").status_code == 204
+    copy = client.post("/api/v1/sweeps/import", content=exported).json()
+    assert (copy["dataset"], copy["state"]) == ("iris_of_mine", "paused")
+    assert refused_copy(client, exported.replace(answer.json()["content_hash"].encode(), b"0" * 64)) == (
+        "was iris_of_mine, and what is called so here is another data set"
+    )
+    for number in (sweep, copy["id"]):
+        client.post(f"/api/v1/sweeps/{number}/cancel")
+        assert client.delete(f"/api/v1/sweeps/{number}").status_code == 204
     assert client.delete(f"{ADDRESS}/iris_of_mine").status_code == 204
-    problem = client.post("/api/v1/sweeps/import", content=exported).json()
-    assert problem["errors"][0]["msg"].startswith("must be one of fashion_mnist, digits")
+    assert refused_copy(client, exported).startswith("must be one of fashion_mnist, digits")
     assert client.delete(f"{ADDRESS}/digits").status_code == 409
     assert client.delete(f"{ADDRESS}/nothing").status_code == 404
+
+
+def refused_copy(client: TestClient, exported: bytes) -> str:
+    """What is said of an exported sweep that can't be imported."""
+    answer = client.post("/api/v1/sweeps/import", content=exported)
+    assert answer.status_code == 422
+    return str(answer.json()["errors"][0]["msg"])
 
 
 def test_an_unknown_data_set_is_told_which_there_are(client: TestClient) -> None:
