@@ -1,5 +1,6 @@
 """Reads CSV: separated by commas, semicolons or tabs, with a heading or without, all of it as text."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -14,6 +15,7 @@ from app.domain.tables.limits import MAX_CELLS, MAX_UNPACKED_BYTES
 from app.files.tables.table import Table, refusal
 
 DELIMITERS = ",;\t|"
+PIECE = 2**20  # bytes that are looked at in one go
 MAX_HEADING = 2**20  # bytes of the first line
 
 
@@ -26,7 +28,8 @@ def read(path: str, *, gzipped: bool) -> Table:
         raise refusal("the file is empty, or its first line is")
     if b"\0" in content[:MAX_HEADING]:
         raise refusal("the file is neither text nor Parquet, .npz or .npy: send CSV, also .gz, or one of these")
-    heading = _decoded(first_line, content)
+    _check_utf8(content)
+    heading = first_line.decode()
     delimiter = max(DELIMITERS, key=heading.count)
     cells = [cell.strip() for cell in next(csv.reader([heading], delimiter=delimiter))]
     has_heading = not any(map(_is_number, cells))
@@ -77,16 +80,19 @@ def _parsed(content: bytes, names: list[str], delimiter: str, skipped: int) -> p
             number = None if row.number is None else row.number - skipped
             msg = f"has {row.actual_columns} values where {row.expected_columns} are expected: {row.text[:60]!r}"
             raise refusal(msg, row=number) from None
-        _decoded(content, content)
         raise refusal(f"the file can't be read as CSV: {str(error).splitlines()[0]}") from None
 
 
-def _decoded(part: bytes, content: bytes) -> str:
-    try:
-        return part.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise refusal(f"line {line:,} is not UTF-8: save the file as UTF-8") from None
+def _check_utf8(content: bytes) -> None:
+    """Raises InvalidError with the line that is not UTF-8; piece by piece, so that no second copy is made."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(content), PIECE):
+        piece = content[start : start + PIECE]
+        try:
+            decoder.decode(piece, final=start + PIECE >= len(content))
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, start + error.start) + 1
+            raise refusal(f"line {line:,} is not UTF-8: save the file as UTF-8") from None
 
 
 def _names(cells: list[str]) -> list[str]:

@@ -1,9 +1,11 @@
 """Reads NumPy's files: .npz with examples and their classes, or .npy with both in one array; never a pickle."""
 
 import math
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -67,8 +69,9 @@ def _member(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], names
 
 def _array(file: IO[bytes], name: str) -> Array:
     try:
-        array: Array = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # that a file is of Python 2
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError, TokenError) as error:
         why = "it holds Python objects" if "Object arrays" in str(error) else "it is damaged"
         raise refusal(f"{name} can't be read: {why}; save an array of numbers or texts") from None
     if array.dtype.kind not in "biufU" or array.dtype.itemsize > 4096:

@@ -34,7 +34,7 @@ def _read_parquet(path: str) -> Table:
         file = pq.ParquetFile(path)
         _check_size(file.metadata)
         table = file.read()
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise refusal(f"the file can't be read as Parquet: {str(error).splitlines()[0]}") from None
     names = list(table.column_names)
     if doubled := next((name for name in names if names.count(name) > 1), None):

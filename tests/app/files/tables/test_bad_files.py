@@ -1,7 +1,9 @@
 """Files that can't become a data set: each is refused with one sentence that says where and why."""
 
+import contextlib
 import gzip
 import io
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,12 @@ def table_of(content: bytes, tmp_path: Path, **options: Any) -> TableDataset:
 def npz(**arrays: Any) -> bytes:
     file = io.BytesIO()
     np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def npy() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.ones((3, 2)))
     return file.getvalue()
 
 
@@ -77,6 +85,13 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "an unknown column to drop": (lambda: f"x,y\n{ROWS}".encode(), {"drop": ["z"]}, "there is no column 'z'"),
     "a damaged .gz": (lambda: gzip.compress(b"x,y\n1,a\n")[:-6], {}, "the .gz is damaged"),
     "damaged Parquet": (lambda: b"PAR1 and no more", {}, "can't be read as Parquet"),
+    "Parquet with a damaged end": (
+        lambda: (good := parquet(x=[1, 2], y=["a", "b"]))[:-30] + b"\xff" * 22 + good[-8:],
+        {},
+        "can't be read as Parquet",
+    ),
+    "a damaged .npy": (lambda: npy().replace(b"'shape': (", b"'shape': (("), {}, "the .npy can't be read"),
+    "a ragged row in another encoding": (lambda: b"x,y\n1,a\n2,\xe9,3\n", {}, "line 3 is not UTF-8"),
     "lists in Parquet": (lambda: parquet(x=[[1], [2]], y=["a", "b"]), {"target": "x"}, "column 'x': is of type list"),
     "a damaged .npz": (lambda: b"PK\x03\x04 and no more", {}, "the .npz is damaged"),
     "an .npz without classes": (lambda: npz(x=np.ones((3, 2))), {}, "the .npz has x: it needs x and y"),
@@ -93,6 +108,22 @@ def test_a_bad_file_is_refused_with_the_place_where_it_is_bad(case: str, tmp_pat
         table_of(content(), tmp_path, **({"target": "y"} | options))
     assert sentence in error.value.errors[0].msg
     assert error.value.detail[0].isupper()
+
+
+def test_a_file_with_changed_bytes_is_read_or_refused(tmp_path: Path) -> None:
+    """No change of a file gets another error out of a reader than a sentence about the file."""
+    luck = random.Random(0)
+    csv = f"x,y\n{ROWS}".encode()
+    arrays = {"x": np.arange(16.0).reshape(8, 2), "y": np.arange(8) % 2}
+    files = [csv, gzip.compress(csv), parquet(x=list(range(8)), y=["a", "b"] * 4), npz(**arrays), npy()]
+    pieces = [b",", b"\n", b'"', b"\0", b"inf", b"1e999", b"\xff", b"?", b"9" * 30, b""]
+    for _ in range(150):
+        content = bytearray(luck.choice(files))
+        for _ in range(luck.randint(1, 4)):
+            place = luck.randrange(len(content))
+            content[place : place + luck.randint(0, 9)] = luck.choice(pieces)
+        with contextlib.suppress(InvalidError):
+            table_of(bytes(content), tmp_path)
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
