@@ -54,12 +54,21 @@ def end_started(session: Session, sweep: Sweep) -> None:
 
 
 def _promote(session: Session, sweep: Sweep, halving: HalvingPruner) -> None:
+    if session.scalar(_MORE_WILL_COME, {"sweep": sweep.id}):
+        sign = -1 if sweep.first_objective.maximize else 1
+        limits = {"factor": halving.reduction_factor, "bootstrap": halving.bootstrap_count}
+        session.execute(_PROMOTE, limits | {"sweep": sweep.id, "sign": sign})
+    else:
+        _promote_last(session, sweep, halving)
+
+
+def _promote_last(session: Session, sweep: Sweep, halving: HalvingPruner) -> None:
+    """Promotes, once no other trial will come to a rung, or ends all that wait."""
     records = _records(session, sweep, "NOT excluded AND state <> 'cancelled'")
-    is_final = not session.scalar(_MORE_WILL_COME, {"sweep": sweep.id})
-    ids = promotion.promoted_ids(halving, sweep.first_objective, records, is_final=is_final)
+    ids = promotion.promoted_ids(halving, sweep.first_objective, records, is_final=True)
     if ids:
         session.execute(_GO_ON, {"ids": ids})
-    elif is_final:
+    else:
         verdicts = promotion.verdicts(halving, sweep.first_objective, sweep.seeds, max_epochs(sweep), records)
         reasons = {
             record: wording.sentence(verdicts[record.trial_id]) for record in records if record.trial_id in verdicts
@@ -90,12 +99,42 @@ def _end(session: Session, sweep: Sweep, halving: HalvingPruner, reasons: Mappin
 # the second condition is that of the index ix_trials_between_legs
 _BETWEEN_LEGS = "state = 'waiting' AND rung_means <> '{}' AND (rung_means <> '{}' OR epochs_trained > 0)"
 
-_HAVE_TRIALS_BETWEEN_LEGS = text(f"SELECT DISTINCT sweep_id FROM trials WHERE sweep_id = ANY(:ids) AND {_BETWEEN_LEGS}")
+_HAVE_TRIALS_BETWEEN_LEGS = text(f"""
+    SELECT id FROM unnest(CAST(:ids AS bigint[])) AS sweep(id)
+    WHERE EXISTS (SELECT FROM trials WHERE sweep_id = sweep.id AND {_BETWEEN_LEGS})
+""")
 
 # Whether any other trial of the sweep trains, or can be claimed: it may still reach a rung.
 _MORE_WILL_COME = text(f"""
     SELECT EXISTS (SELECT FROM trials WHERE sweep_id = s.id AND state = 'running') OR {HAS_CLAIMABLE}
     FROM sweeps s WHERE s.id = :sweep
+""")
+
+# What app.domain.pruning.promotion says while more trials will come, for all rungs at which trials wait: of those that
+# have reached a rung, the best ones go on. Only rungs whose best waiting trial is among these are ranked: there are
+# seldom any, and others wait for the sweep.
+_PROMOTE = text("""
+    WITH records AS MATERIALIZED (
+        SELECT id, number, coalesce(bracket, 0) AS bracket, CAST(:sign AS int) AS sign, rung_means, rung FROM trials
+        WHERE sweep_id = :sweep AND rung_means <> '{}' AND NOT excluded AND state <> 'cancelled'
+    ), best_waiting AS (
+        SELECT bracket, rung, min(ARRAY[sign * rung_means[rung + 1], number]) AS rank FROM records
+        WHERE rung IS NOT NULL GROUP BY bracket, rung
+    ), rungs AS MATERIALIZED (
+        SELECT b.bracket, b.rung, count(*) / CAST(:factor AS int) AS places
+        FROM best_waiting b JOIN records r ON r.bracket = b.bracket AND cardinality(r.rung_means) > b.rung
+        GROUP BY b.bracket, b.rung, b.rank
+        HAVING count(*) > :bootstrap
+           AND count(*) FILTER (WHERE ARRAY[sign * r.rung_means[b.rung + 1], r.number] < b.rank)
+               < count(*) / CAST(:factor AS int)
+    ), standings AS (
+        SELECT r.id, r.rung = rungs.rung AS waits, rungs.places,
+               row_number() OVER (
+                   PARTITION BY rungs.bracket, rungs.rung ORDER BY sign * r.rung_means[rungs.rung + 1], r.number
+               ) AS place
+        FROM rungs JOIN records r ON r.bracket = rungs.bracket AND cardinality(r.rung_means) > rungs.rung
+    )
+    UPDATE trials SET rung = NULL FROM standings s WHERE s.id = trials.id AND s.waits AND s.place <= s.places
 """)
 
 _GO_ON = text("UPDATE trials SET rung = NULL WHERE id = ANY(:ids)")

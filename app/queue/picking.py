@@ -20,7 +20,8 @@ from app.lifecycle import sweep_row
 from app.lifecycle.claimable import HAS_CLAIMABLE
 from app.queue import machines, statements
 
-LOCK_WAIT = "1s"  # for as long a claim waits for a sweep: so many writers in a row take less
+LOCK_WAIT = "1s"  # for as long a claim waits for a sweep's row: as many writers as there may be in a row take less
+TURN_WAIT = "5s"  # the same for its turn among those who claim from the sweep
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def _locked(session: Session, worker_id: UUID, sweep_id: int, task: str, *, is_m
     """Takes all locks, the sweep's own as the last: whoever writes to the sweep waits for it."""
     share = session.execute(statements.SHARE, {"sweep": sweep_id}).one()
     if not is_mine:
-        session.execute(_TAKE_TURN, {"sweep": sweep_id})
+        session.execute(_TAKE_TURN, {"sweep": sweep_id, "turn_wait": TURN_WAIT, "wait": LOCK_WAIT})
     if not machines.may_begin(session, worker_id, alone=TASKS[task].is_timing):
         return None
     sweep = sweep_row.lock(session, sweep_id)
@@ -63,7 +64,10 @@ def _locked(session: Session, worker_id: UUID, sweep_id: int, task: str, *, is_m
 _SAVEPOINT, _ROLLBACK = text("SAVEPOINT picking"), text("ROLLBACK TO SAVEPOINT picking")
 
 _TURN_KEY = "hashtextextended('claim/' || {id}, 0)"
-_TAKE_TURN = text(f"SELECT pg_advisory_xact_lock({_TURN_KEY.format(id=':sweep')})")
+_TAKE_TURN = text(f"""
+    SELECT set_config('lock_timeout', :turn_wait, true), pg_advisory_xact_lock({_TURN_KEY.format(id=":sweep")}),
+           set_config('lock_timeout', :wait, true)
+""")
 
 # Of the sweeps that have something to claim, and of these those of the highest priority: first the ones with the fewest
 # running trials, then those that have waited longest for a claim. Of them the first that nobody else claims from, which

@@ -99,7 +99,7 @@ def test_a_lower_priority_does_not_go_first_because_others_claim(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The only sweep of the highest priority is being claimed from: the next worker waits for its turn there."""
-    monkeypatch.setattr(picking, "LOCK_WAIT", "60s")
+    monkeypatch.setattr(picking, "TURN_WAIT", "60s")
     create_sweep(engine, n_trials=4)
     preferred = create_sweep(engine, n_trials=4, priority=1)
     worker = new_worker(engine)
