@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from app import logs
 from app.config import Settings, load_settings
-from app.db.engine import connect, transaction
+from app.db.engine import connect, connect_past_pooler, transaction
 from app.db.migrations import migrate
 from app.domain.people.roles import Role
 from app.errors import exit_on_error
@@ -221,7 +221,7 @@ def dump(
 
     with database(_settings(home=home, database_url=database_url)) as settings:
         assert settings.database_url is not None
-        header = write_dump(connect(settings.database_url), file)
+        header = write_dump(connect_past_pooler(settings.database_url), file)
         typer.echo(f"{file} has {header.rows:,} rows, of Perceptune {header.program} and Postgres {header.postgres}.")
 
 
@@ -239,7 +239,7 @@ def restore(
 
     with database(_settings(home=home, database_url=database_url)) as settings:
         assert settings.database_url is not None
-        header = read_dump(connect(settings.database_url), file, replace=replace)
+        header = read_dump(connect_past_pooler(settings.database_url), file, replace=replace)
         typer.echo(f"{header.rows:,} rows are restored, as they were at {header.at}.")
 
 

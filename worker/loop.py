@@ -41,6 +41,9 @@ POLL_SECONDS = 2.0
 WITHOUT_DATA_SECONDS = 10.0  # in which a worker that has the data set can take what this one put back
 WITHOUT_DATABASE_SECONDS = 1.0
 AFTER_ERROR_SECONDS = 1.0
+# One for what the worker does and its heartbeat, whose transactions are short; another while it listens, or asks ahead.
+MAX_CONNECTIONS = 2
+CONNECTION_SECONDS = 60.0  # in which one of them becomes free, also while large checkpoints are stored
 MAX_REASON_LENGTH = 2_000  # characters of an error that are stored with each trial
 
 
@@ -59,6 +62,7 @@ class Loop:
         self._max_claim = queue.MAX_CLAIMED_TRIALS[context.device.type]
         self._ahead = AskAhead(context.engine, context.stopping, self._max_claim)
         self._environment = environment(context.device)
+        self._listener = Listener(context.engine)
 
     def run(self) -> None:
         context = self._context
@@ -69,10 +73,10 @@ class Loop:
             registration.sign_on(context)
             heartbeat_thread.start()
             registration.await_siblings(context, self._siblings)
-            with Listener(context.engine) as listener:
+            with self._listener:
                 while not context.stopping.is_set():
                     if not self._work_safely():
-                        listener.wait(POLL_SECONDS, context.stopping)
+                        self._listener.wait(POLL_SECONDS, context.stopping)
         except Stopped:
             pass
         finally:
@@ -116,6 +120,7 @@ class Loop:
             return False
         self._state = WorkerState.idle if claim is None else WorkerState.training
         if claim is not None:
+            self._listener.rest()
             self._train(*claim)
         return retrained or claim is not None
 
@@ -328,7 +333,10 @@ def run(settings: Settings, *, parent: int | None = None, siblings: int = 1) -> 
     if device.type == "cpu":
         devices.use_threads(1)
         devices.flush_denormals()
-    context = Context(settings, connect(settings.database_url, "worker", pool_size=3), device)
+    engine = connect(
+        settings.database_url, "worker", pool_size=MAX_CONNECTIONS, max_overflow=0, pool_seconds=CONNECTION_SECONDS
+    )
+    context = Context(settings, engine, device)
     signals.stop_on_signals(context.stopping)
     if parent is not None:
         signals.stop_without_parent(parent, context.stopping)

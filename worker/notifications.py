@@ -5,13 +5,14 @@ import random
 import threading
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psycopg
-from psycopg import sql
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.db.engine import TIMEOUTS, application_name
+from app.db.engine import keeps_connections
 from app.db.notifications import WORK_CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -21,11 +22,11 @@ RECONNECT_SECONDS = 1.0
 
 
 class Listener:
-    """A connection that listens for notifications. A lost one is opened again; until then the poll alone wakes."""
+    """Listens on a connection of the worker's own few, until `rest`. A lost one is opened again; the poll wakes too."""
 
     def __init__(self, engine: Engine) -> None:
-        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._connection: psycopg.Connection | None = None
+        self._engine = engine
+        self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -33,31 +34,44 @@ class Listener:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        self.rest()
 
     def wait(self, seconds: float, stopping: threading.Event) -> None:
         """Returns at a notification, after about as many seconds, or when told to stop."""
         deadline = time.monotonic() + random.uniform(0.75, 1.25) * seconds
         while not stopping.is_set() and time.monotonic() < deadline:
+            if not keeps_connections(self._engine):
+                stopping.wait(deadline - time.monotonic())  # behind a pooler nobody is told anything
+                return
             try:
-                if any(True for _ in self._open_connection().notifies(timeout=SLICE_SECONDS, stop_after=1)):
+                if any(True for _ in self._driver_connection().notifies(timeout=SLICE_SECONDS, stop_after=1)):
                     # not all workers at the same moment: those that come later often find nothing left
                     stopping.wait(random.uniform(0, SLICE_SECONDS))
                     return
-            except psycopg.Error as error:
+            except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
                 logger.debug("not listening: %s", error)
-                self._close()
+                self._drop()
                 stopping.wait(RECONNECT_SECONDS)
 
-    def _open_connection(self) -> psycopg.Connection:
-        if self._connection is None:
-            self._connection = psycopg.connect(
-                self._url, autocommit=True, application_name=application_name("worker listening"), **TIMEOUTS
-            )
-            self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(WORK_CHANNEL)))
-        return self._connection
-
-    def _close(self) -> None:
+    def rest(self) -> None:
+        """Gives the connection back, while the worker trains."""
         if self._connection is not None:
+            try:
+                self._connection.exec_driver_sql("UNLISTEN *")
+                self._connection.close()
+            except DBAPIError:
+                self._drop()
+            self._connection = None
+
+    def _driver_connection(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._connection.exec_driver_sql(f"LISTEN {WORK_CHANNEL}")
+        driver_connection: psycopg.Connection[Any] = self._connection.connection.driver_connection  # type: ignore
+        return driver_connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.invalidate()
             self._connection.close()
             self._connection = None

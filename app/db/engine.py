@@ -7,12 +7,14 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
+from app.db import pooling
 from app.errors import StartError
 
+_DIRECT_URL = "direct_url"  # the execution option of our engines
 POOL_SECONDS = 5.0  # in which one of the pool's connections has to become free
 STATEMENT_SECONDS = 120.0
 LOCK_SECONDS = 20.0
@@ -52,41 +54,80 @@ def connect(
     *,
     pool_size: int = 10,
     max_overflow: int = 30,
+    pool_seconds: float = POOL_SECONDS,
     statement_seconds: float = STATEMENT_SECONDS,
 ) -> Engine:
     """An engine whose connections are tested before use, so that a restarted database is noticed at once.
 
     `role`: what the process does with them. No statement, and no wait for a lock, goes on for ever on any of them.
     """
+    address = pooling.parse(normalised_url(url))
+    arguments: dict[str, Any] = {"application_name": application_name(role), "client_encoding": "utf8", **TIMEOUTS}
     engine = create_engine(
-        normalised_url(url),
+        address.url,
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=max_overflow,
-        pool_timeout=POOL_SECONDS,
-        connect_args={"application_name": application_name(role), "client_encoding": "utf8", **TIMEOUTS},
+        pool_timeout=pool_seconds,
+        # what is prepared on one connection of Postgres is not there on the next
+        connect_args=arguments | ({"prepare_threshold": None} if address.is_shared else {}),
+        execution_options={_DIRECT_URL: address.direct_url},
     )
-
-    def limit(connection: psycopg.Connection[Any], _: object) -> None:
-        seconds = {
-            "statement_timeout": statement_seconds,
-            "lock_timeout": LOCK_SECONDS,
-            "idle_in_transaction_session_timeout": IDLE_SECONDS,
-        }
-        # by a statement, not as options of the connection, which PgBouncer refuses
-        settings = sql.SQL(", ").join(
-            sql.SQL("set_config({}, {}, false)").format(name, f"{value * 1000:.0f}ms")
-            for name, value in seconds.items()
-        )
-        connection.execute(sql.SQL("SELECT {}").format(settings))
-        connection.commit()
-
-    event.listen(engine, "connect", limit)
+    _limit(engine, statement_seconds, is_shared=address.is_shared)
     return engine
 
 
+def direct_url(engine: Engine) -> str | None:
+    """Where psycopg finds the database with a connection to itself; None where there is no way past the pooler."""
+    url: URL | None = engine.get_execution_options()[_DIRECT_URL]
+    return None if url is None else url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def keeps_connections(engine: Engine) -> bool:
+    """Whether each of its connections stays the same one of Postgres, rather than a pooler's from time to time."""
+    return bool(engine.get_execution_options()[_DIRECT_URL] == engine.url)
+
+
+def connect_past_pooler(url: str) -> Engine:
+    """An engine for what goes on from one transaction to the next on one connection. Raises StartError."""
+    address = pooling.parse(normalised_url(url))
+    if address.direct_url is None:
+        raise StartError("This needs a way past the pooler: add &direct=HOST:PORT to DATABASE_URL.")
+    return connect(address.direct_url.render_as_string(hide_password=False))
+
+
+def _limit(engine: Engine, statement_seconds: float, *, is_shared: bool) -> None:
+    """Limits statements, waits and idle transactions of all connections; of shared ones each transaction anew."""
+    seconds = {
+        "statement_timeout": statement_seconds,
+        "lock_timeout": LOCK_SECONDS,
+        "idle_in_transaction_session_timeout": IDLE_SECONDS,
+    }
+    # by a statement, not as options of the connection, which PgBouncer refuses
+    settings = ", ".join(
+        f"set_config('{name}', '{value * 1000:.0f}ms', {str(is_shared).lower()})" for name, value in seconds.items()
+    )
+
+    def limit_session(connection: psycopg.Connection[Any], _: object) -> None:
+        connection.execute(sql.SQL(f"SELECT {settings}"))
+        connection.commit()
+
+    def limit_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT {settings}")
+
+    if is_shared:
+        event.listen(engine, "begin", limit_transaction)
+    else:
+        event.listen(engine, "connect", limit_session)
+
+
+def allow_idleness(session: Session) -> None:
+    """Lets this transaction wait for its own process as long as it has to."""
+    session.execute(text("SELECT set_config('idle_in_transaction_session_timeout', '0', true)"))
+
+
 def lift_limits(connection: Connection) -> None:
-    """Lets this transaction, of a migration, take and wait as long as it has to."""
+    """Lets this transaction, e.g. of a migration, take and wait as long as it has to."""
     for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(text("SELECT set_config(:name, '0', true)"), {"name": name})
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app.db.engine import first_line, is_gone, transaction
+from app.db.engine import allow_idleness, first_line, is_gone, transaction
 from app.db.tables import Sweep, Trial
 from app.domain.sampling import ASKED_AT_ONCE, traits_of
 from app.domain.states import LIVE_TRIALS, TrialState
@@ -72,9 +72,9 @@ class AskAhead:
 
     def _run(self, sweep: Sweep, history: Sequence[Observation], trials: Sequence[OpenTrial]) -> None:
         try:
-            with _sweep_lock(self._engine, sweep.id) as is_locked:
-                if is_locked:
-                    _ask(self._engine, self._stopping, sweep, history, trials)
+            with _turn(self._engine, sweep.id) as session:
+                if session is not None:
+                    _ask(session, self._stopping, sweep, history, trials)
         except DBAPIError as error:
             logger.warning("nothing was asked ahead, the database is gone: %s", first_line(error))
         except Exception:
@@ -96,11 +96,17 @@ def ask_ahead_of_claims(engine: Engine, stopping: threading.Event, unaskable: se
             sweep = _sweep_without_costs(session, unaskable)
         if sweep is None:
             return
-        with _sweep_lock(engine, sweep.id) as is_locked:
-            if is_locked:
-                if not _could_ask_at_once(engine, stopping, sweep):
-                    unaskable.add(sweep.id)
-                return
+        try:
+            with _turn(engine, sweep.id) as session:
+                if session is not None:
+                    _ask_at_once(session, stopping, sweep)
+                    return
+        except Exception as error:
+            if isinstance(error, DBAPIError) and is_gone(error):
+                raise
+            logger.exception("sweep %d: nothing was asked ahead", sweep.id)
+            unaskable.add(sweep.id)
+            return
         if time.monotonic() > until or stopping.wait(0.05):
             return
 
@@ -120,23 +126,15 @@ def _sweep_without_costs(session: Session, unaskable: Iterable[int]) -> Sweep | 
     return None if sweep_id is None else session.get(Sweep, sweep_id)
 
 
-def _could_ask_at_once(engine: Engine, stopping: threading.Event, sweep: Sweep) -> bool:
-    """Asks for the sweep's next trials; False where that raises an error which is the sweep's own."""
-    try:
-        with transaction(engine) as session:
-            history = observations(session, sweep.id) if sweep.repeats == "forbid" else []
-            trials = waiting_without_params(session, sweep.id, 2 * MIN_WAITING_WITH_PARAMS)
-        _ask(engine, stopping, sweep, history, trials)
-    except Exception as error:
-        if isinstance(error, DBAPIError) and is_gone(error):
-            raise
-        logger.exception("sweep %d: nothing was asked ahead", sweep.id)
-        return False
-    return True
+def _ask_at_once(session: Session, stopping: threading.Event, sweep: Sweep) -> None:
+    """Asks for the sweep's next trials."""
+    history = observations(session, sweep.id) if sweep.repeats == "forbid" else []
+    trials = waiting_without_params(session, sweep.id, 2 * MIN_WAITING_WITH_PARAMS)
+    _ask(session, stopping, sweep, history, trials)
 
 
 def _ask(
-    engine: Engine,
+    session: Session,
     stopping: threading.Event,
     sweep: Sweep,
     history: Sequence[Observation],
@@ -155,22 +153,18 @@ def _ask(
             break  # whoever claims the trial finds the same, and ends the sweep
     if not suggestions:
         return
-    with transaction(engine) as session:
-        apply_suggestions(session, sweep.id, suggestions, proposer.infeasible)
+    apply_suggestions(session, sweep.id, suggestions, proposer.infeasible)
     logger.info("asked ahead for %d trials in %.3f s", len(suggestions), time.monotonic() - started)
 
 
 @contextmanager
-def _sweep_lock(engine: Engine, sweep_id: int) -> Iterator[bool]:
-    """Whether no other worker asks ahead for this sweep: they would ask for the same trials.
+def _turn(engine: Engine, sweep_id: int) -> Iterator[Session | None]:
+    """A transaction in which no other worker asks ahead for this sweep; None where another one does.
 
-    The lock is the connection's, so a killed worker holds none.
+    They would ask for the same trials. It locks nothing else while the sampler thinks, so that may take its time.
     """
     name = {"name": f"asking ahead/{sweep_id}"}
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        is_locked = connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), name)
-        try:
-            yield bool(is_locked)
-        finally:
-            if is_locked:
-                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)
+    with transaction(engine) as session:
+        allow_idleness(session)
+        is_ours = session.scalar(text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"), name)
+        yield session if is_ours else None

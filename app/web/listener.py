@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import Engine
 
-from app.db.engine import TIMEOUTS, application_name
+from app.db.engine import TIMEOUTS, application_name, direct_url
 from app.db.notifications import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -23,17 +23,19 @@ class Listener:
     """Gathers the ids of sweeps that notifications name, over a connection that is opened again when it is lost."""
 
     def __init__(self, engine: Engine) -> None:
-        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._url = direct_url(engine)
         self._sweep_ids: set[int] = set()
         self._wake = asyncio.Event()
         self.may_have_missed = True  # notifications, because nobody listened when they were sent
 
     async def run(self) -> None:
-        """Listens until it is cancelled."""
+        """Listens until it is cancelled; not at all where no connection can be had to itself: then polls tell."""
+        if self._url is None:
+            return
         delay = FIRST_DELAY_SECONDS
         while True:
             try:
-                async with self._listening() as connection:
+                async with self._listening(self._url) as connection:
                     delay = FIRST_DELAY_SECONDS
                     self.may_have_missed = True
                     self._wake.set()
@@ -45,9 +47,9 @@ class Listener:
             delay = min(delay * 2, MAX_DELAY_SECONDS)
 
     @contextlib.asynccontextmanager
-    async def _listening(self) -> AsyncIterator[psycopg.AsyncConnection]:
+    async def _listening(self, url: str) -> AsyncIterator[psycopg.AsyncConnection]:
         async with await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name=application_name("server listening"), **TIMEOUTS
+            url, autocommit=True, application_name=application_name("server listening"), **TIMEOUTS
         ) as connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
             yield connection

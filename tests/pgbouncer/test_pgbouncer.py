@@ -1,4 +1,4 @@
-"""Server and workers through a real PgBouncer in session mode, as docs/security.md has it: `make test-pgbouncer`."""
+"""Server and workers through a real PgBouncer in both modes, as docs/security.md has it: `make test-pgbouncer`."""
 
 import os
 import pwd
@@ -34,19 +34,21 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = any
 auth_file = {folder}/users.txt
-pool_mode = session
-default_pool_size = 40
+pool_mode = {mode}
+default_pool_size = {connections}
 logfile = {folder}/log
 """
 
 
 @contextmanager
-def bouncer(socket_folder: Path, port: int, folder: Path) -> Iterator[None]:
+def bouncer(socket_folder: Path, port: int, folder: Path, mode: str) -> Iterator[None]:
     """PgBouncer on this port, as the user of Postgres: it refuses to be root."""
+    connections = 40 if mode == "session" else 6  # shared by the server and two workers
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     assert program is not None, "these tests need pgbouncer: apt-get install pgbouncer"
     (folder / "users.txt").write_text('"perceptune" ""\n')
-    (folder / "ini").write_text(CONFIGURATION.format(socket=socket_folder, port=port, folder=folder))
+    values = {"socket": socket_folder, "port": port, "folder": folder, "mode": mode, "connections": connections}
+    (folder / "ini").write_text(CONFIGURATION.format(**values))
     user = pwd.getpwnam(socket_folder.owner())
     command = [program, str(folder / "ini")]
     if os.geteuid() == 0:
@@ -86,8 +88,16 @@ def most_connections(engine: Engine) -> Iterator[Counter[str]]:
     thread.join()
 
 
-def test_a_sweep_is_trained_through_it(engine: Engine, settings: Settings, home: Path) -> None:
-    """Search, pruning, live events and all; it says how many connections the worker had."""
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("session", ""),
+        ("transaction", "?pool_mode=transaction&direct={socket}"),
+        ("transaction", "?pool_mode=transaction"),  # without live events, by polls
+    ],
+)
+def test_a_sweep_is_trained_through_it(engine: Engine, settings: Settings, home: Path, mode: str, suffix: str) -> None:
+    """Search, pruning, live events and all; a worker has at most two connections."""
     url = make_url(str(settings.database_url))
     with engine.begin() as connection:  # whoever PgBouncer runs as may come in as our role
         data = Path(str(connection.scalar(text("SHOW data_directory"))))
@@ -99,21 +109,21 @@ def test_a_sweep_is_trained_through_it(engine: Engine, settings: Settings, home:
         port = probe.getsockname()[1]
     folder = home / "bouncer"
     folder.mkdir()
-    through = settings.model_copy(
-        update={"database_url": f"postgresql://perceptune@127.0.0.1:{port}/{url.database}", "workers": 1}
-    )
     socket_folder = Path(str(url.query["host"]))
+    address = f"postgresql://perceptune@127.0.0.1:{port}/{url.database}{suffix.format(socket=socket_folder)}"
+    through = settings.model_copy(update={"database_url": address, "workers": 2})
     with (
-        bouncer(socket_folder, port, folder),
+        bouncer(socket_folder, port, folder, mode),
         most_connections(engine) as most,
         Service(through) as service,
         httpx2.Client(base_url=service.url, timeout=60) as api,
     ):
         space = {"hidden_units": {"low": 4, "high": 64}, "epochs": 20}
-        body = {"name": "through", "dataset": "digits", "space": space, "sampler": "tpe", "n_trials": 30}
+        body = {"name": "through", "dataset": "digits", "space": space, "sampler": "tpe", "n_trials": 60}
         sweep = api.post("/api/v1/sweeps", json=body | {"pruner": "median"}).raise_for_status().headers["Location"]
         with api.stream("GET", f"{sweep}/events") as stream:
             assert any('"state":"completed"' in line.replace(" ", "") for line in stream.iter_lines())
         counts = api.get(sweep).json()["counts"]
-        assert (counts["complete"] + counts["pruned"], counts["failed"]) == (30, 0)
-    print(f"connections of the worker at most: {dict(most)}")
+        assert (counts["complete"] + counts["pruned"], counts["failed"]) == (60, 0)
+    print(f"connections of two workers at most: {dict(most)}")
+    assert mode == "transaction" or most["all"] <= 4

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app import queue
 from app.db.engine import first_line, transaction
@@ -31,6 +32,9 @@ def keep_alive(context: Context, loop: threading.Thread) -> None:
                 held_ids = queue.heartbeat(session, context.worker_id, leases, lease_seconds, rate)
         except DBAPIError as error:
             logger.warning("no heartbeat, the database is gone: %s", first_line(error))
+            continue
+        except PoolTimeoutError:
+            logger.warning("no heartbeat: the worker's connections are busy")
             continue
         context.held_leases.keep_only(leases, held_ids)
         pulse.beat()
