@@ -11,7 +11,7 @@ OURS = $(PIP) --no-build-isolation -c constraints.txt -e ./client -e '.[$(1)]'
 LOCKS := $(wildcard requirements/*.txt)
 COMMA := ,
 .DEFAULT_GOAL := help
-.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer test-prometheus chaos check audit clean
+.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer test-prometheus chaos soak check audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ test-prometheus: $(TOOLS)  ## alerts and dashboard in a real Prometheus (apt-get
 
 chaos: $(TOOLS)  ## kills and cuts everything 200 times while sweeps are trained, and looks that nothing is lost
 	$(BIN)/python -m tests.chaos --faults 200 --seed 1
+
+soak: $(TOOLS)  ## an hour of use and faults, and what processes hold meanwhile, with a picture
+	$(BIN)/python -m tests.soak --minutes 60
 
 check: $(TOOLS)  ## format, lint, strict types, import contracts
 	$(BIN)/ruff format --check .

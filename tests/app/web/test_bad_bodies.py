@@ -128,3 +128,13 @@ def test_a_full_folder_for_uploads_is_said(client: TestClient, monkeypatch: pyte
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
     assert client.post("/api/v1/sweeps/import", content=content, headers=headers).status_code == 503
+
+
+def test_no_query_is_a_bug_of_the_server(client: TestClient, engine: Engine) -> None:
+    """Numbers that no column holds and texts that Postgres has not, in each parameter that pages and lists take."""
+    sweep = create_sweep(engine)
+    paths = ["/", "/sweeps/1", "/sweeps/1/log", "/sweeps/new", "/compare", "/docs", "/api/v1/sweeps", "/api/v1/compare"]
+    paths += [f"/api/v1/sweeps/{sweep}/{rest}" for rest in ("trials", "log", "deliveries", "charts/effect")]
+    names = ["q", "tag", "task", "dataset", "after", "page", "limit", "sweeps", "x", "state", "order_by", "numbers"]
+    queries = [f"{path}?{name}={value}" for path in paths for name in names for value in ("%00", str(2**70), "-1")]
+    assert {query for query in queries if client.get(query).status_code >= 500} == set()

@@ -28,7 +28,7 @@ OrderBy = Literal[
     "created", "name", "state", "progress", "best", "time",
     "-created", "-name", "-state", "-progress", "-best", "-time",
 ]  # fmt: skip
-Word = Annotated[str, Query(max_length=200)]
+Word = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 @dataclass(frozen=True)

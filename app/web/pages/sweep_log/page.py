@@ -1,14 +1,13 @@
 """The log of one sweep: who did what, and what happened by itself."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from app import queries, schemas
 from app.domain.people.log_events import BY_ITSELF
 from app.lifecycle import sweep_row
-from app.web.dependencies import DatabaseSession, SweepId
+from app.web.dependencies import Cursor, DatabaseSession, SweepId
 from app.web.pages.rendering import PageLink, render
 
 router = APIRouter(include_in_schema=False)
@@ -41,9 +40,7 @@ class LogView:
 
 
 @router.get("/sweeps/{sweep_id}/log")
-def show_log(
-    request: Request, sweep_id: SweepId, session: DatabaseSession, after: Annotated[int | None, Query(ge=0)] = None
-) -> Response:
+def show_log(request: Request, sweep_id: SweepId, session: DatabaseSession, after: Cursor = None) -> Response:
     """What was done to the sweep and what befell it."""
     name = sweep_row.get(session, sweep_id).name
     log = queries.list_log(session, sweep_id, limit=ENTRIES_A_PAGE, after=after)
