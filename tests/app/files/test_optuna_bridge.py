@@ -31,6 +31,19 @@ def restore(engine: Engine, url: str, name: str | None = None, dataset: str = "d
         return optuna_import.restore(session, url, name, dataset=dataset).id
 
 
+def test_user_attributes_say_what_a_study_has_no_place_for() -> None:
+    """Trial 0 has its number as all others do; what is not so, or not there, is left out."""
+    nothing = {"std": None, "error": None, "reason": None, "excluded": False, "note": ""}
+    assert optuna_export._user_attributes({"number": 0, "state": "complete", **nothing}) == {
+        "number": 0,
+        "state": "complete",
+    }
+    noted = optuna_export._user_attributes(
+        {"number": 7, "state": "complete", **nothing, "note": "look again", "std": 0.0}
+    )
+    assert noted == {"number": 7, "state": "complete", "note": "look again", "std": 0.0}
+
+
 def test_a_study_holds_what_the_sweep_holds(engine: Engine, client: TestClient, url: str) -> None:
     """Values, states, parameters, times, and the mean over the seeds at each epoch."""
     sweep_id = rich_sweep(engine)

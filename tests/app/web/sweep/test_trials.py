@@ -88,6 +88,14 @@ def test_what_is_done_with_a_selection_is_done_with_those_that_allow_it(client: 
     assert client.get(f"{sweep}?selected=all", headers=BROWSER).status_code == 422
 
 
+def test_all_files_of_a_sweep_are_offered_at_its_table(client: TestClient, sweep: str) -> None:
+    """Each link leads to a file."""
+    links = re.findall(r'<a href="(/api/v1[^"]+/export\.[^"]+)" download hx-boost="false">', client.get(sweep).text)
+    assert len(set(links)) == 5
+    for link in links:
+        assert client.get(link).headers["content-disposition"].startswith("attachment"), link
+
+
 def test_selected_trials_are_exported(client: TestClient, sweep: str) -> None:
     """As rows of CSV, no other among them."""
     rows = client.get(f"/api/v1{sweep}/export.csv?trials=0,2").text.splitlines()
