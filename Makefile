@@ -11,7 +11,7 @@ OURS = $(PIP) --no-build-isolation -c constraints.txt -e ./client -e '.[$(1)]'
 LOCKS := $(wildcard requirements/*.txt)
 COMMA := ,
 .DEFAULT_GOAL := help
-.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer test-prometheus chaos soak check audit clean
+.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer test-prometheus test-sklearn chaos soak check audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -55,7 +55,7 @@ client-models: $(TOOLS)  ## the client's models anew, from the API of this versi
 test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist
 	@scripts/fetch-browser
-	$(BIN)/pytest -m "not compose and not pgbouncer and not prometheus" -n 4 --dist loadfile  # they wait half of their time
+	$(BIN)/pytest -m "not compose and not pgbouncer and not prometheus and not sklearn" -n 4 --dist loadfile  # they wait half of their time
 
 test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose
@@ -65,6 +65,9 @@ test-pgbouncer: $(TOOLS)  ## a sweep through a real PgBouncer (apt-get install p
 
 test-prometheus: $(TOOLS)  ## alerts and dashboard in a real Prometheus (apt-get install prometheus)
 	$(BIN)/pytest -m prometheus tests/prometheus
+
+test-sklearn: $(TOOLS)  ## the client's PerceptuneSearchCV by scikit-learn's own checks of an estimator: some minutes
+	$(BIN)/pytest -m sklearn tests/client
 
 chaos: $(TOOLS)  ## kills and cuts everything 200 times while sweeps are trained, and looks that nothing is lost
 	$(BIN)/python -m tests.chaos --faults 200 --seed 1

@@ -45,6 +45,7 @@ def test_the_python_of_the_document_runs(variables: dict[str, str], tmp_path: Pa
     assert answer.returncode == 0, answer.stderr
     assert "'hidden_units', 0" in answer.stdout  # the field that is wrong
     assert "random 0." in answer.stdout
+    assert float(re.findall(r"^wine (.*)$", answer.stdout, re.MULTILINE)[0]) > 0.8
 
 
 def test_the_commands_of_the_document_run(trained_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """Perceptune from Python: make sweeps, wait for them, and take home trials, charts and models."""
 
+from typing import TYPE_CHECKING, Any
+
 from perceptune._models import (
     Best,
     Counts,
@@ -29,6 +31,9 @@ from perceptune.errors import (
 from perceptune.model_file import Model
 from perceptune.sweep import AsyncSweep, Sweep
 
+if TYPE_CHECKING:
+    from perceptune.search_cv import PerceptuneSearchCV as PerceptuneSearchCV
+
 __all__ = [
     "AsyncClient",
     "AsyncSweep",
@@ -57,3 +62,17 @@ __all__ = [
     "UnauthorizedError",
     "UnreachableError",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """PerceptuneSearchCV, where it is asked for: it needs scikit-learn, and nothing else does."""
+    if name != "PerceptuneSearchCV":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from perceptune.search_cv import PerceptuneSearchCV
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("numpy", "sklearn"):
+            raise
+        sentence = "PerceptuneSearchCV needs scikit-learn: pip install 'perceptune-client[sklearn]'"
+        raise ModuleNotFoundError(sentence, name=error.name) from None
+    return PerceptuneSearchCV

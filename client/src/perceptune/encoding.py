@@ -82,7 +82,7 @@ def _rows(rows: Any) -> Iterable[Any]:
 def _text(cell: Any) -> str | None:
     """A value as categories name it, None where it is missing."""
     cell = cell.item() if hasattr(cell, "item") else cell  # numpy's
-    if cell is None or cell != cell:
+    if cell is None or (cell == cell) is not True:  # NaN, and NaT and NA of pandas, are not equal to themselves
         return None
     if isinstance(cell, bool):
         return "true" if cell else "false"

@@ -64,6 +64,10 @@ class Model:
         info = self.info
         return f"<Model of sweep {info.sweep}, trial {info.trial}, run {info.run}: {info.metric} {info.value:.4g}>"
 
+    def __reduce__(self) -> tuple[type[Model], tuple[bytes]]:
+        """Pickled as its file, from which all else is read."""
+        return Model, (self.content,)
+
     @classmethod
     def load(cls, path: str | Path) -> Model:
         """The model in a file."""

@@ -1,0 +1,226 @@
+"""PerceptuneSearchCV: a sweep on data of one's own, fitted and asked as the searches of scikit-learn are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from perceptune import calls
+from perceptune.client import Client
+from perceptune.data_files import HASH_LENGTH, file_of
+from perceptune.errors import ProblemError
+from perceptune.search_cv.results import cv_results
+from perceptune.sweep import Sweep
+
+MIN_CLASS_ROWS = 3
+REFUSALS = (409, 413, 422)  # as statuses: what is wrong lies in what was sent
+DEFAULT_SPACE: Mapping[str, object] = {
+    "hidden_units": {"low": 16, "high": 256, "log": True},
+    "depth": {"low": 1, "high": 2},
+    "learning_rate": {"low": 3e-4, "high": 3e-2, "log": True},
+    "weight_decay": {"low": 1e-6, "high": 1e-2, "log": True},
+    "batch_size": [16, 64],
+    "optimizer": "adam",
+    "epochs": 40,
+}
+"""Small networks for tables of some hundred to some ten thousand rows."""
+
+
+class PerceptuneSearchCV(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Searches hyperparameters of a classifier on a Perceptune server, and predicts by the best network.
+
+    Fitting stores the rows on the server as a data set, posts a sweep on it and waits for that. In place of folds, a
+    configuration is trained with `seeds` seeds and judged on the rows that are held out.
+
+    `space` is what to search, as in `Client.sweep`, by default `DEFAULT_SPACE`; `n_trials`, `sampler`, `seeds` and
+    `pruner` are those of a sweep, and so are the further ones in `fields`, e.g. `{"tags": ["thesis"]}`. A grid has its
+    own number of trials. Of all rows `test_share` is kept apart for the score on the sweep's page, and of the others
+    `held_out_share` validates. `random_state` chooses these rows, and all that is drawn in the sweep. `url` and `key`
+    are those of `Client`; after `timeout` seconds TimeoutError is raised, and the sweep goes on.
+
+    Fitted, it has `best_params_`, `best_score_`, `best_index_`, `cv_results_`, `n_splits_`, `classes_`, `model_`,
+    `n_features_in_`, of a frame `feature_names_in_`, and `sweep_` and `address_`, the sweep's number and page.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, object] | None = None,
+        *,
+        n_trials: int = 64,
+        sampler: str | Mapping[str, object] | None = None,
+        seeds: int | Mapping[str, int] = 1,
+        pruner: str | Mapping[str, object] | None = None,
+        held_out_share: float = 0.2,
+        test_share: float = 0.1,
+        random_state: Any = 0,
+        fields: Mapping[str, object] | None = None,
+        name: str = "scikit-learn search",
+        url: str | None = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.space = space
+        self.n_trials = n_trials
+        self.sampler = sampler
+        self.seeds = seeds
+        self.pruner = pruner
+        self.held_out_share = held_out_share
+        self.test_share = test_share
+        self.random_state = random_state
+        self.fields = fields
+        self.name = name
+        self.url = url
+        self.key = key
+        self.timeout = timeout
+
+    def fit(self, X: Any, y: Any) -> PerceptuneSearchCV:
+        """Runs the sweep. `X` is an array of numbers, NaN where one is missing, or a frame, whose columns may also be
+        texts and dates. Raises ValueError for what can't be learned from, or is refused by the server."""
+        table = self._checked(X, fresh=True)
+        self.classes_, codes = self._classes(table, y)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with Client(self.url, self.key) as client, _refusals_as_value_errors():
+            dataset = self._store(client, table, codes, seed)
+            sweep = self._post(client, dataset, seed)
+            self.sweep_, self.address_ = sweep.id, f"{client.url}/sweeps/{sweep.id}"
+            sweep.wait(self.timeout)
+            if sweep.data.best is None:
+                raise ValueError(f"Sweep {sweep.id} is {sweep.state}, and no trial is complete: see {self.address_}")
+            self.model_ = sweep.model()
+            self._read(sweep)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of each row."""
+        probabilities = self.predict_proba(X)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """[rows, classes], in the order of `classes_`."""
+        check_is_fitted(self, "model_")
+        table = self._checked(X, fresh=False)
+        if not _is_frame(table):
+            names = getattr(self, "feature_names_in_", [f"x{place}" for place in range(self.n_features_in_)])
+            table = [dict(zip(names, row, strict=True)) for row in table.tolist()]
+        return self.model_.probabilities(table)
+
+    @property
+    def best_estimator_(self) -> PerceptuneSearchCV:
+        """Itself: it predicts by the best network, and there is no other."""
+        check_is_fitted(self, "model_")
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _checked(self, X: Any, *, fresh: bool) -> Any:
+        """A frame as it is, for the server knows texts and dates; anything else as an array of numbers."""
+        if _is_frame(X) and (fresh or hasattr(self, "feature_names_in_")):
+            return validate_data(self, X, reset=fresh, skip_check_array=True)
+        return validate_data(self, X, reset=fresh, dtype=np.float64, ensure_all_finite="allow-nan")
+
+    def _classes(self, table: Any, y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """The classes in their order, and of each row the place of its own. Raises ValueError."""
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        targets = column_or_1d(y, warn=True)
+        assert_all_finite(targets, input_name="y")
+        check_consistent_length(table, targets)
+        check_classification_targets(targets)
+        classes, codes, counts = np.unique(targets, return_inverse=True, return_counts=True)
+        if len(classes) < 2:
+            raise ValueError(f"y has one class, '{classes[0]}': there must be at least two to tell apart")
+        if counts.min() < MIN_CLASS_ROWS:
+            rows = "1 row" if counts.min() == 1 else f"{counts.min()} rows"
+            raise ValueError(
+                f"The class '{classes[counts.argmin()]}' has {rows}: it needs at least {MIN_CLASS_ROWS}, one each to "
+                "train, to validate and to test on"
+            )
+        return classes, codes
+
+    def _store(self, client: Client, table: Any, codes: NDArray[np.int64], seed: int) -> str:
+        """The name of the data set, which is the same for the same rows that are split in the same way."""
+        target = "y"
+        if _is_frame(table):
+            while target in table.columns:
+                target += "_"
+            file = file_of(_with_column(table, target, codes))
+        else:
+            file = file_of((table, codes))
+        options = {
+            "target": target,
+            "held_out_share": float(self.held_out_share),
+            "test_share": float(self.test_share),
+            "seed": seed,
+        }
+        digest = hashlib.sha256(f"{file.name} {json.dumps(options)}".encode()).hexdigest()
+        options |= {"name": f"data_{digest[:HASH_LENGTH]}", "source": file.source}
+        return client.call(calls.store_dataset(file.content, options)).name
+
+    def _post(self, client: Client, dataset: str, seed: int) -> Sweep:
+        sampler = self.sampler.get("name") if isinstance(self.sampler, Mapping) else self.sampler
+        # the best may be another trial once the last has ended, so that the models of all are kept
+        body = {"seed": seed, "keep_models": "all", **(self.fields or {})}
+        body |= {"space": DEFAULT_SPACE if self.space is None else self.space, "dataset": dataset}
+        body |= {"sampler": self.sampler, "seeds": self.seeds, "pruner": self.pruner}
+        body |= {"n_trials": None if sampler == "grid" else self.n_trials}
+        return client.sweep(self.name, **_plain(body))
+
+    def _read(self, sweep: Sweep) -> None:
+        """Sets what has come of it."""
+        objective = sweep.data.objective
+        self.cv_results_ = cv_results(sweep.trial_models(), minimized=objective.direction == "minimize")
+        self.n_splits_ = sum(name.startswith("split") for name in self.cv_results_)
+        self.best_index_ = int(np.flatnonzero(self.cv_results_["trial"] == sweep.best.number)[0])
+        self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+
+
+@contextmanager
+def _refusals_as_value_errors() -> Iterator[None]:
+    """What the server refuses is an error of the values that it was sent, as scikit-learn's users expect it."""
+    try:
+        yield
+    except ProblemError as error:
+        if error.status not in REFUSALS:
+            raise
+        raise ValueError(str(error)) from error
+
+
+def _is_frame(X: Any) -> bool:
+    """Whether it is a frame of pandas or polars, with names that are texts."""
+    return hasattr(X, "to_dict") and hasattr(X, "columns") and all(isinstance(name, str) for name in X.columns)
+
+
+def _with_column(frame: Any, name: str, values: NDArray[np.int64]) -> Any:
+    """A copy with one more column."""
+    if hasattr(frame, "assign"):
+        return frame.assign(**{name: values})
+    return type(frame)({**frame.to_dict(), name: values})
+
+
+def _plain(value: Any) -> Any:
+    """The value without NumPy's types, which JSON lacks."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
