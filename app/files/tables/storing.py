@@ -1,8 +1,10 @@
 """Shows and stores the data set in an uploaded file; in a child process, for the file is a stranger's."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -15,9 +17,10 @@ from app.domain.datasets import DATASETS
 from app.domain.tables.options import TableOptions
 from app.errors import ConflictError, FieldError
 from app.files.child import Limits
-from app.files.tables.dataset import TableDataset, facts_of, file_of, make
-from app.files.tables.reading import read
 from app.files.tables.table import refusal
+
+if TYPE_CHECKING:
+    from app.files.tables.dataset import TableDataset
 
 LIMITS = Limits(memory_bytes=4 * 2**30, advice="send fewer rows or columns, or numbers as Parquet or .npz")
 MAX_DESCRIBED = 500  # columns
@@ -25,6 +28,9 @@ MAX_DESCRIBED = 500  # columns
 
 def preview_file(path: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """What would become of a file: schemas.DatasetPreview. Raises InvalidError."""
+    from app.files.tables.dataset import facts_of, make  # late: pyarrow takes 70 MB
+    from app.files.tables.reading import read
+
     dataset = make(read(path), TableOptions.model_validate(options))
     facts = facts_of(dataset, "preview", "") if dataset.encoding is not None else {}
     return {
@@ -40,8 +46,11 @@ def store_file(path: str, options: Mapping[str, Any], name: str, source: str, da
 
     Raises InvalidError, and ConflictError where the name or the data are stored already.
     """
-    table_options = TableOptions.model_validate(options)
     _check_name(name)
+    from app.files.tables.dataset import facts_of, file_of, make
+    from app.files.tables.reading import read
+
+    table_options = TableOptions.model_validate(options)
     dataset = make(read(path), table_options)
     if dataset.encoding is None:
         listing = ", ".join(dataset.table.names[:20])

@@ -2,10 +2,14 @@
 
 import csv
 import io
+import subprocess
+import sys
 from typing import Any
 
 from fastapi.testclient import TestClient
 from sklearn.datasets import load_iris
+
+from tests.support.paths import ROOT
 
 ADDRESS = "/api/v1/datasets"
 
@@ -86,3 +90,9 @@ def test_a_bad_file_is_told_where_it_is_bad(client: TestClient) -> None:
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith("Row 4, column 'age': 'old' is no number, as 5 other values")
     assert client.get(f"{ADDRESS}/bad").status_code == 404
+
+
+def test_the_server_itself_reads_no_file() -> None:
+    """What reads files is imported by the child that does: 70 MB that a server need not have."""
+    program = "import sys, app.web.app; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
