@@ -59,7 +59,7 @@ def rich_sweep(engine: Engine) -> int:
 def _train(engine: Engine, sweep_id: int, *leases: Lease) -> None:
     points = [
         EpochPoint(
-            lease.trial_id, seed, epoch, 1 / (epoch + 2), 0.1 * epoch, None, 1 / 7, 1e-3, -1 / 3, 0.1, None, 43.25
+            lease.trial_id, seed, epoch, 1 / (epoch + 2), 0.1 * epoch, None, 1 / 7, 1e-3, 1 / 3, 0.1, None, 43.25
         )
         for lease in leases
         for seed in (0, 1)
