@@ -56,3 +56,4 @@ def _expect_nothing_refused(page: Page, sweep: int, key: str) -> None:
             expect(page.get_by_role("link", name="Own trial…")).to_be_hidden()
         expect(posting).to_have_count(1)  # Log out
         expect(page.get_by_role("link", name="New sweep")).to_be_hidden()
+        expect(page.locator("input[type=file]:visible")).to_have_count(0)

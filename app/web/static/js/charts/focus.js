@@ -11,7 +11,7 @@ export function trialOf(data) {
 }
 
 function lookOf(number, { hues, symbols, colors }) {
-  if (colors[number]) return { color: colors[number], symbol: symbols[0] };
+  if (colors?.[number]) return { color: colors[number], symbol: symbols[0] }; // plotly drops what is empty
   return { color: hues[number % hues.length], symbol: symbols[Math.floor(number / hues.length) % symbols.length] };
 }
 
