@@ -12,7 +12,7 @@ import pyarrow.csv as arrow_csv
 
 from app.domain.tables.encoding import MISSING_TEXTS
 from app.domain.tables.limits import MAX_CELLS, MAX_UNPACKED_BYTES
-from app.files.tables.table import Table, refusal
+from app.files.tables.table import Table, check_names, refusal
 
 DELIMITERS = ",;\t|"
 PIECE = 2**20  # bytes that are looked at in one go
@@ -26,14 +26,19 @@ def read(path: str, *, gzipped: bool) -> Table:
     first_line = content[:MAX_HEADING].splitlines()[0] if content.strip() else b""
     if not first_line.strip():
         raise refusal("the file is empty, or its first line is")
+    if len(first_line) == MAX_HEADING:
+        raise refusal(
+            f"the first line is longer than {MAX_HEADING // 2**20} MiB: it must name the columns, or have numbers"
+        )
     if b"\0" in content[:MAX_HEADING]:
         raise refusal("the file is neither text nor Parquet, .npz or .npy: send CSV, also .gz, or one of these")
     _check_utf8(content)
     heading = first_line.decode()
     delimiter = max(DELIMITERS, key=heading.count)
-    cells = [cell.strip() for cell in next(csv.reader([heading], delimiter=delimiter))]
+    cells = _cells(heading, delimiter)
     has_heading = not any(map(_is_number, cells))
-    names = _names(cells) if has_heading else [f"column {place}" for place in range(1, len(cells) + 1)]
+    names = [cell if cell and has_heading else f"column {place}" for place, cell in enumerate(cells, 1)]
+    check_names(names)
     notes = (
         () if has_heading else ("The first row has numbers, so it is no heading: columns are named by their place.",)
     )
@@ -41,6 +46,13 @@ def read(path: str, *, gzipped: bool) -> Table:
     if table.num_rows * len(names) > MAX_CELLS:
         raise refusal(f"the table has {table.num_rows:,} rows of {len(names):,} columns: at most {MAX_CELLS:,} values")
     return Table(names, list(table.columns), table.num_rows, notes)
+
+
+def _cells(heading: str, delimiter: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([heading], delimiter=delimiter))]
+    except csv.Error as error:
+        raise refusal(f"the first line can't be read: {error}") from None
 
 
 def _unpacked(path: str) -> bytes:
@@ -93,13 +105,6 @@ def _check_utf8(content: bytes) -> None:
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, start + error.start) + 1
             raise refusal(f"line {line:,} is not UTF-8: save the file as UTF-8") from None
-
-
-def _names(cells: list[str]) -> list[str]:
-    names = [cell or f"column {place}" for place, cell in enumerate(cells, 1)]
-    if doubled := next((name for name in names if names.count(name) > 1), None):
-        raise refusal("is there twice: each column needs a name of its own", column=doubled)
-    return names
 
 
 def _is_number(cell: str) -> bool:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from app.domain.tables.limits import MAX_CELLS, MAX_UNPACKED_BYTES
 from app.files.tables import csv_table, numpy_table
-from app.files.tables.table import Table, refusal
+from app.files.tables.table import Table, check_names, refusal
 
 
 def read(path: str) -> Table:
@@ -37,8 +37,7 @@ def _read_parquet(path: str) -> Table:
     except (pa.ArrowException, OSError) as error:
         raise refusal(f"the file can't be read as Parquet: {str(error).splitlines()[0]}") from None
     names = list(table.column_names)
-    if doubled := next((name for name in names if names.count(name) > 1), None):
-        raise refusal("is there twice: each column needs a name of its own", column=doubled)
+    check_names(names)
     return Table(names, list(table.columns), table.num_rows)
 
 

@@ -1,9 +1,11 @@
 """A table as it was read from a file, and the sentences about one that can't be used."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.tables.limits import MAX_COLUMNS
 from app.errors import FieldError, InvalidError
 
 USUAL_TARGETS = ("target", "class", "label", "species", "y")
@@ -38,3 +40,12 @@ def refusal(msg: str, row: int | None = None, column: str | None = None, field: 
     place = ", ".join(places)
     sentence = f"{place}: {msg}" if place else msg
     return InvalidError(f"{sentence[:1].upper()}{sentence[1:]}.", [FieldError((field,), sentence)])
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises InvalidError for too many columns, and for two of one name."""
+    if len(names) > MAX_COLUMNS:
+        raise refusal(f"the table has {len(names):,} columns: at most {MAX_COLUMNS:,}")
+    doubled = next((name for name, times in Counter(names).items() if times > 1), None)
+    if doubled is not None:
+        raise refusal("is there twice: each column needs a name of its own", column=doubled)

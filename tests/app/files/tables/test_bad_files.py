@@ -53,6 +53,17 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "another encoding": (lambda: b"x,y\n1,a\n2,caf\xe9\n", {}, "line 3 is not UTF-8"),
     "a ragged row": (lambda: b"x,y\n1,a\n2\n3,b\n", {}, "row 2: has 1 values where 2 are expected: '2'"),
     "a column twice": (lambda: b"x,x\n1,2\n", {}, "column 'x': is there twice"),
+    "very many columns": (
+        lambda: f"{','.join(f'c{i}' for i in range(100_000))}\n1\n".encode(),
+        {},
+        "100,000 columns: at most 20,000",
+    ),
+    "a first line without an end": (lambda: b"x," * 2**20, {}, "the first line is longer than 1 MiB"),
+    "a name of very many letters": (
+        lambda: b"x" * 200_000 + b",y\n1,a\n",
+        {},
+        "first line can't be read: field larger",
+    ),
     "mixed types": (
         lambda: f"x,y\n{ROWS}three,a\n".encode(),
         {},
