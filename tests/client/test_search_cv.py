@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 from perceptune import Client, PerceptuneSearchCV, TrialOut
 from perceptune._models import RunOut
-from perceptune.encoding import EncodedColumn
+from perceptune.encoding import EncodedColumn, Encoding
 from perceptune.search_cv.results import cv_results
 from tests.support.paths import ROOT
 
@@ -141,6 +141,26 @@ def test_values_that_pandas_has_not_are_missing() -> None:
     column = EncodedColumn(name="a", kind="number", mean=1.0, scale=2.0, categories=[], marks_missing=True)
     assert [column.features_of(cell) for cell in (pd.NA, pd.NaT, np.nan, None)] == [[0.0, 1.0]] * 4
     assert column.features_of(np.float32(2)) == [0.5, 0.0]
+
+
+def test_an_array_of_numbers_is_encoded_as_row_by_row() -> None:
+    """With missing values marked or not, whole or not; what is wrong is named in the same way."""
+    generator = np.random.default_rng(0)
+    marks = (True, False, True)
+    columns = [
+        EncodedColumn(name=f"x{place}", kind="number", mean=place / 3, scale=1.7, categories=[], marks_missing=mark)
+        for place, mark in enumerate(marks)
+    ]
+    encoding = Encoding(target="y", columns=columns)
+    rows = generator.normal(size=(40, 3))
+    rows[generator.random(rows.shape) < 0.2] = np.nan
+    for cells in (rows, rows.astype(np.float32), generator.integers(-9, 9, (40, 3))):
+        assert encoding.encode(cells).tolist() == encoding.encode(cells.tolist())
+    with pytest.raises(ValueError, match="Row 1 has 2 values, and the network takes x0, x1, x2"):
+        encoding.encode(rows[:, :2])
+    rows[3, 1] = np.inf
+    with pytest.raises(ValueError, match="Row 4, column 'x1': is not finite"):
+        encoding.encode(rows)
 
 
 def test_without_scikit_learn_it_is_told_what_to_install() -> None:

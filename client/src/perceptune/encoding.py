@@ -47,12 +47,32 @@ class Encoding(BaseModel):
     target: str
     columns: list[EncodedColumn]
 
-    def encode(self, rows: Any) -> list[list[float]]:
-        """The features of rows: a frame of pandas or polars, or a list of mappings or of values in order.
+    def encode(self, rows: Any) -> Any:
+        """[rows, features] of rows: a frame of pandas or polars, or a list of mappings or of values in order.
 
         Raises ValueError that names the row and the column.
         """
+        if self._takes_at_once(rows):
+            return self._encode_numbers(rows.astype("float64"))
         return [self._encode(place, row) for place, row in enumerate(_rows(rows), 1)]
+
+    def _takes_at_once(self, rows: Any) -> bool:
+        """Whether it is an array of NumPy's with a column of numbers for each that is read, and none is infinite."""
+        kind = getattr(getattr(rows, "dtype", None), "kind", None)  # frames have none
+        if kind not in ("i", "u", "f") or rows.ndim != 2 or rows.shape[1] != len(self.columns):
+            return False
+        return all(column.kind == "number" for column in self.columns) and not (abs(rows) == math.inf).any()
+
+    def _encode_numbers(self, rows: Any) -> Any:
+        """The same a column at a time, which is many times as fast."""
+        import numpy
+
+        features = []
+        for column, cells in zip(self.columns, rows.T, strict=True):
+            is_missing = cells != cells
+            features.append(numpy.where(is_missing, 0.0, (cells - column.mean) / column.scale))
+            features += [is_missing] if column.marks_missing else []
+        return numpy.stack(features, axis=1)
 
     def _encode(self, place: int, row: Any) -> list[float]:
         names = [column.name for column in self.columns]
