@@ -52,7 +52,8 @@ class PerceptuneSearchCV(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
     `pruner` are those of a sweep, and so are the further ones in `fields`, e.g. `{"tags": ["thesis"]}`. A grid has its
     own number of trials. Of all rows `test_share` is kept apart for the score on the sweep's page, and of the others
     `held_out_share` validates. `random_state` chooses these rows, and all that is drawn in the sweep. `url` and `key`
-    are those of `Client`; after `timeout` seconds TimeoutError is raised, and the sweep goes on.
+    are those of `Client`, but the key is shown and pickled with the other parameters: PERCEPTUNE_API_KEY is not. After
+    `timeout` seconds TimeoutError is raised, and the sweep goes on.
 
     Fitted, it has `best_params_`, `best_score_`, `best_index_`, `cv_results_`, `n_splits_`, `classes_`, `model_`,
     `n_features_in_`, of a frame `feature_names_in_`, and `sweep_` and `address_`, the sweep's number and page.
