@@ -64,7 +64,7 @@ def test_nothing_else_is_served(client: TestClient, name: str) -> None:
 
 def test_the_images_carry_the_documents() -> None:
     """The server's image copies docs/, which the build may see."""
-    server_stage = (ROOT / "Dockerfile").read_text().split("FROM packages AS app")[1].split("FROM")[0]
+    server_stage = (ROOT / "Dockerfile").read_text().split("FROM packages AS app\n")[1].split("FROM")[0]
     assert "COPY docs docs" in server_stage
     rules = (ROOT / ".dockerignore").read_text().split("\n")
     assert any(rule.startswith("!") and fnmatch("docs", rule[1:]) for rule in rules)

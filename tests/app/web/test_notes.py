@@ -89,5 +89,5 @@ def test_long_notes_are_refused(client: TestClient) -> None:
     answer = client.post(f"{path}/notes", data={"notes": "x" * (MAX_NOTES_LENGTH + 1)})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["notes"]
-    assert str(MAX_NOTES_LENGTH) in answer.json()["errors"][0]["msg"]
+    assert f"{MAX_NOTES_LENGTH:,}" in answer.json()["errors"][0]["msg"]
     assert client.get(f"/api/v1{path}").json()["notes"] == "short"
