@@ -236,7 +236,7 @@ def test_copies_ask_for_the_same(client: TestClient, engine: Engine) -> None:
         ({"seeds": {"first": 0, "survivors": 2}}, ["seeds", "first"], "greater than or equal to 1"),
         ({"seeds": {"survivors": 2}}, ["seeds", "first"], "is missing"),
         ({"seeds": {"first": 1, "survivors": 3, "share": 0.5}}, ["seeds", "share"], "unknown"),
-        ({"seeds": "3"}, ["seeds"], "integer"),
+        ({"seeds": "3"}, ["seeds"], "whole number"),
         ({"seeds": 0}, ["seeds"], "greater than or equal to 1"),
         ({"seeds": ONE_THEN_THREE, "best_by": "mean"}, ["best_by"], "must be expected or lower_bound"),
     ],

@@ -175,10 +175,10 @@ def test_a_known_caller_costs_no_query(client: TestClient, admin: str, monkeypat
     monkeypatch.setattr(key_ring, "HOLDS_SECONDS", 3600.0)
     client.post("/login", data={"key": admin})
     for headers in (bearer(admin), {}):
-        client.get("/api/v1/datasets", headers=headers)
+        client.get("/hyperparameters", headers=headers)
         with counted_statements(client) as statements:
             for _ in range(5):
-                assert client.get("/api/v1/datasets", headers=headers).status_code == 200
+                assert client.get("/hyperparameters", headers=headers).status_code == 200
         assert statements == []
 
 
