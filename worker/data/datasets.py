@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor
 
 from app.domain.datasets import DATASETS, SPLITS, DatasetInfo, Scaling
@@ -95,6 +94,8 @@ def load_stored(
     path: Path, info: DatasetInfo, split: str, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Dataset:
     """A stored data set on the device, from its file, whose hash was checked. Splits are those of `load`."""
+    from safetensors.torch import load_file  # late: benchmarks of built-in data have no need of it
+
     tensors = load_file(path, device=str(device))
     train, held_out, test = (
         (tensors[f"{part}_x"].to(dtype), tensors[f"{part}_y"]) for part in ("train", "held_out", "test")
