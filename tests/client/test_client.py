@@ -5,10 +5,7 @@ import inspect
 import io
 import subprocess
 import sys
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 import pandas
@@ -34,17 +31,11 @@ from perceptune import (
 )
 from perceptune.progress import Progress
 from tests.support.flaky_front import Fault, before
+from tests.support.own_loop import finished
 from tests.support.paths import ROOT
 from worker.data.datasets import load
 
 SPACE = {"hidden_units": [2, 16], "epochs": 1}
-Result = TypeVar("Result")
-
-
-def finished(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """What it returns, from a loop of its own: in this thread a browser of other tests may have one running."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
 
 
 def test_a_sweep_is_waited_for_and_looked_at(trained: Sweep) -> None:

@@ -15,6 +15,7 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.service.up import Service
 from app.web.events import Broadcaster, SweepEvent
+from tests.support.own_loop import finished
 from tests.support.queue_examples import change, claim, complete, create_grid, new_worker, record, sweep_of
 from tests.support.waiting import wait_until
 
@@ -157,4 +158,4 @@ def test_with_many_pages_progress_has_its_pace_and_what_people_change_has_none(e
     going = [SweepEvent(id=1, revision=revision, state="running", progress=revision / 10) for revision in range(4)]
     renamed = SweepEvent(id=1, revision=4, state="running", progress=0.0)
     paused = SweepEvent(id=1, revision=5, state="paused", progress=0.3)
-    assert asyncio.run(heard(*going, renamed, going[3], paused)) == [0, 4, 5]
+    assert finished(heard(*going, renamed, going[3], paused)) == [0, 4, 5]
