@@ -55,7 +55,8 @@ client-models: $(TOOLS)  ## the client's models anew, from the API of this versi
 test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist
 	@scripts/fetch-browser
-	$(BIN)/pytest -m "not compose and not pgbouncer and not prometheus and not sklearn" -n 4 --dist loadfile  # they wait half of their time
+	@# four at a time, since they wait half of theirs
+	$(BIN)/pytest -m "not compose and not pgbouncer and not prometheus and not sklearn" -n 4 --dist loadfile --no-loadscope-reorder
 
 test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose

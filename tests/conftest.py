@@ -27,6 +27,14 @@ for name in [*os.environ]:
 
 _numbers = count(1)
 
+LONG_FOLDERS = ("chaos", "fuzz", "benchmarks", "worker", "browser")  # of tests that take long, the longest first
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with what takes long, so that at the end no process waits for another's long test."""
+    places = {folder: place for place, folder in enumerate(LONG_FOLDERS)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("/")[1], len(places)))
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
