@@ -36,7 +36,7 @@ def test_a_sweep_started_in_the_form_ends_live(page: Page) -> None:
     assert is_same_document(page)
 
 
-def test_a_sweep_is_paused_and_resumed(page: Page, server: str) -> None:
+def test_a_sweep_is_paused_and_resumed(page: Page, server: str, complaints: list[str]) -> None:
     """The buttons change with the state, and the page stays where it is."""
     path = post(server, LONG)
     page.goto(path)
@@ -57,6 +57,8 @@ def test_a_sweep_is_paused_and_resumed(page: Page, server: str) -> None:
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_role("heading", name="Nothing has been tried yet")).to_be_visible()
+    # news of the deletion may have had the page fetched once more before it was left
+    complaints[:] = [complaint for complaint in complaints if not complaint.endswith(f"{path})")]
 
 
 def test_what_happens_elsewhere_shows_up(page: Page, server: str) -> None:

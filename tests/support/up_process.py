@@ -21,9 +21,9 @@ def environment(**variables: object) -> dict[str, str]:
 
 
 def say(*arguments: str, command: Sequence[str] = COMMAND, **variables: object) -> "subprocess.CompletedProcess[str]":
-    """Runs a command to its end, which must come within half a minute."""
+    """Runs a command to its end, which must come within two minutes."""
     return subprocess.run(
-        [*command, *arguments], cwd=ROOT, env=environment(**variables), capture_output=True, text=True, timeout=30
+        [*command, *arguments], cwd=ROOT, env=environment(**variables), capture_output=True, text=True, timeout=120
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from tests.fuzz.mutations import mutate
 from tests.support.export_examples import export, rich_sweep
 
-MUTATIONS = 250
+MUTATIONS = 100
 
 
 def test_every_change_is_taken_or_refused(client: TestClient, engine: Engine) -> None:

@@ -9,4 +9,5 @@ export function takeDropped(zone, take) {
   }
   for (const kind of ["dragleave", "drop"]) zone.addEventListener(kind, () => zone.classList.remove("over"));
   zone.addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); });
+  if (chooser.files[0]) take(chooser.files[0]); // chosen before this script was there, or kept by a reload
 }
