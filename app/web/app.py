@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
-from sqlalchemy import Engine
+from sqlalchemy import Engine, QueuePool
 from starlette.types import ASGIApp
 
 from app.access.keys import any_key
@@ -50,6 +50,8 @@ from app.web.uploads import Uploads
 from app.web.webhooks import delivery
 
 logger = logging.getLogger(__name__)
+
+LAST_READS_SECONDS = 5.0
 
 MAX_BODY_BYTES = 4 * 2**20
 
@@ -125,8 +127,18 @@ async def _background(app: FastAPI, engine: Engine, *, allow_private: bool) -> A
     await asyncio.wait([task])
     # a read that was under way in a thread still holds a connection
     await asyncio.get_running_loop().shutdown_default_executor()
+    await _connections_returned(engine)
     app.state.downloads.engine.dispose()
     engine.dispose()
+
+
+async def _connections_returned(engine: Engine) -> None:
+    """Waits for threads whose requests were cut off, and which still read: what they hold would never be closed."""
+    assert isinstance(engine.pool, QueuePool)
+    for _ in range(round(LAST_READS_SECONDS / 0.05)):
+        if not engine.pool.checkedout():
+            return
+        await asyncio.sleep(0.05)
 
 
 def _log_death(task: asyncio.Task[None]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from app.config import Settings
 from app.service.up import Service
@@ -99,6 +99,25 @@ def test_several_sweeps_are_resumed_and_cancelled(page: Page, server: str) -> No
     for number in sweeps:
         expect(page.locator(f"#sweep-{number} .badge")).to_have_text(re.compile("queued|running|completed"))
     assert is_same_document(page)
+
+
+def test_news_of_before_a_click_do_not_undo_it(page: Page, server: str) -> None:
+    """An answer that was asked for in the old order, and comes after the new one, is not shown."""
+    first, second = paused_sweeps(server, "reordered", 2)
+    page.goto("/?tag=reordered")
+    expect_live(page)
+    rows = page.locator(".sweep-table tbody tr")
+    expect(rows.first).to_have_id(f"sweep-{second}")
+    held: list[Route] = []
+    page.route(lambda url: url.endswith("/?tag=reordered"), lambda route: held.append(route))
+    page.evaluate("document.body.dispatchEvent(new Event('live'))")
+    while not held:
+        page.wait_for_timeout(20)
+    page.get_by_role("columnheader", name="Sweep").get_by_role("link").click()
+    expect(rows.first).to_have_id(f"sweep-{first}")
+    with page.expect_response(lambda response: "order_by" in response.url):  # it is asked for anew
+        held[0].continue_()
+    expect(rows.first).to_have_id(f"sweep-{first}")
 
 
 def test_sweeps_are_sorted_and_tagged(page: Page, server: str) -> None:

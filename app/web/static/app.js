@@ -20,6 +20,15 @@
     setTimeout(() => { leaving = false; refresh(); }, LEAVING_MS); // it is still here: the answer did not come
   });
 
+  // news that were asked for at an earlier address, such as the order of before a click, are not shown: they are asked for anew
+  document.body.addEventListener("htmx:config:request", ({ detail: { ctx } }) => { ctx.askedAt = location.href; });
+  document.body.addEventListener("htmx:before:swap", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.sourceElement?.id !== "live" || ctx.askedAt === location.href) return;
+    event.preventDefault();
+    document.body.dispatchEvent(new Event("live"));
+  });
+
   function showConnection(state) {
     connection.hidden = false;
     if (connection.textContent === state) return;
