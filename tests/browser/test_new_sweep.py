@@ -119,7 +119,7 @@ def test_json_fills_the_form_and_the_form_the_json(page: Page) -> None:
     expect(page.get_by_label("Seconds")).to_have_value("9")
     expect(page.get_by_label("Seeds of the better ones")).to_have_value("3")
     expect(page.locator("#preview")).to_contain_text("7 trials")
-    assert body_of(page) == body
+    wait_until(lambda: body_of(page) == body)
     page.get_by_role("button", name="Remove 8").click()
     expect_space(page, body["space"] | {"hidden_units": [64]})  # type: ignore[operator]
     expect(editor).to_have_value(re.compile(r'"hidden_units": \[64\]'))
