@@ -16,7 +16,7 @@ from app import logs
 from app.errors import StartError
 
 _PREFIX = "PERCEPTUNE_"
-_SECRETS = ("api_key", "database_url")  # each may be in a file, which <its variable>_FILE names
+_SECRETS = ("api_key", "database_url", "key")  # each may be in a file, which <its variable>_FILE names
 _OF_CLIENTS = {"PERCEPTUNE_URL"}  # where examples/exercises.ipynb finds the server
 
 
@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     )
     device: str | None = Field(None, pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="cpu, cuda, cuda:N or mps.")
     tf32: bool = Field(False, description="Round the factors of float32 products on NVIDIA GPUs, for speed.")
+    bf16: bool = Field(False, description="Round the factors of products on processors to bfloat16, for speed.")
     database_url: str | None = Field(
         None, validation_alias="DATABASE_URL", description="A Postgres to use in place of the embedded one."
     )
@@ -73,6 +74,8 @@ class Settings(BaseSettings):
         description="So much training, at most, is lost with a worker; more where it is dear to keep.",
     )
 
+    server: str | None = Field(None, description="Address of the server that a worker without a database works for.")
+    key: str | None = Field(None, description="Such a worker's key to that server.")
     pulse_file: Path | None = Field(
         None, description="A worker notes here that it lives, for `python -m worker.liveness.pulse`."
     )
@@ -104,7 +107,9 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("api_key", "device", "database_url", "workers", "public_url", "pulse_file", mode="before")
+    @field_validator(
+        "api_key", "device", "database_url", "workers", "public_url", "pulse_file", "server", "key", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -1,14 +1,14 @@
 """The catalogue of data sets: those that are built in, and those that are stored."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.tables import DatasetPiece, StoredDataset, Sweep
-from app.domain.datasets import DATASETS, DatasetInfo
+from app.domain.datasets import DATASETS, PUBLISHED, DatasetInfo
 from app.domain.nearest import did_you_mean
 from app.domain.tables.encoding import Encoding
 from app.errors import ConflictError, FieldError, InvalidError, NotFoundError
@@ -35,7 +35,10 @@ def get_named(session: Session, name: str) -> DatasetInfo:
     """The same of one that a body names. Raises InvalidError."""
     infos = catalogue(session)
     if name not in infos:
-        msg = f"must be one of {', '.join(infos)}, not {name!r}{did_you_mean(name, infos)}"
+        advice = did_you_mean(name, infos) or "; `perceptune data add` stores one of your own"
+        if name in PUBLISHED:
+            advice = f"; `perceptune data add {PUBLISHED[name]}` stores it"
+        msg = f"must be one of {', '.join(infos)}, not {name!r}{advice}"
         raise InvalidError("There is no such data set.", [FieldError(("dataset",), msg)])
     return infos[name]
 
@@ -85,10 +88,7 @@ def delete(session: Session, name: str) -> None:
     session.delete(row)
 
 
-def pieces(session: Session, content_hash: str) -> Iterator[bytes]:
-    """What is stored of a data set, piece by piece; nothing where it is not."""
-    dataset_id = session.scalar(select(StoredDataset.id).where(StoredDataset.content_hash == content_hash))
-    count = session.scalar(select(func.count()).where(DatasetPiece.dataset_id == dataset_id)) or 0
-    for number in range(count):
-        place = (DatasetPiece.dataset_id == dataset_id, DatasetPiece.number == number)
-        yield session.scalars(select(DatasetPiece.content).where(*place)).one()
+def piece(session: Session, content_hash: str, number: int) -> bytes | None:
+    """A piece of what is stored of a data set; None behind the last one, and where it is not stored."""
+    of_dataset = select(DatasetPiece.content).join(StoredDataset, StoredDataset.id == DatasetPiece.dataset_id)
+    return session.scalar(of_dataset.where(StoredDataset.content_hash == content_hash, DatasetPiece.number == number))

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cache
+from importlib.metadata import version
 from typing import Literal
 
 from alembic import command
@@ -16,15 +17,15 @@ from sqlalchemy.orm import Session
 
 from app.db.engine import first_line, lift_limits
 from app.errors import StartError
+from app.shipped import shipped_folder
 
-_MIGRATIONS = Path(__file__).resolve().parents[2] / "alembic"
 MIGRATION_LOCK = 0x7065726370  # one process migrates at a time; the others wait and find nothing to do
 
 
 def alembic_config() -> Config:
     """Where the migrations are."""
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(shipped_folder("alembic")).replace("%", "%%"))
     return config
 
 
@@ -65,6 +66,12 @@ def _refuse_other_encoding(connection: Connection) -> None:
             f"The database is encoded in {encoding}, which can't hold every name: make one with "
             "CREATE DATABASE perceptune ENCODING 'UTF8' TEMPLATE template0, and name it in DATABASE_URL."
         )
+
+
+@cache
+def program_version() -> str:
+    """This version, by which programs know that they understand each other: `0.1.0 (tables 0020)`."""
+    return f"{version('perceptune')} (tables {ScriptDirectory.from_config(alembic_config()).get_current_head()})"
 
 
 def revision_state(connection: Connection) -> Literal["none", "older", "current", "newer"]:

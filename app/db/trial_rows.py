@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep, Trial
 from app.domain.space import Constraints, parse_constraints, parse_space
+from app.domain.sweep_setup import SweepSetup
 from app.domain.tasks import TASKS
 
 
@@ -76,7 +77,7 @@ def _new_trial(sweep: Sweep, cell: Mapping[str, Any], reason: str | None) -> New
     return NewTrial(json.dumps(cell), reason, **size)
 
 
-def constraints_of(sweep: Sweep) -> Constraints:
+def constraints_of(sweep: Sweep | SweepSetup) -> Constraints:
     """The sweep's constraints, which were checked when it was posted."""
     return parse_constraints(sweep.constraints, parse_space(sweep.space, sweep.task), sweep.dataset_info.shape)
 
