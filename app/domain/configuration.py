@@ -139,8 +139,8 @@ class MLPConfig:
         linear = sum((inputs + 1) * outputs for inputs, outputs in self.layer_sizes(features, classes))
         return linear + sum(self.hidden_layers) * self.batch_norm
 
-    def training_cost(self, features: int, classes: int) -> float:
-        """Multiply-adds of a run over all epochs, per training example: what its time is proportional to."""
+    def multiply_adds(self, features: int, classes: int) -> float:
+        """Those of the forward passes of a run over all epochs, per training example."""
         forward = sum(inputs * outputs for inputs, outputs in self.layer_sizes(features, classes))
         return float(forward * self.epochs)
 

@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 MAX_NAME_LENGTH = 60  # characters of the name of a data set
+PUBLISHED = {
+    **{name: f"sklearn:{name}" for name in ("breast_cancer", "california_housing", "covertype", "iris", "wine")},
+    **{name: f"download:{name}" for name in ("kmnist", "mnist")},
+}
+"""Data sets that others publish, by what `perceptune data add` calls them: they are there once they are stored."""
 Target = Literal["class", "number"]
 Split = Literal["holdout", "book"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -75,6 +80,7 @@ class Scaling:
     """How features and target were standardized: to mean 0 and deviation 1 among the examples that are trained on."""
 
     feature_means: tuple[float, ...]
+    """Empty where features are as they are stored."""
     feature_stds: tuple[float, ...]
     target_mean: float
     target_std: float
@@ -148,8 +154,3 @@ _DIABETES = DatasetInfo(
 )
 
 DATASETS: dict[str, DatasetInfo] = {info.name: info for info in (_FASHION_MNIST, _DIGITS, _DIABETES)}
-
-
-def target_of(name: str) -> Target:
-    """The kind of target of the data set of this name; those that are stored have classes."""
-    return DATASETS[name].target if name in DATASETS else "class"

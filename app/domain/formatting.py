@@ -72,8 +72,10 @@ def is_in_own_units(metric: str) -> bool:
 
 def look_text(look: Mapping[str, Any], unit: str) -> str:
     """What was seen on the test examples: `0.8871`, or of numbers `R² 0.5612, mean absolute error 43.36 points`."""
-    if look.get("test_mae") is None:
+    if look.get("test_accuracy") is not None:
         return score(look["test_accuracy"])
+    if look.get("test_mae") is None:
+        return "no finite number, for the network goes beyond all numbers on some of them"
     r2 = "R² not defined" if look.get("test_r2") is None else f"R² {look['test_r2']:.4f}"
     return f"{r2}, mean absolute error {in_units(look['test_mae'], unit)}"
 
@@ -106,6 +108,11 @@ def memory(size: int) -> str:
 def number(value: float) -> str:
     """Four digits, but whole numbers in full: `0.08356`, `65536`."""
     return f"{value:.0f}" if value.is_integer() and abs(value) < 1e9 else f"{value:.4g}"
+
+
+def number_range(low: float, high: float) -> str:
+    """A range of numbers, which has its lower end: `50 up to 75`, `1,000 up to 1,002.5`. Edges are round numbers."""
+    return f"{low:,.12g} up to {high:,.12g}"
 
 
 def setting(value: object) -> str:

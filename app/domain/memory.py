@@ -12,6 +12,7 @@ STATE_PER_PARAMETER = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "rmspr
 """How many numbers each update rule keeps of a parameter from step to step."""
 
 
+ESTIMATE_SLACK = 3  # what a run really takes is more than a third of its `run_bytes`
 SPREAD_COPIES = 5  # rate, decay, momentum, and an index of two numbers
 
 

@@ -7,11 +7,11 @@ from app.domain.sweep_limits import MAX_TRIALS
 from app.schemas.settings.space import SpaceBody
 from app.schemas.settings.stop import StopRules
 from app.schemas.settings.warm_starts import WarmStarted
-from app.schemas.sweeps import KeepModels, Name, Notes, Priority, Tags
+from app.schemas.sweeps import Device, KeepModels, Name, Notes, Priority, Tags
 
 
 class SweepPatch(Body):
-    """What to change; what is left out stays. None of it may be null but the stop rules, which that removes."""
+    """What to change; what is left out stays. Of it only `stop` and `device` may be null, which removes them."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"n_trials": 128, "tags": ["width"], "priority": 10}]})
 
@@ -20,6 +20,7 @@ class SweepPatch(Body):
     notes: Notes = Field(default_factory=str)
     tags: Tags = Field(default_factory=list, description="All of its tags.")
     priority: Priority = Field(default_factory=int)
+    device: Device = None
     n_trials: int = Field(
         default_factory=int,
         ge=1,

@@ -1,9 +1,11 @@
 """Data sets: those that sweeps can name, and what becomes of the columns of a file."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.datasets import Target
-from app.domain.tables.options import DatasetName, TableOptions
+from app.domain.tables.options import DatasetName, TableOptions, TableTask, WithoutNull
 from app.schemas.base import UtcTime
 
 
@@ -11,7 +13,8 @@ class UploadOptions(TableOptions):
     """How a posted file becomes a data set."""
 
     name: DatasetName
-    source: str = Field("", max_length=200, description="The name of the file, to be shown.")
+    source: Annotated[str, WithoutNull] = Field("", max_length=200, description="The name of the file, to be shown.")
+    reuse: bool = Field(False, description="Whether the same data under another name are taken in place of a refusal.")
 
 
 class TableColumn(BaseModel):
@@ -33,13 +36,20 @@ class DatasetPreview(BaseModel):
     columns: list[TableColumn]
     notes: list[str]
     names: list[str] = Field(description="Of all columns: each can be the target.")
-    target: str | None = Field(description="Null where none was named, and no column is called target, class or label.")
+    target: str | None = Field(
+        description="Null where none was named, and none that can be one is called target, class, label, species or y."
+    )
+    task: TableTask | None = Field(description="What networks would learn of it, as named or as proposed.")
     features: int | None = None
     train: int | None = None
     held_out: int | None = None
     test: int | None = None
-    labels: list[str] | None = None
-    class_counts: dict[str, list[int]] | None = None
+    labels: list[str] | None = Field(None, description="Names of the classes; null where the target is a number.")
+    unit: str = Field("", description="What the number is counted in.")
+    ranges: list[float] = Field(default_factory=list, description="Edges of ranges of the number.")
+    class_counts: dict[str, list[int]] | None = Field(
+        None, description="Rows of each class, or with a number in each range: of `train`, `held_out` and `test`."
+    )
 
 
 class DatasetOut(BaseModel):

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
 from app.domain.body import Body, Matching
-from app.domain.datasets import DATASETS, Split
 from app.domain.datasets import MAX_NAME_LENGTH as MAX_DATASET_NAME
+from app.domain.datasets import Split
+from app.domain.devices.kinds import DeviceKind
 from app.domain.pruning.options import Pruner
 from app.domain.states import SweepState
 from app.domain.sweep_limits import (
@@ -22,7 +23,7 @@ from app.domain.sweep_limits import (
     MAX_TRIALS,
     SEED_LIMIT,
 )
-from app.domain.tasks import TASKS, TaskName
+from app.domain.tasks import TaskName
 from app.schemas.base import UtcTime
 from app.schemas.settings.samplers import RandomSampler, Sampler
 from app.schemas.settings.seeds import Seeds, SurvivorSeeds
@@ -48,6 +49,23 @@ Priority = Annotated[
         ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="Waiting trials of a sweep with a higher one are trained first."
     ),
 ]
+
+
+def _refuse_gpu(device: object) -> object:
+    """Raises ValueError for a word that is near `cpu` and means the opposite."""
+    if device == "gpu":
+        raise ValueError("must be cuda for NVIDIA GPUs, or mps for Apple's, not gpu")
+    return device
+
+
+Device = Annotated[
+    DeviceKind | None,
+    BeforeValidator(_refuse_gpu),
+    Field(
+        description="The kind of device that its workers must have, `cuda` for NVIDIA GPUs; null for any. While no "
+        "such worker is connected, nothing of it starts, and `warnings` says so."
+    ),
+]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(lambda tags: sorted(set(tags)))]
 
 
@@ -56,8 +74,8 @@ class Objective(Body):
 
     Accuracies are those of data sets with classes; R² (`val_r2`) and mean absolute errors (`val_mae`, in the target's
     own units) those of data sets whose target is a number. The loss is the cross-entropy, or of numbers the mean
-    squared error of the standardized target. What is left out is, where the target is a number, `val_r2`, and in a
-    sweep that times the task's first metric, in the direction in which the metric is better.
+    squared error of the standardized target. What is left out is `val_accuracy`, `val_r2` where the target is a number,
+    or in a sweep that times the task's first metric, each in the direction in which it is better.
     """
 
     metric: Literal[EpochMetric, TimingMetric] = "val_accuracy"
@@ -162,6 +180,7 @@ class SweepCreate(Body):
     notes: Notes = ""
     tags: Tags = Field(default_factory=list, description="Words to find it by; they are kept sorted.")
     priority: Priority = 0
+    device: Device = None
     webhook: Webhook | None = Field(None, description="Told of every change of the sweep's state.")
 
     @property
@@ -173,22 +192,6 @@ class SweepCreate(Body):
     def survivor_seeds(self) -> int | None:
         """Runs of the configurations that survive; None where all have the same."""
         return self.seeds.survivors if isinstance(self.seeds, SurvivorSeeds) else None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete_objective(cls, body: Any) -> Any:
-        """Fills in the objective of a sweep that times, or trains on numbers, as its task has it."""
-        if not isinstance(body, dict) or not isinstance(posted := body.get("objective", {}), dict):
-            return body
-        task, dataset = TASKS.get(str(body.get("task", "train_mlp"))), DATASETS.get(str(body.get("dataset")))
-        target = dataset.target if dataset else "class"
-        if task is None or not (task.is_timing or target == "number") or body.get("objectives"):
-            return body
-        metrics = task.metrics_of(target)
-        metric = posted.get("metric", next(iter(metrics)))
-        if not isinstance(metric, str) or metric not in metrics:
-            return body
-        return {**body, "objective": {"metric": metric, "direction": metrics[metric].direction, **posted}}
 
 
 class Counts(BaseModel):
@@ -300,6 +303,8 @@ class SweepOut(BaseModel):
     notes: str
     tags: list[str]
     priority: int
+    device: str | None
+    warnings: list[str] = Field(description="What keeps it from going on, and what to do; a sentence each.")
     webhook: WebhookOut | None
     imported_from: int | None = Field(description="The sweep's number where it was exported.")
     environment: dict[str, Any] = Field(description="Versions and devices of the workers that trained it.")

@@ -122,6 +122,14 @@ class TrialOut(BaseModel):
     rung_means: list[float] = Field(description="Its mean over the runs at each rung of a halving pruner so far.")
     circumstances: Circumstances | None = Field(description="What a timing was measured under; null for a training.")
     worker: UUID | None
+    devices: list[str] = Field(
+        description="Those on which its runs were trained since it last began anew: the GPU's model, or `cpu`; several "
+        "where it went from one to another between two legs. Trials of earlier versions have none."
+    )
+    least_memory: int | None = Field(
+        description="Bytes that a worker has to have, noted where one had too little for it: it is left to those that "
+        "have as much, and fails with its size where none does. Null where nobody lacked any."
+    )
     error: str | None = Field(description="Why it failed.")
     reason: str | None = Field(description="Why it was pruned, is infeasible, or took another trial's result.")
     configuration: str | None = Field(description="The same for all trials of one configuration.")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 from app.domain.datasets import DatasetInfo
+from app.domain.formatting import plural
 from app.domain.pruning.options import PatientPruner, WilcoxonPruner
 from app.domain.sampling import traits_of
 from app.domain.space import Constraints, Space, check_model_fits, parse_constraints, parse_space, runs_in_memory
@@ -11,7 +12,20 @@ from app.domain.space.domains import largest
 from app.domain.sweep_limits import MAX_SEEDS
 from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
-from app.schemas import SweepCreate
+from app.schemas import Objective, SweepCreate
+
+MIN_R2_ROWS = 2
+
+
+def with_objective(body: SweepCreate, dataset: DatasetInfo) -> SweepCreate:
+    """The body with what it leaves out of its objective: the task's first metric on such data, and its direction."""
+    metrics = TASKS[body.task].metrics_of(dataset.target)
+    posted = body.objective.model_dump(exclude_unset=True)
+    metric = posted.get("metric", next(iter(metrics)))
+    if body.objectives is not None or metric not in metrics:
+        return body
+    objective = Objective.model_validate({"metric": metric, "direction": metrics[metric].direction, **posted})
+    return body.model_copy(update={"objective": objective})
 
 
 def check_body(body: SweepCreate, dataset: DatasetInfo) -> tuple[Space, int]:
@@ -22,6 +36,7 @@ def check_body(body: SweepCreate, dataset: DatasetInfo) -> tuple[Space, int]:
     check_text({"name": body.name, "notes": body.notes})
     if errors := [
         *_task_errors(body, dataset),
+        *_validation_errors(body, dataset),
         *_objective_errors(body, dataset),
         *_pruner_errors(body),
         *_warm_start_errors(body),
@@ -100,6 +115,20 @@ def _task_errors(body: SweepCreate, dataset: DatasetInfo) -> Iterator[FieldError
     yield from (FieldError((field,), msg) for field, (is_wrong, msg) in refusals.items() if is_wrong)
     if not task.takes_data and body.dataset != SweepCreate.model_fields["dataset"].default:
         yield FieldError(("dataset",), f"has no meaning for {task.name}, which takes no data; leave it out")
+
+
+def _validation_errors(body: SweepCreate, dataset: DatasetInfo) -> Iterator[FieldError]:
+    """R² of a single row is not defined: each trial would be trained, and fail."""
+    rows = dataset.test if body.split == "book" else dataset.held_out
+    if rows >= MIN_R2_ROWS:
+        return
+    places: dict[tuple[str | int, ...], str] = {("objective", "metric"): body.objective.metric}
+    if body.objectives is not None:
+        places = {("objectives", place, "metric"): goal.metric for place, goal in enumerate(body.objectives)}
+    why = f"{dataset.name} has {plural(rows, 'row')} to validate on with the split {body.split}"
+    for place, metric in places.items():
+        if metric == "val_r2":
+            yield FieldError(place, f"can't be val_r2: {why}, and R² needs two that differ; take val_mae or val_loss")
 
 
 def _objective_errors(body: SweepCreate, dataset: DatasetInfo) -> Iterator[FieldError]:

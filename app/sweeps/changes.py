@@ -19,7 +19,7 @@ from app.schemas import SweepPatch
 from app.sweeps import body_checks
 
 MAX_CHANGE_LENGTH = 200  # characters of a value before and after, as the log has them
-_SAME_COLUMNS = {"name", "notes", "tags", "priority", "keep_models"}  # fields of a body that are columns
+_SAME_COLUMNS = {"name", "notes", "tags", "priority", "keep_models", "device"}  # fields of a body that are columns
 
 
 def change(session: Session, sweep_id: int, body: SweepPatch) -> Sweep:

@@ -20,7 +20,7 @@ MOST_SWEEPS = 8  # side by side
 _BASIS = {"task": "task", "dataset": "data set", "split": "split", "objective": "metric or direction"}
 _FIELDS = (
     *("task", "dataset", "split", "objective", "objectives", "constraints", "sampler", "pruner", "n_trials", "seeds"),
-    *("warm_start", "repeats", "best_by", "stop", "seed", "diagnostics", "keep_models"),
+    *("warm_start", "repeats", "best_by", "stop", "seed", "diagnostics", "keep_models", "device"),
 )
 _ABSENT = "–"
 

@@ -18,13 +18,13 @@ from app.errors import ConflictError
 from app.lifecycle import sweep_log
 from app.schemas import Objective, OneObjective, SweepCreate, WarmStarted
 from app.sweeps import previews, warm_starts
-from app.sweeps.body_checks import check_body
+from app.sweeps.body_checks import check_body, with_objective
 from app.sweeps.warm_starts import WarmTrial
 
 # Fields of a body that are columns of the same name.
 _SAME_COLUMNS = {
     *("name", "task", "dataset", "split", "space", "constraints", "seed", "repeats", "keep_models"),
-    *("diagnostics", "notes", "tags", "priority", "webhook"),
+    *("diagnostics", "notes", "tags", "priority", "device", "webhook"),
 }
 
 
@@ -49,6 +49,7 @@ def create(
     Raises InvalidError for a space that can't be searched and ConflictError for a key used with another body.
     """
     dataset = datasets.get_named(session, body.dataset)
+    body = with_objective(body, dataset)
     space, n_trials = check_body(body, dataset)
     request_hash = hashlib.sha256(body.model_dump_json().encode()).hexdigest() if idempotency_key else None
     sweep = Sweep(

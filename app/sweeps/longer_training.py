@@ -1,7 +1,11 @@
-"""Longer training: a complete trial goes on to more epochs as a new trial, from where it ended."""
+"""Longer training: a complete trial goes on to more epochs as a new trial, from where it ended.
 
-from collections.abc import Mapping
-from typing import Any
+However many go on together, it takes the same few statements: others wait for the sweep meanwhile.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -21,6 +25,22 @@ _CAN_COMPLETE = (TrialState.waiting, TrialState.running, TrialState.complete)
 _CAN_BE_RETRIED = {TrialState.cancelled: "was cancelled", TrialState.failed: "failed"}
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of trials that are to go on, each in one of these."""
+
+    earlier: Mapping[int | None, Trial]  # by the number of the trial, the one that goes on from it already
+    new: list[Trial] = field(default_factory=list)  # those that can go on
+    reasons: dict[int, str] = field(default_factory=dict)  # by their numbers, why others can't
+
+
+class Twin(NamedTuple):
+    """A trial with the same parameters and seeds."""
+
+    number: int
+    state: TrialState
+
+
 def continue_trial(session: Session, sweep_id: int, number: int, epochs: int) -> tuple[Trial, bool]:
     """The trial that goes on to so many epochs where this one ended, and whether it is new: a second call finds it.
 
@@ -29,12 +49,12 @@ def continue_trial(session: Session, sweep_id: int, number: int, epochs: int) ->
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
     trial = sweep_row.get_trial(session, sweep_id, number)
-    earlier = _earlier_continuation(session, trial, epochs)
-    if earlier is not None:
-        return earlier, False
-    if (reason := _why_not(session, sweep, trial, epochs)) is not None:
-        raise ConflictError(f"Trial {number} of sweep {sweep_id} can't be trained longer: {reason}.")
-    longer_trial = _add(session, sweep, trial, epochs)
+    plan = _plan(session, sweep, [trial], epochs)
+    if plan.earlier:
+        return plan.earlier[number], False
+    if plan.reasons:
+        raise ConflictError(f"Trial {number} of sweep {sweep_id} can't be trained longer: {plan.reasons[number]}.")
+    (longer_trial,) = _add(session, sweep, plan.new, epochs)
     sweep_row.touch(session, sweep)
     session.refresh(longer_trial)
     return longer_trial, True
@@ -47,34 +67,67 @@ def continue_top(session: Session, sweep_id: int, body: ContinueTop) -> Continue
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
     ids = session.scalars(best.TOP, {"sweep": sweep_id, "count": body.top}).all()
-    numbers: list[int] = []
-    left_out: list[NotContinued] = []
-    for trial in (session.get_one(Trial, trial_id) for trial_id in ids):
-        earlier = _earlier_continuation(session, trial, body.epochs)
-        reason = None if earlier is not None else _why_not(session, sweep, trial, body.epochs)
-        if reason is None:
-            numbers.append((earlier or _add(session, sweep, trial, body.epochs)).number)
-        else:
-            left_out.append(NotContinued(trial=trial.number, reason=reason))
-    if not numbers:
+    trials = {trial.id: trial for trial in session.scalars(select(Trial).where(Trial.id.in_(ids)))}
+    plan = _plan(session, sweep, [trials[trial_id] for trial_id in ids], body.epochs)
+    left_out = [NotContinued(trial=number, reason=reason) for number, reason in plan.reasons.items()]
+    if len(left_out) == len(ids):
         reasons = "; ".join(f"trial {trial.trial}: {trial.reason}" for trial in left_out) or "no trial is complete yet"
         raise ConflictError(f"No trial of sweep {sweep_id} can be trained longer: {reasons}.")
+    longer_trials = {trial.continued_from: trial for trial in _add(session, sweep, plan.new, body.epochs)}
+    longer_trials |= plan.earlier
+    numbers = [longer_trials[number].number for trial_id in ids if (number := trials[trial_id].number) in longer_trials]
     sweep_row.touch(session, sweep)
     return ContinuedTrials(trials=numbers, left_out=left_out)
 
 
-def _earlier_continuation(session: Session, trial: Trial, epochs: int) -> Trial | None:
-    """The trial that goes on, or went on, from this one to so many epochs; not one that was cancelled or failed."""
+def _plan(session: Session, sweep: Sweep, trials: Sequence[Trial], epochs: int) -> Plan:
+    """What becomes of these trials of a locked sweep, in their order."""
+    plan = Plan(_earlier_continuations(session, sweep, trials, epochs))
+    trials = [trial for trial in trials if trial.number not in plan.earlier]
+    reasons = _why_not(session, sweep, trials, epochs)
+    twins = _twins(session, sweep, {_configuration(trial, epochs) for trial in trials if trial.number not in reasons})
+    constraints, going = trial_rows.constraints_of(sweep), dict[tuple[str | None, int], int]()
+    for trial in trials:
+        if trial.number in reasons:
+            plan.reasons[trial.number] = reasons[trial.number]
+            continue
+        place = _configuration(trial, epochs), trial.first_seed
+        if broken := constraints.broken(_longer_params(trial, epochs)):
+            plan.reasons[trial.number] = f"it would break the constraint {broken}"
+        elif place in twins:
+            plan.reasons[trial.number] = _why_not_twice(twins[place])
+        elif place in going:
+            plan.reasons[trial.number] = f"trial {going[place]} goes on to the same parameters and seeds"
+        else:
+            going[place] = trial.number
+            plan.new.append(trial)
+    return plan
+
+
+def _earlier_continuations(
+    session: Session, sweep: Sweep, trials: Sequence[Trial], epochs: int
+) -> dict[int | None, Trial]:
+    """The trials that go on, or went on, from these to so many epochs; not those that were cancelled or failed."""
+    numbers = [trial.number for trial in trials]
     longer_trials = select(Trial).where(
-        Trial.sweep_id == trial.sweep_id, Trial.continued_from == trial.number, Trial.state.in_(_CAN_COMPLETE)
+        Trial.sweep_id == sweep.id, Trial.continued_from.in_(numbers), Trial.state.in_(_CAN_COMPLETE)
     )
-    return next(
-        (longer for longer in session.scalars(longer_trials) if (longer.params or {}).get("epochs") == epochs), None
-    )
+    rows = session.scalars(longer_trials.order_by(Trial.number.desc()))
+    return {longer.continued_from: longer for longer in rows if (longer.params or {}).get("epochs") == epochs}
 
 
-def _why_not(session: Session, sweep: Sweep, trial: Trial, epochs: int) -> str | None:
-    """Why the trial can't go on to so many epochs, or None."""
+def _why_not(session: Session, sweep: Sweep, trials: Sequence[Trial], epochs: int) -> dict[int, str]:
+    """Why some of the trials can't go on to so many epochs, by their numbers, whatever else is in the sweep."""
+    last_epochs = select(Epoch.trial_id, func.max(Epoch.epoch)).where(
+        Epoch.trial_id.in_([trial.id for trial in trials])
+    )
+    rows = session.execute(last_epochs.group_by(Epoch.trial_id))
+    trained = {trial_id: epoch for trial_id, epoch in rows}  # noqa: C416 (of rows mypy knows no types)
+    reasons = {trial.number: _why_not_this(sweep, trial, trained.get(trial.id), epochs) for trial in trials}
+    return {number: reason for number, reason in reasons.items() if reason is not None}
+
+
+def _why_not_this(sweep: Sweep, trial: Trial, last_epoch: int | None, epochs: int) -> str | None:
     if TASKS[sweep.task].is_timing:
         return f"{sweep.task} trains nothing"
     if trial.state != TrialState.complete or trial.params is None:
@@ -88,24 +141,20 @@ def _why_not(session: Session, sweep: Sweep, trial: Trial, epochs: int) -> str |
             f"{config.lr_schedule}, which another number of epochs changes from the first step on; queue a trial with "
             f"epochs {epochs}"
         )
-    last_epoch = session.scalar(select(func.max(Epoch.epoch)).where(Epoch.trial_id == trial.id))
     if last_epoch is not None and last_epoch < config.epochs:
         return f"its patience ended at epoch {last_epoch}, where it would end again"
-    return _why_not_allowed(session, sweep, trial, _longer_params(trial, epochs))
+    return None
 
 
-def _why_not_allowed(session: Session, sweep: Sweep, trial: Trial, params: Mapping[str, Any]) -> str | None:
-    """Why the sweep does not take a trial with these parameters and the seeds of this one, or None."""
-    if broken := trial_rows.constraints_of(sweep).broken(params):
-        return f"it would break the constraint {broken}"
-    twins = select(Trial.number, Trial.state).where(
-        Trial.sweep_id == sweep.id,
-        Trial.configuration == trial_rows.configuration(params),
-        Trial.first_seed == trial.first_seed,
-    )
-    twin = session.execute(twins.order_by(Trial.number).limit(1)).one_or_none()
-    if twin is None:
-        return None
+def _twins(session: Session, sweep: Sweep, configurations: set[str]) -> dict[tuple[str | None, int], Twin]:
+    """The sweep's first trial of each of these configurations and first seeds."""
+    columns = (Trial.configuration, Trial.first_seed, Trial.number, Trial.state)
+    equal = select(*columns).where(Trial.sweep_id == sweep.id, Trial.configuration.in_(configurations))
+    rows = session.execute(equal.order_by(Trial.number.desc()))
+    return {(configuration, first_seed): Twin(number, state) for configuration, first_seed, number, state in rows}
+
+
+def _why_not_twice(twin: Twin) -> str:
     if twin.state in _CAN_BE_RETRIED:
         return f"trial {twin.number} has these parameters and seeds and {_CAN_BE_RETRIED[twin.state]}: retry that one"
     return f"trial {twin.number} has these parameters and seeds already"
@@ -115,53 +164,72 @@ def _longer_params(trial: Trial, epochs: int) -> dict[str, Any]:
     return {**(trial.params or {}), "epochs": epochs}
 
 
-def _add(session: Session, sweep: Sweep, trial: Trial, epochs: int) -> Trial:
-    """Queues the longer trial, with the curves and the checkpoint of the other one where that is kept."""
+def _configuration(trial: Trial, epochs: int) -> str:
+    return trial_rows.configuration(_longer_params(trial, epochs))
+
+
+def _add(session: Session, sweep: Sweep, trials: Sequence[Trial], epochs: int) -> list[Trial]:
+    """Queues a longer trial for each, with the curves and the checkpoint of the other one where that is kept."""
+    if not trials:
+        return []
+    first_number = sweep_row.next_number(session, sweep, len(trials))
+    longer_trials = [_longer(sweep, trial, number, epochs) for number, trial in enumerate(trials, first_number)]
+    sweep_row.reopen(session, sweep)
+    session.add_all(longer_trials)
+    session.flush()
+    numbers = [trial.number for trial in longer_trials]
+    go = f"trial {trials[0].number} goes" if len(trials) == 1 else f"{len(trials)} of the best go"
+    words = f"Queued {sweep_log.trials_text(numbers)}: {go} on to {plural(epochs, 'epoch')}"
+    sweep_log.note(session, sweep.id, LogEvent.trials, words, numbers)
+    places = {"ids": [trial.id for trial in longer_trials], "sources": [trial.id for trial in trials]}
+    for statement in (_COPY_CHECKPOINTS, _COPY_EPOCHS, _COPY_DIAGNOSTICS, _GO_ON):
+        session.execute(statement, places)
+    return longer_trials
+
+
+def _longer(sweep: Sweep, trial: Trial, number: int, epochs: int) -> Trial:
     params = _longer_params(trial, epochs)
-    longer_trial = Trial(
+    return Trial(
         sweep_id=sweep.id,
-        number=sweep_row.next_number(session, sweep),
+        number=number,
         params=params,
         first_seed=trial.first_seed,
         bracket=trial.bracket,
+        devices=trial.devices,
         enqueued=True,
         continued_from=trial.number,
         **trial_rows.trial_size(sweep, params),
     )
-    sweep_row.reopen(session, sweep)
-    session.add(longer_trial)
-    session.flush()
-    words = f"Queued trial {longer_trial.number}: trial {trial.number} goes on to {plural(epochs, 'epoch')}"
-    sweep_log.note(session, sweep.id, LogEvent.trials, words, [longer_trial.number])
-    for statement in (_COPY_CHECKPOINT, _COPY_EPOCHS, _COPY_DIAGNOSTICS, _GO_ON):
-        session.execute(statement, {"id": longer_trial.id, "source": trial.id})
-    return longer_trial
 
+
+_LONGER = "unnest(CAST(:ids AS bigint[]), CAST(:sources AS bigint[])) AS longer(id, source)"
+_WITH_CHECKPOINT = f"{_LONGER} JOIN checkpoints c ON c.trial_id = longer.id"
 
 # each of these does nothing where the checkpoint was not kept: the trial begins anew, with the same seeds
-_COPY_CHECKPOINT = text("""
-    INSERT INTO checkpoints (trial_id, epochs_done, data)
-    SELECT :id, epochs_done, data FROM checkpoints WHERE trial_id = :source AND is_final
+_COPY_CHECKPOINTS = text(f"""
+    INSERT INTO checkpoints (trial_id, epochs_done, data, devices)
+    SELECT longer.id, c.epochs_done, c.data, c.devices
+    FROM {_LONGER} JOIN checkpoints c ON c.trial_id = longer.source AND c.is_final
 """)
 
-_COPY_EPOCHS = text("""
+_COPY_EPOCHS = text(f"""
     INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
                         train_r2, train_mae, val_r2, val_mae)
-    SELECT :id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
+    SELECT longer.id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
            train_r2, train_mae, val_r2, val_mae
-    FROM epochs WHERE trial_id = :source AND EXISTS (SELECT FROM checkpoints WHERE trial_id = :id)
+    FROM {_WITH_CHECKPOINT} JOIN epochs e ON e.trial_id = longer.source
 """)
 
-_COPY_DIAGNOSTICS = text("""
+_COPY_DIAGNOSTICS = text(f"""
     INSERT INTO diagnostics (trial_id, seed, epoch, dead_share, activation_rms, gradient_rms, predicted_classes,
                              top_class_share, distinct_outputs, bottleneck)
-    SELECT :id, seed, epoch, dead_share, activation_rms, gradient_rms, predicted_classes, top_class_share,
+    SELECT longer.id, seed, epoch, dead_share, activation_rms, gradient_rms, predicted_classes, top_class_share,
            distinct_outputs, bottleneck
-    FROM diagnostics WHERE trial_id = :source AND EXISTS (SELECT FROM checkpoints WHERE trial_id = :id)
+    FROM {_WITH_CHECKPOINT} JOIN diagnostics d ON d.trial_id = longer.source
 """)
 
-_GO_ON = text("""
+_GO_ON = text(f"""
     UPDATE trials t
-    SET epochs_done = c.epochs_done, epochs_trained = (SELECT max(epoch) FROM epochs WHERE trial_id = :id)
-    FROM checkpoints c WHERE t.id = :id AND c.trial_id = t.id
+    SET epochs_done = c.epochs_done, epochs_trained = (SELECT max(epoch) FROM epochs e WHERE e.trial_id = t.id)
+    FROM {_WITH_CHECKPOINT} WHERE t.id = longer.id
 """)

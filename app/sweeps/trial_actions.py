@@ -127,6 +127,8 @@ def set_note(session: Session, sweep_id: int, number: int, note: str) -> Trial:
     trial = sweep_row.get_trial(session, sweep.id, number)
     if trial.note != note:
         trial.note = note
+        words = f"Noted something on trial {number}" if note else f"Dropped the note on trial {number}"
+        sweep_log.note(session, sweep_id, LogEvent.trials, words, [number])
         sweep_row.touch(session, sweep)
     return trial
 

@@ -12,7 +12,7 @@ class LogEvent(enum.StrEnum):
     state = "state"
     """Paused, resumed, stopped or cancelled."""
     trials = "trials"
-    """Trials were queued, retried, cancelled, excluded or included."""
+    """Trials were queued, retried, cancelled, excluded, included or noted on."""
     model = "model"
     """A trial's model is to be kept."""
     share = "share"

@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from app.domain.formatting import plural
 from app.errors import FieldError, InvalidError
 
 MISSING_TEXTS = frozenset({"", "?", "NA", "N/A", "na", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A"})
 SECONDS_A_DAY = 86_400
+MAX_DEVIATIONS = 1e15  # from the mean: networks calculate in float32, and further off their sums overflow
 
 Cell = str | float | int | bool | None
 ColumnKind = Literal["number", "date", "category"]
@@ -48,7 +50,10 @@ class EncodedColumn(BaseModel):
         if text is None:
             return [0.0, *mark]
         number = _days(text) if self.kind == "date" else _number(text)
-        return [(number - self.mean) / self.scale, *mark]
+        deviations = (number - self.mean) / self.scale
+        if not abs(deviations) <= MAX_DEVIATIONS:
+            raise ValueError(f"is too far from what was trained on, {self.mean:.4g} ± {self.scale:.4g}: {text[:40]}")
+        return [deviations, *mark]
 
 
 class Encoding(BaseModel):
@@ -88,7 +93,8 @@ class Encoding(BaseModel):
         if not isinstance(row, dict):
             if len(row) != len(names):
                 listing = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-                errors.append(FieldError(loc, f"has {len(row)} values, and the network takes {len(names)}: {listing}"))
+                count = plural(len(row), "value")
+                errors.append(FieldError(loc, f"has {count}, and the network takes {len(names)}: {listing}"))
                 return []
             row = dict(zip(names, row, strict=True))
         if absent := [name for name in names if name not in row]:

@@ -4,11 +4,11 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.charts.rows import BestRow, SweepRow, TrialRow
-from app.db.tables import ExerciseRun, Sweep, Trial
+from app.db.tables import ExerciseRun, Run, Sweep, Trial
 from app.domain.space import parse_space
 from app.domain.space.domains import takes
 from app.domain.states import TrialState
@@ -37,7 +37,15 @@ def _data(session: Session, sweep: Sweep, needs: Collection[str]) -> SweepData:
         trials,
         [row for row in epochs if row.trial in numbers],
         [row for row in diagnostics if row.trial in numbers],
+        _seconds(session, sweep) if "seconds" in needs else {},
     )
+
+
+def _seconds(session: Session, sweep: Sweep) -> dict[int, float]:
+    """How long a training took, in the mean over a trial's runs, by its number."""
+    mean = func.avg(Run.seconds).label("mean")
+    query = select(Trial.number, mean).join(Run).where(Trial.sweep_id == sweep.id).group_by(Trial.number)
+    return {row.number: row.mean for row in session.execute(query)}
 
 
 def _trials(session: Session, sweep: Sweep) -> list[TrialRow]:

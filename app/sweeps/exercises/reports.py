@@ -11,9 +11,9 @@ from app.queries.provenance import sweep_provenance
 from app.sweeps.exercises import results, runs
 
 
-def report(session: Session, run: ExerciseRun) -> str:
+def report(session: Session, run: ExerciseRun, *, names_hosts: bool = True) -> str:
     """The question, the answer and the charts of a run."""
-    section = _section(session, run)
+    section = _section(session, run, names_hosts=names_hosts)
     return page(section.title, [section])
 
 
@@ -30,12 +30,13 @@ def report_of_all(session: Session) -> str:
     return page(f"The exercises of {SOURCE}", sections)
 
 
-def provenance(session: Session, run: ExerciseRun) -> list[Fact]:
+def provenance(session: Session, run: ExerciseRun, *, names_hosts: bool = True) -> list[Fact]:
     """How the answer was measured: preset, then what all sweeps share, such as machine and versions, then each."""
     definition = exercise(run.exercise)
     subset = f", {definition.subset}" if run.preset == "quick" else ""
-    preset = Fact("Preset", f"{run.preset}{subset} (run {run.id} of exercise {run.exercise})")
-    facts_by_sweep = [sweep_provenance(session, sweep) for sweep in runs.sweeps_of(session, run)]
+    preset = Fact("Preset", f"{run.preset}{subset} (run number {run.id} of this service)")
+    sweeps = runs.sweeps_of(session, run)
+    facts_by_sweep = [sweep_provenance(session, sweep, names_hosts=names_hosts) for sweep in sweeps]
     shared_facts = [fact for fact in facts_by_sweep[0] if all(fact in facts for facts in facts_by_sweep)]
     return [preset, *shared_facts, *(fact for facts in facts_by_sweep for fact in facts if fact not in shared_facts)]
 
@@ -51,7 +52,7 @@ def passages(answer: Answer) -> list[Passage]:
     return [passage for passage in all_passages if passage.paragraphs]
 
 
-def _section(session: Session, run: ExerciseRun) -> Section:
+def _section(session: Session, run: ExerciseRun, *, names_hosts: bool = True) -> Section:
     definition = exercise(run.exercise)
     answer = results.view(session, run).answer
     return Section(
@@ -60,5 +61,5 @@ def _section(session: Session, run: ExerciseRun) -> Section:
         passages=passages(answer),
         figures=results.figures(session, run) if answer.findings else [],
         table=Table(answer.header, answer.rows) if answer.rows else None,
-        provenance=provenance(session, run),
+        provenance=provenance(session, run, names_hosts=names_hosts),
     )

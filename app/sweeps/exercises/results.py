@@ -137,7 +137,7 @@ def _test_text(sweep: SweepOut, best: Best) -> str:
         f"{best.value:.4f})"
     )
     if sweep.test_looks <= 1:
-        return f"{text}: the only look at them, when all was chosen."
+        return f"{text}. In this run the test images were read once, when all was chosen."
     scores_text = ", ".join(f"{look.test_accuracy:.4f} (trial {look.number})" for look in sweep.test_scores)
     return (
         f"{text}. They were looked at {sweep.test_looks} times: {scores_text}. What was chosen after the first look "

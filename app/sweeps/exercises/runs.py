@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.db.tables import ExerciseRun, Sweep
 from app.domain.states import SweepState
 from app.errors import NotFoundError
-from app.exercises.exercise import Preset
+from app.exercises.preset import Preset
 from app.exercises.registry import EXERCISES, exercise
 from app.schemas import SweepCreate
 from app.sweeps import creation

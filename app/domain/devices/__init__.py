@@ -1,0 +1,1 @@
+"""Devices as sweeps and the queue speak of them: their kinds."""
