@@ -68,13 +68,15 @@ _BEST_TRIAL = f"""
     )
 """
 
-# The same beside all complete trials, which are read for it.
+# The same beside all complete trials, which are read for it where anything ran more than once: else nothing is known
+# of luck, and nothing is expected.
 _JUDGED_BEST_TRIAL = f"""
     SELECT best_trial.*, {_BOUND} AS bound, {_EXPECTED} AS expected
     FROM ({_BEST_TRIAL}) AS best_trial, LATERAL (
         SELECT {_POPULATION.format(over="")}
         FROM (
-            SELECT value, std, s.seeds AS runs FROM trials WHERE sweep_id = s.id AND state = 'complete' AND NOT excluded
+            SELECT value, std, s.seeds AS runs FROM trials
+            WHERE s.seeds > 1 AND sweep_id = s.id AND state = 'complete' AND NOT excluded
         ) AS complete
     ) AS population
 """

@@ -13,18 +13,19 @@ from app.domain.pruning.promotion import RungRecord
 from app.domain.pruning.rungs import HalvingPruner, ladder, waits_at_rungs
 from app.domain.space import parse_space
 from app.domain.states import LIVE_TRIALS, SweepState, TrialState
+from app.domain.sweep_setup import SweepSetup
 from app.lifecycle.claimable import HAS_CLAIMABLE
 
 STOPPED = "its sweep was stopped before it went on"
 EXCLUDED = "it was excluded while it waited at a rung"
 
 
-def max_epochs(sweep: Sweep) -> int:
+def max_epochs(sweep: Sweep | SweepSetup) -> int:
     """Epochs of the longest training that the sweep's space holds."""
     return MLPConfig.from_params(parse_space(sweep.space).largest()).epochs
 
 
-def halving_pruner(sweep: Sweep) -> HalvingPruner | None:
+def halving_pruner(sweep: Sweep | SweepSetup) -> HalvingPruner | None:
     """The sweep's pruner, where its trials wait at rungs; else None."""
     return waits_at_rungs(None if sweep.pruner is None else stored_pruner(sweep.pruner))
 

@@ -13,12 +13,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Sweep, Trial
 from app.domain import transitions
-from app.domain.failures import most_common_error
 from app.domain.formatting import plural
 from app.domain.states import LIVE_TRIALS, TrialState
 from app.lifecycle import sweep_row
 from app.lifecycle.best import IDENTIFIED_BEST
 from app.lifecycle.claimable import IS_BETWEEN_LEGS
+from app.lifecycle.failures import most_common_error
 from app.schemas import StopRules
 
 _FIRST_ENDED = (Trial.finished_at, Trial.number)
@@ -39,8 +39,8 @@ def apply(session: Session, sweep: Sweep) -> None:
 
 def stop_overdue(session: Session) -> None:
     """Stops the sweeps whose seconds have passed, all in this transaction."""
-    for sweep_id in session.scalars(_LOCK_OVERDUE_SWEEPS).all():
-        apply(session, sweep_row.get(session, sweep_id, lock=True))
+    for sweep in sweep_row.lock_all(session, session.scalars(_OVERDUE_SWEEPS)):
+        apply(session, sweep)
 
 
 def passed_seconds(sweep: Sweep) -> ColumnElement[float]:
@@ -138,11 +138,9 @@ def _best_trial(session: Session, sweep: Sweep, *ties: InstrumentedAttribute[Any
 
 _RULES: tuple[Callable[[Session, Sweep, StopRules], str | None], ...] = (_target, _failures, _no_improvement, _seconds)
 
-# Locked by id, before anything else of this transaction.
-_LOCK_OVERDUE_SWEEPS = text("""
+_OVERDUE_SWEEPS = text("""
     SELECT id FROM sweeps
     WHERE state IN ('queued', 'running', 'paused')
       AND clock_timestamp() >= started_at
           + make_interval(secs => CAST(stop_rules ->> 'seconds' AS float8) + ended_seconds)
-    ORDER BY id FOR UPDATE
 """)

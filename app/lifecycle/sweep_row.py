@@ -20,7 +20,8 @@ from app.lifecycle.trial_changes import CANCELLED
 
 # Waits for this transaction's turn at the sweep. Whoever waits for a row is woken by each transaction that has changed
 # it, to wait for its next version: each of a hundred writers would wake all others. A lock beside it is handed from one
-# writer to the next, in the order in which they came; the row's lock stands behind it, and is what counts.
+# writer to the next, in the order in which they came; the row's lock stands behind it, and is what counts. Nobody who
+# holds the row waits for a turn at it, since whoever has the turn waits for the row.
 TURN_SQL = "(SELECT CAST(pg_advisory_xact_lock(hashtextextended('sweep/' || :sweep, 0)) AS text)) IS NOT NULL"
 
 
@@ -35,6 +36,12 @@ def get(session: Session, sweep_id: int, *, lock: bool = False) -> Sweep:
 def lock(session: Session, sweep_id: int) -> Sweep | None:
     """The sweep, its row locked; None when it was deleted, and all its trials with it, while a worker trained."""
     return _locked(session, sweep_id)
+
+
+def lock_all(session: Session, sweep_ids: Iterable[int]) -> list[Sweep]:
+    """Those of the sweeps that are there, their rows locked in the order of their ids, before anything else is."""
+    sweeps = [_locked(session, sweep_id) for sweep_id in sorted(sweep_ids)]
+    return [sweep for sweep in sweeps if sweep is not None]
 
 
 def _locked(session: Session, sweep_id: int) -> Sweep | None:

@@ -12,7 +12,12 @@ CANCELLED = f"state = 'cancelled', {WITHOUT_LEASE}, rung = NULL, finished_at = c
 EPOCHS_OF_CHECKPOINT = """CASE WHEN t.epochs_trained = 0 THEN 0 ELSE
     coalesce((SELECT c.epochs_done FROM checkpoints c WHERE c.trial_id = t.id), 0) END"""
 
+# The same of the devices that trained it: the last of them may have done nothing of what it goes on from.
+DEVICES_OF_CHECKPOINT = """CASE WHEN t.epochs_trained = 0 THEN '{}' ELSE
+    coalesce((SELECT c.devices FROM checkpoints c WHERE c.trial_id = t.id), t.devices) END"""
+
 # As if it had not been claimed: the attempt does not count. Its parameters stay, and its checkpoint.
 GIVEN_BACK = f"""
-    state = 'waiting', {WITHOUT_LEASE}, started_at = NULL, epochs_done = {EPOCHS_OF_CHECKPOINT}, attempt = attempt - 1
+    state = 'waiting', {WITHOUT_LEASE}, started_at = NULL, epochs_done = {EPOCHS_OF_CHECKPOINT}, attempt = attempt - 1,
+    devices = {DEVICES_OF_CHECKPOINT}
 """

@@ -1,10 +1,22 @@
 """What workers write: claims of trials, their epochs and results, scores, and weights asked for later."""
 
-from app.queue.claims import MAX_CLAIMED_TRIALS, ClaimedTrial, UnclaimableError, claim, note_environment
-from app.queue.leases import MAX_ATTEMPTS, Lease, expire, fail_attempt, fail_waiting, give_back, heartbeat
+from app.queue.claims import MAX_CLAIMED_TRIALS, ClaimedTrial, claim, note_environment
+from app.queue.leases import (
+    MAX_ATTEMPTS,
+    Lease,
+    TooLargeTrial,
+    expire,
+    fail_attempt,
+    fail_waiting,
+    give_back,
+    give_back_all,
+    heartbeat,
+    leave_to_larger,
+)
 from app.queue.legs import (
     LegResult,
     TrialCheckpoint,
+    checkpoint_sizes,
     end_leg,
     epochs_trained,
     load_checkpoints,
@@ -12,8 +24,17 @@ from app.queue.legs import (
     must_make_room,
     save_checkpoints,
 )
+from app.queue.picking import UnclaimableError
 from app.queue.progress import EpochPoint, RunResult, TrialResult, finish, record
-from app.queue.workers import forget_workers, is_draining, live_workers, register, set_draining, set_worker_state
+from app.queue.workers import (
+    forget_workers,
+    is_draining,
+    live_workers,
+    note_lost_claims,
+    register,
+    set_draining,
+    set_worker_state,
+)
 
 __all__ = [
     "MAX_ATTEMPTS",
@@ -23,9 +44,11 @@ __all__ = [
     "Lease",
     "LegResult",
     "RunResult",
+    "TooLargeTrial",
     "TrialCheckpoint",
     "TrialResult",
     "UnclaimableError",
+    "checkpoint_sizes",
     "claim",
     "end_leg",
     "epochs_trained",
@@ -35,13 +58,16 @@ __all__ = [
     "finish",
     "forget_workers",
     "give_back",
+    "give_back_all",
     "heartbeat",
     "is_draining",
+    "leave_to_larger",
     "live_workers",
     "load_checkpoints",
     "means_at_rung",
     "must_make_room",
     "note_environment",
+    "note_lost_claims",
     "record",
     "register",
     "save_checkpoints",

@@ -10,11 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, func, or_, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.db.engine import is_gone
 from app.db.tables import Sweep, Trial
 from app.domain.pruning.options import HyperbandPruner, OneEpochPruner, PrunerOptions, stored_pruner
 from app.domain.pruning.rules import complete_trials_needed
@@ -25,9 +23,11 @@ from app.domain.sweep_limits import MAX_TRIALS
 from app.domain.tasks import TASKS
 from app.lifecycle.rungs import max_epochs
 from app.queue import picking, statements
+from app.queue.errors import RefusedError
 from app.queue.leases import Lease
 from app.queue.picking import PickedSweep
-from app.queue.workers import is_draining
+from app.queue.shares import GUESSED_PART
+from app.queue.workers import Claimer, read_claimer
 
 # The largest claim by the kind of device; the share of a worker is often less. It bounds what is lost with a worker,
 # not what it trains at once: trained in smaller cohorts the same runs took no less time, whether the parameters of all
@@ -37,6 +37,8 @@ MAX_CLAIMED_TRIALS = {"cpu": 64, "mps": 256, "cuda": 512}
 # Promoted trials go before new ones where there is one of them for so many of the largest claim: always on a CPU, whose
 # epochs cost little more than their networks, and on a GPU once they fill it (`python -m benchmarks.claim_rule`).
 TRIALS_A_PROMOTED_TRIAL = 64
+
+MAX_DEVICES = 100  # that are noted of a sweep
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,13 @@ class Group:
         return self.epochs_trained == 0 and self.rungs == 0
 
 
-class UnclaimableError(Exception):
-    """Nothing can be claimed from this sweep: what is stored of it raises an error, which is the cause of this one."""
-
-    def __init__(self, sweep_id: int) -> None:
-        super().__init__(f"sweep {sweep_id}")
-        self.sweep_id = sweep_id
-
-
 def claim(
-    session: Session, worker_id: UUID, max_trials: int, lease_seconds: float, leave_out: Iterable[int] = ()
+    session: Session,
+    worker_id: UUID,
+    max_trials: int,
+    lease_seconds: float,
+    leave_out: Iterable[int] = (),
+    lost_claims: int = 0,
 ) -> tuple[Sweep, list[ClaimedTrial]] | None:
     """Takes a fair share of the waiting trials of one sweep, None when nothing waits.
 
@@ -89,77 +88,85 @@ def claim(
 
     The sweep is one of the highest priority, of those one with the fewest running trials, and of those the one that has
     waited longest, so that a long sweep never starves a short one. All trials stand at the same epoch. The share is the
-    cost of all the sweep's live trials over the number of live workers: enqueued trials first, then the most expensive,
-    so that all workers end together. A trial on its last attempt comes before all others and is trained alone, so that
-    it takes no other trial down with its worker.
+    cost of all the sweep's live trials over the live workers that fall on it, each by its speed, where they spread over
+    all sweeps that have something to claim: enqueued trials first, then the most expensive, so that all workers end
+    together. A trial on its last attempt comes before all others and is trained alone, so that it takes no other trial
+    down with its worker.
 
-    Nothing is taken while another worker of the machine times, nor by a worker that is drained.
+    Nothing is taken while another worker of the machine times, nor by a worker that is drained, nor of a sweep that
+    wishes for another kind of device, or was begun with other products than exact ones and the worker's. What was too
+    large for a worker is left to one with more memory, as long as such a one lives.
 
     Trials whose lease has run out come back through `expire`, in a transaction before this one: two workers that hold
     the locks of lapsed sweeps and come here for one more could wait for each other.
 
-    Sweeps of which `leave_out` has the id are passed over. Raises UnclaimableError where a sweep is at fault.
+    Sweeps of which `leave_out` has the id are passed over. `lost_claims`: how many claims the worker had given up when
+    it made this one. Raises UnclaimableError where a sweep is at fault, and RefusedError where the worker has given up
+    this one as well: it would never know what it holds.
     """
-    if is_draining(session, worker_id):
+    claimer = read_claimer(session, worker_id)
+    if claimer is None:
         return None
-    picked = picking.pick(session, worker_id, leave_out)
+    picked = picking.pick(session, claimer, leave_out)
     if picked is None:
         return None
-    try:
-        return _claim_from(session, picked, worker_id, max_trials, lease_seconds)
-    except Exception as error:
-        if isinstance(error, DBAPIError) and is_gone(error):
-            raise
-        raise UnclaimableError(picked.sweep.id) from error
+    with picking.blaming(picked.sweep.id):
+        return _claim_from(session, picked, claimer, max_trials, {"lease": lease_seconds, "lost_claims": lost_claims})
 
 
 def _claim_from(
-    session: Session, picked: PickedSweep, worker_id: UUID, max_trials: int, lease_seconds: float
+    session: Session, picked: PickedSweep, claimer: Claimer, max_trials: int, terms: Mapping[str, Any]
 ) -> tuple[Sweep, list[ClaimedTrial]] | None:
     """Takes trials of the locked sweep, None where others have taken them all."""
     sweep = picked.sweep
-    group = _pick_group(session, sweep, max_trials)
+    group = _pick_group(session, sweep, claimer, max_trials)
     if group is None:
         return None
+    max_trials = max(max_trials // GUESSED_PART, 1) if picked.share.is_guessed else max_trials
     pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
     limit = _claim_limit(session, sweep, pruner, max_trials) if group.is_new else max_trials
     bracket = _next_bracket(session, sweep, pruner, limit) if group.is_new else group.bracket
-    parameters = {"sweep": sweep.id, "worker": worker_id, "limit": limit, "lease": lease_seconds, "bracket": bracket}
-    parameters |= {"mean_cost": picked.mean_cost, "share_cost": picked.share_cost}
-    if group.is_new:
-        rows = session.execute(statements.CLAIM_NEW, parameters).all()
-    else:
-        place = {"epochs_trained": group.epochs_trained, "rungs": group.rungs}
-        rows = session.execute(statements.CLAIM_GROUP, parameters | place).all()
+    parameters = {"sweep": sweep.id, "worker": claimer.id, "limit": limit, "bracket": bracket, **terms}
+    parameters |= claimer.memories | {"mean_cost": picked.share.mean_cost, "share_cost": picked.share.cost}
+    if not group.is_new:
+        parameters |= {"epochs_trained": group.epochs_trained, "rungs": group.rungs}
+    rows = session.execute(statements.CLAIMS[group.is_new, picked.share.is_fitted], parameters).all()
     if not rows:
         return None
+    if not rows[0].is_awaited:
+        raise RefusedError("the worker has given this claim up")
     set_committed_value(sweep, "state", SweepState.running)
     rung_epoch = _rung_epoch(sweep, pruner, group, bracket)
     return sweep, [_claimed(row, group, rung_epoch) for row in sorted(rows, key=lambda row: row.number)]
 
 
-def _pick_group(session: Session, sweep: Sweep, max_trials: int) -> Group | None:
-    """The trials to claim from, None where another worker took them all before the sweep was locked."""
-    if sweep.state not in (SweepState.queued, SweepState.running):
+def _pick_group(session: Session, sweep: Sweep, claimer: Claimer, max_trials: int) -> Group | None:
+    """The trials to claim from, None where another worker took them all, or a user them away, before it was locked."""
+    if sweep.state not in (SweepState.queued, SweepState.running) or not claimer.may_train(sweep):
         return None
     wide = max(max_trials // TRIALS_A_PROMOTED_TRIAL, 1)
-    row = session.execute(statements.PICK_GROUP, {"sweep": sweep.id, "wide": wide}).one_or_none()
+    row = session.execute(statements.PICK_GROUP, claimer.memories | {"sweep": sweep.id, "wide": wide}).one_or_none()
     return None if row is None else Group(*row)
 
 
 def note_environment(sweep: Sweep, environment: Mapping[str, str]) -> None:
-    """Notes with a sweep that was just claimed what its first worker computes with, and the devices of all workers."""
-    first_environment = sweep.environment or {name: value for name, value in environment.items() if name != "device"}
+    """Notes with a sweep that was just claimed what its first worker computes with, and the devices of all workers.
+
+    What is timed says itself which products it takes.
+    """
+    not_noted = {"device", "products"} if TASKS[sweep.task].is_timing else {"device"}
+    first_environment = sweep.environment or {k: fact for k, fact in environment.items() if k not in not_noted}
     devices = first_environment.get("devices", [])
-    if environment["device"] not in devices:
+    if environment["device"] not in devices and len(devices) < MAX_DEVICES:
         sweep.environment = {**first_environment, "devices": sorted([*devices, environment["device"]])}
 
 
 def _claim_limit(session: Session, sweep: Sweep, pruner: PrunerOptions | None, max_trials: int) -> int:
     """The most new trials to claim at once.
 
-    A sampler that learns, or a pruner that compares with complete trials, must see results before it is asked for many
-    more; `one_epoch` compares what it sees together, so it sees as much as possible.
+    A sampler that learns must see results before it is asked for many more. A pruner that compares with complete trials
+    needs a few of them, and judges all others from the first epoch on: these train together, as without a pruner.
+    `one_epoch` compares what it sees together, so it sees as much as possible.
     """
     if TASKS[sweep.task].is_timing:
         return 1  # it runs alone
@@ -172,7 +179,10 @@ def _claim_limit(session: Session, sweep: Sweep, pruner: PrunerOptions | None, m
     results = session.scalars(
         select(func.count()).where(Trial.sweep_id == sweep.id, has_result, Trial.state != TrialState.infeasible)
     ).one()
-    return min(max_trials, max(first_batch(sweep.sampler), complete_trials or 0, results // 2, 1))
+    first = max(first_batch(sweep.sampler), complete_trials or 0, 1)
+    if results >= first and not traits_of(sweep.sampler).learns:
+        return max_trials
+    return min(max_trials, max(first, results // 2))
 
 
 def _next_bracket(session: Session, sweep: Sweep, pruner: PrunerOptions | None, limit: int) -> int | None:

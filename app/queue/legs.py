@@ -2,14 +2,18 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from pydantic import Field
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.db.tables import Checkpoint, Trial
+from app.db.tables import Checkpoint, Sweep, Trial
 from app.lifecycle import sweep_row
 from app.queue import statements
 from app.queue.leases import Lease, lease_arrays, settle_sweeps
+from app.queue.workers import read_claimer
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,8 @@ class TrialCheckpoint:
     """What the training of a trial goes on from."""
 
     lease: Lease
-    epoch: int  # the last one that it holds
-    epochs_done: int  # recorded epochs up to it, summed over the trial's runs
+    epoch: Annotated[int, Field(ge=0, lt=2**31)]  # the last one that it holds
+    epochs_done: Annotated[int, Field(ge=0, lt=2**31)]  # recorded epochs up to it, summed over the trial's runs
     data: bytes  # safetensors
 
 
@@ -27,7 +31,8 @@ class LegResult:
     """A leg that ended before the trial did."""
 
     lease: Lease
-    rung_mean: float | None  # over the runs; None where the leg did not end at a rung
+    # over the runs; None where the leg did not end at a rung
+    rung_mean: Annotated[float, Field(allow_inf_nan=False)] | None
 
 
 def save_checkpoints(session: Session, sweep_id: int, checkpoints: Sequence[TrialCheckpoint]) -> set[int]:
@@ -36,7 +41,9 @@ def save_checkpoints(session: Session, sweep_id: int, checkpoints: Sequence[Tria
         return set()
     arrays = lease_arrays([checkpoint.lease for checkpoint in checkpoints])
     epochs = [checkpoint.epoch for checkpoint in checkpoints]
-    held_ids = {row.id for row in session.execute(statements.NOTE_CHECKPOINTS, arrays | {"epochs": epochs})}
+    held_ids = {
+        row.id for row in session.execute(statements.NOTE_CHECKPOINTS, arrays | {"sweep": sweep_id, "epochs": epochs})
+    }
     for checkpoint in checkpoints:
         trial_id = checkpoint.lease.trial_id
         if trial_id in held_ids:
@@ -60,23 +67,36 @@ def end_leg(session: Session, sweep_id: int, results: Sequence[LegResult]) -> se
         return set()
     arrays = lease_arrays([result.lease for result in results])
     means = [result.rung_mean for result in results]
-    held_ids = {row.id for row in session.execute(statements.END_LEG, arrays | {"means": means})}
+    held_ids = {row.id for row in session.execute(statements.END_LEG, arrays | {"sweep": sweep_id, "means": means})}
     if held_ids:
         session.execute(statements.NOTE_LEGS, {"sweep": sweep_id, "ids": list(held_ids)})
         settle_sweeps(session, [sweep_id])
     return held_ids
 
 
+def checkpoint_sizes(session: Session, trial_ids: Collection[int]) -> Mapping[int, int]:
+    """The bytes of the checkpoints of these trials, by trial id in the order of these."""
+    sizes = select(Checkpoint.trial_id, func.octet_length(Checkpoint.data).label("size"))
+    rows = session.execute(sizes.where(_is_any(Checkpoint.trial_id, trial_ids)))
+    by_id = {row.trial_id: int(row.size) for row in rows}
+    return {trial_id: by_id[trial_id] for trial_id in trial_ids if trial_id in by_id}
+
+
 def load_checkpoints(session: Session, trial_ids: Collection[int]) -> Mapping[int, bytes]:
     """The data of the checkpoints of these trials, by trial id."""
-    rows = session.execute(select(Checkpoint.trial_id, Checkpoint.data).where(Checkpoint.trial_id.in_(trial_ids)))
+    rows = session.execute(select(Checkpoint.trial_id, Checkpoint.data).where(_is_any(Checkpoint.trial_id, trial_ids)))
     return {row.trial_id: row.data for row in rows}
 
 
 def epochs_trained(session: Session, trial_ids: Collection[int]) -> dict[int, int]:
     """From which epoch each of these trials goes on, by trial id: that of its newest checkpoint."""
-    rows = session.execute(select(Trial.id, Trial.epochs_trained).where(Trial.id.in_(trial_ids)))
+    rows = session.execute(select(Trial.id, Trial.epochs_trained).where(_is_any(Trial.id, trial_ids)))
     return {row.id: row.epochs_trained for row in rows}
+
+
+def _is_any(column: InstrumentedAttribute[int], ids: Collection[int]) -> ColumnElement[bool]:
+    """Whether it is one of these, of which there may be more than a statement has parameters."""
+    return column == any_(literal(list(ids), ARRAY(BigInteger)))
 
 
 def means_at_rung(session: Session, trial_id: int) -> list[float]:
@@ -84,6 +104,10 @@ def means_at_rung(session: Session, trial_id: int) -> list[float]:
     return list(session.scalars(statements.MEANS_AT_RUNG, {"trial": trial_id}))
 
 
-def must_make_room(session: Session, sweep_id: int) -> bool:
-    """Whether the sweep is paused, or another of no lower priority has trials that wait and none that trains."""
-    return bool(session.scalar(statements.MUST_MAKE_ROOM, {"sweep": sweep_id}))
+def must_make_room(session: Session, sweep_id: int, worker_id: UUID) -> bool:
+    """Whether the sweep is paused, or another of no lower priority waits for such a worker and none of it trains."""
+    sweep = session.get(Sweep, sweep_id)
+    claimer = None if sweep is None else read_claimer(session, worker_id)
+    if claimer is None:  # drained: it ends what it trains by itself
+        return False
+    return bool(session.scalar(statements.MUST_MAKE_ROOM, {"sweep": sweep_id} | claimer.parameters))

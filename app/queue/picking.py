@@ -2,26 +2,52 @@
 
 Of the sweeps of the highest priority that have something to claim, it is the best one that nobody else claims from at
 this moment; where somebody claims from each, the best one, after a wait. So workers that come at once spread over the
-sweeps, and none of a lower priority goes first. A sweep that stays locked is passed over.
+sweeps, and none of a lower priority goes first because others are busy. Only a sweep for which the wait was in vain is
+passed over.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from uuid import UUID
+from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Row, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from app.db.engine import is_lock_timeout
+from app.db.engine import is_gone, is_lock_timeout
 from app.db.tables import Sweep
 from app.domain.tasks import TASKS
 from app.lifecycle import sweep_row
-from app.lifecycle.claimable import HAS_CLAIMABLE
-from app.queue import machines, statements
+from app.lifecycle.claimable import HAS_WORK
+from app.queue import machines
+from app.queue.errors import CallError
+from app.queue.shares import Share, share_of
+from app.queue.workers import Claimer
 
 LOCK_WAIT = "1s"  # for as long a claim waits for a sweep's row: as many writers as there may be in a row take less
 TURN_WAIT = "5s"  # the same for its turn among those who claim from the sweep
+
+
+class UnclaimableError(Exception):
+    """Nothing can be claimed from this sweep: what is stored of it raises an error, which is the cause of this one."""
+
+    def __init__(self, sweep_id: int) -> None:
+        super().__init__(f"sweep {sweep_id}")
+        self.sweep_id = sweep_id
+
+
+@contextmanager
+def blaming(sweep_id: int) -> Iterator[None]:
+    """Raises UnclaimableError for what goes wrong in the block, unless the worker or the database is gone, or busy."""
+    try:
+        yield
+    except CallError:
+        raise
+    except Exception as error:
+        if isinstance(error, DBAPIError) and is_gone(error):
+            raise
+        raise UnclaimableError(sweep_id) from error
 
 
 @dataclass(frozen=True)
@@ -29,20 +55,24 @@ class PickedSweep:
     """A sweep that is locked for a claim, and what falls on this worker of it."""
 
     sweep: Sweep
-    mean_cost: float  # of a trial
-    share_cost: float
+    share: Share
 
 
-def pick(session: Session, worker_id: UUID, leave_out: Iterable[int] = ()) -> PickedSweep | None:
-    """The sweep to claim from, locked; None where nothing waits, or the worker's machine is not free for it."""
+def pick(session: Session, claimer: Claimer, leave_out: Iterable[int] = ()) -> PickedSweep | None:
+    """The sweep to claim from, locked; None where nothing waits, or the worker's machine is not free for it.
+
+    Raises UnclaimableError where a sweep is at fault.
+    """
     passed_ids = list(leave_out)
     while True:
         session.execute(_SAVEPOINT)
-        row = session.execute(_PICK_SWEEP, {"passed": passed_ids, "wait": LOCK_WAIT}).one_or_none()
+        parameters = {"passed": passed_ids, "wait": LOCK_WAIT}
+        row = session.execute(_PICK_SWEEP, claimer.parameters | parameters).one_or_none()
         if row is None:
             return None
         try:
-            return _locked(session, worker_id, row.id, row.task, is_mine=row.is_mine)
+            with blaming(row.id):
+                return _locked(session, claimer, row)
         except OperationalError as error:
             if not is_lock_timeout(error):
                 raise
@@ -50,15 +80,15 @@ def pick(session: Session, worker_id: UUID, leave_out: Iterable[int] = ()) -> Pi
             passed_ids.append(row.id)
 
 
-def _locked(session: Session, worker_id: UUID, sweep_id: int, task: str, *, is_mine: bool) -> PickedSweep | None:
-    """Takes all locks, the sweep's own as the last: whoever writes to the sweep waits for it."""
-    share = session.execute(statements.SHARE, {"sweep": sweep_id}).one()
-    if not is_mine:
-        session.execute(_TAKE_TURN, {"sweep": sweep_id, "turn_wait": TURN_WAIT, "wait": LOCK_WAIT})
-    if not machines.may_begin(session, worker_id, alone=TASKS[task].is_timing):
+def _locked(session: Session, claimer: Claimer, row: Row[Any]) -> PickedSweep | None:
+    """Takes all locks on the sweep of this row, its own as the last: whoever writes to the sweep waits for it."""
+    share = share_of(session, row.id, row.sweeps, claimer.id)
+    if not row.is_mine:
+        session.execute(_TAKE_TURN, {"sweep": row.id, "turn_wait": TURN_WAIT, "wait": LOCK_WAIT})
+    if not machines.may_begin(session, claimer.id, alone=TASKS[row.task].is_timing):
         return None
-    sweep = sweep_row.lock(session, sweep_id)
-    return None if sweep is None else PickedSweep(sweep, share.mean_cost, share.cost)
+    sweep = sweep_row.lock(session, row.id)
+    return None if sweep is None else PickedSweep(sweep, share)
 
 
 _SAVEPOINT, _ROLLBACK = text("SAVEPOINT picking"), text("ROLLBACK TO SAVEPOINT picking")
@@ -69,19 +99,20 @@ _TAKE_TURN = text(f"""
            set_config('lock_timeout', :wait, true)
 """)
 
-# Of the sweeps that have something to claim, and of these those of the highest priority: first the ones with the fewest
-# running trials, then those that have waited longest for a claim. Of them the first that nobody else claims from, which
-# nobody else does then until the transaction ends, or else the first.
+# Of the sweeps that have something for this worker to claim, and of these those of the highest priority: first the ones
+# with the fewest running trials, then those that have waited longest for a claim. Of them the first that nobody else
+# claims from, which nobody else does then until the transaction ends, or else the first.
 _PICK_SWEEP = text(f"""
     WITH ready AS MATERIALIZED (
         SELECT s.id, s.task, s.priority, s.claimed_at FROM sweeps s
-        WHERE s.state IN ('queued', 'running') AND s.id <> ALL(CAST(:passed AS bigint[])) AND {HAS_CLAIMABLE}
+        WHERE s.state IN ('queued', 'running') AND s.id <> ALL(CAST(:passed AS bigint[]))
+          AND {HAS_WORK}
     ), best AS MATERIALIZED (
         SELECT r.id, r.task FROM ready r WHERE r.priority = (SELECT max(priority) FROM ready)
         ORDER BY (SELECT count(*) FROM trials t WHERE t.sweep_id = r.id AND t.state = 'running'),
                  r.claimed_at NULLS FIRST, r.id
     )
-    SELECT id, task, is_mine, set_config('lock_timeout', :wait, true) FROM (
+    SELECT id, task, is_mine, (SELECT count(*) FROM best) AS sweeps, set_config('lock_timeout', :wait, true) FROM (
         (SELECT id, task, true AS is_mine FROM best
          WHERE pg_try_advisory_xact_lock({_TURN_KEY.format(id="id")}) LIMIT 1)
         UNION ALL

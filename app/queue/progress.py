@@ -4,9 +4,10 @@ import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import AfterValidator, Field
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -17,8 +18,15 @@ from app.domain.tasks import TASKS
 from app.lifecycle import checkpoint_retention, stop_rules, sweep_row
 from app.lifecycle.weight_retention import store_weights, trials_to_keep
 from app.queue import statements
+from app.queue.errors import storable
 from app.queue.leases import Lease, lease_arrays
 from app.queue.legs import TrialCheckpoint, store_checkpoint
+
+# What a server takes of these from workers over HTTP.
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Reason = Annotated[str, AfterValidator(storable)]
 
 
 @dataclass(frozen=True)
@@ -26,17 +34,17 @@ class EpochPoint:
     """One point of a run's learning curve; None where a figure was not finite, or is of the other kind of target."""
 
     trial_id: int
-    seed: int  # index of the run's seed
-    epoch: int
-    train_loss: float | None
-    train_accuracy: float | None
-    val_loss: float | None
-    val_accuracy: float | None
-    seconds: float
-    train_r2: float | None = None
-    train_mae: float | None = None
-    val_r2: float | None = None
-    val_mae: float | None = None
+    seed: Count  # index of the run's seed
+    epoch: Count
+    train_loss: Finite | None
+    train_accuracy: Finite | None
+    val_loss: Finite | None
+    val_accuracy: Finite | None
+    seconds: Seconds
+    train_r2: Finite | None = None
+    train_mae: Finite | None = None
+    val_r2: Finite | None = None
+    val_mae: Finite | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,8 @@ class DiagnosticsPoint:
     """What a run's network did with the fixed sample after an epoch."""
 
     trial_id: int
-    seed: int  # index of the run's seed
-    epoch: int  # 0: before the first step
+    seed: Count  # index of the run's seed
+    epoch: Count  # 0: before the first step
     measured: NetworkDiagnostics
 
     def row(self) -> dict[str, Any]:
@@ -64,10 +72,10 @@ def _finite(value: Any) -> Any:
 class RunResult:
     """How one run ended: with a value, or with an error."""
 
-    seed: int  # index of the run's seed
-    value: float | None
-    error: str | None
-    seconds: float
+    seed: Count  # index of the run's seed
+    value: Finite | None
+    error: Reason | None
+    seconds: Seconds
 
 
 @dataclass(frozen=True)
@@ -75,12 +83,12 @@ class TrialResult:
     """How a trial ended: with a value, or with an error."""
 
     lease: Lease
-    value: float | None  # mean over its runs; of a pruned trial that of its last epoch
-    std: float | None
-    error: str | None
+    value: Finite | None  # mean over its runs; of a pruned trial that of its last epoch
+    std: Finite | None
+    error: Reason | None
     runs: Sequence[RunResult]
-    pruning_reason: str | None = None  # the pruner's words
-    other_values: Sequence[float] | None = None  # of the sweep's further objectives
+    pruning_reason: Reason | None = None  # the pruner's words
+    other_values: Sequence[Finite] | None = None  # of the sweep's further objectives
     circumstances: Mapping[str, Any] | None = None  # of a timing
 
     @property
@@ -140,7 +148,7 @@ def finish(
         "other_values": [_postgres_array(result.other_values) for result in results],
         "circumstances": [result.circumstances and json.dumps(result.circumstances) for result in results],
     }
-    arrays |= {"worker": worker_id} | _run_arrays(results)
+    arrays |= {"sweep": sweep_id, "worker": worker_id} | _run_arrays(results)
     accepted_ids = {row.id for row in session.execute(statements.FINISH, arrays)}
     if not accepted_ids:
         return accepted_ids

@@ -8,22 +8,29 @@ two that train one trial write the same.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
+from sqlalchemy.orm import Session, aliased
 
 from app.db import notifications
+from app.db.sweep_setups import setup_of
 from app.db.tables import Run, Sweep, Trial
-from app.domain.states import TrialState
-from app.lifecycle import sweep_row
+from app.domain.people.log_events import LogEvent
+from app.domain.states import SweepState, TrialState
+from app.domain.sweep_setup import SweepSetup
+from app.lifecycle import sweep_log, sweep_row
+from app.lifecycle.best import best_trial_id
+from app.lifecycle.claimable import FITS_WORKER, HAS_PRODUCTS
 from app.lifecycle.weight_retention import store_weights
+from app.queue.workers import read_claimer
 
 
 @dataclass(frozen=True)
 class Retraining:
     """A complete trial whose weights are missing."""
 
-    sweep: Sweep
+    sweep: SweepSetup
     trial_id: int
     number: int
     params: dict[str, Any]
@@ -37,22 +44,34 @@ def request(session: Session, trial: Trial) -> None:
     notifications.notify(session, trial.sweep_id)
 
 
-def claim(session: Session, lease_seconds: float) -> Retraining | None:
-    """Begins with the trial that has waited longest; None where none does."""
-    weights_missing = select(Run).where(Run.trial_id == Trial.id, Run.weights.is_(None)).exists()
-    due = (
-        select(Trial)
-        .where(Trial.retrain_at <= func.clock_timestamp(), Trial.state == TrialState.complete, weights_missing)
-        .order_by(Trial.retrain_at)
-        .limit(1)
-    )
-    trial = session.scalar(due.with_for_update(skip_locked=True))
-    if trial is None:
+def is_due(trial: type[Trial]) -> ColumnElement[bool]:
+    """Whether a worker may begin with it."""
+    weights_missing = select(Run).where(Run.trial_id == trial.id, Run.weights.is_(None)).exists()
+    return and_(trial.retrain_at <= func.clock_timestamp(), trial.state == TrialState.complete, weights_missing)
+
+
+def claim(session: Session, worker_id: UUID, lease_seconds: float) -> Retraining | None:
+    """Begins with the trial that has waited longest for such a worker; None where none does, or it is drained."""
+    claimer = read_claimer(session, worker_id)
+    if claimer is None:
         return None
+    t, s = aliased(Trial, name="t"), aliased(Sweep, name="s")  # as `FITS_WORKER` has them
+    due = (
+        select(t, s)
+        .join(s, s.id == t.sweep_id)  # a trial of a deleted sweep is left there until it is cleared
+        .where(is_due(t), or_(s.device.is_(None), s.device == claimer.kind), text(HAS_PRODUCTS), text(FITS_WORKER))
+        .order_by(t.retrain_at)
+        .limit(1)
+        .with_for_update(of=t, skip_locked=True)
+    )
+    row = session.execute(due, claimer.parameters).one_or_none()
+    if row is None:
+        return None
+    trial, sweep = row
     postpone(session, trial.id, lease_seconds)
     runs = session.scalars(select(Run).where(Run.trial_id == trial.id).order_by(Run.seed))
     values = {run.seed: run.value for run in runs if run.value is not None}
-    return Retraining(sweep_row.get(session, trial.sweep_id), trial.id, trial.number, trial.params or {}, values)
+    return Retraining(setup_of(sweep), trial.id, trial.number, trial.params or {}, values)
 
 
 def postpone(session: Session, trial_id: int, seconds: float) -> None:
@@ -60,13 +79,56 @@ def postpone(session: Session, trial_id: int, seconds: float) -> None:
     _set_retrain_at(session, trial_id, func.clock_timestamp() + text(f"interval '{seconds:g} seconds'"))
 
 
-def store(session: Session, retraining: Retraining, weights: Mapping[int, bytes]) -> None:
-    """Stores the weights, by the index of the seed, and takes the trial out of the queue."""
-    if sweep_row.lock(session, retraining.sweep.id) is None:
+def store(session: Session, sweep_id: int, trial_id: int, weights: Mapping[int, bytes]) -> None:
+    """Stores the weights of runs, by the index of the seed; the trial leaves the queue once all of them are there."""
+    if sweep_row.lock(session, sweep_id) is None or _waiting_trial(session, sweep_id, trial_id) is None:
         return
-    store_weights(session, retraining.trial_id, weights)
-    _set_retrain_at(session, retraining.trial_id, None)
-    sweep_row.mark_changed(session, retraining.sweep.id)
+    store_weights(session, trial_id, weights)
+    lacks_weights = Run.trial_id == trial_id, Run.value.is_not(None), Run.weights.is_(None)
+    if session.scalar(select(Run.seed).where(*lacks_weights).limit(1)) is None:
+        _set_retrain_at(session, trial_id, None)
+    sweep_row.mark_changed(session, sweep_id)
+
+
+def leave_to_larger(session: Session, sweep_id: int, trial_id: int, worker_id: UUID, memory: int, reason: str) -> None:
+    """Leaves the trial to workers with so much memory, and more than this one; where none has it, gives it up."""
+    sweep, claimer = sweep_row.lock(session, sweep_id), read_claimer(session, worker_id)
+    trial = _waiting_trial(session, sweep_id, trial_id)
+    if sweep is None or claimer is None or trial is None:
+        return
+    least = claimer.memory_of_larger(memory)
+    if least > claimer.largest_for(sweep):
+        give_up(session, sweep_id, trial_id, reason, was_trained=False)
+    else:
+        trial.least_memory, trial.retrain_at = least, session.scalar(select(func.clock_timestamp()))
+        session.flush()
+        sweep_row.mark_changed(session, sweep_id)
+
+
+def give_up(session: Session, sweep_id: int, trial_id: int, reason: str, *, was_trained: bool = True) -> None:
+    """Takes the trial out of the queue, because its weights can't be had or stored; the sweep's log says why.
+
+    Where it is the best trial of a sweep that waits to be scored, the sweep stays without a score, which needs them.
+    """
+    sweep = sweep_row.lock(session, sweep_id)
+    trial = _waiting_trial(session, sweep_id, trial_id)
+    if sweep is None or trial is None:
+        return
+    trial.retrain_at = None
+    failure = "can't be stored, though it was trained again for it" if was_trained else "can't be made"
+    words = f"The model of trial {trial.number} {failure}: {reason}"
+    if sweep.state == SweepState.completed and not sweep.scored and session.scalar(best_trial_id(sweep)) == trial.id:
+        sweep.scored = True
+        words += "; so it is not measured on the test examples"
+    sweep_log.note(session, sweep_id, LogEvent.model, words, [trial.number])
+    session.flush()
+    sweep_row.mark_changed(session, sweep_id)
+
+
+def _waiting_trial(session: Session, sweep_id: int, trial_id: int) -> Trial | None:
+    """The trial, locked, where it still waits to be trained again."""
+    is_it = Trial.id == trial_id, Trial.sweep_id == sweep_id, Trial.retrain_at.is_not(None)
+    return session.scalar(select(Trial).where(*is_it).with_for_update())
 
 
 def _set_retrain_at(session: Session, trial_id: int, time: ColumnElement[Any] | None) -> None:

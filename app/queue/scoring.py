@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
 from app.db.tables import Run, Sweep, Trial
 from app.domain.datasets import DatasetInfo
@@ -17,7 +18,8 @@ from app.lifecycle import sweep_log, sweep_row, weight_retention
 from app.lifecycle.best import best_trial_id
 from app.queue import retraining
 
-Scores = Mapping[str, float]  # of a run: `test_accuracy`, or `test_r2` and `test_mae`
+ScoreName = Literal["test_accuracy", "test_r2", "test_mae"]  # columns of a run
+Scores = Mapping[ScoreName, Annotated[float, Field(allow_inf_nan=False)]]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Unscored:
     dataset: DatasetInfo
     split: str
     params: Mapping[str, Any]
-    weights: Mapping[int, bytes]  # of the trial's runs by seed, as safetensors
+    seeds: Sequence[int]  # indices of those of the trial's runs that have weights
     weights_missing: bool = False  # they were not stored, so the trial has to be trained again first
 
 
@@ -49,28 +51,26 @@ def next_unscored(session: Session, leave_out: Sequence[int] = ()) -> Unscored |
     return None
 
 
+def load_weights(session: Session, trial_id: int, seed: int) -> bytes | None:
+    """The weights of a run as safetensors, which may be hundreds of megabytes; None where they are not kept."""
+    return session.scalar(select(Run.weights).where(Run.trial_id == trial_id, Run.seed == seed))
+
+
 def request_weights(session: Session, unscored: Unscored) -> None:
     """Has the best trial trained again; it is scored after that."""
-    if sweep_row.lock(session, unscored.sweep_id) is None:
-        return
-    trial = session.get(Trial, unscored.trial_id)
-    if trial is not None:
-        retraining.request(session, trial)
+    if unscored.trial_id is not None and _lock(session, unscored) is not None:
+        retraining.request(session, session.get_one(Trial, unscored.trial_id))
 
 
 def write(session: Session, unscored: Unscored, scores: Mapping[int, Scores]) -> None:
-    """Stores the test scores, by seed and column, and removes weights of trials that were the best only for a while.
-
-    Nothing is written where another trial is the best by now.
-    """
-    sweep = sweep_row.lock(session, unscored.sweep_id)
-    if sweep is None or sweep.scored or sweep.state != SweepState.completed:
-        return
-    if session.scalar(best_trial_id(sweep)) != unscored.trial_id:
+    """Stores the test scores, by seed and column, and removes weights of trials that were the best only for a while."""
+    sweep = _lock(session, unscored)
+    if sweep is None:
         return
     for seed, run_scores in scores.items():
         run = update(Run).where(Run.trial_id == unscored.trial_id, Run.seed == seed)
-        session.execute(run.values(**run_scores), execution_options={"synchronize_session": False})
+        if run_scores:
+            session.execute(run.values({**run_scores}), execution_options={"synchronize_session": False})
     if scores:
         look = _look(session, unscored.trial_id, scores)
         sweep.test_scores = [*sweep.test_scores, look]
@@ -83,25 +83,34 @@ def write(session: Session, unscored: Unscored, scores: Mapping[int, Scores]) ->
     sweep_row.mark_changed(session, sweep.id)
 
 
+def _lock(session: Session, unscored: Unscored) -> Sweep | None:
+    """The sweep, unless it has been scored meanwhile or another trial is its best by now: then nothing is written."""
+    sweep = sweep_row.lock(session, unscored.sweep_id)
+    if sweep is None or sweep.scored or sweep.state != SweepState.completed:
+        return None
+    return sweep if session.scalar(best_trial_id(sweep)) == unscored.trial_id else None
+
+
 def _look(session: Session, trial_id: int | None, scores: Mapping[int, Scores]) -> dict[str, Any]:
     """What was seen of the test examples, and when."""
     number = session.scalars(select(Trial.number).where(Trial.id == trial_id)).one()
     at = session.scalars(select(func.clock_timestamp())).one()
-    names = next(iter(scores.values())).keys()
-    means = {name: fmean(run_scores[name] for run_scores in scores.values()) for name in names}
+    of_all_runs = set.intersection(*map(set, scores.values()))  # what is not finite in one has no mean
+    means: dict[str, float] = {
+        name: fmean(run_scores[name] for run_scores in scores.values()) for name in sorted(of_all_runs)
+    }
     return {"at": at.isoformat(), "number": number, "runs": len(scores), **means}
 
 
 def _unscored(session: Session, sweep: Sweep, trial: Trial | None) -> Unscored:
-    runs: Sequence[Run] = []
-    if trial is not None:
-        runs = session.scalars(select(Run).where(Run.trial_id == trial.id).options(undefer(Run.weights))).all()
+    has_weights = select(Run.seed, Run.weights.is_not(None)).where(Run.trial_id == (trial.id if trial else None))
+    runs: dict[int, bool] = {seed: is_kept for seed, is_kept in session.execute(has_weights.order_by(Run.seed))}  # noqa: C416 (of rows mypy knows no types)
     return Unscored(
         sweep_id=sweep.id,
         trial_id=trial.id if trial else None,
         dataset=sweep.dataset_info,
         split=sweep.split,
         params=(trial.params or {}) if trial else {},
-        weights={run.seed: run.weights for run in runs if run.weights is not None},
-        weights_missing=sweep.split != "book" and any(run.weights is None for run in runs),
+        seeds=[seed for seed, is_kept in runs.items() if is_kept],
+        weights_missing=sweep.split != "book" and not all(runs.values()),
     )

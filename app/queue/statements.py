@@ -3,19 +3,24 @@
 from sqlalchemy import text
 
 from app.db.notifications import NOTIFY_SQL
-from app.lifecycle.claimable import HAS_CLAIMABLE, IS_CLAIMABLE
+from app.lifecycle.claimable import FITS_WORKER, HAS_WORK, IS_CLAIMABLE
 from app.lifecycle.sweep_row import TURN_SQL
-from app.lifecycle.trial_changes import CANCELLED, EPOCHS_OF_CHECKPOINT, GIVEN_BACK, WITHOUT_LEASE
-from app.queue.workers import IS_LIVE_SQL
+from app.lifecycle.trial_changes import (
+    CANCELLED,
+    DEVICES_OF_CHECKPOINT,
+    EPOCHS_OF_CHECKPOINT,
+    GIVEN_BACK,
+    WITHOUT_LEASE,
+)
 
-# Whether a sweep is paused, or another one of no lower priority has none of its trials in training, though some wait.
-# One that stops makes no room: its running trials finish.
+# Whether a sweep is paused, or another one of no lower priority has none of its trials in training, though some wait
+# that this worker may claim. One that stops makes no room: its running trials finish.
 MUST_MAKE_ROOM = text(f"""
     SELECT own.state = 'paused' OR own.state <> 'stopping' AND EXISTS (
         SELECT FROM sweeps s
         WHERE s.id <> own.id AND s.state IN ('queued', 'running') AND s.priority >= own.priority
           AND NOT EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running')
-          AND {HAS_CLAIMABLE}
+          AND {HAS_WORK}
     )
     FROM sweeps own WHERE own.id = :sweep
 """)
@@ -23,8 +28,11 @@ MUST_MAKE_ROOM = text(f"""
 # One attempt is left: MAX_ATTEMPTS - 1 were made. A literal, so that the index ix_trials_waiting matches.
 _LAST_ATTEMPT = "attempt >= 2"
 
-_SHARED_TRIALS = 4096
-_CLAIM_ORDER = f"{_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, number"  # as ix_trials_waiting has it
+CLAIM_ORDER = f"{_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, number"  # as ix_trials_waiting has it
+_FITS = "coalesce(cost, CAST(:mean_cost AS float8)) <= CAST(:share_cost AS float8)"
+# The costs in the order in which a worker takes them: the most expensive first, and where others are quicker the most
+# expensive of those that fit into its share, and the cheapest of the others behind.
+_BY_COST = {False: "cost DESC NULLS LAST", True: f"{_FITS} DESC, CASE WHEN {_FITS} THEN -cost ELSE cost END"}
 _HAS_BEGUN = "(t.rung_means <> '{}' OR t.epochs_trained > 0)"  # as ix_trials_between_legs has it
 
 # The waiting trials of a sweep that train as one: they stand at the same epoch, and leave at the same rung. First those
@@ -33,11 +41,11 @@ _HAS_BEGUN = "(t.rung_means <> '{}' OR t.epochs_trained > 0)"  # as ix_trials_be
 PICK_GROUP = text(f"""
     WITH trials_that_begin AS (
         SELECT t.* FROM trials t JOIN sweeps s ON s.id = t.sweep_id
-        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND NOT {_HAS_BEGUN}
-        ORDER BY {_CLAIM_ORDER} LIMIT :wide
+        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND {FITS_WORKER} AND NOT {_HAS_BEGUN}
+        ORDER BY {CLAIM_ORDER} LIMIT :wide
     ), trials_that_go_on AS (
         SELECT t.* FROM trials t JOIN sweeps s ON s.id = t.sweep_id
-        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND {_HAS_BEGUN}
+        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND {FITS_WORKER} AND {_HAS_BEGUN}
     )
     SELECT epochs_trained, CASE WHEN {_HAS_BEGUN} THEN bracket END AS bracket, cardinality(rung_means) AS rungs
     FROM (SELECT * FROM trials_that_begin UNION ALL SELECT * FROM trials_that_go_on) AS t
@@ -57,23 +65,13 @@ _OF_GROUP = f"""{_HAS_BEGUN} AND t.epochs_trained = :epochs_trained AND t.bracke
     AND cardinality(t.rung_means) = :rungs"""
 
 
-# What falls on each live worker of what is left to do in a sweep, as a cost, and the mean cost of a trial, which counts
-# for one whose parameters are not known yet. Of a large sweep its most expensive part is looked at, which is enough to
-# share. What others claim meanwhile changes neither, so this is read before the sweep is locked.
-SHARE = text(f"""
-    SELECT coalesce(avg(cost), 1) AS mean_cost,
-           (coalesce(sum(cost), 0) + (count(*) - count(cost)) * coalesce(avg(cost), 1))
-           / greatest(1, (SELECT count(*) FROM workers WHERE {IS_LIVE_SQL})) AS cost
-    FROM (
-        SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'running'
-        UNION ALL
-        (SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
-         ORDER BY {_CLAIM_ORDER} LIMIT {_SHARED_TRIALS})
-    ) AS work
-""")
+# Those on which a trial was trained that its claim by this worker goes on with, or begins anew.
+_DEVICES = """(SELECT CASE WHEN t.epochs_trained = 0 THEN ARRAY[w.device]
+        WHEN w.device = ANY(t.devices) THEN t.devices ELSE t.devices || w.device END
+    FROM workers w WHERE w.id = :worker)"""
 
 
-def _claim(is_of_group: str) -> str:
+def _claim(is_of_group: str, by_cost: str) -> str:
     """Claims waiting trials of a group that make up this worker's share of the cost, or one on its last attempt.
 
     In one statement, since others wait for the sweep: what a worker recorded beyond the checkpoints from which the
@@ -86,28 +84,33 @@ def _claim(is_of_group: str) -> str:
         -- the trials that may be claimed, in the order of claims; those that another claim has locked are passed over
         SELECT t.id, t.number, t.cost, t.enqueued, {_LAST_ATTEMPT} AS last_attempt
         FROM trials t JOIN sweeps s ON s.id = t.sweep_id
-        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND {is_of_group}
-        ORDER BY {_CLAIM_ORDER}
+        WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND {FITS_WORKER} AND {is_of_group}
+        ORDER BY {_LAST_ATTEMPT} DESC, enqueued DESC, {by_cost}, number
         LIMIT :limit FOR UPDATE OF t SKIP LOCKED
     ), ranked AS (
-        -- the same with the cost of all that come before each: claimed are those where it is less than the share
+        -- the same with the cost of all before each and of half of itself: claimed are those where it is within the
+        -- share, so that a trial goes to this worker if more than half of it belongs there; and all of them, where
+        -- they are more than the share by half a trial at most, so that no crumbs are left to be trained by themselves
         SELECT w.id,
                row_number() OVER by_cost AS rank,
                bool_or(w.last_attempt) OVER () AS any_last_attempt,
                sum(coalesce(w.cost, CAST(:mean_cost AS float8))) OVER by_cost
-                   - coalesce(w.cost, CAST(:mean_cost AS float8)) AS cost_before
+                   - coalesce(w.cost, CAST(:mean_cost AS float8)) / 2 AS cost_to_middle,
+               sum(coalesce(w.cost, CAST(:mean_cost AS float8))) OVER () AS cost,
+               max(coalesce(w.cost, CAST(:mean_cost AS float8))) OVER () AS most_cost
         FROM waiting w
-        WINDOW by_cost AS (ORDER BY w.last_attempt DESC, w.enqueued DESC, w.cost DESC NULLS LAST, w.number
-                           ROWS UNBOUNDED PRECEDING)
+        WINDOW by_cost AS (ORDER BY last_attempt DESC, enqueued DESC, {by_cost}, number ROWS UNBOUNDED PRECEDING)
     ), claimed AS (
         UPDATE trials t
         SET state = 'running', lease_token = gen_random_uuid(), worker_id = :worker, attempt = t.attempt + 1,
             lease_until = clock_timestamp() + make_interval(secs => :lease),
-            started_at = clock_timestamp(), bracket = :bracket,
+            started_at = clock_timestamp(), bracket = :bracket, devices = {_DEVICES},
             epochs_done = CASE WHEN t.epochs_trained = 0 THEN 0 ELSE t.epochs_done END
         FROM ranked r
         WHERE t.id = r.id
-          AND (r.rank = 1 OR (NOT r.any_last_attempt AND r.cost_before < CAST(:share_cost AS float8)))
+          AND (r.rank = 1 OR (NOT r.any_last_attempt
+               AND (r.cost_to_middle <= CAST(:share_cost AS float8)
+                    OR r.cost <= CAST(:share_cost AS float8) + r.most_cost / 2)))
         RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed, t.continued_from, t.epochs_trained,
                   t.epochs_trained = 0 AND t.rung_means <> '{{}}' AS keeps_curve
     ), later_epochs AS (
@@ -121,15 +124,24 @@ def _claim(is_of_group: str) -> str:
                           started_at = coalesce(started_at, clock_timestamp())
         WHERE id = :sweep AND EXISTS (SELECT FROM claimed)
     ), claiming_worker AS (
+        -- none where the worker has given this claim up meanwhile
         UPDATE workers SET state = 'training', last_seen = clock_timestamp()
-        WHERE id = :worker AND EXISTS (SELECT FROM claimed)
+        WHERE id = :worker AND lost_claims = :lost_claims AND EXISTS (SELECT FROM claimed)
+        RETURNING id
     )
-    SELECT claimed.*, (SELECT {NOTIFY_SQL}) FROM claimed
+    SELECT claimed.*, EXISTS (SELECT FROM claiming_worker) AS is_awaited, (SELECT {NOTIFY_SQL}) FROM claimed
 """
 
 
-CLAIM_NEW = text(_claim(f"NOT {_HAS_BEGUN}"))
-CLAIM_GROUP = text(_claim(_OF_GROUP))
+# By whether the trials are new, and whether they are those that fit into the share.
+CLAIMS = {
+    (is_new, is_fitted): text(_claim(f"NOT {_HAS_BEGUN}" if is_new else _OF_GROUP, by_cost))
+    for is_new in (True, False)
+    for is_fitted, by_cost in _BY_COST.items()
+}
+
+# Whoever names another sweep's trial would write under that one's lock, and leave this one as it is.
+_OF_SWEEP = "t.sweep_id = :sweep AND t.state = 'running'"
 
 _UNDER_LEASE = """
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)
@@ -188,7 +200,7 @@ FINISH = text(f"""
                     CAST(:values AS float8[]), CAST(:stds AS float8[]), CAST(:errors AS text[]),
                     CAST(:reasons AS text[]), CAST(:other_values AS text[]), CAST(:circumstances AS text[]))
              AS result(id, token, state, value, std, error, reason, other_values, circumstances)
-        WHERE t.id = result.id AND t.lease_token = result.token AND t.state = 'running'
+        WHERE t.id = result.id AND t.lease_token = result.token AND {_OF_SWEEP}
         RETURNING t.id
     ), ended_runs AS (
         INSERT INTO runs (trial_id, seed, state, value, error, seconds)
@@ -211,7 +223,7 @@ END_LEG = text(f"""
         rung = CASE WHEN leg.mean IS NOT NULL THEN cardinality(t.rung_means) END,
         rung_means = CASE WHEN leg.mean IS NULL THEN t.rung_means ELSE t.rung_means || leg.mean END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:means AS float8[])) AS leg(id, token, mean)
-    WHERE t.id = leg.id AND t.lease_token = leg.token AND t.state = 'running'
+    WHERE t.id = leg.id AND t.lease_token = leg.token AND {_OF_SWEEP}
     RETURNING t.id
 """)
 
@@ -224,10 +236,10 @@ NOTE_LEGS = text("""
 """)
 
 # Notes of trials that are held after how many epochs their checkpoints were taken.
-NOTE_CHECKPOINTS = text("""
+NOTE_CHECKPOINTS = text(f"""
     UPDATE trials t SET epochs_trained = checkpoint.epoch
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:epochs AS int[])) AS checkpoint(id, token, epoch)
-    WHERE t.id = checkpoint.id AND t.lease_token = checkpoint.token AND t.state = 'running'
+    WHERE t.id = checkpoint.id AND t.lease_token = checkpoint.token AND {_OF_SWEEP}
     RETURNING t.id
 """)
 
@@ -239,13 +251,23 @@ MEANS_AT_RUNG = text("""
 """)
 
 SAVE_CHECKPOINT = text("""
-    INSERT INTO checkpoints (trial_id, epochs_done, data, is_final) VALUES (:trial_id, :epochs_done, :data, :is_final)
+    INSERT INTO checkpoints (trial_id, epochs_done, data, is_final, devices)
+    SELECT :trial_id, :epochs_done, :data, :is_final, devices FROM trials WHERE id = :trial_id
     ON CONFLICT (trial_id) DO UPDATE
-    SET epochs_done = excluded.epochs_done, data = excluded.data, is_final = excluded.is_final
+    SET epochs_done = excluded.epochs_done, data = excluded.data, is_final = excluded.is_final,
+        devices = excluded.devices
 """)
 
 # Lets trials wait again as if they had not been claimed.
-GIVE_BACK = text(f"UPDATE trials t SET {GIVEN_BACK} {_UNDER_LEASE}")
+GIVE_BACK = text(f"UPDATE trials t SET {GIVEN_BACK} {_UNDER_LEASE} AND t.sweep_id = :sweep")
+
+
+# The same of trials that were too large, with the memory that they need.
+LEAVE_TO_LARGER = text(f"""
+    UPDATE trials t SET {GIVEN_BACK}, least_memory = lease.memory
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:memory AS bigint[])) AS lease(id, token, memory)
+    WHERE t.id = lease.id AND t.lease_token = lease.token AND {_OF_SWEEP}
+""")
 
 
 def _lose_attempt(error_sql: str, reason_sql: str) -> str:
@@ -262,7 +284,8 @@ def _lose_attempt(error_sql: str, reason_sql: str) -> str:
         {WITHOUT_LEASE},
         epochs_done = CASE WHEN t.attempt >= :attempts THEN t.epochs_done
                            WHEN t.attempt = :attempts - 1 THEN 0 ELSE {EPOCHS_OF_CHECKPOINT} END,
-        epochs_trained = CASE WHEN t.attempt = :attempts - 1 THEN 0 ELSE t.epochs_trained END
+        epochs_trained = CASE WHEN t.attempt = :attempts - 1 THEN 0 ELSE t.epochs_trained END,
+        devices = CASE WHEN t.attempt >= :attempts THEN t.devices ELSE {DEVICES_OF_CHECKPOINT} END
     """
 
 
@@ -270,14 +293,15 @@ _LOST = "RETURNING t.sweep_id, t.worker_id, t.number, t.state = 'failed'"  # as 
 
 # Ends an attempt that raised an error.
 FAIL_ATTEMPT = text(
-    f"UPDATE trials t SET {_lose_attempt('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE} {_LOST}"
+    f"UPDATE trials t SET {_lose_attempt('CAST(:reason AS text)', 'CAST(:reason AS text)')} {_UNDER_LEASE} "
+    f"AND t.sweep_id = :sweep {_LOST}"
 )
 
 # Ends an attempt of trials that wait, as if this worker had claimed them.
 FAIL_WAITING = text(f"""
     WITH begun AS MATERIALIZED (
         SELECT id, attempt + 1 AS attempt FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
-        ORDER BY {_CLAIM_ORDER} LIMIT :limit
+        ORDER BY {CLAIM_ORDER} LIMIT :limit
     )
     UPDATE trials t
     SET attempt = begun.attempt, worker_id = :worker,
@@ -297,11 +321,9 @@ TAKE_TURN_AT_LAPSED = text("""
                 THEN pg_try_advisory_xact_lock(hashtextextended('lapsed leases', 0)) ELSE false END
 """)
 
-# Locks the sweeps that have a trial whose lease has run out, by id.
-LOCK_LAPSED_SWEEPS = text("""
-    SELECT id FROM sweeps WHERE id IN (
-        SELECT sweep_id FROM trials WHERE state = 'running' AND lease_until < clock_timestamp()
-    ) ORDER BY id FOR UPDATE
+# The sweeps that have a trial whose lease has run out.
+LAPSED_SWEEPS = text("""
+    SELECT DISTINCT sweep_id FROM trials WHERE state = 'running' AND lease_until < clock_timestamp()
 """)
 
 _LOST_TOO_OFTEN = "'its worker was lost ' || t.attempt || ' times'"

@@ -6,8 +6,9 @@ The second happens while a cohort trains. Why, and from when on: docs/adr/0005-a
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Engine, select, text
@@ -15,9 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db.engine import allow_idleness, first_line, is_gone, transaction
+from app.db.sweep_setups import setup_of
 from app.db.tables import Sweep, Trial
 from app.domain.sampling import ASKED_AT_ONCE, traits_of
 from app.domain.states import LIVE_TRIALS, TrialState
+from app.domain.sweep_setup import SweepSetup
 from app.search import statements
 from app.search.assignment import Suggestion, apply_suggestions
 from app.search.history import Observation, observations
@@ -36,49 +39,43 @@ class OpenTrial(NamedTuple):
     number: int
 
 
-class AskAhead:
-    """Asks for waiting trials in a thread while a cohort trains.
+def prepare_asking(
+    engine: Engine, stopping: threading.Event, sweep: SweepSetup, max_trials: int
+) -> Callable[[], None] | None:
+    """Asks, once it is called, for waiting trials of a sweep of which a cohort trains; None where that is not worth it.
 
-    What it asks for depends on the trials as they stood at `start` alone. `max_trials` is the worker's largest claim.
+    What it asks for depends on the trials as they stand now alone; the cohort's own have their parameters by now.
+    `max_trials` is the worker's largest claim.
     """
+    min_ended = traits_of(sweep.sampler).ask_ahead_from
+    if min_ended is None:
+        return None
+    with transaction(engine) as session:
+        history = observations(session, sweep.id)
+        running = sum(trial.state == "running" for trial in history)
+        ended = sum(trial.state not in {*LIVE_TRIALS, "infeasible"} for trial in history)
+        ready = sum(trial.state == "waiting" for trial in history)
+        # as many as the next claim takes and does not find there: see app.queue.claims
+        limit = max(min((ended + running) // 2, max_trials) - ready, 0)
+        trials = waiting_without_params(session, sweep.id, limit) if ended >= min_ended else []
+    return partial(_ask_in_turn, engine, stopping, sweep, history, trials) if trials else None
 
-    def __init__(self, engine: Engine, stopping: threading.Event, max_trials: int) -> None:
-        self._engine, self._stopping, self._max_trials = engine, stopping, max_trials
-        self._thread: threading.Thread | None = None
 
-    def start(self, sweep: Sweep) -> None:
-        """Begins to ask, where that is worth it. The cohort's own trials have their parameters by now."""
-        min_ended = traits_of(sweep.sampler).ask_ahead_from
-        if min_ended is None or self._thread is not None:
-            return
-        with transaction(self._engine) as session:
-            history = observations(session, sweep.id)
-            running = sum(trial.state == "running" for trial in history)
-            ended = sum(trial.state not in {*LIVE_TRIALS, "infeasible"} for trial in history)
-            ready = sum(trial.state == "waiting" for trial in history)
-            # as many as the next claim takes and does not find there: see app.queue.claims
-            limit = max(min((ended + running) // 2, self._max_trials) - ready, 0)
-            trials = waiting_without_params(session, sweep.id, limit) if ended >= min_ended else []
-        if trials:
-            work = (sweep, history, trials)
-            self._thread = threading.Thread(target=self._run, args=work, name="asking ahead", daemon=True)
-            self._thread.start()
-
-    def join(self) -> None:
-        """Waits until all is written, so that the next claim finds it; gives up when the worker is told to stop."""
-        while self._thread is not None and self._thread.is_alive() and not self._stopping.is_set():
-            self._thread.join(0.1)
-        self._thread = None
-
-    def _run(self, sweep: Sweep, history: Sequence[Observation], trials: Sequence[OpenTrial]) -> None:
-        try:
-            with _turn(self._engine, sweep.id) as session:
-                if session is not None:
-                    _ask(session, self._stopping, sweep, history, trials)
-        except DBAPIError as error:
-            logger.warning("nothing was asked ahead, the database is gone: %s", first_line(error))
-        except Exception:
-            logger.exception("sweep %d: nothing was asked ahead", sweep.id)
+def _ask_in_turn(
+    engine: Engine,
+    stopping: threading.Event,
+    sweep: SweepSetup,
+    history: Sequence[Observation],
+    trials: Sequence[OpenTrial],
+) -> None:
+    try:
+        with _turn(engine, sweep.id) as session:
+            if session is not None:
+                _ask(session, stopping, sweep, history, trials)
+    except DBAPIError as error:
+        logger.warning("nothing was asked ahead, the database is gone: %s", first_line(error))
+    except Exception:
+        logger.exception("sweep %d: nothing was asked ahead", sweep.id)
 
 
 def ask_ahead_of_claims(engine: Engine, stopping: threading.Event, unaskable: set[int]) -> None:
@@ -99,7 +96,7 @@ def ask_ahead_of_claims(engine: Engine, stopping: threading.Event, unaskable: se
         try:
             with _turn(engine, sweep.id) as session:
                 if session is not None:
-                    _ask_at_once(session, stopping, sweep)
+                    _ask_at_once(session, stopping, setup_of(sweep))
                     return
         except Exception as error:
             if isinstance(error, DBAPIError) and is_gone(error):
@@ -126,7 +123,7 @@ def _sweep_without_costs(session: Session, unaskable: Iterable[int]) -> Sweep | 
     return None if sweep_id is None else session.get(Sweep, sweep_id)
 
 
-def _ask_at_once(session: Session, stopping: threading.Event, sweep: Sweep) -> None:
+def _ask_at_once(session: Session, stopping: threading.Event, sweep: SweepSetup) -> None:
     """Asks for the sweep's next trials."""
     history = observations(session, sweep.id) if sweep.repeats == "forbid" else []
     trials = waiting_without_params(session, sweep.id, 2 * MIN_WAITING_WITH_PARAMS)
@@ -136,7 +133,7 @@ def _ask_at_once(session: Session, stopping: threading.Event, sweep: Sweep) -> N
 def _ask(
     session: Session,
     stopping: threading.Event,
-    sweep: Sweep,
+    sweep: SweepSetup,
     history: Sequence[Observation],
     trials: Sequence[OpenTrial],
 ) -> None:

@@ -19,6 +19,7 @@ from app.db import trial_rows
 from app.db.engine import transaction
 from app.db.tables import Sweep, Trial
 from app.domain.states import ENDED_SWEEPS, SweepState, TrialState
+from app.domain.sweep_setup import SweepSetup
 from app.lifecycle import sweep_row
 from app.lifecycle.claimable import IS_BETWEEN_LEGS
 from app.queue.claims import ClaimedTrial
@@ -55,7 +56,7 @@ class Suggestion:
     params: dict[str, Any]
 
 
-def assign_params(engine: Engine, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> list[ClaimedTrial]:
+def assign_params(engine: Engine, sweep: SweepSetup, trials: Sequence[ClaimedTrial]) -> list[ClaimedTrial]:
     """Those of the trials that are to be trained, with parameters and first seeds.
 
     Trials that had parameters (a grid's cell, one's own, asked for ahead, a second attempt) keep them. The others have
@@ -104,10 +105,12 @@ def apply_suggestions(
     suggestions = [suggestion for suggestion in suggestions if suggestion.trial_id in rows]
     sizes = {suggestion.trial_id: trial_rows.trial_size(sweep, suggestion.params) for suggestion in suggestions}
     decisions = _decide(session, sweep, suggestions, rows, sizes)
-    _write(session, suggestions, sizes, decisions)
+    _write(session, sweep_id, suggestions, sizes, decisions)
     if infeasible or any(not isinstance(decision, Train) for decision in decisions.values()):
         session.execute(CANCEL_IN_STOPPING, {"sweeps": [sweep_id]})  # a twin that would wait in vain
         sweep_row.touch(session, sweep)
+    elif decisions:
+        sweep_row.mark_changed(session, sweep_id, has_work=False)  # what it costs is known better now
     return decisions
 
 
@@ -198,6 +201,7 @@ def _twins_by_configuration(
 
 def _write(
     session: Session,
+    sweep_id: int,
     suggestions: Sequence[Suggestion],
     sizes: Mapping[int, Mapping[str, object]],
     decisions: Mapping[int, Decision],
@@ -206,7 +210,7 @@ def _write(
     first_seeds = {trial_id: train.first_seed for trial_id, train in _of_kind(Train, decisions)}
     first_seeds |= {trial_id: 0 for trial_id, _ in _of_kind(WaitFor, decisions)}
     _write_params(session, suggestions, sizes, first_seeds)
-    _put_back(session, suggestions, {trial_id for trial_id, _ in _of_kind(WaitFor, decisions)})
+    _put_back(session, sweep_id, suggestions, {trial_id for trial_id, _ in _of_kind(WaitFor, decisions)})
     _copy_results(session, {trial_id: copy.source for trial_id, copy in _of_kind(CopyResult, decisions)})
     _reject(session, {trial_id: rejection.reason for trial_id, rejection in _of_kind(Reject, decisions)})
 
@@ -228,14 +232,14 @@ def _write_params(
         session.execute(statements.WRITE_PARAMS, arrays | {"params": [params[trial_id] for trial_id in first_seeds]})
 
 
-def _put_back(session: Session, suggestions: Sequence[Suggestion], trial_ids: set[int]) -> None:
+def _put_back(session: Session, sweep_id: int, suggestions: Sequence[Suggestion], trial_ids: set[int]) -> None:
     leases = [
         Lease(suggestion.trial_id, suggestion.token)
         for suggestion in suggestions
         if suggestion.trial_id in trial_ids and suggestion.token is not None
     ]
     if leases:
-        session.execute(GIVE_BACK, lease_arrays(leases))
+        session.execute(GIVE_BACK, lease_arrays(leases) | {"sweep": sweep_id})
 
 
 def _copy_results(session: Session, sources: Mapping[int, Twin]) -> None:

@@ -5,17 +5,18 @@ import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, Protocol
 
-from sqlalchemy import Engine, and_, or_, select, text
-from sqlalchemy.exc import DBAPIError
+from pydantic import Field
+from sqlalchemy import and_, or_, select, text
 from sqlalchemy.orm import Session
 
-from app.db.engine import first_line, is_gone, transaction
-from app.db.tables import Sweep, Trial
+from app.db.tables import Trial
 from app.domain.pruning.curve_table import CurveTable
 from app.domain.states import TrialState
+from app.domain.sweep_setup import SweepSetup
 from app.lifecycle.rungs import max_epochs
+from app.queue.errors import UnreachableError
 
 logger = logging.getLogger(__name__)
 
@@ -45,16 +46,33 @@ class TrialSnapshot(NamedTuple):
     started_at: datetime | None  # tells a training from the one before it
 
 
+Values = Mapping[int, Sequence[float | None]]  # of a trial's epochs, by the seeds of its runs
+MAX_CURVES = 2_000  # trials whose curves a server sends in one answer
+KnownEpochs = Annotated[Mapping[int, int], Field(max_length=MAX_CURVES)]
+
+
+class CurveReader(Protocol):
+    """Reads what the tables have of a sweep's trials."""
+
+    def trial_snapshots(self, sweep: SweepSetup) -> Sequence[TrialSnapshot]:
+        """Its trials that train or have trained. Raises CallError."""
+        ...
+
+    def values_after(self, sweep: SweepSetup, known_epochs: KnownEpochs) -> Mapping[int, Values]:
+        """Its metric in each later epoch than the known one of a trial, by trial id. Raises CallError."""
+        ...
+
+
 class SweepCurves:
     """The curves of a sweep's trials, whichever worker trains or trained them."""
 
-    def __init__(self, engine: Engine, sweep: Sweep, *, keep_runs: bool) -> None:
-        self._engine, self._sweep = engine, sweep
+    def __init__(self, reader: CurveReader, sweep: SweepSetup, *, keep_runs: bool) -> None:
+        self._reader, self._sweep = reader, sweep
         self.table = CurveTable(sweep.first_objective, sweep.seeds, max_epochs(sweep), sweep.seed, keep_runs)
         self._snapshots: dict[int, TrialSnapshot] = {}  # by trial id, as of the last refresh
         self._next_refresh_at = -math.inf  # by time.monotonic
 
-    def start_cohort(self, sweep: Sweep, numbers: Mapping[int, int]) -> None:
+    def start_cohort(self, sweep: SweepSetup, numbers: Mapping[int, int]) -> None:
         """Reads what is recorded of a cohort's trials, and lets the next refresh read; the space may have grown.
 
         `numbers` are those of the trials by id. Trials that go on have the epochs of their earlier legs.
@@ -62,9 +80,8 @@ class SweepCurves:
         self.table.max_epochs = max_epochs(sweep)
         for number in numbers.values():
             self.table.forget(number)
-        with transaction(self._engine) as session:
-            for trial_id, runs in _read_values_after(session, self._sweep, dict.fromkeys(numbers, 0)).items():
-                self.table.add(numbers[trial_id], runs)
+        for trial_id, runs in self._reader.values_after(self._sweep, dict.fromkeys(numbers, 0)).items():
+            self.table.add(numbers[trial_id], runs)
         self._next_refresh_at = -math.inf
 
     def refresh(self, own_ids: Collection[int]) -> None:
@@ -77,23 +94,19 @@ class SweepCurves:
             return
         try:
             self._read_changes(own_ids)
-        except DBAPIError as error:
-            if not is_gone(error):
-                raise
-            logger.warning("no other trial's curve, the database is gone: %s", first_line(error))
+        except UnreachableError as error:
+            logger.warning("no other trial's curve can be read: %s", error)
         elapsed = time.monotonic() - start
         self._next_refresh_at = start + max(REFRESH_SECONDS, elapsed / REFRESH_SHARE)
 
     def _read_changes(self, own_ids: Collection[int]) -> None:
-        with transaction(self._engine) as session:
-            snapshots = {
-                row.trial_id: row for row in _read_snapshots(session, self._sweep) if row.trial_id not in own_ids
-            }
-            self._forget_ended_trainings(snapshots, own_ids)
-            changed = [row for row in snapshots.values() if self._may_have_changed(row)]
-            known_epochs = {row.trial_id: self._known_epoch(row) for row in changed}
-            for trial_id, runs in _read_values_after(session, self._sweep, known_epochs).items():
-                self.table.add(snapshots[trial_id].number, runs)
+        rows = self._reader.trial_snapshots(self._sweep)
+        snapshots = {row.trial_id: row for row in rows if row.trial_id not in own_ids}
+        self._forget_ended_trainings(snapshots, own_ids)
+        changed = [row for row in snapshots.values() if self._may_have_changed(row)]
+        known_epochs = {row.trial_id: self._known_epoch(row) for row in changed}
+        for trial_id, runs in self._reader.values_after(self._sweep, known_epochs).items():
+            self.table.add(snapshots[trial_id].number, runs)
         for row in changed:
             if row.state == TrialState.complete and row.value is not None:
                 self.table.complete_values[row.number] = row.value
@@ -120,38 +133,36 @@ class SweepCurves:
 class CurveCache:
     """The curves of the sweep that a worker trained last, kept from one cohort to the next."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, reader: CurveReader) -> None:
+        self._reader = reader
         self._curves: dict[int, SweepCurves] = {}
 
-    def curves_of(self, sweep: Sweep, *, keep_runs: bool) -> SweepCurves:
+    def curves_of(self, sweep: SweepSetup, *, keep_runs: bool) -> SweepCurves:
         """The sweep's curves, as far as they were read; with `keep_runs` also the values of single runs."""
         if sweep.id not in self._curves:
-            self._curves = {sweep.id: SweepCurves(self._engine, sweep, keep_runs=keep_runs)}
+            self._curves = {sweep.id: SweepCurves(self._reader, sweep, keep_runs=keep_runs)}
         return self._curves[sweep.id]
 
 
-def _read_snapshots(session: Session, sweep: Sweep) -> list[TrialSnapshot]:
+def read_snapshots(session: Session, sweep_id: int) -> list[TrialSnapshot]:
     """The sweep's trials that train or have trained, without those that are excluded.
 
     A trial that goes on to more epochs is left out: its configuration has the curve of the trial that it goes on from.
     """
     columns = (Trial.id, Trial.number, Trial.state, Trial.value, Trial.started_at)
     has_trained = or_(Trial.state.in_(_TRIED_STATES), and_(Trial.state == TrialState.waiting, Trial.epochs_trained > 0))
-    query = select(*columns).where(Trial.sweep_id == sweep.id, has_trained, ~Trial.excluded)
+    query = select(*columns).where(Trial.sweep_id == sweep_id, has_trained, ~Trial.excluded)
     query = query.where(Trial.continued_from.is_(None))
     return [TrialSnapshot(*row) for row in session.execute(query)]
 
 
-def _read_values_after(
-    session: Session, sweep: Sweep, known_epochs: Mapping[int, int]
-) -> dict[int, dict[int, Sequence[float | None]]]:
-    """The sweep's metric in each later epoch than the known one of its trial, by trial id and seed.
+def read_values_after(session: Session, metric: str, known_epochs: Mapping[int, int]) -> Mapping[int, Values]:
+    """The metric of their sweep in each later epoch than the known one of its trial, by trial id and seed.
 
     It is None where the run diverged.
     """
     bound = {"ids": list(known_epochs), "epochs": list(known_epochs.values())}
     values_by_trial: dict[int, dict[int, Sequence[float | None]]] = {}
-    for trial_id, seed, values in session.execute(text(_VALUES_AFTER.format(metric=sweep.metric)), bound):
+    for trial_id, seed, values in session.execute(text(_VALUES_AFTER.format(metric=metric)), bound):
         values_by_trial.setdefault(trial_id, {})[seed] = values
     return values_by_trial

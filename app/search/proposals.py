@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.db.tables import Sweep
 from app.db.trial_rows import configuration, constraints_of
 from app.domain.space import parse_space
+from app.domain.sweep_setup import SweepSetup
 from app.errors import InvalidError
 from app.search.history import Observation
 from app.search.repeats import same_configuration_as
@@ -32,7 +32,7 @@ class ExhaustedError(Exception):
 class Proposer:
     """A sweep's search as of these observations; `infeasible` collects what it came by and did not propose."""
 
-    def __init__(self, sweep: Sweep, observations: Sequence[Observation]) -> None:
+    def __init__(self, sweep: SweepSetup, observations: Sequence[Observation]) -> None:
         self._sweep, self._space, self._constraints = sweep, parse_space(sweep.space, sweep.task), constraints_of(sweep)
         self._search = Search(
             self._space,

@@ -1,14 +1,15 @@
 """The pruner of one cohort: judges its trials after each epoch, beside the curves of all other trials."""
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 
-from app.db.tables import Sweep
 from app.domain.pruning import rules
 from app.domain.pruning.options import PrunerOptions, stored_pruner
 from app.domain.pruning.rungs import waits_at_rungs
 from app.domain.pruning.verdicts import Verdict
 from app.domain.runs import EpochResult
+from app.domain.sweep_setup import SweepSetup
 from app.queue.claims import ClaimedTrial
 from app.queue.progress import TrialResult
 from app.search.curve_cache import CurveCache
@@ -21,7 +22,7 @@ class CohortPruner:
     function of the rows: several workers agree, and a worker that starts again knows what was known before.
     """
 
-    def __init__(self, curves: CurveCache, sweep: Sweep, trials: Sequence[ClaimedTrial]) -> None:
+    def __init__(self, curves: CurveCache, sweep: SweepSetup, trials: Sequence[ClaimedTrial]) -> None:
         self._objective = sweep.first_objective
         pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
         self._pruner = None if waits_at_rungs(pruner) else pruner
@@ -60,8 +61,9 @@ class CohortPruner:
         for result in results:
             assert isinstance(result.key, tuple)
             trial_id, seed = result.key
-            value = None if result.diverged else self._objective.value_of(result)
-            values.setdefault(trial_id, {})[seed] = [value]
+            value = self._objective.value_of(result)
+            is_value = math.isfinite(value) and not result.diverged
+            values.setdefault(trial_id, {})[seed] = [value if is_value else None]
             self._epoch = result.epoch
         for trial_id in values.keys() & self._numbers.keys():
             self._curves.table.add(self._numbers[trial_id], values[trial_id])

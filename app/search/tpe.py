@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.samplers._tpe.sampler import _split_trials, default_gamma, default_gamma_multiobjective
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -18,11 +17,14 @@ _SHOWN_STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 
 
 class BatchTPE(optuna.samplers.TPESampler):
-    """Draws what an instance of Optuna's class for each ask draws, bit for bit."""
+    """Draws what an instance of Optuna's class for each ask draws, reals but for their last digits."""
 
     def __init__(self, seed: int, **options: Any) -> None:
         super().__init__(seed=seed, **options)
         set_private_parts(self, _parzen_estimator_cls=Mixture)
+        self._random_seed: int | None = (
+            None  # of the sampler for what is drawn at random, where that is to be made anew
+        )
         self._ended_count = 0
         self._good_trials: list[FrozenTrial] = []
         self._other_trials: list[FrozenTrial] = []
@@ -31,7 +33,16 @@ class BatchTPE(optuna.samplers.TPESampler):
 
     def reseed(self, seed: int) -> None:
         """Draws from here on what an instance of this seed would draw."""
-        set_private_parts(self, _rng=LazyRandomState(seed), _random_sampler=optuna.samplers.RandomSampler(seed=seed))
+        self._rng.rng.seed(seed)  # a new generator would be seeded twice
+        self._random_seed = seed
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        if self._random_seed is not None:  # not in each ask: few draw anything at random, and a generator is dear
+            set_private_parts(self, _random_sampler=optuna.samplers.RandomSampler(seed=self._random_seed))
+            self._random_seed = None
+        return super().sample_independent(study, trial, param_name, param_distribution)
 
     def _sample(self, study: Study, trial: FrozenTrial, search_space: _Space) -> dict[str, Any]:
         trials = study._get_trials(deepcopy=False, states=_SHOWN_STATES)
