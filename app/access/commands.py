@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pydantic import ValidationError
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.access import keys
@@ -14,6 +14,7 @@ from app.domain.people.roles import Role
 from app.errors import FieldError, InvalidError, NotFoundError
 from app.schemas import KeyCreate
 
+WORKERS = "workers"  # the name of the key that `perceptune up` makes
 _COLUMNS = "{:>6}  {:<12} {:<24} {:<6} {:<8} {}"
 
 
@@ -25,6 +26,19 @@ def create(session: Session, name: str, role: Role, days: int | None) -> str:
         errors = [FieldError(finding["loc"], plain_sentence(finding)) for finding in error.errors()]
         raise InvalidError("There can't be such a key:", errors) from None
     return keys.create(session, body.name, body.role, days=body.days, created_by="perceptune keys")[1]
+
+
+def worker_command(session: Session, url: str, *, needs_key: bool) -> str:
+    """What starts a worker on another machine; where there is no key for workers yet, with one that is made now."""
+    command = f"perceptune worker --server {url}"
+    if not needs_key and not keys.any_key(session):
+        return command
+    is_for_workers = and_(Key.role == Role.worker, keys.IS_VALID)
+    is_taken = and_(Key.name == WORKERS, Key.revoked_at.is_(None))
+    if session.scalar(select(Key.id).where(or_(is_for_workers, is_taken)).limit(1)) is not None:
+        return f"{command} --key KEY"
+    token = keys.create(session, WORKERS, Role.worker, created_by="perceptune up")[1]
+    return f"{command} --key {token}"
 
 
 def lines(session: Session) -> Iterator[str]:
