@@ -10,9 +10,9 @@ from app.charts.registry import chart
 from app.charts.rows import DiagnosticsRow, EpochRow, SweepRow, TrialRow
 from app.domain.formatting import setting
 from app.exercises.answers.finding import Answer
+from app.exercises.preset import Preset
 
-Preset = Literal["quick", "full"]
-Needs = Literal["epochs", "diagnostics"]
+Needs = Literal["epochs", "diagnostics", "seconds"]
 
 SOURCE = "Dive into Deep Learning, section 5.2.4"
 
@@ -46,6 +46,8 @@ class SweepData:
     """Empty where the exercise does not need them."""
     diagnostics: Sequence[DiagnosticsRow] = ()
     """The same."""
+    seconds: Mapping[int, float] = field(default_factory=dict)
+    """The same: how long a training took, in the mean over a trial's runs, by its number."""
 
 
 Measurements = Mapping[str, SweepData]
@@ -64,11 +66,17 @@ class ExerciseChart:
 
 
 def chart_of(
-    sweep: str, name: str, numbers_of: Callable[[SweepData], Collection[int]] | None = None, **options: str
+    sweep: str,
+    name: str,
+    numbers_of: Callable[[SweepData], Collection[int]] | None = None,
+    *,
+    title: str = "",
+    **options: str,
 ) -> Callable[[Measurements], go.Figure]:
     """Draws one of the charts that every sweep has, of one of the exercise's sweeps.
 
-    `numbers_of` gives the numbers of the trials that are drawn, all where it is left out.
+    `numbers_of` gives the numbers of the trials that are drawn, all where it is left out; `title` is one in place of
+    the chart's own.
     """
 
     def draw(measurements: Measurements) -> go.Figure:
@@ -76,9 +84,18 @@ def chart_of(
         if numbers_of is not None:
             data = _part_of(data, numbers_of(data))
         measured = data.diagnostics if definition.needs == "diagnostics" else data.epochs
-        return definition.figure(data.sweep, data.trials, measured, options)
+        figure = _in_words(definition.figure(data.sweep, data.trials, measured, options))
+        return figure.update_layout(title_text=title) if title else figure
 
     return draw
+
+
+def _in_words(figure: go.Figure) -> go.Figure:
+    """The figure with hyperparameters as readers write them, in its title and on its axes: `hidden units`."""
+    for place in (figure.layout, *figure.select_xaxes(), *figure.select_yaxes()):
+        if place.title.text:
+            place.title.text = place.title.text.replace("_", " ")
+    return figure
 
 
 def _part_of(data: SweepData, numbers: Collection[int]) -> SweepData:

@@ -1,5 +1,6 @@
 """Figures that several exercises draw: levels along an axis, a line for each kind, with every run and its spread."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,8 @@ from app.domain.tasks import TASKS
 from app.exercises.answers.levels import Level
 from app.exercises.answers.ratios import Ratio
 
-FEW_DIGITS = "D2"  # of each power of ten only 1, 2 and 5 are named
+CONFIDENCE_NOTE = "bars: 95 % confidence"
+WIDE = 4  # times the smallest ratio, from where on the axis is a log one
 
 
 class LevelLine(NamedTuple):
@@ -60,6 +62,7 @@ def levels_figure(
         return empty_figure(title=title, subtitle=text)
     figure = new_figure(title, text)
     plan = axis_plan(x, [value for line in drawn_lines for value, _ in line.levels])
+    plan = plan._replace(name=in_words(plan.name))
     for i, line in enumerate(line for line in drawn_lines if line.levels):
         color = PALETTE[i % len(PALETTE)]
         symbol = SYMBOLS[(i + i // len(PALETTE)) % len(SYMBOLS)]  # a colour that comes again has another symbol
@@ -72,9 +75,14 @@ def levels_figure(
     is_timing = TASKS[sweep.task].is_timing
     figure.update_yaxes(title_text=value_title(metric) if is_timing else axis_title(metric, sweep), range=y_range)
     if log_y:
-        figure.update_yaxes(type="log", range=None, dtick=FEW_DIGITS)
+        figure.update_yaxes(range=None, **log_axis([run for level in drawn_levels for run in level.values.values()]))
     draw_x_axis(figure, plan)
     return figure.update_layout(scattermode="group" if by_name else "overlay")
+
+
+def in_words(name: str) -> str:
+    """`learning rate`, of a hyperparameter's name."""
+    return name.replace("_", " ")
 
 
 def _whole_range(drawn_levels: Sequence[Level[Any]]) -> tuple[float, float]:
@@ -92,8 +100,10 @@ def _better_half(sweep: SweepRow, drawn_levels: Sequence[Level[Any]]) -> tuple[f
     return min(best, middle) - room, max(best, middle) + room
 
 
-def ratios_figure(sweep: SweepRow, title: str, x: Axis, lines: Sequence[RatioLine], *notes: str) -> go.Figure:
-    """Ratios with bars of 95 % confidence, and the line at 1 where both take as long."""
+def ratios_figure(
+    sweep: SweepRow, title: str, x: Axis, lines: Sequence[RatioLine], *notes: str, y_title: str
+) -> go.Figure:
+    """Ratios with bars of 95 % confidence, and the line at 1 where both are alike; on a log axis where they are far."""
     drawn_lines = [line for line in lines if line.ratios]
     text = subtitle(sweep, *notes)
     if not drawn_lines:
@@ -105,9 +115,19 @@ def ratios_figure(sweep: SweepRow, title: str, x: Axis, lines: Sequence[RatioLin
         color, symbol = PALETTE[i % len(PALETTE)], SYMBOLS[i % len(SYMBOLS)]
         figure.add_trace(_ratios_trace(plan, line, {"color": color, "symbol": symbol}))
     figure.add_hline(y=1, line={"color": INK, "width": 1, "dash": "dot"})
-    figure.update_yaxes(title_text="times", type="log", dtick=FEW_DIGITS)
+    ends = [end for line in drawn_lines for _, value in line.ratios for end in value.interval or (value.estimate,)]
+    is_wide = max(1.0, *ends) > WIDE * min(1.0, *ends)
+    figure.update_yaxes(title_text=y_title, **(log_axis([1.0, *ends]) if is_wide else {}))
     draw_x_axis(figure, plan)
     return figure
+
+
+def log_axis(values: Sequence[float]) -> dict[str, object]:
+    """A log axis of a few ticks a power of ten, all named in full: of `0.2` plotly would write the `2` alone."""
+    low, high = (math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))) if values else (0, 1)
+    digits = (1, 2, 5) if high - low <= 2 else (1, 3) if high - low <= 3 else (1,)
+    ticks = [digit * 10.0**power for power in range(low, high + 1) for digit in digits]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,.10g}" for tick in ticks]}
 
 
 def _ratios_trace(plan: AxisPlan, line: RatioLine, marker: dict[str, object]) -> Trace:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 from app.charts.rows import TrialRow
@@ -22,21 +23,17 @@ from app.exercises.answers.wording import (
     share,
     spread,
 )
-from app.exercises.exercise import (
-    Exercise,
-    ExerciseChart,
-    Measurements,
-    Preset,
-    Slider,
-    SweepData,
-    chart_of,
-    training_body,
-)
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider, SweepData, chart_of, training_body
+from app.exercises.preset import Preset
 
 WIDTHS = {"quick": (1, 4, 16, 64, 256), "full": tuple(2**k for k in range(11))}
 EPOCHS = {"quick": 5, "full": 10}
 SEEDS = 3
 SWEEP = "width"
+SHARED_TIME = (
+    "Seconds are those of this run, beside whatever else the machine did. Widths that trained together share their "
+    "time by their arithmetic: alone, a narrow network takes longer than said."
+)
 
 Widths = Mapping[int, Level[int]]
 
@@ -59,16 +56,17 @@ def answer(measurements: Measurements) -> Answer | None:
     if best is None:
         return None
     smallest = _smallest_as_good(widths, best)
+    seconds_text = _seconds_text(data, best.setting, smallest.setting)
     return Answer(
         sentence=_sentence(widths, best, smallest),
         findings=[
             _best_finding(widths, best),
-            *_smallest_findings(data, best, smallest),
+            *_smallest_findings(data, best, smallest, seconds_text),
             *_gain_findings(widths),
             *_one_unit_findings(data, widths),
         ],
         certainty=_certainty(widths, best),
-        caveats=_caveats(data, widths, best),
+        caveats=_caveats(data, widths, best, has_times=bool(seconds_text)),
         header=("hidden units", "validation", "std", "training", "runs", "parameters"),
         rows=_rows(data, widths),
         best_row=list(widths).index(best.setting),
@@ -101,11 +99,11 @@ def _smallest_as_good(widths: Widths, best: Level[int]) -> Level[int]:
 
 def _sentence(widths: Widths, best: Level[int], smallest: Level[int]) -> str:
     text = (
-        f"Of the {count_text(len(widths))} widths tried, {best.setting} is best, with a mean validation accuracy of "
+        f"Of the {count_text(len(widths))} widths tried, {best.setting:,} is best, with a mean validation accuracy of "
         f"{best.mean:.4f}"
     )
     if smallest.setting < best.setting:
-        return f"{text}; {smallest.setting} can't be told from {best.setting} at {plural(best.n, 'seed')}."
+        return f"{text}; {smallest.setting:,} is not clearly worse at {plural(best.n, 'seed')}."
     if best.n == 1:
         return f"{text}, by one run."
     if best.setting == min(widths):
@@ -123,7 +121,7 @@ def _best_finding(widths: Widths, best: Level[int]) -> Finding:
     return Finding("best", text, best.mean, best.interval, best.n, "accuracy", {"hidden_units": best.setting})
 
 
-def _smallest_findings(data: SweepData, best: Level[int], smallest: Level[int]) -> list[Finding]:
+def _smallest_findings(data: SweepData, best: Level[int], smallest: Level[int], seconds_text: str) -> list[Finding]:
     """What the smallest width that is as good lacks and saves."""
     comparison = compare(best, smallest)
     if smallest.setting >= best.setting or comparison is None:
@@ -131,17 +129,33 @@ def _smallest_findings(data: SweepData, best: Level[int], smallest: Level[int]) 
     large, small = _config(data, best.setting), _config(data, smallest.setting)
     shape = DATASETS[data.sweep.dataset].shape
     parameters = large.parameter_count(*shape) / small.parameter_count(*shape)
-    arithmetic = large.training_cost(*shape) / small.training_cost(*shape)
+    arithmetic = large.multiply_adds(*shape) / small.multiply_adds(*shape)
     text = (
-        f"{_units(smallest.setting)} reach {spread(smallest)}: {best.setting} has {points(comparison)}, which is "
-        f"{verdict(comparison)}. The smaller network has {parameters:.1f} times fewer parameters and takes "
-        f"{arithmetic:.1f} times less arithmetic."
+        f"{_units(smallest.setting)} reach {spread(smallest)}, and {best.setting:,} {points(comparison)}: "
+        f"{verdict(comparison)}. The larger network has {parameters:.1f} times as many parameters and "
+        f"{arithmetic:.1f} times the arithmetic{seconds_text}."
     )
     difference = comparison.difference
     settings = {"hidden_units": smallest.setting}
     return [
         Finding("smallest_as_good", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)
     ]
+
+
+def _seconds_text(data: SweepData, large: int, small: int) -> str:
+    """How long a training of each took, where there are two and that is known."""
+    seconds = {
+        width: fmean(times)
+        for width in (large, small)
+        if (
+            times := [
+                data.seconds[trial.number]
+                for trial in data.trials
+                if _width(trial) == width and trial.number in data.seconds
+            ]
+        )
+    }
+    return f"; a training takes {seconds[large]:.1f} s instead of {seconds[small]:.1f} s" if len(seconds) == 2 else ""
 
 
 def _gain_findings(widths: Widths) -> list[Finding]:
@@ -153,7 +167,7 @@ def _gain_findings(widths: Widths) -> list[Finding]:
     steps = [(narrow, wide, compare(wide, narrow)) for narrow, wide in pairwise(stops)]
     gains = [(narrow, wide, step.difference) for narrow, wide, step in steps if step is not None]
     texts = [
-        f"from {narrow.setting} to {wide.setting} {'gains' if gain.estimate >= 0 else 'loses'} "
+        f"from {narrow.setting:,} to {wide.setting:,} {'gains' if gain.estimate >= 0 else 'loses'} "
         f"{100 * abs(gain.estimate):.1f}"
         for narrow, wide, gain in gains
     ]
@@ -181,18 +195,21 @@ def _certainty(widths: Widths, best: Level[int]) -> str:
         return "One run a width: without more seeds nobody can say how much of this is luck."
     won, seeds = wins(widths, best)
     rivals = [level for level in sound(widths).values() if level.setting != best.setting]
-    text = f"{best.setting} is the best width in {won} of {seeds} seeds."
+    text = f"{best.setting:,} is the best width in {won} of {seeds} seeds."
     if not rivals:
         return text
     rival = max(rivals, key=lambda level: level.mean)
     comparison = compare(best, rival)
-    return text if comparison is None else f"{text} Next is {rival.setting}: {best.setting} has {points(comparison)}."
+    if comparison is None:
+        return text
+    return f"{text} Next is {rival.setting:,}: {best.setting:,} has {points(comparison)}, {verdict(comparison)}."
 
 
-def _caveats(data: SweepData, widths: Widths, best: Level[int]) -> list[str]:
+def _caveats(data: SweepData, widths: Widths, best: Level[int], *, has_times: bool) -> list[str]:
     settings = recipe(data.trials)
     texts = [
         f"All widths were trained alike{f' ({settings})' if settings else ''}; another recipe may prefer another one.",
+        *([SHARED_TIME] if has_times else []),
         judged_on(data.sweep),
     ]
     if best.n > 1:
@@ -249,7 +266,7 @@ HIDDEN_UNITS = Exercise(
     answer=answer,
     subset="5 of 11 widths, 5 of 10 epochs, 3 seeds",
     whole="11 widths, 10 epochs, 3 seeds",
-    needs=frozenset({"epochs"}),
+    needs=frozenset({"epochs", "seconds"}),
     scored=(SWEEP,),
     slider=Slider(
         "hidden_units",

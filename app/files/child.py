@@ -9,9 +9,11 @@ import logging
 import multiprocessing
 import os
 import resource
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from app.errors import FieldError, InvalidError, PerceptuneError, UnavailableErr
 
 logger = logging.getLogger(__name__)
 
+WAITING = 2  # times as long as it may compute: others compute too, and the database may be waited for
 MAX_ANSWER_BYTES = 2**20
 MAX_SENTENCE = 1_000  # characters of an error's part that the child hands over
 
@@ -37,6 +40,7 @@ class Limits:
 
     memory_bytes: int = 2 * 2**30
     seconds: float = 300.0
+    """Of a processor."""
     advice: str = "export the sweep without its epochs"
     """What to do where the memory is not enough."""
 
@@ -56,11 +60,12 @@ def run_in_child(work: Callable[..., Any], *arguments: Any, limits: Limits | Non
         with sender:
             process.start()
         try:
-            if not receiver.poll(limits.seconds):
-                raise InvalidError(f"The file takes more than {limits.seconds:g} seconds to read.")
+            if not receiver.poll(WAITING * limits.seconds):
+                raise _too_long(limits)
             answer = json.loads(receiver.recv_bytes(MAX_ANSWER_BYTES))
         except (EOFError, OSError):  # it was killed, or ended itself where memory was lacking
-            raise _too_much_memory(limits) from None
+            process.join()
+            raise (_too_long if process.exitcode == -signal.SIGXCPU else _too_much_memory)(limits) from None
         finally:
             process.kill()
             process.join()
@@ -89,14 +94,19 @@ def _answer(sender: Connection, limits: Limits, work: Callable[..., Any], argume
 def _limit_self(limits: Limits) -> None:
     """Bounds this process: its memory beyond what it has now, its computing time, and no dump where it fails."""
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # the others reserve more than they use
-    seconds = int(limits.seconds) + 1
-    bounds = {resource.RLIMIT_CPU: seconds, resource.RLIMIT_CORE: 0}
+    seconds = ceil(limits.seconds)
+    bounds = {resource.RLIMIT_CPU: (seconds, seconds + 1), resource.RLIMIT_CORE: (0, 0)}
     with suppress(OSError):  # not on macOS
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        bounds[resource.RLIMIT_AS] = pages * resource.getpagesize() + limits.memory_bytes
+        size = pages * resource.getpagesize() + limits.memory_bytes
+        bounds[resource.RLIMIT_AS] = (size, size)
     for kind, bound in bounds.items():
         with suppress(OSError, ValueError):  # a lower limit stands already
-            resource.setrlimit(kind, (bound, bound))
+            resource.setrlimit(kind, bound)
+
+
+def _too_long(limits: Limits) -> InvalidError:
+    return InvalidError(f"The file takes more than {limits.seconds:g} seconds to read: {limits.advice}.")
 
 
 def _too_much_memory(limits: Limits) -> InvalidError:

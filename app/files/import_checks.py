@@ -65,7 +65,7 @@ class ImportedTrial:
         if not isinstance(document, dict):
             raise import_error(loc, "must be an object")
         columns = {name: value for name, value in document.items() if name not in {"runs", "epochs", "diagnostics"}}
-        self.facts = parse_row(TRIAL, columns, loc)
+        self.facts = {"devices": []} | parse_row(TRIAL, columns, loc)  # which files of before lack
         runs = document.get("runs")
         if not isinstance(runs, list):
             raise import_error((*loc, "runs"), "must be a list")
@@ -91,7 +91,13 @@ class ImportedTrial:
 
         Its size, by which workers share the trials, is computed and not believed.
         """
-        self.facts |= {"state": TrialState.waiting, "epochs_done": 0, "started_at": None, "worker_id": None}
+        self.facts |= {
+            "state": TrialState.waiting,
+            "epochs_done": 0,
+            "started_at": None,
+            "worker_id": None,
+            "devices": [],
+        }
         if self.facts.get("params") is not None:
             owner = Sweep(**{name: sweep[name] for name in ("task", "dataset", "stored_dataset", "seeds")})
             self.facts |= trial_size(owner, self.facts["params"])
@@ -224,6 +230,7 @@ _RULES: list[Rule] = [
         "must name epochs: the trial goes on to more of them",
     ),
     (lambda t: isinstance(t.get("history", []), list), "history", "must be a list"),
+    (lambda t: all(isinstance(name, str) for name in t.get("devices", [])), "devices", "must be a list of texts"),
 ]
 
 

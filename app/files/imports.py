@@ -15,6 +15,7 @@ from app.db import datasets, notifications
 from app.db.engine import connect, transaction
 from app.db.tables import Base, Diagnostics, Epoch, Run, StoredDataset, Sweep, Trial, Worker
 from app.domain.body import plain_sentence
+from app.domain.devices.products import EXACT, PRODUCTS
 from app.domain.people.log_events import LogEvent
 from app.domain.space import parse_space
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
@@ -22,7 +23,7 @@ from app.domain.sweep_limits import MAX_TRIALS
 from app.files import child
 from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
-from app.files.exports.records import CONTENT_HASH, FORMAT, VERSION
+from app.files.exports.records import CONTENT_HASH, FORMAT, PART, VERSION
 from app.files.import_checks import ImportedSpace, ImportedTrial, check_test_scores, check_warm_started
 from app.lifecycle import sweep_log, sweep_row
 from app.schemas import SweepCreate
@@ -87,6 +88,11 @@ def _sweep_facts(session: Session, document: Any) -> tuple[dict[str, Any], int |
     """The columns and the data set of the new sweep, and the number of the exported one."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise import_error(("format",), f"must be {FORMAT!r}: only a sweep that Perceptune exported can be imported")
+    if isinstance(part := document.get(PART), dict):
+        options = ", ".join(map(str, query))[:80] if isinstance(query := part.get("query"), dict) else "options"
+        count_text = f"{part.get('trials')} of {part.get('of')} trials"
+        sentence = f"says that the file was exported with {options} and holds {count_text}"
+        raise import_error((PART,), f"{sentence}: import one that was exported whole, without options")
     if document.get("version") != VERSION:
         raise import_error(("version",), f"must be {VERSION}: the file is of another version of Perceptune")
     values = document.get("sweep")
@@ -145,6 +151,8 @@ def _check_environment(environment: Mapping[str, Any]) -> None:
         if not isinstance(value, right_type) or not all(isinstance(part, str) for part in value):
             msg = "must be a list of texts" if name == "devices" else "must be text"
             raise import_error(("sweep", "environment", name), msg)
+    if environment.get("products", EXACT) not in PRODUCTS:
+        raise import_error(("sweep", "environment", "products"), f"must be one of {', '.join(PRODUCTS)}")
 
 
 _NO_COLUMNS = {"id", CONTENT_HASH}

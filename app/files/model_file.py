@@ -13,6 +13,7 @@ from app.domain.tables.encoding import Encoding
 
 FORMAT = 1  # of the metadata
 MAX_HEADER = 100_000_000  # bytes, as in safetensors itself
+MAX_WEIGHTS_HEADER = 2**20  # of weights without a description: the names and shapes of their layers
 
 
 class ModelFileError(ValueError):
@@ -52,14 +53,17 @@ class ModelInfo(BaseModel):
 
 
 def with_info(weights: bytes, info: ModelInfo) -> bytes:
-    """The safetensors with the description added to its metadata, whose own entries stay, the `value` above all."""
-    header, numbers = split_file(weights)
+    """The safetensors with the description added to its metadata, whose own entries stay, the `value` above all.
+
+    Raises ModelFileError.
+    """
+    header, numbers = split_file(weights, MAX_WEIGHTS_HEADER)
     fields = info.model_dump()
     description = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
     header["__metadata__"] = {"format": "pt"} | description | header.get("__metadata__", {})
     header_bytes = json.dumps(header).encode()
     header_bytes += b" " * (-len(header_bytes) % 8)  # so that the numbers lie aligned
-    return len(header_bytes).to_bytes(8, "little") + header_bytes + numbers
+    return b"".join([len(header_bytes).to_bytes(8, "little"), header_bytes, numbers])
 
 
 def read_info(content: bytes) -> ModelInfo:
@@ -77,10 +81,10 @@ def read_info(content: bytes) -> ModelInfo:
     return info
 
 
-def split_file(content: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and numbers. Raises ModelFileError."""
+def split_file(content: bytes, max_header: int = MAX_HEADER) -> tuple[dict[str, Any], memoryview]:
+    """Header and numbers, which may be hundreds of megabytes and are not copied. Raises ModelFileError."""
     length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or not 2 <= length <= min(len(content) - 8, MAX_HEADER):
+    if len(content) < 8 or not 2 <= length <= min(len(content) - 8, max_header):
         raise ModelFileError("it is no safetensors file")
     try:
         header = json.loads(content[8 : 8 + length])
@@ -88,7 +92,7 @@ def split_file(content: bytes) -> tuple[dict[str, Any], bytes]:
         raise ModelFileError("it is no safetensors file") from None
     if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
         raise ModelFileError("it is no safetensors file")
-    return header, content[8 + length :]
+    return header, memoryview(content)[8 + length :]
 
 
 def _decoded(name: str, text: str) -> Any:

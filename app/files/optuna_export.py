@@ -130,9 +130,13 @@ def _means(trial: TrialRecord, metric: str) -> dict[int, float]:
 
 def _user_attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The user attributes, which optuna-dashboard shows beside the value."""
-    attributes = {name: facts[name] for name in ("number", "state", "std", "error", "reason", "excluded", "note")}
+    attributes = {
+        name: facts[name] for name in ("number", "state", "std", "error", "reason", "excluded", "note", "devices")
+    }
     # not `in (None, False, "")`, in which 0 would be, the number of the first trial
-    return {name: value for name, value in attributes.items() if not (value is None or value is False or value == "")}
+    return {
+        name: value for name, value in attributes.items() if not (value is None or value is False or value in ("", []))
+    }
 
 
 def _record(trial: TrialRecord) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.db import datasets
 from app.db.tables import Sweep
 from app.db.trial_rows import trial_size
-from app.domain.datasets import target_of
+from app.domain.datasets import DatasetInfo
 from app.domain.hyperparameters import HYPERPARAMETERS, Kind, Number
 from app.domain.objectives import Objective
 from app.errors import InvalidError, NotFoundError
@@ -43,7 +43,7 @@ def restore(session: Session, url: str, name: str | None = None, *, dataset: str
     study = _study(url, name)
     trials = study.get_trials(deepcopy=False)
     record = study._storage.get_study_system_attrs(study._study_id).get(RECORD_ATTRIBUTE)
-    header = record if isinstance(record, dict) else _header(study, trials, dataset)
+    header = record if isinstance(record, dict) else _header(study, trials, datasets.get_named(session, dataset))
     dataset = header["sweep"]["dataset"]
     datasets.get_named(session, dataset)
     foreign = Sweep(task="train_mlp", dataset=dataset, stored_dataset=datasets.stored(session, dataset), seeds=1)
@@ -73,17 +73,17 @@ def _study(url: str, name: str | None) -> optuna.Study:
         raise InvalidError(f"The storage can't be used: {str(error).splitlines()[0]}") from None
 
 
-def _header(study: optuna.Study, trials: Sequence[FrozenTrial], dataset: str) -> dict[str, Any]:
+def _header(study: optuna.Study, trials: Sequence[FrozenTrial], dataset: DatasetInfo) -> dict[str, Any]:
     if len(study.directions) != 1:
         raise InvalidError("The study has several objectives: only one that Perceptune exported can be imported then.")
     maximize = study.direction == optuna.study.StudyDirection.MAXIMIZE
-    share = "val_accuracy" if target_of(dataset) == "class" else "val_r2"
+    share = "val_accuracy" if dataset.target == "class" else "val_r2"
     objective = Objective(share if maximize else "val_loss", maximize)
     sweep = {
         "name": study.study_name[:200],
         "state": "paused",
         "task": "train_mlp",
-        "dataset": dataset,
+        "dataset": dataset.name,
         "split": "holdout",
         "space": _space(trials) | _constants(trials),
         "sampler": {"name": "tpe"},

@@ -14,34 +14,49 @@ from app.domain.people.log_events import LogEvent
 from app.domain.states import TrialState
 from app.errors import ConflictError, NotFoundError
 from app.files import model_file
-from app.files.model_file import ModelInfo
+from app.files.model_file import ModelFileError, ModelInfo
 from app.lifecycle import sweep_log, sweep_row
 from app.queue import retraining
 
 
-class Download(NamedTuple):
-    """A file to save under this name."""
+class StoredModel(NamedTuple):
+    """The model of a run, which is stored, and what it is; its weights may be hundreds of megabytes."""
 
-    name: str
-    content: bytes
+    trial_id: int
+    seed: int  # index of the run's seed
+    info: ModelInfo
+
+    @property
+    def file_name(self) -> str:
+        """The name under which it is saved."""
+        return f"sweep-{self.info.sweep}-trial-{self.info.trial}-run-{self.seed}.safetensors"
+
+    def read(self, session: Session) -> bytes:
+        """The file. Raises ConflictError where the weights are not kept any more, or are none."""
+        weights = session.scalar(select(Run.weights).where(Run.trial_id == self.trial_id, Run.seed == self.seed))
+        if weights is None:
+            raise ConflictError("The model was removed a moment ago: another trial is the best by now.")
+        try:
+            return model_file.with_info(weights, self.info)
+        except ModelFileError as error:
+            raise ConflictError(f"The model of trial {self.info.trial} can't be read: {error}.") from None
 
 
-def download(session: Session, sweep_id: int, number: int, run: int | None = None) -> Download:
+def find(session: Session, sweep_id: int, number: int, run: int | None = None) -> StoredModel:
     """The model of one of a trial's runs, by the index of its seed; of its best run where none is named.
 
     Raises NotFoundError, and ConflictError where there is no model, or none at the moment.
     """
     sweep, trial, runs = _complete(session, sweep_id, number)
     chosen_run = _run(sweep, trial, runs, run)
-    weights = session.scalar(select(Run.weights).where(Run.trial_id == trial.id, Run.seed == chosen_run.seed))
-    if weights is None and trial.retrain_at is not None:
+    weights = select(Run.seed).where(Run.trial_id == trial.id, Run.seed == chosen_run.seed, Run.weights.is_not(None))
+    if session.scalar(weights) is not None:
+        return StoredModel(trial.id, chosen_run.seed, _info(session, sweep, trial, chosen_run))
+    if trial.retrain_at is not None:
         raise ConflictError(f"{_name(trial)} is being trained again for its model; ask again in a while.")
-    if weights is None:
-        raise ConflictError(
-            f"The model of {_name(trial, 'trial')} was not kept; POST to this address, and it is trained again."
-        )
-    content = model_file.with_info(weights, _info(session, sweep, trial, chosen_run))
-    return Download(f"sweep-{sweep.id}-trial-{trial.number}-run-{chosen_run.seed}.safetensors", content)
+    raise ConflictError(
+        f"The model of {_name(trial, 'trial')} was not kept; POST to this address, and it is trained again."
+    )
 
 
 def keep_model(session: Session, sweep_id: int, number: int) -> bool:

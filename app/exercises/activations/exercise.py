@@ -17,7 +17,8 @@ from app.exercises.activations.findings import (
 from app.exercises.activations.tuning import ONE_RATE, SWEEP, ranking, setting_of
 from app.exercises.answers.finding import Answer
 from app.exercises.answers.levels import levels
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider, chart_of, training_body
+from app.exercises.preset import Preset
 
 RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
 UNITS = {"quick": 64, "full": 128}
@@ -67,7 +68,7 @@ def answer(measurements: Measurements) -> Answer | None:
             "best rate",
             "validation",
             "std",
-            "held out",
+            "by other seeds",
             f"at {number(ONE_RATE)}",
             "runs",
         ),

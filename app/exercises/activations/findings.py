@@ -21,7 +21,12 @@ def first_sentence(ranked: Sequence[Tuned]) -> str:
     if not rivals:
         return f"{text}, clearly at {seeds}."
     names = [tuned.activation for tuned in rivals]
-    return f"{text}, but it is not clear at {seeds} that it is better than {_any_of(names, len(ranked) - 1)}."
+    text += f", but it is not clear at {seeds} that it is better than {_any_of(names, len(ranked) - 1)}"
+    behind = next((tuned for tuned in ranked[1:] if tuned not in rivals), None)
+    comparison = compare(behind.best, best.best) if behind else None
+    if behind is None or comparison is None:
+        return f"{text}."
+    return f"{text}; {behind.activation} is clearly behind, by {points(comparison).replace(' less', '', 1)}."
 
 
 def _any_of(names: Sequence[str], count: int) -> str:
@@ -86,8 +91,9 @@ def _untuned_findings(ranked: Sequence[Tuned]) -> list[Finding]:
         return []
     by_mean = sorted(at_one_rate, key=lambda level: -level.mean)
     first, last = by_mean[0], by_mean[-1]
-    text = f"At {number(ONE_RATE)} for all, {first.setting.activation} has"
-    return _difference("untuned_range", text, compare(first, last), last.setting, f" than {last.setting.activation}")
+    text = f"With the one rate {number(ONE_RATE)} for all, {first.setting.activation} would come first, with"
+    last_text = f" than {last.setting.activation}, the last"
+    return _difference("untuned_range", text, compare(first, last), last.setting, last_text)
 
 
 def linear_findings(ranked: Sequence[Tuned]) -> list[Finding]:
@@ -118,7 +124,7 @@ def certainty(ranked: Sequence[Tuned]) -> str:
         return "One run each: without more seeds nobody can say how much of this is luck."
     comparison = compare(best.unseen, second.unseen)
     text = (
-        f"With rates that the other seeds chose, so that no seed judges its own choice, {best.activation} has "
+        f"With rates that the other seeds chose (in the table: by other seeds), {best.activation} has "
         f"{spread(best.unseen)}"
     )
     if comparison is None:
@@ -134,6 +140,7 @@ def caveats(data: SweepData, ranked: Sequence[Tuned], settings: Settings) -> lis
         f"Each had {count_text(len(rates))} rates to choose from ({', '.join(map(number, rates))})"
         f"{f', and all else alike ({recipe_text})' if recipe_text else ''}.",
         f"The best rate is at the end of those tried for {ends}: one beyond may be better still." if ends else "",
+        "Of other widths, depths and initializations this says nothing.",
         judged_on(data.sweep),
         "Each comparison has 95 % confidence by itself; among many, some would look clear by luck.",
         *losses(data.trials, {f"{key.activation} {number(key.rate)}": level for key, level in settings.items()}),

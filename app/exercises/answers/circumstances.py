@@ -22,8 +22,11 @@ def circumstances_caveats(trials: Sequence[TrialRow]) -> list[str]:
     shares = [float(share) for trial in timed if (share := (trial.circumstances or {}).get("processor_share"))]
     if shares:
         low, high = (f"{100 * min(1.0, share):.0f}" for share in (min(shares), max(shares)))
+        few = sum(share < LEAST_SHARE for share in shares)
+        disturbed_text = f" In {few} of {plural(len(shares), 'trial')} others had more than a tenth." if few else ""
         texts.append(
-            f"While it timed, the processor worked for it in {low} to {high} % of the time: the rest others had."
+            f"While it timed, the processor worked for it in {low} to {high} % of the time: the rest others "
+            f"had.{disturbed_text}"
         )
     disturbed = sum(not (trial.circumstances or {}).get("alone") for trial in timed)
     if loads:

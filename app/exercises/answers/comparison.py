@@ -25,7 +25,10 @@ class Comparison:
 
     @property
     def seeds_to_settle(self) -> int | None:
-        """With how many seeds a difference of this size and spread would be clear; None where no 100 would do."""
+        """With how many seeds a difference of this size and spread would be clear; None where no 100 would do.
+
+        The margin is then as large as the difference, so that with this as the true one every other try shows it.
+        """
         if self.difference.interval is None or self.difference.estimate == 0:
             return None
         n = self.difference.n
@@ -74,7 +77,7 @@ def signed(number: float) -> str:
 
 
 def verdict(comparison: Comparison, noun: str = "seed") -> str:
-    """`clear at 3 seeds`, or `not clear at 3 seeds; about 12 would settle a difference of this size`."""
+    """`clear at 3 seeds`, or `not clear at 3 seeds`, and how many more may show a true difference of this size."""
     seeds = plural(comparison.difference.n, noun)
     if comparison.is_clear:
         return f"clear at {seeds}"
@@ -82,5 +85,11 @@ def verdict(comparison: Comparison, noun: str = "seed") -> str:
     if comparison.difference.interval is None:
         return f"not clear at {seeds}"
     if enough is None:
-        return f"not clear at {seeds}, and {MAX_SEEDS} would not settle a difference as small as this"
-    return f"not clear at {seeds}; about {enough} would settle a difference of this size"
+        return (
+            f"not clear at {seeds}; were the true difference as small as this, {plural(MAX_SEEDS, noun)} would give "
+            "less than an even chance of showing it"
+        )
+    return (
+        f"not clear at {seeds}; if the true difference is this one, about {plural(enough, noun)} give at least an even "
+        "chance of showing it"
+    )

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 Interval = tuple[float, float]
 
-
 MAIN_FINDINGS = 3  # of an answer, that are read at once
 
 

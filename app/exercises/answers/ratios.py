@@ -72,21 +72,21 @@ def _interval(difference: float, total: float, degrees: int) -> Interval:
     return (math.exp(difference - margin), math.exp(difference + margin))
 
 
-def times(value: Ratio, noun: str = "repeat") -> str:
-    """`1.34 times (1.20 to 1.50 with 95 % confidence, 5 repeats)`."""
+def times(value: Ratio, noun: str = "repeat", counted: str = "") -> str:
+    """`1.34 times (1.20 to 1.50 with 95 % confidence, 5 repeats)`; `counted` is what it rests on in other words."""
     decimals = _decimals(value.estimate)
-    size = f"{value.estimate:,.{decimals}f} times"
+    size, counted = f"{value.estimate:,.{decimals}f} times", counted or plural(value.n, noun)
     if value.interval is None:
-        return f"{size} ({plural(value.n, noun)}, so nobody knows its spread)"
+        return f"{size} ({counted}, so nobody knows its spread)"
     low, high = (f"{bound:,.{decimals}f}" for bound in value.interval)
-    return f"{size} ({low} to {high} with 95 % confidence, {plural(value.n, noun)})"
+    return f"{size} ({low} to {high} with 95 % confidence, {counted})"
 
 
-def ratio_verdict(value: Ratio, noun: str = "repeat") -> str:
+def ratio_verdict(value: Ratio, noun: str = "repeat", counted: str = "") -> str:
     """`clear at 5 repeats`, or `not clear at 5 repeats`; `not settled` where it looks clear and was disturbed."""
     if value.disturbed and value.leaves_out_1:
         return "not settled (the interval leaves out 1, but other programs had much of the processor)"
-    text = f"{'clear' if value.is_clear else 'not clear'} at {plural(value.n, noun)}"
+    text = f"{'clear' if value.is_clear else 'not clear'} at {counted or plural(value.n, noun)}"
     return f"{text} (and other programs had much of the processor)" if value.disturbed else text
 
 

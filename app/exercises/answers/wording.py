@@ -32,10 +32,10 @@ def guessing(sweep: SweepRow) -> float:
 
 
 def share(count: int, total: int, noun: str = "run") -> str:
-    """`3 of 20 runs`, `none of 20 runs`, `all 20 runs`."""
+    """`3 of 20 runs`, `none of 20 runs`, `all 20 runs`, `both runs`."""
     nouns = plural(total, noun)
     if count == total:
-        return f"all {nouns}" if total > 1 else f"the one {noun}"
+        return f"the one {noun}" if total == 1 else f"both {noun}s" if total == 2 else f"all {nouns}"
     return f"{count} of {nouns}" if count else f"none of {nouns}"
 
 

@@ -7,7 +7,7 @@ from app.domain.datasets import DATASETS
 from app.exercises.answers.comparison import compare
 from app.exercises.answers.finding import Answer
 from app.exercises.answers.levels import levels
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider, chart_of, training_body
 from app.exercises.hidden_layers.figures import best_row, curve_numbers, depth_figure, table_rows
 from app.exercises.hidden_layers.findings import (
     caveats,
@@ -17,8 +17,10 @@ from app.exercises.hidden_layers.findings import (
     first_sentence,
     layer_finding,
     scratch_findings,
+    second_layer_from_scratch_findings,
 )
 from app.exercises.hidden_layers.networks import SCRATCH, SWEEP, default_network, network_of
+from app.exercises.preset import Preset
 
 UNITS = {"quick": 128, "full": 256}
 DEPTHS = {"quick": 3, "full": 4}
@@ -64,11 +66,12 @@ def answer(measurements: Measurements) -> Answer | None:
     if comparison is None or single is None or double is None:
         return None
     return Answer(
-        sentence=first_sentence(comparison, networks),
+        sentence=first_sentence(data, comparison, networks),
         findings=[
             layer_finding("second_layer", "at equal width", comparison, double),
             *equal_size_findings(networks, single),
             *scratch_findings(data, networks),
+            *second_layer_from_scratch_findings(networks),
             *first_layer_findings(networks, single),
         ],
         certainty=certainty(networks),

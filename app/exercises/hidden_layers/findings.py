@@ -1,9 +1,11 @@
 """What the runs of several depths show: what a second layer brings, and what it needs to start from."""
 
+from collections.abc import Mapping
+
 from app.domain.formatting import plural
-from app.exercises.answers.comparison import Comparison, compare, points, signed, verdict
+from app.exercises.answers.comparison import Comparison, compare, points, size, verdict
 from app.exercises.answers.finding import Finding
-from app.exercises.answers.levels import Level, best_level, wins
+from app.exercises.answers.levels import Level, best_level, levels_at, wins
 from app.exercises.answers.wording import chance, chance_text, judged_on, losses, recipe, share, spread
 from app.exercises.exercise import SweepData
 from app.exercises.hidden_layers.networks import (
@@ -13,26 +15,39 @@ from app.exercises.hidden_layers.networks import (
     default_network,
     levels_by_depth,
     network_name,
+    network_of,
     width_of,
 )
 
 
-def first_sentence(comparison: Comparison, networks: Networks) -> str:
-    head = f"In validation accuracy a second hidden layer brings {points(comparison)}: {verdict(comparison)}"
-    worse = _worse_depths(networks)
-    if not worse:
-        return f"{head}."
-    losses_text = ", ".join(
-        f"{signed(-100 * item.difference.estimate)} ({signed(-100 * high)} to {signed(-100 * low)}) "
-        f"{f'percentage points with {_layers(depth)}' if place == 0 else f'with {depth}'}"
-        for place, (depth, item) in enumerate(worse.items())
-        if item.difference.interval is not None
-        for low, high in [item.difference.interval]
+def first_sentence(data: SweepData, comparison: Comparison, networks: Networks) -> str:
+    """What the second layer changes from either start, and where the start from scratch is clearly worse."""
+    width = width_of(data, default_network(1))
+    head = f"From torch's default start, a second hidden layer of {width} units {_second_layer_text(comparison)}."
+    scratch, worse = scratch_comparison(networks), _worse_depths(networks)
+    if scratch is None:
+        return head
+    head += f" From the book's start, normal weights of standard deviation 0.01, it {_second_layer_text(scratch)}"
+    ends = {depth: worse[depth] for depth in worse if depth in (min(worse), max(worse))}  # findings have the others
+    losses_text = " and ".join(
+        f"by {-100 * item.difference.estimate:.2f} "
+        f"{f'with {depth}' if place else f'percentage points with {_layers(depth)}'}"
+        for place, (depth, item) in enumerate(ends.items())
     )
-    return (
-        f"{head}. Weights drawn from a normal distribution of standard deviation 0.01, as in the book's code from "
-        f"scratch, lose against torch's default start {losses_text} (95 % intervals)."
-    )
+    return f"{head}; networks end clearly worse than from torch's: {losses_text}." if ends else f"{head}."
+
+
+def scratch_comparison(networks: Networks) -> Comparison | None:
+    """What a second layer of equal width changes from the book's own start."""
+    scratch = levels_by_depth(networks, "equal width", SCRATCH)
+    return compare(scratch[2], scratch[1]) if scratch.keys() >= {1, 2} else None
+
+
+def _second_layer_text(comparison: Comparison) -> str:
+    if not comparison.is_clear:
+        return f"makes no clear difference: the validation accuracy is {points(comparison)} with it"
+    verb, word = ("raises", " more") if comparison.difference.estimate > 0 else ("lowers", " less")
+    return f"{verb} the validation accuracy by {points(comparison).replace(word, '', 1)}"
 
 
 def _layers(depth: int) -> str:
@@ -54,11 +69,25 @@ def _worse_depths(networks: Networks) -> dict[int, Comparison]:
 def layer_finding(name: str, how: str, comparison: Comparison, level: Level[Network]) -> Finding:
     difference = comparison.difference
     text = (
-        f"A second hidden layer {how}: {spread(level)} after it, {points(comparison)} than with one layer; that is "
+        f"With a second hidden layer {how} it is {spread(level)}, {points(comparison)} than with one: "
         f"{verdict(comparison)}."
     )
     settings = {"depth": 2, "initialization": "default"}
     return Finding(name, text, difference.estimate, difference.interval, difference.n, "accuracy", settings)
+
+
+def second_layer_from_scratch_findings(networks: Networks) -> list[Finding]:
+    comparison = scratch_comparison(networks)
+    if comparison is None:
+        return []
+    level, difference = levels_by_depth(networks, "equal width", SCRATCH)[2], comparison.difference
+    text = (
+        f"From normal weights of standard deviation 0.01 a network with a second hidden layer at equal width has "
+        f"{spread(level)}, {points(comparison)} than with one: {verdict(comparison)}."
+    )
+    settings = {"depth": 2, "initialization": SCRATCH}
+    name, n = "second_layer_from_scratch", difference.n
+    return [Finding(name, text, difference.estimate, difference.interval, n, "accuracy", settings)]
 
 
 def equal_size_findings(networks: Networks, single: Level[Network]) -> list[Finding]:
@@ -78,14 +107,36 @@ def scratch_findings(data: SweepData, networks: Networks) -> list[Finding]:
         return []
     level = scratch[depth]
     text = (
-        f"With {plural(depth, 'hidden layer')} of {width_of(data, level.setting)} units, weights drawn from a normal "
-        f"distribution of standard deviation 0.01 reach {spread(level)}, {points(comparison)} than the default start: "
-        f"{verdict(comparison)}. {_at_chance(data, level).capitalize()} stayed at chance ({chance_text(data.sweep)})."
+        f"With {_layers(depth)} of {width_of(data, level.setting)} units, normal weights of standard deviation 0.01 "
+        f"reach {spread(level)}{_training_text(data, level)}; in validation {points(comparison)} than the default "
+        f"start: {verdict(comparison)}. {_at_chance(data, level).capitalize()} stayed at chance "
+        f"({chance_text(data.sweep)}).{_by_depth_text(default, scratch, depth)}"
         f"{_equal_size_text(data, networks, depth)}"
     )
     difference = comparison.difference
     settings = {"depth": depth, "initialization": SCRATCH}
     return [Finding("from_scratch", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)]
+
+
+def _training_text(data: SweepData, level: Level[Network]) -> str:
+    """That the training images are learned no better, in figures."""
+    numbers = {trial.number: 0 for trial in data.trials if network_of(data, trial) == level.setting}
+    training = levels_at(data.epochs, numbers, "train_accuracy").get(0)
+    return f" in validation and {training.mean:.4f} in training" if training else " in validation"
+
+
+def _by_depth_text(default: Mapping[int, Level[Network]], scratch: Mapping[int, Level[Network]], deepest: int) -> str:
+    """What the start from scratch changes in shallower networks."""
+    comparisons = {
+        depth: comparison
+        for depth in sorted(default.keys() & scratch.keys())
+        if 0 < depth < deepest and (comparison := compare(scratch[depth], default[depth])) is not None
+    }
+    differences = ", ".join(
+        f"{size(comparison)} with {depth if place else _layers(depth)}"
+        for place, (depth, comparison) in enumerate(comparisons.items())
+    )
+    return f" In shallower ones the difference is, in percentage points: {differences}." if differences else ""
 
 
 def _at_chance(data: SweepData, level: Level[Network]) -> str:
@@ -120,7 +171,10 @@ def certainty(networks: Networks) -> str:
     if best is None or best.n < 2:
         return "One run each: without more seeds nobody can say how much of this is luck."
     won, seeds = wins(networks, best)
-    return f"Of all networks tried, {network_name(best.setting)} is best in {won} of {seeds} seeds: {spread(best)}."
+    return (
+        f"Of all networks tried, {network_name(best.setting)} has the best mean, {spread(best)}, and is best in {won} "
+        f"of {seeds} seeds."
+    )
 
 
 def caveats(data: SweepData, networks: Networks) -> list[str]:

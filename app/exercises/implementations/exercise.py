@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.exercises.answers.finding import Answer
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider
 from app.exercises.implementations.figures import ratio_figure, seconds_figure, table_rows
 from app.exercises.implementations.findings import (
     caveats,
@@ -22,6 +22,7 @@ from app.exercises.implementations.timings import (
     read_timings,
     reference_network,
 )
+from app.exercises.preset import Preset
 
 WIDTHS = {"quick": [16, 64, 256], "full": [16, 64, 256, 512]}
 DEPTHS = [1, 3]
@@ -71,7 +72,7 @@ def answer(measurements: Measurements) -> Answer | None:
     shown_ratio = ratio_between(timings, reference, "concise", "scratch")
     assert shown_ratio is not None
     return Answer(
-        sentence=first_sentence(timings, reference, shown_ratio, measurements[EPOCHS]),
+        sentence=first_sentence(timings, reference, shown_ratio),
         findings=[
             ratio_finding("concise_to_scratch", timings, reference, "concise", "scratch"),
             *size_findings(timings, measurements[EPOCHS]),

@@ -8,7 +8,7 @@ from app.charts.rows import Axis
 from app.domain.formatting import plural, score
 from app.exercises.answers.wording import runs_of
 from app.exercises.exercise import Measurements, SweepData
-from app.exercises.figures import LevelLine, RatioLine, levels_figure, ratios_figure
+from app.exercises.figures import CONFIDENCE_NOTE, LevelLine, RatioLine, levels_figure, ratios_figure
 from app.exercises.implementations.timings import (
     EPOCHS,
     NAMES,
@@ -44,14 +44,17 @@ def ratio_figure(measurements: Measurements) -> go.Figure:
     timings, data = read_timings(measurements), measurements[EPOCHS]
     lines = []
     for implementation in ("concise", "compiled", "fused"):
-        points = [
-            (parameter_count(data, network), value)
-            for network in sorted(networks_of(timings), key=lambda network: parameter_count(data, network))
-            if (value := ratio_between(timings, network, implementation, "scratch")) is not None
-        ]
-        lines.append(RatioLine(SHORT_NAMES[implementation], points))
-    title = "Multiples of the time from scratch"
-    return ratios_figure(data.sweep, title, Axis("weights and biases", log=True), lines, "bars: 95 % confidence")
+        for depth in dict.fromkeys(network.depth for network in networks_of(timings)):
+            points = [
+                (parameter_count(data, network), value)
+                for network in networks_of(timings)
+                if network.depth == depth
+                and (value := ratio_between(timings, network, implementation, "scratch")) is not None
+            ]
+            lines.append(RatioLine(f"{SHORT_NAMES[implementation]}, {plural(depth, 'layer')}", points))
+    title, notes = "Multiples of the time from scratch", ("1: an epoch from scratch; below: faster", CONFIDENCE_NOTE)
+    x = Axis("weights and biases of the network", log=True)
+    return ratios_figure(data.sweep, title, x, lines, *notes, y_title="Relative time")
 
 
 def table_rows(timings: Timings, data: SweepData) -> Sequence[Sequence[str]]:

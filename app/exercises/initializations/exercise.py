@@ -1,12 +1,14 @@
 """Exercise 9: whether it matters how weights are initialized, at which depth, and after how many epochs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import plotly.graph_objects as go
 
 from app.domain.configuration import INITIALIZATIONS
 from app.exercises.answers.finding import Answer
 from app.exercises.answers.levels import levels
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider, chart_of, training_body
 from app.exercises.initializations.figures import accuracy_figure, deep_numbers, scales_figure, table_rows
 from app.exercises.initializations.findings import (
     caveats,
@@ -32,6 +34,7 @@ from app.exercises.initializations.starts import (
     depths_of,
     named_start,
 )
+from app.exercises.preset import Preset
 
 
 def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
@@ -80,6 +83,12 @@ def answer(measurements: Measurements) -> Answer | None:
     )
 
 
+def _first_pass(sweep: str, measure: str, how: str = "") -> Callable[[Measurements], go.Figure]:
+    """Draws what the deep networks' first pass measured, before any step."""
+    title = f"{measure.capitalize()} before training{how}"
+    return chart_of(sweep, "diagnostics", deep_numbers, title=title, measure=measure, epoch="0")
+
+
 INITIALIZATION = Exercise(
     number=9,
     title="Initializations",
@@ -89,22 +98,18 @@ INITIALIZATION = Exercise(
     charts=(
         ExerciseChart("accuracy", "Accuracy by initialization", accuracy_figure),
         ExerciseChart("scales", "Accuracy by the scale of normal weights", scales_figure),
-        ExerciseChart(
-            "activations",
-            "Activations before the first step, deep networks",
-            chart_of(NAMED, "diagnostics", deep_numbers, measure="activations", epoch="0"),
-        ),
-        ExerciseChart(
-            "gradients",
-            "Gradients before the first step, deep networks",
-            chart_of(NAMED, "diagnostics", deep_numbers, measure="gradients", epoch="0"),
-        ),
+        ExerciseChart("activations", "Activations before training, deep networks", _first_pass(NAMED, "activations")),
+        ExerciseChart("gradients", "Gradients before training, deep networks", _first_pass(NAMED, "gradients")),
         ExerciseChart(
             "scale-activations",
-            "Activations before the first step, by scale",
-            chart_of(SCALES, "diagnostics", deep_numbers, measure="activations", epoch="0"),
+            "Activations before training, by scale",
+            _first_pass(SCALES, "activations", ", by scale"),
         ),
-        ExerciseChart("curves", "Learning curves, deep networks", chart_of(NAMED, "curves", deep_numbers)),
+        ExerciseChart(
+            "curves",
+            "Learning curves, deep networks",
+            chart_of(NAMED, "curves", deep_numbers, title="Learning curves, deep networks"),
+        ),
     ),
     answer=answer,
     subset="64 of 128 units a layer, 3 of 10 epochs, 3 of 5 seeds; all initializations",

@@ -76,14 +76,15 @@ def scales_figure(measurements: Measurements) -> go.Figure:
     """Accuracy by the standard deviation of normal weights, for each depth after the first and the last epoch."""
     data = measurements[SCALES]
     lines = _lines(data, lambda name: float(name.removeprefix("normal ")))
-    axis = Axis("init_std", log=True, choices=STDS)
+    axis = Axis("standard deviation of the first weights", log=True, choices=STDS)
     return levels_figure(data.sweep, "Accuracy by scale of normal weights", axis, lines)
 
 
 def _lines(data: SweepData, place: Any) -> list[LevelLine]:
     """A line for each depth and moment; `place` makes the value of x of a start's name."""
     lines = []
-    for name, epoch in (("after 1 epoch", 1), ("after the last epoch", None)):
+    last = max((row.epoch for row in data.epochs), default=1)
+    for name, epoch in ((plural(1, "epoch"), 1), (plural(last, "epoch"), None)):
         starts = starts_at(data, epoch)
         for depth in depths_of(starts):
             own_levels = [(place(start.name), level) for start, level in starts.items() if start.depth == depth]

@@ -18,6 +18,7 @@ from app.exercises.initializations.starts import (
     Start,
     Starts,
     comparisons_with_default,
+    depths_of,
     only_name,
     scaled_start,
     start_of,
@@ -26,25 +27,75 @@ from app.exercises.initializations.starts import (
 
 
 def first_sentence(data: SweepData, starts: Starts, depths: Sequence[int]) -> str:
-    parts = []
-    for depth in depths:
-        comparisons = comparisons_with_default(starts, depth)
-        clear = [comparison.difference.estimate for comparison in comparisons.values() if comparison.is_clear]
-        better, worse = sum(estimate > 0 for estimate in clear), sum(estimate < 0 for estimate in clear)
-        means = [starts[Start(depth, name)].mean for name in (DEFAULT, *comparisons)]
-        parts.append(
-            f"with {plural(depth, 'hidden layer')} {better or 'none'} of {len(comparisons)} initializations "
-            f"{'does' if better == 1 else 'do'} clearly better than the default and {worse or 'none'} clearly worse "
-            f"(mean validation accuracies {min(means):.4f} to {max(means):.4f})"
-        )
-    return f"After {_circumstances(data, starts)}, zeros left out: {'; '.join(parts)}."
+    """Whether it matters, and of each depth, the deepest first, how many lead after one epoch and where these end."""
+    early_starts = starts_at(data, 1)
+    pairs = {depth: [comparisons_with_default(item, depth) for item in (early_starts, starts)] for depth in depths}
+    matters = any(item.is_clear for pair in pairs.values() for compared in pair for item in compared.values())
+    deepest = max(depths)
+    texts = [
+        f"{plural(depth, 'hidden layer')}{f' of {_width(data)} units' if depth == deepest else ''}, "
+        f"{_depth_text(early, last, _epochs_text(data), is_first=depth == deepest)}"
+        for depth, (early, last) in sorted(pairs.items(), reverse=True)
+    ]
+    return f"{'It matters' if matters else 'That it matters is not clear'}: with {'. With '.join(texts)}."
 
 
-def _circumstances(data: SweepData, starts: Starts) -> str:
-    """`10 epochs and at 5 seeds`."""
-    seeds = max((level.n for level in starts.values()), default=0)
-    epochs = max((int(str(trial.params.get("epochs", 0))) for trial in data.trials), default=0)
-    return f"{plural(epochs, 'epoch')} and at {plural(seeds, 'seed')}"
+def _depth_text(early: Mapping[str, Comparison], last: Mapping[str, Comparison], epochs: str, *, is_first: bool) -> str:
+    """`6 of 8 are clearly better after 1 epoch and end 0.36 to 0.81 higher, 5 of them clearly after 10 epochs`."""
+    better, worse = _clear(last, 1), _clear(last, -1)
+    leaders = {name: last[name] for name in _clear(early, 1) if name in last}
+    count, unit = len(leaders or better), " percentage points" if is_first else ""
+    default = " than torch's default" if is_first else ""
+    text = (
+        f"{count or 'none'} of {len(last)}{' initializations (zeros left out)' if is_first else ''} "
+        f"{'are' if count > 1 else 'is'} clearly better{default} after "
+    )
+    if leaders:
+        sure = len(leaders.keys() & better.keys())
+        text += f"1 epoch and {_end_text(leaders, unit)}, "
+        if sure:
+            text += f"{'all' if sure == len(leaders) else sure} of them clearly after {epochs} at {_seeds_text(last)}"
+        else:
+            text += f"which after {epochs} {_seeds_text(last)} are too few to confirm"
+    else:
+        text += f"{epochs} at {_seeds_text(last)}"
+    if not worse:
+        return text
+    an_interval = "intervals that leave" if len(worse) > 1 else "an interval that leaves"
+    return f"{text}; {len(worse)} {_end_text(worse, '' if leaders else unit)}, by {an_interval} out 0"
+
+
+def _end_text(comparisons: Mapping[str, Comparison], unit: str) -> str:
+    """`end 2.13 to 2.82 percentage points higher`."""
+    sizes = sorted((100 * comparison.difference.estimate for comparison in comparisons.values()), key=abs)
+    verb = "end" if len(sizes) > 1 else "ends"
+    if min(sizes) < 0 < max(sizes):
+        return f"{verb} between {-min(sizes):.2f}{unit} lower and {max(sizes):.2f} higher"
+    bounds = dict.fromkeys(f"{abs(size):.2f}" for size in (sizes[0], sizes[-1]))
+    return f"{verb} {' to '.join(bounds)}{unit} {'higher' if sizes[-1] > 0 else 'lower'}"
+
+
+def _clear(comparisons: Mapping[str, Comparison], sign: int) -> dict[str, Comparison]:
+    """Those that are clearly better than the default, with a sign of 1, or clearly worse, with −1."""
+    return {
+        name: comparison
+        for name, comparison in comparisons.items()
+        if comparison.is_clear and sign * comparison.difference.estimate > 0
+    }
+
+
+def _epochs_text(data: SweepData) -> str:
+    return plural(max((int(str(trial.params.get("epochs", 0))) for trial in data.trials), default=0), "epoch")
+
+
+def _seeds_text(comparisons: Mapping[str, Comparison]) -> str:
+    return plural(max((comparison.difference.n for comparison in comparisons.values()), default=0), "seed")
+
+
+def _width(data: SweepData) -> str:
+    """The units of each hidden layer, which all networks have alike."""
+    layers = [widths for trial in data.trials if isinstance(widths := trial.params.get("hidden_layers"), list)]
+    return " or ".join(map(str, sorted({width for widths in layers for width in widths})))
 
 
 def difference_findings(data: SweepData, starts: Starts, depth: int) -> list[Finding]:
@@ -52,27 +103,29 @@ def difference_findings(data: SweepData, starts: Starts, depth: int) -> list[Fin
     comparisons = comparisons_with_default(starts, depth)
     if not comparisons:
         return []
-    clear = {name: comparison for name, comparison in comparisons.items() if comparison.is_clear}
-    worse = {name: item for name, item in clear.items() if item.difference.estimate < 0}
-    better = {name: item for name, item in clear.items() if name not in worse}
-    unclear = {name: item for name, item in comparisons.items() if name not in clear}
-    seeds = max(comparison.difference.n for comparison in comparisons.values())
-    early = list(comparisons_with_default(starts_at(data, 1), depth).values())
+    default = starts[Start(depth, DEFAULT)]
+    better, worse = _clear(comparisons, 1), _clear(comparisons, -1)
+    unclear = {name: item for name, item in comparisons.items() if name not in better | worse}
+    spreads = [starts[Start(depth, name)].std or 0.0 for name in unclear]
     texts = [
-        f"With {plural(depth, 'hidden layer')}, against the default ({spread(starts[Start(depth, DEFAULT)])}), in "
-        "percentage points with 95 % intervals, after the last epoch.",
-        f"Clearly better: {_differences(better)}." if better else "",
-        f"Clearly worse: {_differences(worse)}." if worse else "",
-        f"Not clear at {plural(seeds, 'seed')}: {_differences(unclear)}." if unclear else "",
-        _early_text(early),
+        f"With {plural(depth, 'hidden layer')}, against the default ({spread(default)}), in percentage points with "
+        "95 % intervals, after the last epoch.",
+        f"Better, by an interval that leaves out 0: {_differences(better)}." if better else "",
+        f"Worse, by an interval that leaves out 0: {_differences(worse)}." if worse else "",
+        f"Not clear at {_seeds_text(comparisons)}: {_differences(unclear)}." if unclear else "",
+        f"The default's own runs spread by {default.std:.4f}, theirs by at most {max(spreads):.4f}."
+        if unclear and default.std and default.std > 2 * max(spreads)
+        else "",
+        _early_text(comparisons_with_default(starts_at(data, 1), depth)),
     ]
     name, settings = f"differ_at_depth_{depth}", {"depth": depth}
-    return [Finding(name, " ".join(filter(None, texts)), len(clear), None, seeds, "initializations", settings)]
+    seeds = max(comparison.difference.n for comparison in comparisons.values())
+    text = " ".join(filter(None, texts))
+    return [Finding(name, text, len(better) + len(worse), None, seeds, "initializations", settings)]
 
 
-def _early_text(early: Sequence[Comparison]) -> str:
-    clear = [item.difference.estimate for item in early if item.is_clear]
-    better, worse = sum(estimate > 0 for estimate in clear), sum(estimate < 0 for estimate in clear)
+def _early_text(early: Mapping[str, Comparison]) -> str:
+    better, worse = len(_clear(early, 1)), len(_clear(early, -1))
     return (
         f"After the first epoch {better or 'none'} of {len(early)} {'was' if better == 1 else 'were'} clearly better "
         f"and {worse or 'none'} clearly worse."
@@ -106,10 +159,10 @@ def first_pass_findings(measurements: Measurements) -> list[Finding]:
         return []
     below = sum(gradient < min(learning) for gradient in stuck)
     text = (
-        f"Zeros left out and each start counted once, before the first step the gradient by the first layer's weights "
-        f"is {_range(stuck)} in the {plural(len(stuck), 'run')} that stayed at chance ({chance_text(sweep)}), and "
-        f"{_range(learning)} in the {len(learning)} that learned (root mean squares): {share(below, len(stuck))} at "
-        "chance had a smaller one than all that learned."
+        f"Before the first step the gradient by the first layer's weights is {_range(stuck)} in the "
+        f"{plural(len(stuck), 'run')} that stayed at chance ({chance_text(sweep)}), and {_range(learning)} in the "
+        f"{len(learning)} that learned (root mean squares; zeros left out, each start counted once): "
+        f"{share(below, len(stuck))} at chance had a smaller one than all that learned."
     )
     interval = share_interval(below, len(stuck))
     return [Finding("began_below", text, below / len(stuck), interval, len(stuck), "share of runs")]
@@ -189,10 +242,12 @@ def certainty(starts: Starts, depths: Sequence[int]) -> str:
 def caveats(measurements: Measurements, starts: Starts) -> list[str]:
     data = measurements[NAMED]
     settings = recipe(data.trials, ("epochs", "learning_rate", "batch_size"))
+    comparison_count = sum(len(comparisons_with_default(starts, depth)) for depth in depths_of(starts))
     return [
         f"ReLU networks, all trained alike{f' ({settings})' if settings else ''}: another activation, rate or "
         "normalization may forgive more.",
-        "Each comparison has 95 % confidence by itself; among so many, some would look clear by luck.",
+        f"Each of the {comparison_count} comparisons has 95 % confidence by itself; among so many, some would look "
+        "clear by luck.",
         measured_on(data.sweep),
         _names_text(),
         "The last two columns are of the time before the first step: the size of the first hidden layer's outputs, to "

@@ -3,13 +3,14 @@
 from typing import Any
 
 from app.exercises.answers.finding import Answer
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider, training_body
 from app.exercises.joint_search.figures import paths_figure, rates_figure, shares_figure, table_row
 from app.exercises.joint_search.findings import (
     best_finding,
     caveats,
     cell_findings,
     certainty,
+    early_findings,
     first_sentence,
     importance_findings,
     method_findings,
@@ -24,6 +25,7 @@ from app.exercises.joint_search.methods import (
     name_of,
     searches_by_method,
 )
+from app.exercises.preset import Preset
 
 REPETITIONS = {"quick": 2, "full": 3}
 EPOCHS = {"quick": 3, "full": 9}
@@ -88,11 +90,12 @@ def answer(measurements: Measurements) -> Answer | None:
         sentence=first_sentence(best_data, leader, by_method),
         findings=[
             best_finding(best_name, best_data),
-            *method_findings(leader, by_method),
             *strategy_findings(searches, leader, by_method),
+            *cell_findings(best_data, searches),
+            *method_findings(leader, by_method),
+            *early_findings(searches, leader),
             *speed_findings(searches),
             *importance_findings(importance),
-            *cell_findings(best_data, searches),
         ],
         certainty=certainty(leader, by_method),
         caveats=caveats(best_data, measurements),

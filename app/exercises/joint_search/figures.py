@@ -40,7 +40,7 @@ def rates_figure(measurements: Measurements) -> go.Figure:
     for (method, scored), color, symbol in zip(trials.items(), PALETTE, SYMBOLS, strict=False):
         figure.add_trace(_rates_trace(method, scored, {"size": 6, "color": faded(color, 0.7), "symbol": symbol}))
     rates = [item.trial.params["learning_rate"] for scored in trials.values() for item in scored]
-    draw_x_axis(figure, axis_plan(Axis("learning_rate", log=True), rates))
+    draw_x_axis(figure, axis_plan(Axis("learning rate", log=True), rates))
     return figure.update_yaxes(title_text=axis_title(sweep.objective.metric, sweep))
 
 
@@ -89,8 +89,8 @@ def searches_figure(sweep: SweepRow, searches: Mapping[str, Sequence[Search]], s
     name = metric_name(sweep.objective.metric)
     title = f"Best {name.lower()} so far"
     notes = [
-        "faint: each repetition; bold: their mean, from where all have a value",
-        "a search that has ended keeps its best; y axis: only near the ends",
+        "faint: each repetition; bold: their mean",
+        "y axis: near the ends; who has ended keeps the best",
     ]
     if spent == "epochs":
         notes.append("a search's epochs are spread evenly over its time")

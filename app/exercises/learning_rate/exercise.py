@@ -4,7 +4,7 @@ from typing import Any
 
 from app.domain.formatting import plural
 from app.exercises.answers.finding import Answer
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider, chart_of, training_body
 from app.exercises.learning_rate.figures import close_figure, optimum_figure, rate_figure, table_rows
 from app.exercises.learning_rate.findings import (
     best_finding,
@@ -16,6 +16,7 @@ from app.exercises.learning_rate.findings import (
     short_findings,
 )
 from app.exercises.learning_rate.rates import EPOCHS, RATES, SEEDS, SWEEP, UNITS, budgets, optimum_of, rates_by_epochs
+from app.exercises.preset import Preset
 
 
 def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
@@ -38,7 +39,7 @@ def answer(measurements: Measurements) -> Answer | None:
     last = optima[-1]
     rates = by_epochs[last.epochs]
     return Answer(
-        sentence=first_sentence(data, optima, rates),
+        sentence=first_sentence(data, optima, by_epochs),
         findings=[
             best_finding(last, rates),
             *shift_findings(by_epochs, optima),

@@ -85,5 +85,5 @@ def optimum_figure(measurements: Measurements) -> go.Figure:
     )
     rates = next(iter(by_epochs.values()))
     draw_x_axis(figure, axis_plan(Axis("epochs"), by_epochs))
-    draw_y_axis(figure, axis_plan(Axis("learning_rate", log=True, choices=tuple(rates)), ()))
+    draw_y_axis(figure, axis_plan(Axis("learning rate", log=True, choices=tuple(rates)), ()))
     return figure

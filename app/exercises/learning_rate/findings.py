@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.domain.comparisons.paired_differences import paired_difference
+from app.domain.comparisons.paired_differences import PairedDifference, paired_difference
 from app.domain.formatting import number, plural
 from app.exercises.answers.choosing import held_out
-from app.exercises.answers.comparison import compare, points, verdict
+from app.exercises.answers.comparison import Comparison, compare, points, verdict
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import CONFIDENCE, Level, sound, wins
 from app.exercises.answers.wording import guessing, judged_on, losses, recipe, share, spread
@@ -15,11 +15,14 @@ from app.exercises.exercise import SweepData
 from app.exercises.learning_rate.rates import Optimum, Rates
 
 
-def first_sentence(data: SweepData, optima: Sequence[Optimum], rates: Rates) -> str:
+def first_sentence(data: SweepData, optima: Sequence[Optimum], by_epochs: Mapping[int, Rates]) -> str:
+    """The best rates after the most epochs and after the fewest, whether it moves, and which are too large."""
     first, last = optima[0], optima[-1]
+    rates = by_epochs[last.epochs]
     text = f"After {plural(last.epochs, 'epoch')} a rate of {number(last.best.setting)} is best{_range_text(last)}"
     if first.epochs < last.epochs:
-        text += f"; after {plural(first.epochs, 'epoch')} it is {number(first.best.setting)}{_range_text(first)}"
+        text += f", after {plural(first.epochs, 'epoch')} one of {number(first.best.setting)}{_range_text(first)}"
+        text += _shift_text(best_rate_shift(by_epochs, optima))
     failures = [
         f"at {'a rate of ' if place == 0 else ''}{number(level.setting)} {'training fails ' if place == 0 else ''}in "
         f"{share(level.diverged + _collapsed(data, last, level), level.runs)}"
@@ -51,18 +54,32 @@ def _runs(level: Level[Any]) -> str:
     return f"{plural(level.n, 'run')}" + (" (mean ± sample standard deviation)" if level.n > 1 else "")
 
 
+def _shift_text(difference: PairedDifference | None) -> str:
+    """Whether the best rate moves."""
+    if difference is None:
+        return ""
+    seeds = plural(difference.n, "seed")
+    return f": that it moves with the epochs is {'' if Comparison(difference).is_clear else 'not '}clear at {seeds}"
+
+
+def best_rate_shift(by_epochs: Mapping[int, Rates], optima: Sequence[Optimum]) -> PairedDifference | None:
+    """How the logarithm of each seed's best rate moves from the fewest epochs to the most."""
+    first, last = optima[0], optima[-1]
+    few, many = (_best_rates(by_epochs[optimum.epochs]) for optimum in (first, last))
+    return paired_difference(many, few, CONFIDENCE) if first.epochs < last.epochs else None
+
+
 def shift_findings(by_epochs: Mapping[int, Rates], optima: Sequence[Optimum]) -> list[Finding]:
     """How the best rate of each seed moves from the fewest epochs to the most, as a factor."""
     first, last = optima[0], optima[-1]
-    few, many = (_best_rates(by_epochs[optimum.epochs]) for optimum in (first, last))
-    difference = paired_difference(many, few, CONFIDENCE)
-    if difference is None or first.epochs == last.epochs:
+    difference = best_rate_shift(by_epochs, optima)
+    if difference is None:
         return []
     factor = 10**difference.estimate
     interval = difference.interval and (10 ** difference.interval[0], 10 ** difference.interval[1])
     text = (
         f"Seed by seed, the best rate after {last.epochs} epochs is {factor:.2g} times that after "
-        f"{plural(first.epochs, 'epoch')}, in the geometric mean{_factor_text(interval, difference.n)}."
+        f"{plural(first.epochs, 'epoch')}, in the geometric mean{_factor_text(difference, interval)}."
     )
     settings = {"epochs": [first.epochs, last.epochs]}
     return [Finding("shift", text, factor, interval, difference.n, "times", settings)]
@@ -80,12 +97,12 @@ def _best_rates(rates: Rates) -> dict[int, float]:
     }
 
 
-def _factor_text(interval: tuple[float, float] | None, seeds: int) -> str:
+def _factor_text(difference: PairedDifference, interval: tuple[float, float] | None) -> str:
     if interval is None:
         return " (one seed, so nobody knows its spread)"
-    clear = interval[0] > 1 or interval[1] < 1
     bounds = f"{interval[0]:.2g} to {interval[1]:.2g} with 95 % confidence"
-    return f" ({bounds}): {'clear' if clear else 'that it moves is not clear'} at {plural(seeds, 'seed')}"
+    clear = "clear" if Comparison(difference).is_clear else "that it moves is not clear"
+    return f" ({bounds}): {clear} at {plural(difference.n, 'seed')}"
 
 
 def short_findings(optima: Sequence[Optimum], rates: Rates) -> list[Finding]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.exercises.answers.finding import Answer
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider
 from app.exercises.matrix_products.figures import close_figure, size_figure, table_rows
 from app.exercises.matrix_products.findings import (
     caveats,
@@ -14,9 +14,17 @@ from app.exercises.matrix_products.findings import (
     size_findings,
 )
 from app.exercises.matrix_products.memory_bus import bus_findings
-from app.exercises.matrix_products.speeds import DEVICES, GPU, NARROW, PRODUCTS, read_speeds
+from app.exercises.matrix_products.speeds import (
+    DEVICES,
+    GPU,
+    GPU_MEMORY,
+    MEMORY,
+    NARROW,
+    PRODUCTS,
+    read_speeds,
+)
+from app.exercises.preset import Preset
 
-MEMORY, GPU_MEMORY = "memory", "gpu_memory"
 BOOK_SIZES = [1024, 1025, 1026, 1028, 1032]
 NEAR = [-8, -4, -2, -1, 0, 1, 2, 4, 8]  # sizes around a power of two
 CLOSE = [*range(-8, 9), 12, 16]

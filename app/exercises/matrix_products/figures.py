@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 from app.charts.rows import Axis
 from app.domain.formatting import score
 from app.exercises.answers.levels import Level
+from app.exercises.answers.ratios import Ratio
 from app.exercises.answers.wording import runs_of
 from app.exercises.exercise import Measurements
-from app.exercises.figures import LevelLine, levels_figure
+from app.exercises.figures import CONFIDENCE_NOTE, LevelLine, RatioLine, levels_figure, ratios_figure
 from app.exercises.matrix_products.findings import GFLOPS
 from app.exercises.matrix_products.speeds import (
     ALIGNMENT,
@@ -26,21 +27,22 @@ from app.exercises.matrix_products.speeds import (
 
 
 def size_figure(measurements: Measurements) -> go.Figure:
-    """GFLOP/s by the distance to a power of two, a line for each device, type and power."""
+    """Speed beside that of the power of two by the distance to it, a line for each device, type and power."""
     speeds = read_speeds(measurements)
-    groups: defaultdict[str, list[tuple[object, Level[Any]]]] = defaultdict(list)
+    groups: defaultdict[str, list[tuple[object, Ratio]]] = defaultdict(list)
     has_devices = len({product.device for product in speeds}) > 1
-    for product, level in in_order(speeds):
+    for product in (product for product, _ in in_order(speeds)):
         power = nearest_power(product.size)
-        kinds = [product.device] * has_devices + [DTYPES[product.dtype]] * (product.dtype != "float32")
-        groups[", ".join([*kinds, f"around {power:,}"])].append((product.size - power, level))
+        value = speeds.ratio(product, product._replace(size=power))
+        if value is not None:
+            kinds = [product.device] * has_devices + [DTYPES[product.dtype]] * (product.dtype != "float32")
+            groups[", ".join([*kinds, f"around {power:,}"])].append((product.size - power, value))
     offsets = tuple(sorted({int(str(offset)) for items in groups.values() for offset, _ in items}))
-    lines = [LevelLine(name, items) for name, items in groups.items()]
-    has_types = len({(product.device, product.dtype) for product in speeds}) > 1
-    sweep, note = measurements[PRODUCTS].sweep, "float32, where nothing else is named"
+    lines = [RatioLine(name, items) for name, items in groups.items()]
+    notes = ("1: the power of two; float32 where not named", CONFIDENCE_NOTE)
     title, x = "Speed around powers of two", Axis("size, less the power of two", choices=offsets)
-    figure = levels_figure(sweep, title, x, lines, note, log_y=has_types)
-    return figure.update_yaxes(title_text="GFLOP/s")  # beside a legend of many lines there is no room for more
+    figure = ratios_figure(measurements[PRODUCTS].sweep, title, x, lines, *notes, y_title="Relative speed")
+    return figure.update_xaxes(tickvals=None, ticktext=None, tick0=0, dtick=ALIGNMENT)
 
 
 def close_figure(measurements: Measurements) -> go.Figure:
@@ -53,8 +55,9 @@ def close_figure(measurements: Measurements) -> go.Figure:
             aligned = "divisible by 8" if product.size % ALIGNMENT == 0 else "not divisible by 8"
             by_type[f"{product.device}, {aligned}"].append((product.size, level))
     lines = [LevelLine(name, items) for name, items in by_type.items()]
-    x = Axis("size", choices=tuple(sizes))
-    return levels_figure(measurements[PRODUCTS].sweep, "Speed around 1024", x, lines)
+    x = Axis("rows and columns of each matrix", choices=tuple(sizes))
+    figure = levels_figure(measurements[PRODUCTS].sweep, "Speed around 1024", x, lines)
+    return figure.update_xaxes(tickvals=None, ticktext=None, tick0=0, dtick=ALIGNMENT)  # the aligned sizes are named
 
 
 def table_rows(speeds: Speeds) -> list[tuple[str, ...]]:

@@ -8,15 +8,20 @@ from app.exercises.answers.finding import Finding
 from app.exercises.answers.ratios import ratio_verdict, times
 from app.exercises.answers.wording import spread
 from app.exercises.exercise import Measurements, SweepData
+from app.exercises.matrix_products.memory_bus import bus_sentences
+from app.exercises.matrix_products.named_sizes import named_findings
 from app.exercises.matrix_products.speeds import (
     ALIGNMENT,
     DEVICES,
     DTYPES,
     GPU,
+    GPU_MEMORY,
+    MEMORY,
     NARROW,
+    Alignment,
     Product,
     Speeds,
-    alignment_ratio,
+    alignment,
     extremes,
     reference_size,
     sizes_by_power,
@@ -26,18 +31,20 @@ GFLOPS = "gflops"
 
 
 def first_sentence(speeds: Speeds, devices: Sequence[str], measurements: Measurements) -> str:
+    """What alignment brings on each device, what was not measured, and what is known of the memory."""
     texts = []
     for device in devices:
-        value = alignment_ratio(speeds, device)
+        value = alignment(speeds, device)
         if value is not None:
+            counted = f"{value.misaligned:,} misaligned and {plural(value.aligned, 'aligned size')}"
             texts.append(
                 f"On {DEVICES[device]}, matrices whose size is not divisible by {ALIGNMENT} are multiplied at "
-                f"{times(value[0], 'size')} the speed of aligned ones, in the mean: {ratio_verdict(value[0], 'size')}."
-                f"{_extremes_text(speeds, device)}"
+                f"{times(value.ratio, counted=counted)} the speed of aligned ones, in the mean: "
+                f"{ratio_verdict(value.ratio, counted='these sizes')}."
             )
     if "gpu" not in devices:
         texts.append(_no_gpu(measurements[GPU]))
-    return " ".join(texts)
+    return " ".join([*texts, *bus_sentences(measurements[MEMORY], measurements[GPU_MEMORY])])
 
 
 def _extremes_text(speeds: Speeds, device: str) -> str:
@@ -67,7 +74,7 @@ def size_findings(speeds: Speeds, device: str) -> list[Finding]:
     )
     settings: dict[str, object] = {"device": device, "size": power}
     speed = Finding(f"speed_{device}", text, base.mean, base.interval, base.n, "GFLOP/s", settings)
-    findings = []
+    findings = named_findings(speeds, device)
     for size in (power + 1, power + 2, power + 4, power + 8):
         level = speeds.get(Product(device, "float32", size))
         value = speeds.ratio(Product(device, "float32", size), Product(device, "float32", power))
@@ -98,6 +105,7 @@ def dtype_findings(speeds: Speeds, measurements: Measurements) -> list[Finding]:
             settings = {"device": device, "dtype": dtype, "size": power}
             name = f"{dtype}_{device}"
             findings.append(Finding(name, text, value.estimate, value.interval, value.n, "times", settings))
+            findings.extend(named_findings(speeds, device, dtype))
         elif device == "cpu" and (reason := failures_text(measurements[NARROW].trials)):
             findings.append(
                 Finding("bfloat16_cpu", f"bfloat16 was not measured on the processor: {reason}", unit="times")
@@ -116,18 +124,25 @@ def gpu_findings(speeds: Speeds, data: SweepData) -> list[Finding]:
 
 
 def certainty(speeds: Speeds, devices: Sequence[str]) -> str:
-    texts = []
-    for device in devices:
-        value = alignment_ratio(speeds, device)
-        if value is not None:
-            _, misaligned, aligned = value
-            powers = len(sizes_by_power(speeds, device))
-            texts.append(
-                f"The comparison on {DEVICES[device]} rests on {plural(aligned, 'aligned size')} and "
-                f"{plural(misaligned, 'misaligned size')} around {plural(powers, 'power')} of two, each beside the "
-                "mean of the aligned ones there."
-            )
+    values = {device: value for device in devices if (value := alignment(speeds, device)) is not None}
+    texts = [
+        f"The comparison on {DEVICES[device]} rests on {plural(value.aligned, 'aligned size')} and "
+        f"{plural(value.misaligned, 'misaligned size')} around {plural(len(sizes_by_power(speeds, device)), 'power')} "
+        f"of two, each beside the mean of the aligned ones there{_left_out_text(value)}."
+        f"{_extremes_text(speeds, device)}"
+        for device, value in values.items()
+    ]
     return " ".join(texts) or "No power of two was timed with its neighbours."
+
+
+def _left_out_text(value: Alignment) -> str:
+    """`; 1 size that other programs disturbed is left out`."""
+    if not value.left_out:
+        return ""
+    return (
+        f"; {plural(value.left_out, 'size')} that other programs disturbed {'are' if value.left_out > 1 else 'is'} "
+        "left out"
+    )
 
 
 def caveats(measurements: Measurements) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from app.charts.rows import TrialRow
 from app.domain.formatting import plural
 from app.domain.tasks import TASKS
-from app.exercises.answers.circumstances import failures_text
+from app.exercises.answers.circumstances import disturbed_settings, failures_text
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level, best_level, levels
 from app.exercises.answers.wording import spread
@@ -28,6 +28,31 @@ class Pass(NamedTuple):
 def bus_findings(processor: SweepData, gpu: SweepData) -> list[Finding]:
     """Bandwidth and width of the processor's memory and of the GPU's, each as far as it is known."""
     return [*_processor_findings(processor), *_gpu_findings(gpu)]
+
+
+def bus_sentences(processor: SweepData, gpu: SweepData) -> list[str]:
+    """The same in a sentence a device: `The processor's memory moves 28.53 ± 0.43 GB/s at most; ...`."""
+    sentences = []
+    for owner, data in (("processor", processor), ("GPU", gpu)):
+        best = best_level(_passes(data))
+        if best is not None:
+            width_text = _width_text(_facts(data, best))
+            beside = " beside other programs" if _is_disturbed(data, best) else ""
+            sentences.append(f"The {owner}'s memory moves {spread(best, BANDWIDTH)} at most{beside}; {width_text}.")
+    return sentences
+
+
+def _is_disturbed(data: SweepData, best: Level[Pass]) -> bool:
+    """Whether other programs took so much of the processor that the memory may be faster."""
+    return best.setting in disturbed_settings(data.trials, _pass)
+
+
+def _width_text(facts: Mapping[str, Any]) -> str:
+    """What the driver says of the bus, or the board's tables of all modules together."""
+    if facts.get("memory_bus_bits"):
+        return f"by its driver its bus is {facts['memory_bus_bits']:,} bits wide"
+    bits = sum(module["width_bits"] for module in facts.get("memory_modules") or ())
+    return f"its modules are {bits} bits wide together" if bits else "how wide its bus is can't be read here"
 
 
 def _passes(data: SweepData) -> dict[Pass, Level[Pass]]:
@@ -64,6 +89,7 @@ def _gpu_findings(data: SweepData) -> list[Finding]:
 
 def _bandwidth(device: str, subject: str, data: SweepData, best: Level[Pass]) -> Finding:
     """The operation that is fastest, with the arrays that it moved."""
+    disturbed_text = " Other programs had much of the processor meanwhile." if _is_disturbed(data, best) else ""
     operations = [
         f"{key.operation} {spread(level, BANDWIDTH)}"
         for key, level in _passes(data).items()
@@ -71,7 +97,7 @@ def _bandwidth(device: str, subject: str, data: SweepData, best: Level[Pass]) ->
     ]
     text = (
         f"{subject} moves {spread(best, BANDWIDTH)} at most, {plural(best.n, 'repeat')}{_arrays(_facts(data, best))}: "
-        f"{', '.join(operations)}."
+        f"{', '.join(operations)}.{disturbed_text}"
     )
     settings = {"operation": best.setting.operation, "threads": best.setting.threads}
     return Finding(f"bandwidth_{device}", text, best.mean, best.interval, best.n, "GB/s", settings)

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from app.exercises.answers.levels import Level, levels
 from app.exercises.answers.ratios import Ratio, ratio, ratio_of
 from app.exercises.exercise import Measurements
 
-PRODUCTS, NARROW, GPU = "products", "bfloat16", "gpu"  # the sweeps
+PRODUCTS, NARROW, GPU, MEMORY, GPU_MEMORY = "products", "bfloat16", "gpu", "memory", "gpu_memory"  # the sweeps
 ALIGNMENT = 8  # numbers: 32 bytes of float32
 DTYPES = {"float32": "float32", "tf32": "TF32", "bfloat16": "bfloat16"}
 FEW = 0.1  # of the sizes: where others disturbed more, sizes timed one after the other share a disturbance
@@ -39,6 +40,14 @@ class Speeds(dict[Product, Level[Product]]):
             return None
         value = ratio(self[first], self[second])
         return value and replace(value, disturbed=not self.disturbed.isdisjoint({first, second}))
+
+    def pooled_ratio(self, first: Sequence[Product], second: Sequence[Product]) -> Ratio | None:
+        """The same of the repeats of several products taken together."""
+        if not self.keys() >= {*first, *second}:
+            return None
+        values = [[value for product in group for value in self[product].values.values()] for group in (first, second)]
+        pooled = ratio_of(*values)
+        return pooled and replace(pooled, disturbed=not self.disturbed.isdisjoint({*first, *second}))
 
 
 def read_speeds(measurements: Measurements) -> Speeds:
@@ -80,30 +89,48 @@ def sizes_by_power(speeds: Speeds, device: str) -> dict[int, list[int]]:
 
 
 def extremes(speeds: Speeds, device: str) -> dict[bool, tuple[tuple[float, int], tuple[float, int]]]:
-    """Of misaligned and of aligned sizes, the slowest and the fastest beside the nearest power of two: times, size."""
+    """Of misaligned and of aligned sizes, the slowest and the fastest beside the nearest power of two: times, size.
+
+    Those that others disturbed are left out.
+    """
     groups: defaultdict[bool, list[tuple[float, int]]] = defaultdict(list)
     for power, sizes in sizes_by_power(speeds, device).items():
         for size in sizes:
             value = speeds.ratio(Product(device, "float32", size), Product(device, "float32", power))
-            if value is not None and size != power:
+            if value is not None and size != power and not value.disturbed:
                 groups[size % ALIGNMENT == 0].append((value.estimate, size))
     return {is_aligned: (min(values), max(values)) for is_aligned, values in groups.items()}
 
 
-def alignment_ratio(speeds: Speeds, device: str) -> tuple[Ratio, int, int] | None:
-    """How fast misaligned sizes are beside aligned ones, each beside the mean of its power; and how many of both."""
-    groups: dict[bool, dict[Product, float]] = {True: {}, False: {}}
-    for sizes in sizes_by_power(speeds, device).values():
-        products = [Product(device, "float32", size) for size in sizes]
-        logs = {product: fmean(map(math.log, speeds[product].values.values())) for product in products}
+class Alignment(NamedTuple):
+    """How fast misaligned sizes are beside aligned ones."""
+
+    ratio: Ratio
+    misaligned: int  # sizes
+    aligned: int
+    left_out: int  # that others disturbed
+
+
+def alignment(speeds: Speeds, device: str) -> Alignment | None:
+    """Each size beside the mean of the aligned ones around its power of two; None where there is nothing to compare.
+
+    The few that others disturbed are left out; where they are not few, all are there and the ratio is disturbed.
+    """
+    blocks = [[Product(device, "float32", size) for size in sizes] for sizes in sizes_by_power(speeds, device).values()]
+    count = sum(map(len, blocks))
+    disturbed_count = sum(product in speeds.disturbed for products in blocks for product in products)
+    is_disturbed = disturbed_count > FEW * count
+    groups: dict[bool, list[float]] = {True: [], False: []}
+    for products in blocks:
+        counted_products = [product for product in products if is_disturbed or product not in speeds.disturbed]
+        logs = {product: fmean(map(math.log, speeds[product].values.values())) for product in counted_products}
         aligned = [value for product, value in logs.items() if product.size % ALIGNMENT == 0]
         if not aligned or len(aligned) == len(logs):
             continue
         for product, value in logs.items():
-            groups[product.size % ALIGNMENT == 0][product] = math.exp(value - fmean(aligned))
-    compared = ratio_of([*groups[False].values()], [*groups[True].values()])
+            groups[product.size % ALIGNMENT == 0].append(math.exp(value - fmean(aligned)))
+    compared = ratio_of(groups[False], groups[True])
     if compared is None:
         return None
-    compared_products = groups[False].keys() | groups[True].keys()
-    is_disturbed = len(compared_products & speeds.disturbed) > FEW * len(compared_products)
-    return replace(compared, disturbed=is_disturbed), len(groups[False]), len(groups[True])
+    left_out = 0 if is_disturbed else disturbed_count
+    return Alignment(replace(compared, disturbed=is_disturbed), len(groups[False]), len(groups[True]), left_out)

@@ -6,7 +6,7 @@ from typing import Any
 from app.exercises.answers.comparison import compare
 from app.exercises.answers.diagnosed import diagnosed_runs
 from app.exercises.answers.finding import Answer
-from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Preset, Slider, chart_of, training_body
+from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider, chart_of, training_body
 from app.exercises.one_neuron.figures import accuracy_figure, number_figure, outcomes_figure, relu_numbers, table_rows
 from app.exercises.one_neuron.findings import (
     answers_findings,
@@ -35,6 +35,7 @@ from app.exercises.one_neuron.networks import (
     read_networks,
     widest_level,
 )
+from app.exercises.preset import Preset
 
 HEADER = (
     "bottleneck",
@@ -103,7 +104,7 @@ def answer(measurements: Measurements) -> Answer | None:
             *behind_findings(measurements),
             *of_others,
         ],
-        certainty=certainty(runs[ONE]),
+        certainty=certainty(comparison, narrowest, widest),
         caveats=caveats(data, networks),
         header=HEADER,
         rows=table_rows(measurements, networks),

@@ -60,12 +60,11 @@ def _cells(network: Network, level: Level[Network], runs: Sequence[tuple[SweepDa
 
 
 def accuracy_figure(measurements: Measurements) -> go.Figure:
-    """Accuracy by the width of the bottleneck, a line for each activation."""
-    networks = read_networks(measurements)
+    """Accuracy by the width of the layer between two others, a line for each activation."""
+    networks = {network: level for network, level in read_networks(measurements).items() if not network.alone}
     points_by_line: defaultdict[str, list[tuple[object, Level[Network]]]] = defaultdict(list)
     for network, level in networks.items():
-        name = f"{network.activation}{', the only hidden layer' if network.alone else ''}"
-        points_by_line[name].append((network.bottleneck, level))
+        points_by_line[network.activation].append((network.bottleneck, level))
     choices = tuple(dict.fromkeys(network.bottleneck for network in networks))
     axis = Axis("neurons in the middle", log=True, choices=choices)
     lines = [LevelLine(name, own_points) for name, own_points in points_by_line.items()]

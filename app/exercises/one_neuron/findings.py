@@ -33,20 +33,39 @@ from app.exercises.one_neuron.networks import (
 def first_sentence(
     comparison: Comparison, width: int, data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]
 ) -> str:
-    head = f"In validation accuracy one ReLU neuron in the middle costs {points(comparison).replace(' less', '', 1)}"
-    if comparison.difference.estimate >= 0:
-        head = f"In validation accuracy one ReLU neuron in the middle brings {points(comparison)}"
-    parts = []
+    """What one neuron costs, and how many runs with it stay at chance."""
+    cost = points(comparison)
+    verb = "brings"
+    if comparison.difference.estimate < 0:
+        cost, verb = cost.replace(" less", "", 1), "costs"
+    clarity = "" if comparison.is_clear else f", which is {verdict(comparison)}"
+    parts: list[str] = []
     for place, own_runs in runs.items():
         of_book = by_activation(own_runs).get(BOOK, [])
-        dead = sum(outcome(data, run) == "dead" for run in of_book)
-        stuck = sum(outcome(data, run) != "learns" for run in of_book)
-        cause = f" ({'all' if dead == stuck else dead or 'none'} of these with a dead neuron)" if stuck else ""
-        parts += [f"{PLACES[place]} {share(stuck, len(of_book))}{cause}"] if of_book else []
+        if of_book:
+            meaning = "" if parts else f" ({chance_text(data.sweep)})"
+            parts.append(f"{PLACES[place]} {_stuck_text(data, of_book, meaning)}")
+    text = "; ".join(parts)
     return (
-        f"{head} against {width}: {verdict(comparison)}. Runs that stayed at chance "
-        f"({chance_text(data.sweep)}): with the neuron {', '.join(parts)}."
+        f"One ReLU neuron between two layers of {_outer_width(data)} lets one number of each image through, and {verb} "
+        f"{cost} of validation accuracy against {width} neurons there, at the seeds that both have{clarity}. "
+        f"{text[:1].upper()}{text[1:]}."
     )
+
+
+def _outer_width(data: SweepData) -> str:
+    """The units of the layers around the bottleneck."""
+    layers = [widths for trial in data.trials if isinstance(widths := trial.params.get("hidden_layers"), list)]
+    return " or ".join(map(str, sorted({widths[0] for widths in layers})))
+
+
+def _stuck_text(data: SweepData, runs: Sequence[DiagnosedRun], meaning: str) -> str:
+    """`3 of 20 runs stayed at chance, all with a dead neuron`."""
+    dead = sum(outcome(data, run) == "dead" for run in runs)
+    stuck = sum(outcome(data, run) != "learns" for run in runs)
+    how_many = f"{dead or 'none'} of them " if dead < stuck else "all " if stuck > 1 else ""
+    cause = f", {how_many}with a dead neuron" if stuck else ""
+    return f"{share(stuck, len(runs))} stayed at chance{meaning}{cause}"
 
 
 def cost_finding(comparison: Comparison, narrowest: Level[Network], widest: Level[Network]) -> Finding:
@@ -90,9 +109,9 @@ def _cause(data: SweepData, stuck: Sequence[DiagnosedRun], runs: Sequence[Diagno
     if dead:
         born = sum(dead_share(run.first) == 1 for run in dead)
         same = sum(run.last.distinct_outputs == 1 for run in dead)
-        count = "all" if len(dead) == len(stuck) else str(len(dead))
+        which = f"{len(dead)} of them" if len(dead) < len(stuck) else "all of them" if len(dead) > 1 else "it"
         texts.append(
-            f"In {count} of them the neuron is dead after the last epoch (in {born or 'none'} it was so before the "
+            f"In {which} the neuron is dead after the last epoch (in {born or 'none'} it was so before the "
             f"first step): it says the same for every image, {share(same, len(dead), 'network')} gave every image the "
             f"same answer, and the gradient of the first layer is {_size([run.last.gradient_rms[0] for run in dead])}."
         )
@@ -125,9 +144,10 @@ def separation_findings(data: SweepData, runs: Sequence[DiagnosedRun]) -> list[F
     halves, most = ([overlapping_pairs(run, part) for run in learning] for part in (MIDDLE_HALF, MIDDLE_90))
     classes = DATASETS[data.sweep.dataset].classes
     text = (
-        f"Behind the neuron all there is of an image is one number. Of the {classes * (classes - 1) // 2} pairs of "
-        f"classes {_mean(halves)} have the middle half of their numbers in ranges that overlap, and {_mean(most)} "
-        f"the middle 90 % (mean ± std over the {plural(len(learning), 'run')} that learn, of all activations)."
+        "What one number can't separate: behind the neuron each class has a range of numbers. Of the "
+        f"{classes * (classes - 1) // 2} pairs of classes, the ranges of the middle 90 % of the images overlap in "
+        f"{_mean(most)}, and even those of the middle half in {_mean(halves)} (mean ± std of the "
+        f"{plural(len(learning), 'run')} that learn, of all activations)."
     )
     level = _level(most)
     return [
@@ -225,11 +245,14 @@ def _mean(values: Sequence[float]) -> str:
     return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
-def certainty(runs: Sequence[DiagnosedRun]) -> str:
-    counts = ", ".join(f"{activation} {len(own)}" for activation, own in by_activation(runs).items())
+def certainty(comparison: Comparison, narrowest: Level[Network], widest: Level[Network]) -> str:
+    seeds = narrowest.values.keys() & widest.values.keys()
+    worse = sum(narrowest.values[seed] < widest.values[seed] for seed in seeds)
+    effect = "costs" if comparison.difference.estimate < 0 else "brings"
     return (
-        f"Runs with one neuron between two layers: {counts}. Intervals of shares are Wilson's; whether a neuron is "
-        "dead was measured in each run."
+        f"One neuron is worse than {widest.setting.bottleneck} in {worse} of {plural(len(seeds), 'seed')}: that it "
+        f"{effect} accuracy is {verdict(comparison)}. How often runs stay at chance is known only as well as the "
+        "intervals beside the shares say (Wilson's). Whether a neuron is dead was measured in each run."
     )
 
 
@@ -240,7 +263,8 @@ def caveats(data: SweepData, networks: Networks) -> list[str]:
         "slope below 0.001 for each of them. A run at chance whose neuron is not dead may only need more epochs.",
         "The last column counts the different answers that a network gives to these 1,000 images, its class "
         "probabilities rounded to three decimals: the median of the runs.",
-        f"All networks were trained alike{f' ({settings})' if settings else ''}.",
+        f"All networks were trained alike{f' ({settings})' if settings else ''}; another rate and more epochs "
+        "were not tried.",
         measured_on(data.sweep),
         *losses(data.trials, {_name(network): level for network, level in networks.items()}),
     ]

@@ -74,7 +74,7 @@ SWEEP = _fields(
     ),
     *("claimed_at", "earlier_legs", "trial_seconds"),
 )
-_QUEUE = ("lease_token", "lease_until", "retrain_at", "epochs_trained", "bracket", "rung", "rung_means")
+_QUEUE = ("lease_token", "lease_until", "retrain_at", "epochs_trained", "bracket", "rung", "rung_means", "least_memory")
 TRIAL = _fields(Trial, "id", "sweep_id", *_QUEUE)
 RUN = _fields(Run, "trial_id", "weights")
 EPOCH = _fields(Epoch, "trial_id")

@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, Field, import_error, to_json
 from app.files.exports.records import SweepRecord, TrialRecord
+from app.files.exports.table import LENS_VALUES
 
 MEDIA_TYPE = "application/json"
 
@@ -29,7 +30,8 @@ def read(file: IO[bytes]) -> Any:
 
 
 def _line(trial: TrialRecord) -> bytes:
-    document = {**trial.facts, "runs": trial.runs}
+    lens_values = {} if trial.lens_value is None else dict(zip(LENS_VALUES, trial.lens_value, strict=True))
+    document = {**trial.facts, **lens_values, "runs": trial.runs}
     if trial.epochs is None:
         return json.dumps(document).encode()
     document["epochs"] = _columns(EPOCH, trial.epochs)

@@ -8,17 +8,22 @@ from importlib.metadata import version
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, and_, select, text, true
+from sqlalchemy import BigInteger, Engine, Row, Select, and_, any_, literal, select, text, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from app.charts.lens import WHOLE
 from app.db.tables import Diagnostics, Epoch, Run, Sweep, Trial
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, to_json
+from app.files.exports.part import Choice, LensValue, Part
 from app.lifecycle import sweep_row
 
 FORMAT = "perceptune.sweep"
 VERSION = 1
 CONTENT_HASH = "dataset_hash"  # among the sweep's facts, where its data set is stored
+PART = "part"  # in the header, of a file that does not hold all trials
 ROWS_A_FETCH = 5_000
+EVERYTHING = Choice(WHOLE)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class TrialRecord:
     facts: dict[str, Any]  # by TRIAL's columns
     runs: list[dict[str, Any]]  # by RUN's columns
     epochs: Sequence[Sequence[Any]] | None  # rows of EPOCH's columns; None in an export without epochs
+    lens_value: LensValue | None = None  # its value through the lens, in a file of what a lens leaves
     diagnostics: Sequence[Sequence[Any]] | None = None  # rows of DIAGNOSTICS's columns; None in an export without them
 
 
@@ -41,30 +47,32 @@ class SweepRecord:
     max_runs: int  # of a trial
     with_epochs: bool
     trials: Iterator[TrialRecord]
+    is_seen_otherwise: bool = False  # whether its trials have values through a lens beside their own
 
 
 @contextlib.contextmanager
 def open_sweep(
-    engine: Engine, sweep_id: int, *, epochs: bool, diagnostics: bool = False, numbers: Sequence[int] | None = None
+    engine: Engine, sweep_id: int, *, epochs: bool, diagnostics: bool = False, choice: Choice = EVERYTHING
 ) -> Iterator[SweepRecord]:
     """The sweep as it stands at this moment, read as it is used, a few thousand rows at a time.
 
-    `diagnostics`: with them, where the sweep measures them; `numbers`: only these trials, which the header's counts
-    don't know. Raises NotFoundError.
+    `diagnostics`: with them, where the sweep measures them; `choice`: which trials. Raises NotFoundError.
     """
     with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session, session.begin():
         sweep = sweep_row.get(session, sweep_id)
-        sizes = session.execute(_SIZES, {"sweep": sweep_id}).one()
+        part = None if choice.is_everything else choice.part(session, sweep)
+        sizes = session.execute(_SIZES, {"sweep": sweep_id, "numbers": list(part.numbers) if part else None}).one()
         diagnostics = diagnostics and sweep.diagnostics
         # closed before the session, whose connection goes to others: who reads may leave before the end
-        with contextlib.closing(_trials(session, sweep_id, epochs, diagnostics, numbers)) as trials:
+        with contextlib.closing(_trials(session, sweep_id, epochs, diagnostics, part)) as trials:
             yield SweepRecord(
                 name=sweep.name,
-                header=_header(sweep, sizes, epochs, diagnostics),
+                header=_header(sweep, sizes, epochs, diagnostics) | ({PART: part.facts} if part else {}),
                 hyperparameters=sorted(sizes.names or [], key=_order(sweep)),
                 max_runs=sizes.max_runs,
                 with_epochs=epochs,
                 trials=trials,
+                is_seen_otherwise=bool(part and part.values),
             )
 
 
@@ -93,9 +101,11 @@ def _order(sweep: Sweep) -> Any:
 
 
 def _trials(
-    session: Session, sweep_id: int, epochs: bool, diagnostics: bool, numbers: Sequence[int] | None
+    session: Session, sweep_id: int, epochs: bool, diagnostics: bool, part: Part | None
 ) -> Generator[TrialRecord]:
-    of_sweep = and_(Trial.sweep_id == sweep_id, true() if numbers is None else Trial.number.in_(numbers))
+    # an array is one parameter, of which a statement can't have as many as a sweep has trials
+    is_chosen = true() if part is None else Trial.number == any_(literal(list(part.numbers), ARRAY(BigInteger)))
+    of_sweep = and_(Trial.sweep_id == sweep_id, is_chosen)
     trials = select(*(getattr(Trial, name) for name in TRIAL)).where(of_sweep).order_by(Trial.number)
     runs = select(Trial.number, *(getattr(Run, name) for name in RUN)).join(Run).where(of_sweep)
     points = select(Trial.number, *(getattr(Epoch, name) for name in EPOCH)).join(Epoch).where(of_sweep)
@@ -118,6 +128,7 @@ def _trials(
                 facts,
                 [dict(zip(RUN, map(to_json, run), strict=True)) for run in runs_of.take(facts["number"])],
                 points_of.take(facts["number"]) if epochs else None,
+                part.values.get(facts["number"]) if part else None,
                 diagnostics_of.take(facts["number"]) if diagnostics else None,
             )
 
@@ -139,7 +150,10 @@ class _GroupedRows:
 
 
 _SIZES = text("""
-    WITH sweep_trials AS MATERIALIZED (SELECT id, params FROM trials WHERE sweep_id = :sweep),
+    WITH sweep_trials AS MATERIALIZED (
+             SELECT id, params FROM trials WHERE sweep_id = :sweep
+                AND (CAST(:numbers AS bigint[]) IS NULL OR number = ANY(CAST(:numbers AS bigint[])))
+         ),
          run_counts AS (
              SELECT count(*) AS runs FROM runs WHERE trial_id IN (SELECT id FROM sweep_trials) GROUP BY trial_id
          )

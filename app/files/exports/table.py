@@ -16,6 +16,7 @@ from app.files.exports.records import SweepRecord, TrialRecord
 
 LEADING = ("number", "state")
 VALUES = ("value", "std")  # behind the parameters
+LENS_VALUES = ("lens_value", "lens_std")  # behind them, in a file of what a lens leaves with other values of runs
 # the other columns of a trial, and whether they hold JSON
 _TRAILING = {name: field.kind in {"json", "array"} for name, field in TRIAL.items() if name not in LEADING + VALUES}
 _COLUMN = re.compile(r"(?:params\.(?P<parameter>\w+)|runs\.(?P<run>[1-9]\d{0,5})\.(?P<fact>\w+)|(?P<plain>\w+))")
@@ -24,6 +25,7 @@ _COLUMN = re.compile(r"(?:params\.(?P<parameter>\w+)|runs\.(?P<run>[1-9]\d{0,5})
 def columns(record: SweepRecord) -> list[Field]:
     """The columns of the table, as `rows` fills them."""
     names = [*LEADING, *(f"params.{name}" for name in record.hyperparameters), *VALUES]
+    names += LENS_VALUES if record.is_seen_otherwise else ()
     names += [f"runs.{run}.{name}" for run in range(1, record.max_runs + 1) for name in RUN]
     names += [*_TRAILING, *(EPOCH if record.with_epochs else ())]
     return [column(name) for name in names]
@@ -37,6 +39,8 @@ def column(name: str) -> Field:
         raise import_error((name,), "is no column of an export; leave it out")
     if parameter := parts["parameter"]:
         return _parameter(name, parameter)
+    if name in LENS_VALUES:
+        return Field(name, "float", True)
     field = RUN.get(parts["fact"]) if parts["run"] else TRIAL.get(name) or EPOCH.get(name)
     if field is None:
         raise import_error((name,), "is no column of an export; leave it out")
@@ -55,7 +59,8 @@ def _parameter(name: str, parameter: str) -> Field:
 
 def rows(record: SweepRecord) -> Iterator[list[Any]]:
     """The rows of the table, their values in the order of `columns`; what is JSON stands as its text."""
-    empty = [None] * (len(VALUES) + record.max_runs * len(RUN) + len(_TRAILING))
+    n_seen = len(LENS_VALUES) * record.is_seen_otherwise
+    empty = [None] * (len(VALUES) + n_seen + record.max_runs * len(RUN) + len(_TRAILING))
     parameters = [(name, column(f"params.{name}").kind == "json") for name in record.hyperparameters]
     for trial in record.trials:
         facts, params = trial.facts, trial.facts["params"] or {}
@@ -66,6 +71,7 @@ def rows(record: SweepRecord) -> Iterator[list[Any]]:
             *(facts[name] for name in LEADING),
             *param_cells,
             *(facts[name] for name in VALUES),
+            *(trial.lens_value or [None] * n_seen),
             *_runs(record, trial),
             *trailing,
             *(first_point if record.with_epochs else ()),

@@ -1,1 +1,1 @@
-"""Files of the users' own data: CSV, Parquet and NumPy's, read with limits and made into a data set, or refused"""
+"""Files of the users' own data: CSV, Parquet, NumPy's and IDX, made into a data set, or refused"""

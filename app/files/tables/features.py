@@ -1,5 +1,6 @@
 """The features of a column, fitted on the rows to train on, and in words what was done with it."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -67,22 +68,32 @@ def _one_hot(column: TypedColumn, train: NDArray[np.int64], *, marks_missing: bo
 def _standardised(
     column: TypedColumn, train: NDArray[np.int64], white: float | None, *, marks_missing: bool
 ) -> tuple[EncodedColumn, Features]:
-    values = column.numbers[train]
-    values = values[~np.isnan(values)]
-    mean, scale = (0.0, white) if white else (float(values.mean()), float(values.std())) if len(values) else (0.0, 1.0)
+    mean, scale = (0.0, white) if white else _mean_and_spread(column.numbers[train], has_gaps=marks_missing)
     encoded_column = EncodedColumn(
         name=column.name,
         kind="date" if column.kind == "date" else "number",
         mean=mean,
-        scale=scale or 1.0,  # the same in all rows to train on
+        scale=scale,
         marks_missing=marks_missing,
     )
-    features = (column.numbers - mean) / encoded_column.scale
-    return encoded_column, np.nan_to_num(features, nan=0.0).astype(np.float32)[:, None]
+    features = ((column.numbers - mean) / scale).astype(np.float32)
+    features[column.is_missing] = 0.0
+    return encoded_column, features[:, None]
+
+
+def _mean_and_spread(values: NDArray[np.float64], *, has_gaps: bool) -> tuple[float, float]:
+    """Mean and standard deviation; of numbers that are all the same a spread of 1, for theirs is 0 but for rounding."""
+    values = values[~np.isnan(values)] if has_gaps else values
+    if not len(values):
+        return 0.0, 1.0
+    return float(values.mean()), float(values.std()) if values.min() < values.max() else 1.0
 
 
 def _use_of_numbers(column: EncodedColumn, white: float | None, typed_column: TypedColumn) -> str:
     if white:
         return f"1 feature, divided by {white:g}"
-    what = {"dates": "as days since 1970, ", "true or false": "as 1 and 0, "}.get(typed_column.type, "")
+    if typed_column.type == "dates":
+        mean = np.datetime64(math.floor(column.mean), "D")  # of any year, as datetime is not
+        return f"1 feature, as days since its mean {mean}, divided by its spread, {column.scale:.4g} days"
+    what = "as 1 and 0, " if typed_column.type == "true or false" else ""
     return f"1 feature, {what}less its mean {column.mean:.4g}, divided by its spread {column.scale:.4g}"

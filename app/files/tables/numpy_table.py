@@ -3,6 +3,7 @@
 import math
 import warnings
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
@@ -17,6 +18,8 @@ from app.files.tables.table import Table, refusal
 
 Array = NDArray[np.generic]
 
+ROWS_AT_ONCE = 1024
+
 # names of the same thing, in any case of letters
 EXAMPLES, CLASSES = ("x", "data", "features"), ("y", "target", "labels", "label")
 TRAIN_X, TRAIN_Y = ("train_x", "x_train", "train_data", "x"), ("train_y", "y_train", "train_labels", "y")
@@ -30,20 +33,29 @@ def read_npz(path: str) -> Table:
             members = {Path(item.filename).stem.lower(): item for item in archive.infolist()}
             unpacked = sum(item.file_size for item in archive.infolist())
             if unpacked > MAX_UNPACKED_BYTES:
-                raise refusal(f"the .npz becomes {unpacked / 2**20:,.0f} MiB when unpacked: at most 1,024 are read")
+                size, limit = f"{unpacked / 2**20:,.0f} MiB", f"{MAX_UNPACKED_BYTES // 2**20:,}"
+                raise refusal(f"the .npz becomes {size} when unpacked: at most {limit} are read")
             x, y, test_x, test_y = (
                 _member(archive, members, names) for names in (TRAIN_X + EXAMPLES, TRAIN_Y + CLASSES, TEST_X, TEST_Y)
             )
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError):
         raise refusal("the .npz is damaged: it can't be unpacked") from None
     if x is None or y is None:
         raise refusal(f"the .npz has {', '.join(members) or 'nothing'}: it needs x and y, or train_x and train_y")
     if (test_x is None) != (test_y is None):
         raise refusal("the .npz has one of test_x and test_y: it needs both, or none")
-    if test_x is None or test_y is None:
+    return of_arrays(x, y, None if test_x is None or test_y is None else (test_x, test_y))
+
+
+def of_arrays(x: Array, y: Array, test: tuple[Array, Array] | None) -> Table:
+    """The table of examples and their classes or numbers, with a part to test on or without. Raises InvalidError."""
+    if test is None:
         return _table(x, y)
+    test_x, test_y = test
     if x.shape[1:] != test_x.shape[1:] or y.shape[1:] != test_y.shape[1:]:
         raise refusal(f"train_x has shape {list(x.shape)} and test_x {list(test_x.shape)}: examples must be alike")
+    if len(test_x) != len(test_y):
+        raise refusal(f"test_x has {len(test_x):,} examples and test_y {len(test_y):,}: they must be as many")
     return _table(np.concatenate([x, test_x]), np.concatenate([y, test_y]), len(test_x))
 
 
@@ -56,7 +68,7 @@ def read_npy(path: str) -> Table:
             f"the .npy has shape {list(array.shape)}: it needs a row for each example, and a column the target"
         )
     names = [str(place) for place in range(array.shape[1])]
-    return Table(names, [pa.array(array[:, place]) for place in range(len(names))], len(array))
+    return Table(names, _columns(array), len(array))
 
 
 def _member(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], names: Sequence[str]) -> Array | None:
@@ -83,12 +95,19 @@ def _array(file: IO[bytes], name: str) -> Array:
 
 def _table(x: Array, y: Array, test_rows: int = 0) -> Table:
     if x.ndim < 2 or len(x) != len(y) or y.size != len(y):
-        raise refusal(f"x has shape {list(x.shape)} and y {list(y.shape)}: they need a row and a class each example")
+        raise refusal(f"x has shape {list(x.shape)} and y {list(y.shape)}: they need a row and one target each example")
     features = math.prod(x.shape[1:])
     if not 1 <= features <= MAX_FEATURES:
         raise refusal(f"x has {features:,} features: at most {MAX_FEATURES:,}")
-    rows = x.reshape(len(x), features)
-    columns = [pa.array(np.ascontiguousarray(rows[:, place])) for place in range(features)]
+    columns = _columns(x.reshape(len(x), features))
     names = [f"x{place}" for place in range(features)]
     white = 255.0 if x.dtype == np.uint8 else None
     return Table([*names, "y"], [*columns, pa.array(y.reshape(len(y)))], len(x), (), test_rows, white)
+
+
+def _columns(rows: Array) -> list[pa.Array]:
+    """The columns of an array, from some rows at a time: column by column each row would be fetched very often."""
+    columns = np.empty((rows.shape[1], len(rows)), rows.dtype)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        columns[:, start : start + ROWS_AT_ONCE] = rows[start : start + ROWS_AT_ONCE].T
+    return [pa.array(column) for column in columns]

@@ -1,32 +1,48 @@
 """Reads a file as a table; how it begins says what it is, not its name."""
 
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.domain.tables.limits import MAX_CELLS, MAX_UNPACKED_BYTES
-from app.files.tables import csv_table, numpy_table
+from app.domain.tables.options import TableOptions
+from app.files.tables import csv_table, idx_table, numpy_table
 from app.files.tables.table import Table, check_names, refusal
 
 
-def read(path: str) -> Table:
-    """The table in a file. Raises InvalidError that says what is wrong with it."""
+def read(path: str, options: TableOptions) -> Table:
+    """The table in a file, for these options. Raises InvalidError that says what is wrong with it."""
     with Path(path).open("rb") as file:
         begin = file.read(8)
     if not begin:
-        raise refusal("the file is empty: send CSV (also .gz), Parquet, .npz or .npy")
+        raise refusal("the file is empty: send CSV (also .gz), ARFF, Parquet, .npz, .npy, or a .zip of IDX files")
     if begin.startswith(b"PAR1"):
         table = _read_parquet(path)
     elif begin.startswith(b"PK"):
-        table = numpy_table.read_npz(path)
+        table = _read_zip(path)
     elif begin.startswith(b"\x93NUMPY"):
         table = numpy_table.read_npy(path)
     else:
-        table = csv_table.read(path, gzipped=begin.startswith(b"\x1f\x8b"))
+        table = csv_table.read(path, gzipped=begin.startswith(b"\x1f\x8b"), texts=options.names_of_texts)
     if not table.rows:
         raise refusal("the file has no rows")
     return table
+
+
+def _read_zip(path: str) -> Table:
+    """The table in NumPy's .npz, or of IDX files, both of which are .zip files."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        raise refusal("the .zip or .npz is damaged: it can't be unpacked") from None
+    if any(name.startswith("xl/") for name in names):
+        raise refusal("the file is an Excel workbook: save its sheet as CSV, and send that")
+    are_arrays = any(name.lower().endswith(".npy") for name in names)  # whatever else they are called
+    has_idx = any("idx" in name.lower() for name in names)
+    return idx_table.read(path) if has_idx and not are_arrays else numpy_table.read_npz(path)
 
 
 def _read_parquet(path: str) -> Table:

@@ -1,7 +1,7 @@
 """A table as it was read from a file, and the sentences about one that can't be used."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ class Table:
     """The last ones, where the file says itself what to test on."""
     white: float | None = None
     """The number that all are divided by, where they are bytes such as grey values."""
+    categories: Collection[str] = ()
+    """Columns whose values are names by what the file says, also where they look like numbers."""
 
     def usual_target(self) -> str | None:
         """The name of the column that is probably the target."""

@@ -1,0 +1,5 @@
+"""How thoroughly an exercise is run."""
+
+from typing import Literal
+
+Preset = Literal["quick", "full"]
