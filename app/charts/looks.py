@@ -1,16 +1,20 @@
-"""The look of each trial, the same in every chart of its sweep, whatever else is shown"""
+"""The look of each trial, the same in every chart of its sweep, whatever else is shown."""
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import NamedTuple
 
-from app.charts.rows import Axis, SweepRow, TrialRow
+from app.charts.rows import Axis, SweepRow
+from app.charts.select import thinned
 from app.charts.theme import PALETTE, SYMBOLS, colors
 from app.domain.hyperparameters import is_number
 
 HUES = PALETTE[:-1]  # the grey is that of all other trials
 SHADES = 64
+MARKERS, MARKER = 5, 7  # symbols along a line, and their size
 GLYPHS = dict(zip(SYMBOLS, "●■◆▲✚⬟⬢", strict=True))
+LOOKS = {"hues": HUES, "symbols": SYMBOLS}  # what a page needs to give trials their looks
 
 
 class Look(NamedTuple):
@@ -25,23 +29,40 @@ class Look(NamedTuple):
         return GLYPHS[self.symbol]
 
 
+def look_at(place: int) -> Look:
+    """The look of the trial at this place among those that are selected: the first six have a hue each."""
+    return Look(HUES[place % len(HUES)], SYMBOLS[place // len(HUES) % len(SYMBOLS)])
+
+
+def places_in(text: str) -> dict[int, int]:
+    """The trials that `3,,15` names, by number, with the places of their looks: an empty one is free."""
+    places: dict[int, int] = {}
+    for place, number in enumerate(text.split(",")):
+        if number:
+            places.setdefault(int(number), place)
+    return places
+
+
+def first_free(places: Iterable[int]) -> int:
+    """The place of the trial that is selected next."""
+    taken_places = {*places}
+    return next(place for place in count() if place not in taken_places)
+
+
 def look_of(sweep: SweepRow, number: int, params: Mapping[str, object]) -> Look:
-    """By its number; where one hyperparameter varies, a number, its colour is that of its place on the axis."""
+    """The look of a trial among all, by its number, or by its place on the axis where one varies and is a number."""
     axis = _only_axis(sweep)
     value = params.get(axis.name) if axis else None
     if axis is not None and is_number(value):
         return Look(_shade(axis, float(str(value))), SYMBOLS[0])
-    return Look(HUES[number % len(HUES)], SYMBOLS[number // len(HUES) % len(SYMBOLS)])
+    symbol_turns = number // len(HUES)  # turns the hues too: every second trial, as of one choice, has all of them
+    return Look(HUES[(number + symbol_turns) % len(HUES)], SYMBOLS[symbol_turns % len(SYMBOLS)])
 
 
-def looks(sweep: SweepRow, trials: Iterable[TrialRow]) -> dict[str, object]:
-    """What a page needs to give a trial its look: hues and symbols by number, and colours where they have an order."""
-    ordered = (
-        {trial.number: look_of(sweep, trial.number, trial.params).color for trial in trials}
-        if _only_axis(sweep)
-        else {}
-    )
-    return {"hues": HUES, "symbols": SYMBOLS, "colors": ordered}
+def marker_sizes(points: int) -> list[int]:
+    """A few symbols along a line, by which it is told from lines of like colours."""
+    marked = set(thinned(range(points), MARKERS))
+    return [MARKER if point in marked else 0 for point in range(points)]
 
 
 def _only_axis(sweep: SweepRow) -> Axis | None:
@@ -54,7 +75,7 @@ def _shade(axis: Axis, value: float) -> str:
     """Evenly from choice to choice, or along a range as its scale goes."""
     if axis.choices:
         choices = sorted(float(str(choice)) for choice in axis.choices)
-        share = sum(choice < value for choice in choices) / (len(choices) - 1)
+        share = min(1.0, sum(choice < value for choice in choices) / (len(choices) - 1))
     else:
         low, level, high = (math.log(number) if axis.log else number for number in _within(axis, value))
         share = (level - low) / ((high - low) or 1.0)

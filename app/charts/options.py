@@ -1,7 +1,7 @@
 """The options of charts, as query strings have them: each is checked, with what would be right."""
 
 from collections.abc import Iterable, Mapping
-from typing import NoReturn, cast
+from typing import NoReturn
 
 from app.charts.diagnostics import TEXTS, DiagnosticsOptions
 from app.charts.diagnostics import Measure as DiagnosticsMeasure
@@ -9,13 +9,19 @@ from app.charts.effect import EffectOptions
 from app.charts.heatmap import EPOCHS_AXIS, HeatmapOptions
 from app.charts.importance import ImportanceOptions
 from app.charts.landscape.plane import PlaneOptions
+from app.charts.looks import places_in
 from app.charts.overview.edf import EdfOptions
+from app.charts.overview.scatter import TOTALS, ScatterOptions
 from app.charts.pareto import ParetoOptions
+from app.charts.progress.all_curves import AllCurvesOptions
 from app.charts.progress.curves import CurvesOptions, Measure
+from app.charts.progress.groups import STATE
 from app.charts.progress.regret import SPENT, RegretOptions
+from app.charts.progress.timeline import WORKERS, TimelineOptions
 from app.charts.rows import SweepRow
 from app.charts.select import CURVES
 from app.domain.datasets import Target
+from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 
 Query = Mapping[str, str]
@@ -25,7 +31,7 @@ MAX_EPOCH_DIGITS = 9
 
 def refuse(option: str, msg: str) -> NoReturn:
     """Raises InvalidError for an option of the query string."""
-    raise InvalidError(f"The chart's option {option} can't be used: {msg}.", [FieldError(("query", option), msg)])
+    raise InvalidError(f"The option {option} can't be used: {msg}.", [FieldError(("query", option), msg)])
 
 
 def joined(names: Iterable[str]) -> str:
@@ -84,21 +90,61 @@ def curves_options(sweep: SweepRow, query: Query) -> CurvesOptions:
     return CurvesOptions(measure, _trials(query.get("trials", "")))
 
 
-def _trials(text: str) -> tuple[int, ...]:
+def all_curves_options(sweep: SweepRow, query: Query) -> AllCurvesOptions:
+    """What tells the groups of curves apart."""
+    group = query.get("group") or STATE
+    return AllCurvesOptions(group if group == STATE else _axis_name(sweep, "group", group))
+
+
+def _trials(text: str) -> dict[int, int]:
     numbers = [number for number in text.split(",") if number]
     if len(numbers) > CURVES or not all(number.isdecimal() and len(number) < 10 for number in numbers):
         refuse("trials", f"must be at most {CURVES} numbers of trials with commas between them, not {text!r}")
-    return tuple(map(int, numbers))
+    return places_in(text)
 
 
-def diagnostics_options(_: SweepRow, query: Query) -> DiagnosticsOptions:
+def timeline_options(_: SweepRow, query: Query) -> TimelineOptions:
+    """What lies below each other."""
+    by = query.get("by") or WORKERS
+    if by not in (WORKERS, "trial"):
+        refuse("by", f"must be {WORKERS} or trial, not {by!r}")
+    return TimelineOptions(by)
+
+
+def scatter_metrics(target: Target) -> tuple[str, ...]:
+    """What can be drawn against each other of a sweep that trains."""
+    return (*TASKS["train_mlp"].metrics_of(target), *TOTALS)
+
+
+def scatter_options(sweep: SweepRow, query: Query) -> ScatterOptions:
+    """A metric, or a hyperparameter, against which another metric is drawn: the objective, where none is asked for."""
+    names = scatter_metrics(sweep.target)
+    x, y = query.get("x") or "seconds", query.get("y") or sweep.objective.metric
+    if x not in (*names, *sweep.axes):
+        there_are = f"there are {joined(names)} and {joined(sweep.axes)}"
+        refuse("x", f"{x!r} is neither a metric nor a hyperparameter of this sweep; {there_are}")
+    if TASKS[sweep.task].is_timing:
+        return ScatterOptions(x, y)
+    if y not in names:
+        refuse("y", f"{y!r} is no metric of this sweep; there are {joined(names)}")
+    return ScatterOptions(x, y, _axis_name(sweep, "color", query["color"]) if query.get("color") else None)
+
+
+def diagnostics_measures(target: Target) -> tuple[DiagnosticsMeasure, ...]:
+    """What can be told of the networks of a sweep: those that give numbers predict no classes."""
+    return tuple(name for name in TEXTS if target == "class" or name != "classes")
+
+
+def diagnostics_options(sweep: SweepRow, query: Query) -> DiagnosticsOptions:
     """What is drawn of the networks, and after which epoch."""
-    measure, epoch = query.get("measure", "dead"), query.get("epoch") or None
-    if measure not in TEXTS:
-        refuse("measure", f"must be one of {joined(TEXTS)}, not {measure!r}")
+    measures = diagnostics_measures(sweep.target)
+    text, epoch = query.get("measure", "dead"), query.get("epoch") or None
+    measure = next((name for name in measures if name == text), None)
+    if measure is None:
+        refuse("measure", f"must be one of {joined(measures)}, not {text!r}")
     if epoch is not None and not (epoch.isascii() and epoch.isdigit() and len(epoch) <= MAX_EPOCH_DIGITS):
         refuse("epoch", f"must be a whole number, 0 being before the first step, not {epoch!r}")
-    return DiagnosticsOptions(cast(DiagnosticsMeasure, measure), None if epoch is None else int(epoch))
+    return DiagnosticsOptions(measure, None if epoch is None else int(epoch))
 
 
 def pareto_options(sweep: SweepRow, query: Query) -> ParetoOptions:

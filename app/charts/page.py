@@ -9,6 +9,8 @@ from plotly.offline import get_plotlyjs
 
 from app.charts import theme
 
+SHEET = "680"  # pixels between the margins of A4, the narrower one of the usual sheets
+
 
 class Table(NamedTuple):
     """Columns and rows of text that is already formatted."""
@@ -53,23 +55,33 @@ body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: 
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; }
 p { margin: .6rem 0; max-width: 44rem; }
 .description { color: var(--soft); }
+.lead { font-weight: 600; font-size: 1.1rem; line-height: 1.4; }
 .chart { height: 30rem; margin: 1.25rem -.25rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--edge); white-space: nowrap; }
-th { color: var(--soft); font-weight: 600; }
+th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid var(--edge); white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
 h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.5rem 0 .5rem; }
 h3, h1 ~ h2 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1rem; margin: 0; font-size: .9rem; }
 dt { color: var(--soft); }
 dd { margin: 0; }
+@page { margin: 14mm; }
 @media print {
   :root { color-scheme: light; --ground: #fff; --ink: #1c2024; --soft: #5b646d; --edge: #d9dee3; --chart-ink: #39414a;
     --chart-line: #e4e8ec; }
-  body { max-width: none; padding: 0; }
+  html { font-size: 11pt; }
+  body, p { max-width: none; }
+  body { padding: 0; }
   section + section { break-before: page; }
-  .chart, table, dl { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
+  .chart { height: 380px; margin: 1rem 0 0; }
+  dl { font-size: .75rem; line-height: 1.35; }
+  .chart, table, tr, dl { break-inside: avoid; }
+  .scroll { overflow: visible; margin-top: 1rem; }
+  table { font-size: .8rem; }
+  th, td { padding: .15rem .45rem; }
+  h2, h3, thead { break-after: avoid; }
+  p { orphans: 3; widows: 3; }
 }
 """.replace("FONT", theme.FONT)
 
@@ -79,7 +91,10 @@ document.querySelectorAll(".chart").forEach((place) => {
   const {data, layout} = JSON.parse(place.nextElementSibling.textContent);
   Plotly.newPlot(place, data, layout, config);
 });
-"""
+const resize = (size) => document.querySelectorAll(".chart").forEach((place) => Plotly.relayout(place, size));
+addEventListener("beforeprint", () => resize({width: SHEET, height: 380, autosize: false}));
+addEventListener("afterprint", () => resize({width: null, height: null, autosize: true}));
+""".replace("SHEET", SHEET)
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
@@ -121,8 +136,10 @@ def _section(section: Section, level: int) -> str:
 
 
 def _passage(passage: Passage, level: int) -> str:
+    """Its paragraphs; those without a heading are what is to be read first, and are set so."""
     heading = f"<h{level}>{escape(passage.heading)}</h{level}>" if passage.heading else ""
-    return heading + "".join(f"<p>{escape(text)}</p>" for text in passage.paragraphs)
+    opening = "<p>" if heading else '<p class="lead">'
+    return heading + "".join(f"{opening}{escape(text)}</p>" for text in passage.paragraphs)
 
 
 def _chart(figure: go.Figure) -> str:

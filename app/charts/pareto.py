@@ -14,7 +14,7 @@ from app.charts.marks import excluded_note
 from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import count_failed, finished, thinned
 from app.charts.theme import BEST, PALETTE, Trace, new_figure, scatter
-from app.charts.titles import axis_title, drawn_note, failed_note, pareto_title, subtitle
+from app.charts.titles import against_title, axis_title, drawn_note, failed_note, subtitle
 from app.domain.comparisons.pareto import front
 
 POINTS = 2_000  # trials drawn that are not on the front
@@ -68,7 +68,7 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
         f"{axis_title(goal.metric, sweep)} {'up' if goal.maximize else 'down'}" for goal in sweep.objectives
     )
     return ParetoData(
-        title=pareto_title(options.x, options.y),
+        title=against_title(options.x, options.y),
         subtitle=subtitle(
             sweep,
             f"objectives: {goals}; bars: ± std over seeds",

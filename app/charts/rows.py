@@ -43,6 +43,7 @@ class SweepRow:
     objectives: Sequence[Objective] = ()  # all of them, where there are several
     trials_with_curves: int = 0  # where only the curves that are drawn are read
     is_grid: bool = False  # whether its trials are every cell of the space
+    waits_at_rungs: bool = False  # whether its trials train in legs, from one rung to the next
     best: BestRow | None = None
     excluded_trials: int = 0  # that are not among the rows
     started_at: datetime | None = None
@@ -52,6 +53,7 @@ class SweepRow:
     unit: str = ""  # of its data set's target, where that is a number
     noun: str = "images"  # what its data set's examples are called
     lens: str = ""  # what of the sweep is in sight, in words; empty for all of it
+    run_value: str = "last"  # which epochs count as the value of a run, as the lens calls them
 
 
 class RunRow(NamedTuple):
@@ -86,6 +88,17 @@ class TrialRow(NamedTuple):
     def epochs_trained(self) -> int:
         """Those that it was trained for itself, summed over its runs."""
         return self.epochs - self.epochs_copied
+
+
+class AttemptRow(NamedTuple):
+    """One attempt at a trial."""
+
+    trial: int  # its number
+    worker: str  # `host, process 12`
+    start: datetime
+    end: datetime
+    state: str  # of the trial; of an attempt that came to nothing `lost`
+    reason: str  # why it came to nothing, or nothing
 
 
 class EpochRow(NamedTuple):

@@ -10,6 +10,8 @@ WITH_UNITS = {
     "parameters": "Weights and biases",
     "seconds": "Training time of a run (s)",
 }
+OWN_BEST = "each metric at its own best epoch"  # where the best epoch counts as the value of a run
+MEASURES = {"accuracy": "accuracy", "r2": "R²", "loss": "loss", "mae": "mean absolute error"}
 
 
 def metric_name(metric: str) -> str:
@@ -24,7 +26,7 @@ def value_name(metric: str) -> str:
 
 def value_title(metric: str, target_unit: str = "") -> str:
     """What the axis of values says: `Validation accuracy`, or `Speed of the product (GFLOP/s)`."""
-    unit = target_unit if is_in_own_units(metric) else _unit(metric)
+    unit = escape(target_unit) if is_in_own_units(metric) else _unit(metric)
     return f"{value_name(metric)} ({unit})" if unit else value_name(metric)
 
 
@@ -44,7 +46,7 @@ def axis_title(metric: str, sweep: SweepRow) -> str:
     if metric in WITH_UNITS:
         return WITH_UNITS[metric]
     is_cross_entropy = metric.endswith("_loss") and sweep.target == "class"
-    unit = "nats" if is_cross_entropy else sweep.unit if is_in_own_units(metric) else ""
+    unit = "nats" if is_cross_entropy else escape(sweep.unit) if is_in_own_units(metric) else ""
     return f"{metric_name(metric)} ({unit})" if unit else metric_name(metric)
 
 
@@ -53,17 +55,19 @@ def effect_title(metric: str, hyperparameter: str) -> str:
     return f"{value_name(metric)} by {hyperparameter}"
 
 
-MEASURES = {"accuracy": "accuracy", "r2": "R²", "loss": "loss", "mae": "mean absolute error"}
-
-
 def curves_title(measure: str) -> str:
     """`Learning curves: accuracy`."""
     return f"Learning curves: {MEASURES[measure]}"
 
 
+def all_curves_title(metric: str) -> str:
+    """`All learning curves: validation accuracy`."""
+    return f"All learning curves: {_within(value_name(metric))}"
+
+
 def measure_title(measure: str, unit: str) -> str:
-    """What the axis of learning curves says: `accuracy`, `mean absolute error (points)`."""
-    return f"{MEASURES[measure]} ({unit})" if measure == "mae" and unit else MEASURES[measure]
+    """What the axis of learning curves says: `accuracy`, `mean absolute error (points)` in two lines."""
+    return f"mean absolute<br>error ({escape(unit)})" if measure == "mae" and unit else MEASURES[measure]
 
 
 def _within(name: str) -> str:
@@ -116,9 +120,9 @@ def contour_title(metric: str) -> str:
     return f"Expected {_within(value_name(metric))}"
 
 
-def pareto_title(x: str, y: str) -> str:
-    """`Validation accuracy against parameters`."""
-    return f"{metric_name(y)} against {_within(metric_name(x))}"
+def against_title(x: str, y: str, *, is_metric: bool = True) -> str:
+    """`Validation accuracy against parameters`; x may be a hyperparameter too."""
+    return f"{metric_name(y)} against {_within(metric_name(x)) if is_metric else x}"
 
 
 def subtitle(sweep: SweepRow, *notes: str) -> str:
@@ -141,5 +145,5 @@ def failed_note(count: int) -> str:
 
 
 def drawn_note(count: int, total: int, noun: str) -> str:
-    """`2000 of 30000 runs drawn`, or nothing where all of them are."""
-    return f"{count} of {total} {noun} drawn" if count < total else ""
+    """`2,000 of 30,000 runs drawn`, or nothing where all of them are."""
+    return f"{count:,} of {total:,} {noun} drawn" if count < total else ""

@@ -3,7 +3,7 @@
 from app.queries.datasets import dataset_usage, get_dataset
 from app.queries.deliveries import list_deliveries
 from app.queries.sweep_log import list_log
-from app.queries.sweeps import list_sweeps, summaries, summary, tags
+from app.queries.sweeps import list_sweeps, standings, summaries, summary, tags
 from app.queries.trials import (
     get_trial,
     list_configurations,
@@ -12,7 +12,7 @@ from app.queries.trials import (
     list_trials,
     trials_of_numbers,
 )
-from app.queries.workers import get_worker, list_workers
+from app.queries.workers import get_worker, list_workers, open_trials
 
 __all__ = [
     "dataset_usage",
@@ -27,6 +27,8 @@ __all__ = [
     "list_sweeps",
     "list_trials",
     "list_workers",
+    "open_trials",
+    "standings",
     "summaries",
     "summary",
     "tags",

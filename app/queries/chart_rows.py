@@ -5,16 +5,15 @@ A sweep may have 10,000 trials, 30,000 runs and a million epochs: no more is rea
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic_core import from_json
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.charts.lens import WHOLE, Lens, refuse_metric
-from app.charts.options import Query, curves_options
+from app.charts.options import Query, curves_options, refuse, scatter_options
 from app.charts.registry import Chart, Curves, Needs
 from app.charts.rows import Axis, BestRow, DiagnosticsRow, EpochMean, EpochRow, RunRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, best_and_worst
@@ -22,11 +21,15 @@ from app.db.tables import Diagnostics, Sweep, Trial
 from app.domain.sampling import traits_of
 from app.domain.space import Choice, Range, parse_space
 from app.domain.tasks import TASKS
+from app.lifecycle.rungs import halving_pruner
 from app.queries.best_configurations import best_configurations
+from app.queries.binary import read_binary
+from app.queries.lens.attempts import attempt_rows, without_names
 from app.queries.lens.run_values import with_values
+from app.queries.lens.trial_metrics import with_metrics
 from app.queries.objective_values import with_objectives
 
-RunsNeeded = Literal["all", "pooled", "none"]
+RunsNeeded = Literal["all", "pooled", "valueless", "none"]
 _RUNS_NEEDED: Mapping[Needs, RunsNeeded] = {"runs": "all", "pooled": "pooled"}
 
 EPOCH_MEANS = 30  # epochs of a curve on a heat map
@@ -55,6 +58,7 @@ def chart_sweep(sweep: Sweep) -> SweepRow:
         axes=axes,
         objectives=sweep.all_objectives if sweep.objectives else (),
         is_grid=traits_of(sweep.sampler).enumerates,
+        waits_at_rungs=halving_pruner(sweep) is not None,
         started_at=sweep.started_at,
         diagnostics=sweep.diagnostics,
         target=dataset.target,
@@ -82,6 +86,7 @@ def chart_rows(
     *,
     lens: Lens = WHOLE,
     include_excluded: bool = False,
+    names_hosts: bool = True,
 ) -> tuple[SweepRow, list[TrialRow], Curves]:
     """What the chart is drawn from with these options, and no more: runs and curves only where it shows them.
 
@@ -90,19 +95,20 @@ def chart_rows(
     row = measured_sweep(session, sweep, include_excluded=include_excluded)
     needs = chart.rows_needed(query or {})
     is_timing = TASKS[sweep.task].is_timing
-    if is_timing and needs in ("epochs", "epoch_means"):
+    if is_timing and needs in ("epochs", "epoch_means", "metrics"):
         needs = "runs"  # it has no curves
     refuse_metric(lens, "timings" if is_timing else needs)
     if needs == "epochs" and (numbers := curves_options(row, query or {}).trials):
-        ids = _ids_of(session, sweep, numbers)
+        ids = _known_ids(session, sweep, [*numbers])
         return row, trial_rows(session, sweep.id, include_excluded=True, runs="none", ids=ids), _epochs_of(session, ids)
     if needs in ("epochs", "diagnostics") and not lens.chooses:
         ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs="none", ids=ids)
         return replace(row, trials_with_curves=trials_with_curves), trials, _curves(session, sweep, needs, ids)
-    trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=_RUNS_NEEDED.get(needs, "none"))
+    runs = seen_runs(_RUNS_NEEDED.get(needs, "none"), lens)
+    trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=runs)
     if lens.metric.kind != "last":
-        trials = with_values(session, sweep, trials, lens.metric)
+        trials = with_values(session, sweep, trials, lens.metric, sweep.first_objective)
     if lens != WHOLE:
         row, trials = lens.through(row, trials)
     if needs in ("epochs", "diagnostics"):
@@ -112,7 +118,18 @@ def chart_rows(
         return replace(row, trials_with_curves=len(with_curves)), drawn_trials, _curves(session, sweep, needs, ids)
     if needs == "epoch_means":
         return row, trials, epoch_means(session, sweep, chart.picked_trials(row, trials, query or {}))
+    if needs == "attempts":
+        attempts = attempt_rows(session, sweep.id, waits_at_rungs=row.waits_at_rungs)
+        return row, trials, attempts if names_hosts else without_names(attempts)
+    if needs == "metrics":
+        names = scatter_options(row, query or {}).metrics(row)
+        return row, with_metrics(session, sweep, trials, names, lens.metric), []
     return row, with_objectives(session, sweep, trials) if needs == "objectives" else trials, []
+
+
+def seen_runs(runs: RunsNeeded, lens: Lens) -> RunsNeeded:
+    """The runs to read before the lens gives others to trials that have a value."""
+    return "valueless" if runs != "none" and lens.metric.kind != "last" else runs
 
 
 def _curves(session: Session, sweep: Sweep, needs: Needs, ids: Sequence[int]) -> Curves:
@@ -121,6 +138,17 @@ def _curves(session: Session, sweep: Sweep, needs: Needs, ids: Sequence[int]) ->
 
 def _ids_of(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[int]:
     return [*session.scalars(select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.number.in_(numbers)))]
+
+
+def _known_ids(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[int]:
+    """The ids of the trials that a query string names. Raises InvalidError where there is no such trial."""
+    last = session.scalar(select(func.max(Trial.number)).where(Trial.sweep_id == sweep.id))
+    unknown_numbers = [number for number in numbers if last is None or number > last]
+    if unknown_numbers:
+        numbers_text = " or ".join(map(str, unknown_numbers))
+        there_are = "it has none yet" if last is None else f"its trials are 0 to {last}"
+        refuse("trials", f"the sweep has no trial {numbers_text}; {there_are}")
+    return _ids_of(session, sweep, numbers)
 
 
 def epoch_means(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[EpochMean]:
@@ -144,10 +172,11 @@ def trial_rows(
 ) -> list[TrialRow]:
     """The trials of a sweep or those of these ids, by number, with their runs.
 
-    runs: `pooled` for those of configurations with several trials alone, whose values are means over all of them.
+    runs: `pooled` for those of configurations with several trials alone, whose values are means over all of them;
+    `valueless` for those of trials without a value alone.
     """
     parameters = {"sweep": sweep_id, "excluded": include_excluded, "ids": ids}
-    rows = _read(session, _TRIALS if ids is None else _TRIALS_OF_IDS, parameters)
+    rows = read_binary(session, _TRIALS if ids is None else _TRIALS_OF_IDS, parameters)
     if not rows:
         return []
     runs_by_trial: defaultdict[int, list[RunRow]] = defaultdict(list)
@@ -198,14 +227,7 @@ def _epochs_of(session: Session, ids: Sequence[int]) -> list[EpochRow]:
 def _runs(session: Session, runs_needed: RunsNeeded, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
     if runs_needed == "none":
         return []
-    return _read(session, _RUNS if runs_needed == "all" else _POOLED_RUNS, parameters)
-
-
-def _read(session: Session, statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
-    """All rows, in Postgres's binary format: reading tens of thousands of numbers as text takes three times as long."""
-    with closing(session.connection().connection.cursor(binary=True)) as cursor:
-        cursor.execute(statement, parameters)
-        return cast(list[tuple[Any, ...]], cursor.fetchall())
+    return read_binary(session, _RUNS_STATEMENTS[runs_needed], parameters)
 
 
 # Copied are all epochs of a trial that took over another one's result, and those of the trial that it goes on from: but
@@ -240,6 +262,13 @@ _POOLED_RUNS = """
         SELECT configuration FROM trials WHERE sweep_id = %(sweep)s GROUP BY configuration HAVING count(*) > 1
     ) ORDER BY r.trial_id, r.seed
 """
+
+_VALUELESS_RUNS = """
+    SELECT r.trial_id, r.seed, r.value, r.error FROM trials t JOIN runs r ON r.trial_id = t.id
+    WHERE t.sweep_id = %(sweep)s AND t.value IS NULL ORDER BY r.trial_id, r.seed
+"""
+
+_RUNS_STATEMENTS: Mapping[RunsNeeded, str] = {"all": _RUNS, "pooled": _POOLED_RUNS, "valueless": _VALUELESS_RUNS}
 
 _COLUMNS = (
     "t.number, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, "

@@ -47,8 +47,11 @@ _RUNS = text("""
     SELECT leader.place, first.number, first.params, r.seed, r.value, r.seconds
     FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS leader(id, place)
     JOIN trials first ON first.id = leader.id
-    JOIN trials t ON t.sweep_id = first.sweep_id AND t.state = 'complete' AND NOT t.excluded
-                 AND (t.id = first.id OR t.configuration = first.configuration)
-    JOIN runs r ON r.trial_id = t.id AND r.value IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT first.id UNION
+        SELECT t.id FROM trials t WHERE t.sweep_id = first.sweep_id AND t.configuration = first.configuration
+                                    AND t.state = 'complete' AND NOT t.excluded
+    ) AS trial
+    JOIN runs r ON r.trial_id = trial.id AND r.value IS NOT NULL
     ORDER BY leader.place, r.seed
 """)

@@ -11,7 +11,7 @@ from app import schemas
 from app.db.tables import Sweep
 from app.domain.states import SweepState
 from app.lifecycle.best import BEST_VALUES
-from app.queries import statements
+from app.queries.standing import facts
 from app.queries.sweeps import summaries
 
 Order = Literal["created", "name", "state", "progress", "best", "time"]
@@ -88,9 +88,9 @@ def _page_of_ids(session: Session, sweep_filter: SweepFilter, order_by: str, lim
 
 def _by_progress(session: Session, ids: list[int], is_descending: bool) -> list[int]:
     """Completed sweeps have done all there is: the trials of the others alone are read."""
-    open_ids = list(session.scalars(select(Sweep.id).where(Sweep.id.in_(ids), Sweep.state != SweepState.completed)))
-    rows = session.execute(statements.TOTALS, {"ids": open_ids})
-    progress = {row.sweep_id: float(row.progress) for row in rows}
+    is_open = (Sweep.id.in_(ids), Sweep.state != SweepState.completed)
+    revisions = {row.id: row.revision for row in session.execute(select(Sweep.id, Sweep.revision).where(*is_open))}
+    progress = {sweep_id: float(row.progress) for sweep_id, row in facts.totals(session, revisions).items()}
     return sorted(ids, key=lambda sweep_id: progress.get(sweep_id, 1.0), reverse=is_descending)
 
 

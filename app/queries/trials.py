@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, SQLColumnExpression, cast, func, select
+from sqlalchemy import Row, Select, SQLColumnExpression, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -30,8 +30,8 @@ def list_trials(
 ) -> schemas.Page[schemas.TrialOut]:
     """One page of a sweep's trials.
 
-    `order_by` is a column, or `params.` and a hyperparameter; `-` before it turns the order round, and of equal ones
-    the lower number comes first.
+    `order_by` is a column, or `params.` and a hyperparameter, or `metrics.` and a metric after the last epoch; `-`
+    before it turns the order round, and of equal ones the lower number comes first.
     `after` is the `next` of the page before: by number the last trial's number, so that every page costs the same, else
     how many trials came before. `skip` leaves out so many trials in any order. Raises NotFoundError, and InvalidError
     for an unknown column.
@@ -63,9 +63,9 @@ def list_configurations(
     if not session.scalars(statements.HAS_REPEATS, {"sweep": sweep_id}).one():
         return list_trials(session, sweep_id, state=state, order_by=order_by, limit=limit, skip=skip)
     _order(order_by)
-    statement = statements.configurations(order_by)
+    statement = statements.configurations(order_by, metric_of(order_by))
     parameters: dict[str, Any] = {"sweep": sweep_id, "state": state, "limit": limit + 1, "skip": skip}
-    if name := _parameter(order_by):
+    if name := _named(order_by, _PARAMETER):
         parameters["parameter"] = name
     rows = session.execute(statement, parameters).all()
     ids = [row.id for row in rows if row.place <= limit]
@@ -120,7 +120,7 @@ _SORTABLE = {
     "finished_at": Trial.finished_at,
     "seconds": select(func.sum(Run.seconds)).where(Run.trial_id == Trial.id).scalar_subquery(),
 }
-_PARAMETER = "params."
+_PARAMETER, _METRIC = "params.", "metrics."
 
 
 def _order(order_by: str) -> list[Any]:
@@ -131,18 +131,29 @@ def _order(order_by: str) -> list[Any]:
 
 def _column(name: str) -> SQLColumnExpression[Any]:
     """What trials are ordered by. Raises InvalidError."""
-    if (parameter := _parameter(name)) in EVERY_HYPERPARAMETER:
+    if (parameter := _named(name, _PARAMETER)) in EVERY_HYPERPARAMETER:
         return cast(Trial.params, JSONB)[parameter]
+    if metric := metric_of(name):
+        return literal_column(statements.last_metric(metric, Trial.__tablename__))
     if name not in _SORTABLE:
-        right = f"must be one of {', '.join(_SORTABLE)} or {_PARAMETER} with a hyperparameter, perhaps with - before it"
+        right = (
+            f"must be one of {', '.join(_SORTABLE)}, or {_PARAMETER} with a hyperparameter, or {_METRIC} with one of "
+            f"{', '.join(schemas.Metrics.model_fields)}, perhaps with - before it"
+        )
         raise InvalidError(f"Trials can't be ordered by {name!r}.", [FieldError(("query", "order_by"), right)])
     return _SORTABLE[name]
 
 
-def _parameter(order_by: str) -> str:
-    """The hyperparameter by which trials are ordered, or nothing."""
+def metric_of(order_by: str) -> str:
+    """The metric by which trials are ordered, or nothing."""
+    name = _named(order_by, _METRIC)
+    return name if name in schemas.Metrics.model_fields else ""
+
+
+def _named(order_by: str, kind: str) -> str:
+    """What stands behind `params.` or `metrics.`, or nothing."""
     name = order_by.removeprefix("-")
-    return name.removeprefix(_PARAMETER) if name.startswith(_PARAMETER) else ""
+    return name.removeprefix(kind) if name.startswith(kind) else ""
 
 
 def _trials_out(session: Session, trials: Sequence[Trial]) -> list[schemas.TrialOut]:
@@ -173,6 +184,8 @@ def _trial_out(trial: Trial, runs: Sequence[Run], metrics: Row[Any] | None) -> s
         rung_means=trial.rung_means,
         circumstances=schemas.Circumstances.model_validate(trial.circumstances) if trial.circumstances else None,
         worker=trial.worker_id,
+        devices=trial.devices,
+        least_memory=trial.least_memory,
         error=trial.error,
         reason=trial.reason,
         configuration=trial.configuration,

@@ -1,4 +1,4 @@
-"""Lists the workers that were heard of in the last day, with what they train and how fast."""
+"""Lists the workers that were heard of in the last day, what they train and how fast, and what waits for them."""
 
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,10 @@ from app import schemas
 from app.db import datasets
 from app.db.tables import Worker
 from app.domain.datasets import SPLITS
+from app.domain.devices.kinds import DeviceKind, device_kind
 from app.errors import NotFoundError
-from app.queue.workers import IS_LIVE
+from app.lifecycle.claimable import IS_CLAIMABLE
+from app.queue.workers import IS_LIVE, NEWEST_ENDED_SQL
 
 _OF_THE_ROW = set(schemas.WorkerOut.model_fields) & set(Worker.__table__.columns.keys())
 
@@ -34,9 +36,15 @@ def get_worker(session: Session, worker_id: UUID) -> schemas.WorkerOut:
     return _worker(row[0], _work(session, [worker_id]).get(worker_id), is_alive=row[1])
 
 
+def open_trials(session: Session, most: int, kind: DeviceKind) -> int:
+    """How many trials train or could be claimed now by workers with such a device, counted up to `most`."""
+    return int(session.execute(_OPEN_TRIALS, {"most": most, "kind": kind}).scalar_one())
+
+
 def _worker(worker: Worker, work: Row[Any] | None, *, is_alive: bool) -> schemas.WorkerOut:
     return schemas.WorkerOut(
         **{name: getattr(worker, name) for name in _OF_THE_ROW},
+        device_kind=device_kind(worker.device),
         alive=is_alive,
         trials=worker.trials_done,
         sweep=work.sweep if work else None,
@@ -59,13 +67,11 @@ def _work(session: Session, worker_ids: list[UUID]) -> dict[UUID, Row[Any]]:
 
 
 # A worker trains many trials at once: its seconds are those in which any of them was in training.
-_WORK = text("""
+_WORK = text(f"""
     WITH latest AS (
         SELECT * FROM trials WHERE state = 'running' AND worker_id = ANY(:workers)
         UNION ALL
-        SELECT * FROM (
-            SELECT * FROM trials WHERE state IN ('complete', 'pruned', 'failed') ORDER BY id DESC LIMIT 5000
-        ) AS ended
+        SELECT * FROM {NEWEST_ENDED_SQL} AS ended
         WHERE worker_id = ANY(:workers) AND finished_at > clock_timestamp() - interval '10 minutes'
     ), recent AS (
         SELECT t.worker_id, t.state, t.sweep_id, s.name,
@@ -88,4 +94,16 @@ _WORK = text("""
     SELECT rates.worker_id, holds.sweep, holds.sweep_name, coalesce(holds.running, 0) AS running,
            CAST(nullif(rates.examples, 0) / nullif(rates.seconds, 0) AS float8) AS examples_per_second
     FROM rates LEFT JOIN holds USING (worker_id)
+""")
+
+_OPEN_TRIALS = text(f"""
+    SELECT count(*) FROM (
+        SELECT FROM sweeps s CROSS JOIN LATERAL (
+            (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running' LIMIT :most)
+            UNION ALL
+            (SELECT FROM trials t
+             WHERE t.sweep_id = s.id AND s.state IN ('queued', 'running') AND {IS_CLAIMABLE} LIMIT :most)
+        ) AS open_trials
+        WHERE s.state NOT IN ('completed', 'cancelled', 'failed') AND (s.device IS NULL OR s.device = :kind) LIMIT :most
+    ) AS counted
 """)

@@ -6,6 +6,7 @@ from statistics import fmean
 
 from app.charts.diagnostics.parts import TEXTS, Boxes, DiagnosticsData, DiagnosticsOptions, Line, Measure, Panel
 from app.charts.labels import TrialName, naming_parameters, trial_name
+from app.charts.looks import look_of
 from app.charts.marks import excluded_note
 from app.charts.rows import DiagnosticsRow, SweepRow, TrialRow
 from app.charts.select import CURVES, thinned
@@ -63,6 +64,7 @@ def diagnostics_data(
         ),
         text=text,
         by=" · ".join(parameters),
+        looks={trial.number: look_of(sweep, trial.number, trial.params) for trial in drawn_trials},
         x_title={"bottleneck": "class"}.get(options.measure, "layer" if _is_profile(options) else "epoch"),
         panels=panels,
     )

@@ -1,4 +1,4 @@
-"""Draws diagnostics: one panel a layer and one colour a trial, or of bottlenecks one panel a trial."""
+"""Draws diagnostics: one panel a layer and one line a trial, or of bottlenecks one panel a trial."""
 
 import math
 
@@ -7,12 +7,12 @@ import plotly.graph_objects as go
 from app.charts.axis import whole_ticks
 from app.charts.diagnostics.parts import Boxes, DiagnosticsData, Line
 from app.charts.empty import empty_figure
-from app.charts.theme import INK, PALETTE, Trace, colors, faded, new_figure, scatter
+from app.charts.looks import Look, marker_sizes
+from app.charts.theme import INK, PALETTE, Trace, faded, new_figure, scatter
 
 COLUMNS = 4  # panels side by side, at most
 FEW_BOXES = 4  # panels of boxes, each with a scale of its own, that stand two by two
 LOG_TICKS = 4  # powers of ten named on an axis, about
-MANY_POINTS = 20  # of a line; more are not marked one by one
 
 
 def diagnostics_figure(data: DiagnosticsData) -> go.Figure:
@@ -29,31 +29,17 @@ def diagnostics_figure(data: DiagnosticsData) -> go.Figure:
     shared = False if has_boxes else "all"
     figure.set_subplots(rows, columns, subplot_titles=titles, shared_yaxes=shared, vertical_spacing=0.24 / rows)
     figure.update_annotations(font_size=12)  # their titles, side by side on a phone
-    looks = _looks(data)
     named_trials: set[int] = set()
     for index, panel in enumerate(data.panels):
         place = {"row": index // columns + 1, "col": index % columns + 1}
         for line in panel.lines:
-            trace = _line_trace(line, looks[line.name.trial], named=line.name.trial not in named_trials)
+            trace = _line_trace(line, data.looks[line.name.trial], named=line.name.trial not in named_trials)
             figure.add_trace(trace, **place)
             named_trials.add(line.name.trial)
         if panel.boxes is not None:
             figure.add_trace(_box_trace(panel.boxes), **place)
     _draw_axes(figure, data, rows, columns)
     return figure
-
-
-def _looks(data: DiagnosticsData) -> dict[int, dict[str, str]]:
-    """The colour of each trial, and the dash where a colour comes a second time."""
-    names = list(dict.fromkeys(line.name for panel in data.panels for line in panel.lines))
-    ordered = all(name.order is not None for name in names)
-    if ordered:
-        names.sort(key=lambda name: name.order or 0.0)
-    shades = colors(len(names), ordered=ordered)
-    return {
-        name.trial: {"color": shade, "dash": "dot" if shade in shades[:index] else "solid"}
-        for index, (name, shade) in enumerate(zip(names, shades, strict=True))
-    }
 
 
 def _draw_axes(figure: go.Figure, data: DiagnosticsData, rows: int, columns: int) -> None:
@@ -74,7 +60,7 @@ def _draw_axes(figure: go.Figure, data: DiagnosticsData, rows: int, columns: int
         figure.update_yaxes(
             type="log", exponentformat="power", dtick=math.ceil(decades / LOG_TICKS) if decades >= 1 else None
         )
-    figure.update_layout(legend_title_text=data.by)
+    figure.update_layout(legend_title_text=data.by, meta={"curves": True})
 
 
 def _decades(data: DiagnosticsData) -> float:
@@ -83,17 +69,17 @@ def _decades(data: DiagnosticsData) -> float:
     return math.log10(max(numbers) / min(numbers)) if numbers else 0.0
 
 
-def _line_trace(line: Line, look: dict[str, str], *, named: bool) -> Trace:
-    mode = "markers" if len(line.x) == 1 else "lines+markers" if len(line.x) <= MANY_POINTS else "lines"
+def _line_trace(line: Line, look: Look, *, named: bool) -> Trace:
     return scatter(
         x=line.x,
         y=line.y,
         name=line.name.text,
         legendgroup=str(line.name.trial),
         showlegend=named,
-        mode=mode,
-        line={**look, "width": 2},
-        marker={"color": look["color"], "size": 5},
+        mode="markers" if len(line.x) == 1 else "lines+markers",
+        line={"color": look.color, "width": 2},
+        marker={"color": look.color, "symbol": look.symbol, "size": marker_sizes(len(line.x))},
+        customdata=[line.name.trial] * len(line.x),
         hovertemplate=f"trial {line.name.trial}<br>%{{x}}: <b>%{{y:.4g}}</b><br>{line.name.text}<extra></extra>",
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from app.charts.labels import TrialName
+from app.charts.looks import Look
 
 Measure = Literal["dead", "activations", "gradients", "classes", "outputs", "bottleneck"]
 
@@ -85,5 +86,6 @@ class DiagnosticsData(NamedTuple):
     subtitle: str
     text: MeasureText
     by: str  # the parameters that the lines' names are values of
+    looks: Mapping[int, Look]  # by trial
     x_title: str
     panels: list[Panel]

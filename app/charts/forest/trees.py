@@ -31,9 +31,8 @@ class Forest:
     def predict(self, bins: Integers) -> Floats:
         """Each tree's value for each row of bins (rows, features), as (trees, rows)."""
         trees = np.arange(len(self.values))[:, None]
-        begins = (
-            np.arange(len(bins)) * bins.shape[1]
-        )  # of each row in all bins, flat: indexing twice takes twice as long
+        # flat places, as indexing by row and column takes twice as long
+        begins = np.arange(len(bins)) * bins.shape[1]
         node = np.zeros((len(self.values), len(bins)), dtype=np.int64)
         for split in self.levels:
             place = trees * split.feature.shape[1] + node

@@ -3,9 +3,10 @@
 from app.charts.lens.condition import Condition
 from app.charts.lens.lens import WHOLE, Lens, Sight
 from app.charts.lens.metric import MetricLens
-from app.charts.lens.parsing import OPTIONS, divide, parse_lens, refuse_metric
+from app.charts.lens.parsing import OF_RUNS, OPTIONS, divide, parse_lens, refuse_metric
 
 __all__ = [
+    "OF_RUNS",
     "OPTIONS",
     "WHOLE",
     "Condition",

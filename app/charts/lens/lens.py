@@ -88,12 +88,13 @@ class Lens:
         count = f"{len(trials):,} of {total:,} trials" if self.chooses else ""
         note = _lines([text for text in (*self._notes(), count) if text])
         of_best = best_in_sight(sweep, trials)
+        sweep = replace(sweep, lens=note, run_value=self.metric.kind)
         if sweep.best is None or of_best is None:
-            return replace(sweep, lens=note, best=None)
+            return replace(sweep, best=None)
         if self.metric.kind == "last":
-            return replace(sweep, lens=note)
+            return sweep
         best = sweep.best._replace(value=of_best.mean, std=of_best.std, runs=len(of_best.runs))
-        return replace(sweep, lens=note, best=best)
+        return replace(sweep, best=best)
 
     def _notes(self) -> list[str]:
         top = f"the best {number(self.top)} %" if self.top < 100 else ""

@@ -10,6 +10,7 @@ from app.charts.rows import SweepRow
 from app.domain.states import TrialState
 
 OPTIONS = ("metric", "state", "top", "where", "robust")
+OF_RUNS = ("trials", "runs", "pooled", "metrics")  # the rows of charts that show one value of each run
 
 
 def parse_lens(sweep: SweepRow, query: Mapping[str, str]) -> Lens:
@@ -31,7 +32,7 @@ def divide(query: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
 
 def refuse_metric(lens: Lens, needs: str) -> None:
     """Raises InvalidError where a chart shows other values than one of each run."""
-    if lens.metric.kind != "last" and needs not in ("trials", "runs", "pooled"):
+    if lens.metric.kind != "last" and needs not in OF_RUNS:
         refuse("metric", "it chooses among the epochs of a run, of which this chart shows all or none: leave it out")
 
 

@@ -12,7 +12,8 @@ from app.domain.formatting import plural
 WORST = 0.05  # of the values may lie below the axis
 ROOM = 0.06  # of the axis, above and below the values
 
-_HOVERED = re.compile(r"%\{y(:[^}]*)?\}")
+_HOVERED = re.compile(r"%\{(y|customdata)(:[^}]*)?\}")
+_PLACES = {"customdata": 0, "y": 1}  # in what is then the data of a point
 
 
 def with_robust_axis(figure: go.Figure, scale: ValueScale) -> go.Figure:
@@ -26,7 +27,8 @@ def with_robust_axis(figure: go.Figure, scale: ValueScale) -> go.Figure:
         _place(trace, scale)
     room = ROOM * ((places[-1] - low) or 1.0)
     below = sum(place < low - room for place in places)
-    end = low - room if figure.layout.yaxis.range is None else min(map(scale.place, figure.layout.yaxis.range))
+    is_limited = scale.kind == "linear" and figure.layout.yaxis.range is not None
+    end = min(map(scale.place, figure.layout.yaxis.range)) if is_limited else low - room
     title = figure.layout.title.subtitle
     note = f"y axis: {scale.note}, up is better" + (f"; {plural(below, 'value')} below it" if below else "")
     title.text = "<br>".join(filter(None, [title.text, note]))
@@ -48,7 +50,9 @@ def _place(trace: go.Scatter, scale: ValueScale) -> None:
     trace.y = [_at(scale, value) for value in values]
     trace.customdata = list(zip(numbers, values, strict=True))
     if trace.hovertemplate:
-        trace.hovertemplate = _HOVERED.sub(lambda match: f"%{{customdata[1]{match[1] or ''}}}", trace.hovertemplate)
+        trace.hovertemplate = _HOVERED.sub(
+            lambda match: f"%{{customdata[{_PLACES[match[1]]}]{match[2] or ''}}}", trace.hovertemplate
+        )
     if trace.error_y.array is not None:
         bars = zip(values, trace.error_y.array, trace.error_y.arrayminus, strict=True)
         ends = [_bar(scale, value, above, below) for value, above, below in bars]

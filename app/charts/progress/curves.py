@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal, NamedTuple
 
@@ -11,17 +11,16 @@ import plotly.graph_objects as go
 from app.charts.axis import whole_ticks
 from app.charts.empty import empty_figure
 from app.charts.labels import naming_parameters, trial_name
-from app.charts.looks import HUES, Look, look_of
+from app.charts.looks import Look, look_at, look_of, marker_sizes
 from app.charts.marks import excluded_note
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, Scored, finished, ranked, thinned
-from app.charts.theme import SYMBOLS, Trace, faded, new_figure, scatter
+from app.charts.theme import Trace, faded, new_figure, scatter
 from app.charts.titles import curves_title, drawn_note, measure_title, subtitle
 
 Measure = Literal["accuracy", "loss", "r2", "mae"]
 LEAST_R2 = -1.0  # where the axis ends: what a network gives before it has learned may be thousands of times worse
-
-MARKERS, MARKER = 5, 7  # symbols along a line, and their size
+LOSS_ROOM = 4  # the axis of a loss ends at so many times the highest one of the better half of the lines
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,9 @@ class CurvesOptions:
     """What is drawn over the epochs."""
 
     measure: Measure = "accuracy"
-    trials: tuple[int, ...] = ()
-    """The numbers of those to draw; empty for the best and the worst. A single one is drawn seed by seed."""
+    trials: Mapping[int, int] = field(default_factory=dict)
+    """The numbers of those to draw, with the places of their looks; empty for the best and the worst. A single one is
+    drawn seed by seed."""
 
 
 class Line(NamedTuple):
@@ -78,7 +78,7 @@ def curves_data(
     ordered = _by_value(sweep, [trial for trial in trials if trial.number in by_trial], by_trial)
     drawn_trials = ordered if len(ordered) <= CURVES else ordered[: CURVES // 2] + ordered[-CURVES // 2 :]
     names = naming_parameters(drawn_trials)
-    curves = [_curve(sweep, trial, names, by_trial[trial.number], measure) for trial in drawn_trials]
+    curves = [_curve(sweep, trial, names, by_trial[trial.number], options) for trial in drawn_trials]
     if len(options.trials) == 1:
         curves = [curve for trial in drawn_trials for curve in _seeds(trial, by_trial[trial.number], measure)]
     if all(curve.order is not None for curve in curves):
@@ -119,11 +119,29 @@ def curves_figure(data: CurvesData) -> go.Figure:
         title_text="epoch", **whole_ticks([epoch for curve in data.curves for epoch in curve.val.epochs])
     )
     figure.update_yaxes(title_text=data.axis)
-    lowest = min(mean for curve in data.curves for mean in (*curve.val.means, *curve.train.means))
-    if data.measure == "r2" and lowest < LEAST_R2:
-        figure.update_yaxes(range=(LEAST_R2, 1.02))
-    figure.update_layout(legend_title_text=data.by)
+    lines = [line.means for curve in data.curves for line in (curve.val, curve.train)]
+    limit_axis(figure, data.measure, lines, judged=[curve.val.means for curve in data.curves])
+    figure.update_layout(legend_title_text=data.by, meta={"curves": True, "seeds": data.by == "seed"})
     return figure
+
+
+def limit_axis(
+    figure: go.Figure,
+    measure: str,
+    lines: Sequence[Sequence[float]],
+    judged: Sequence[Sequence[float]] = (),  # those that the end of a loss is measured by; all where it is empty
+) -> None:
+    """Ends the axis of R² or of a loss where some lines would leave no room for what has learned something."""
+    lines = [line for line in lines if line]
+    if measure.endswith("r2") and min(map(min, lines)) < LEAST_R2:
+        figure.update_yaxes(range=(LEAST_R2, 1.02))
+    if measure.endswith(("loss", "mae")):
+        judged = [line for line in judged if line] or lines
+        better_half = sorted(judged, key=lambda line: line[-1])[: (len(judged) + 1) // 2]
+        end = LOSS_ROOM * max(map(max, better_half))
+        if 0 < end < max(map(max, lines)):
+            title = f"{figure.layout.yaxis.title.text}, cut off at {end:.3g}"
+            figure.update_yaxes(range=(0, end), title_text=title)
 
 
 def _epochs_left_out(curves: Sequence[Sequence[EpochRow]]) -> str:
@@ -153,13 +171,16 @@ def _latest(sweep: SweepRow, rows: Sequence[EpochRow]) -> float:
     return worst if latest is None else float(latest[1])
 
 
-def _curve(sweep: SweepRow, trial: TrialRow, names: Sequence[str], rows: Sequence[EpochRow], measure: Measure) -> Curve:
-    name = trial_name(sweep, trial, names)
+def _curve(
+    sweep: SweepRow, trial: TrialRow, names: Sequence[str], rows: Sequence[EpochRow], options: CurvesOptions
+) -> Curve:
+    name, measure = trial_name(sweep, trial, names), options.measure
+    place = options.trials.get(trial.number)
     return Curve(
         trial=trial.number,
         name=name.text,
         order=name.order,
-        look=look_of(sweep, trial.number, trial.params),
+        look=look_of(sweep, trial.number, trial.params) if place is None else look_at(place),
         train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows]),
         val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows]),
     )
@@ -172,7 +193,7 @@ def _seeds(trial: TrialRow, rows: Sequence[EpochRow], measure: Measure) -> list[
             trial.number,
             f"seed {seed}",
             float(seed),
-            Look(HUES[seed % len(HUES)], SYMBOLS[0]),
+            look_at(seed),
             train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows if row.seed == seed]),
             val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows if row.seed == seed]),
         )
@@ -216,17 +237,11 @@ def _line(curve: Curve, part: Literal["train", "validation"]) -> Trace:
         marker={
             "color": color,
             "symbol": f"{symbol}-open" if part == "train" else symbol,
-            "size": _marker_sizes(len(line.epochs)),
+            "size": marker_sizes(len(line.epochs)),
         },
         customdata=[curve.trial] * len(line.epochs),
         hovertemplate=f"trial {curve.trial}, {part}<br>epoch %{{x}}: <b>%{{y:.4f}}</b><br>{curve.name}<extra></extra>",
     )
-
-
-def _marker_sizes(points: int) -> list[int]:
-    """A few symbols along a line, by which it is told from lines of like colours."""
-    marked = set(thinned(range(points), MARKERS))
-    return [MARKER if point in marked else 0 for point in range(points)]
 
 
 def _band(curve: Curve, measure: Measure) -> Trace:

@@ -9,14 +9,17 @@ from sqlalchemy.orm import Session
 
 from app import schemas
 from app.charts.configurations import Configuration, configurations
-from app.charts.lens import Lens
+from app.charts.lens import Lens, MetricLens
 from app.charts.lens.metric import LAST
 from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import finished
 from app.db.tables import Run, Sweep, Trial
-from app.queries.chart_rows import measured_sweep, trial_rows
+from app.domain.tasks import TASKS
+from app.lifecycle import sweep_row
+from app.queries.chart_rows import measured_sweep, seen_runs, trial_rows
 from app.queries.lens.run_values import with_values
-from app.queries.trials import trials_of_numbers
+from app.queries.lens.trial_metrics import metric_means
+from app.queries.trials import metric_of, trials_of_numbers
 
 COLUMNS = ("number", "state", "started_at", "finished_at")  # by which tables are ordered, beside value and parameters
 
@@ -31,6 +34,8 @@ class TrialsInSight:
     """Of all that have been drawn or are to come, excluded ones too."""
     left_out: Sequence[str]
     """`12 trials in other states`."""
+    metric: MetricLens = LAST
+    """What counts as the value of a run."""
 
     @property
     def best(self) -> Configuration | None:
@@ -45,14 +50,15 @@ class TrialsInSight:
 def trials_in_sight(session: Session, sweep: Sweep, lens: Lens) -> TrialsInSight:
     """The trials in sight, excluded ones among them: these are in no chart's mean, but have a row in tables."""
     row = measured_sweep(session, sweep, include_excluded=True)
-    all_trials = trial_rows(session, sweep.id, include_excluded=True, runs="pooled")
+    all_trials = trial_rows(session, sweep.id, include_excluded=True, runs=seen_runs("pooled", lens))
     trials, without_value = all_trials, 0
     if lens.metric != LAST:
-        trials = with_values(session, sweep, all_trials, lens.metric)
+        trials = with_values(session, sweep, all_trials, lens.metric, sweep.first_objective)
         without_value = len(all_trials) - len(trials)
     sight = lens.sight(row, trials)
     words = f"{without_value:,} without such an epoch"
-    return TrialsInSight(row, sight.trials, len(all_trials), [*([words] if without_value else []), *sight.left_out])
+    left_out = [*([words] if without_value else []), *sight.left_out]
+    return TrialsInSight(row, sight.trials, len(all_trials), left_out, lens.metric)
 
 
 def list_in_sight(
@@ -65,11 +71,45 @@ def list_in_sight(
     groups: dict[object, list[TrialRow]] = {}
     for trial in in_sight.trials:
         groups.setdefault(trial.configuration or trial.number, []).append(trial)
-    seconds = _seconds(session, sweep_id) if order_by.removeprefix("-") == "seconds" else {}
-    ordered = _ordered(list(groups.values()), order_by, seconds)
+    sweep = sweep_row.get(session, sweep_id)
+    ordered = _ordered(list(groups.values()), order_by, _figures(session, sweep, in_sight, order_by))
     rows = {trial.number: trial for group in ordered[skip : skip + limit] for trial in group}
     items = [_through_lens(item, rows[item.number]) for item in trials_of_numbers(session, sweep_id, list(rows))]
+    if in_sight.metric != LAST:
+        items = _with_metrics(session, sweep, items, rows, in_sight.metric)
     return schemas.Page(items=items, next=str(skip + limit) if len(ordered) > skip + limit else None)
+
+
+def _figures(session: Session, sweep: Sweep, in_sight: TrialsInSight, order_by: str) -> Mapping[int, float]:
+    """What trials are ordered by, by number, where that is their time or a metric."""
+    if order_by.removeprefix("-") == "seconds":
+        return _seconds(session, sweep.id)
+    if name := metric_of(order_by):
+        means = metric_means(session, sweep, in_sight.trials, name, in_sight.metric)
+        return {number: mean.value for number, mean in means.items()}
+    return {}
+
+
+def _with_metrics(
+    session: Session,
+    sweep: Sweep,
+    items: Sequence[schemas.TrialOut],
+    rows: Mapping[int, TrialRow],
+    metric: MetricLens,
+) -> list[schemas.TrialOut]:
+    """The trials with all their metrics through the lens, as their values are; those that train have none yet."""
+    names = TASKS[sweep.task].metrics_of(sweep.dataset_info.target)
+    means = {name: metric_means(session, sweep, list(rows.values()), name, metric) for name in names}
+    return [
+        item.model_copy(
+            update={
+                "metrics": schemas.Metrics(
+                    **{name: column[item.number].value for name, column in means.items() if item.number in column}
+                )
+            }
+        )
+        for item in items
+    ]
 
 
 def _seconds(session: Session, sweep_id: int) -> dict[int, float]:
@@ -78,19 +118,24 @@ def _seconds(session: Session, sweep_id: int) -> dict[int, float]:
     return {row.number: row.seconds for row in session.execute(spent.group_by(Trial.number))}
 
 
-def _ordered(groups: list[list[TrialRow]], order_by: str, seconds: Mapping[int, float]) -> list[list[TrialRow]]:
-    """By a column of the first trial, or the mean value; what has none comes last in both directions."""
+def _ordered(groups: list[list[TrialRow]], order_by: str, figures: Mapping[int, float]) -> list[list[TrialRow]]:
+    """By what a configuration has in a column; what has nothing comes last in both directions."""
     column, descending = order_by.removeprefix("-"), order_by.startswith("-")
-    keys = [(_key(group, column, seconds), group) for group in groups]
+    keys = [(_key(group, column, figures), group) for group in groups]
     with_key = sorted((pair for pair in keys if pair[0] is not None), key=lambda pair: pair[0], reverse=descending)
     return [group for _, group in (*with_key, *(pair for pair in keys if pair[0] is None))]
 
 
-def _key(group: Sequence[TrialRow], column: str, seconds: Mapping[int, float]) -> Any:
+def _key(group: Sequence[TrialRow], column: str, figures: Mapping[int, float]) -> Any:
+    """The time of all trials of a configuration, the mean of those that are not excluded, or what the first one has."""
     if column == "seconds":
-        return seconds.get(group[0].number)
-    if column == "value":
-        values = [trial.value for trial in group if trial.value is not None and not trial.excluded]
+        seconds = [figures[trial.number] for trial in group if trial.number in figures]
+        return sum(seconds) if seconds else None
+    if column == "value" or metric_of(column):
+        of_trials = [trial.value if column == "value" else figures.get(trial.number) for trial in group]
+        values = [
+            value for trial, value in zip(group, of_trials, strict=True) if value is not None and not trial.excluded
+        ]
         return sum(values) / len(values) if values else None
     key = getattr(group[0], column) if column in COLUMNS else group[0].params.get(column.removeprefix("params."))
     return str(key) if isinstance(key, str | list | tuple) else key

@@ -1,6 +1,6 @@
 """How long a sweep still takes: the least of its work, its time limit, and its patience without a better trial."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
@@ -9,15 +9,13 @@ from sqlalchemy.orm import Session
 from app.db.tables import Sweep
 from app.domain.states import ENDED_SWEEPS, SweepState
 from app.lifecycle import stop_rules
-from app.queries import statements
+from app.queries.standing.facts import SweepFacts
 from app.schemas.sweeps import EtaBy
 
 # The share of its work that a sweep has to do until its own speed counts as much as the estimate before it began.
 ESTIMATE_WEIGHT = 0.05
 # Without an estimate, the share that tells a speed: of less, most is what a training takes to begin.
 LEAST_SHARE = 0.02
-
-_TRAINING = {SweepState.running, SweepState.stopping}
 
 
 class TimeLeft(NamedTuple):
@@ -27,16 +25,12 @@ class TimeLeft(NamedTuple):
     by: EtaBy
 
 
-def times_left(session: Session, sweeps: Sequence[Sweep], totals: dict[int, Row[Any]]) -> dict[int, TimeLeft]:
-    """How long these sweeps still take, by id; `totals` are their rows of TOTALS. What nobody knows is left out."""
-    training_ids = [sweep.id for sweep in sweeps if sweep.state in _TRAINING]
-    trained = {
-        row.sweep_id: float(row.seconds or 0) for row in session.execute(statements.TRAINED, {"ids": training_ids})
-    }
+def times_left(session: Session, sweeps: Sequence[Sweep], facts: Mapping[int, SweepFacts]) -> dict[int, TimeLeft]:
+    """How long these sweeps still take, by id, with their facts. What nobody knows is left out."""
     bounds = {
-        sweep.id: list(_bounds(session, sweep, totals[sweep.id], trained.get(sweep.id, 0.0)))
+        sweep.id: list(_bounds(session, sweep, facts[sweep.id]))
         for sweep in sweeps
-        if sweep.id in totals and sweep.state not in ENDED_SWEEPS
+        if sweep.id in facts and sweep.state not in ENDED_SWEEPS
     }
     return {sweep_id: min(times) for sweep_id, times in bounds.items() if times}
 
@@ -54,8 +48,9 @@ def work_seconds(row: Row[Any], trained: float, trial_seconds: float | None) -> 
     return float((trained + ESTIMATE_WEIGHT * estimate) * (1 - share) / (share + ESTIMATE_WEIGHT))
 
 
-def _bounds(session: Session, sweep: Sweep, row: Row[Any], trained: float) -> Iterator[TimeLeft]:
-    work = work_seconds(row, trained, sweep.trial_seconds)
+def _bounds(session: Session, sweep: Sweep, facts: SweepFacts) -> Iterator[TimeLeft]:
+    row = facts.totals
+    work = work_seconds(row, facts.trained_seconds, sweep.trial_seconds)
     if work is not None and sweep.state != SweepState.paused:
         yield TimeLeft(work, "work")
     if sweep.state == SweepState.stopping:
