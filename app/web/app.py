@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from functools import cache
 from importlib.metadata import version
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from sqlalchemy import Engine, QueuePool
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from app.access.keys import any_key
@@ -41,19 +43,24 @@ from app.web.monitoring import telemetry
 from app.web.monitoring.background import Background
 from app.web.monitoring.request_log import RequestLog
 from app.web.monitoring.traffic import Traffic
-from app.web.monitoring.trial_counts import TrialCounts
 from app.web.openapi import DocumentedAPI, operation_id
 from app.web.pages import routes as pages
+from app.web.remote import calls as worker_calls
+from app.web.remote.workers import RemoteWorkers
+from app.web.repeats import Repeats
+from app.web.security.bodies import MAX_BODY_BYTES, Bodies
+from app.web.security.drawings import drawing_places
 from app.web.security.gate import Gate
 from app.web.security.guard import Guard
+from app.web.security.plans import plan_places
+from app.web.security.turns import Turns
+from app.web.upkeep import clearing
 from app.web.uploads import Uploads
 from app.web.webhooks import delivery
 
 logger = logging.getLogger(__name__)
 
 LAST_READS_SECONDS = 5.0
-
-MAX_BODY_BYTES = 4 * 2**20
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -76,26 +83,26 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lambda app: _background(app, engine, allow_private=settings.webhook_private),
         max_body_size=MAX_BODY_BYTES,
         telemetry=telemetry.config(settings),
-        generate_unique_id_function=operation_id,
-        # what every call may answer: for the key, the host, the body's size, the database
-        responses=error_handlers.problems(401, 403, 413, 429, 503),
+        routes=[*_routes()],
     )
     app.state.settings = settings
     app.state.engine = engine
     app.state.traffic = Traffic()
-    app.state.trial_counts = TrialCounts()
     app.state.background = Background()
-    app.state.broadcaster = Broadcaster(engine)
+    app.state.gate = Gate(settings, engine)
+    app.state.broadcaster = Broadcaster(engine, app.state.gate.hear)
     app.state.downloads = Downloads(settings.database_url)
     app.state.uploads = Uploads()
+    app.state.drawings = drawing_places()
+    app.state.plans = plan_places()
+    app.state.predictions = models.prediction_places()
+    app.state.remote_workers = RemoteWorkers(engine)
     app.state.readiness = health.Readiness(engine, app.state.background)
     app.state.answer_cache = LRUCache()
-    app.state.page_cache = LRUCache()
-    app.state.gate = Gate(settings, engine)
     error_handlers.install(app)
+    for layer in (Turns, Repeats, Bodies):  # behind the guard, who knows the caller
+        app.add_middleware(layer)
     app.add_middleware(Guard)
-    _include_api(app)
-    _include_pages(app)
     return app
 
 
@@ -114,22 +121,24 @@ def _has_keys(engine: Engine) -> bool:
 
 @contextlib.asynccontextmanager
 async def _background(app: FastAPI, engine: Engine, *, allow_private: bool) -> AsyncIterator[None]:
-    """Events and webhooks are sent while the server runs; then the database's connections are closed."""
+    """Events and webhooks are sent and deleted sweeps cleared while the server runs; then connections are closed."""
     task = asyncio.create_task(app.state.broadcaster.run())
     task.add_done_callback(_log_death)
     background: Background = app.state.background
     background.watch("events", lambda: not task.done())
-    with delivery.sending(engine, allow_private=allow_private) as senders:
+    with delivery.sending(engine, allow_private=allow_private) as senders, clearing(engine) as clearer:
         background.watch("webhooks", lambda: all(sender.is_alive() for sender in senders))
+        background.watch("clearing", clearer.is_alive)
         yield
         background.forget()
+    app.state.remote_workers.stopping.set()
     task.cancel()
     await asyncio.wait([task])
     # a read that was under way in a thread still holds a connection
     await asyncio.get_running_loop().shutdown_default_executor()
-    await _connections_returned(engine)
-    app.state.downloads.engine.dispose()
-    engine.dispose()
+    for closing in (engine, app.state.downloads.engine):
+        await _connections_returned(closing)
+        closing.dispose()
 
 
 async def _connections_returned(engine: Engine) -> None:
@@ -146,22 +155,36 @@ def _log_death(task: asyncio.Task[None]) -> None:
         logger.error("the task that sends events has died", exc_info=error)
 
 
-def _include_api(app: FastAPI) -> None:
+@cache
+def _routes() -> Sequence[BaseRoute]:
+    """All of them, once a process: with the first request FastAPI works out each, which takes a tenth of a second."""
+    root = APIRouter(
+        max_body_size=MAX_BODY_BYTES,
+        generate_unique_id_function=operation_id,
+        # what every call may answer: for the key, the host, the body's size, the database
+        responses=error_handlers.problems(401, 403, 413, 429, 503),
+    )
+    _include_api(root)
+    _include_pages(root)
+    return root.routes
+
+
+def _include_api(root: APIRouter) -> None:
     """The JSON API, in the order in which its document lists the calls."""
     checks = [Depends(refuse_unknown_parameters)]
     # models and trials before sweeps, whose `/sweeps/{id}/{call}` would take their paths
     for module in (exports, imports, deliveries, sweep_log, shares, models, trials):
-        app.include_router(module.router, dependencies=checks)
-    app.include_router(charts.router)  # each chart has options of its own, and refuses unknown ones itself
-    for module in (exercises, events, workers, datasets, keys, health, metrics, comparisons, sweeps):
-        app.include_router(module.router, dependencies=checks)
+        root.include_router(module.router, dependencies=checks)
+    root.include_router(charts.router)  # each chart has options of its own, and refuses unknown ones itself
+    for module in (exercises, events, workers, worker_calls, datasets, keys, health, metrics, comparisons, sweeps):
+        root.include_router(module.router, dependencies=checks)
 
 
-def _include_pages(app: FastAPI) -> None:
+def _include_pages(root: APIRouter) -> None:
     """The dashboard, the API's page, probes at the root, and static files."""
     for router in (*pages.ROUTERS, imports.form_router, docs.router):
-        app.include_router(router)
+        root.include_router(router)
     for router in (health.root_router, metrics.root_router):
-        app.include_router(router)
-    app.add_api_route("/static/plotly.min.js", assets.plotly_js, include_in_schema=False)
-    app.mount("/static", assets.VersionedFiles(directory=assets.FOLDER), name="static")
+        root.include_router(router)
+    root.add_api_route("/static/plotly.min.js", assets.plotly_js, include_in_schema=False)
+    root.mount("/static", assets.VersionedFiles(directory=assets.FOLDER), name="static")

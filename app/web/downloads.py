@@ -15,11 +15,11 @@ from sqlalchemy import Engine
 from starlette.types import Receive, Scope, Send
 
 from app.db.engine import connect
-from app.errors import BusyError
+from app.web.security.places import Places
 
 logger = logging.getLogger(__name__)
 
-MAX_DOWNLOADS = 8
+MAX_DOWNLOADS = 8  # of one caller; one more of all
 WAIT_SECONDS = 10.0  # for a place, before a download is refused
 PIECE_SECONDS = 30.0  # in which a client has to take a piece; less than Postgres lets a transaction be idle
 
@@ -30,25 +30,20 @@ class Downloads:
     """The places of a server's downloads, and the engine that they read with."""
 
     def __init__(self, database_url: str) -> None:
-        self.engine: Engine = connect(database_url, "downloads", pool_size=MAX_DOWNLOADS, max_overflow=0)
-        self._places = asyncio.Semaphore(MAX_DOWNLOADS)
-        self._threads = anyio.CapacityLimiter(MAX_DOWNLOADS)
+        self.engine: Engine = connect(database_url, "downloads", pool_size=MAX_DOWNLOADS + 1, max_overflow=0)
+        self._places = Places(MAX_DOWNLOADS, "Other downloads are under way: try again in a moment.")
+        self._threads = anyio.CapacityLimiter(MAX_DOWNLOADS + 1)
 
     @asynccontextmanager
-    async def started(self, open_pieces: Callable[[], Pieces]) -> AsyncIterator["_Reader"]:
+    async def started(self, scope: Scope, open_pieces: Callable[[], Pieces]) -> AsyncIterator["_Reader"]:
         """A file that is closed when the block ends, however it ends. Raises BusyError where no place becomes free."""
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await self._places.acquire()
-        except TimeoutError:
-            raise BusyError("Other downloads are under way: try again in a moment.") from None
-        reader = _Reader(open_pieces(), self._threads)
-        try:
-            yield reader
-        finally:
-            with anyio.CancelScope(shield=True):
-                await reader.close()
-            self._places.release()
+        async with self._places.place(scope, WAIT_SECONDS):
+            reader = _Reader(open_pieces(), self._threads)
+            try:
+                yield reader
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await reader.close()
 
 
 class _Reader:
@@ -87,7 +82,7 @@ class Download(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the file, until all is sent, the client has gone, or it takes a piece too slowly."""
-        async with self._downloads.started(self._open_pieces) as reader:
+        async with self._downloads.started(scope, self._open_pieces) as reader:
             first_piece = await reader.read()  # before the answer begins, so that an error is an answer of its own
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.middleware import body_limit
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, schemas
@@ -29,7 +30,7 @@ _TOOK_TOO_LONG = {"55P03", "57014", "25P03"}  # a lock, a statement, a transacti
 MAX_ERRORS = 20  # fields that are named at once
 MAX_SENTENCE = 1_000  # characters about one field
 _INVALID = "The request has fields that can't be used."
-_FRAMEWORK_NOT_TEXT = "There was an error parsing the body"  # what FastAPI says of a body that is not UTF-8
+_FRAMEWORK_NO_JSON = "There was an error parsing the body"  # what FastAPI says where Python's JSON raises another error
 _FIELDS_WITH_KINDS = {"sampler", "pruner", "wrapped"}
 
 
@@ -151,12 +152,17 @@ def _without_body(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
 
 def _http_error(request: Request, error: HTTPException) -> Response:
     """What the framework itself refuses: an unknown path, a method, a body that is no text."""
-    if error.status_code == 400 and error.detail == _FRAMEWORK_NOT_TEXT:
-        return render(request, InvalidError(_INVALID, [FieldError((), "the body is no JSON: it is not UTF-8")]))
+    if error.status_code == 400 and error.detail == _FRAMEWORK_NO_JSON:
+        is_text = not isinstance(error.__cause__, UnicodeDecodeError)
+        why = "a number of it has thousands of digits" if is_text else "it is not UTF-8"
+        return render(request, InvalidError(_INVALID, [FieldError((), f"the body is no JSON: {why}")]))
     refusal = PerceptuneError(str(error.detail))
     refusal.status, refusal.title = error.status_code, HTTPStatus(error.status_code).phrase
     if error.status_code == 404 and error.detail == "Not Found":
         refusal.detail = f"There is nothing at {request.url.path}."
+    if error.status_code == 405:
+        methods = (error.headers or {}).get("Allow", "other methods")
+        refusal.detail = f"{request.method} can't be used at {request.url.path}, which takes {methods}."
     return render(request, refusal, dict(error.headers or {}))
 
 
@@ -201,6 +207,8 @@ class _BugHandler:
 
         try:
             await self._app(scope, receive, noting_send)
+        except ClientDisconnect:
+            return  # before all of the body was here: nobody is there to be answered
         except Exception as error:
             # the framework's own way to say that it has refused a body that is too large
             if scope["type"] != "http" or type(error).__module__ == body_limit.__name__:

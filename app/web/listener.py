@@ -1,16 +1,17 @@
-"""The connection on which the database tells the server that sweeps have changed."""
+"""The connection on which the database tells the server that sweeps have changed, and which keys were wrong."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import Engine
 
 from app.db.engine import TIMEOUTS, application_name, direct_url
-from app.db.notifications import CHANNEL
+from app.db.notifications import CHANNEL, KEYS_CHANNEL, WORK_CHANNEL
+from app.web.remote.bell import Bell
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +21,18 @@ MAX_DIGITS = 18  # of a sweep's number: one more may be too large for a bigint
 
 
 class Listener:
-    """Gathers the ids of sweeps that notifications name, over a connection that is opened again when it is lost."""
+    """Gathers the ids of sweeps that notifications name, and rings the bell of those that may leave something to do.
 
-    def __init__(self, engine: Engine) -> None:
+    Its connection is opened again when it is lost.
+    """
+
+    def __init__(self, engine: Engine, hear: Callable[[str], None]) -> None:
+        """`hear`: takes what servers tell each other of keys."""
         self._url = direct_url(engine)
+        self._hear = hear
         self._sweep_ids: set[int] = set()
         self._wake = asyncio.Event()
+        self.bell = Bell()
         self.may_have_missed = True  # notifications, because nobody listened when they were sent
 
     async def run(self) -> None:
@@ -39,8 +46,9 @@ class Listener:
                     delay = FIRST_DELAY_SECONDS
                     self.may_have_missed = True
                     self._wake.set()
+                    self.bell.ring()
                     async for notification in connection.notifies():
-                        self._gather(notification.payload)
+                        self._receive(notification)
             except psycopg.Error as error:
                 logger.warning("lost the connection that listens (%s); connecting again", str(error).strip())
             await asyncio.sleep(delay)
@@ -51,8 +59,17 @@ class Listener:
         async with await psycopg.AsyncConnection.connect(
             url, autocommit=True, application_name=application_name("server listening"), **TIMEOUTS
         ) as connection:
-            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+            for channel in (CHANNEL, KEYS_CHANNEL, WORK_CHANNEL):
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             yield connection
+
+    def _receive(self, notification: psycopg.Notify) -> None:
+        if notification.channel == KEYS_CHANNEL:
+            self._hear(notification.payload)
+        elif notification.channel == WORK_CHANNEL:
+            self.bell.ring()
+        else:
+            self._gather(notification.payload)
 
     def _gather(self, payload: str) -> None:
         """Notes the id; anything else on the channel is not from us."""

@@ -36,6 +36,11 @@ def notes_html(text: str) -> Markup:
     return _clean(parser.renderer.render(tokens, parser.options, {}), _ATTRIBUTES)
 
 
+def notes_line(text: str) -> str:
+    """The words of what a user wrote in one line, without the marks of Markdown."""
+    return " ".join(Markup(nh3.clean(notes_html(text), tags=set())).unescape().split())
+
+
 def document_html(text: str, resolve: Resolve) -> Markup:
     """A document of this project, with anchors at its headings; `resolve` says where its links lead here."""
     parser = _parser({"html": True})  # comments, which the sanitizer takes out

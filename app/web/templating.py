@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from app.domain import formatting, sweep_limits
 from app.web.assets import asset
-from app.web.markdown import notes_html
+from app.web.markdown import notes_html, notes_line
 from app.web.navigation import navigation
 
 _WEB = Path(__file__).parent
@@ -20,7 +20,8 @@ _FILTERS = (  # functions of app.domain.formatting
 def _environment() -> Environment:
     loader = FileSystemLoader(_WEB / "templates")
     env = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {name: getattr(formatting, name) for name in _FILTERS} | {"markdown": notes_html}
+    env.filters |= {name: getattr(formatting, name) for name in _FILTERS}
+    env.filters |= {"markdown": notes_html, "markdown_line": notes_line}
     env.globals |= {"asset": asset, "navigation": navigation, "limits": sweep_limits}
     return env
 

@@ -1,6 +1,5 @@
 """Uploads: posted files, written to the disk a few at a time, and read one at a time by a child process."""
 
-import asyncio
 import errno
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -15,8 +14,9 @@ from starlette.datastructures import UploadFile
 
 from app.errors import BusyError, FieldError, InvalidError, TooLargeError
 from app.files.child import Limits, run_in_child
+from app.web.security.places import Places
 
-MAX_UPLOADS = 4
+MAX_UPLOADS = 4  # of one caller
 WAIT_SECONDS = 30.0  # for a place, before an upload is refused
 
 
@@ -24,14 +24,14 @@ class Uploads:
     """The places of a server's uploads, and the turn of the child that reads them."""
 
     def __init__(self) -> None:
-        self._places = asyncio.Semaphore(MAX_UPLOADS)
+        self._places = Places(MAX_UPLOADS, "Other uploads are under way: try again in a moment.")
         self._turn = anyio.CapacityLimiter(1)
 
     @asynccontextmanager
     async def body(self, request: Request, max_bytes: int, too_large: str) -> AsyncIterator[str]:
         """The path of a file with the request's body. Raises TooLargeError, and BusyError where no place is free."""
         _refuse_large(int(request.headers.get("content-length") or 0), max_bytes, too_large)
-        async with self._place():
+        async with self._place(request):
             with NamedTemporaryFile(prefix="perceptune-upload-") as file:
                 size = 0
                 async for piece in request.stream():
@@ -46,7 +46,7 @@ class Uploads:
         """The path of a file with that of a posted form. Raises InvalidError too, where no file was chosen."""
         # a browser says how long the form is, and the server reads no more than that
         _refuse_large(int(request.headers.get("content-length") or max_bytes + 1), max_bytes, too_large)
-        async with self._place(), request.form(max_files=1, max_fields=1) as form:
+        async with self._place(request), request.form(max_files=1, max_fields=1) as form:
             upload = form.get("file")
             if not isinstance(upload, UploadFile):
                 raise InvalidError("Choose a file to import.", [FieldError(("file",), "is missing")])
@@ -61,23 +61,17 @@ class Uploads:
         )
 
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await self._places.acquire()
-        except TimeoutError:
-            raise BusyError("Other uploads are under way: try again in a moment.") from None
-        try:
-            yield
-        except OSError as error:
-            # ENOENT: tempfile has no usable folder, which it looks for by writing
-            if error.errno not in (errno.ENOSPC, errno.ENOENT):
-                raise
-            raise BusyError(
-                "The server's folder for uploads is full: try again later, or send a smaller file."
-            ) from None
-        finally:
-            self._places.release()
+    async def _place(self, request: Request) -> AsyncIterator[None]:
+        async with self._places.place(request.scope, WAIT_SECONDS):
+            try:
+                yield
+            except OSError as error:
+                # ENOENT: tempfile has no usable folder, which it looks for by writing
+                if error.errno not in (errno.ENOSPC, errno.ENOENT):
+                    raise
+                raise BusyError(
+                    "The server's folder for uploads is full: try again later, or send a smaller file."
+                ) from None
 
 
 def _refuse_large(size: int, max_bytes: int, too_large: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import plotly.graph_objects as go
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from sqlalchemy.orm import Session
 
 from app import schemas
 from app.charts import registry
@@ -16,6 +17,7 @@ from app.queries import chart_rows
 from app.queries.provenance import sweep_provenance
 from app.web.dependencies import DatabaseSession, SweepId, refuse_unknown_parameters
 from app.web.error_handlers import problems
+from app.web.security.drawings import DRAWING_PLACE
 
 PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
 
@@ -37,7 +39,7 @@ def list_charts(sweep_id: SweepId, session: DatabaseSession) -> schemas.Page[sch
     return schemas.Page(items=[schemas.ChartOut(name=name, url=f"{base}/{name}") for name in names])
 
 
-@router.get("/{name}", responses=problems(404), response_model=dict[str, Any])
+@router.get("/{name}", responses=problems(404), response_model=dict[str, Any], dependencies=[DRAWING_PLACE])
 def get_chart(
     sweep_id: SweepId,
     name: ChartName,
@@ -53,9 +55,24 @@ def get_chart(
 
     The `ETag` tells the sweep's revision: send it as `If-None-Match` and 304 says that nothing changed.
     """
+    return chart_response(sweep_id, name, request, session, format, include_excluded)
+
+
+def chart_response(
+    sweep_id: int,
+    name: str,
+    request: Request,
+    session: Session,
+    format: Format,
+    include_excluded: bool,
+    *,
+    names_hosts: bool = True,
+) -> Response:
+    """The chart of this request, or 304 where the client has it; without `names_hosts` its workers have numbers."""
     chart = registry.chart(name)
     sweep = sweep_row.get(session, sweep_id)
     etag = etag_of(sweep.id, sweep.revision)
+    request.state.revision = sweep.revision
     if is_unchanged(request, etag):
         return Response(status_code=304, headers={"ETag": etag})
     parameters = {
@@ -65,14 +82,15 @@ def get_chart(
     def draw() -> go.Figure:
         lens_options, options = divide(parameters)
         lens = parse_lens(chart_rows.chart_sweep(sweep), lens_options)
-        rows = chart_rows.chart_rows(session, sweep, chart, options, lens=lens, include_excluded=include_excluded)
+        openness = {"include_excluded": include_excluded, "names_hosts": names_hosts}
+        rows = chart_rows.chart_rows(session, sweep, chart, options, lens=lens, **openness)
         return chart.figure(*rows, options, robust=lens.robust)
 
     if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch
-        key = (etag, name, include_excluded, *sorted(parameters.items()))
+        key = (etag, name, include_excluded, names_hosts, *sorted(parameters.items()))
         text = request.app.state.answer_cache.get_or_make(key, lambda: str(draw().to_json()))
         return Response(text, media_type="application/json", headers=_revalidated(etag))
-    facts = sweep_provenance(session, sweep)
+    facts = sweep_provenance(session, sweep, names_hosts=names_hosts)
     title = f"{sweep.name}: {chart.title}"
     return figure_response(draw(), format, etag, title=title, description=chart.description, provenance=facts)
 

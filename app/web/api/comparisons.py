@@ -19,6 +19,7 @@ from app.sweeps.comparison import MOST_SWEEPS, compare
 from app.web.api.charts import etag_of, is_unchanged
 from app.web.dependencies import DatabaseSession
 from app.web.error_handlers import problems
+from app.web.security.drawings import DRAWING_PLACE
 
 router = APIRouter(prefix="/api/v1/compare", tags=["sweeps"])
 
@@ -46,7 +47,7 @@ def compare_sweeps(ids: ComparedIds, session: DatabaseSession) -> Comparison:
     return compare(session, ids)
 
 
-@router.get("/charts/regret", responses=problems(404), response_model=dict[str, Any])
+@router.get("/charts/regret", responses=problems(404), response_model=dict[str, Any], dependencies=[DRAWING_PLACE])
 def chart_progress(
     ids: ComparedIds,
     request: Request,

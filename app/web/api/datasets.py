@@ -1,6 +1,7 @@
 """The data sets that a sweep can name: listed, looked at, stored from a file, and deleted."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -18,7 +19,7 @@ from app.web.error_handlers import problems
 
 router = APIRouter(prefix="/api/v1/datasets", tags=["datasets"])
 
-TOO_LARGE = f"A file may have at most {MAX_UPLOAD_BYTES // 2**20} MiB: send fewer rows, or as .csv.gz or Parquet."
+TOO_LARGE = f"A file may have at most {MAX_UPLOAD_BYTES // 2**20:,} MiB: send fewer rows, or as .csv.gz or Parquet."
 _UNLIMITED = 2**62  # the framework's own limit answers in plain text; an upload says it as a problem
 _FILE: dict[str, Any] = {
     "required": True,
@@ -48,7 +49,10 @@ def list_datasets(session: DatabaseSession) -> schemas.Page[schemas.DatasetOut]:
 async def preview_dataset(
     path: UploadedFile, options: Annotated[TableOptions, Query()], request: Request
 ) -> schemas.DatasetPreview:
-    """What would become of the columns of a file (CSV, also .gz, Parquet, .npz or .npy); nothing is stored."""
+    """What would become of the columns of a file; nothing is stored.
+
+    It is CSV, also .gz, Parquet, .npz, .npy, or a .zip of IDX files.
+    """
     return schemas.DatasetPreview.model_validate(
         await request.app.state.uploads.read(storing.preview_file, path, options.model_dump(), limits=storing.LIMITS)
     )
@@ -71,11 +75,13 @@ async def store_dataset(
     engine: Engine = request.app.state.engine
     database_url = engine.url.render_as_string(hide_password=False)
     table_options = options.model_dump(include=set(TableOptions.model_fields))
+    store = partial(storing.store_file, reuse=options.reuse)
     arguments = (path, table_options, options.name, options.source, database_url)
-    if not await request.app.state.uploads.read(storing.store_file, *arguments, limits=storing.LIMITS):
+    stored_dataset = await request.app.state.uploads.read(store, *arguments, limits=storing.LIMITS)
+    if not stored_dataset["is_new"]:
         response.status_code = 200
-    response.headers["Location"] = f"/api/v1/datasets/{options.name}"
-    return await run_in_threadpool(_detail, engine, options.name)
+    response.headers["Location"] = f"/api/v1/datasets/{stored_dataset['name']}"
+    return await run_in_threadpool(_detail, engine, stored_dataset["name"])
 
 
 @router.get("/{name}", responses=problems(404))

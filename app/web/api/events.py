@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from app.access.shares import PLACE
 from app.lifecycle import sweep_row
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.error_handlers import problems
@@ -14,7 +15,16 @@ from app.web.events import Broadcaster
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
 
-@router.get("/events", response_class=EventSourceResponse)
+async def _place(request: Request) -> AsyncIterator[None]:
+    broadcaster: Broadcaster = request.app.state.broadcaster
+    with broadcaster.place(is_shared=request.url.path.startswith(PLACE)):
+        yield
+
+
+STREAM_PLACE = Depends(_place, scope="request")  # until the stream has ended
+
+
+@router.get("/events", response_class=EventSourceResponse, dependencies=[STREAM_PLACE])
 async def all_events(request: Request) -> AsyncIterator[ServerSentEvent]:
     """`event: sweep` with `{id, revision, state, progress}` whenever any sweep changed."""
     async for event in stream(request.app.state.broadcaster):
@@ -26,7 +36,12 @@ def _existing_id(sweep_id: SweepId, session: DatabaseSession) -> int:
     return sweep_row.get(session, sweep_id).id
 
 
-@router.get("/sweeps/{sweep_id}/events", response_class=EventSourceResponse, responses=problems(404))
+@router.get(
+    "/sweeps/{sweep_id}/events",
+    response_class=EventSourceResponse,
+    responses=problems(404),
+    dependencies=[STREAM_PLACE],
+)
 async def sweep_events(
     sweep_id: Annotated[int, Depends(_existing_id)], request: Request
 ) -> AsyncIterator[ServerSentEvent]:

@@ -15,6 +15,7 @@ from app.sweeps.exercises import reports, results, runs, tries
 from app.web.api.charts import Format, etag_of, figure_response, is_unchanged
 from app.web.dependencies import DatabaseSession
 from app.web.error_handlers import problems
+from app.web.security.drawings import DRAWING_PLACE
 
 router = APIRouter(prefix="/api/v1/exercises", tags=["exercises"])
 
@@ -31,7 +32,7 @@ def list_exercises() -> schemas.Page[schemas.ExerciseOut]:
     return schemas.Page(items=[_exercise_out(exercise) for exercise in registry.EXERCISES.values()])
 
 
-@router.get("/report.html", response_class=HTMLResponse)
+@router.get("/report.html", response_class=HTMLResponse, dependencies=[DRAWING_PLACE])
 def get_report_of_all_exercises(session: DatabaseSession) -> HTMLResponse:
     """All exercises on one page that stands alone and prints well: of each the fullest run that is completed."""
     return HTMLResponse(reports.report_of_all(session))
@@ -81,7 +82,9 @@ def try_exercise_value(
     return queries.summary(session, sweep.id)
 
 
-@router.get("/{number}/charts/{name}", responses=problems(404), response_model=dict[str, Any])
+@router.get(
+    "/{number}/charts/{name}", responses=problems(404), response_model=dict[str, Any], dependencies=[DRAWING_PLACE]
+)
 def get_exercise_chart(
     number: ExerciseNumber,
     name: str,
@@ -94,7 +97,9 @@ def get_exercise_chart(
     return run_chart(request, session, _shown_run(session, number, run), name, format)
 
 
-def run_chart(request: Request, session: Session, run: ExerciseRun, name: str, format: Format) -> Response:
+def run_chart(
+    request: Request, session: Session, run: ExerciseRun, name: str, format: Format, *, names_hosts: bool = True
+) -> Response:
     """A chart of this run, or 304 where the client has it."""
     etag = etag_of(results.revision(session, run))
     if is_unchanged(request, etag):
@@ -102,11 +107,11 @@ def run_chart(request: Request, session: Session, run: ExerciseRun, name: str, f
     exercise = registry.exercise(run.exercise)
     figure = results.figures(session, run, name)[0]
     title = f"Exercise {exercise.number}: {exercise.title}"
-    facts = reports.provenance(session, run)
+    facts = reports.provenance(session, run, names_hosts=names_hosts)
     return figure_response(figure, format, etag, title=title, description=exercise.question, provenance=facts)
 
 
-@router.get("/{number}/report.html", responses=problems(404), response_class=HTMLResponse)
+@router.get("/{number}/report.html", responses=problems(404), response_class=HTMLResponse, dependencies=[DRAWING_PLACE])
 def get_exercise_report(number: ExerciseNumber, session: DatabaseSession, run: RunQuery = None) -> HTMLResponse:
     """Question, answer, table and charts as a page that stands alone, offline: of this run, or of the fullest one."""
     return HTMLResponse(reports.report(session, _shown_run(session, number, run)))

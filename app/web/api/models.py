@@ -1,18 +1,33 @@
 """The trained model of a trial: download it, or have the trial trained again for it."""
 
+from collections.abc import Generator
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+import anyio
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Engine
 
 from app import schemas
+from app.db.engine import transaction
 from app.files import prediction, trained_models
+from app.files.trained_models import StoredModel
 from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
+from app.web.downloads import Download, Downloads
 from app.web.error_handlers import problems
+from app.web.security.places import Places
 
 _TRIAL = "/api/v1/sweeps/{sweep_id}/trials/{number}"
 router = APIRouter(tags=["models"])
 
 MEDIA_TYPE = "application/octet-stream"  # none is registered for safetensors
+MAX_PREDICTIONS = 2  # at once, of one caller: each reads a network, which may take several times its 200 MB
+PIECE_BYTES = 2**20
+
+
+def prediction_places() -> Places:
+    """Those of a server."""
+    return Places(MAX_PREDICTIONS, "Other networks are being asked: try again in a moment.")
 
 
 @router.get(
@@ -27,12 +42,22 @@ def download_model(
     sweep_id: SweepId,
     number: TrialNumber,
     session: DatabaseSession,
+    request: Request,
     run: Annotated[int | None, Query(ge=0, le=2**31, description="Index of the seed; default: the best run.")] = None,
 ) -> Response:
     """The weights as safetensors, with all that says what they are as metadata; 409 where they were not kept."""
-    model = trained_models.download(session, sweep_id, number, run)
-    headers = {"Content-Disposition": f'attachment; filename="{model.name}"'}
-    return Response(model.content, media_type=MEDIA_TYPE, headers=headers)
+    model = trained_models.find(session, sweep_id, number, run)
+    downloads: Downloads = request.app.state.downloads
+    headers = {"Content-Disposition": f'attachment; filename="{model.file_name}"'}
+    return Download(downloads, lambda: _pieces(downloads.engine, model), media_type=MEDIA_TYPE, headers=headers)
+
+
+def _pieces(engine: Engine, model: StoredModel) -> Generator[bytes]:
+    """The file in pieces; no connection is kept while they are sent."""
+    with transaction(engine) as session:
+        content = model.read(session)
+    for start in range(0, len(content), PIECE_BYTES):
+        yield content[start : start + PIECE_BYTES]
 
 
 @router.post(
@@ -50,11 +75,18 @@ def want_model(
 
 
 @router.post(f"{_TRIAL}/predict", responses=problems(404, 409))
-def predict(
-    sweep_id: SweepId, number: TrialNumber, body: schemas.PredictionRequest, session: DatabaseSession
+async def predict(
+    sweep_id: SweepId, number: TrialNumber, body: schemas.PredictionRequest, request: Request
 ) -> schemas.PredictionOut:
     """What the trial's network sees in rows of numbers; 409 where its weights were not kept. Nothing is stored.
 
     Images are made to rows by the page of the model, or by `perceptune predict`.
     """
-    return prediction.predict(session, sweep_id, number, body)
+    engine, places = request.app.state.engine, request.app.state.predictions
+    async with places.place(request.scope):
+        return await anyio.to_thread.run_sync(partial(_predict, engine, sweep_id, number, body))
+
+
+def _predict(engine: Engine, sweep_id: int, number: int, body: schemas.PredictionRequest) -> schemas.PredictionOut:
+    with transaction(engine) as session:
+        return prediction.predict(session, sweep_id, number, body)

@@ -12,6 +12,7 @@ from app.schemas.sweeps import Tag
 from app.sweeps import changes, copies, creation, deletion, longer_training, previews, reruns, trial_actions
 from app.web.dependencies import Cursor, DatabaseSession, IdempotencyKey, Limit, SweepId
 from app.web.error_handlers import invalid_body, problems
+from app.web.security.plans import PLAN_PLACE
 
 router = APIRouter(prefix="/api/v1/sweeps", tags=["sweeps"])
 
@@ -24,7 +25,7 @@ SweepChanges = Annotated[
 ]
 
 
-@router.post("", status_code=201, responses=problems(409))
+@router.post("", status_code=201, responses=problems(409), dependencies=[PLAN_PLACE])
 def create_sweep(
     body: schemas.SweepCreate,
     session: DatabaseSession,
@@ -37,7 +38,7 @@ def create_sweep(
     return queries.summary(session, sweep.id)
 
 
-@router.post("/preview", responses=problems())
+@router.post("/preview", responses=problems(), dependencies=[PLAN_PLACE])
 def preview_sweep(body: schemas.SweepCreate, session: DatabaseSession) -> schemas.SweepPreview:
     """What this body would make and take; nothing is stored."""
     return previews.preview(session, body)
@@ -61,7 +62,7 @@ def get_sweep(sweep_id: SweepId, session: DatabaseSession) -> schemas.SweepOut:
     return queries.summary(session, sweep_id)
 
 
-@router.patch("/{sweep_id}", responses=problems(404, 409))
+@router.patch("/{sweep_id}", responses=problems(404, 409), dependencies=[PLAN_PLACE])
 def change_sweep(sweep_id: SweepId, body: schemas.SweepPatch, session: DatabaseSession) -> schemas.SweepOut:
     """Changes what the body names, all of it or nothing. An ended sweep that has more to do goes on."""
     changes.change(session, sweep_id, body)
@@ -74,7 +75,7 @@ def delete_sweep(sweep_id: SweepId, session: DatabaseSession) -> None:
     deletion.delete(session, sweep_id)
 
 
-@router.post("/{sweep_id}/clone", status_code=201, responses=problems(404, 409))
+@router.post("/{sweep_id}/clone", status_code=201, responses=problems(404, 409), dependencies=[PLAN_PLACE])
 def clone_sweep(
     sweep_id: SweepId,
     changes: SweepChanges,

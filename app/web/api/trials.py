@@ -21,8 +21,9 @@ def list_trials(
     order_by: Annotated[
         str,
         Query(
-            description="number, value, state, started_at, finished_at, seconds, or params. and a hyperparameter, e.g. "
-            "params.learning_rate; - turns it round."
+            description="number, value, state, started_at, finished_at, seconds, params. and a hyperparameter, or "
+            "metrics. and a metric after the last epoch, e.g. params.learning_rate or -metrics.val_loss; - turns it "
+            "round."
         ),
     ] = "number",
     limit: Limit = 100,

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, in its text format: rows counted at each scrape, answers as they are sent."""
+"""What Prometheus scrapes, in its text format: rows read at each scrape, answers as they are sent."""
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
@@ -8,20 +8,23 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Engine, Select, exists, func, select
+from sqlalchemy import Engine, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from app.db.tables import Counter, Sweep, Trial, WebhookDelivery, Worker
+from app.domain.devices.kinds import KINDS
 from app.domain.states import SweepState, TrialState, WorkerState
+from app.queries.totals import trials_by_state
 from app.queue.leases import EXPIRED_LEASES
-from app.queue.workers import IS_LIVE
+from app.queue.retraining import is_due
+from app.queue.workers import IS_LIVE, live_kinds
 
 
 def exposition(app: FastAPI, session: Session) -> bytes:
     """All metrics in Prometheus' text format."""
     registry = CollectorRegistry()
-    registry.register(_Metrics([_build(), *_of_rows(app, session), *_of_process(app)]))
+    registry.register(_Metrics([_build(), *_of_rows(session), *_of_process(app)]))
     ProcessCollector(registry=registry)
     return generate_latest(registry) + generate_latest(app.state.traffic.registry)
 
@@ -41,13 +44,13 @@ def _build() -> Metric:
     return InfoMetricFamily("perceptune_build", "What runs here.", value={"version": version("perceptune")})
 
 
-def _of_rows(app: FastAPI, session: Session) -> list[Metric]:
+def _of_rows(session: Session) -> list[Metric]:
     """What the tables say. No statement reads a large table whole: docs/operations.md has the figures."""
     sweep_counts = select(Sweep.state, func.count()).group_by(Sweep.state)
     worker_counts = select(Worker.state, func.count()).where(IS_LIVE).group_by(Worker.state)
     return [
         _by_state("perceptune_sweeps", "Sweeps by state.", SweepState, _pairs(session, sweep_counts)),
-        _by_state("perceptune_trials", "Trials by state.", TrialState, app.state.trial_counts.read(session)),
+        _by_state("perceptune_trials", "Trials by state.", TrialState, trials_by_state(session)),
         _by_state(
             "perceptune_workers",
             "Living workers by state.",
@@ -55,6 +58,7 @@ def _of_rows(app: FastAPI, session: Session) -> list[Metric]:
             _pairs(session, worker_counts),
         ),
         _oldest_waiting(session),
+        _without_device(session),
         _examples_per_second(session),
         _expired_leases(session),
         *_webhooks(session),
@@ -73,17 +77,37 @@ def _by_state(name: str, meaning: str, states: Iterable[str], counts: Mapping[An
     return family
 
 
+_WAITS = and_(
+    Sweep.state.in_([SweepState.queued, SweepState.running]),
+    exists().where(Trial.sweep_id == Sweep.id, Trial.state == TrialState.waiting),
+)
+
+
 def _oldest_waiting(session: Session) -> Metric:
     """How long the queue is behind: what an alert looks at."""
-    has_waiting = exists().where(Trial.sweep_id == Sweep.id, Trial.state == TrialState.waiting)
-    oldest = select(func.extract("epoch", func.clock_timestamp() - func.min(Sweep.created_at))).where(
-        Sweep.state.in_([SweepState.queued, SweepState.running]), has_waiting
-    )
+    oldest = select(func.extract("epoch", func.clock_timestamp() - func.min(Sweep.created_at))).where(_WAITS)
     return GaugeMetricFamily(
         "perceptune_oldest_waiting_seconds",
         "Age of the oldest sweep that has trials waiting and is not paused; 0 where none waits.",
         value=float(session.scalar(oldest) or 0),
     )
+
+
+def _without_device(session: Session) -> Metric:
+    """What waits for a kind of device that nobody has."""
+    family = GaugeMetricFamily(
+        "perceptune_sweeps_without_device",
+        "Sweeps with trials, or a model, that wait for a kind of device that no living worker has that is not drained.",
+        labels=["device"],
+    )
+    wanted_model = exists().where(Trial.sweep_id == Sweep.id, is_due(Trial))
+    waits = and_(Sweep.device.is_not(None), or_(_WAITS, wanted_model))
+    wishes = select(Sweep.device, func.count()).where(waits).group_by(Sweep.device)
+    waiting = _pairs(session, wishes)
+    kinds = live_kinds(session)
+    for kind in KINDS:
+        family.add_metric([kind], 0 if kind in kinds else waiting.get(kind, 0))
+    return family
 
 
 def _examples_per_second(session: Session) -> Metric:

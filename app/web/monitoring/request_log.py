@@ -18,6 +18,8 @@ HEADER = "X-Request-ID"
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _UNMATCHED = "(none)"  # the route of what was refused before, or has no route
+_OF_WORKERS = "/api/v1/worker/"  # each of them calls several times a second
+_WAITS = f"{_OF_WORKERS}{{worker_id}}/wait"
 _QUIET_ROUTES = {"/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz", "/static", "/static/plotly.min.js"}
 
 
@@ -58,7 +60,9 @@ class RequestLog:
         is_stream = start is not None and Headers(raw=start["headers"]).get("content-type", "").startswith(
             "text/event-stream"
         )
-        answer = Answer(method, route_of(scope), start["status"] if start is not None else None, seconds, is_stream)
+        route = route_of(scope)
+        is_stream = is_stream or route == _WAITS
+        answer = Answer(method, route, start["status"] if start is not None else None, seconds, is_stream)
         self._traffic.count(answer)
         caller = scope.get("state", {}).get("caller")
         _log(answer, None if caller is None else caller.name)
@@ -80,6 +84,8 @@ def _log(answer: Answer, key: str | None) -> None:
     level = logging.DEBUG if answer.route in _QUIET_ROUTES else logging.INFO
     if answer.status is None or answer.status >= 500:
         level = logging.WARNING
+    elif answer.status < 400 and answer.route.startswith(_OF_WORKERS):
+        level = logging.DEBUG
     milliseconds = round(answer.seconds * 1000, 1)
     fields = {
         "method": answer.method,

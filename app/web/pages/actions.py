@@ -12,11 +12,12 @@ from app.schemas import ContinueTop, ContinueTrial, SweepPatch
 from app.sweeps import changes, deletion, longer_training, trial_actions
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId, TrialNumber
 from app.web.pages.posted import back, validated, whole_number
+from app.web.security.plans import PLAN_PLACE
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 
 
-@router.post("/edit")
+@router.post("/edit", dependencies=[PLAN_PLACE])
 def edit_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Changes the sweep's words, tags and priority."""
     tags = [tag.strip() for tag in form.get("tags", "").split(",") if tag.strip()]
@@ -24,7 +25,7 @@ def edit_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) ->
     return back(sweep_id, form)
 
 
-@router.post("/extend")
+@router.post("/extend", dependencies=[PLAN_PLACE])
 def extend_sweep(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Adds trials to the budget."""
     n_trials = queries.summary(session, sweep_id).n_trials + whole_number(form, "more")

@@ -17,7 +17,8 @@ from app.domain.states import ENDED_SWEEPS
 from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
 from app.exercises.answers.wording import count_text
-from app.exercises.exercise import Exercise, Preset
+from app.exercises.exercise import Exercise
+from app.exercises.preset import Preset
 from app.exercises.registry import EXERCISES, exercise
 from app.queue.workers import live_workers
 from app.sweeps import previews
@@ -30,7 +31,6 @@ from app.web.pages.rendering import ChartPanel, render
 from app.web.pages.sweep.summary import SweepSummary
 
 router = APIRouter(include_in_schema=False)
-
 
 RunId = Annotated[int, Path(ge=1, le=2**62)]
 RunQuery = Annotated[int | None, Query(ge=1, le=2**62)]
@@ -98,7 +98,12 @@ class PresetPanel:
     @property
     def label(self) -> str:
         """`Run quick (about 20 s)`."""
-        return f"Run {self.preset}" + (f" (about {approximate(self.seconds)})" if self.seconds is not None else "")
+        return f"Run {self.preset}" + (f" ({self.time})" if self.time else "")
+
+    @property
+    def time(self) -> str:
+        """`about 20 s`, or nothing where nobody knows."""
+        return "" if self.seconds is None else f"about {approximate(self.seconds)}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from app.errors import PerceptuneError, TooManyAttemptsError, UnauthorizedError
 from app.web.pages.rendering import render
 from app.web.security.gate import COOKIE, Gate
 
+MAX_FORM_BYTES = 2**14  # anybody may post it
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -29,7 +31,7 @@ def show_login(request: Request, next: str = "/") -> Response:
     return render(request, "login.html", LoginView(next))
 
 
-@router.post("/login")
+@router.post("/login", max_body_size=MAX_FORM_BYTES)
 def log_in(request: Request, key: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "/") -> Response:
     """Begins a session and goes on to the page that was asked for, or asks again."""
     gate: Gate = request.app.state.gate

@@ -30,6 +30,11 @@ def whole_number(form: dict[str, str], name: str) -> int:
         raise InvalidError(f"The field {name} can't be used.", [error]) from None
 
 
+def whole_or_text(text: str) -> int | str:
+    """A whole number where the text is one, of few digits; else the text, of which its model says what is wrong."""
+    return int(text) if text.isdecimal() and len(text) < 19 else text
+
+
 def validated(kind: type[AnyBody], fields: dict[str, Any]) -> AnyBody:
     """The body of these fields. Raises InvalidError, which names those that can't be used."""
     try:

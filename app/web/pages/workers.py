@@ -60,6 +60,8 @@ class WorkersView:
     rows: Sequence[WorkerRow]
     command: str
     """What starts one more worker here."""
+    http_command: str
+    """The same where this server is reached alone."""
     is_embedded: bool
     """Whether the database is the one that the server brought along, which no other machine reaches."""
     address: str = "/workers"
@@ -76,7 +78,10 @@ def list_workers(request: Request, session: DatabaseSession) -> Response:
     """The processes that train."""
     settings: Settings = request.app.state.settings
     rows = [WorkerRow(worker) for worker in queries.list_workers(session)]
-    return render(request, "workers.html", WorkersView(rows, worker_command(settings), settings.has_embedded_database))
+    address = settings.public_url or str(request.base_url).rstrip("/")
+    http_command = f"perceptune worker --server {shlex.quote(address)} --key KEY"
+    view = WorkersView(rows, worker_command(settings), http_command, settings.has_embedded_database)
+    return render(request, "workers.html", view)
 
 
 @router.post("/workers/{worker_id}/{call}")

@@ -1,1 +1,1 @@
-"""What stands before every route: our own hosts and pages alone, keys with roles, patience with wrong ones."""
+"""What stands before routes: our own hosts and pages alone, keys with roles, patience with wrong ones, turns."""

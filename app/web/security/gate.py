@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from functools import partial
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -11,12 +12,15 @@ from app.access import keys
 from app.access.callers import Caller
 from app.access.tokens import is_token
 from app.config import Settings, is_loopback
+from app.db import notifications
+from app.db.engine import transaction
 from app.domain.people.roles import Role
 from app.errors import ForbiddenError, TooManyAttemptsError, UnauthorizedError
 from app.web.security.backoff import Backoff
 from app.web.security.key_ring import KeyRing
 
 COOKIE = "perceptune_session"
+MAX_ADDRESS_LENGTH = 100
 
 
 class Gate:
@@ -24,7 +28,7 @@ class Gate:
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.ring = KeyRing(engine, settings.api_key)
-        self._backoff = Backoff()
+        self._backoff = Backoff(partial(_tell_servers, engine))
         self._beyond_loopback = not is_loopback(settings.host)
         hosts = {"localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts}
         if settings.public_url is not None:
@@ -32,6 +36,10 @@ class Gate:
         if self._beyond_loopback:
             hosts |= {socket.gethostname(), socket.getfqdn()}
         self._hosts = {name.lower() for name in hosts}
+
+    def hear(self, words: str) -> None:
+        """Takes in what another server has told of a key."""
+        self._backoff.hear(words)
 
     def check_origin(self, request: Request) -> None:
         """Raises ForbiddenError for a foreign Host, and for what a foreign page makes a browser send."""
@@ -104,6 +112,11 @@ class Gate:
         return self._beyond_loopback and _is_address(name)
 
 
+def _tell_servers(engine: Engine, words: str) -> None:
+    with transaction(engine) as session:
+        notifications.tell_servers(session, words)
+
+
 def check_role(caller: Caller, role: Role) -> None:
     """Raises ForbiddenError where the caller has a smaller role than this."""
     if not caller.role.includes(role):
@@ -117,8 +130,9 @@ def _bearer_token(request: Request) -> str | None:
 
 
 def _address(request: Request) -> str:
-    """Where the request is from: behind a trusted proxy what that says, which the web server has put here."""
-    return request.client.host if request.client is not None else "an unknown address"
+    """Where the request is from: behind a trusted proxy what that says, which may be anything that a client wrote."""
+    host = request.client.host if request.client is not None else ""
+    return host if 0 < len(host) <= MAX_ADDRESS_LENGTH and host.isprintable() else "an unknown address"
 
 
 def _network_location(origin: str) -> str | None:

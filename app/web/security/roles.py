@@ -10,6 +10,7 @@ _PUBLIC = {"/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz", "/login"}
 _PUBLIC_BELOW = ("/static/", PLACE)  # what a link shows, the link itself is the key to
 
 _FOR_ADMINS = ("/api/v1/keys", "/keys")
+_OF_WORKERS = "/api/v1/worker/"
 
 # Posts that change nothing of what others see.
 _POSTS_THAT_READ = {"/api/v1/sweeps/preview", "/sweeps/new/preview", "/sweeps/new/fields", "/logout"}
@@ -22,6 +23,8 @@ def needed_role(method: str, path: str) -> Role | None:
         return None
     if any(path == place or path.startswith(f"{place}/") for place in _FOR_ADMINS):
         return Role.admin
+    if path.startswith(_OF_WORKERS):
+        return Role.worker
     if method in {"GET", "HEAD", "OPTIONS"} or path in _POSTS_THAT_READ or _PREDICTION.fullmatch(path):
         return Role.read
     return Role.write

@@ -7,6 +7,8 @@
   let source = null;
 
   // ---- live: one stream of events; each makes htmx fetch #live again
+  let heard = 0; // the revision of the sweep in the last event
+  let isDeleted = false; // by the last event: no answer that was made before it will do
   let leaving = false; // a form was sent whose answer is another page: a sweep that is being deleted has none of its own
   let poll;
   function refresh() {
@@ -21,7 +23,12 @@
   });
 
   // news that were asked for at an earlier address, such as the order of before a click, are not shown: they are asked for anew
-  document.body.addEventListener("htmx:config:request", ({ detail: { ctx } }) => { ctx.askedAt = location.href; });
+  document.body.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+    ctx.askedAt = location.href;
+    const { id, dataset } = ctx.sourceElement ?? {};
+    if (id !== "live" || !dataset.revision || isDeleted) return;
+    ctx.request.headers["X-Seen-Revision"] = Math.max(heard, dataset.revision);
+  });
   document.body.addEventListener("htmx:before:swap", (event) => {
     const { ctx } = event.detail;
     if (ctx.sourceElement?.id !== "live" || ctx.askedAt === location.href) return;
@@ -40,7 +47,12 @@
     if (source || document.hidden || !document.body.dataset.events) return;
     source = new EventSource(document.body.dataset.events);
     source.addEventListener("open", () => { showConnection("live"); refresh(); });
-    source.addEventListener("sweep", refresh);
+    source.addEventListener("sweep", ({ data }) => {
+      const { revision, state } = JSON.parse(data);
+      heard = revision;
+      isDeleted = state === "deleted";
+      refresh();
+    });
     source.addEventListener("error", () => {
       showConnection("reconnecting");
       if (source?.readyState !== EventSource.CLOSED) return; // it tries again by itself

@@ -72,7 +72,7 @@ def _run(engine: Engine, allow_private: bool, stop: threading.Event) -> None:
 
 
 def send_next(engine: Engine, *, allow_private: bool) -> bool:
-    """Makes the attempt that has been due for longest; False when none is."""
+    """Makes the attempt that has been due for longest, first ones before others; False when none is."""
     with transaction(engine) as session:
         attempt = _claim(session)
     if attempt is None:
@@ -136,7 +136,8 @@ _CLAIM = text("""
             SELECT FROM webhook_deliveries before
             WHERE before.sweep_id = d.sweep_id AND before.id < d.id AND before.next_attempt_at IS NOT NULL
         )
-        ORDER BY d.next_attempt_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED
+        -- what failed before may fail again, and would keep new changes waiting
+        ORDER BY d.attempts > 0, d.next_attempt_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     UPDATE webhook_deliveries d
     SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + make_interval(secs => :hidden)

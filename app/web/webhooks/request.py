@@ -18,7 +18,8 @@ from importlib.metadata import version
 from urllib.parse import SplitResult, urlsplit
 
 SILENCE_SECONDS = 5.0  # the longest wait for the next byte
-TOTAL_SECONDS = 15.0  # the longest for all of it
+TOTAL_SECONDS = 15.0  # the longest for all of it, once it is connected
+MAX_ADDRESSES = 3  # of a host that are tried: one that names hundreds would keep a sender from all others
 PREFIX = "whsec_"  # of a secret that is base64
 
 
@@ -72,9 +73,9 @@ def _connected(parts: SplitResult, allow_private: bool) -> Iterator[http.client.
 
 
 def _socket(host: str, port: int, allow_private: bool) -> socket.socket:
-    """A connection to the first of the host's addresses that answers."""
+    """A connection to the first of the host's first addresses that answers."""
     last_error = OSError(f"{host} has no address")
-    for address in _addresses(host, port, allow_private):
+    for address in _addresses(host, port, allow_private)[:MAX_ADDRESSES]:
         try:
             return socket.create_connection((address, port), SILENCE_SECONDS)
         except OSError as error:
@@ -109,15 +110,16 @@ def is_public(address: str) -> bool:
 @contextlib.contextmanager
 def _deadline(connection: socket.socket) -> Iterator[None]:
     """Cuts the connection after TOTAL_SECONDS: each byte by itself may come in time."""
+    with connection.dup() as duplicate:  # TLS takes the socket itself over, which can't be cut then
 
-    def cut() -> None:
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+        def cut() -> None:
+            with contextlib.suppress(OSError):
+                duplicate.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(TOTAL_SECONDS, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+        timer = threading.Timer(TOTAL_SECONDS, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,6 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from app import queries, schemas
 from app.db import datasets
+from app.domain.formatting import number_range
 from app.domain.tables.limits import MAX_UPLOAD_BYTES
 from app.domain.tables.options import TableOptions
 from app.queries.datasets import Usage
@@ -45,13 +47,14 @@ class PreviewView:
     preview: schemas.DatasetPreview
 
     @property
-    def classes(self) -> list[tuple[str, int, int, int]]:
-        """Each class with its rows to train on, held out, and to test on."""
+    def target_counts(self) -> list[tuple[str, int]]:
+        """Each class with its rows, or each range of a number."""
         counts = self.preview.class_counts
-        if counts is None or self.preview.labels is None:
+        if counts is None:
             return []
-        train = [total - part for total, part in zip(counts["train"], counts["held_out"], strict=True)]
-        return list(zip(self.preview.labels, train, counts["held_out"], counts["test"], strict=True))
+        labels = self.preview.labels or [number_range(low, high) for low, high in pairwise(self.preview.ranges)]
+        rows = [train + test for train, test in zip(counts["train"], counts["test"], strict=True)]
+        return list(zip(labels, rows, strict=True))
 
 
 @router.get("")

@@ -6,6 +6,7 @@ from itertools import pairwise
 from urllib.parse import urlsplit
 
 from app.domain.datasets import DatasetInfo
+from app.domain.formatting import number_range
 from app.queries.datasets import Usage
 
 
@@ -37,7 +38,7 @@ class DatasetPanel:
     @property
     def description(self) -> str:
         """What its examples are, without a full stop."""
-        text = self.dataset.title.split(":")[1].strip()
+        text = self.dataset.title.partition(":")[2].strip()  # a name of a column may have a colon of its own
         return text[0].upper() + text[1:]
 
     @property
@@ -57,8 +58,12 @@ class DatasetPanel:
 
     @property
     def sheet(self) -> str:
-        """The picture of some of its examples, a row for each class."""
+        """The picture of some of its examples, a row for each class, with gaps of an eighth of an image."""
         return f"datasets/{self.dataset.name}.png"
+
+    def sheet_pixels(self, images: int) -> int:
+        """Pixels of the picture along so many images, and the gaps between them."""
+        return images * self.side + (images - 1) * (self.side // 8)
 
     @property
     def has_sheet(self) -> bool:
@@ -70,7 +75,7 @@ class DatasetPanel:
         """The balance of its classes, or of the ranges of its number."""
         counts = self.dataset.class_counts
         largest = max(counts["train"])
-        labels = self.dataset.labels or [f"{low:g} up to {high:g}" for low, high in pairwise(self.dataset.ranges)]
+        labels = self.dataset.labels or [number_range(low, high) for low, high in pairwise(self.dataset.ranges)]
         rows = zip(labels, counts["train"], counts["held_out"], counts["test"], strict=True)
         return [
             TargetBar(label, train - held_out, held_out, test, train / largest) for label, train, held_out, test in rows

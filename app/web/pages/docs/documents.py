@@ -10,17 +10,28 @@ from pathlib import Path
 from markupsafe import Markup
 
 from app.errors import NotFoundError
+from app.shipped import shipped_folder
 from app.web.markdown import document_html
 
 ADDRESS = "/docs"
-_FOLDER = Path(__file__).resolve().parents[4] / "docs"
+_FOLDER = shipped_folder("docs")
 _PICTURES = {".png", ".svg"}
 
 # Every document that is in no group comes last.
 _GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Using it": ("exercises", "hyperparameters", "search", "pruning", "charts", "diagnostics", "timing", "client"),
+    "Using it": (
+        "exercises",
+        "hyperparameters",
+        "search",
+        "pruning",
+        "charts",
+        "diagnostics",
+        "timing",
+        "regression",
+        "client",
+    ),
     "Your data": ("your-data", "data", "models", "lifecycle"),
-    "Running it": ("compose", "reliability", "performance"),
+    "Running it": ("operations", "compose", "kubernetes", "ray", "scale", "security", "reliability", "performance"),
     "How it is built": ("architecture", "why-it-is-fast", "legs", "dependencies"),
 }
 _DECISIONS, _FURTHER = "Decisions", "Further documents"

@@ -17,6 +17,7 @@ from app.domain.people.roles import MEANINGS, Role
 from app.errors import ConflictError
 from app.web.api.access.keys import KeyId, end_key, new_key
 from app.web.dependencies import DatabaseSession, PostedForm
+from app.web.pages.posted import whole_or_text
 from app.web.pages.rendering import render
 
 router = APIRouter(include_in_schema=False, prefix="/keys")
@@ -64,7 +65,7 @@ def create_key(request: Request, form: PostedForm, session: DatabaseSession) -> 
     fields = {
         "name": form.get("name", ""),
         "role": form.get("role", ""),
-        "days": int(days) if days.isdecimal() else days or None,
+        "days": whole_or_text(days) if days else None,
     }
     try:
         shown_key = new_key(request, session, schemas.KeyCreate.model_validate(fields))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import queries, schemas
 from app.charts import registry
 from app.charts.heatmap import EPOCHS_AXIS
-from app.charts.lens import Lens
+from app.charts.lens import OF_RUNS, Lens
 from app.domain.formatting import number, plural, score, setting
 from app.domain.space import Choice, Space
 from app.domain.states import TrialState
@@ -132,8 +132,16 @@ class Toolbar:
         return f"{count}; left out: {left_out}." if left_out else f"{count}."
 
     @property
+    def export_query(self) -> str:
+        """What a file of the trials in sight is asked for by; nothing where it would be one of all."""
+        if TrialState.infeasible in self.lens.states:
+            return ""
+        query = {name: text for name, text in self.lens.query.items() if name != "robust"}
+        return urlencode(query | ({"include_excluded": "false"} if self.excluded else {}))
+
+    @property
     def best(self) -> str:
-        """`0.9310 ± 0.0012, trial 5, 2 runs`: the best mean of what is in sight."""
+        """`0.9310 ± 0.0012, trial 5`: the best mean of what is in sight."""
         best = self.in_sight.best if self.in_sight else None
         if best is None:
             return ""
@@ -160,7 +168,7 @@ class Toolbar:
 
     def _takes_metric(self, name: str, options: Mapping[str, str]) -> bool:
         needs = registry.chart(name).rows_needed(options or {"y": EPOCHS_AXIS})
-        return needs in ("trials", "runs", "pooled") and not self.is_timing
+        return needs in OF_RUNS and not self.is_timing
 
 
 def lens_toolbar(session: Session, sweep: schemas.SweepOut, space: Space, query: LensQuery) -> Toolbar:

@@ -33,6 +33,7 @@ LABELS = {
     "diagnostics": "Diagnostics",
     "keep_models": "Models to keep",
     "priority": "Priority",
+    "worker_device": "Device",
     "tags": "Tags",
     "notes": "Notes",
     "constraints": "Constraints",
@@ -57,6 +58,7 @@ HINTS = {
     "seed": "from which all others derive; 0 if left out",
     "diagnostics": "dead units, sizes of activations and gradients, layer by layer",
     "priority": "trials of a sweep with a higher one come first",
+    "worker_device": "of the workers that may train it",
     "tags": "words to find it by, with commas between them",
     "notes": "what it is for",
     "constraints": "one a line; every configuration has to satisfy them",
@@ -77,6 +79,8 @@ _FURTHER_OBJECTIVES = (
     Option("minimize parameters", "parameters, fewest", "train_mlp"),
     *(() if "seconds" in TASKS["train_mlp"].metrics else (Option("minimize seconds", "training time", "train_mlp"),)),
 )
+
+_DEVICES = {"cuda": "NVIDIA GPUs alone", "cpu": "processors alone", "mps": "Apple GPUs alone"}
 
 LISTS: Mapping[str, Sequence[Option]] = {
     "task": (
@@ -101,6 +105,7 @@ LISTS: Mapping[str, Sequence[Option]] = {
     ),
     "diagnostics": (Option("", "not measured"), Option("true", "measured after each epoch")),
     "keep_models": (Option("", "of the best trial"), Option("all", "of all complete trials")),
+    "worker_device": (Option("", "any"), *(Option(kind, words) for kind, words in _DEVICES.items())),
 }
 
 

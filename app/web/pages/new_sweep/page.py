@@ -26,6 +26,7 @@ from app.web.pages.new_sweep import form as sweep_form
 from app.web.pages.new_sweep.choices import GROUPS, HINTS, LABELS, LISTS, tasks_with
 from app.web.pages.new_sweep.form import TYPED, Form
 from app.web.pages.rendering import render
+from app.web.security.plans import PLAN_PLACE
 
 router = APIRouter(include_in_schema=False)
 
@@ -177,7 +178,7 @@ class NewSweepView:
         return self.form.get(name, ""), self.errors.get(name, ()), name == first_wrong
 
 
-@router.get("/sweeps/new")
+@router.get("/sweeps/new", dependencies=[PLAN_PLACE])
 def show_form(
     request: Request, session: DatabaseSession, like: Annotated[int | None, Query(ge=1, le=2**62)] = None
 ) -> Response:
@@ -189,7 +190,7 @@ def show_form(
     return _form_page(request, session, form)
 
 
-@router.post("/sweeps/new")
+@router.post("/sweeps/new", dependencies=[PLAN_PLACE])
 def create_sweep(request: Request, form: PostedForm, session: DatabaseSession) -> Response:
     """Queues the sweep and goes to its page, or shows the form again with what is wrong beside each field."""
     try:
@@ -200,13 +201,13 @@ def create_sweep(request: Request, form: PostedForm, session: DatabaseSession) -
     return RedirectResponse(f"/sweeps/{sweep.id}", status_code=303)
 
 
-@router.post("/sweeps/new/preview")
+@router.post("/sweeps/new/preview", dependencies=[PLAN_PLACE])
 def preview_sweep(request: Request, form: PostedForm, session: DatabaseSession) -> Response:
     """What the form would post, and how much training that is."""
     return render(request, "new_sweep/preview.html", _preview(request, session, form))
 
 
-@router.post("/sweeps/new/fields")
+@router.post("/sweeps/new/fields", dependencies=[PLAN_PLACE])
 def fill_fields(form: PostedForm) -> dict[str, Any]:
     """What to type for a body that was edited as JSON, or what is wrong with that; nothing is stored."""
     try:
@@ -235,7 +236,7 @@ def _options_label(text: str) -> str:
     try:
         options = json.loads(text)
         return ", ".join([str(options.pop("name")), *(f"{name} {value}" for name, value in options.items())])
-    except (ValueError, AttributeError, KeyError, TypeError):
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return text
 
 

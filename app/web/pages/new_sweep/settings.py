@@ -160,6 +160,13 @@ _PARTS = (
     _plain("diagnostics", parse_scalar, _truth_text),
     _plain("keep_models"),
     _plain("priority", parse_scalar),
+    # not called as in the body: so is a hyperparameter of what is timed
+    Part(
+        ("worker_device",),
+        ("device",),
+        lambda texts: {"device": texts["worker_device"]},
+        lambda value: {"worker_device": str(value)},
+    ),
     _plain("tags", *_list(",", ", ")),
     _plain("notes", _lines),
     _plain("constraints", *_list("\n", "\n")),
@@ -208,6 +215,8 @@ def field_of(loc: Sequence[str | int]) -> tuple[str, int]:
             return "warm_start", 2
         case ["warm_start", "trials", *_]:
             return "warm_start_trials", 2
+        case ["device", *_]:
+            return "worker_device", 1
         case ["objectives", int(place), *_] if place < len(OBJECTIVE_FIELDS):
             return OBJECTIVE_FIELDS[place], 2
         case ["objectives", *_]:

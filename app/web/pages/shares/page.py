@@ -18,6 +18,7 @@ from app.web.api.access.shares import new_share
 from app.web.api.exercises import ExerciseNumber, RunId
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId
 from app.web.error_handlers import invalid_body
+from app.web.pages.posted import whole_or_text
 from app.web.pages.rendering import render
 
 router = APIRouter(include_in_schema=False)
@@ -56,8 +57,7 @@ class _Place:
         if form is None:
             return render(request, "shares/page.html", self.view(session))
         try:
-            days = form.get("days", "")
-            body = schemas.ShareCreate.model_validate({"days": int(days) if days.isdecimal() else days})
+            body = schemas.ShareCreate.model_validate({"days": whole_or_text(form.get("days", ""))})
         except ValidationError as error:
             raise invalid_body(error) from None
         share = new_share(request, session, self.subject, body.days)

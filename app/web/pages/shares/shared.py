@@ -26,10 +26,11 @@ from app.sweeps.exercises import reports, results, runs
 from app.sweeps.exercises.results import RunView
 from app.web.api import charts, exercises
 from app.web.api.charts import Format
-from app.web.api.events import stream
+from app.web.api.events import STREAM_PLACE, stream
 from app.web.dependencies import DatabaseSession
 from app.web.pages.rendering import ChartPanel, render
 from app.web.pages.sweep.summary import SweepSummary
+from app.web.security.drawings import DRAWING_PLACE
 
 router = APIRouter(include_in_schema=False, prefix=f"{PLACE}{{token}}")
 
@@ -128,7 +129,7 @@ def show_shared(request: Request, share: SharedLink, session: DatabaseSession, a
     return render(request, "shares/sweep.html", view)
 
 
-@router.get("/charts/{name}", response_model=dict[str, Any])
+@router.get("/charts/{name}", response_model=dict[str, Any], dependencies=[DRAWING_PLACE])
 def get_shared_chart(
     share: SharedLink,
     name: str,
@@ -139,8 +140,10 @@ def get_shared_chart(
 ) -> Response:
     """A chart of it, with the options that it has in the API."""
     if share.sweep_id is not None:
-        return charts.get_chart(share.sweep_id, name, request, session, format, include_excluded)
-    return exercises.run_chart(request, session, shares.run_of(session, share), name, format)
+        return charts.chart_response(
+            share.sweep_id, name, request, session, format, include_excluded, names_hosts=False
+        )
+    return exercises.run_chart(request, session, shares.run_of(session, share), name, format, names_hosts=False)
 
 
 @router.get("/trials")
@@ -154,12 +157,12 @@ def list_shared_trials(
     return queries.list_trials(session, _sweep_id(share), limit=limit, after=after)
 
 
-@router.get("/report.html")
+@router.get("/report.html", dependencies=[DRAWING_PLACE])
 def get_shared_report(share: SharedLink, session: DatabaseSession) -> HTMLResponse:
     """The report of a run: a page that stands alone."""
     if share.exercise_run_id is None:
         raise NotFoundError("A sweep has no report; its charts stand alone with `?format=html`.")
-    return HTMLResponse(reports.report(session, shares.run_of(session, share)))
+    return HTMLResponse(reports.report(session, shares.run_of(session, share), names_hosts=False))
 
 
 def _shared_sweeps(share: SharedLink, session: DatabaseSession) -> set[int]:
@@ -169,7 +172,7 @@ def _shared_sweeps(share: SharedLink, session: DatabaseSession) -> set[int]:
     return {sweep.id for sweep in runs.sweeps_of(session, shares.run_of(session, share))}
 
 
-@router.get("/events", response_class=EventSourceResponse)
+@router.get("/events", response_class=EventSourceResponse, dependencies=[STREAM_PLACE])
 async def shared_events(
     token: str, sweep_ids: Annotated[set[int], Depends(_shared_sweeps)], request: Request
 ) -> AsyncIterator[ServerSentEvent]:
@@ -202,6 +205,6 @@ def _run_view(session: Session, share: Share, path: str) -> SharedRunView:
         exercise=exercise(run.exercise),
         run=results.view(session, run),
         revision=results.revision(session, run),
-        provenance=reports.provenance(session, run),
+        provenance=reports.provenance(session, run, names_hosts=False),
         address=path,
     )

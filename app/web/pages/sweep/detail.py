@@ -1,42 +1,30 @@
 """The page of one sweep: how it stands, its charts, its trials and its search space."""
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from app import queries, schemas
-from app.charts.diagnostics import TEXTS, Measure
-from app.charts.heatmap import EPOCHS_AXIS
-from app.charts.importance import LEAST_TRIALS
-from app.charts.looks import Look, look_of
-from app.charts.options import curves_measures
-from app.charts.rows import SweepRow
-from app.charts.titles import MEASURES
+from app.charts.titles import OWN_BEST
 from app.db import datasets
-from app.domain import transitions
-from app.domain.configuration import DEFAULTS, LAYER_WIDTHS
 from app.domain.datasets import DatasetInfo
-from app.domain.formatting import domain, look_text, plural, setting, split
-from app.domain.sampling import SAMPLERS
+from app.domain.formatting import look_text, plural, split
 from app.domain.space import Space, parse_space
-from app.domain.space.domains import values
-from app.domain.space.membership import contains
-from app.domain.states import SweepState
 from app.domain.tasks import TASKS, Task
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
 from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, SweepId
-from app.web.pages.labels import SWEEP_BUTTONS, Button, stop_sentence
+from app.web.pages.labels import stop_sentence
 from app.web.pages.lens.query import LensQuery
 from app.web.pages.lens.toolbar import Toolbar, lens_toolbar
-from app.web.pages.new_sweep.form import ADJUSTABLE
-from app.web.pages.rendering import ChartPanel, PageLink, render
+from app.web.pages.rendering import PageLink, render
+from app.web.pages.setup.search_space import SpaceRow, book_settings, space_rows
+from app.web.pages.sweep.actions import SweepActions
+from app.web.pages.sweep.charts import SweepCharts
 from app.web.pages.sweep.comparison import COMPARED, Comparison
 from app.web.pages.sweep.known import Known, read_known
 from app.web.pages.sweep.selection import Selection
@@ -46,34 +34,6 @@ from app.web.pages.sweep.tabs import Tab, tabs
 from app.web.pages.sweep.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
 
 router = APIRouter(include_in_schema=False)
-
-FRESH_SECONDS = 2.0  # for so long what is fetched again is the same for all
-
-# They say more about another hyperparameter, which is off or of another kind in the book.
-_DETAILS = {"hidden_layers", "init_std", "init_range", "init_gain", "init_slope", "lr_step_epochs", "lr_gamma"}
-
-# What is drawn of a sweep that measures its networks.
-DIAGNOSED: tuple[Measure, ...] = ("dead", "activations", "gradients", "classes", "outputs")
-
-
-@dataclass(frozen=True)
-class SpaceRow:
-    """A hyperparameter of the search space."""
-
-    name: str
-    values: str
-    conditions: Sequence[str]
-    """Where it has a value: `where depth is 2 or 3`, `and optimizer is sgd`."""
-    meaning: str
-
-
-@dataclass(frozen=True)
-class StateButton:
-    """A button with a fixed place."""
-
-    button: Button
-    enabled: bool
-    why_not: str
 
 
 @dataclass(frozen=True)
@@ -90,10 +50,7 @@ class SweepView:
     selection: Selection
     no_worker: bool
     """Whether something waits and nobody is there to train it."""
-    row: SweepRow
-    """The sweep as charts take it."""
-    retryable: int = 0
-    """Failed trials that may come out otherwise if they are trained again."""
+    actions: SweepActions
 
     @property
     def sweep(self) -> schemas.SweepOut:
@@ -135,78 +92,10 @@ class SweepView:
         """Where the files are, without their endings."""
         return f"/api/v1{self.link.path}/export"
 
-    # what can be done
-
-    @property
-    def buttons(self) -> list[StateButton]:
-        """Pause, stop and cancel, always at the same places; what its state does not allow is disabled."""
-        allowed = transitions.SWEEPS.allowed(self.sweep.state, transitions.SWEEP_CALLS)
-        first = "resume" if "resume" in allowed else "pause"
-        if self.summary.ended and self.sweep.counts.cancelled:
-            first, allowed = "continue", [*allowed, "continue"]
-        return [
-            StateButton(SWEEP_BUTTONS[call], call in allowed, f"It is {self.sweep.state}")
-            for call in (first, "stop", "cancel")
-        ]
-
-    @property
-    def dialogs(self) -> list[str]:
-        """Those of the calls that ask before they do something: stop, cancel or neither."""
-        return transitions.SWEEPS.allowed(self.sweep.state, ("stop", "cancel"))
-
-    @property
-    def why_not_extended(self) -> str:
-        """Why it can't have further trials, or nothing."""
-        if SAMPLERS[self.summary.sampler].enumerates:
-            return "A grid is every cell once: duplicate it with another space"
-        return "It is stopping" if self.sweep.state == SweepState.stopping else ""
-
-    @property
-    def why_not_longer(self) -> str:
-        """Why its best configurations can't go on to more epochs, or nothing."""
-        if self.task.is_timing:
-            return "What is timed is not trained"
-        if self.sweep.best is None:
-            return "No trial is complete yet"
-        return "It is stopping" if self.sweep.state == SweepState.stopping else ""
-
     @property
     def own_trial_fields(self) -> list[str]:
         """The hyperparameters that a trial of the user's own can choose; none where there can be no such trial."""
-        return [] if self.why_not_extended else self.varied
-
-    @property
-    def longer_epochs(self) -> int:
-        """Twice the epochs of the best configuration."""
-        params = self.sweep.best.params if self.sweep.best else {}
-        return min(2 * int(params.get("epochs", DEFAULTS["epochs"])), 10_000)
-
-    @property
-    def why_not_deleted(self) -> str:
-        """Why it can't be deleted, or nothing."""
-        is_training = self.sweep.state in {SweepState.running, SweepState.stopping}
-        return "It is being trained: stop or cancel it first" if is_training else ""
-
-    @property
-    def can_retry(self) -> bool:
-        """Whether failed trials can be trained again, with another outcome."""
-        return bool(self.retryable) and self.sweep.state != SweepState.stopping
-
-    @property
-    def dropped(self) -> str:
-        """What a stop or cancel would drop: `12 waiting trials are dropped`."""
-        count = self.sweep.counts.waiting
-        return f"{plural(count, 'waiting trial')} {'is' if count == 1 else 'are'} dropped" if count else "Nothing waits"
-
-    @property
-    def running_trials(self) -> str:
-        """`4 running trials`."""
-        return plural(self.sweep.counts.running, "running trial")
-
-    @property
-    def duplicate_address(self) -> str:
-        """The form for a new sweep, filled with this one's body."""
-        return f"/sweeps/new?like={self.sweep.id}"
+        return [] if self.actions.why_not_extended else self.charts.varied
 
     # how it stands
 
@@ -274,133 +163,22 @@ class SweepView:
             return None
         return Comparison(trials[:COMPARED], self.sweep.objective, max(0, len(trials) - COMPARED))
 
-    def look(self, trial: schemas.TrialOut) -> Look:
-        """How charts draw a trial that is told from others."""
-        return look_of(self.row, trial.number, trial.params or {})
-
     @property
-    def comparison_charts(self) -> list[ChartPanel]:
-        """Their curves in one chart."""
-        if self.comparison is None or self.task.is_timing:
-            return []
-        numbers = ",".join(str(trial.number) for trial in self.comparison.trials)
-        panel = self._chart("curves", "Learning curves of the selected trials", wide=True, trials=numbers)
-        return [replace(panel, id="curves-selected")]
-
-    # charts
-
-    @property
-    def varied(self) -> list[str]:
-        """The hyperparameters against which values can be drawn."""
-        return list(self.space.free())
-
-    @property
-    def has_values(self) -> bool:
-        """Whether a trial has ended with a value."""
-        return bool(self.sweep.counts.complete or self.sweep.counts.pruned)
-
-    @property
-    def charts(self) -> list[ChartPanel]:
-        """The charts that have something to show."""
-        panels = []
-        if self.has_values:
-            panels.append(self._chart("effect", "Value against a hyperparameter", **self._effect_options(), wide=True))
-        if self.sweep.best and self.sweep.pareto:
-            panels.append(self._chart("pareto", "Pareto front of the objectives", wide=True))
-        if self.has_values:
-            panels.append(self._chart("history", "Best value by trial"))
-        if self.sweep.epochs.done and not self.task.is_timing:
-            panels.append(self._chart("curves", "Learning curves"))
-        return panels
-
-    @property
-    def curves_charts(self) -> list[ChartPanel]:
-        """The charts over epochs: both curves, and what the networks do where that is measured."""
-        if not self.sweep.epochs.done or self.task.is_timing:
-            return []
-        panels = [
-            replace(
-                self._chart("curves", f"Learning curves, {MEASURES[measure]}", measure=measure), id=f"curves-{measure}"
-            )
-            for measure in curves_measures(self.dataset.target)
-        ]
-        if self.sweep.diagnostics:
-            measures = [measure for measure in DIAGNOSED if measure != "classes" or self.dataset.target == "class"]
-            panels += [self._diagnostics_chart(measure) for measure in measures]
-            panels += [self._diagnostics_chart("bottleneck")] if _may_have_one_unit(self.space) else []
-        return panels
-
-    @property
-    def timeline_charts(self) -> list[ChartPanel]:
-        """The charts over time."""
-        if not self.sweep.started_at:
-            return []
-        panels = [self._chart("timeline", "When trials were trained", wide=True)]
-        return [*panels, self._chart("regret", "Best so far by time", wide=True)] if self.has_values else panels
-
-    @property
-    def further_charts(self) -> list[ChartPanel]:
-        """The charts that are drawn only when they are asked for, those that have something to show."""
-        if not self.has_values:
-            return []
-        x = self.query.x or next(iter(self.varied), "")
-        second = next((name for name in (self.query.color, *self.varied) if name and name != x), "")
-        y_names = (second,) if self.task.is_timing else dict.fromkeys((second, EPOCHS_AXIS))
-        panels = [self._heatmap(x, y) for y in y_names if x and y and y != x]
-        if len(self.varied) > 1 and self.sweep.counts.complete >= LEAST_TRIALS:
-            panels.append(self._chart("importance", "What matters"))
-        if len(self.varied) > 1:
-            panels.append(self._chart("parallel_coordinates", "All hyperparameters side by side"))
-            panels.append(self._chart("slice", "Each hyperparameter by itself", wide=True))
-            panels.append(self._chart("contour", f"What is to be expected over {x} and {second}", x=x, y=second))
-            panels.append(self._chart("rank", f"Ranks over {x} and {second}", x=x, y=second))
-        return panels
-
-    def _heatmap(self, x: str, y: str) -> ChartPanel:
-        panel = self._chart("heatmap", f"Heat map of {x} and {y}", x=x, y=y)
-        return replace(panel, id=f"heatmap-{y}")
-
-    def _diagnostics_chart(self, measure: Measure) -> ChartPanel:
-        panel = self._chart("diagnostics", TEXTS[measure].title, wide=True, measure=measure)
-        return replace(panel, id=f"diagnostics-{measure}")
-
-    def _chart(self, name: str, title: str, *, wide: bool = False, **options: str) -> ChartPanel:
-        address = self.lens.through(f"/api/v1{self.link.path}/charts/{name}", name, options)
-        return ChartPanel(name, address, title, wide, trials=self.link.path)
-
-    @property
-    def has_dependence(self) -> bool:
-        """Whether a forest can say what a hyperparameter does: others vary too, as a sampler chose."""
-        return len(self.varied) > 1 and not SAMPLERS[self.summary.sampler].enumerates
-
-    def _effect_options(self) -> dict[str, str]:
-        """What the chart of one hyperparameter's effect is asked for: by default the first that varies."""
-        options = {"x": self.query.x or next(iter(self.varied), ""), "color": self.query.color}
-        options["dependence"] = self.query.dependence if self.has_dependence else ""
-        return {name: value for name, value in options.items() if value}
+    def charts(self) -> SweepCharts:
+        """Its charts."""
+        return SweepCharts(self.summary, self.space, self.dataset, self.lens, self.query)
 
     # search space
 
     @property
     def space_rows(self) -> list[SpaceRow]:
         """The hyperparameters that the sweep names."""
-        return [
-            SpaceRow(name, domain(values), _conditions(self.space, name), self.task.hyperparameters[name].meaning)
-            for name, values in self.space.domains.items()
-        ]
+        return space_rows(self.space, self.task)
 
     @property
-    def book_settings(self) -> dict[str, object]:
-        """The hyperparameters that do something here and that the sweep does not name; 0 or false is off."""
-        unused = {*_DETAILS, *self.sweep.space}
-        if "hidden_layers" in self.sweep.space:
-            unused |= {"hidden_units", "depth"}
-        parameters = self.task.hyperparameters if self.task.is_timing else ADJUSTABLE
-        return {
-            name: parameter.default
-            for name, parameter in parameters.items()
-            if name not in unused and parameter.default
-        }
+    def book_settings(self) -> Mapping[str, object]:
+        """Those that do something here and that the sweep does not name."""
+        return book_settings(self.space, self.task)
 
     @property
     def setup(self) -> str:
@@ -435,40 +213,29 @@ def show_sweep(
     query: Annotated[TrialQuery, Depends()],
     lens_query: Annotated[LensQuery, Depends()],
 ) -> Response:
-    """A sweep with its charts and trials; who has it open fetches it anew with each change, all at the same moment."""
-
-    def whole_page() -> Response:
-        return _page(request, sweep_id, session, query, lens_query)
-
-    if "hx-request" not in request.headers:
-        return whole_page()
-    revision, caller = sweep_row.get(session, sweep_id).revision, request.state.caller
-    moment = int(time.monotonic() / FRESH_SECONDS)  # times go on, and workers come and go, without another revision
-    key = (sweep_id, revision, moment, caller.name, caller.role, caller.has_session, str(request.query_params))
-    return HTMLResponse(request.app.state.page_cache.get_or_make(key, lambda: bytes(whole_page().body).decode()))
-
-
-def _page(request: Request, sweep_id: int, session: Session, query: TrialQuery, lens_query: LensQuery) -> Response:
+    """A sweep with its charts and trials."""
+    row = sweep_row.get(session, sweep_id)  # read once, as long as it is held here
+    request.state.revision = row.revision  # for those who have the page open
     sweep = queries.summary(session, sweep_id)
     summary, space = SweepSummary(sweep), parse_space(sweep.space, sweep.task)
     lens = lens_toolbar(session, sweep, space, lens_query)
     knowledge = read_known(request, session, sweep, space)
+    dataset = datasets.get(session, sweep.dataset)
     view = SweepView(
         summary=summary,
-        trials=_table(request, session, lens, query),
+        trials=_table(request, session, lens, query, dataset),
         space=space,
-        dataset=datasets.get(session, sweep.dataset),
+        dataset=dataset,
         lens=lens,
         knowledge=knowledge,
         selection=_selection(session, sweep, query),
         no_worker=not summary.ended and not knowledge.workers,
-        row=chart_rows.chart_sweep(sweep_row.get(session, sweep_id)),
-        retryable=trial_actions.count_retryable(session, sweep_id) if sweep.counts.failed else 0,
+        actions=SweepActions(summary, trial_actions.count_retryable(session, sweep_id) if sweep.counts.failed else 0),
     )
     return render(request, "sweep/detail.html", view)
 
 
-def _table(request: Request, session: Session, lens: Toolbar, query: TrialQuery) -> TrialTable:
+def _table(request: Request, session: Session, lens: Toolbar, query: TrialQuery, dataset: DatasetInfo) -> TrialTable:
     """The page of trials in sight that the query string asks for, with their curves."""
     sweep = lens.sweep
     order_by = query.order(sweep.objective.direction)
@@ -479,7 +246,8 @@ def _table(request: Request, session: Session, lens: Toolbar, query: TrialQuery)
     if not TASKS[sweep.task].is_timing:
         numbers = [trial.number for trial in page.items]
         curves = sparklines(chart_rows.epoch_means(session, sweep_row.get(session, sweep.id), numbers))
-    return TrialTable(sweep, page, list(lens.space.free()), query, link, curves)
+    note = OWN_BEST if lens.lens.metric.kind == "best" else ""
+    return TrialTable(sweep, page, dataset.target, list(lens.space.free()), query, link, curves, note)
 
 
 def _selection(session: Session, sweep: schemas.SweepOut, query: TrialQuery) -> Selection:
@@ -487,20 +255,3 @@ def _selection(session: Session, sweep: schemas.SweepOut, query: TrialQuery) -> 
     numbers = query.selected_numbers
     first_seeds = sweep.seeds.first if isinstance(sweep.seeds, schemas.SurvivorSeeds) else sweep.seeds
     return Selection(queries.trials_of_numbers(session, sweep.id, numbers) if numbers else [], first_seeds)
-
-
-def _may_have_one_unit(space: Space) -> bool:
-    """Whether some network of the space has a hidden layer of one unit."""
-    widths = (space.domains.get(name) for name in ("hidden_units", *LAYER_WIDTHS))
-    layers = space.domains.get("hidden_layers")
-    in_layers = layers is not None and any(1 in choice for choice in values(layers))
-    return in_layers or any(width is not None and contains(width, 1) for width in widths)
-
-
-def _conditions(space: Space, name: str) -> list[str]:
-    conditions = space.conditions.get(name, {}).items()
-    words = ("where", *["and"] * len(conditions))
-    return [
-        f"{word} {parent} is {' or '.join(map(setting, values))}"
-        for word, (parent, values) in zip(words, conditions, strict=False)
-    ]

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app import queries
+from app.domain.hyperparameters import is_number
 from app.domain.space import Range, parse_space
 from app.domain.space.edges import Edge, widened
 from app.errors import FieldError, InvalidError
@@ -13,6 +14,7 @@ from app.schemas import RerunTop, SweepPatch
 from app.sweeps import changes, reruns
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId
 from app.web.pages.posted import back, validated, whole_number
+from app.web.security.plans import PLAN_PLACE
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 
@@ -25,14 +27,15 @@ def confirm_best(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) 
     return back(sweep_id, form)
 
 
-@router.post("/widen")
+@router.post("/widen", dependencies=[PLAN_PLACE])
 def widen_space(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -> Response:
     """Lets one hyperparameter go further, and adds trials that can try it."""
     sweep = sweep_row.get(session, sweep_id)
     name, wider_to = form.get("name", ""), _number(form, "to")
     domain = parse_space(sweep.space, sweep.task).free().get(name)
-    if domain is None:
-        raise InvalidError("The space can't be widened.", [FieldError(("name",), f"{name!r} does not vary here")])
+    if domain is None or not (isinstance(domain, Range) or all(map(is_number, domain.values))):
+        msg = f"{name!r} is no number that varies here"
+        raise InvalidError("The space can't be widened.", [FieldError(("name",), msg)])
     last = domain.last if isinstance(domain, Range) else max(domain.values)
     edge = Edge(name, last, wider_to > last, wider_to)
     space = {**sweep.space, name: widened(sweep.space[name], edge)}

@@ -3,28 +3,32 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from app import schemas
-from app.charts.importance import LEAST_TRIALS, ImportanceData, ImportanceOptions, importance_data
+from app import queries, schemas
+from app.charts.importance import LEAST_TRIALS, ImportanceData, ImportanceOptions, Share, importance_data
 from app.domain.comparisons.near_best import near_best
-from app.domain.failures import most_common_error
 from app.domain.formatting import plural, setting
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
 from app.domain.space.edges import Edge, edges, widened
 from app.domain.tasks import TASKS
 from app.lifecycle import sweep_row
+from app.lifecycle.failures import most_common_error
 from app.queries import chart_rows
 from app.queries.leading_configurations import LeadingConfiguration, failed_errors, leading_configurations
 from app.queue.workers import live_workers
 from app.web.dependencies import DatabaseSession, SweepId
-from app.web.pages.rendering import render
 from app.web.pages.sweep.copies import Copy, copies
 from app.web.pages.sweep.summary import SweepSummary
+from app.web.security.drawings import DRAWING_PLACE
+from app.web.templating import templates
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 
@@ -32,6 +36,7 @@ LEADERS = 21  # configurations: the best, and those that are compared with it
 NAMED = 4  # of them, before the others are counted
 CONFIRMED = 5  # configurations, and further seeds of each
 LEAST_FOR_EDGES = 8  # complete trials
+MATTERING = 5  # hyperparameters that are named
 TRUSTED = 0.2  # of the variance of unseen trials, below which a forest's shares say nothing
 
 
@@ -49,25 +54,30 @@ def read_known(request: Request, session: Session, sweep: schemas.SweepOut, spac
 
 
 def _importance_address(sweep: schemas.SweepOut) -> str:
+    """Another one at another age, so that a page asks again."""
+    return "" if sweep.counts.complete < LEAST_TRIALS else f"/sweeps/{sweep.id}/what-matters?age={_age(sweep)}"
+
+
+def _age(sweep: schemas.SweepOut) -> int:
     """A forest takes a while: while a sweep runs it is grown again for every tenth more of trials."""
-    complete = sweep.counts.complete
-    if complete < LEAST_TRIALS:
-        return ""
-    age = sweep.revision if sweep.finished_at else int(math.log(complete, 1.1))
-    return f"/sweeps/{sweep.id}/what-matters?age={age}"
+    return sweep.revision if sweep.finished_at else int(math.log(max(sweep.counts.complete, 1), 1.1))
 
 
-@router.get("/what-matters")
-def show_importance(request: Request, sweep_id: SweepId, session: DatabaseSession, age: int) -> Response:
-    """What matters, in a line for a sweep's page, or nothing; told once for all who ask at the same age."""
+@router.get("/what-matters", dependencies=[DRAWING_PLACE])
+def show_importance(request: Request, sweep_id: SweepId, session: DatabaseSession) -> Response:
+    """What matters, in a line for a sweep's page, or nothing; told once for all who ask at the same age of the sweep.
+
+    The age that is named is not believed: else a forest would be grown for each number, and kept for the age it names.
+    """
+    age = _age(queries.summary(session, sweep_id))
 
     def write() -> str:
         sweep = chart_rows.measured_sweep(session, sweep_row.get(session, sweep_id))
         trials = chart_rows.trial_rows(session, sweep_id, runs="none")
-        return importance_sentence(importance_data(sweep, trials, ImportanceOptions()))
+        matters = what_matters(importance_data(sweep, trials, ImportanceOptions()))
+        return templates.get_template("sweep/what_matters.html").render(view=matters)
 
-    sentence = request.app.state.answer_cache.get_or_make(("what matters", sweep_id, age), write)
-    return render(request, "sweep/what_matters.html", sentence)
+    return HTMLResponse(request.app.state.answer_cache.get_or_make(("what matters", sweep_id, age), write))
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,14 @@ class Known:
     """Where the service is, for commands."""
 
     @property
+    def importance_note(self) -> str:
+        """That what matters can't be told, where there is something to compare but too little of it."""
+        if self.importance_address or len(self.space.free()) < 2:
+            return ""
+        yet = "" if self.sweep.finished_at else " yet"
+        return f"What matters can't be told{yet}: that takes {LEAST_TRIALS} complete trials."
+
+    @cached_property
     def noise(self) -> str:
         """Which configurations lie within the noise of the best one, in a sentence."""
         return noise_sentence(self.leaders)
@@ -209,16 +227,26 @@ def failures_sentence(errors: Sequence[str], trials: int) -> str:
     return f"{count}, {common.trials} of them with: {common.words}."
 
 
-def importance_sentence(data: ImportanceData) -> str:
-    """`learning_rate 71 % (64 to 78 %), activation 14 % (9 to 20 %) of the variance of 47 complete trials.`"""
-    if data.reason or data.predicted < TRUSTED:
-        return ""
+class Matters(NamedTuple):
+    """What matters, as a small chart: shares of the variance, and in words of what, or that they don't tell."""
+
+    shares: Sequence[Share]
+    sentence: str
+
+
+def what_matters(data: ImportanceData) -> Matters:
+    """The hyperparameters that explain more of the variance than random numbers seem to; those that matter most.
+
+    Nothing where there is nothing to compare, and where the trials don't tell, that they don't.
+    """
+    if data.reason:
+        return Matters((), "")
+    trials_text = plural(data.trials, "complete trial")
     chance = data.comparisons[-1].high if data.comparisons else 0.0
-    telling = [share for share in data.single if share.low > chance][:3]
-    texts = [f"{share.name} {share.share:.0%} ({share.low:.0%} to {share.high:.0%})" for share in telling]
-    if not texts:
-        return ""
-    return f"{', '.join(texts)} of the variance of {plural(data.trials, 'complete trial')}".replace("%", " %") + "."
+    telling = [share for share in data.single if share.low > chance][:MATTERING]
+    if data.predicted < TRUSTED or not telling:
+        return Matters((), f"{trials_text} don't tell yet; the chart shows how uncertain the shares are.")
+    return Matters(telling, f"of the variance of {trials_text}; lines: 90 % of resamples.")
 
 
 def _trials(numbers: Sequence[int]) -> str:

@@ -164,8 +164,8 @@ def _params(typed: Mapping[str, str]) -> dict[str, Any]:
             continue
         try:
             params[name] = json.loads(text)
-        except ValueError:
-            errors.append(FieldError(("params", name), f"must be a number, not {text!r}"))
+        except (ValueError, RecursionError):
+            errors.append(FieldError(("params", name), f"must be a number, not {text[:80]!r}"))
     if errors:
         raise InvalidError("Some fields can't be used as they are.", errors)
     return params

@@ -2,31 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import queries, schemas
-from app.charts.looks import Look, look_of
+from app.charts.looks import Look
 from app.db.tables import Run, Trial, Worker
-from app.domain.formatting import percent, plural
+from app.domain.formatting import memory, percent, plural
 from app.domain.sampling import SAMPLERS
 from app.domain.space import parse_space
 from app.domain.states import RunState, TrialState
 from app.domain.tasks import TASKS, Task
 from app.files import trained_models
-from app.lifecycle import sweep_row
-from app.queries.chart_rows import chart_sweep
 from app.sweeps import reruns
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId, TrialNumber
 from app.web.pages.posted import back, whole_number
 from app.web.pages.rendering import ChartPanel, render
 from app.web.pages.sweep.summary import SweepSummary
 from app.web.pages.sweep.trial_row import TrialRow
-from app.web.pages.sweep.trial_table import settings_of
+from app.web.pages.sweep.trial_table import TrialQuery, settings_of
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}/trials/{number}")
 
@@ -154,7 +152,7 @@ def state_sentence(trial: schemas.TrialOut, worker: str, run_noun: str) -> str:
     attempt = f", attempt {trial.attempt}" if trial.attempt > 1 else ""
     diverged = sum(run.state == RunState.diverged for run in trial.runs)
     sentences = {
-        TrialState.waiting: "Waits for a worker."
+        TrialState.waiting: f"Waits for a worker{_with_memory(trial)}."
         if trial.params
         else "Waits; the sampler chooses its parameters when a worker takes it.",
         TrialState.running: f"Trains{where}{attempt}.",
@@ -171,12 +169,23 @@ def state_sentence(trial: schemas.TrialOut, worker: str, run_noun: str) -> str:
     return sentences[trial.state]
 
 
+def _with_memory(trial: schemas.TrialOut) -> str:
+    """What a worker has to have for it, where one had too little."""
+    return f" with {memory(trial.least_memory)} of memory: another had too little" if trial.least_memory else ""
+
+
 @router.get("")
-def show_trial(request: Request, sweep_id: SweepId, number: TrialNumber, session: DatabaseSession) -> Response:
-    """The panel's content for a sweep's page; anybody else is led to that page with the panel open."""
+def show_trial(
+    request: Request,
+    sweep_id: SweepId,
+    number: TrialNumber,
+    session: DatabaseSession,
+    query: Annotated[TrialQuery, Depends()],
+) -> Response:
+    """The panel's content for a sweep's page with this query; anybody else is led to that page with the panel open."""
     if "hx-request" not in request.headers:
         return RedirectResponse(f"/sweeps/{sweep_id}?trial={number}", status_code=303)
-    return render(request, "sweep/trial_panel.html", _read_panel(session, sweep_id, number))
+    return render(request, "sweep/trial_panel.html", _read_panel(session, sweep_id, number, query.look(number)))
 
 
 @router.post("/rerun")
@@ -193,7 +202,7 @@ def keep_model(sweep_id: SweepId, number: TrialNumber, form: PostedForm, session
     return back(sweep_id, form)
 
 
-def _read_panel(session: Session, sweep_id: int, number: int) -> TrialPanel:
+def _read_panel(session: Session, sweep_id: int, number: int, look: Look) -> TrialPanel:
     sweep = queries.summary(session, sweep_id)
     trial = queries.get_trial(session, sweep_id, number)
     varied = list(parse_space(sweep.space, sweep.task).free())
@@ -205,15 +214,15 @@ def _read_panel(session: Session, sweep_id: int, number: int) -> TrialPanel:
         worker=_host(session, trial),
         kept_seeds=_kept_seeds(session, sweep_id, number),
         diagnostics=_diagnostics(session, sweep, number),
-        look=look_of(chart_sweep(sweep_row.get(session, sweep_id)), number, trial.params or {}),
+        look=look,
     )
 
 
 def _host(session: Session, trial: schemas.TrialOut) -> str:
-    if trial.worker is None:
-        return ""
-    worker = session.get(Worker, trial.worker)
-    return f"{worker.host} ({worker.device})" if worker else ""
+    """`gpu-3 (NVIDIA H200)`; of a trial that was trained elsewhere only on what."""
+    worker = None if trial.worker is None else session.get(Worker, trial.worker)
+    devices = " and then ".join(trial.devices)
+    return f"{worker.host} ({devices or worker.device})" if worker else devices
 
 
 def _kept_seeds(session: Session, sweep_id: int, number: int) -> frozenset[int]:

@@ -102,7 +102,7 @@ def _rerunner(form: dict[str, str]) -> Act:
 def _numbers(form: dict[str, str]) -> list[int]:
     """The trials that the form names. Raises InvalidError."""
     texts = form.get("numbers", "").split(",")
-    if len(texts) > MAX_SELECTED or not all(text.isdigit() and len(text) < 10 for text in texts):
+    if len(texts) > MAX_SELECTED or not all(text.isdecimal() and len(text) < 10 for text in texts):
         right = f"must be at most {MAX_SELECTED} numbers of trials with commas between them"
         raise InvalidError("The selection can't be used.", [FieldError(("numbers",), right)])
     return [int(text) for text in texts]

@@ -43,7 +43,7 @@ class SweepSummary:
             return "until its time limit"
         if self.sweep.eta_by == "no_improvement":
             return "if no trial is better"
-        return "" if self.sweep.started_at else "estimated"
+        return "" if self.sweep.started_at or self.sweep.eta_seconds is None else "estimated"
 
     @property
     def epochs(self) -> str:

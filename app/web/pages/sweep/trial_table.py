@@ -1,18 +1,20 @@
 """The table of trials on a sweep's page: its columns, filters and rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Annotated, Literal
 
 from fastapi import Query
 
 from app import schemas
+from app.charts.looks import Look, first_free, look_at, places_in
 from app.domain.body import Matching
-from app.domain.datasets import target_of
+from app.domain.datasets import Target
 from app.domain.formatting import setting
 from app.domain.states import TrialState
-from app.domain.tasks import TASKS
+from app.domain.tasks import METRICS, TASKS
 from app.web.dependencies import Cursor
 from app.web.pages.rendering import PageLink
 from app.web.pages.sweep.tabs import TabName
@@ -25,7 +27,7 @@ _FILTERS = ("complete", "running", "waiting", "pruned", "failed", "infeasible", 
 
 Numbers = Annotated[
     str,
-    Matching(r"([0-9]{1,9}(,[0-9]{1,9})*)?", "numbers of trials with commas between them"),
+    Matching(r"([0-9]{1,9})?(,([0-9]{1,9})?)*", "numbers of trials with commas between them"),
     Query(max_length=10 * MAX_SELECTED),
 ]
 
@@ -35,7 +37,9 @@ class TrialQuery:
     """What the query string of a sweep's page says: which trials, in which order, and how the values are drawn."""
 
     x: str = ""
-    """The hyperparameter against which values are drawn; empty: the first that varies."""
+    """The hyperparameter or the metric against which values are drawn; empty: the first that varies."""
+    y: str = ""
+    """The metric that is drawn; empty: the sweep's own."""
     color: str = ""
     """The one that colours them."""
     dependence: Literal["", "true"] = ""
@@ -51,7 +55,7 @@ class TrialQuery:
     trial: str = ""
     """The trial whose panel is open: its number, or `new` for one of the user's own."""
     selected: Numbers = ""
-    """Numbers of the selected trials."""
+    """Numbers of the selected trials, each at the place of its look; an empty place is free."""
 
     @property
     def skip(self) -> int:
@@ -61,7 +65,31 @@ class TrialQuery:
     @property
     def selected_numbers(self) -> list[int]:
         """Numbers of the selected trials, each once."""
-        return list(dict.fromkeys(map(int, filter(None, self.selected.split(",")))))
+        return list(self._selected_places)
+
+    def look(self, number: int) -> Look:
+        """How charts draw a trial that is told from others: by its place, or by that which it would be given."""
+        return look_at(self._places.get(number, self._next_place))
+
+    def at_places(self, numbers: Sequence[int]) -> str:
+        """`3,,15`: these of the selected trials, each at its place."""
+        numbers_at = {self._selected_places[number]: str(number) for number in numbers}
+        return ",".join(numbers_at.get(place, "") for place in range(max(numbers_at) + 1))
+
+    @cached_property
+    def _selected_places(self) -> dict[int, int]:
+        return places_in(self.selected)
+
+    @cached_property
+    def _places(self) -> Mapping[int, int]:
+        """Those of the selected trials, and of the open one, which has the first that is free."""
+        is_open = self.trial.isdecimal() and len(self.trial) < 10
+        open_place = {int(self.trial): first_free(self._selected_places.values())} if is_open else {}
+        return open_place | self._selected_places
+
+    @cached_property
+    def _next_place(self) -> int:
+        return first_free(self._places.values())
 
     def order(self, direction: str) -> str:
         """The column by which trials are ordered, in a sweep whose value has this direction."""
@@ -82,6 +110,8 @@ class Column:
     order: str = "none"
     extra: bool = False
     """Whether it is there only once it was chosen."""
+    note: str = ""
+    """What its tooltip says."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +130,16 @@ class TrialTable:
 
     sweep: schemas.SweepOut
     page: schemas.Page[schemas.TrialOut]
+    target: Target
+    """What the sweep's data set has: classes, or numbers."""
     varied: Sequence[str]
     """The hyperparameters that have a column."""
     query: TrialQuery
     link: PageLink
     curves: Mapping[int, str] = field(default_factory=dict)
     """Small curves by trial."""
+    metric_note: str = ""
+    """What the tooltips of metrics say of the lens."""
 
     @property
     def is_timing(self) -> bool:
@@ -122,8 +156,23 @@ class TrialTable:
             *([] if self.is_timing else [Column("curve", "Curve")]),
             *(self._sorting(Column(name, name, numeric=True), f"params.{name}") for name in self.varied),
             self._sorting(Column("seconds", "Time", numeric=True), "seconds"),
-            *(Column(name, name, numeric=True, extra=True) for name in self.metrics),
+            *self.metric_columns,
         ]
+
+    @property
+    def metric_columns(self) -> list[Column]:
+        """The metrics, in columns that are there once they were chosen, or the table is sorted by them."""
+        columns = (
+            self._sorting(Column(name, name, numeric=True), f"metrics.{name}", first=f"{sign}metrics.{name}")
+            for name in self.metrics
+            for sign in ("-" if METRICS[name].maximize else "",)
+        )
+        return [replace(column, extra=column.order == "none", note=self.metric_note) for column in columns]
+
+    @property
+    def orders(self) -> list[Column]:
+        """The columns by which it can be sorted."""
+        return [column for column in self.columns if column.sort_address]
 
     @property
     def _best_first(self) -> str:
@@ -138,10 +187,9 @@ class TrialTable:
     @property
     def metrics(self) -> tuple[str, ...]:
         """What a trial's last epoch is told by, in columns that can be chosen."""
-        target = target_of(self.sweep.dataset)
-        return () if self.is_timing else tuple(TASKS[self.sweep.task].metrics_of(target))
+        return () if self.is_timing else tuple(TASKS[self.sweep.task].metrics_of(self.target))
 
-    @property
+    @cached_property
     def rows(self) -> list[TrialRow]:
         """The trials, those of one configuration below its first one."""
         groups = groupby(self.page.items, key=lambda trial: trial.configuration or trial.number)

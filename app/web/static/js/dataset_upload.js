@@ -1,9 +1,10 @@
-// Shows what would become of a file of data, asks which column is the target, and stores it.
+// Shows what would become of a file of data, asks which column is the target and what it is, and stores it.
 import { takeDropped } from "./drop_zone.js";
 
 const panel = document.getElementById("dataset-upload");
 const form = document.getElementById("dataset-form");
-const [target, name, test, heldOut] = ["target", "name", "test", "held-out"].map((id) => document.getElementById(`dataset-${id}`));
+const fields = ["target", "task", "unit", "name", "test", "held-out", "split-by", "groups", "seed"];
+const [target, task, unit, name, test, heldOut, splitBy, groups, seed] = fields.map((id) => document.getElementById(`dataset-${id}`));
 const problem = document.getElementById("upload-problem");
 const preview = document.getElementById("dataset-preview");
 const store = document.getElementById("store-dataset");
@@ -54,8 +55,10 @@ function refusalOf({ status: code, responseText }) {
 }
 
 function options() {
-  const chosen = { test_share: test.value / 100, held_out_share: heldOut.value / 100 };
-  return target.value ? { ...chosen, target: target.value } : chosen;
+  const chosen = { target: target.value, task: task.value, unit: task.value === "regression" ? unit.value : "" };
+  const parts = { split_by: splitBy.value, groups: groups.value };
+  const present = Object.entries({ ...chosen, ...parts }).filter(([, value]) => value);
+  return { test_share: test.value / 100, held_out_share: heldOut.value / 100, seed: seed.value, ...Object.fromEntries(present) };
 }
 
 async function show() {
@@ -65,10 +68,18 @@ async function show() {
   const refusal = refusalOf(answer);
   if (refusal) return fail(refusal);
   preview.innerHTML = answer.responseText; // of our own server, escaped there
-  const { names, target: chosen } = document.getElementById("preview-answer").dataset;
+  const { names, target: chosen, task: kind } = document.getElementById("preview-answer").dataset;
   const empty = chosen ? [] : [new Option("Choose a column", "")];
   target.replaceChildren(...empty, ...JSON.parse(names).map((column) => new Option(column, column)));
+  for (const field of [splitBy, groups]) {
+    const { value } = field;
+    field.replaceChildren(new Option("no column", ""), ...JSON.parse(names).map((column) => new Option(column, column)));
+    field.value = value;
+  }
   target.value = chosen;
+  task.value = kind;
+  task.disabled = !chosen;
+  unit.parentElement.hidden = kind !== "regression";
   form.hidden = false;
   store.disabled = !chosen;
 }
@@ -78,6 +89,9 @@ function take(chosen) {
   form.hidden = true;
   file = chosen;
   target.replaceChildren();
+  task.value = unit.value = "";
+  for (const field of [splitBy, groups]) field.replaceChildren();
+  for (const field of [test, heldOut, seed]) field.value = field.defaultValue;
   const stem = chosen.name.split(".")[0].toLowerCase().replace(/[^a-z0-9_-]+/g, "_").replace(/^[_-]+|[_-]+$/g, "");
   name.value = (/^[a-z]/.test(stem) ? stem : `data_${stem}`).slice(0, 60);
   if (chosen.size > Number(panel.dataset.maxBytes)) return fail(`${chosen.name} is larger than ${panel.dataset.maxBytes / 2 ** 20} MiB.`);
@@ -85,7 +99,13 @@ function take(chosen) {
 }
 
 takeDropped(panel.querySelector(".drop-zone"), take);
-for (const field of [target, test, heldOut]) field.addEventListener("change", show);
+target.addEventListener("change", () => {
+  task.value = ""; // what another column is, is proposed anew
+  show();
+});
+for (const field of [task, unit, test, heldOut, splitBy, groups, seed]) field.addEventListener("change", show);
+// a field that is wrong can say so where it is in sight alone
+form.addEventListener("invalid", ({ target: field }) => field.closest("details")?.setAttribute("open", ""), true);
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const answer = await send("/api/v1/datasets", { ...options(), name: name.value, source: file.name });

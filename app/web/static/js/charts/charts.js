@@ -2,6 +2,8 @@
 
 import { brushed } from "./brush.js";
 import { focused, trialOf } from "./focus.js";
+import { bringForward } from "./front.js";
+import { lookAt, placed } from "./looks.js";
 import { toggleStage } from "./stage.js";
 import "../paper.js";
 
@@ -16,7 +18,9 @@ const config = {
 };
 const drawings = new WeakMap(); // chart -> {src, revision, at, timer}
 const figures = new WeakMap(); // plot -> what the server drew
-let focus = []; // trials that are told from all others
+const inWindow = new WeakSet(); // plots that are in the window, or nearly
+let chosen = []; // trials that are selected or open, by the places of their looks
+let focus = chosen; // and the one that is pointed at
 
 const isInSight = (chart) => !chart.closest("details:not([open]), [hidden]");
 
@@ -25,7 +29,6 @@ function drawAll() {
   for (const chart of document.querySelectorAll(".chart[data-src]")) {
     if (isInSight(chart)) scheduleDrawing(chart);
   }
-  plots().forEach(showFocus); // of what was out of sight
 }
 
 function scheduleDrawing(chart) {
@@ -50,7 +53,8 @@ async function draw(chart) {
   const message = chart.querySelector(".chart-message");
   const plot = chart.querySelector(".plot");
   try {
-    const response = await fetch(src, { headers: { Accept: "application/json" } });
+    const seen = /^\d+$/.test(revision) ? { "X-Seen-Revision": revision } : {}; // nothing older will do
+    const response = await fetch(src, { headers: { Accept: "application/json", ...seen } });
     const figure = await response.json();
     if (!response.ok) throw new Error(figure.detail);
     if (chart.dataset.src !== src || !chart.isConnected) return;
@@ -58,7 +62,9 @@ async function draw(chart) {
     layout.clickanywhere = fields().length > 0;
     figures.set(plot, { data: figure.data, layout, focus });
     await Plotly.react(plot, focused(figures.get(plot), focus), layout, config);
+    bringForward(plot);
     listen(chart, plot);
+    watcher.observe(plot);
     message.hidden = true;
   } catch (error) {
     drawings.delete(chart); // so that the next refresh tries again
@@ -67,17 +73,31 @@ async function draw(chart) {
   }
 }
 
-// ---- trials in focus: `new CustomEvent("trial-focus", {detail: {numbers: [3, 5], source}})`, but not in the source
-document.addEventListener("trial-focus", ({ detail }) => {
-  focus = detail.numbers;
-  for (const plot of plots()) if (plot !== detail.source) showFocus(plot);
+// ---- trials in focus: `new CustomEvent("trial-focus", {detail: {numbers: [3, "", 5], pointed, source}})`
+document.addEventListener("trial-focus", ({ detail: { numbers, pointed, source } }) => {
+  chosen = numbers;
+  focus = pointed === undefined ? chosen : placed(chosen, pointed);
+  for (const plot of plots()) if (plot !== source) showFocus(plot);
 });
 
 const plots = () => document.querySelectorAll(".chart .js-plotly-plot");
 
+// A chart of thousands of trials takes a while to draw again: those that nobody sees wait until they come into the window.
+const watcher = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    isIntersecting ? inWindow.add(target) : inWindow.delete(target);
+    showFocus(target);
+  }
+}, { rootMargin: "100px" });
+
+addEventListener("beforeprint", () => {
+  plots().forEach((plot) => inWindow.add(plot));
+  plots().forEach(showFocus);
+});
+
 function showFocus(plot) {
   const figure = figures.get(plot);
-  if (!figure || figure.focus === focus || !isInSight(plot)) return;
+  if (!figure || figure.focus === focus || !inWindow.has(plot)) return;
   figure.focus = focus;
   const data = focused(figure, focus);
   if (data !== figure.data || plot.data !== figure.data) Plotly.react(plot, data, figure.layout, config);
@@ -107,8 +127,11 @@ function listen(chart, plot) {
   plot.on("plotly_selected", (selection) => brushed(plot, selection));
 }
 
-/** Tells the page which trial the pointer is at. */
+/** Tells the page which trial the pointer is at; a curve of it is hard to follow among others. */
 function point(plot, number) {
+  const { curves, looks, seeds } = figures.get(plot)?.layout.meta ?? {};
+  const look = looks && !seeds ? lookAt(placed(chosen, number).indexOf(number), looks) : {};
+  if (curves) bringForward(plot, number, look.color);
   document.dispatchEvent(new CustomEvent("trial-pointed", { detail: { number, source: plot } }));
 }
 

@@ -1,18 +1,15 @@
-// Focus: the trials that are selected, open or pointed at keep their looks, and all others are grey behind them.
+// Focus: the trials that are selected, open or pointed at have their looks, and all others are grey behind them.
+import { lookAt } from "./looks.js";
 
 const GREY = "#8c8c8c";
 const FAINT = 0.3;
+const MARKED = 12; // points of a line that are seen as such
 const FRONT = { size: 11, line: { width: 1.5, color: "#ffffff" } };
 
 /** The trial that a point stands for, if it stands for one. */
 export function trialOf(data) {
   const number = Array.isArray(data) ? data[0] : data;
   return Number.isInteger(number) ? number : undefined;
-}
-
-function lookOf(number, { hues, symbols, colors }) {
-  if (colors?.[number]) return { color: colors[number], symbol: symbols[0] }; // plotly drops what is empty
-  return { color: hues[number % hues.length], symbol: symbols[Math.floor(number / hues.length) % symbols.length] };
 }
 
 /** The trials that a trace has points of; of a band, which has none, that of its line. */
@@ -38,6 +35,19 @@ function greyed(trace) {
 /** The best configuration stands out as it is. */
 const isBest = (trace) => `${trace.marker?.symbol}`.startsWith("star") || `${trace.name}`.startsWith("best configuration");
 
+const shade = (color) => `rgba(${[1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16))},0.15)`; // of a band
+
+/** A trace of one trial alone, in its look. */
+function tinted(trace, { color, symbol }) {
+  const { colorscale, showscale, colorbar, ...marker } = trace.marker ?? {};
+  return {
+    ...trace,
+    marker: { ...marker, color, symbol: `${marker.symbol}`.endsWith("-open") ? `${symbol}-open` : symbol },
+    line: { ...trace.line, color },
+    fillcolor: trace.fillcolor && shade(color),
+  };
+}
+
 /** The points of one trial, in its look, in front of all others. */
 function front(trace, number, look) {
   const numbers = Array.from(trace.customdata, trialOf);
@@ -52,7 +62,7 @@ function front(trace, number, look) {
     customdata: pick(trace.customdata),
     error_y: undefined,
     opacity: 1,
-    mode: "lines" === trace.mode ? "lines+markers" : trace.mode,
+    mode: trace.mode === "lines" && isOf.filter(Boolean).length <= MARKED ? "lines+markers" : trace.mode,
     name: `trial ${number}`,
     showlegend: false,
     marker: { ...marker, ...FRONT, opacity: 1, ...look },
@@ -60,22 +70,23 @@ function front(trace, number, look) {
   };
 }
 
-/** The traces of a figure as they look with these trials in focus; as they are where it shows none of them. */
+/** The traces of a figure with these trials in focus, each at the place of its look; as they are where it has none. */
 export function focused({ data, layout }, numbers) {
-  const looks = layout.meta?.looks;
+  const { looks, seeds } = layout.meta ?? {};
   const trialsOfTraces = data.map((trace) => (trace.type === "scatter" ? trialsOf(trace, data) : new Set()));
   const shown = numbers.filter((number) => trialsOfTraces.some((trials) => trials.has(number)));
-  if (!looks || !shown.length) return data;
+  if (!looks || seeds || !shown.length) return data; // seeds of one trial are told apart by their colours
+  const lookOf = (number) => lookAt(numbers.indexOf(number), looks);
   const back = [];
   const foremost = [];
   data.forEach((trace, index) => {
     const trials = trialsOfTraces[index];
     const inFocus = shown.filter((number) => trials.has(number));
     if (!trials.size || isBest(trace)) back.push(trace);
-    else if (trials.size === 1) (inFocus.length ? foremost : back).push(inFocus.length ? trace : greyed(trace));
+    else if (trials.size === 1 && inFocus.length) foremost.push(tinted(trace, lookOf(inFocus[0])));
     else {
       back.push(greyed(trace));
-      foremost.push(...inFocus.map((number) => front(trace, number, lookOf(number, looks))));
+      foremost.push(...inFocus.map((number) => front(trace, number, lookOf(number))));
     }
   });
   return [...back, ...foremost];

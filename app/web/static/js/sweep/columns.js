@@ -43,7 +43,7 @@ document.addEventListener("change", (event) => {
 
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
+    if (!menu.contains(event.target) || event.target.closest("a")) menu.open = false;
   }
 });
 

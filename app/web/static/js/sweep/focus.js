@@ -1,24 +1,24 @@
 // Which trials are in focus on the page of a sweep: the selected ones, the open one, and the one that is pointed at.
-import { read } from "./address.js";
-import { selected } from "./selection.js";
+import { withLooks } from "./selection.js";
 
 const SETTLED_MS = 80; // a pointer that passes by colours nothing
-let shown = "";
+let shown = " undefined"; // nothing
 let timer;
 
-function numbersInFocus(pointed) {
-  const open = read("trial");
-  const numbers = [...selected(), ...(open && open !== "new" ? [open] : [])].map(Number);
-  return [...new Set(pointed === undefined ? numbers : [...numbers, pointed])];
+/** Marks the row of a trial that is pointed at in a chart. */
+function markRow(number) {
+  document.querySelector(".pointed-row")?.classList.remove("pointed-row");
+  if (number !== undefined) document.getElementById(`trial-${number}`)?.classList.add("pointed-row");
 }
 
 function focusOn(pointed, source) {
   clearTimeout(timer);
   timer = setTimeout(() => {
-    const numbers = numbersInFocus(pointed);
-    if (numbers.join() === shown) return;
-    shown = numbers.join();
-    document.dispatchEvent(new CustomEvent("trial-focus", { detail: { numbers, source } }));
+    markRow(source ? pointed : undefined);
+    const numbers = withLooks().map((number) => number && Number(number));
+    if (`${numbers} ${pointed}` === shown) return;
+    shown = `${numbers} ${pointed}`;
+    document.dispatchEvent(new CustomEvent("trial-focus", { detail: { numbers, pointed, source } }));
   }, SETTLED_MS);
 }
 

@@ -39,6 +39,13 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
+  const name = event.target.closest("[data-show-chart]")?.dataset.showChart;
+  const panel = name && document.getElementById(`${name}-panel`);
+  if (panel) {
+    show("overview");
+    panel.closest("details").open = true;
+    panel.scrollIntoView({ block: "center" });
+  }
   const button = event.target.closest("[data-show-tab]");
   if (!button) return;
   show(button.dataset.showTab);

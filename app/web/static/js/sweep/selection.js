@@ -1,13 +1,23 @@
 // Selected trials: their numbers are in the address, so they outlive refreshes, sorting and paging, and can be shared.
+// A trial's place there is that of its look, which it keeps: `3,,15` once the second of three is no longer selected.
+import { placed } from "../charts/looks.js";
 import { read, refresh, write } from "./address.js";
 
 const MAX = 200; // of the server
 const boxes = () => [...document.querySelectorAll("[data-select]")];
 
-export const selected = () => read("selected").split(",").filter(Boolean);
+const places = () => read("selected").split(",");
+const openTrial = () => [read("trial")].filter((number) => number && number !== "new");
+
+export const selected = () => places().filter(Boolean);
+
+/** The trials that have a look, by place: the selected ones and the open one. */
+export const withLooks = () => openTrial().reduce(placed, places());
 
 export function select(numbers) {
-  write({ selected: numbers.slice(0, MAX).join(",") });
+  const chosen = new Set(numbers);
+  const kept = numbers.reduce(placed, withLooks()).map((number) => (chosen.has(number) ? number : ""));
+  write({ selected: kept.slice(0, MAX).join(",").replace(/,+$/, "") });
   apply();
   refresh();
 }

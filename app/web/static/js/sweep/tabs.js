@@ -14,7 +14,14 @@ export function show(name) {
   const panel = document.getElementById(`panel-${name}`);
   for (const plot of panel.querySelectorAll(".js-plotly-plot")) Plotly.Plots.resize(plot); // the window may have changed
   panel.dispatchEvent(new Event("toggle")); // draws the charts that come into sight
+  reveal();
   refresh();
+}
+
+/** Scrolls the row of tabs, which is wider than a phone, to the one that is shown. */
+function reveal() {
+  const tab = tabs().find((item) => item.getAttribute("aria-selected") === "true");
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
 }
 
 const nameOf = (tab) => tab.id.replace("tab-", "");
@@ -37,3 +44,5 @@ document.addEventListener("keydown", (event) => {
   show(nameOf(tab));
   tab.focus();
 });
+
+reveal();

@@ -27,7 +27,7 @@ const content = () => document.getElementById("trial-content");
 function load() {
   const number = read("trial");
   if (!number) return;
-  const path = number === "new" ? `new?${beginning}` : number;
+  const path = number === "new" ? `new?${beginning}` : `${number}?selected=${encodeURIComponent(read("selected"))}`;
   return htmx.ajax("GET", `${panel.dataset.path}/${path}`, {
     source: "#trial-panel",
     target: "#trial-content",
