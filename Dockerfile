@@ -1,7 +1,9 @@
-# Two images: `app`, the server, small and without torch; `worker`, the trainer, with the data set inside.
+# Three images: `app`, the server, small and without torch; `worker`, the trainer, with the data set inside; `ray`, the
+# same with Ray, for the nodes of a cluster.
 #
 #   docker build --target app -t perceptune-app .
 #   docker build --target worker -t perceptune-worker .
+#   docker build --target ray -t perceptune-ray .
 #
 # Layers go from what seldom changes to what often does: packages, data, code. Code is only copied.
 
@@ -42,7 +44,8 @@ COPY --from=app-sbom /sbom.cdx.json /usr/share/perceptune/sbom.cdx.json
 COPY docs docs
 COPY alembic alembic
 COPY app app
-RUN python -m compileall -q app alembic
+COPY client/src/perceptune perceptune
+RUN python -m compileall -q app alembic perceptune
 # as a number, by which an orchestrator sees that it is not root
 USER 10001:10001
 EXPOSE 8000
@@ -70,9 +73,29 @@ COPY --from=worker-sbom /sbom.cdx.json /usr/share/perceptune/sbom.cdx.json
 COPY alembic alembic
 COPY app app
 COPY worker worker
-RUN python -m compileall -q app alembic worker
+RUN python -m compileall -q app alembic worker \
+ && install -d -o 10001 -g 10001 /var/cache/perceptune
 USER 10001:10001
 STOPSIGNAL SIGTERM
 # One thread a worker, one worker a core: more threads wait for each other
 ENV OMP_NUM_THREADS=1
 CMD ["perceptune", "worker"]
+
+FROM worker-packages AS ray-packages
+RUN cd /tmp/build && pip --python /opt/venv install --quiet --no-deps --require-hashes -r ray.txt
+
+FROM ray-packages AS ray-sbom
+COPY --from=app-sbom /opt/sbom /opt/sbom
+RUN /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /sbom.cdx.json /opt/venv/bin/python
+
+FROM ray-packages AS ray
+COPY --from=ray-sbom /sbom.cdx.json /usr/share/perceptune/sbom.cdx.json
+COPY alembic alembic
+COPY app app
+COPY worker worker
+RUN python -m compileall -q app alembic worker \
+ && install -d -o 10001 -g 10001 /var/cache/perceptune
+USER 10001:10001
+STOPSIGNAL SIGTERM
+ENV OMP_NUM_THREADS=1 RAY_USAGE_STATS_ENABLED=0
+CMD ["perceptune", "ray", "up"]

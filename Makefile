@@ -11,7 +11,7 @@ OURS = $(PIP) --no-build-isolation -c constraints.txt -e ./client -e '.[$(1)]'
 LOCKS := $(wildcard requirements/*.txt)
 COMMA := ,
 .DEFAULT_GOAL := help
-.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer test-prometheus test-sklearn chaos soak check audit clean
+.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer test-prometheus test-ray test-kubernetes test-sklearn test-mlflow test-wandb chaos soak check audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -56,7 +56,7 @@ test: $(TOOLS)  ## installs what the tests need and runs them
 	@scripts/fetch-fashion-mnist
 	@scripts/fetch-browser
 	@# four at a time, since they wait half of theirs
-	$(BIN)/pytest -m "not compose and not pgbouncer and not prometheus and not sklearn" -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not compose and not pgbouncer and not prometheus and not ray and not kubernetes and not sklearn and not mlflow and not wandb" -n 4 --dist loadfile --no-loadscope-reorder
 
 test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose
@@ -67,8 +67,26 @@ test-pgbouncer: $(TOOLS)  ## a sweep through a real PgBouncer (apt-get install p
 test-prometheus: $(TOOLS)  ## alerts and dashboard in a real Prometheus (apt-get install prometheus)
 	$(BIN)/pytest -m prometheus tests/prometheus
 
-test-sklearn: $(TOOLS)  ## the client's PerceptuneSearchCV by scikit-learn's own checks of an estimator: some minutes
+test-ray: $(TOOLS)  ## workers on a real Ray cluster of two nodes, which it installs (80 MB)
+	$(call LOCKED,ray)
+	$(BIN)/pytest -m ray -s tests/ray_cluster
+
+test-kubernetes: $(TOOLS)  ## the manifests against Kubernetes' and KubeRay's own schemas, which it installs
+	$(call LOCKED,kubernetes)
+	$(BIN)/pytest -m kubernetes tests/kubernetes
+
+test-sklearn: $(TOOLS)  ## the client's searches, of classes and of numbers, by scikit-learn's own checks of an estimator: some minutes
 	$(BIN)/pytest -m sklearn tests/client
+
+test-mlflow: $(TOOLS)  ## a sweep in a real MLflow server, which it installs in an environment of its own
+	$(call LOCKED,mlflow)
+	@scripts/make-venv $(PYTHON) .venv-mlflow
+	$(subst $(BIN),.venv-mlflow/bin,$(call LOCKED,mlflow-server))
+	$(BIN)/pytest -m mlflow tests/client
+
+test-wandb: $(TOOLS)  ## a sweep as runs of W&B, offline, whose client it installs (100 MB)
+	$(call LOCKED,wandb)
+	$(BIN)/pytest -m wandb tests/client
 
 chaos: $(TOOLS)  ## kills and cuts everything 200 times while sweeps are trained, and looks that nothing is lost
 	$(BIN)/python -m tests.chaos --faults 200 --seed 1
@@ -86,4 +104,4 @@ audit:  ## asks whether a known vulnerability is in a package that is pinned; sa
 	@PYTHON=$(PYTHON) scripts/audit-packages
 
 clean:  ## removes the environment; data stays
-	rm -rf $(VENV) .venv-audit *.egg-info
+	rm -rf $(VENV) .venv-audit .venv-mlflow *.egg-info

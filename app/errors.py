@@ -47,6 +47,20 @@ class InvalidError(PerceptuneError):
     title = "Invalid request"
 
 
+class TooSlowError(PerceptuneError):
+    """A body that did not come in its time."""
+
+    status = 408
+    title = "Too slow"
+
+
+class LengthRequiredError(PerceptuneError):
+    """A body that does not say how long it is, where that has to be told before it is read."""
+
+    status = 411
+    title = "Length required"
+
+
 class TooLargeError(PerceptuneError):
     """A body of more bytes than are accepted."""
 
@@ -66,6 +80,13 @@ class ForbiddenError(PerceptuneError):
 
     status = 403
     title = "Refused"
+
+
+class VersionError(PerceptuneError):
+    """A call of a program of another version, where both ends have to be of one."""
+
+    status = 426
+    title = "Other version"
 
 
 class TooManyAttemptsError(PerceptuneError):

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import time
+import unicodedata
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,19 @@ Format = Literal["text", "json"]
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being answered; every line that is logged meanwhile has it."""
+
+
+# Categories of Unicode: control characters, marks of direction, halves of pairs, ends of lines.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def printable(text: str) -> str:
+    """The text, in which what would begin another line, or tell a terminal what to do, is written out."""
+    return text if text.isprintable() else "".join(map(_written_out, text))
+
+
+def _written_out(character: str) -> str:
+    return repr(character)[1:-1] if unicodedata.category(character) in _UNPRINTABLE else character
 
 
 class _Text(logging.Formatter):
@@ -25,6 +39,10 @@ class _Text(logging.Formatter):
         number = request_id.get()
         record.request = "" if number is None else f"[{number}] "
         return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        """The line, which stays one, and says nothing to a terminal."""
+        return printable(super().formatMessage(record))
 
     def formatException(self, ei: object) -> str:  # noqa: N802 (logging's name)
         return "\n".join("    " + line for line in super().formatException(ei).splitlines())  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.domain.formatting import remaining
 from app.errors import StartError
-from app.exercises.exercise import Preset
+from app.exercises.preset import Preset
 from app.exercises.registry import EXERCISES, exercise
 from app.service.up import Service, stop_on_signals
 from app.sweeps.exercises import reports, results, runs

@@ -35,7 +35,8 @@ MAX_OPEN_FILES = 65_536
 class Service:
     """A web server with its database and its workers, which run while the context is open.
 
-    Inside it `url` is the address that it serves on, `engine` its database and `workers` its worker processes.
+    Inside it `url` is the address that it serves on, `public_url` that for other machines, `engine` its database and
+    `workers` its worker processes.
     """
 
     def __init__(self, settings: Settings, log: Path | None = None) -> None:
@@ -57,6 +58,7 @@ class Service:
             self._announce_first_key(settings.public_url or _url(settings.host, listener))
             undo.enter_context(_serving(settings, listener))
             self.url = _url(settings.host, listener)
+            self.public_url = settings.public_url or self.url.replace("127.0.0.1", socket.gethostname())
             self.workers = undo.enter_context(Workers(settings, self._log))
             self._exit = undo.pop_all()
         return self

@@ -1,20 +1,23 @@
-"""The commands: `sweep`, `run`, `ls`, `show`, `trials`, `chart` and `logs`."""
+"""The commands: `sweep`, `run`, `ls`, `show`, `trials`, `chart`, `logs`, `export-mlflow` and `export-wandb`."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.errors import InvalidError
+from app.errors import InvalidError, StartError
 from app.terminal import reports, requirements, tables
 from app.terminal.connection import connection
 from app.terminal.sweep_file import read_sweep
 
 if TYPE_CHECKING:
-    from perceptune import Sweep
+    from perceptune import Client, Sweep, SweepOut
 
 NOT_MET = 3  # the exit code where the sweep is not what was required
 
@@ -45,7 +48,7 @@ def sweep(
         if as_json:
             tables.print_json([queued.data])
         elif watch:
-            tables.print_sweep(queued.data, client.url)
+            tables.print_sweep(queued.data, client.url, _unit(client, queued.data))
         else:
             typer.echo(f"Sweep {queued.id} is {queued.name!r}, {queued.state}: {client.url}/sweeps/{queued.id}")
 
@@ -114,7 +117,10 @@ def show(number: Number, url: Url = None, as_json: AsJson = False) -> None:
     """Shows how a sweep stands, and its best configuration."""
     with connection(url) as client:
         shown_sweep = client.get(number).data
-        tables.print_json([shown_sweep]) if as_json else tables.print_sweep(shown_sweep, client.url)
+        if as_json:
+            tables.print_json([shown_sweep])
+        else:
+            tables.print_sweep(shown_sweep, client.url, _unit(client, shown_sweep))
 
 
 @commands.command()
@@ -143,27 +149,31 @@ def _best_trials(entry: Sweep) -> list[Any]:
 def chart(
     number: Number,
     name: Annotated[str, typer.Argument(help="effect, heatmap, curves, importance, history, ...")],
-    x: Annotated[str | None, typer.Option("--x", help="Hyperparameter along the axis.")] = None,
-    y: Annotated[str | None, typer.Option("--y", help="Hyperparameter along the other axis.")] = None,
+    x: Annotated[
+        str | None, typer.Option("--x", help="Hyperparameter along the axis; a metric too for scatter.")
+    ] = None,
+    y: Annotated[
+        str | None, typer.Option("--y", help="Hyperparameter along the other axis; a metric for scatter.")
+    ] = None,
     color: Annotated[str | None, typer.Option(help="Hyperparameter that colours tell apart.")] = None,
     option: Annotated[list[str] | None, typer.Option(help="Any other option, e.g. top=20 or metric=last.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A .html or .json file.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A .html, .json, .png or .svg file.")] = None,
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figure as plotly's JSON.")] = False,
 ) -> None:
-    """Writes a chart of a sweep as a page that stands alone, or as plotly's JSON."""
+    """Writes a chart of a sweep as a page that stands alone, a picture, or plotly's JSON."""
     options = {key: value for key, value in {"x": x, "y": y, "color": color}.items() if value is not None}
     options |= dict(_pair(text) for text in option or [])
     path = output or Path(f"sweep-{number}-{name}.html")
-    if path.suffix.lower() not in {".html", ".json"}:
-        raise InvalidError(f"{path} must end in .html or .json: other pictures are saved from the page.")
+    kind = path.suffix.lower()
+    if kind not in {".html", ".json", ".png", ".svg"}:
+        raise InvalidError(f"{path} must end in .html, .json, .png or .svg.")
     with connection(url) as client:
         entry = client.get(number)
         if as_json:
             typer.echo(json.dumps(entry.chart_json(name, **options)))
             return
-        is_page = path.suffix.lower() == ".html"
-        _write(path, entry.chart_page(name, **options) if is_page else json.dumps(entry.chart_json(name, **options)))
+        _write(path, _chart_file(entry, name, kind, options))
     typer.echo(f"The chart is in {path}")
 
 
@@ -180,6 +190,63 @@ def logs(
     tables.print_json(entries) if as_json else tables.print_log(entries)
 
 
+@commands.command()
+def export_mlflow(
+    number: Number,
+    uri: Annotated[str, typer.Argument(metavar="URI", help="Address of MLflow, e.g. http://127.0.0.1:5000.")],
+    experiment: Annotated[str | None, typer.Option(help="The experiment to write into; else one of its own.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Writes a sweep into an MLflow server: a run for each trained trial, each once, the best with its network."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow's client tells its makers of its use otherwise
+    with connection(url) as client, _told_what_is_missing("mlflow"):
+        export = client.get(number).to_mlflow(uri, experiment)
+    if as_json:
+        typer.echo(json.dumps(export._asdict()))
+        return
+    typer.echo(
+        f"Experiment {export.experiment!r}: {export.new_runs} runs written, {export.unchanged_runs} as they were."
+    )
+    if not export.has_model:
+        typer.echo("It has no network: the sweep has no best one, or did not keep it.")
+    typer.echo(export.address)
+
+
+@commands.command()
+def export_wandb(
+    number: Number,
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="The project of W&B to write into.")],
+    offline: Annotated[bool, typer.Option("--offline", help="Write files, for `wandb sync`. [WANDB_MODE]")] = False,
+    folder: Annotated[Path | None, typer.Option(help="Where the files are written; else here. [WANDB_DIR]")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Writes a sweep into a project of W&B: a run for each trained trial, the best with its network."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B's client tells its makers of its errors otherwise
+    with connection(url) as client, _told_what_is_missing("wandb"):
+        export = client.get(number).to_wandb(project, offline=offline, folder=folder)
+    if as_json:
+        typer.echo(json.dumps(export._asdict()))
+        return
+    typer.echo(f"Project {export.project!r}: {export.runs} runs written.")
+    if not export.has_model:
+        typer.echo("It has no network: the sweep has no best one, or did not keep it.")
+    for place in export.places:
+        typer.echo(place)
+
+
+@contextmanager
+def _told_what_is_missing(package: str) -> Iterator[None]:
+    """Says what to install where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise StartError(f"{error}.") from None
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign:
@@ -187,8 +254,22 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _write(path: Path, text: str) -> None:
+def _chart_file(entry: Sweep, name: str, kind: str, options: dict[str, str]) -> str | bytes:
+    """A chart as a file of this kind."""
+    if kind == ".html":
+        return entry.chart_page(name, **options)
+    if kind == ".json":
+        return json.dumps(entry.chart_json(name, **options))
+    return entry.chart_picture(name, "png" if kind == ".png" else "svg", **options)
+
+
+def _write(path: Path, content: str | bytes) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise InvalidError(f"{path} can't be written: {error.strerror}.") from None
+
+
+def _unit(client: Client, sweep: SweepOut) -> str:
+    """What the target of a sweep's data set is counted in, where something is shown in it."""
+    return client.dataset(sweep.dataset).unit if sweep.best and sweep.best.test_mae is not None else ""

@@ -22,15 +22,24 @@ def add(
     file: Annotated[
         str,
         typer.Argument(
-            help="CSV (also .gz), Parquet, .npz or .npy; or sklearn:iris, sklearn:wine or sklearn:breast_cancer."
+            help="CSV (also .gz), Parquet, .npz or .npy; a folder of IDX files; sklearn:iris, sklearn:wine, "
+            "sklearn:breast_cancer, sklearn:california_housing or sklearn:covertype; download:mnist or download:kmnist."
         ),
     ],
     target: Annotated[str | None, typer.Option(help="The column to tell from the others.")] = None,
     name: Annotated[str | None, typer.Option(help="By which sweeps name it; else that of the file.")] = None,
     drop: Annotated[Columns, typer.Option(help="A column to leave out; may be given several times.")] = None,
     category: Annotated[Columns, typer.Option(help="A column of numbers that are names; several times.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression; else what the target looks like.")
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="What a target that is a number is counted in, e.g. EUR.")] = None,
     test_share: Annotated[float | None, typer.Option(help="Of all rows, those to test on. [default: 0.2]")] = None,
     held_out_share: Annotated[float | None, typer.Option(help="Of the others, to validate on. [default: 0.2]")] = None,
+    split_by: Annotated[
+        str | None, typer.Option(help="A column that says of each row: train, validation or test.")
+    ] = None,
+    groups: Annotated[str | None, typer.Option(help="A column by whose values rows stay in one part.")] = None,
     seed: Annotated[int | None, typer.Option(help="Which rows they are. [default: 0]")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would become of it, and store nothing.")
@@ -39,18 +48,23 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Stores a table or arrays as a data set, after it has shown what becomes of each column."""
+    target_options = {"target": target, "task": task, "unit": unit}
     shares = {"test_share": test_share, "held_out_share": held_out_share, "seed": seed}
-    options: dict[str, Any] = {"target": target, **shares, "drop": drop or None, "category": category or None}
+    parts = {"split_by": split_by, "groups": groups}
+    options: dict[str, Any] = {**target_options, **shares, **parts, "drop": drop or None, "category": category or None}
     try:
         with connection(url) as client:
-            preview = client.preview_dataset(file, **options)
+            from perceptune.data_files import file_of
+
+            data = file_of(file)  # once: it may be a download
+            preview = client.preview_dataset(data, **options)
             if not as_json:
                 tables.print_columns(preview)
             if dry_run:
                 if as_json:
                     tables.print_json([preview])
                 return
-            dataset = client.add_dataset(file, name, **options)
+            dataset = client.add_dataset(data, name, **options)
             if as_json:
                 tables.print_json([dataset])
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.domain.datasets import DATASETS
-from app.domain.formatting import ago, duration, look_text, percent, score, setting, settings
+from app.domain.formatting import ago, duration, look_text, number_range, percent, score, setting, settings
+from app.logs import printable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -36,15 +37,15 @@ def print_sweeps(sweeps: Sequence[SweepOut]) -> None:
         best = score(sweep.best.value, sweep.best.std, str(sweep.objective.metric)) if sweep.best else "–"
         trials = f"{sweep.counts.complete}/{sweep.n_trials}"
         row = (str(sweep.id), sweep.name, sweep.state, percent(sweep.progress), trials, best, ago(sweep.created_at))
-        table.add_row(*map(escape, row))
+        table.add_row(*map(_cell, row))
     _print(table)
 
 
-def print_sweep(sweep: SweepOut, address: str) -> None:
-    """What is known of a sweep, a line a fact."""
+def print_sweep(sweep: SweepOut, address: str, unit: str) -> None:
+    """What is known of a sweep, a line a fact; `unit` is that of its data set's target."""
     table = _table("", "", has_heading=False)
-    for name, fact in _facts(sweep, address):
-        table.add_row(name, escape(fact))
+    for name, fact in _facts(sweep, address, unit):
+        table.add_row(name, _cell(fact))
     _print(table)
 
 
@@ -57,26 +58,29 @@ def print_datasets(datasets: Sequence[DatasetOut]) -> None:
         texts = [f"{size:,}" for size in sizes]
         if dataset.target == "number":
             texts[1] = "a number"
-        table.add_row(*map(escape, (dataset.name, *texts, origin or "–")))
+        table.add_row(*map(_cell, (dataset.name, *texts, origin or "–")))
     _print(table)
 
 
 def print_columns(preview: DatasetPreview) -> None:
-    """A row a column of a file, with what is done with it, then the classes and the split."""
+    """A row a column of a file, with what is done with it, then the classes or ranges of the target, and the split."""
     table = _table("column", "type", "missing", "what is done with it")
     for column in preview.columns:
         table.add_row(
-            *map(escape, (column.name, column.type, f"{column.missing:,}" if column.missing else "–", column.use))
+            *map(_cell, (column.name, column.type, f"{column.missing:,}" if column.missing else "–", column.use))
         )
     _print(table)
     for note in preview.notes:
         typer.echo(note)
-    if preview.labels is None or preview.class_counts is None or preview.train is None or preview.held_out is None:
+    if preview.class_counts is None or preview.train is None or preview.held_out is None:
         typer.echo("Say which column is the target: --target NAME")
         return
-    counts = zip(preview.labels, preview.class_counts["train"], preview.class_counts["test"], strict=True)
-    classes = [f"{label} {train + test:,}" for label, train, test in counts]
-    typer.echo(f"Classes: {', '.join(classes[:MAX_CLASSES])}" + (", ..." if len(classes) > MAX_CLASSES else ""))
+    labels = preview.labels or [number_range(low, high) for low, high in pairwise(preview.ranges or [])]
+    counts = zip(labels, preview.class_counts["train"], preview.class_counts["test"], strict=True)
+    colon, comma = ("", ", ") if preview.labels else (":", "; ")
+    listing = [f"{label}{colon} {train + test:,}" for label, train, test in counts]
+    what = "Classes" if preview.labels else f"Numbers{preview.unit and f' in {preview.unit}'}"
+    typer.echo(f"{what}: {comma.join(listing[:MAX_CLASSES])}" + (f"{comma}..." if len(listing) > MAX_CLASSES else ""))
     typer.echo(
         f"Rows: {preview.train - preview.held_out:,} to train on, {preview.held_out:,} to validate on, "
         f"{preview.test:,} to test on; {preview.features:,} features"
@@ -92,7 +96,7 @@ def print_trials(trials: Sequence[TrialOut], metric: str) -> None:
         params = trial.params or {}
         cells = [setting(params[name]) if name in params else "–" for name in varying or names]
         value = score(trial.value, trial.std, metric)
-        table.add_row(*map(escape, (str(trial.number), trial.state, value, str(len(trial.runs)), *cells)))
+        table.add_row(*map(_cell, (str(trial.number), trial.state, value, str(len(trial.runs)), *cells)))
     _print(table)
 
 
@@ -100,16 +104,11 @@ def print_log(entries: Sequence[LogEntryOut]) -> None:
     """A row an entry."""
     table = _table("when", "who", "what")
     for entry in entries:
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", escape(entry.by or "–"), escape(entry.text))
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", _cell(entry.by or "–"), _cell(entry.text))
     _print(table)
 
 
-def _unit(dataset: str) -> str:
-    """What the target of a data set is counted in; nothing where it has classes."""
-    return DATASETS[dataset].unit if dataset in DATASETS else ""
-
-
-def _facts(sweep: SweepOut, address: str) -> list[tuple[str, str]]:
+def _facts(sweep: SweepOut, address: str, unit: str) -> list[tuple[str, str]]:
     """Names and values."""
     counts = sweep.counts.model_dump()
     facts = [
@@ -127,7 +126,7 @@ def _facts(sweep: SweepOut, address: str) -> list[tuple[str, str]]:
         if sweep.best.test_accuracy is not None:
             facts.append(("test accuracy", f"{sweep.best.test_accuracy:.4f}"))
         elif sweep.best.test_mae is not None:
-            facts.append(("test score", look_text(sweep.best.model_dump(), _unit(sweep.dataset))))
+            facts.append(("test score", look_text(sweep.best.model_dump(), unit)))
     if sweep.took_seconds is not None:
         facts.append(("took", duration(sweep.took_seconds)))
     return [*facts, ("page", f"{address}/sweeps/{sweep.id}")]
@@ -138,6 +137,11 @@ def _table(*columns: str, has_heading: bool = True) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def _cell(text: str) -> str:
+    """A text as a cell shows it, whoever wrote it."""
+    return escape(printable(text))
 
 
 def _print(table: Table) -> None:

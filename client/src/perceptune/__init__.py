@@ -18,20 +18,26 @@ from perceptune.client import AsyncClient, Client
 from perceptune.errors import (
     BusyError,
     ConflictError,
+    DownloadError,
     FieldProblem,
     ForbiddenError,
     InvalidError,
+    MlflowError,
     ModelFileError,
     NotFoundError,
     PerceptuneError,
     ProblemError,
     UnauthorizedError,
     UnreachableError,
+    WandbError,
 )
+from perceptune.exports.mlflow_export import MlflowExport
+from perceptune.exports.wandb_export import WandbExport
 from perceptune.model_file import Model
 from perceptune.sweep import AsyncSweep, Sweep
 
 if TYPE_CHECKING:
+    from perceptune.search_cv import PerceptuneRegressionSearchCV as PerceptuneRegressionSearchCV
     from perceptune.search_cv import PerceptuneSearchCV as PerceptuneSearchCV
 
 __all__ = [
@@ -45,11 +51,14 @@ __all__ = [
     "DatasetDetail",
     "DatasetOut",
     "DatasetPreview",
+    "DownloadError",
     "EpochOut",
     "FieldProblem",
     "ForbiddenError",
     "InvalidError",
     "LogEntryOut",
+    "MlflowError",
+    "MlflowExport",
     "Model",
     "ModelFileError",
     "NotFoundError",
@@ -61,18 +70,23 @@ __all__ = [
     "TrialOut",
     "UnauthorizedError",
     "UnreachableError",
+    "WandbError",
+    "WandbExport",
 ]
 
 
+_SEARCHES = ("PerceptuneRegressionSearchCV", "PerceptuneSearchCV")
+
+
 def __getattr__(name: str) -> Any:
-    """PerceptuneSearchCV, where it is asked for: it needs scikit-learn, and nothing else does."""
-    if name != "PerceptuneSearchCV":
+    """The searches, where one is asked for: they need scikit-learn, and nothing else does."""
+    if name not in _SEARCHES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from perceptune.search_cv import PerceptuneSearchCV
+        from perceptune import search_cv
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("numpy", "sklearn"):
             raise
-        sentence = "PerceptuneSearchCV needs scikit-learn: pip install 'perceptune-client[sklearn]'"
+        sentence = f"{name} needs scikit-learn: pip install 'perceptune-client[sklearn]'"
         raise ModuleNotFoundError(sentence, name=error.name) from None
-    return PerceptuneSearchCV
+    return getattr(search_cv, name)

@@ -455,8 +455,8 @@ class Objective(BaseModel):
 
     Accuracies are those of data sets with classes; R² (`val_r2`) and mean absolute errors (`val_mae`, in the target's
     own units) those of data sets whose target is a number. The loss is the cross-entropy, or of numbers the mean
-    squared error of the standardized target. What is left out is, where the target is a number, `val_r2`, and in a
-    sweep that times the task's first metric, in the direction in which the metric is better.
+    squared error of the standardized target. What is left out is `val_accuracy`, `val_r2` where the target is a number,
+    or in a sweep that times the task's first metric, each in the direction in which it is better.
     """
 
     model_config = ConfigDict(
@@ -797,7 +797,7 @@ class SurvivorSeeds(BaseModel):
 
 
 class SweepPatch(BaseModel):
-    """What to change; what is left out stays. None of it may be null but the stop rules, which that removes."""
+    """What to change; what is left out stays. Of it only `stop` and `device` may be null, which removes them."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -813,6 +813,9 @@ class SweepPatch(BaseModel):
 
     priority: int | None = None
     """Waiting trials of a sweep with a higher one are trained first."""
+
+    device: Literal["cpu", "cuda", "mps"] | None = None
+    """The kind of device that its workers must have, `cuda` for NVIDIA GPUs; null for any. While no such worker is connected, nothing of it starts, and `warnings` says so."""
 
     n_trials: int | None = None
     """All trials, those so far included. More of them let an ended sweep go on; fewer drop trials that have not started. A grid has its own number."""
@@ -1130,14 +1133,26 @@ class DatasetPreview(BaseModel):
     """Of all columns: each can be the target."""
 
     target: str | None
-    """Null where none was named, and no column is called target, class or label."""
+    """Null where none was named, and none that can be one is called target, class, label, species or y."""
+
+    task: Literal["classification", "regression"] | None
+    """What networks would learn of it, as named or as proposed."""
 
     features: int | None = None
     train: int | None = None
     held_out: int | None = None
     test: int | None = None
     labels: list[str] | None = None
+    """Names of the classes; null where the target is a number."""
+
+    unit: str | None = ""
+    """What the number is counted in."""
+
+    ranges: list[float] | None = None
+    """Edges of ranges of the number."""
+
     class_counts: dict[str, list[int]] | None = None
+    """Rows of each class, or with a number in each range: of `train`, `held_out` and `test`."""
 
 
 class DeliveryOut(BaseModel):
@@ -1175,8 +1190,8 @@ class KeyCreate(BaseModel):
     name: str
     """Whose it is, or what for: what it does is logged under this name."""
 
-    role: Literal["read", "write", "admin"]
-    """read: looks at everything and changes nothing; write: starts, changes and deletes sweeps too; admin: makes and revokes keys too."""
+    role: Literal["worker", "read", "write", "admin"]
+    """worker: takes trials and hands in their results, and can do nothing else; read: looks at everything and changes nothing; write: starts, changes and deletes sweeps too; admin: makes and revokes keys too."""
 
     days: int | None = None
     """Until it expires; null: it does not."""
@@ -1187,7 +1202,7 @@ class KeyOut(BaseModel):
 
     id: int
     name: str
-    role: Literal["read", "write", "admin"]
+    role: Literal["worker", "read", "write", "admin"]
     """What a key is good for."""
 
     prefix: str
@@ -1241,7 +1256,7 @@ class NewKey(BaseModel):
 
     id: int
     name: str
-    role: Literal["read", "write", "admin"]
+    role: Literal["worker", "read", "write", "admin"]
     """What a key is good for."""
 
     prefix: str
@@ -1422,6 +1437,9 @@ class SweepCreate(BaseModel):
     priority: int | None = 0
     """Waiting trials of a sweep with a higher one are trained first."""
 
+    device: Literal["cpu", "cuda", "mps"] | None = None
+    """The kind of device that its workers must have, `cuda` for NVIDIA GPUs; null for any. While no such worker is connected, nothing of it starts, and `warnings` says so."""
+
     webhook: Webhook | None = None
     """Told of every change of the sweep's state."""
 
@@ -1503,6 +1521,10 @@ class SweepOut(BaseModel):
     notes: str
     tags: list[str]
     priority: int
+    device: str | None
+    warnings: list[str]
+    """What keeps it from going on, and what to do; a sentence each."""
+
     webhook: WebhookOut | None
     imported_from: int | None
     """The sweep's number where it was exported."""
@@ -1582,6 +1604,12 @@ class TrialOut(BaseModel):
     """What a timing was measured under; null for a training."""
 
     worker: UUID | None
+    devices: list[str]
+    """Those on which its runs were trained since it last began anew: the GPU's model, or `cpu`; several where it went from one to another between two legs. Trials of earlier versions have none."""
+
+    least_memory: int | None
+    """Bytes that a worker has to have, noted where one had too little for it: it is left to those that have as much, and fails with its size where none does. Null where nobody lacked any."""
+
     error: str | None
     """Why it failed."""
 
@@ -1623,6 +1651,11 @@ class WorkerOut(BaseModel):
     host: str
     pid: int
     device: str
+    """The GPU's model, or `cpu`."""
+
+    device_kind: Literal["cpu", "cuda", "mps"]
+    """What a sweep's `device` means."""
+
     threads: int
     memory: int
     """Bytes."""
@@ -1633,6 +1666,9 @@ class WorkerOut(BaseModel):
     alive: bool
     trials: int
     """Trials that it finished."""
+
+    over_http: bool
+    """Whether it takes its work from a server, and does not reach the database."""
 
     draining: bool
     """Whether it hands its trials back and claims none: `POST /workers/{id}/drain`."""
@@ -1646,6 +1682,9 @@ class WorkerOut(BaseModel):
 
     examples_per_second: float | None
     """Examples that its networks trained on, summed over them, in a second of training in the last ten minutes; null where it has trained nothing since."""
+
+    speed: float | None
+    """What it trains a second, in multiply-adds as costs count them, smoothed: by it what is left of a sweep is shared. Null until it, or an earlier worker of its host and device, has trained for a while."""
 
     started_at: AwareDatetime
     last_seen: AwareDatetime

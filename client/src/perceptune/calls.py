@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from perceptune import _models
-from perceptune.flows import Call, Flow, send
+from perceptune.flows import Call, Flow, Report, send, silent
 
 Model = TypeVar("Model", bound=BaseModel)
 Item = TypeVar("Item")
@@ -112,6 +113,17 @@ def get_chart_page(sweep: int, name: str, options: Mapping[str, object]) -> Call
     return Call("GET", f"/sweeps/{sweep}/charts/{name}", lambda response: response.text, query=query)
 
 
+def get_chart_picture(sweep: int, name: str, kind: str, options: Mapping[str, object]) -> Call[bytes]:
+    """A chart as a picture, `png` or `svg`."""
+    query = {**options, "format": kind}
+    return Call("GET", f"/sweeps/{sweep}/charts/{name}", lambda response: response.content, query=query)
+
+
+def export_sweep(sweep: int) -> Call[dict[str, Any]]:
+    """The sweep with all its trials, runs and learning curves, as of one moment."""
+    return Call("GET", f"/sweeps/{sweep}/export.json", _json)
+
+
 def get_model(sweep: int, trial: int, run: int | None) -> Call[bytes]:
     """The file of a trained network."""
     path = f"/sweeps/{sweep}/trials/{trial}/model"
@@ -143,14 +155,20 @@ def list_datasets() -> Flow[list[_models.DatasetOut]]:
     return _all_items("/datasets", _models.DatasetOut, paged=False)
 
 
-def preview_dataset(content: bytes, options: Mapping[str, object]) -> Call[_models.DatasetPreview]:
+def preview_dataset(
+    content: bytes | Path, options: Mapping[str, object], report: Report = silent
+) -> Call[_models.DatasetPreview]:
     """What would become of a file."""
-    return Call("POST", "/datasets/preview", _reads(_models.DatasetPreview), query=_present(**options), content=content)
+    read, query = _reads(_models.DatasetPreview), _present(**options)
+    return Call("POST", "/datasets/preview", read, query=query, content=content, report=report)
 
 
-def store_dataset(content: bytes, options: Mapping[str, object]) -> Call[_models.DatasetDetail]:
+def store_dataset(
+    content: bytes | Path, options: Mapping[str, object], report: Report = silent
+) -> Call[_models.DatasetDetail]:
     """Stores the data set in a file; the same twice stores it once."""
-    return Call("POST", "/datasets", _reads(_models.DatasetDetail), query=_present(**options), content=content)
+    read, query = _reads(_models.DatasetDetail), _present(**options)
+    return Call("POST", "/datasets", read, query=query, content=content, report=report)
 
 
 def get_dataset(name: str) -> Call[_models.DatasetDetail]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
 from perceptune import calls
 from perceptune._models import DatasetDetail, DatasetOut, DatasetPreview, SweepPreview, WorkerOut
-from perceptune.data_files import SCIKIT_LEARN, file_of
+from perceptune.data_files import file_of
 from perceptune.flows import Call, Flow, send
+from perceptune.progress import Sending
+from perceptune.published import PREFIXES
 from perceptune.sweep import AsyncSweep, Sweep
 from perceptune.transport import API, AsyncTransport, Transport, options
 
@@ -80,18 +83,28 @@ class Client:
         """A data set with what was done with its columns."""
         return self.call(calls.get_dataset(name))
 
-    def preview_dataset(self, data: Any, **options: object) -> DatasetPreview:
+    def preview_dataset(self, data: Any, *, progress: bool | None = None, **options: object) -> DatasetPreview:
         """What would become of data; nothing is stored. `options` are those of `POST /datasets`, e.g. `target`."""
-        return self.call(calls.preview_dataset(file_of(data).content, options))
+        file = file_of(data)
+        with Sending(file.source, progress) as bar:
+            return self.call(calls.preview_dataset(file.content, options, bar))
 
-    def add_dataset(self, data: Any, name: str | None = None, **options: object) -> DatasetDetail:
+    def add_dataset(
+        self, data: Any, name: str | None = None, *, progress: bool | None = None, **options: object
+    ) -> DatasetDetail:
         """Stores data: a path, a frame of pandas or polars, `(x, y)`, or arrays by name; the same twice, once.
 
-        `options` are those of `POST /datasets`: target, test_share, held_out_share, stratified, seed, drop, category.
+        Without a name it is that of the file, or of the same data where these are stored already.
+
+        Terminals and notebooks are shown how much of a large file is sent; with `progress=True` everywhere.
+
+        `options` are those of `POST /datasets`: target, task, unit, drop, category, and of the split test_share,
+        held_out_share, stratified, split_by, groups and seed.
         """
         file = file_of(data)
-        options = {"name": name or file.name, "source": file.source, **options}
-        return self.call(calls.store_dataset(file.content, options))
+        options = {"name": name or file.name, "source": file.source, "reuse": name is None, **options}
+        with Sending(file.source, progress) as bar:
+            return self.call(calls.store_dataset(file.content, options, bar))
 
     def delete_dataset(self, name: str) -> None:
         """Deletes a stored data set that no sweep is on."""
@@ -174,18 +187,28 @@ class AsyncClient:
         """A data set with what was done with its columns."""
         return await self.call(calls.get_dataset(name))
 
-    async def preview_dataset(self, data: Any, **options: object) -> DatasetPreview:
+    async def preview_dataset(self, data: Any, *, progress: bool | None = None, **options: object) -> DatasetPreview:
         """What would become of data; nothing is stored. `options` are those of `POST /datasets`, e.g. `target`."""
-        return await self.call(calls.preview_dataset(file_of(data).content, options))
+        file = await asyncio.to_thread(file_of, data)
+        with Sending(file.source, progress) as bar:
+            return await self.call(calls.preview_dataset(file.content, options, bar))
 
-    async def add_dataset(self, data: Any, name: str | None = None, **options: object) -> DatasetDetail:
+    async def add_dataset(
+        self, data: Any, name: str | None = None, *, progress: bool | None = None, **options: object
+    ) -> DatasetDetail:
         """Stores data: a path, a frame of pandas or polars, `(x, y)`, or arrays by name; the same twice, once.
 
-        `options` are those of `POST /datasets`: target, test_share, held_out_share, stratified, seed, drop, category.
+        Without a name it is that of the file, or of the same data where these are stored already.
+
+        Terminals and notebooks are shown how much of a large file is sent; with `progress=True` everywhere.
+
+        `options` are those of `POST /datasets`: target, task, unit, drop, category, and of the split test_share,
+        held_out_share, stratified, split_by, groups and seed.
         """
-        file = file_of(data)
-        options = {"name": name or file.name, "source": file.source, **options}
-        return await self.call(calls.store_dataset(file.content, options))
+        file = await asyncio.to_thread(file_of, data)
+        options = {"name": name or file.name, "source": file.source, "reuse": name is None, **options}
+        with Sending(file.source, progress) as bar:
+            return await self.call(calls.store_dataset(file.content, options, bar))
 
     async def delete_dataset(self, name: str) -> None:
         """Deletes a stored data set that no sweep is on."""
@@ -214,5 +237,5 @@ def sweep_body(
 
 def is_data(dataset: object, target: str | None) -> bool:
     """Whether a sweep's data set is not named, but there as data; a text with a target is a path."""
-    is_name = isinstance(dataset, str) and target is None and not dataset.startswith(SCIKIT_LEARN)
+    is_name = isinstance(dataset, str) and target is None and not dataset.startswith(PREFIXES)
     return dataset is not None and not is_name

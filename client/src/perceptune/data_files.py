@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import os
@@ -11,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCIKIT_LEARN = "sklearn:"  # before the name of a table that scikit-learn brings along
-TABLES = ("breast_cancer", "iris", "wine")
+from perceptune.published import PREFIXES, csv_of, named_targets, published_file, zipped
+
 HASH_LENGTH = 12  # of the name of data that have none, so that the same data have the same name
 
 
@@ -20,23 +19,31 @@ HASH_LENGTH = 12  # of the name of data that have none, so that the same data ha
 class DataFile:
     """A file to post, and what a data set made of it is called where nobody says."""
 
-    content: bytes
+    content: bytes | Path
+    """What is in it, or where it lies."""
     source: str
     """Its name, to be shown."""
     name: str
 
 
 def file_of(data: Any) -> DataFile:
-    """The file of a path, a frame of pandas or polars, a pair of arrays `(x, y)`, or arrays by their names.
+    """The file of a path, a frame of pandas or polars, a pair of arrays `(x, y)`, or arrays by their names, also as
+    scikit-learn's loaders give them.
 
-    `sklearn:iris`, `sklearn:wine` and `sklearn:breast_cancer` are the tables that scikit-learn brings along. Raises
-    ValueError for another one, OSError for a path that can't be read, and TypeError for what is no data.
+    A folder is one with the IDX files of MNIST or a relative of it. `sklearn:wine`, `download:mnist` and their like
+    are what others publish. Raises ValueError for one that there is not, DownloadError for one that can't be had,
+    OSError for a path that can't be read, and TypeError for what is no data.
     """
-    if isinstance(data, str) and data.startswith(SCIKIT_LEARN):
-        return _bundled_file(data.removeprefix(SCIKIT_LEARN))
+    if isinstance(data, DataFile):
+        return data
+    if isinstance(data, str) and data.startswith(PREFIXES):
+        return DataFile(published_file(data), data, data.partition(":")[2])
     if isinstance(data, str | os.PathLike):
         path = Path(data)
-        return DataFile(path.read_bytes(), path.name, _name_of(path.name))
+        if path.is_dir():
+            return DataFile(_zipped(path), path.name, _name_of(path.resolve().name))
+        path.open("rb").close()  # what can't be read is told here
+        return DataFile(path, path.name, _name_of(path.name))
     if hasattr(data, "to_csv") and hasattr(data, "columns"):
         return _hashed(_pandas_file(data), "frame")
     if hasattr(data, "write_parquet"):
@@ -45,6 +52,8 @@ def file_of(data: Any) -> DataFile:
         return _hashed(buffer.getvalue(), "frame")
     if isinstance(data, tuple) and len(data) == 2:
         data = {"x": data[0], "y": data[1]}
+    if isinstance(data, Mapping) and {"data", "target", "DESCR"} <= data.keys():
+        return _bunch_file(data)
     if isinstance(data, Mapping):
         return _arrays_file(data)
     raise TypeError(
@@ -53,20 +62,12 @@ def file_of(data: Any) -> DataFile:
     )
 
 
-def _bundled_file(name: str) -> DataFile:
-    """A table of scikit-learn as CSV; its target is called `target`, and has the names of the classes."""
-    if name not in TABLES:
-        raise ValueError(f"There is no table {SCIKIT_LEARN}{name}; there are {', '.join(TABLES)}")
-    try:
-        from sklearn import datasets  # type: ignore[import-untyped,unused-ignore]
-    except ModuleNotFoundError:
-        raise ValueError(f"{SCIKIT_LEARN}{name} is in scikit-learn: pip install scikit-learn") from None
-    table, text = getattr(datasets, f"load_{name}")(), io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*table.feature_names, "target"])
-    rows = zip(table.data.tolist(), table.target.tolist(), strict=True)
-    writer.writerows([*row, table.target_names[place]] for row, place in rows)
-    return DataFile(text.getvalue().encode(), f"{SCIKIT_LEARN}{name}", name)
+def _zipped(folder: Path) -> bytes:
+    """The IDX files of a folder in one."""
+    paths = sorted(path for path in folder.iterdir() if "idx" in path.name.lower() and path.is_file())
+    if not paths:
+        raise ValueError(f"{folder} is a folder without IDX files, such as train-images-idx3-ubyte.gz")
+    return zipped({path.name: path.read_bytes() for path in paths})
 
 
 def _pandas_file(frame: Any) -> bytes:
@@ -75,6 +76,21 @@ def _pandas_file(frame: Any) -> bytes:
     except ModuleNotFoundError:
         return bytes(frame.to_csv(index=False).encode())
     return bytes(frame.to_parquet(index=False))
+
+
+def _bunch_file(bunch: Mapping[str, Any]) -> DataFile:
+    """What scikit-learn's `load_wine()` or `fetch_openml("iris")` gives: its columns, and `target`."""
+    shape: tuple[int, ...] = getattr(bunch["target"], "shape", ())
+    if len(shape) > 1:
+        raise ValueError(
+            f"The data have {shape[1]} targets, and one is told: pass (x, y), or a frame with one as column"
+        )
+    table, target = bunch["data"], named_targets(bunch)
+    if hasattr(table, "to_csv"):
+        return _hashed(_pandas_file(table.assign(target=target)), "frame")
+    if bunch.get("feature_names") is None:
+        return _arrays_file({"x": table, "y": target})
+    return _hashed(csv_of(bunch["feature_names"], table, target), "table")
 
 
 def _arrays_file(arrays: Mapping[str, Any]) -> DataFile:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A"})
 SECONDS_A_DAY = 86_400
+MAX_DEVIATIONS = 1e15  # from the mean: networks calculate in float32, and further off their sums overflow
 
 
 class EncodedColumn(BaseModel):
@@ -33,10 +34,11 @@ class EncodedColumn(BaseModel):
             return [float(category == text) for category in self.categories] + mark
         if text is None:
             return [0.0, *mark]
-        number = _days(text) if self.kind == "date" else float({"true": "1", "false": "0"}.get(text.lower(), text))
-        if not math.isfinite(number):
-            raise ValueError("is not finite")
-        return [(number - self.mean) / self.scale, *mark]
+        number = _days(text) if self.kind == "date" else _number(text)
+        deviations = (number - self.mean) / self.scale
+        if not abs(deviations) <= MAX_DEVIATIONS:
+            raise ValueError(f"is too far from what was trained on, {self.mean:.4g} ± {self.scale:.4g}: {text[:40]}")
+        return [deviations, *mark]
 
 
 class Encoding(BaseModel):
@@ -52,19 +54,19 @@ class Encoding(BaseModel):
 
         Raises ValueError that names the row and the column.
         """
-        if self._takes_at_once(rows):
-            return self._encode_numbers(rows.astype("float64"))
+        if self._takes_at_once(rows) and (features := self._encode_numbers(rows.astype("float64"))) is not None:
+            return features
         return [self._encode(place, row) for place, row in enumerate(_rows(rows), 1)]
 
     def _takes_at_once(self, rows: Any) -> bool:
-        """Whether it is an array of NumPy's with a column of numbers for each that is read, and none is infinite."""
+        """Whether it is an array of NumPy's with a column of numbers for each that is read."""
         kind = getattr(getattr(rows, "dtype", None), "kind", None)  # frames have none
         if kind not in ("i", "u", "f") or rows.ndim != 2 or rows.shape[1] != len(self.columns):
             return False
-        return all(column.kind == "number" for column in self.columns) and not (abs(rows) == math.inf).any()
+        return all(column.kind == "number" for column in self.columns)
 
     def _encode_numbers(self, rows: Any) -> Any:
-        """The same a column at a time, which is many times as fast."""
+        """The same a column at a time, which is many times as fast; None where a number is too far off."""
         import numpy
 
         features = []
@@ -72,7 +74,8 @@ class Encoding(BaseModel):
             is_missing = cells != cells
             features.append(numpy.where(is_missing, 0.0, (cells - column.mean) / column.scale))
             features += [is_missing] if column.marks_missing else []
-        return numpy.stack(features, axis=1)
+        x = numpy.stack(features, axis=1)
+        return x if (abs(x) <= MAX_DEVIATIONS).all() else None
 
     def _encode(self, place: int, row: Any) -> list[float]:
         names = [column.name for column in self.columns]
@@ -112,8 +115,21 @@ def _text(cell: Any) -> str | None:
     return None if text in MISSING else text
 
 
+def _number(text: str) -> float:
+    try:
+        number = float({"true": "1", "false": "0"}.get(text.lower(), text))
+    except ValueError:
+        raise ValueError(f"must be a number, not {text[:40]!r}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"must be a finite number, not {text[:40]!r}")
+    return number
+
+
 def _days(text: str) -> float:
     """Days since 1970; a time without a zone counts as UTC."""
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"must be a date such as {date(2026, 1, 31)}, not {text[:40]!r}") from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
     return moment.timestamp() / SECONDS_A_DAY

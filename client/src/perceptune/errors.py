@@ -34,6 +34,18 @@ class ModelFileError(PerceptuneError):
     """The bytes are no model file, or not one that this client can compute."""
 
 
+class DownloadError(PerceptuneError):
+    """A published data set that can't be had: no network, or what came is not what it should be."""
+
+
+class MlflowError(PerceptuneError):
+    """No MLflow answers where an export shall go, or it refuses what it is sent."""
+
+
+class WandbError(PerceptuneError):
+    """W&B's client can't write what it is given, or its service does not take it."""
+
+
 class ProblemError(PerceptuneError):
     """What the server answers in place of what was asked for (RFC 9457)."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import httpx
@@ -15,11 +16,17 @@ import httpx
 from perceptune.errors import UnreachableError, problem_of
 
 Answer = TypeVar("Answer")
+Report = Callable[[int, int], None]
+"""Is told how many bytes of a file are sent, and how many there are."""
 
 RETRIES = 5
 FIRST_PAUSE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0  # a server that asks for more patience than this is answered with its error
 _BUSY = (429, 503)
+
+
+def silent(sent: int, size: int) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,9 @@ class Call(Generic[Answer]):
     read: Callable[[httpx.Response], Answer]
     query: Mapping[str, object] = field(default_factory=dict)
     body: object = None
-    content: bytes | None = None
-    """A file in place of a body."""
+    content: bytes | Path | None = None
+    """A file in place of a body, or its place on the disk."""
+    report: Report = silent
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     """Whether it may be sent again where it is not known if the first one was heeded."""

@@ -2,82 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from perceptune import calls
-from perceptune._models import Best, ContinuedTrials, Counts, EpochOut, LogEntryOut, SweepOut, TrialOut
-from perceptune.flows import Call, Flow, send
+from perceptune._models import ContinuedTrials, EpochOut, LogEntryOut, SweepOut, TrialOut
+from perceptune.exports import mlflow_export, wandb_export
+from perceptune.exports.mlflow_export import MlflowExport
+from perceptune.exports.optuna_study import study_of
+from perceptune.exports.trial_runs import runs_of
+from perceptune.exports.wandb_export import WandbExport
+from perceptune.flows import Call
 from perceptune.frames import FrameKind, table
 from perceptune.model_file import Model
-from perceptune.optuna_study import study_of
 from perceptune.progress import Progress
-from perceptune.waiting import ENDED_STATES, wait
+from perceptune.sweep_view import SweepView, figure
+from perceptune.waiting import wait
 
 if TYPE_CHECKING:
     from perceptune.client import AsyncClient, Client
 
 RetryState = Literal["failed", "cancelled"]
-
-
-class SweepView:
-    """How a sweep stood when the server was last asked."""
-
-    def __init__(self, data: SweepOut) -> None:
-        self.data = data
-        """All that the server says of it."""
-
-    @property
-    def id(self) -> int:
-        """Its number."""
-        return self.data.id
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.data.name
-
-    @property
-    def state(self) -> str:
-        """`queued`, `running`, `paused`, `stopping`, `completed`, `cancelled` or `failed`."""
-        return self.data.state
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing of it waits or runs any more."""
-        return self.data.state in ENDED_STATES
-
-    @property
-    def progress(self) -> float:
-        """The share of its work that is done, from 0 to 1."""
-        return self.data.progress
-
-    @property
-    def counts(self) -> Counts:
-        """Trials by state."""
-        return self.data.counts
-
-    @property
-    def best(self) -> Best:
-        """The best configuration so far: `best.params`, `best.value`. Raises LookupError before there is one."""
-        if self.data.best is None:
-            raise LookupError(f"Sweep {self.id} is {self.state} and has no complete trial yet: wait() for it.")
-        return self.data.best
-
-    def __repr__(self) -> str:
-        best = "" if self.data.best is None else f", best {self.data.best.value:.4g}"
-        return f"<Sweep {self.id} {self.name!r}: {self.state}, {self.progress:.0%}{best}>"
-
-    def _best_model(self, trial: int | None, run: int | None) -> Flow[Model]:
-        """The model of this trial, or of the best."""
-        number = self.best.number if trial is None else trial
-        return Model((yield from send(calls.get_model(self.id, number, run))))
-
-    def _extension(self, n_trials: int | None, space: Mapping[str, object] | None) -> dict[str, object]:
-        """The fields to change for more trials, in a wider space."""
-        fields = {"n_trials": n_trials, "space": space}
-        return {name: value for name, value in fields.items() if value is not None}
 
 
 class Sweep(SweepView):
@@ -132,6 +79,10 @@ class Sweep(SweepView):
         """A chart as an HTML page that stands alone, offline too."""
         return self._client.call(calls.get_chart_page(self.id, name, options))
 
+    def chart_picture(self, name: str, kind: Literal["png", "svg"] = "png", **options: object) -> bytes:
+        """A chart as a picture."""
+        return self._client.call(calls.get_chart_picture(self.id, name, kind, options))
+
     def model(self, trial: int | None = None, run: int | None = None) -> Model:
         """The trained network of a trial's best run, by default of the best trial. Raises ConflictError where its
         weights were not kept."""
@@ -140,6 +91,20 @@ class Sweep(SweepView):
     def to_optuna(self) -> Any:
         """An `optuna.Study` in memory with all of its trials, where Optuna is installed."""
         return study_of(self.data, self.trial_models())
+
+    def to_mlflow(self, uri: str, experiment: str | None = None) -> MlflowExport:
+        """Writes the trials that were trained as runs into an MLflow server, where MLflow's client is installed: each
+        once, however often it is called, and anew where it has changed. Raises MlflowError."""
+        mlflow_export.require_mlflow()
+        return mlflow_export.write(self._client.run(runs_of(self.id)), uri, experiment)
+
+    def to_wandb(
+        self, project: str, *, offline: bool = False, folder: str | os.PathLike[str] | None = None
+    ) -> WandbExport:
+        """Writes the trials that were trained as runs into a project of W&B, where its client is installed: to its
+        service, or, where `offline` or WANDB_MODE says so, as files in `folder` for `wandb sync`. Raises WandbError."""
+        wandb_export.require_wandb()
+        return wandb_export.write(self._client.run(runs_of(self.id)), project, offline=offline, folder=folder)
 
     def pause(self) -> Sweep:
         """Starts no new trials; running ones finish."""
@@ -246,6 +211,10 @@ class AsyncSweep(SweepView):
         """A chart as an HTML page that stands alone, offline too."""
         return await self._client.call(calls.get_chart_page(self.id, name, options))
 
+    async def chart_picture(self, name: str, kind: Literal["png", "svg"] = "png", **options: object) -> bytes:
+        """A chart as a picture."""
+        return await self._client.call(calls.get_chart_picture(self.id, name, kind, options))
+
     async def model(self, trial: int | None = None, run: int | None = None) -> Model:
         """The trained network of a trial's best run, by default of the best trial. Raises ConflictError where its
         weights were not kept."""
@@ -254,6 +223,22 @@ class AsyncSweep(SweepView):
     async def to_optuna(self) -> Any:
         """An `optuna.Study` in memory with all of its trials, where Optuna is installed."""
         return study_of(self.data, await self.trial_models())
+
+    async def to_mlflow(self, uri: str, experiment: str | None = None) -> MlflowExport:
+        """Writes the trials that were trained as runs into an MLflow server, where MLflow's client is installed: each
+        once, however often it is called, and anew where it has changed. Raises MlflowError."""
+        mlflow_export.require_mlflow()
+        runs = await self._client.run(runs_of(self.id))
+        return await asyncio.to_thread(mlflow_export.write, runs, uri, experiment)
+
+    async def to_wandb(
+        self, project: str, *, offline: bool = False, folder: str | os.PathLike[str] | None = None
+    ) -> WandbExport:
+        """Writes the trials that were trained as runs into a project of W&B, where its client is installed: to its
+        service, or, where `offline` or WANDB_MODE says so, as files in `folder` for `wandb sync`. Raises WandbError."""
+        wandb_export.require_wandb()
+        runs = await self._client.run(runs_of(self.id))
+        return await asyncio.to_thread(wandb_export.write, runs, project, offline=offline, folder=folder)
 
     async def pause(self) -> AsyncSweep:
         """Starts no new trials; running ones finish."""
@@ -306,12 +291,3 @@ class AsyncSweep(SweepView):
     async def _now(self, call: Call[SweepOut]) -> AsyncSweep:
         self.data = await self._client.call(call)
         return self
-
-
-def figure(chart: dict[str, Any]) -> Any:
-    """The chart as plotly's figure, where plotly is installed."""
-    if find_spec("plotly") is None:
-        return chart
-    from plotly.graph_objects import Figure
-
-    return Figure(chart)

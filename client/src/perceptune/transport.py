@@ -9,19 +9,21 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
-from perceptune.flows import Call, Flow, Listen, Outcome, Pause, Wakeup
+from perceptune.flows import Call, Flow, Listen, Outcome, Pause, Report, Wakeup
 
 Answer = TypeVar("Answer")
 
 API = "/api/v1"
 DEFAULT_URL = "http://127.0.0.1:8000"
 STREAM_SECONDS = 20.0  # a stream that is silent for so long is opened anew; the server gives a sign every 15 seconds
-READ_FILE_SECONDS = 600.0  # in which the server reads a file that was posted
+PIECE_BYTES = 2**20  # of a file, that are sent in one go
+READ_FILE_SECONDS = 1200.0  # in which the server reads a file that was posted
 POLL_SECONDS = 2.0  # where there is no stream
 
 
@@ -240,10 +242,30 @@ def request_of(http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx
     headers = dict(call.headers)
     if call.content is None:
         return http.build_request(call.method, call.path, params=query, json=call.body, headers=headers)
+    content: bytes | Iterator[bytes] | AsyncIterator[bytes]
+    if isinstance(call.content, bytes):
+        content = call.content
+    else:
+        headers["Content-Length"] = str(call.content.stat().st_size)
+        pieces = _pieces(call.content, call.report)
+        content = pieces if isinstance(http, httpx.Client) else _in_threads(pieces)
     timeout = httpx.Timeout(30.0, read=READ_FILE_SECONDS)
-    return http.build_request(
-        call.method, call.path, params=query, content=call.content, headers=headers, timeout=timeout
-    )
+    return http.build_request(call.method, call.path, params=query, content=content, headers=headers, timeout=timeout)
+
+
+def _pieces(path: Path, report: Report) -> Iterator[bytes]:
+    """The content of a file, which need not be in memory at once."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+            report(file.tell(), size)
+
+
+async def _in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The same for asyncio, whose other tasks go on while the disk is waited for."""
+    while piece := await asyncio.to_thread(next, pieces, b""):
+        yield piece
 
 
 def _texts(value: object) -> str | list[str]:

@@ -1,5 +1,5 @@
-"""A search like those of scikit-learn, which has to be installed, that trains on the server"""
+"""Searches like those of scikit-learn, which has to be installed, that train on the server"""
 
-from perceptune.search_cv.estimator import DEFAULT_SPACE, PerceptuneSearchCV
+from perceptune.search_cv.estimator import DEFAULT_SPACE, PerceptuneRegressionSearchCV, PerceptuneSearchCV
 
-__all__ = ["DEFAULT_SPACE", "PerceptuneSearchCV"]
+__all__ = ["DEFAULT_SPACE", "PerceptuneRegressionSearchCV", "PerceptuneSearchCV"]

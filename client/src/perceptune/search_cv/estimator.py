@@ -1,4 +1,4 @@
-"""PerceptuneSearchCV: a sweep on data of one's own, fitted and asked as the searches of scikit-learn are."""
+"""A sweep on data of one's own, fitted and asked as the searches of scikit-learn are: of classes, or of numbers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
     column_or_1d,
     validate_data,
 )
+from typing_extensions import Self
 
 from perceptune import calls
 from perceptune.client import Client
@@ -29,6 +30,7 @@ from perceptune.search_cv.results import cv_results
 from perceptune.sweep import Sweep
 
 MIN_CLASS_ROWS = 3
+MIN_NUMBER_ROWS = 10
 REFUSALS = (409, 413, 422)  # as statuses: what is wrong lies in what was sent
 DEFAULT_SPACE: Mapping[str, object] = {
     "hidden_units": {"low": 16, "high": 256, "log": True},
@@ -42,22 +44,11 @@ DEFAULT_SPACE: Mapping[str, object] = {
 """Small networks for tables of some hundred to some ten thousand rows."""
 
 
-class PerceptuneSearchCV(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Searches hyperparameters of a classifier on a Perceptune server, and predicts by the best network.
+class _SearchCV(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """What both searches share: parameters, the sweep, and what has come of it."""
 
-    Fitting stores the rows on the server as a data set, posts a sweep on it and waits for that. In place of folds, a
-    configuration is trained with `seeds` seeds and judged on the rows that are held out.
-
-    `space` is what to search, as in `Client.sweep`, by default `DEFAULT_SPACE`; `n_trials`, `sampler`, `seeds` and
-    `pruner` are those of a sweep, and so are the further ones in `fields`, e.g. `{"tags": ["thesis"]}`. A grid has its
-    own number of trials. Of all rows `test_share` is kept apart for the score on the sweep's page, and of the others
-    `held_out_share` validates. `random_state` chooses these rows, and all that is drawn in the sweep. `url` and `key`
-    are those of `Client`, but the key is shown and pickled with the other parameters: PERCEPTUNE_API_KEY is not. After
-    `timeout` seconds TimeoutError is raised, and the sweep goes on.
-
-    Fitted, it has `best_params_`, `best_score_`, `best_index_`, `cv_results_`, `n_splits_`, `classes_`, `model_`,
-    `n_features_in_`, of a frame `feature_names_in_`, and `sweep_` and `address_`, the sweep's number and page.
-    """
+    _task: ClassVar[str]
+    """What the data set is stored for."""
 
     def __init__(
         self,
@@ -90,14 +81,11 @@ class PerceptuneSearchCV(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         self.key = key
         self.timeout = timeout
 
-    def fit(self, X: Any, y: Any) -> PerceptuneSearchCV:
-        """Runs the sweep. `X` is an array of numbers, NaN where one is missing, or a frame, whose columns may also be
-        texts and dates. Raises ValueError for what can't be learned from, or is refused by the server."""
-        table = self._checked(X, fresh=True)
-        self.classes_, codes = self._classes(table, y)
+    def _fit(self, table: Any, targets: NDArray[Any]) -> None:
+        """Runs the sweep on checked rows, and reads what has come of it."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with Client(self.url, self.key) as client, _refusals_as_value_errors():
-            dataset = self._store(client, table, codes, seed)
+            dataset = self._store(client, table, targets, seed)
             sweep = self._post(client, dataset, seed)
             self.sweep_, self.address_ = sweep.id, f"{client.url}/sweeps/{sweep.id}"
             sweep.wait(self.timeout)
@@ -105,20 +93,14 @@ class PerceptuneSearchCV(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
                 raise ValueError(f"Sweep {sweep.id} is {sweep.state}, and no trial is complete: see {self.address_}")
             self.model_ = sweep.model()
             self._read(sweep)
-        return self
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row."""
-        probabilities = self.predict_proba(X)
-        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """[rows, classes], in the order of `classes_`."""
+    def _rows(self, X: Any) -> Any:
+        """Rows as the network reads them. Raises NotFittedError."""
         check_is_fitted(self, "model_")
-        return self.model_.probabilities(self._read_columns(self._checked(X, fresh=False)))
+        return self._read_columns(self._checked(X, fresh=False))
 
     @property
-    def best_estimator_(self) -> PerceptuneSearchCV:
+    def best_estimator_(self) -> Self:
         """Itself: it predicts by the best network, and there is no other."""
         check_is_fitted(self, "model_")
         return self
@@ -146,42 +128,33 @@ class PerceptuneSearchCV(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         places = {name: place for place, name in enumerate(all_names)}
         return table[:, [places[name] for name in names]]
 
-    def _classes(self, table: Any, y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """The classes in their order, and of each row the place of its own. Raises ValueError."""
+    def _targets(self, table: Any, y: Any) -> NDArray[Any]:
+        """What is to be told of each row. Raises ValueError."""
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        targets = column_or_1d(y, warn=True)
+        targets: NDArray[Any] = column_or_1d(y, warn=True)
         assert_all_finite(targets, input_name="y")
         check_consistent_length(table, targets)
-        check_classification_targets(targets)
-        classes, codes, counts = np.unique(targets, return_inverse=True, return_counts=True)
-        if len(classes) < 2:
-            raise ValueError(f"y has one class, '{classes[0]}': there must be at least two to tell apart")
-        if counts.min() < MIN_CLASS_ROWS:
-            rows = "1 row" if counts.min() == 1 else f"{counts.min()} rows"
-            raise ValueError(
-                f"The class '{classes[counts.argmin()]}' has {rows}: it needs at least {MIN_CLASS_ROWS}, one each to "
-                "train, to validate and to test on"
-            )
-        return classes, codes
+        return targets
 
-    def _store(self, client: Client, table: Any, codes: NDArray[np.int64], seed: int) -> str:
+    def _store(self, client: Client, table: Any, targets: NDArray[Any], seed: int) -> str:
         """The name of the data set, which is the same for the same rows that are split in the same way."""
         target = "y"
         if _is_frame(table):
             while target in table.columns:
                 target += "_"
-            file = file_of(_with_column(table, target, codes))
+            file = file_of(_with_column(table, target, targets))
         else:
-            file = file_of((table, codes))
+            file = file_of((table, targets))
         options = {
             "target": target,
+            "task": self._task,
             "held_out_share": float(self.held_out_share),
             "test_share": float(self.test_share),
             "seed": seed,
         }
         digest = hashlib.sha256(f"{file.name} {json.dumps(options)}".encode()).hexdigest()
-        options |= {"name": f"data_{digest[:HASH_LENGTH]}", "source": file.source}
+        options |= {"name": f"data_{digest[:HASH_LENGTH]}", "source": file.source, "reuse": True}
         return client.call(calls.store_dataset(file.content, options)).name
 
     def _post(self, client: Client, dataset: str, seed: int) -> Sweep:
@@ -203,6 +176,84 @@ class PerceptuneSearchCV(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         self.best_params_ = self.cv_results_["params"][self.best_index_]
 
 
+class PerceptuneSearchCV(ClassifierMixin, _SearchCV):  # type: ignore[misc]
+    """Searches hyperparameters of a classifier on a Perceptune server, and predicts by the best network.
+
+    Fitting stores the rows on the server as a data set, posts a sweep on it and waits for that. In place of folds, a
+    configuration is trained with `seeds` seeds and judged on the rows that are held out.
+
+    `space` is what to search, as in `Client.sweep`, by default `DEFAULT_SPACE`; `n_trials`, `sampler`, `seeds` and
+    `pruner` are those of a sweep, and so are the further ones in `fields`, e.g. `{"tags": ["thesis"]}`. A grid has its
+    own number of trials. Of all rows `test_share` is kept apart for the score on the sweep's page, and of the others
+    `held_out_share` validates. `random_state` chooses these rows, and all that is drawn in the sweep. `url` and `key`
+    are those of `Client`, but the key is shown and pickled with the other parameters: PERCEPTUNE_API_KEY is not. After
+    `timeout` seconds TimeoutError is raised, and the sweep goes on.
+
+    Fitted, it has `best_params_`, `best_score_`, `best_index_`, `cv_results_`, `n_splits_`, `classes_`, `model_`,
+    `n_features_in_`, of a frame `feature_names_in_`, and `sweep_` and `address_`, the sweep's number and page.
+    """
+
+    _task = "classification"
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Runs the sweep. `X` is an array of numbers, NaN where one is missing, or a frame, whose columns may also be
+        texts and dates. Raises ValueError for what can't be learned from, or is refused by the server."""
+        table = self._checked(X, fresh=True)
+        self.classes_, codes = self._classes(table, y)
+        self._fit(table, codes)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of each row."""
+        probabilities = self.predict_proba(X)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """[rows, classes], in the order of `classes_`."""
+        rows = self._rows(X)
+        return self.model_.probabilities(rows)
+
+    def _classes(self, table: Any, y: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """The classes in their order, and of each row the place of its own. Raises ValueError."""
+        targets = self._targets(table, y)
+        check_classification_targets(targets)
+        classes, codes, counts = np.unique(targets, return_inverse=True, return_counts=True)
+        if len(classes) < 2:
+            raise ValueError(f"y has one class, '{classes[0]}': there must be at least two to tell apart")
+        if counts.min() < MIN_CLASS_ROWS:
+            rows = "1 row" if counts.min() == 1 else f"{counts.min()} rows"
+            raise ValueError(
+                f"The class '{classes[counts.argmin()]}' has {rows}: it needs at least {MIN_CLASS_ROWS}, one each to "
+                "train, to validate and to test on"
+            )
+        return classes, codes
+
+
+class PerceptuneRegressionSearchCV(RegressorMixin, _SearchCV):  # type: ignore[misc]
+    """The same for a target that is a number: configurations go by R², and `predict` gives numbers in its unit.
+
+    Parameters and attributes are those of PerceptuneSearchCV, but for `classes_`.
+    """
+
+    _task = "regression"
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Runs the sweep, as PerceptuneSearchCV does; `y` are numbers, of ten rows at least."""
+        table = self._checked(X, fresh=True)
+        numbers = np.asarray(self._targets(table, y), dtype=np.float64)
+        if len(numbers) < MIN_NUMBER_ROWS:
+            raise ValueError(
+                f"n_samples={len(numbers)}: a target that is a number needs at least {MIN_NUMBER_ROWS} rows"
+            )
+        self._fit(table, numbers)
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """The number of each row."""
+        rows = self._rows(X)
+        return self.model_.numbers(rows)
+
+
 @contextmanager
 def _refusals_as_value_errors() -> Iterator[None]:
     """What the server refuses is an error of the values that it was sent, as scikit-learn's users expect it."""
@@ -219,7 +270,7 @@ def _is_frame(X: Any) -> bool:
     return hasattr(X, "to_dict") and hasattr(X, "columns") and all(isinstance(name, str) for name in X.columns)
 
 
-def _with_column(frame: Any, name: str, values: NDArray[np.int64]) -> Any:
+def _with_column(frame: Any, name: str, values: NDArray[Any]) -> Any:
     """A copy with one more column."""
     if hasattr(frame, "assign"):
         return frame.assign(**{name: values})
