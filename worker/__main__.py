@@ -5,11 +5,12 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from app import logs
-from app.config import load_settings
-from app.errors import exit_on_error
+from app.config import Settings, load_settings
+from app.errors import StartError, exit_on_error
 
 
 def main() -> None:
@@ -32,18 +33,37 @@ def main() -> None:
 
 
 def _work(parent: int | None, siblings: int) -> None:
+    configured = load_settings()
+    logs.configure(f"worker {os.getpid()}", log_format=configured.log_format)
+    if configured.server is None:
+        _work_on_database(configured, parent, siblings)
+    else:
+        _work_for_server(configured, configured.server)
+
+
+def _work_for_server(settings: Settings, server: str) -> None:
+    from app.broker.remote import RemoteBroker
+    from worker.loop import run
+
+    if settings.database_url is not None:
+        raise StartError(
+            "PERCEPTUNE_SERVER and DATABASE_URL are both set: a worker takes its work from one of them, leave one out."
+        )
+    run(settings, partial(RemoteBroker, server, settings.key))
+
+
+def _work_on_database(configured: Settings, parent: int | None, siblings: int) -> None:
+    from app.broker import database_broker
     from app.db.engine import connect
     from app.db.migrations import migrate
     from app.service.database import database
     from worker.loop import run
 
-    configured = load_settings()
-    logs.configure(f"worker {os.getpid()}", log_format=configured.log_format)
     with database(configured) as settings:
+        assert settings.database_url is not None
         if configured.database_url is None:
-            assert settings.database_url is not None
             migrate(connect(settings.database_url))  # the embedded one is ours
-        run(settings, parent=parent, siblings=siblings)
+        run(settings, partial(database_broker, settings.database_url), parent=parent, siblings=siblings)
 
 
 def _describe(home: Path) -> None:

@@ -1,13 +1,13 @@
-"""The context of a worker: its settings, database, device, leases, and whether it was told to stop."""
+"""The context of a worker: its settings, broker, device, leases, and whether it was told to stop."""
 
 import threading
 from dataclasses import dataclass, field
-from uuid import UUID, uuid4
 
 import torch
-from sqlalchemy import Engine
 
+from app.broker import Broker
 from app.config import Settings
+from app.domain.devices.products import EXACT, Products
 from worker.leases import HeldLeases
 from worker.throughput import Throughput
 
@@ -17,9 +17,10 @@ class Context:
     """One worker, as the parts of its loop share it."""
 
     settings: Settings
-    engine: Engine
+    broker: Broker
     device: torch.device
-    worker_id: UUID = field(default_factory=uuid4)
+    products: Products = EXACT
+    """That sweeps are trained with which it begins."""
     held_leases: HeldLeases = field(default_factory=HeldLeases)
     throughput: Throughput = field(default_factory=Throughput)
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -5,13 +5,16 @@ from importlib.metadata import version
 
 import torch
 
+from app.domain.devices.products import EXACT, Products
 from worker.device.devices import device_name
 
 PACKAGES = ("perceptune", "torch", "optuna", "numpy")
 
 
-def environment(device: torch.device) -> dict[str, str]:
-    """Versions by package, the type of numbers, and the device, as they are stored with each sweep that it trains."""
+def environment(device: torch.device, products: Products = EXACT) -> dict[str, str]:
+    """Versions by package, the type of numbers, the device, and products that are not exact, as sweeps note them."""
     versions = {name: version(name) for name in PACKAGES}
     dtype = str(torch.get_default_dtype()).removeprefix("torch.")
-    return {"python": platform.python_version(), **versions, "dtype": dtype, "device": device_name(device)}
+    inexact = {} if products == EXACT else {"products": products}
+    facts = {"dtype": dtype, **inexact, "device": device_name(device)}
+    return {"python": platform.python_version(), **versions, **facts}

@@ -2,23 +2,21 @@
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
-from sqlalchemy.exc import DBAPIError
-
-from app.db.engine import first_line, transaction
+from app.broker import CallError, FaultError, RefusedError
 from app.domain.configuration import MLPConfig
 from app.domain.datasets import DatasetInfo
+from app.domain.memory import ESTIMATE_SLACK
 from app.domain.runs import EpochResult, Run
-from app.domain.states import WorkerState
-from app.queue import retraining
-from app.queue.machines import is_wanted
 from app.queue.retraining import Retraining
-from app.queue.workers import set_worker_state
-from worker.cohort import run_seed
+from worker.cohort import run_seed, size_sentence, trial_bytes
 from worker.context import Context
 from worker.data.datasets import Dataset
+from worker.device import memory
+from worker.device.products import products
 from worker.mlp import weights
 from worker.mlp.initializers import Parameters
 from worker.mlp.training import train
@@ -28,35 +26,62 @@ from worker.signals import Stopped
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 60.0  # until a trial that could not be trained here is tried again, here or elsewhere
+MAX_REFUSALS = 3  # for lack of memory, which may be others' for a while; then the trial is left to a larger worker
 VALUE_TOLERANCE = 1e-6  # values that differ by less are the same
 
 
-def retrain_one(context: Context, load_dataset: Callable[[DatasetInfo, str], Dataset]) -> bool:
-    """Trains one trial that waits for it; False when none does. Raises DBAPIError.
+class TooLargeError(MemoryError):
+    """A trial does not fit in the memory: how much a worker needs at least, and its sizes in a sentence."""
+
+    def __init__(self, memory: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.memory = memory
+
+
+def retrain_one(context: Context, load_dataset: Callable[[DatasetInfo, str], Dataset], refusals: Counter[int]) -> bool:
+    """Trains one trial that waits for it; False when none does. Raises CallError. `refusals`: by trial id, so far.
 
     Nothing is locked meanwhile. A trial that this worker leaves, because it is told to stop or killed, is taken by
-    another one when the lease ends; one that can't be trained here waits, and the log says why.
+    another one when the lease ends; one that can't be trained here waits, and the log says why; one that does not fit
+    is left to a worker with more memory; one whose weights are refused is given up.
     """
-    with transaction(context.engine) as session:
-        if is_wanted(session, context.worker_id):
-            return False
-        trial = retraining.claim(session, context.settings.lease_seconds)
-        if trial is None:
-            return False
-        set_worker_state(session, context.worker_id, WorkerState.training)
+    trial = context.broker.claim_retraining(context.settings.lease_seconds)
+    if trial is None:
+        return False
     logger.info("sweep %d: training trial %d again for its weights", trial.sweep.id, trial.number)
     try:
-        with _lease_extended(context, trial):
+        with _lease_extended(context, trial), products(trial.sweep.products):
             run_weights = _train(context, trial, load_dataset(trial.sweep.dataset_info, trial.sweep.split))
-    except (Stopped, DBAPIError):
+    except (Stopped, CallError):
         raise
+    except TooLargeError as error:
+        logger.error("sweep %d: trial %d: %s", trial.sweep.id, trial.number, error)
+        _leave(context, trial, error, refusals)
+        return True
     except Exception:
         logger.exception("sweep %d: trial %d could not be trained again here", trial.sweep.id, trial.number)
         _put_off(context, trial, RETRY_SECONDS)
         return True
     if run_weights is not None:
-        retry_while_disconnected(lambda: _store(context, trial, run_weights), context.stopping)
+        _store(context, trial, run_weights)
     return True
+
+
+def _store(context: Context, trial: Retraining, run_weights: Mapping[int, bytes]) -> None:
+    """Stores the weights; where they are refused, says why, and nobody trains the trial for them again.
+
+    Where who answers is at fault, they are made again later.
+    """
+    broker, place = context.broker, (trial.sweep.id, trial.trial_id)
+    try:
+        retry_while_disconnected(lambda: broker.store_retrained(*place, run_weights), context.stopping)
+    except FaultError as error:
+        logger.error("sweep %d: the model of trial %d is not stored yet: %s", trial.sweep.id, trial.number, error)
+        _put_off(context, trial, RETRY_SECONDS)
+    except RefusedError as error:
+        reason = str(error)
+        logger.error("sweep %d: the model of trial %d can't be stored: %s", trial.sweep.id, trial.number, reason)
+        retry_while_disconnected(lambda: broker.give_up_retraining(*place, reason), context.stopping)
 
 
 def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, bytes] | None:
@@ -66,7 +91,10 @@ def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, byte
     split = data.training_split()
     parameters: dict[Hashable, Parameters] = {}
     last_results: dict[Hashable, EpochResult] = {}
-    with closing(train(runs, split, final_parameters=parameters)) as training:
+    with (
+        _telling_sizes(context, trial, split.shape),
+        closing(train(runs, split, final_parameters=parameters)) as training,
+    ):
         for results in training:
             last_results |= {result.key: result for result in results}
             if context.stopping.is_set():
@@ -79,6 +107,33 @@ def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, byte
     _log_differences(trial, values)
     layers = {index: weights.in_own_units(parameters[index], split.scaling) for index in values}
     return {index: weights.to_bytes(layers[index], value) for index, value in values.items()}
+
+
+@contextmanager
+def _telling_sizes(context: Context, trial: Retraining, shape: tuple[int, int]) -> Iterator[None]:
+    """Raises TooLargeError where the trial can't fit, before the system would end the worker, and where it does not."""
+    free_bytes = memory.free_memory(context.device)
+    size = trial_bytes(trial.sweep, trial, shape, packed=context.device.type != "cpu")
+    too_large = TooLargeError(size // ESTIMATE_SLACK, size_sentence(trial.sweep, trial, shape, free_bytes))
+    if size > ESTIMATE_SLACK * free_bytes:
+        raise too_large
+    try:
+        yield
+    except Exception as error:
+        if memory.is_out_of_memory(error):
+            raise too_large from error
+        raise
+
+
+def _leave(context: Context, trial: Retraining, error: TooLargeError, refusals: Counter[int]) -> None:
+    """Has the trial wait, and after a few times leaves it to a worker with more memory."""
+    refusals[trial.trial_id] += 1
+    if refusals[trial.trial_id] < MAX_REFUSALS:
+        _put_off(context, trial, RETRY_SECONDS)
+        return
+    del refusals[trial.trial_id]
+    place = (trial.sweep.id, trial.trial_id, error.memory, str(error))
+    retry_while_disconnected(lambda: context.broker.leave_retraining_to_larger(*place), context.stopping)
 
 
 @contextmanager
@@ -108,14 +163,8 @@ def _log_differences(trial: Retraining, values: dict[int, float]) -> None:
 
 
 def _put_off(context: Context, trial: Retraining, seconds: float) -> None:
-    """Moves the time when another worker may begin; without a database two may train it, which does no harm."""
+    """Moves the time when another worker may begin; where that can't be told two may train it, which does no harm."""
     try:
-        with transaction(context.engine) as session:
-            retraining.postpone(session, trial.trial_id, seconds)
-    except DBAPIError as error:
-        logger.warning("the database is gone, training goes on: %s", first_line(error))
-
-
-def _store(context: Context, trial: Retraining, run_weights: dict[int, bytes]) -> None:
-    with transaction(context.engine) as session:
-        retraining.store(session, trial, run_weights)
+        context.broker.postpone_retraining(trial.trial_id, seconds)
+    except CallError as error:
+        logger.warning("training goes on, and others do not know: %s", error)

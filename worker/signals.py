@@ -32,6 +32,17 @@ def stop_on_signals(stopping: threading.Event) -> None:
     signal.signal(signal.SIGALRM, give_up)
 
 
+def end_main_thread() -> None:
+    """Sends this process SIGTERM, from any of its threads.
+
+    To the main thread alone: of what is sent to the process the system may tell a thread that has just been started,
+    and then a main thread that sleeps does not wake.
+    """
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+    signal.pthread_kill(main_thread, signal.SIGTERM)
+
+
 def end_grace_period() -> None:
     """From here on Stopped is no longer raised: the end is near, and must not be cut short."""
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -46,5 +57,5 @@ def _watch_parent(parent: int, stopping: threading.Event) -> None:
     while not stopping.wait(PARENT_POLL_SECONDS):
         if os.getppid() != parent:
             logger.warning("the process that started this worker is gone")
-            os.kill(os.getpid(), signal.SIGTERM)
+            end_main_thread()
             return

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.domain.datasets import DATASETS, SPLITS, DatasetInfo, Scaling
+from app.domain.tables.split import shuffled, spread
 from worker.data import fashion_mnist
 from worker.data.fashion_mnist import MIRRORS
 from worker.data.idx_files import DatasetError, Progress
 from worker.data.scaling import scaling_of, standardized
 from worker.mlp.split import Split
 
-__all__ = ["Dataset", "DatasetError", "available", "ensure", "load", "shuffled", "spread"]
+__all__ = ["Dataset", "DatasetError", "available", "ensure", "load"]
 
+PARTS = ("train", "held_out", "test")  # of a stored data set
 SPLIT_SEED = 5_2_4  # of every split, whatever the sweep's seed: all sweeps are judged on the same examples
 
 
@@ -93,17 +95,40 @@ def load(
 def load_stored(
     path: Path, info: DatasetInfo, split: str, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Dataset:
-    """A stored data set on the device, from its file, whose hash was checked. Splits are those of `load`."""
+    """A stored data set on the device, from its file, whose hash was checked. Splits are those of `load`.
+
+    Features are scaled as they are stored; numbers as targets are standardized here, in float64 and so on the CPU: not
+    every device has that.
+    """
     from safetensors.torch import load_file  # late: benchmarks of built-in data have no need of it
 
-    tensors = load_file(path, device=str(device))
-    train, held_out, test = (
-        (tensors[f"{part}_x"].to(dtype), tensors[f"{part}_y"]) for part in ("train", "held_out", "test")
-    )
+    tensors = load_file(path, device="cpu")
+    train, held_out, test = ((tensors[f"{part}_x"].to(device, dtype), tensors[f"{part}_y"]) for part in PARTS)
     if split == "book":
-        together = [torch.cat(parts) for parts in zip(train, held_out, strict=True)]
-        return Dataset(info.name, together[0], together[1], *test, *test, info.classes)
-    return Dataset(info.name, *train, *held_out, *test, info.classes)
+        train = torch.cat([train[0], held_out[0]]), torch.cat([train[1], held_out[1]])
+        held_out = test
+    if info.target == "class":
+        train, held_out, test = ((x, y.to(device)) for x, y in (train, held_out, test))
+        return Dataset(info.name, *train, *held_out, *test, info.classes)
+    mean, std = train[1].mean(), train[1].std(correction=0)
+
+    def standardized_target(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return x, ((y - mean) / std).to(device, dtype)
+
+    training, validation = standardized_target(*train), standardized_target(*held_out)
+    scaling = Scaling((), (), mean.item(), std.item())
+    return Dataset(info.name, *training, *validation, test[0], test[1].to(device, dtype), 0, scaling)
+
+
+def check_fits(info: DatasetInfo, split: str, free_bytes: int) -> None:
+    """Raises DatasetError for a stored data set that is larger than the memory of its device that is free."""
+    copied_rows = info.train if split == "book" else 0  # what was held out is put behind the others
+    size = (info.train + info.test + copied_rows) * info.features * 4
+    if size > free_bytes:
+        raise DatasetError(
+            f"{info.name} takes {size / 2**20:,.0f} MiB of memory with the split {split}, and this worker's device has "
+            f"{free_bytes / 2**20:,.0f} MiB free: store fewer rows or columns of it, or give the worker more."
+        )
 
 
 def ensure(name: str, home: Path, mirrors: Sequence[str] = MIRRORS, progress: Progress | None = None) -> Path:
@@ -123,35 +148,11 @@ def available(name: str, home: Path) -> str | None:
     return None if folder is None else str(folder)
 
 
-def shuffled(n: int) -> NDArray[np.int64]:
-    """0..n-1 in an order that is the same on every machine and with every version.
-
-    numpy guarantees the raw stream of PCG64 for a seed, but not that of `Generator.permutation`.
-    """
-    keys = np.random.PCG64(SPLIT_SEED).random_raw(n)
-    return np.argsort(keys, kind="stable").astype(np.int64)
-
-
-def spread(
-    targets: NDArray[Any],  # [n] numbers
-    count: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """So many places that are set aside, and the others, both ascending: one of each few neighbours by their targets.
-
-    Where the examples are few, places that are set aside without regard to the targets may be all the easy ones, or
-    all the hard ones.
-    """
-    by_target = np.argsort(targets, kind="stable")
-    luck = np.argsort(shuffled(len(targets)))  # the place of each in a shuffled order
-    places = [group[np.argmin(luck[group])] for group in np.array_split(np.arange(len(targets)), count)]
-    return np.sort(by_target[places]), np.sort(np.delete(by_target, places))
-
-
 def _held_out(targets: NDArray[Any], info: DatasetInfo) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The training examples that the split `holdout` validates on, and those that it trains on."""
     if info.target == "number":
-        return spread(targets, info.held_out)
-    order = shuffled(info.train)
+        return spread(targets, info.held_out, SPLIT_SEED)
+    order = shuffled(info.train, SPLIT_SEED)
     return np.sort(order[: info.held_out]), np.sort(order[info.held_out :])
 
 
@@ -172,7 +173,7 @@ def _digits() -> _Arrays:
     from sklearn.datasets import load_digits  # late: its import takes about a second
 
     x, y = cast(tuple[NDArray[np.float64], NDArray[np.int64]], load_digits(return_X_y=True))
-    order, test_size = shuffled(len(y)), DATASETS["digits"].test
+    order, test_size = shuffled(len(y), SPLIT_SEED), DATASETS["digits"].test
     train, test = np.sort(order[test_size:]), np.sort(order[:test_size])
     return _Arrays(x[train].astype(np.uint8), y[train], x[test].astype(np.uint8), y[test], 16.0)
 
@@ -182,7 +183,7 @@ def _diabetes() -> _Arrays:
     from sklearn.datasets import load_diabetes
 
     x, y = cast(tuple[NDArray[np.float64], NDArray[np.float64]], load_diabetes(return_X_y=True, scaled=False))
-    test, train = spread(y, DATASETS["diabetes"].test)
+    test, train = spread(y, DATASETS["diabetes"].test, SPLIT_SEED)
     return _Arrays(x[train], y[train], x[test], y[test])
 
 

@@ -18,17 +18,24 @@ from worker.data import datasets
 
 FOLDER = Path(__file__).parents[2] / "app" / "web" / "static" / "datasets"
 COLUMNS = 10
+GAP_OF_SIDE = 8
 
 
 def sheet(name: str, home: Path) -> NDArray[np.uint8]:
-    """[classes · side, columns · side] in 0..255: the first test examples of each class, a class a row."""
+    """[rows, columns, 2] in 0..255, brightness and opacity: the first test examples of each class, a class a row.
+
+    Between images is a gap of an eighth of one, which is transparent.
+    """
     data = datasets.load(name, "book", home=home, device=torch.device("cpu"))
     side = int(data.test_x.shape[1] ** 0.5)
-    rows = [
-        data.test_x[data.test_y == label][:COLUMNS].reshape(COLUMNS, side, side).permute(1, 0, 2).reshape(side, -1)
-        for label in range(data.classes)
-    ]
-    return (torch.cat(rows) * 255).round().to(torch.uint8).numpy()
+    tile = side + side // GAP_OF_SIDE
+    tiles = np.zeros((data.classes, COLUMNS, tile, tile, 2), dtype=np.uint8)
+    for label in range(data.classes):
+        examples = data.test_x[data.test_y == label][:COLUMNS].reshape(COLUMNS, side, side)
+        tiles[label, :, :side, :side, 0] = (examples * 255).round().numpy()
+        tiles[label, :, :side, :side, 1] = 255
+    rows = tiles.transpose(0, 2, 1, 3, 4).reshape(data.classes * tile, COLUMNS * tile, 2)
+    return rows[: side - tile, : side - tile]
 
 
 def main() -> None:

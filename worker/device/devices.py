@@ -50,11 +50,3 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-
-
-def use_tf32(enabled: bool) -> None:
-    """Lets CUDA round the factors of float32 products to 10 bits of mantissa in place of 23; sums stay float32.
-
-    Quicker on tensor cores, and on a CPU nothing. The results then depend on the card.
-    """
-    torch.backends.cuda.matmul.allow_tf32 = enabled

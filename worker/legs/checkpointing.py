@@ -3,10 +3,9 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from app import queue
-from app.db.engine import transaction
-from app.db.tables import Sweep
+from app.domain.sweep_setup import SweepSetup
 from app.lifecycle.checkpoint_retention import MAX_CHECKPOINT_BYTES
 from app.lifecycle.rungs import halving_pruner
 from app.queue.legs import TrialCheckpoint
@@ -27,7 +26,7 @@ MAX_BATCH_BYTES = 64e6  # stored at once
 class Checkpointing:
     """The checkpoints of one cohort."""
 
-    def __init__(self, context: Context, sweep: Sweep, training: Training, shape: tuple[int, int]) -> None:
+    def __init__(self, context: Context, sweep: SweepSetup, training: Training, shape: tuple[int, int]) -> None:
         self._context, self._sweep, self._training, self._shape = context, sweep, training, shape
         self._saved_at = time.monotonic()
         self._save_seconds = 0.0  # of the last time
@@ -62,11 +61,8 @@ class Checkpointing:
         if halving is None or not all(trial.waits_at_rung for trial in trials):
             return list(trials)
 
-        def read() -> list[float]:
-            with transaction(self._context.engine) as session:
-                return queue.means_at_rung(session, trials[0].lease.trial_id)
-
-        earlier_means = retry_while_disconnected(read, self._context.stopping)
+        broker, trial_id = self._context.broker, trials[0].lease.trial_id
+        earlier_means = retry_while_disconnected(lambda: broker.means_at_rung(trial_id), self._context.stopping)
         objective = self._sweep.first_objective
         means = sorted([*earlier_means, *(trial.mean for trial in trials)], reverse=objective.maximize)
         border = means[math.ceil(len(means) * min(PROMISING / halving.reduction_factor, 1)) - 1]
@@ -90,19 +86,14 @@ class Checkpointing:
         started_at = time.monotonic()
         for batch in self._batches(trials):
             states = self._training.states_of({run.run.key for trial in batch for run in trial.runs})
-            self._store([trial.checkpoint(states) for trial in batch])
+            checkpoints = [trial.checkpoint(states) for trial in batch]
+            write = partial(self._context.broker.save_checkpoints, self._sweep.id, checkpoints)
+            retry_while_disconnected(write, self._context.stopping)
         self._saved_at = time.monotonic()
         self._save_seconds = self._saved_at - started_at
         total_bytes = self._bytes(trials)
         if total_bytes > ASSUMED_RATE * MAX_SHARE:  # of fewer the time says little
             self._rate = total_bytes / self._save_seconds
-
-    def _store(self, checkpoints: Sequence[TrialCheckpoint]) -> None:
-        def write() -> None:
-            with transaction(self._context.engine) as session:
-                queue.save_checkpoints(session, self._sweep.id, checkpoints)
-
-        retry_while_disconnected(write, self._context.stopping)
 
     def _batches(self, trials: Sequence[TrialProgress]) -> Iterator[list[TrialProgress]]:
         """The trials in batches of at most MAX_BATCH_BYTES, at least one each: a batch is held several times over."""

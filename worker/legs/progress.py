@@ -5,13 +5,13 @@ import statistics
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.db.tables import Sweep
 from app.domain.datasets import Scaling
 from app.domain.memory import STATE_PER_PARAMETER
 from app.domain.objectives import Objective, further_values
 from app.domain.pruning import wording
 from app.domain.pruning.verdicts import Verdict
 from app.domain.runs import EpochResult, Run
+from app.domain.sweep_setup import SweepSetup
 from app.queue.claims import ClaimedTrial
 from app.queue.legs import LegResult, TrialCheckpoint
 from app.queue.progress import EpochPoint, RunResult, TrialResult
@@ -61,7 +61,7 @@ class RunProgress:
 class TrialProgress:
     """How far the runs of one trial have come."""
 
-    def __init__(self, sweep: Sweep, trial: ClaimedTrial, runs: Sequence[RunProgress]) -> None:
+    def __init__(self, sweep: SweepSetup, trial: ClaimedTrial, runs: Sequence[RunProgress]) -> None:
         self.lease, self.number, self.runs = trial.lease, trial.number, runs
         self._sweep = sweep
         self._rung_epoch = trial.rung_epoch if trial.is_judged else None
@@ -82,9 +82,9 @@ class TrialProgress:
 
     @property
     def has_ended(self) -> bool:
-        """Whether no run has an epoch to come, or it has come to a rung with a run that diverged."""
-        is_diverged = any(result.diverged for result in self._last_results)
-        return all(run.has_ended for run in self.runs) or (is_diverged and self._is_at_rung)
+        """Whether no run has an epoch to come, or it has come to a rung with a run that has no value."""
+        lacks_value = any(_error(result, self._sweep.all_objectives) for result in self._last_results)
+        return all(run.has_ended for run in self.runs) or (lacks_value and self._is_at_rung)
 
     @property
     def waits_at_rung(self) -> bool:
@@ -105,8 +105,8 @@ class TrialProgress:
         return LegResult(self.lease, self.mean if self.waits_at_rung else None)
 
     def trial_result(self, verdict: Verdict | None, features: int, classes: int) -> TrialResult:
-        """What is written when it ends: the mean over its runs and the spread; the first error where a run diverged."""
-        runs = [_run_result(run, self._sweep.first_objective) for run in self.runs]
+        """What is written when it ends: mean and spread of its runs, or the first error where one has no value."""
+        runs = [_run_result(run, self._sweep.all_objectives) for run in self.runs]
         errors = [run.error for run in runs if run.error is not None]
         if errors:
             share = f" ({len(errors)} of {len(runs)} runs)" if len(runs) > 1 else ""
@@ -203,10 +203,20 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _run_result(progress: RunProgress, objective: Objective) -> RunResult:
+def _run_result(progress: RunProgress, objectives: Sequence[Objective]) -> RunResult:
     """How a run ended; a run of a pruned trial ends with its last value."""
     last = progress.last_result
     assert last is not None
+    error = _error(last, objectives)
+    return RunResult(progress.seed, objectives[0].value_of(last) if error is None else None, error, progress.seconds)
+
+
+def _error(last: EpochResult, objectives: Sequence[Objective]) -> str | None:
+    """Why a run that ends so is worth nothing; None where each objective has a value."""
     if last.diverged:
-        return RunResult(progress.seed, None, f"diverged at epoch {last.epoch}", progress.seconds)
-    return RunResult(progress.seed, objective.value_of(last), None, progress.seconds)
+        return f"diverged at epoch {last.epoch}"
+    for objective in objectives:
+        if not math.isfinite(getattr(last, objective.metric, 0.0)):  # the size of a network is none of an epoch's
+            why = "; R² has none where the numbers to tell are all equal" if objective.metric.endswith("_r2") else ""
+            return f"{objective.metric} has no finite value at epoch {last.epoch}{why}"
+    return None

@@ -2,19 +2,17 @@
 
 import logging
 import time
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
 
-from sqlalchemy.exc import DBAPIError
-
-from app import queue
-from app.db.engine import first_line, is_gone, transaction
-from app.db.tables import Sweep
+from app.broker import UnreachableError
 from app.domain.diagnostics import is_measured
 from app.domain.formatting import plural
 from app.domain.pruning.verdicts import Verdict
 from app.domain.runs import EpochResult
+from app.domain.sweep_setup import SweepSetup
+from app.domain.tasks import TASKS
 from app.queue.claims import ClaimedTrial
-from app.queue.machines import is_wanted
 from app.queue.progress import DiagnosticsPoint, EpochPoint
 from app.search.curve_cache import CurveCache
 from app.search.pruner import CohortPruner
@@ -39,13 +37,14 @@ class TrainMLP:
     """One leg of a cohort. `run` returns when each trial has ended, waits for its next leg, is lost, or goes back."""
 
     def __init__(
-        self, context: Context, sweep: Sweep, trials: Sequence[ClaimedTrial], split: Split, curves: CurveCache
+        self, context: Context, sweep: SweepSetup, trials: Sequence[ClaimedTrial], split: Split, curves: CurveCache
     ) -> None:
         self._context, self._sweep = context, sweep
         self._shape, self._scaling = split.shape, split.scaling
         self._examples = len(split.train_x)
         runs = [RunProgress(run) for run in cohort(sweep, trials)]
         self._runs = {run.run.key: run for run in runs}
+        self._epoch_costs = {trial.lease.trial_id: _epoch_cost(sweep, trial) for trial in trials}
         self._trials = {
             trial.lease.trial_id: TrialProgress(
                 sweep, trial, [run for run in runs if trial_and_seed(run.run.key)[0] == trial.lease.trial_id]
@@ -62,28 +61,28 @@ class TrainMLP:
         self._unwritten_diagnostics: list[DiagnosticsPoint] = []
         self._started_at = self._recorded_at = self._looked_at = self._drain_looked_at = time.monotonic()
         self._drains = False
-        self.pruner = CohortPruner(curves, sweep, trials)
+        self.pruner = retry_while_disconnected(lambda: CohortPruner(curves, sweep, trials), context.stopping)
         self.verdicts: dict[int, Verdict] = {}  # on pruned trials, by trial id
 
     def _resume(self, trial_ids: Sequence[int]) -> dict[Hashable, RunState]:
         """Lets trials go on from their checkpoints; returns the states of their runs that train, by key."""
 
-        def load() -> Mapping[int, bytes]:
-            with transaction(self._context.engine) as session:
-                return queue.load_checkpoints(session, trial_ids)
-
         states: dict[Hashable, RunState] = {}
-        stored_bytes = retry_while_disconnected(load, self._context.stopping) if trial_ids else {}
-        for trial_id, data in stored_bytes.items():
-            for stored in checkpoint.from_bytes(data, trial_id):
-                self._runs[stored.last_result.key].resume(stored)
-                if stored.state is not None:
-                    states[stored.last_result.key] = stored.state
+        if not trial_ids:
+            return states
+        context = self._context
+        stored = retry_while_disconnected(lambda: context.broker.load_checkpoints(trial_ids), context.stopping)
+        for trial_id, data in stored.items():
+            for run in checkpoint.from_bytes(data, trial_id):
+                self._runs[run.last_result.key].resume(run)
+                if run.state is not None:
+                    states[run.last_result.key] = run.state
         return states
 
     def run(self) -> None:
         """Trains until the leg is over; a stop or drain is heeded, and lost trials are dropped, after each epoch."""
         stopping = self._context.stopping
+        self._context.throughput.begin()
         try:
             if self._sweep.diagnostics and not any(run.epochs_done for run in self._runs.values()):
                 self._diagnose()
@@ -91,7 +90,7 @@ class TrainMLP:
             self._leave()
             while self._training.runs and not stopping.is_set() and not self._is_draining():
                 results = self._training.train_epoch()
-                self._context.throughput.add(self._examples * len(results))
+                self._context.throughput.add(self._examples * len(results), self._cost_of(results))
                 self._add_results(results)
                 self._prune(results)
                 self._write()
@@ -109,6 +108,10 @@ class TrainMLP:
 
     def _held_trials(self) -> list[TrialProgress]:
         return [trial for trial_id, trial in self._trials.items() if trial_id in self._context.held_leases]
+
+    def _cost_of(self, results: Sequence[EpochResult]) -> float:
+        """What these epochs cost."""
+        return self._examples * sum(self._epoch_costs[trial_and_seed(result.key)[0]] for result in results)
 
     def _log_pruning(self) -> None:
         if self.pruner.seconds:
@@ -155,19 +158,15 @@ class TrainMLP:
         if time.monotonic() - self._recorded_at >= RECORD_SECONDS:
             try:
                 self._record_points()
-            except DBAPIError as error:
-                if not is_gone(error):
-                    raise
-                logger.warning("the database is gone, training goes on: %s", first_line(error))
+            except UnreachableError as error:
+                logger.warning("training goes on, and is not recorded: %s", error)
 
     def _record_points(self) -> None:
         """Writes the points since the last time, and extends the leases."""
         leases = self._context.held_leases.leases()
         epochs_done = {lease: self._trials[lease.trial_id].epochs_done for lease in leases}
-        lease_seconds = self._context.settings.lease_seconds
-        with transaction(self._context.engine) as session:
-            points = self._unwritten_points, lease_seconds, self._unwritten_diagnostics
-            held_ids = queue.record(session, self._sweep.id, epochs_done, *points)
+        points = self._unwritten_points, self._context.settings.lease_seconds, self._unwritten_diagnostics
+        held_ids = self._context.broker.record(self._sweep.id, epochs_done, *points)
         self._context.held_leases.keep_only(leases, held_ids)
         self._unwritten_points.clear()
         self._unwritten_diagnostics.clear()
@@ -178,15 +177,12 @@ class TrainMLP:
         results = [trial.trial_result(self.verdicts.get(trial.lease.trial_id), *self._shape) for trial in trials]
 
         def write() -> set[int]:
-            with transaction(self._context.engine) as session:
-                return queue.finish(
-                    session,
-                    self._sweep.id,
-                    self._context.worker_id,
-                    results,
-                    weights=lambda trial_id: self._trials[trial_id].run_weights(self._scaling),
-                    final_checkpoint=lambda trial_id: self._checkpointing.final(self._trials[trial_id]),
-                )
+            return self._context.broker.finish(
+                self._sweep.id,
+                results,
+                weights=lambda trial_id: self._trials[trial_id].run_weights(self._scaling),
+                final_checkpoint=lambda trial_id: self._checkpointing.final(self._trials[trial_id]),
+            )
 
         accepted_ids = retry_while_disconnected(write, self._context.stopping)
         logger.info("sweep %d: %d trials finished", self._sweep.id, len(accepted_ids))
@@ -199,12 +195,8 @@ class TrainMLP:
         retry_while_disconnected(self._record_points, self._context.stopping)
         self._save(self._checkpointing.promising(trials))
         results = [trial.leg_result() for trial in trials]
-
-        def write() -> set[int]:
-            with transaction(self._context.engine) as session:
-                return queue.end_leg(session, self._sweep.id, results)
-
-        held_ids = retry_while_disconnected(write, self._context.stopping)
+        broker, sweep_id = self._context.broker, self._sweep.id
+        held_ids = retry_while_disconnected(lambda: broker.end_leg(sweep_id, results), self._context.stopping)
         logger.info("sweep %d: %s at the end of a leg", self._sweep.id, plural(len(held_ids), "trial"))
         self._forget(trials)
 
@@ -222,11 +214,8 @@ class TrainMLP:
             return False
         self._looked_at = now
         try:
-            with transaction(self._context.engine) as session:
-                return queue.must_make_room(session, self._sweep.id) or is_wanted(session, self._context.worker_id)
-        except DBAPIError as error:
-            if not is_gone(error):
-                raise
+            return self._context.broker.must_make_room(self._sweep.id)
+        except UnreachableError:
             return False
 
     def _is_draining(self) -> bool:
@@ -234,12 +223,8 @@ class TrainMLP:
         if self._drains or time.monotonic() - self._drain_looked_at < LOOK_SECONDS:
             return self._drains
         self._drain_looked_at = time.monotonic()
-        try:
-            with transaction(self._context.engine) as session:
-                self._drains = queue.is_draining(session, self._context.worker_id)
-        except DBAPIError as error:
-            if not is_gone(error):
-                raise
+        with suppress(UnreachableError):
+            self._drains = self._context.broker.is_draining()
         return self._drains
 
     def _forget(self, trials: Iterable[TrialProgress]) -> None:
@@ -257,3 +242,9 @@ class TrainMLP:
                 if self._runs[run.key].has_ended or trial_and_seed(run.key)[0] not in self._context.held_leases
             }
         )
+
+
+def _epoch_cost(sweep: SweepSetup, trial: ClaimedTrial) -> float:
+    """What an epoch of one of the trial's runs costs for each training example."""
+    task, params = TASKS[sweep.task], trial.params or {}
+    return task.cost(params, sweep.dataset_info) / task.epochs(params)

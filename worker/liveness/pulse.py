@@ -30,7 +30,7 @@ class Pulse:
         self._loop_at = 0.0
 
     def beat(self) -> None:
-        """Notes that the database has heard of the worker just now."""
+        """Notes that the worker's heartbeat was heard just now."""
         if self._file is None:
             return
         now, cpu = time.monotonic(), _cpu_seconds(self._loop)

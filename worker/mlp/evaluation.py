@@ -7,7 +7,6 @@ from torch import Tensor
 
 from app.domain.configuration import MLPConfig
 from app.domain.memory import EVALUATION_BATCH
-from worker.device.cuda_graph import Recorder, ReplayedStep, Step
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
 from worker.mlp.fused.workspace import Workspace
@@ -26,35 +25,29 @@ class EvaluationPass:
     sums: RunningSums
 
     def __call__(self) -> None:
+        self.sums.zero_()
         for x, y in self.batches:
             self.model.evaluate(self.spaces[len(y)], x, y, self.sums)
 
 
 class Evaluation:
-    """Scores the networks of a group on the same data, in memory made once.
-
-    With a recorder all of it is captured as one step, and replayed.
-    """
+    """Scores the networks of a group on the same data, in memory made once."""
 
     def __init__(
         self,
         model: FusedMLP,
         x: Tensor,  # [n, features]
         y: Tensor,  # [n] int64, or numbers
-        recorder: Recorder | None = None,  # None: each operation is called by itself
     ) -> None:
         self._y, self._sums = y, model.sums()
         batches = list(zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True))
         sizes = {len(targets) for _, targets in batches}
         spaces = {size: model.workspace(size, training=False) for size in sizes}
         # not a method of this: what refers to itself stays in memory when it is no longer needed
-        plain = EvaluationPass(model, batches, spaces, self._sums)
-        self._pass: Step = ReplayedStep(plain, recorder) if recorder else plain
+        self.take = EvaluationPass(model, batches, spaces, self._sums)
 
     def scores(self) -> list[Score]:  # by run
-        """The score of each network as it is now."""
-        self._sums.zero_()
-        self._pass()
+        """The score of each network as it was when the examples were last taken; here the host waits for the device."""
         return self._sums.means(self._y)
 
 
@@ -66,4 +59,6 @@ def score(
 ) -> Score:
     """How a trained network does on other data, such as the test examples."""
     model = FusedMLP([Member.for_evaluation(config, parameters)], like=x, target=target_of(y))
-    return Evaluation(model, x, y).scores()[0]
+    evaluation = Evaluation(model, x, y)
+    evaluation.take()
+    return evaluation.scores()[0]

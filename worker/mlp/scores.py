@@ -23,15 +23,21 @@ class Score(NamedTuple):
         cls,
         squared_error: float,  # the mean over examples
         absolute_error: float,
-        y: Tensor,  # [n] float, their numbers
+        variance: float,  # of the numbers, about their own mean
     ) -> "Score":
         """The score of a regression."""
-        variance = y.var(correction=0).item()
         return cls(squared_error, None, 1 - squared_error / variance if variance else float("nan"), absolute_error)
 
     def in_units(self, target_std: float) -> "Score":
         """The same with errors in the target's own units: 1 of what was scored is `target_std` of them."""
         return self if self.mae is None else self._replace(mae=self.mae * target_std)
+
+
+def variance_of(
+    y: Tensor,  # [n] float
+) -> float:
+    """Their mean squared distance from their own mean."""
+    return y.var(correction=0).item()
 
 
 def epoch_result(
@@ -92,6 +98,7 @@ class RunningSums(NamedTuple):
         return list(self._scores(y))
 
     def _scores(self, y: Tensor) -> Iterator[Score]:
+        variance = variance_of(y) if y.is_floating_point() else None
         for loss, answers in zip(self.loss.tolist(), self.answers.tolist(), strict=True):
             means = loss / len(y), answers / len(y)
-            yield Score.of_numbers(*means, y) if y.is_floating_point() else Score(*means)
+            yield Score(*means) if variance is None else Score.of_numbers(*means, variance)

@@ -1,6 +1,6 @@
 """The epoch loop: runs and a data set become a stream of epoch results."""
 
-from collections.abc import Collection, Generator, Hashable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Generator, Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,7 +10,8 @@ from app.domain.runs import EpochResult, Run
 from worker.device.cuda_graph import Recorder, recorder_for
 from worker.mlp.diagnostics import Sample
 from worker.mlp.early_stopping import EarlyStopping
-from worker.mlp.fused.run_group import RunGroup, group_runs
+from worker.mlp.groups.run_group import RunGroup, group_runs
+from worker.mlp.groups.team import teams
 from worker.mlp.initializers import Parameters
 from worker.mlp.run_state import RunState
 from worker.mlp.split import Split
@@ -19,8 +20,8 @@ from worker.mlp.split import Split
 class Training:
     """Runs of any shapes that train together. They begin, or go on from states that were all taken after one epoch.
 
-    Runs may leave between two epochs, but none may join. On a CUDA device each step is a graph; a `recorder` replaces
-    what makes it. Raises ValueError when two runs have the same key.
+    Runs may leave between two epochs, but none may join. On a CUDA device steps are graphs; a `recorder` replaces what
+    makes them. Raises ValueError when two runs have the same key.
     """
 
     def __init__(
@@ -39,21 +40,25 @@ class Training:
         split = split.with_dtype(dtype)
         recorder = recorder or recorder_for(split.train_x.device)
         self._epoch, self._split = epochs_trained, split
-        self._groups = [RunGroup(members, split, recorder, states) for members in group_runs(runs)]
+        self._teams = list(teams([RunGroup(members, split, states) for members in group_runs(runs)], recorder))
         self._patience = {run.key: run.config.patience for run in runs}
         self._early_stopping = {
             run.key: states[run.key].early_stopping if run.key in states else EarlyStopping() for run in runs
         }
 
     @property
+    def _groups(self) -> Iterator[RunGroup]:
+        return (group for team in self._teams for group in team.groups)
+
+    @property
     def runs(self) -> list[Run]:
         """The runs that train."""
-        return [run for group in self._groups for run in group.runs]
+        return [run for team in self._teams for run in team.runs]
 
     def train_epoch(self) -> list[EpochResult]:
         """Trains every run for one more epoch."""
         self._epoch += 1
-        return [self._with_patience(result) for group in self._groups for result in group.epoch(self._epoch)]
+        return [self._with_patience(result) for team in self._teams for result in team.epoch(self._epoch)]
 
     def _with_patience(self, result: EpochResult) -> EpochResult:
         """The result, with whether the run's patience ended."""
@@ -81,12 +86,12 @@ class Training:
 
     def leave(self, keys: Collection[Hashable]) -> None:
         """Goes on without these runs."""
-        # a comprehension: the variable of a loop would hold the last group's memory, also when its runs have left
-        self._groups = [group for group in self._groups if group.leave(keys)]
+        # a comprehension: the variable of a loop would hold the last team's memory, also when its runs have left
+        self._teams = [team for team in self._teams if team.leave(keys)]
 
     def close(self) -> None:
         """Lets go of all memory."""
-        self._groups = []
+        self._teams = []
 
 
 def train(
@@ -101,8 +106,8 @@ def train(
 
     `send(keys)` drops those runs before the next epoch. Runs whose epochs are done, that diverged or stopped early
     leave by themselves; it ends when none is left. A run that ends without diverging leaves its parameters, on the CPU,
-    in `final_parameters` before its last result is yielded. On a CUDA device each step is a graph; a `recorder`
-    replaces what makes it. Raises ValueError when two runs have the same key.
+    in `final_parameters` before its last result is yielded. On a CUDA device steps are graphs; a `recorder` replaces
+    what makes them. Raises ValueError when two runs have the same key.
     """
     training = Training(runs, split, dtype=dtype, recorder=recorder)
     last_epochs = {run.key: run.config.epochs for run in runs}

@@ -37,9 +37,10 @@ def in_own_units(
     """The layers that take features and give numbers in their own units, with the standardization folded into them."""
     if scaling is None:
         return layers
-    weight, bias = (tensor.double() for tensor in layers[0])
-    scaled = weight / weight.new_tensor(scaling.feature_stds)  # [outputs, inputs]
-    first = Layer(scaled, bias - scaled @ weight.new_tensor(scaling.feature_means))
+    first = Layer(*(tensor.double() for tensor in layers[0]))
+    if scaling.feature_means:
+        scaled = first.weight / first.weight.new_tensor(scaling.feature_stds)  # [outputs, inputs]
+        first = Layer(scaled, first.bias - scaled @ first.weight.new_tensor(scaling.feature_means))
     *inner, last = [first, *layers[1:]]
     last = Layer(last.weight * scaling.target_std, last.bias * scaling.target_std + scaling.target_mean)
     return [Layer(layer.weight.to(layers[0].weight), layer.bias.to(layers[0].bias)) for layer in (*inner, last)]

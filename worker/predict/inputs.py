@@ -37,7 +37,7 @@ def read_inputs(path: str, features: int, *, scale: float = 1, invert: bool = Fa
             with Path(path).open(encoding="utf-8-sig") as lines:
                 return _from_rows(path, _parse_rows(path, lines, features), scale, are_pixels)
         if kind == ".npy":
-            return _from_rows(path, _load_array(path, features), scale, are_pixels)
+            return _from_rows(path, load_array(path, features), scale, are_pixels)
         if not are_pixels:
             raise InvalidError(
                 f"The network takes rows of {features} numbers: {path} is neither a .csv nor a .npy file."
@@ -73,7 +73,7 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _load_array(path: str, features: int) -> NDArray[np.float64]:
+def load_array(path: str, features: int) -> NDArray[np.float64]:
     """[n, features] of an array with one example, or with one in each first index, such as [n, 28, 28]."""
     try:
         array = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)

@@ -10,12 +10,9 @@ from typing import Any
 
 import torch
 
-from app import queue
-from app.db.engine import transaction
-from app.db.tables import Sweep
+from app.domain.sweep_setup import SweepSetup
 from app.domain.tasks import TASKS
 from app.queue.claims import ClaimedTrial
-from app.queue.machines import is_shared
 from app.queue.progress import RunResult, TrialResult
 from worker.cohort import run_seed, seed_indices
 from worker.context import Context
@@ -40,7 +37,7 @@ TIMERS: dict[str, Callable[[Subject], AbstractContextManager[Timer]]] = {
 class TimedTrial:
     """One trial on its way to a value. `run` returns when it has ended, is lost, or the worker is told to stop."""
 
-    def __init__(self, context: Context, sweep: Sweep, trial: ClaimedTrial, split: Split | None) -> None:
+    def __init__(self, context: Context, sweep: SweepSetup, trial: ClaimedTrial, split: Split | None) -> None:
         self._context, self._sweep, self._trial = context, sweep, trial
         self._task, self._dataset = TASKS[sweep.task], sweep.dataset_info
         params = self._task.complete(trial.params or {})
@@ -78,11 +75,7 @@ class TimedTrial:
         return not shared
 
     def _is_shared(self) -> bool:
-        def read() -> bool:
-            with transaction(self._context.engine) as session:
-                return is_shared(session, self._context.worker_id)
-
-        return retry_while_disconnected(read, self._context.stopping)
+        return retry_while_disconnected(self._context.broker.is_machine_shared, self._context.stopping)
 
     @property
     def _is_held(self) -> bool:
@@ -109,9 +102,8 @@ class TimedTrial:
     def _record_progress(self) -> None:
         """Writes how many repeats are done, between two of them, and extends the lease."""
         lease, leases = self._trial.lease, self._context.held_leases
-        with transaction(self._context.engine) as session:
-            lease_seconds = self._context.settings.lease_seconds
-            held_ids = queue.record(session, self._sweep.id, {lease: len(self._runs)}, [], lease_seconds)
+        lease_seconds = self._context.settings.lease_seconds
+        held_ids = self._context.broker.record(self._sweep.id, {lease: len(self._runs)}, [], lease_seconds)
         leases.keep_only([lease], held_ids)
 
     def _result(self, circumstances: Mapping[str, Any]) -> TrialResult:
@@ -122,12 +114,9 @@ class TimedTrial:
         )
 
     def _finish(self, result: TrialResult) -> None:
-        context = self._context
-
-        def write() -> set[int]:
-            with transaction(context.engine) as session:
-                return queue.finish(session, self._sweep.id, context.worker_id, [result], lambda _: {})
-
-        accepted_ids = retry_while_disconnected(write, context.stopping)
+        context, sweep_id = self._context, self._sweep.id
+        accepted_ids = retry_while_disconnected(
+            lambda: context.broker.finish(sweep_id, [result], lambda _: {}), context.stopping
+        )
         logger.info("sweep %d: %d trials finished", self._sweep.id, len(accepted_ids))
         context.held_leases.release([self._trial.lease.trial_id])

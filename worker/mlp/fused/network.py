@@ -38,6 +38,9 @@ def layout_for(configs: Sequence[MLPConfig], features: int, outputs: int, device
     return min(layout, Layout(configs, features, outputs, packed=True), key=Layout.kernels)
 
 
+_BITS = {torch.float32: torch.int32, torch.float64: torch.int64}  # whole numbers of as many bytes
+
+
 class FusedMLP:
     """The networks of some members as few tensors; parameters and states are copied.
 
@@ -87,7 +90,8 @@ class FusedMLP:
         thresholds = torch.tensor([dropout.threshold(share) for share in shares], dtype=torch.int32)  # [runs]
         scales = self._like.new_tensor([1 / (1 - share) for share in shares])  # [runs], keeps the mean
         self._dropout_thresholds = thresholds[run_of_unit].unsqueeze(1).to(device)  # [hidden rows, 1]
-        self._survivor_scales = scales[run_of_unit.to(device)].unsqueeze(1)  # [hidden rows, 1]
+        survivor_scales = scales[run_of_unit.to(device)].unsqueeze(1)  # [hidden rows, 1]
+        self._survivor_bits = survivor_scales.view(_BITS[scales.dtype])
         # narrower layers read the first rows of the noise that the widest one has
         starts = [0, *accumulate(widths)]
         noise_rows = [
@@ -176,9 +180,11 @@ class FusedMLP:
         keys = self._dropout_keys.select(self.cursor).view(-1, 2)  # [hidden layers, 2] int32
         noise = buffers.noise.draw(keys)  # [noise rows, batch] int32
         gather(noise, self._noise_rows, buffers.values)  # [hidden rows, batch]
-        # 0 and 1 as floats: to multiply truth values takes three times as long on a CPU
-        torch.ge(buffers.values, self._dropout_thresholds, out=buffers.mask)
-        buffers.mask.mul_(self._survivor_scales)
+        # whole numbers throughout: a comparison that gives truth values or floats takes four times as long on a CPU,
+        # and 0 or 1 times the bits of a number are the bits of 0 or of it
+        bits = buffers.mask.view(self._survivor_bits.dtype)
+        torch.ge(buffers.values, self._dropout_thresholds, out=bits)
+        bits.mul_(self._survivor_bits)
 
     def evaluate(
         self,

@@ -15,7 +15,7 @@ from worker.mlp.early_stopping import EarlyStopping
 from worker.mlp.initializers import Parameters, initial_parameters
 from worker.mlp.losses import mean_loss
 from worker.mlp.schedules import learning_rates
-from worker.mlp.scores import Score, epoch_result
+from worker.mlp.scores import Score, epoch_result, variance_of
 from worker.mlp.seeds import epoch_order
 from worker.mlp.split import Split
 
@@ -68,7 +68,7 @@ def score_of(
     loss = mean_loss(logits, y).item()
     if not y.is_floating_point():
         return Score(loss, (logits.argmax(1) == y).double().mean().item())
-    return Score.of_numbers(loss, (logits.squeeze(1) - y).abs().mean().item(), y)
+    return Score.of_numbers(loss, (logits.squeeze(1) - y).abs().mean().item(), variance_of(y))
 
 
 def batch_noise(
@@ -119,7 +119,8 @@ def _train_epoch(model: PlainMLP, run: Run, split: Split, epoch: int) -> Score:
     loss = sum(n * score.loss for n, score in scores) / len(order)
     if split.target == "class":
         return Score(loss, sum(n * (score.accuracy or 0) for n, score in scores) / len(order))
-    return Score.of_numbers(loss, sum(n * (score.mae or 0) for n, score in scores) / len(order), split.train_y)
+    absolute_error = sum(n * (score.mae or 0) for n, score in scores) / len(order)
+    return Score.of_numbers(loss, absolute_error, variance_of(split.train_y))
 
 
 @torch.no_grad()

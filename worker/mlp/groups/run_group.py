@@ -1,17 +1,16 @@
 """A group of runs that train as one network: they see the same mini-batches and take the same kind of step."""
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from time import perf_counter
 
 import torch
 from torch import Tensor
 
 from app.domain.diagnostics import NetworkDiagnostics
 from app.domain.runs import EpochResult, Run
-from worker.device.cuda_graph import Recorder
+from worker.device.cuda_graph import Step
 from worker.mlp.diagnostics import Sample, diagnose
 from worker.mlp.evaluation import Evaluation
-from worker.mlp.fused.epoch_steps import EpochSteps
+from worker.mlp.fused.epoch_steps import EpochSteps, Preparation
 from worker.mlp.fused.layout import fusion_order
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
@@ -22,8 +21,6 @@ from worker.mlp.schedules import is_constant, learning_rates
 from worker.mlp.scores import Score, epoch_result
 from worker.mlp.seeds import epoch_order
 from worker.mlp.split import Split
-
-IDLE_SHARE = 0.25  # of a network's units may belong to runs that have left
 
 
 def group_runs(runs: Sequence[Run]) -> Iterator[list[Run]]:
@@ -38,18 +35,16 @@ def group_runs(runs: Sequence[Run]) -> Iterator[list[Run]]:
 class RunGroup:
     """Runs of one seed, batch size and kind of step, trained as one network; runs may leave, but none may join.
 
-    Where steps are recorded, runs that have left stay in the network, at rate 0 and out of the results, until a quarter
-    of its units are theirs: to put it together anew costs as much as many steps.
+    Runs that have left stay in the network, at rate 0 and out of the results, until it is renewed.
     """
 
     def __init__(
         self,
         runs: list[Run],  # at least one, in fusion order
         split: Split,
-        recorder: Recorder | None,  # None: each operation is called by itself
         states: Mapping[Hashable, RunState],  # by key, of runs that go on after some epochs
     ) -> None:
-        self._split, self._recorder = split, recorder
+        self._split = split
         self._fuse(runs, [self._first_member(run, states.get(run.key)) for run in runs])
 
     def _first_member(self, run: Run, state: RunState | None) -> Member:
@@ -67,29 +62,24 @@ class RunGroup:
         x, y, batch = self._split.train_x, self._split.train_y, runs[0].config.batch_size
         self._fused_runs, self._positions = runs, list(range(len(runs)))
         self._model = FusedMLP(members, like=x, target=self._split.target)
-        self._steps = EpochSteps(self._model, x, y, batch, self._recorder)
-        self._validation = Evaluation(self._model, self._split.val_x, self._split.val_y, self._recorder)
+        self._steps = EpochSteps(self._model, x, y, batch)
+        self._validation = Evaluation(self._model, self._split.val_x, self._split.val_y)
 
-    def epoch(self, epoch: int) -> list[EpochResult]:
-        """Trains every run for one epoch and validates it."""
-        start = perf_counter()
-        train_scores = self._train_epoch(epoch)
-        val_scores = self._validation.scores()
-        seconds = perf_counter() - start  # the scores have made the host wait for the device
-        results = []
-        for position, share in zip(self._positions, self._time_shares(), strict=True):
-            key, train, val = self._fused_runs[position].key, train_scores[position], val_scores[position]
-            results.append(epoch_result(key, epoch, train, val, seconds * share, self._split.target_std))
-        return results
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Those of an epoch, in their order; the same from epoch to epoch until the network is put together anew."""
+        return self._steps.steps
 
-    def _time_shares(self) -> list[float]:
-        counts = [run.config.parameter_count(*self._split.shape) for run in self.runs]
-        return [count / sum(counts) for count in counts]
+    @property
+    def validation(self) -> Step:
+        """What scores the networks as they are on all that they are validated with; the same as long as the steps."""
+        return self._validation.take
 
-    def _train_epoch(self, epoch: int) -> list[Score]:
+    def begin_epoch(self, epoch: int) -> Preparation:
+        """Draws the order of the examples and sets the rates. What it gives is to be called before each step."""
         seed = self._fused_runs[0].seed
         order = epoch_order(seed, epoch, len(self._split.train_y))  # [n] int64
-        return self._steps.take_all(order, self._rates(epoch, self._steps.count), seed, epoch)
+        return self._steps.begin(order, self._rates(epoch, len(self.steps)), seed, epoch)
 
     def _rates(self, epoch: int, steps: int) -> Tensor:  # [steps, runs] float64
         """The learning rates of an epoch."""
@@ -100,6 +90,24 @@ class RunGroup:
         else:
             rates[:, self._positions] = learning_rates(configs, epoch, steps)
         return rates
+
+    def scores(self) -> list[tuple[Score, Score]]:  # by run that trains
+        """How each network did in the epoch's steps, and in the validation; here the host waits for the device."""
+        train_scores, val_scores = self._steps.scores(), self._validation.scores()
+        return [(train_scores[position], val_scores[position]) for position in self._positions]
+
+    @property
+    def parameter_counts(self) -> list[int]:
+        """Of each run that trains."""
+        return [run.config.parameter_count(*self._split.shape) for run in self.runs]
+
+    def results(
+        self, epoch: int, scores: Sequence[tuple[Score, Score]], seconds_a_parameter: float
+    ) -> Iterator[EpochResult]:
+        """The results of an epoch, each with its share of the time."""
+        for run, (train, val), parameters in zip(self.runs, scores, self.parameter_counts, strict=True):
+            seconds = seconds_a_parameter * parameters
+            yield epoch_result(run.key, epoch, train, val, seconds, self._split.target_std)
 
     def parameters_of(self, keys: Collection[Hashable]) -> Iterator[tuple[Hashable, Parameters]]:
         """Copies, on the CPU, of the parameters of those of its runs that are among `keys`."""
@@ -120,21 +128,25 @@ class RunGroup:
             if run.key in keys:
                 yield run.key, diagnose(self._model.member(position), sample)
 
-    def leave(self, keys: Collection[Hashable]) -> bool:
-        """Goes on without these runs, sooner or later in less memory; False when no run stays."""
-        staying = [position for position in self._positions if self._fused_runs[position].key not in keys]
-        if len(staying) == len(self._positions):
-            return True
-        self._positions = staying
-        if staying and (self._recorder is None or self._idle_share() >= IDLE_SHARE):
-            members = [self._model.member(position) for position in staying]
-            # The workspaces of the former network, and its graphs, go before the new one comes: both would not always
-            # fit. Its parameters stay until they are copied, because the members are views of them.
-            del self._steps, self._validation, self._model
-            self._fuse(self.runs, members)
-        return bool(staying)
+    def leave(self, keys: Collection[Hashable]) -> int:
+        """Goes on without these runs. Gives how many of the network's units belong to runs that have left."""
+        self._positions = [position for position in self._positions if self._fused_runs[position].key not in keys]
+        return self.units - self._units_of(self.runs)
 
-    def _idle_share(self) -> float:
-        """The share of the network's units that belong to runs which have left."""
-        units = [sum(run.config.hidden_layers) + self._split.outputs for run in self._fused_runs]
-        return 1 - sum(units[position] for position in self._positions) / sum(units)
+    @property
+    def units(self) -> int:
+        """Of the network, hidden ones and outputs."""
+        return self._units_of(self._fused_runs)
+
+    def _units_of(self, runs: Sequence[Run]) -> int:
+        return sum(sum(run.config.hidden_layers) + self._split.outputs for run in runs)
+
+    def renew(self) -> None:
+        """Puts the network together anew, in less memory, without runs that have left; nothing may know its steps."""
+        if len(self._positions) == len(self._fused_runs):
+            return
+        members = [self._model.member(position) for position in self._positions]
+        # The workspaces of the former network go before the new one comes: both would not always fit. Its parameters
+        # stay until they are copied, because the members are views of them.
+        del self._steps, self._validation, self._model
+        self._fuse(self.runs, members)
