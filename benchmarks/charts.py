@@ -42,6 +42,11 @@ QUERIES: dict[str, tuple[Mapping[str, str], ...]] = {
         {"x": "learning_rate", "robust": "true"},
         *({"x": "learning_rate", **lens} for lens in LENSES),
     ),
+    "scatter": (
+        {"x": "seconds"},
+        {"x": "parameters", "y": "val_loss", "color": "activation"},
+        {"x": "learning_rate", "y": "train_loss", "metric": "best"},
+    ),
     "heatmap": ({"x": "learning_rate"}, {"x": "learning_rate", "y": "hidden_units"}),
 }
 

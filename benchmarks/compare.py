@@ -10,7 +10,7 @@ from app.domain.runs import Run
 from benchmarks import service
 from benchmarks.processes import Crew, Lap, Size, cores
 from benchmarks.service import Perceptune
-from benchmarks.workloads import Workload, claimed, cost, dealt
+from benchmarks.workloads import Workload, claimed, dealt, eager_cost
 
 LOADERS = ("loader", "lean loader")
 COMPARED = (*LOADERS, "eager", "eager two threads", "fused", "sgemm")
@@ -111,7 +111,7 @@ def _with_epochs(run: Run, epochs: int) -> Run:
 
 def _every(runs: Sequence[Run], times: int) -> list[Run]:
     """One run of so many, the middle one of its neighbours in cost."""
-    return sorted(runs, key=cost)[times // 2 :: times]
+    return sorted(runs, key=eager_cost)[times // 2 :: times]
 
 
 def _difference(plain: Lap, fused: Lap) -> float:

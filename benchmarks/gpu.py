@@ -22,7 +22,8 @@ from benchmarks.arms import Arm, Eager, Fused, Loader
 from benchmarks.gpu_arms import EagerProcesses, GraphedEager, GraphedProducts, data
 from benchmarks.products import wait
 from benchmarks.workloads import WORKLOADS, Workload
-from worker.device.devices import device_name, use_tf32
+from worker.device.devices import device_name
+from worker.device.products import products
 from worker.mlp.split import Split
 
 EPOCHS = 10  # of a trial, where trials an hour are counted
@@ -63,15 +64,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("benchmarks.gpu: this needs an NVIDIA GPU and a torch built for CUDA; there is none here.")
-    use_tf32(arguments.tf32)
     torch.set_num_threads(1)
     device, start = torch.device("cuda:0"), perf_counter()
     split, real = data(device, arguments.home)
     comparisons = []
-    for workload in workloads_here():
-        if not arguments.only or workload.name in arguments.only:
-            comparisons.append(compare(workload, split, arguments.home, arguments.rounds))
-            print(_table(comparisons[-1]), file=sys.stderr, flush=True)  # what is measured is not lost with what is not
+    with products("TF32" if arguments.tf32 else "float32"):
+        for workload in workloads_here():
+            if not arguments.only or workload.name in arguments.only:
+                comparisons.append(compare(workload, split, arguments.home, arguments.rounds))
+                print(_table(comparisons[-1]), file=sys.stderr, flush=True)  # not lost with what is not measured
     facts = machine(device) | {
         "command": f"`{' '.join(['python', '-m', 'benchmarks.gpu', *sys.argv[1:]])}`",
         "data": "Fashion-MNIST" if real else "noise of Fashion-MNIST's shape: the data set is not on this machine",

@@ -15,7 +15,8 @@ from app.domain.runs import Run
 from benchmarks.arms import Eager, Model, validation
 from benchmarks.products import Products, wait
 from worker.data import datasets
-from worker.device.cuda_graph import Recorder, ReplayedStep, Step, recorder_for
+from worker.device.cuda_graph import Recorder, Step, recorder_for
+from worker.device.rounds import together
 from worker.mlp.fused.step_table import StepTable
 from worker.mlp.seeds import epoch_order
 from worker.mlp.split import Split
@@ -50,7 +51,7 @@ class _GraphedRun:
         self._indices = StepTable(batch, split.train_y, count // batch)
         self._cursor = torch.zeros(1, dtype=torch.int64, device=split.train_x.device)
         self._loss, self._hits = split.train_x.new_zeros(()), split.train_y.new_zeros(())
-        self._step: Step = ReplayedStep(self._whole_batch, recorder) if recorder else self._whole_batch
+        self._step = together([self._whole_batch], recorder)
 
     def epoch(self, number: int) -> float:
         order = epoch_order(self.model.run.seed, number, len(self._split.train_y)).to(self._cursor.device)
@@ -101,7 +102,7 @@ def _all(calls: Sequence[Callable[[], object]], recorder: Recorder | None) -> St
         for call in calls:
             call()
 
-    return ReplayedStep(step, recorder) if recorder else step
+    return together([step], recorder)
 
 
 class EagerProcesses:

@@ -19,8 +19,8 @@ from benchmarks.workloads import CLASSES, FEATURES, WORKLOADS
 from worker.mlp.fused.epoch_steps import TrainingStep
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
-from worker.mlp.fused.run_group import group_runs
 from worker.mlp.fused.step_table import StepTable
+from worker.mlp.groups.run_group import group_runs
 from worker.mlp.initializers import Layer, Parameters
 
 RUNS = 512
@@ -82,7 +82,7 @@ def cohorts() -> dict[str, list[Run]]:
 
 
 def kernels(runs: Sequence[Run]) -> int:
-    """Kernels of a step of all runs, the groups of one kind one after the other."""
+    """Kernels of a step of all runs, those of all groups added up."""
     return sum(_kernels_of_group(group) for group in group_runs(runs))
 
 

@@ -8,6 +8,7 @@ What is told is the processor's time of the server's process; the goal is that o
 import argparse
 import asyncio
 import contextlib
+import json
 import re
 import signal
 import tempfile
@@ -41,6 +42,7 @@ class OpenPage:
         self._client, self._path = client, path
         self._news = asyncio.Event()
         self._drawn: dict[str, float] = {}  # charts, by their address, with when
+        self._seen = 0  # the revision that it shows, or has heard of
         self.fetched = 0
 
     async def stay_open(self) -> None:
@@ -52,12 +54,14 @@ class OpenPage:
     async def _listen(self) -> None:
         async with self._client.stream("GET", f"/api/v1{self._path}/events", timeout=None) as stream:
             async for line in stream.aiter_lines():
-                if line.startswith("event: sweep"):
+                if line.startswith("data:"):
+                    self._seen = json.loads(line.removeprefix("data:"))["revision"]
                     self._news.set()
 
     async def _refresh(self) -> None:
         while True:
             page = await self._get(self._path, {"HX-Request": "true"})
+            self._seen = max([self._seen, *map(int, re.findall(r'id="live"[^>]*data-revision="(\d+)"', page))])
             shown = page.split('id="further-charts"')[0]
             for address in re.findall(r'id="(?:effect|history|curves)"\s+data-src="([^"]+)"', shown):
                 if time.monotonic() - self._drawn.get(address, 0.0) >= REDRAW_SECONDS:
@@ -70,6 +74,7 @@ class OpenPage:
 
     async def _get(self, address: str, headers: dict[str, str]) -> str:
         self.fetched += 1
+        headers = headers | {"X-Seen-Revision": str(self._seen)}
         return (await self._client.get(address, headers=headers)).raise_for_status().text
 
 

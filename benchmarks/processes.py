@@ -19,6 +19,7 @@ from benchmarks.arms import Arm, Eager, Fused, Loader
 from benchmarks.book_loader import BookLoader
 from benchmarks.products import Products
 from worker.data import datasets
+from worker.device import devices
 from worker.mlp.split import Split
 from worker.mlp.training import train
 
@@ -128,6 +129,7 @@ class _Member:
     """What one process of a crew can be told."""
 
     def __init__(self, home: Path) -> None:
+        devices.flush_denormals()  # as workers do; for every arm, though a plain script would hardly know
         data = datasets.load("fashion_mnist", "holdout", home=home, device=torch.device("cpu"))
         self._data = data.training_split()
         self._arms: dict[str, Arm] = {}

@@ -8,6 +8,7 @@ import argparse
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +19,10 @@ from app import queue
 from app.config import Settings
 from app.db.engine import connect, transaction
 from app.db.migrations import migrate
-from app.db.tables import Sweep
+from app.db.sweep_setups import setup_of
 from app.domain.pruning import rules
 from app.domain.states import WorkerState
+from app.domain.sweep_setup import SweepSetup
 from app.queue.claims import ClaimedTrial
 from app.schemas import SweepCreate
 from app.search.assignment import assign_params
@@ -28,6 +30,7 @@ from app.search.curve_cache import CurveCache
 from app.service.postgres.server import running
 from app.sweeps import creation
 from tests.support.queue_examples import new_worker
+from tests.support.worker_contexts import context_on
 from worker.context import Context
 from worker.data import datasets
 from worker.legs.train import TrainMLP
@@ -72,14 +75,14 @@ class Measurement(NamedTuple):
 
 def measure(engine: Engine, home: Path, body: SweepCreate, history: int, epochs: int) -> Measurement:
     """One cohort beside so many trials of earlier cohorts, whose curves the worker has read."""
-    context = Context(Settings(home=home, DATABASE_URL=str(engine.url)), engine, CPU, worker_id=new_worker(engine))
+    context = context_on(engine, Settings(home=home, DATABASE_URL=str(engine.url)), new_worker(engine))
     with transaction(engine) as session:
         sweep_id = creation.create(session, body).id
     add_history(engine, sweep_id, history, epochs)
-    sweep, trials = claim_cohort(context, sweep_id, body)
-    data = datasets.load(sweep.dataset, "holdout", home=home, device=CPU)
+    sweep, trials = claim_cohort(engine, context, sweep_id, body)
+    data = datasets.load(body.dataset, "holdout", home=home, device=CPU)
     split = data.training_split()
-    curves = CurveCache(engine)
+    curves = CurveCache(context.broker)
     task = TrainMLP(context, sweep, trials, split, curves)
     start = time.perf_counter()
     if body.pruner is not None:
@@ -89,20 +92,22 @@ def measure(engine: Engine, home: Path, body: SweepCreate, history: int, epochs:
     task.run()
     training = time.perf_counter() - start
     with transaction(engine) as session:
-        queue.set_worker_state(session, context.worker_id, WorkerState.stopped)
+        queue.set_worker_state(session, context.broker.worker_id, WorkerState.stopped)
         session.execute(text("DELETE FROM sweeps"))
     return Measurement(training, task.pruner.seconds, first_read, len(task.verdicts))
 
 
-def claim_cohort(context: Context, sweep_id: int, body: SweepCreate) -> tuple[Sweep, list[ClaimedTrial]]:
+def claim_cohort(
+    engine: Engine, context: Context, sweep_id: int, body: SweepCreate
+) -> tuple[SweepSetup, list[ClaimedTrial]]:
     """The sweep and all its trials, claimed as if pruners set no limit, so that all of them see one cohort."""
-    with transaction(context.engine) as session:
+    with transaction(engine) as session:
         session.execute(text("UPDATE sweeps SET pruner = NULL WHERE id = :id"), {"id": sweep_id})
-        claim = queue.claim(session, context.worker_id, TRIALS, 60)
+        claim = queue.claim(session, context.broker.worker_id, TRIALS, 60)
         assert claim is not None
-    sweep, claimed_trials = claim
-    sweep.pruner = None if body.pruner is None else body.pruner.model_dump(exclude_unset=True)
-    trials = assign_params(context.engine, sweep, claimed_trials)
+    pruner = None if body.pruner is None else body.pruner.model_dump(exclude_unset=True)
+    sweep = replace(setup_of(claim[0]), pruner=pruner)
+    trials = assign_params(engine, sweep, claim[1])
     context.held_leases.take(trial.lease for trial in trials)
     return sweep, trials
 

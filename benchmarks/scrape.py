@@ -1,7 +1,7 @@
 """How long a scrape of `/metrics` takes over many trials: `python -m benchmarks.scrape --trials 200000`.
 
-A Postgres of its own; the rows are made in SQL: sweeps of 10,000 finished trials, and one that still runs, whose counts
-are read anew with each scrape.
+A Postgres of its own; the rows are made in SQL: sweeps of 10,000 finished trials, and one that still runs and
+has changed before each scrape.
 """
 
 import argparse

@@ -7,9 +7,10 @@ from typing import Any
 
 from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
+from app.domain.tasks.train_mlp import STEP_COST
 
 FEATURES, CLASSES = 784, 10  # of Fashion-MNIST
-STEP_COST = 100_000  # what a step costs an eager loop beside its multiply-adds, in units of an example's
+EAGER_STEP_COST = 256 * 100_000  # what a step costs an eager loop beside its multiply-adds, in multiply-adds
 
 
 @dataclass(frozen=True)
@@ -100,26 +101,37 @@ WORKLOADS = (
 QUICK = Workload("Q", "4 trials of width 8", {"hidden_units": 8, "learning_rate": _rates(4)}, epochs=1)
 
 
-def cost(run: Run) -> int:
-    """Multiply-adds of one example: what the service deals runs out by."""
-    return sum(inputs * outputs for inputs, outputs in run.config.layer_sizes(FEATURES, CLASSES))
+def _cost(run: Run, step_cost: int) -> float:
+    """Multiply-adds of one example, forward, with its share of what a step costs beside them."""
+    products = sum(inputs * outputs for inputs, outputs in run.config.layer_sizes(FEATURES, CLASSES))
+    return products + step_cost / run.config.batch_size
+
+
+def eager_cost(run: Run) -> float:
+    """What an eager loop's time for a run is proportional to."""
+    return _cost(run, EAGER_STEP_COST)
+
+
+def fused_cost(run: Run) -> float:
+    """What the service deals runs out by."""
+    return _cost(run, STEP_COST)
 
 
 def dealt(runs: Sequence[Run], processes: int) -> list[list[Run]]:
     """The runs dealt out to as many processes, the most expensive first, each to the least busy one."""
     hands: list[list[Run]] = [[] for _ in range(processes)]
-    busy = [0] * processes
-    for run in sorted(runs, key=cost, reverse=True):
+    busy = [0.0] * processes
+    for run in sorted(runs, key=eager_cost, reverse=True):
         least = busy.index(min(busy))
         hands[least].append(run)
-        busy[least] += cost(run) + STEP_COST
+        busy[least] += eager_cost(run)
     return hands
 
 
 def claimed(workload: Workload, processes: int) -> list[list[Run]]:
     """The runs as workers claim them: each takes trials, most expensive first, until it has its share of the cost."""
     trials = [list(same) for _, same in itertools.groupby(workload.runs(), lambda run: _number(run))]
-    costs = [sum(map(cost, runs)) for runs in trials]
+    costs = [sum(map(fused_cost, runs)) for runs in trials]
     waiting = sorted(range(len(trials)), key=lambda i: (-costs[i], i))
     share = sum(costs) / processes
     hands = []
@@ -130,10 +142,12 @@ def claimed(workload: Workload, processes: int) -> list[list[Run]]:
     return hands
 
 
-def _until(waiting: Sequence[int], costs: Sequence[int], share: float) -> Iterator[int]:
-    before = 0
+def _until(waiting: Sequence[int], costs: Sequence[float], share: float) -> Iterator[int]:
+    waiting_costs = [costs[trial] for trial in waiting]
+    takes_all = sum(waiting_costs) <= share + max(waiting_costs, default=0) / 2
+    before = 0.0
     for trial in waiting:
-        if before >= share:
+        if before and before + costs[trial] / 2 > share and not takes_all:
             return
         yield trial
         before += costs[trial]

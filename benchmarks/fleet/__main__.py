@@ -65,7 +65,7 @@ def fairness(name: str, tally: Tally) -> str:
 def measure(engine: Engine, url: str, name: str, plan: Plan, details: int) -> list[str]:
     """One arm."""
     sweeps, preferred = SWEEPS[name]
-    fill(engine, sweeps, TRIALS, preferred)
+    fill(engine, sweeps, TRIALS, preferred, plan.sampler)
     reset(engine)
     with watched(engine) as seen:
         tally = work(url, plan)
@@ -80,6 +80,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[8, 32, 100])
     parser.add_argument("--sweeps", choices=SWEEPS, nargs="+", default=list(SWEEPS))
     parser.add_argument("--only", choices=["saturating", "paced"])
+    parser.add_argument(
+        "--sampler", default="", help="trials have no parameters yet: they are asked of random, tpe ..."
+    )
     parser.add_argument("--seconds", type=float, default=12.0, help="counted seconds of each arm")
     parser.add_argument(
         "--details", type=int, default=0, help="so many statements of each arm, and what was waited for"
@@ -92,7 +95,7 @@ def main() -> None:
             engine = connect(url)
             migrate(engine)
             rows = [
-                measure(engine, url, name, Plan(workers, arguments.seconds, pace), arguments.details)
+                measure(engine, url, name, Plan(workers, arguments.seconds, pace, arguments.sampler), arguments.details)
                 for pace in paces
                 for name in arguments.sweeps
                 for workers in arguments.workers

@@ -18,9 +18,12 @@ from sqlalchemy.exc import DBAPIError
 
 from app import queue
 from app.db.engine import connect, transaction
+from app.db.sweep_setups import setup_of
+from app.domain.sweep_setup import SweepSetup
 from app.queue.claims import ClaimedTrial
 from app.queue.progress import EpochPoint, RunResult, TrialResult
-from app.search.ask_ahead import ask_ahead_of_claims
+from app.search.ask_ahead import ask_ahead_of_claims, prepare_asking
+from app.search.assignment import assign_params
 from tests.support.queue_examples import new_worker
 
 PROCESSES = 4
@@ -34,11 +37,15 @@ CALLS = ("claim", "record", "finish")
 
 @dataclass(frozen=True)
 class Plan:
-    """How the workers come: at once again, or each once in `pace` seconds; `settle` seconds are not counted."""
+    """How the workers come: at once again, or each once in `pace` seconds; `settle` seconds are not counted.
+
+    With a sampler the trials have no parameters, and who claims them asks for them.
+    """
 
     workers: int
     seconds: float
     pace: float = 0.0
+    sampler: str = ""
     settle: float = 3.0
 
 
@@ -89,14 +96,14 @@ class SimulatedWorker:
     def _turn(self, due: float) -> None:
         """Claims, records and finishes; paced, with a third of the pace between them."""
         with self._timed("claim"):
-            claimed = self._claim()
+            claimed = self.claim()
         if claimed is None:
             self.tally.idle += self._is_counting
             time.sleep(0.25)
             return
         sweep_id, trials = claimed
         self.tally.claims[sweep_id] += self._is_counting
-        for third, call, work in ((1, "record", self._record), (2, "finish", self._finish)):
+        for third, call, work in ((1, "record", self.record), (2, "finish", self.finish)):
             time.sleep(max(due + third * self._plan.pace / 3 - time.time(), 0) if self._plan.pace else 0)
             with self._timed(call):
                 ended = work(sweep_id, trials)
@@ -109,15 +116,26 @@ class SimulatedWorker:
         if self._is_counting:
             self.tally.spent[name].append((time.perf_counter() - started_at) * 1e3)
 
-    def _claim(self) -> tuple[int, list[ClaimedTrial]] | None:
+    def claim(self) -> tuple[int, list[ClaimedTrial]] | None:
         with transaction(self._engine) as session:
             queue.expire(session)
         ask_ahead_of_claims(self._engine, self._ending, self._unaskable)
         with transaction(self._engine) as session:
             claimed = queue.claim(session, self.id, COHORT, LEASE_SECONDS)
-        return None if claimed is None else (claimed[0].id, claimed[1])
+            setup = setup_of(claimed[0]) if claimed and self._plan.sampler else None
+        if claimed is None:
+            return None
+        return claimed[0].id, claimed[1] if setup is None else self._ask(setup, claimed[1])
 
-    def _record(self, sweep_id: int, trials: Sequence[ClaimedTrial]) -> int:
+    def _ask(self, sweep: SweepSetup, trials: list[ClaimedTrial]) -> list[ClaimedTrial]:
+        """For what nobody has asked ahead, and then ahead, which a worker with something to train does beside that."""
+        asked = assign_params(self._engine, sweep, trials)
+        ask_ahead = prepare_asking(self._engine, self._ending, sweep, COHORT)
+        if ask_ahead is not None:
+            ask_ahead()
+        return asked
+
+    def record(self, sweep_id: int, trials: Sequence[ClaimedTrial]) -> int:
         points = [
             EpochPoint(trial.lease.trial_id, 0, epoch, 1.0, 0.5, 1.0, 0.5, 0.1)
             for trial in trials
@@ -127,7 +145,7 @@ class SimulatedWorker:
         with transaction(self._engine) as session:
             return len(queue.record(session, sweep_id, epochs_done, points, LEASE_SECONDS))
 
-    def _finish(self, sweep_id: int, trials: Sequence[ClaimedTrial]) -> int:
+    def finish(self, sweep_id: int, trials: Sequence[ClaimedTrial]) -> int:
         results = [_result(trial) for trial in trials]
         with transaction(self._engine) as session:
             return len(queue.finish(session, sweep_id, self.id, results, lambda _: {0: b"weights"}))

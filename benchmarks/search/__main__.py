@@ -21,7 +21,7 @@ from benchmarks.service import Perceptune, service
 from worker.data.fetch import fetch
 
 PART = "search part"  # of the page
-QUICK_SECONDS = 4
+QUICK_SECONDS = 1
 WARM_UP = {"space": {"hidden_units": [4, 5, 6, 7], "epochs": 1}, "sampler": "grid"}
 
 

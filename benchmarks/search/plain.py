@@ -83,7 +83,7 @@ class Script:
 
 
 def search(problem: Problem, name: str, seed: int, seconds: float, home: Path, processes: int) -> Trace:
-    """So many processes that optimize for so long; the clock starts when all have their data in memory."""
+    """So many processes that optimize for so long, and until one shows something; the clock starts with data in all."""
     trace = Trace(name, "plain", seed)
     with tempfile.TemporaryDirectory(prefix="perceptune-bench.") as folder:
         scripts = [Script(problem, home, Path(folder) / "journal", seed, index) for index in range(processes)]
@@ -93,8 +93,8 @@ def search(problem: Problem, name: str, seed: int, seconds: float, home: Path, p
             start = perf_counter()
             for pipe in pipes:
                 pipe.send(None)
-            while (left := seconds - (perf_counter() - start)) > 0:
-                for pipe in wait(pipes, left):
+            while (left := seconds - (perf_counter() - start)) > 0 or not trace.configurations:
+                for pipe in wait(pipes, left if left > 0 else None):
                     assert isinstance(pipe, Connection)
                     epoch, error = pipe.recv()
                     trace.note(perf_counter() - start, error)

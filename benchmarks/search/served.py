@@ -17,12 +17,12 @@ _PROGRESS = text("""
 
 
 def search(problem: Problem, name: str, arm: Arm, seed: int, seconds: float, running: Perceptune) -> Trace:
-    """The sweep until its time is up, or it has ended; the clock starts with the POST."""
+    """The sweep until its time is up and it has something to show, or it has ended; the clock starts with the POST."""
     trace = Trace(name, arm, seed)
     start = perf_counter()
     sweep_id = running.post(problem.sweep(arm, seed))
     has_ended = False
-    while not has_ended and perf_counter() - start < seconds:
+    while not has_ended and (perf_counter() - start < seconds or not trace.configurations):
         time.sleep(POLL_SECONDS)
         has_ended = running.state(sweep_id) == "completed"
         _look(running.engine, sweep_id, trace, perf_counter() - start)

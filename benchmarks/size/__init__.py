@@ -1,0 +1,1 @@
+"""The service over a million trials: `python -m benchmarks.size`."""
