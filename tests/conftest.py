@@ -1,9 +1,11 @@
 """A real Postgres for all tests, a database of its own for each, and a real server with a real worker."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -14,11 +16,13 @@ from sqlalchemy import Engine, make_url, text
 from app.config import Settings
 from app.db.engine import connect
 from app.db.migrations import migrate
+from app.db.tables import Base
 from app.service.postgres.server import running
 from app.service.up import Service
 from app.web.app import create_app
 from tests.support.data_folders import open_folder
-from tests.support.worker_processes import environment, worker_process
+from tests.support.forking import end_shared_parent
+from tests.support.worker_processes import Nursery, environment, worker_process
 
 os.environ["OMP_NUM_THREADS"] = "1"
 for name in [*os.environ]:
@@ -36,12 +40,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.nodeid.split("/")[1], len(places)))
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays: Python looks for no garbage in it, over and over."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_processes() -> Iterator[None]:
+    """What they were forked from ends with the tests."""
+    yield
+    end_shared_parent()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a server that forgets on a power cut, for speed."""
     options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     with open_folder() as home, running(home, options) as url:
         yield url
+        _administrator(url).dispose()
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +68,11 @@ def template(postgres: str) -> str:
     _execute(postgres, "CREATE DATABASE template_of_tests")
     engine = connect(_named(postgres, "template_of_tests"))
     migrate(engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM (FULL, FREEZE)"))  # so that there is less to copy
+    engine.dispose()
+    with engine.connect():  # which writes what every first connection to a copy would have to find out
+        pass
     engine.dispose()
     return "template_of_tests"
 
@@ -97,10 +120,46 @@ def client(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def empty_database(postgres: str, template: str) -> Iterator[Engine]:
+    """One in which nothing is to be stored."""
+    with new_database(postgres, template) as url:
+        engine = connect(url)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def strict_server(empty_database: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The server on it."""
+    url = empty_database.url.render_as_string(hide_password=False)
+    settings = Settings(home=tmp_path_factory.mktemp("strict"), DATABASE_URL=url, port=0, workers=0, device="cpu")
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.fixture
+def refusing(strict_server: TestClient, empty_database: Engine) -> Iterator[TestClient]:
+    """A server that tests share, for what it refuses: whatever they send, no table has a row of it."""
+    yield strict_server
+    rows = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in Base.metadata.tables)
+    with empty_database.connect() as connection:
+        assert connection.scalars(text(rows)).all() == []
+
+
+@contextmanager
+def service_with_worker(settings: Settings) -> Iterator[Service]:
+    """A real server on a real socket, with one real worker, whose log is in the data folder."""
+    assert settings.database_url is not None
+    variables = environment(settings.database_url, settings.home, settings.lease_seconds)
+    with Service(settings) as service, worker_process(variables, settings.home / "worker.log"):
+        yield service
+
+
 @pytest.fixture
 def service(settings: Settings) -> Iterator[Service]:
-    """A real server on a real socket, with one real worker."""
-    with Service(settings.model_copy(update={"workers": 1})) as service:
+    """A server with one worker."""
+    with service_with_worker(settings) as service:
         yield service
 
 
@@ -116,6 +175,13 @@ def worker(database_url: str, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    """Starts workers, and kills those that are left."""
+    with Nursery() as nursery:
+        yield nursery
+
+
+@pytest.fixture
 def server(service: Service) -> str:
     """The base URL of a real server with one real worker."""
     return service.url
@@ -126,7 +192,11 @@ def _named(url: str, database: str) -> str:
 
 
 def _execute(url: str, statement: str) -> None:
-    engine = connect(url)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with _administrator(url).connect() as connection:
         connection.execute(text(statement))
-    engine.dispose()
+
+
+@cache
+def _administrator(url: str) -> Engine:
+    """For statements on whole databases, one connection for all tests."""
+    return connect(url).execution_options(isolation_level="AUTOCOMMIT")

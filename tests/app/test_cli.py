@@ -15,7 +15,7 @@ import pytest
 from app.config import Settings
 from app.service.up import Service
 from tests.support.other_users import AS_ROOT, python_for
-from tests.support.up_process import COMMAND, say, up
+from tests.support.up_process import COMMAND, say, say_forked, up_by_itself
 from tests.support.waiting import wait_until
 
 
@@ -40,7 +40,7 @@ def taken_port() -> Iterator[int]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_up_serves_and_ends_with_exit_code_0(database_url: str, tmp_path: Path, number: signal.Signals) -> None:
     """It says where it serves, answers there, and a signal ends it at once, also while somebody follows its events."""
-    with up(tmp_path, "--workers", "0", PERCEPTUNE_HOME=tmp_path, DATABASE_URL=database_url) as server:
+    with up_by_itself(tmp_path, "--workers", "0", PERCEPTUNE_HOME=tmp_path, DATABASE_URL=database_url) as server:
         assert httpx2.get(f"{server.url}/readyz").json()["status"] == "ready"
         with httpx2.stream("GET", f"{server.url}/api/v1/events") as stream:
             assert next(stream.iter_lines()).startswith(":")
@@ -53,7 +53,7 @@ def test_up_serves_and_ends_with_exit_code_0(database_url: str, tmp_path: Path, 
 def test_up_help_names_flags_and_variables() -> None:
     """Every flag with its variable, and the variables that have no flag."""
     help_text = say("up", "--help").stdout
-    for field in Settings.model_fields.keys() - {"pulse_file"}:  # of one worker, not of a service
+    for field in Settings.model_fields.keys() - {"pulse_file", "server", "key"}:  # of one worker
         variable = "DATABASE_URL" if field == "database_url" else f"PERCEPTUNE_{field.upper()}"
         assert variable in help_text
     for flag in ("--home", "--host", "--port", "--workers", "--device", "--database-url"):
@@ -79,13 +79,13 @@ def test_a_port_in_use_is_a_sentence(tmp_path: Path, taken_port: int) -> None:
 )
 def test_what_can_not_be_used_is_a_sentence(tmp_path: Path, arguments: list[str], part: str) -> None:
     """Exit code 1 and what to do, without a traceback."""
-    assert_one_sentence(say("up", *arguments, PERCEPTUNE_HOME=tmp_path, PERCEPTUNE_PORT=0), part)
+    assert_one_sentence(say_forked("up", *arguments, PERCEPTUNE_HOME=tmp_path, PERCEPTUNE_PORT=0), part)
 
 
 def test_an_address_that_is_not_ours_is_a_sentence(tmp_path: Path) -> None:
     """With a key it is allowed, and then the system has the word."""
     arguments = ("up", "--host", "192.0.2.1", "--port", "0")
-    result = say(*arguments, PERCEPTUNE_API_KEY="long enough", PERCEPTUNE_HOME=tmp_path)
+    result = say_forked(*arguments, PERCEPTUNE_API_KEY="long enough", PERCEPTUNE_HOME=tmp_path)
     assert_one_sentence(result, "Can't serve on 192.0.2.1 (Cannot assign requested address): choose another address")
 
 
@@ -132,13 +132,15 @@ def test_keys_are_made_listed_and_revoked(settings: Settings) -> None:
         calls = f"{service.url}/api/v1/sweeps", {"Authorization": f"Bearer {key}"}
         assert httpx2.get(calls[0]).status_code == 401
         assert httpx2.get(calls[0], headers=calls[1]).status_code == 200
-        assert_one_sentence(say("keys", "create", "Ada Lovelace", **place), "There is a key 'Ada Lovelace' already")
-        line = say("keys", "list", **place).stdout.splitlines()[1]
+        assert_one_sentence(
+            say_forked("keys", "create", "Ada Lovelace", **place), "There is a key 'Ada Lovelace' already"
+        )
+        line = say_forked("keys", "list", **place).stdout.splitlines()[1]
         assert line.split()[:6] == ["1", key[:10], "Ada", "Lovelace", "admin", "valid"]
-        assert say("keys", "revoke", "Ada Lovelace", **place).stdout == "Key 1 of 'Ada Lovelace' is revoked.\n"
+        assert say_forked("keys", "revoke", "Ada Lovelace", **place).stdout == "Key 1 of 'Ada Lovelace' is revoked.\n"
         wait_until(lambda: httpx2.get(calls[0], headers=calls[1]).status_code == 401, 10)
-    assert_one_sentence(say("keys", "revoke", "Ada Lovelace", **place), "There is no key 'Ada Lovelace'")
-    wrong = say("keys", "create", "x", "--days", "0", **place)
+    assert_one_sentence(say_forked("keys", "revoke", "Ada Lovelace", **place), "There is no key 'Ada Lovelace'")
+    wrong = say_forked("keys", "create", "x", "--days", "0", **place)
     assert (wrong.returncode, "days must be greater than or equal to 1" in wrong.stderr) == (1, True)
 
 

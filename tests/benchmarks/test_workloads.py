@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.workloads import WORKLOADS, Workload, claimed, cost, dealt
+from benchmarks.workloads import WORKLOADS, Workload, claimed, dealt, eager_cost
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
@@ -18,7 +18,7 @@ def test_every_run_is_in_one_hand(workload: Workload) -> None:
 def test_the_plain_loops_get_even_hands() -> None:
     """No hand of the plain loop has more than a twentieth more to do than another, however unlike the runs are."""
     for workload in WORKLOADS:
-        few, many = sorted(sum(map(cost, hand)) for hand in dealt(workload.runs(), 2))
+        few, many = sorted(sum(map(eager_cost, hand)) for hand in dealt(workload.runs(), 2))
         assert many <= 1.06 * few
 
 

@@ -3,21 +3,22 @@
 import shutil
 from collections.abc import Iterator
 
+import httpx2 as httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 from sqlalchemy import Engine
 
 from app.config import Settings
 from app.db.engine import connect
-from app.service.up import Service
-from tests.conftest import new_database
+from tests.conftest import new_database, service_with_worker
+from tests.support.sweep_pages import BODY, RATES_AND_WIDTHS, expect_live, is_same_document, mark_document, post
+from tests.support.waiting import wait_until
 
 WAIT_MS = 20_000  # of a busy machine
 expect.set_options(timeout=WAIT_MS)
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((found for name in BROWSERS if (found := shutil.which(name))), "")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -32,7 +33,9 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
-        pytest.skip("no Chromium here: `make test` installs Debian's where it can (apt-get install chromium)")
+        pytest.skip(
+            "no Chromium here: `make test` installs Debian's where it can (apt-get install chromium-headless-shell)"
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -44,13 +47,13 @@ def shared_settings(postgres: str, template: str, tmp_path_factory: pytest.TempP
     """Those of a server with one worker, for tests that look at sweeps and leave them to the next test."""
     with new_database(postgres, template) as url:
         home = tmp_path_factory.mktemp("shared")
-        yield Settings(home=home, DATABASE_URL=url, port=0, workers=1, device="cpu", lease_seconds=5)
+        yield Settings(home=home, DATABASE_URL=url, port=0, workers=0, device="cpu", lease_seconds=5)
 
 
 @pytest.fixture(scope="session")
 def shared_server(shared_settings: Settings) -> Iterator[str]:
     """The URL of that server."""
-    with Service(shared_settings) as service:
+    with service_with_worker(shared_settings) as service:
         yield service.url
 
 
@@ -92,3 +95,22 @@ def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
     page.on("pageerror", broke)
     yield page
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def path(shared_server: str) -> str:
+    """A completed sweep of 14 trials, which many tests look at."""
+    body = BODY | {"name": "looked at", "space": RATES_AND_WIDTHS, "sampler": "random", "n_trials": 14}
+    path = post(shared_server, body)
+    wait_until(lambda: httpx.get(f"{shared_server}/api/v1{path}").json()["state"] == "completed")
+    return path
+
+
+@pytest.fixture
+def sweep(page: Page, path: str) -> Iterator[Page]:
+    """A page that shows it."""
+    page.goto(path)
+    expect_live(page)
+    mark_document(page)
+    yield page
+    assert is_same_document(page)

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2 as httpx
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Request, Response, expect
 
 from tests.support.sweep_pages import BODY, LONG, expect_live, expect_state, is_same_document, mark_document, post
 
@@ -71,6 +71,26 @@ def test_what_happens_elsewhere_shows_up(page: Page, server: str) -> None:
     expect(row.locator(".badge")).to_have_text("completed", timeout=60_000)
     expect(row).to_contain_text("6 complete")
     assert is_same_document(page)
+
+
+def test_a_sweep_that_is_deleted_elsewhere_is_asked_for_anew(page: Page, server: str, complaints: list[str]) -> None:
+    """No answer that was made before will do, so the page does not say which revision it has seen."""
+    path = post(server, BODY)
+    page.goto(path)
+    expect_state(page, "completed")
+    expect_live(page)
+    headers: list[dict[str, str]] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith(path):
+            headers.append(request.headers)
+
+    page.on("request", note)
+    with page.expect_console_message(lambda message: message.location["url"].endswith(path)):  # it is not there
+        httpx.delete(f"{server}/api/v1{path}").raise_for_status()
+    assert "hx-request" in headers[-1]
+    assert "x-seen-revision" not in headers[-1]
+    complaints.clear()
 
 
 def test_a_refused_button_says_why_in_place(page: Page, server: str, complaints: list[str]) -> None:

@@ -25,12 +25,18 @@ def test_a_file_is_shown_before_it_is_stored(page: Page, tmp_path: Path, complai
     store = page.get_by_role("button", name="Store it")
     expect(store).to_be_disabled()
     page.get_by_label("Target").select_option("size")
+    expect(page.get_by_label("It is")).to_have_value("regression")
+    expect(page.get_by_role("row", name="size")).to_contain_text("the target, less its mean")
+    expect(page.get_by_label("Counted in")).to_be_visible()
+    page.get_by_label("It is").select_option("a class")
     expect(page.locator("#upload-problem")).to_contain_text("these are no classes")
     expect(store).to_be_disabled()
     complaints.clear()  # the browser tells of the refusal
     page.get_by_label("Target").select_option("kind")
     expect(page.get_by_role("row", name="colour")).to_contain_text("2 features, one for each of its texts")
     expect(page.locator("#upload-problem")).to_be_empty()
+    expect(page.get_by_label("It is")).to_have_value("classification")
+    expect(page.get_by_label("Counted in")).to_be_hidden()
     store.click()
     page.wait_for_url("**/datasets/two_kinds")
     expect(page.get_by_role("heading", name="two_kinds", exact=True)).to_be_visible()
@@ -41,3 +47,24 @@ def test_a_file_is_shown_before_it_is_stored(page: Page, tmp_path: Path, complai
     page.get_by_role("button", name="Delete it").click()
     page.wait_for_url("**/datasets")
     expect(page.get_by_role("heading", name="two_kinds", exact=True)).to_have_count(0)
+
+
+def test_a_share_that_is_wrong_says_so_where_it_was_folded_away(page: Page, tmp_path: Path) -> None:
+    """Its place is opened; another file begins with the usual shares."""
+    path = tmp_path / "kinds.csv"
+    path.write_text(f"size,colour,kind\n{ROWS}")
+    page.goto("/datasets")
+    page.get_by_label("Drop a file here").set_input_files(path)
+    expect(page.get_by_role("heading", name="30 rows of 3 columns")).to_be_visible()
+    share, summary = page.locator("#dataset-test"), page.get_by_text("How rows are divided")
+    summary.click()
+    share.fill("99")
+    summary.click()
+    expect(share).to_be_hidden()
+    page.get_by_label("Target").select_option("kind")
+    expect(share).to_be_focused()
+    other_path = tmp_path / "others.csv"
+    other_path.write_text(f"size,colour,kind\n{ROWS}{ROWS}")
+    page.get_by_label("Drop a file here").set_input_files(other_path)
+    expect(page.get_by_role("heading", name="60 rows of 3 columns")).to_be_visible()
+    expect(share).to_have_value("20")

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx2 as httpx
@@ -14,7 +15,7 @@ from sqlalchemy import Engine
 
 from app.db.engine import transaction
 from app.db.tables import ExerciseRun
-from app.exercises.registry import EXERCISES
+from app.exercises.registry import EXERCISES, exercise
 from app.lifecycle import sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import creation
@@ -49,6 +50,10 @@ def ended_run(server: str, engine: Engine, preset: str) -> int:
     return run_id
 
 
+def report_has(address: str, fact: str) -> bool:
+    return fact in httpx.get(address).text
+
+
 def test_every_run_of_an_exercise_stays_in_reach(page: Page, server: str, shared_engine: Engine) -> None:
     """The full one is shown though a quick one came later; each has its tab, its charts and its report."""
     full, quick = (ended_run(server, shared_engine, preset) for preset in ("full", "quick"))
@@ -69,8 +74,10 @@ def test_every_run_of_an_exercise_stays_in_reach(page: Page, server: str, shared
     expect(page.locator("#chart-accuracy")).to_have_attribute("data-src", re.compile(rf"\?run={quick}$"))
     address = page.get_by_role("link", name="Download report").get_attribute("href")
     for run, preset in ((quick, "quick"), (full, "full")):
-        report = httpx.get(f"{server}{str(address).replace(f'run={quick}', f'run={run}')}").text
-        assert all(fact in report for fact in (preset, f"(run {run} of exercise 1)", "torch", "UTC", "Machine"))
+        report_url = f"{server}{str(address).replace(f'run={quick}', f'run={run}')}"
+        wait_until(partial(report_has, report_url, "In this run the test images were read once"))
+        for fact in (preset, f"(run number {run} of this service)", "torch", "UTC", "Machine"):
+            assert report_has(report_url, fact)
 
 
 def test_a_reader_tries_one_more_network(page: Page, server: str, shared_engine: Engine) -> None:
@@ -84,6 +91,17 @@ def test_a_reader_tries_one_more_network(page: Page, server: str, shared_engine:
     expect(page.locator(".try-panel .tag")).to_contain_text(re.compile(r"^1: "))
     expect(page.locator(".try-panel .tag")).to_have_text(re.compile(r"1: 0\.\d{4}"), timeout=90_000)
     expect(page.locator("#chart-accuracy .legendtext").filter(has_text="tried here")).to_be_visible(timeout=15_000)
+
+
+def test_the_bodies_of_its_sweeps_can_be_copied(page: Page, server: str) -> None:
+    """Each preset's as one list, also before the exercise was run."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{server}/exercises/7")
+    page.get_by_text("The sweeps as JSON").click()
+    page.get_by_role("button", name="Copy").nth(1).click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    bodies = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    assert bodies == list(exercise(7).sweeps("full").values())
 
 
 def test_on_paper_an_exercise_is_dark_on_light_and_fits(page: Page, server: str, shared_engine: Engine) -> None:
@@ -101,6 +119,27 @@ def test_on_paper_an_exercise_is_dark_on_light_and_fits(page: Page, server: str,
     expect(page.locator("#chart-accuracy .main-svg").first).to_have_attribute("width", "680")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(page.locator("#chart-accuracy .main-svg").first).not_to_have_attribute("width", "680")
+
+
+def test_a_printed_report_fits_the_sheet(page: Page, server: str, shared_engine: Engine) -> None:
+    """Charts and the table end where the paper does, and each is as wide as the page again afterwards."""
+    run = ended_run(server, shared_engine, "quick")
+    page.goto(f"/api/v1/exercises/1/report.html?run={run}")
+    chart = page.locator(".chart .main-svg").first
+    expect(chart).to_be_visible(timeout=30_000)
+    page.set_viewport_size({"width": 688, "height": 900})  # A4 without its margins
+    page.emulate_media(media="print")
+    page.evaluate("document.querySelectorAll('th').forEach((cell) => { cell.textContent += ' beside another word'; })")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(chart).to_have_attribute("width", "680")
+    places = page.locator("table, .chart, p").evaluate_all("(all) => all.map((e) => e.getBoundingClientRect().right)")
+    assert max(places) <= 688
+    chart_end, table_begin = (page.locator(name).last.bounding_box() for name in (".chart .main-svg", "table"))
+    assert chart_end is not None
+    assert table_begin is not None
+    assert chart_end["y"] + chart_end["height"] <= table_begin["y"]
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(chart).not_to_have_attribute("width", "680")
 
 
 def test_the_notebook_has_a_cell_for_each_exercise_and_no_outputs() -> None:

@@ -1,12 +1,13 @@
 """What people come for, from end to end: a lesson that is presented and printed, and two who look at one sweep."""
 
+import re
 from collections.abc import Iterator
 
 import httpx2 as httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.sweep_pages import BODY, expect_live, is_same_document, mark_document, post
+from tests.support.sweep_pages import BODY, expect_live, expect_state, is_same_document, mark_document, post
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -34,6 +35,44 @@ def second(browser: Browser, server: str) -> Iterator[Page]:
     context.close()
 
 
+def test_a_sweep_from_the_form_to_a_prediction(page: Page) -> None:
+    """Started, watched, extended, compared, its best confirmed, downloaded and asked, on one page that stays."""
+    page.goto("/sweeps/new?dataset=digits")
+    page.get_by_label("Name", exact=True).fill("a whole journey")
+    page.get_by_label("Sampler").select_option("random")
+    page.get_by_label("Trials", exact=True).fill("3")
+    page.get_by_label("epochs", exact=True).fill("3")
+    page.get_by_role("button", name="Start the sweep").click()
+    page.wait_for_url(re.compile(r"/sweeps/\d+$"))
+    mark_document(page)
+    expect_state(page, "completed")
+    page.get_by_role("button", name="Add trials…").click()
+    page.get_by_role("spinbutton", name="Further trials").fill("1")
+    page.get_by_role("button", name="Add them").click()
+    expect(page.locator("tbody[data-number]")).to_have_count(4)
+    expect(page.locator("#trial-3 .badge")).to_have_text("complete")
+    expect_state(page, "completed")
+    for number in (0, 3):
+        page.get_by_label(f"Select trial {number}", exact=True).check()
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator(".comparison")).to_contain_text(re.compile(r"[Tt]rial (0|3)"))
+    page.get_by_role("tab", name="Overview").click()
+    page.locator("#confirm-k").fill("2")
+    page.get_by_role("button", name="Confirm", exact=True).click()
+    expect(page.locator("tbody.member-row").first).to_be_visible()
+    expect_state(page, "completed")
+    expect(page.locator(".known-best dt")).to_contain_text(re.compile(r"\((?!1 run)\d+ runs\)"))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download model").click()
+    assert download.value.path().stat().st_size > 64
+    assert is_same_document(page)
+    page.get_by_role("link", name="Predict…").click()
+    page.wait_for_url("**/predict")
+    page.wait_for_load_state()
+    page.get_by_label("Or a row of 64 numbers").fill(" ".join(["16", "0"] * 32))
+    expect(page.locator(".answer-bars li")).to_have_count(10)
+
+
 def test_a_teacher_presents_and_prints(page: Page, path: str) -> None:
     """A chart fills the screen in larger type and comes back as it was; on paper all is dark on light and fits."""
     page.emulate_media(color_scheme="dark")
@@ -47,7 +86,8 @@ def test_a_teacher_presents_and_prints(page: Page, path: str) -> None:
     wait_until(lambda: title.evaluate("title => parseFloat(getComputedStyle(title).fontSize)") > 1.5 * size)
     box = panel.bounding_box()
     assert box is not None
-    assert (box["width"], box["height"]) >= (1280, 850)
+    assert box["width"] >= 1280
+    assert box["height"] >= 850
     page.keyboard.press("Escape")
     expect(panel).not_to_contain_class("presented")
     wait_until(lambda: abs(title.evaluate("title => parseFloat(getComputedStyle(title).fontSize)") - size) < 0.1)

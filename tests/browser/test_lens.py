@@ -1,5 +1,6 @@
 """The lens of a sweep's page in a real browser: all charts and the table follow it, and so does the address."""
 
+import json
 import re
 
 import pytest
@@ -52,6 +53,45 @@ def test_the_lens_is_kept_in_the_address(page: Page, context: BrowserContext, pa
     page.wait_for_url(re.compile(rf"{path}$"))
     expect(page.locator("#lens-metric")).to_have_value("last")
     assert is_same_document(page)
+
+
+def test_axes_and_order_are_any_metric(page: Page, path: str) -> None:
+    """They are chosen without a reload and kept in the address; the column by which the table is sorted is there."""
+    page.goto(path)
+    expect_state(page, "completed")
+    mark_document(page)
+    page.locator("#chart-x").select_option("seconds")
+    expect(page.locator("#scatter .gtitle")).to_have_text("Validation accuracy against seconds")
+    page.locator("#chart-y").select_option("val_loss")
+    expect(page.locator("#scatter .gtitle")).to_have_text("Validation loss against seconds")
+    expect(page.locator("#effect")).to_have_count(0)
+    column = page.locator(".trial-table [data-column=val_loss]")
+    expect(column.first).to_be_hidden()
+    page.locator("#sort-menu > summary").click()
+    page.locator("#sort-menu").get_by_role("link", name="val_loss").click()
+    page.wait_for_url("**order_by=metrics.val_loss*")
+    expect(column.first).to_be_visible()
+    expect(page.locator("#sort-menu > .menu-panel")).to_be_hidden()
+    losses = [float(text) for text in column.all_inner_texts()[1:]]
+    assert losses == sorted(losses)
+    assert {"x=seconds", "y=val_loss"} <= set(page.url.partition("?")[2].split("&"))
+    page.locator("#chart-x").select_option("hidden_units")
+    expect(page.locator("#scatter .gtitle")).to_have_text("Validation loss against hidden_units")
+    page.locator("#chart-y").select_option("")
+    expect(page.locator("#effect .gtitle")).to_be_visible()
+    assert is_same_document(page)
+
+
+def test_what_is_in_sight_is_a_file(page: Page, path: str) -> None:
+    """Its links stand beside the lens, and lead to the trials that the table shows."""
+    page.goto(f"{path}?where=hidden_units=8&top=50")
+    expect_state(page, "completed")
+    with page.expect_download() as download:
+        page.locator(".lens-files").get_by_role("link", name="JSON").click()
+    document = json.loads(download.value.path().read_text())
+    numbers = page.locator("tbody[data-number]").evaluate_all("rows => rows.map((row) => Number(row.dataset.number))")
+    assert sorted(numbers) == [trial["number"] for trial in document["trials"]]
+    assert document["part"]["left_out"] == ["3 trials without hidden_units = 8", "1 trial not among the best"]
 
 
 def test_a_zoom_outlives_another_lens(page: Page, path: str) -> None:

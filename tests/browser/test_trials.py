@@ -1,42 +1,20 @@
 """The trials of a sweep as a person uses them: tabs, selection, the panel of one, and keys, while the page is live."""
 
 import re
-from collections.abc import Iterator
 
 import httpx2 as httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.sweep_pages import BODY, expect_live, expect_state, is_same_document, mark_document, post
-from tests.support.waiting import wait_until
+from tests.support.sweep_pages import BODY, RATES_AND_WIDTHS, expect_live, expect_state, mark_document, post
 
 pytestmark = pytest.mark.browser
-
-SPACE = {"learning_rate": {"low": 0.01, "high": 1.0, "log": True}, "hidden_units": [4, 8, 16], "epochs": 3}
 
 
 @pytest.fixture(scope="module")
 def server(shared_server: str) -> str:
     """The one for all tests of this module."""
     return shared_server
-
-
-@pytest.fixture(scope="module")
-def path(server: str) -> str:
-    """A completed sweep of 14 trials, which all tests look at."""
-    path = post(server, BODY | {"name": "looked at", "space": SPACE, "sampler": "random", "n_trials": 14})
-    wait_until(lambda: httpx.get(f"{server}/api/v1{path}").json()["state"] == "completed")
-    return path
-
-
-@pytest.fixture
-def sweep(page: Page, path: str) -> Iterator[Page]:
-    """A page that shows it."""
-    page.goto(path)
-    expect_live(page)
-    mark_document(page)
-    yield page
-    assert is_same_document(page)
 
 
 def refreshed(page: Page) -> None:
@@ -137,7 +115,7 @@ def test_a_row_opens_the_panel_of_its_trial(sweep: Page, path: str) -> None:
 
 def test_a_trial_of_ones_own_starts_from_another_one(page: Page, server: str, complaints: list[str]) -> None:
     """What is wrong is told at its field; then it is queued, trained, and its panel is open."""
-    path = post(server, BODY | {"name": "own", "space": SPACE, "sampler": "random", "n_trials": 2})
+    path = post(server, BODY | {"name": "own", "space": RATES_AND_WIDTHS, "sampler": "random", "n_trials": 2})
     page.goto(path)
     expect_state(page, "completed")
     page.locator("#open-1").click()
@@ -161,49 +139,6 @@ def test_a_trial_of_ones_own_starts_from_another_one(page: Page, server: str, co
     expect(page.locator("#trial-2 .row-value small")).to_have_text("4 runs in 2 trials", timeout=60_000)
     assert all("422" in text for text in complaints)  # the browser itself reports the status
     complaints.clear()
-
-
-LOOKS = """([chart, number]) => {
-    const traces = document.querySelector(`#${chart} .plot`).data.filter((trace) => trace.type === "scatter");
-    const front = traces.find((trace) => trace.name === `trial ${number}`);
-    const colors = traces.filter((trace) => trace.customdata && !`${trace.marker.symbol}`.startsWith("star"));
-    return {
-        look: front && `${front.marker.color} ${front.marker.symbol}`,
-        others: [...new Set(colors.filter((trace) => trace !== front).map((trace) => trace.marker.color))],
-    };
-}"""
-
-
-def test_a_selected_trial_has_one_look_in_all_charts(sweep: Page, path: str) -> None:
-    """The others are grey, and it keeps its look under a filter; without a selection they are as they were."""
-    expect(sweep.locator("#history .plot .trace").first).to_be_attached()
-    before = sweep.evaluate(LOOKS, ["history", 3])
-    assert before["look"] is None
-    sweep.locator("#trial-5").hover()  # the second focus on a chart is on what plotly has made of its layout
-    wait_until(lambda: sweep.evaluate(LOOKS, ["history", 5])["look"])
-    sweep.mouse.move(0, 0)
-    sweep.get_by_label("Select trial 3", exact=True).check()
-    looks = []
-    for chart in ("history", "effect"):
-        wait_until(lambda chart=chart: sweep.evaluate(LOOKS, [chart, 3])["look"])  # type: ignore[misc]
-        shown = sweep.evaluate(LOOKS, [chart, 3])
-        assert shown["others"] == ["#8c8c8c"]
-        looks.append(shown["look"])
-    sweep.goto(f"{path}?selected=3,5&top=50&tab=compare")
-    curves = sweep.locator("#curves-selected .plot")
-    expect(curves.locator(".trace").first).to_be_attached()
-    lines = curves.evaluate(
-        "plot => plot.data.filter((line) => line.legendgroup === '3').map((line) => line.line.color)"
-    )
-    assert {f"{lines[-1]} circle", *looks} == {looks[0]}
-    mark = sweep.locator(".comparison .trial-mark").first
-    assert mark.evaluate("mark => getComputedStyle(mark).color") == sweep.evaluate(
-        "color => { document.body.style.color = color; return getComputedStyle(document.body).color; }", lines[-1]
-    )
-    sweep.goto(path)
-    expect(sweep.locator("#history .plot .trace").first).to_be_attached()
-    assert sweep.evaluate(LOOKS, ["history", 3]) == before
-    mark_document(sweep)
 
 
 def test_an_empty_place_of_a_chart_begins_a_trial_of_ones_own(sweep: Page) -> None:
@@ -290,6 +225,18 @@ def test_columns_are_chosen_and_kept(sweep: Page) -> None:
     expect(sweep.locator(".trial-table th[data-column=train_loss]")).to_be_visible()
     expect(head).to_be_hidden()
     mark_document(sweep)
+
+
+def test_a_phone_shows_the_tab_that_is_open(browser: Browser, server: str, path: str) -> None:
+    """The row of tabs is wider than the screen, and begins at the one of the address."""
+    context = browser.new_context(base_url=server, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{path}?tab=setup")
+    page.locator(".tabs").scroll_into_view_if_needed()
+    expect(page.get_by_role("tab", name="Setup")).to_be_in_viewport(ratio=0.9)
+    page.get_by_role("tab", name="Overview").evaluate("tab => tab.click()")
+    expect(page.get_by_role("tab", name="Overview")).to_be_in_viewport(ratio=0.9)
+    context.close()
 
 
 def test_a_phone_shows_ten_trials_in_two_lines_each(browser: Browser, server: str, path: str) -> None:

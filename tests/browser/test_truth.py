@@ -229,6 +229,7 @@ def test_what_diverged_is_not_offered_to_be_retried(page: Page, server: str, sha
         parameters = {"id": int(path.split("/")[-1])}
         session.execute(text(runs), parameters)
         session.execute(text(f"{lost} WHERE sweep_id = :id AND number = 0"), parameters)
+        session.execute(text("UPDATE sweeps SET revision = revision + 1 WHERE id = :id"), parameters)
     page.reload()
     mark_document(page)
     page.get_by_role("button", name="Retry 1 lost trial").click()

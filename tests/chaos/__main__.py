@@ -7,7 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.storm import Outcome, storm
+from tests.chaos.storm import WORKERS, Outcome, storm
+from tests.chaos.world import World
 
 
 def main() -> None:
@@ -15,6 +16,9 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1200, help="after which no further fault is injected")
+    parser.add_argument("--workers", type=int, default=WORKERS)
+    parser.add_argument("--remote", action="store_true", help="workers over HTTP, without the database")
+    parser.add_argument("--ray", action="store_true", help="workers on a Ray cluster, with perceptune[ray]")
     parser.add_argument("--quiet", action="store_true", help="do not name each fault as it comes")
     arguments = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="perceptune-", dir="/tmp"))
@@ -25,7 +29,8 @@ def main() -> None:
         if not arguments.quiet:
             print(f"{time.monotonic() - begin:7.1f} s {line}", flush=True)
 
-    outcome = storm(home, faults=arguments.faults, seed=arguments.seed, seconds=arguments.seconds, say=say)
+    limits = {name: getattr(arguments, name) for name in ("faults", "seed", "seconds", "workers")}
+    outcome = storm(World(home, over_http=arguments.remote, on_ray=arguments.ray), **limits, say=say)
     print(report(outcome))
     if outcome.checks.wrong:
         sys.exit(f"everything is kept in {home}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.chaos.sweeps import EPOCHS
 from tests.chaos.world import World
+from tests.support.stored_totals import BOTH, wrong_of
 
 TOLERANCE = 1e-6
 
@@ -40,6 +41,7 @@ def check_all(world: World, kinds: dict[int, str], references: dict[str, list[fl
     finished = world.query("SELECT count(*) AS n FROM trials WHERE state = 'complete'")[0].n
     counted = world.query("SELECT sum(trials_done) AS n FROM workers")[0].n
     checks.equal("a result was accepted once", "trials that workers were thanked for", finished, counted)
+    checks.equal("stored totals are those of the rows", "all sweeps", [], wrong_of(world.query(BOTH)))
     return checks
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
+from tests.chaos.fleets import Fleet, RayWorkers
 from tests.chaos.sweeps import EXTENDED, LONG, POISONOUS_SPACE, RANDOM, SMALL
 from tests.chaos.world import LEASE_SECONDS, World
 from tests.support.waiting import wait_until
@@ -31,7 +32,7 @@ class Faults:
 
     def deck(self, size: int) -> list[str]:
         """The kinds of `size` faults: each at least once, two sweeps cancelled and one extended at least."""
-        kinds = [kind for kind in KINDS if "clock" not in kind or "ahead" in self._world.nurseries]
+        kinds = [kind for kind in KINDS if can_happen(kind, self._world.fleet)]
         required_kinds = [*kinds, "a sweep cancelled"]
         rest = self._chance.choices(kinds, [KINDS[kind][0] for kind in kinds], k=max(0, size - len(required_kinds)))
         dealt = required_kinds + rest
@@ -50,14 +51,19 @@ class Faults:
         self._lasting.clear()
 
     def kill_worker(self, clock: str = "right") -> None:
-        self._world.kill_worker(self._chance.choice(self._world.workers))
-        self._world.start_worker(clock)
+        fleet = self._world.fleet
+        fleet.kill(self._chance.choice(fleet.pids), clock)
 
     def start_with_wrong_clock(self) -> None:
         self.kill_worker(self._chance.choice(["ahead", "behind"]))
 
     def freeze_worker(self) -> None:
-        self._lasts(self._world.frozen(self._chance.choice(self._world.workers)), PAST_LEASE)
+        self._lasts(self._world.frozen(self._chance.choice(self._world.fleet.pids)), PAST_LEASE)
+
+    def kill_node(self) -> None:
+        fleet = self._world.fleet
+        assert isinstance(fleet, RayWorkers)
+        fleet.kill_node()
 
     def kill_server(self) -> None:
         self._world.kill_server()
@@ -136,6 +142,7 @@ KINDS: dict[str, tuple[int, Callable[[Faults], None]]] = {
     "a worker killed (kill -9)": (6, Faults.kill_worker),
     "a worker stopped past its lease (SIGSTOP)": (4, Faults.freeze_worker),
     "a worker whose clock is wrong by an hour": (2, Faults.start_with_wrong_clock),
+    "a node of Ray killed with its workers, and another added": (2, Faults.kill_node),
     "the server killed (kill -9)": (2, Faults.kill_server),
     "every process of Postgres killed (kill -9)": (1, Faults.kill_postgres),
     "the postmaster killed (kill -9)": (1, Faults.kill_postmaster),
@@ -150,3 +157,8 @@ KINDS: dict[str, tuple[int, Callable[[Faults], None]]] = {
     "a sweep cancelled": (1, Faults.cancel),
     "a sweep extended": (1, Faults.extend),
 }
+
+
+def can_happen(kind: str, fleet: Fleet) -> bool:
+    """Whether these workers have what the fault breaks."""
+    return ("clock" not in kind or bool(fleet.clocks)) and ("node of Ray" not in kind or isinstance(fleet, RayWorkers))

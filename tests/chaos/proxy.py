@@ -1,4 +1,4 @@
-"""A network of our own between workers and Postgres, that can be cut and can stall."""
+"""A network of our own between workers and what they work for, that can be cut and can stall."""
 
 import socket
 import struct
@@ -12,10 +12,10 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset, as a firew
 
 
 class Proxy:
-    """Takes connections on a port of loopback and passes them on to Postgres' socket."""
+    """Takes connections on a port of loopback and passes them on to a Unix socket, or another port of loopback."""
 
-    def __init__(self, target: Path) -> None:
-        self._target = str(target)
+    def __init__(self, target: Path | int) -> None:
+        self._target = target
         self._flows = threading.Event()
         self._flows.set()
         self._lock = threading.Lock()
@@ -65,11 +65,11 @@ class Proxy:
             self._connect(client)
 
     def _connect(self, client: socket.socket) -> None:
-        server = socket.socket(socket.AF_UNIX)
+        server = socket.socket(socket.AF_INET if isinstance(self._target, int) else socket.AF_UNIX)
         try:
             if self._down:
                 raise ConnectionRefusedError
-            server.connect(self._target)
+            server.connect(("127.0.0.1", self._target) if isinstance(self._target, int) else str(self._target))
         except OSError:
             _reset(client)
             server.close()

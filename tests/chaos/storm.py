@@ -5,15 +5,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count, cycle
-from pathlib import Path
 
 from tests.chaos.checks import Checks, check_all, values_of
 from tests.chaos.faults import Faults
 from tests.chaos.sweeps import CYCLE
-from tests.chaos.world import WORKERS, World
+from tests.chaos.world import World
 from tests.support.waiting import wait_until
 
-BUSY = 3  # sweeps that are kept going while faults are injected
+WORKERS = 3
 ENDING_SECONDS = 240.0
 RETRIES = 10
 _LOST = """
@@ -37,8 +36,9 @@ class Outcome:
 class Storm:
     """One run of it, on a world of its own."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, workers: int) -> None:
         self._world = world
+        self._workers = workers
         self._faults = Faults(world, seed)
         self._kinds: dict[int, str] = {}
         self._bodies = cycle(CYCLE.items())
@@ -46,8 +46,7 @@ class Storm:
 
     def run(self, faults: int, seconds: float, say: Callable[[str], None]) -> Outcome:
         """Injects so many faults, or as many as the seconds allow, lets the sweeps end, and checks."""
-        for _ in range(WORKERS):
-            self._world.start_worker()
+        self._world.fleet.start(self._workers)
         references = self._references()
         say("undisturbed sweeps are trained; now the faults")
         begin, injected = time.monotonic(), Counter[str]()
@@ -58,7 +57,7 @@ class Storm:
             say(f"{sum(injected.values()) + 1:4d} {kind}")
             self._faults.inject(kind)
             injected[kind] += 1
-            self._world.assert_workers_alive()
+            self._world.fleet.assert_alive()
         self._faults.settle()
         spent = time.monotonic() - begin
         self._kinds |= dict.fromkeys(self._faults.cancelled, "cancelled") | dict.fromkeys(
@@ -87,7 +86,7 @@ class Storm:
         return [row.id for row in self._world.query(live)]
 
     def _keep_busy(self) -> None:
-        for _ in range(BUSY - len(self._live())):
+        for _ in range(self._workers - len(self._live())):  # a sweep for each worker
             self._post(next(self._bodies)[0])
 
     def _await_ends(self) -> None:
@@ -107,7 +106,9 @@ class Storm:
         return retried
 
 
-def storm(home: Path, *, faults: int, seed: int, seconds: float, say: Callable[[str], None]) -> Outcome:
-    """Makes a world in an empty folder, attacks it, and says what was found."""
-    with World(home) as world:
-        return Storm(world, seed).run(faults, seconds, say)
+def storm(
+    world: World, *, faults: int, seed: int, seconds: float, say: Callable[[str], None], workers: int = WORKERS
+) -> Outcome:
+    """Has so many workers train in a world, attacks it, and says what was found."""
+    with world:
+        return Storm(world, seed, workers).run(faults, seconds, say)

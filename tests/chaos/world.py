@@ -20,36 +20,25 @@ from app.db.migrations import migrate
 from app.schemas import SweepCreate
 from app.service.postgres.server import running
 from app.sweeps import creation
+from tests.chaos.fleets import Fleet, ForkedWorkers, RayWorkers
 from tests.chaos.proxy import Proxy
 from tests.support.paths import ROOT
 from tests.support.up_process import environment
 from tests.support.waiting import wait_until
-from tests.support.worker_processes import Nursery, is_alive
 from tests.support.worker_processes import environment as worker_environment
 
 LEASE_SECONDS = 2.0
-WORKERS = 3
 PATIENCE_SECONDS = 120.0
-
-
-def faketime() -> Path | None:
-    """The library that gives a process another clock, where the system has it (Debian: `apt install libfaketime`)."""
-    libraries = [
-        *Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"),
-        *Path("/usr/lib").glob("faketime/libfaketimeMT*"),
-    ]
-    return libraries[0] if libraries else None
 
 
 class World:
     """Everything that runs; `engine` reads the truth past all of it."""
 
-    def __init__(self, home: Path, wrong_clocks: bool = True) -> None:
+    def __init__(self, home: Path, *, over_http: bool = False, on_ray: bool = False) -> None:
         self.home = home
-        self.workers: list[int] = []
+        self._over_http = over_http  # workers reach the server alone, and not the database
+        self._on_ray = on_ray
         self.url = ""
-        self._log = home / "log"
-        self._wrong_clocks = wrong_clocks
         self._stack = ExitStack()
         self._server: subprocess.Popen[str] | None = None
 
@@ -60,23 +49,27 @@ class World:
             migrate(self.engine)
             self._database = database
             self.socket = Path(str(make_url(database).query["host"])) / ".s.PGSQL.5432"
-            self.proxy = Proxy(self.socket)
-            stack.callback(self.proxy.close)
-            self.nurseries = {"right": stack.enter_context(Nursery())}
-            library = faketime() if self._wrong_clocks else None
-            for name, shift in {"ahead": "+1h", "behind": "-1h"}.items() if library else ():
-                clock = {"LD_PRELOAD": str(library), "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-                self.nurseries[name] = stack.enter_context(Nursery(clock))
             self.start_server()
             stack.callback(self.kill_server)
+            self.proxy = Proxy(make_url(self.url).port or 80 if self._over_http else self.socket)
+            stack.callback(self.proxy.close)
+            self.fleet: Fleet = stack.enter_context(self._new_fleet())
             self.client = stack.enter_context(httpx2.Client(timeout=20))
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for nursery in self.nurseries.values():
-            nursery.kill_all()
         self._stack.close()
+
+    def _new_fleet(self) -> Fleet:
+        """Workers that reach Postgres, or the server, through the proxy alone."""
+        place = f"127.0.0.1:{self.proxy.port}"
+        url = "" if self._over_http else f"postgresql://perceptune@{place}/perceptune"
+        variables = worker_environment(url, self.home, LEASE_SECONDS) | {"PERCEPTUNE_CHECKPOINT_SECONDS": "1"}
+        if self._over_http:
+            variables["PERCEPTUNE_SERVER"] = f"http://{place}"
+        log = self.home / "log"
+        return RayWorkers(variables, self.engine, log) if self._on_ray else ForkedWorkers(variables, log)
 
     def start_server(self) -> None:
         """Starts the server on the port that it had before, and waits until it says that it is ready."""
@@ -113,23 +106,6 @@ class World:
         assert self._server is not None
         self._server.kill()
         self._server.wait()
-
-    def start_worker(self, clock: str = "right") -> int:
-        """A worker that reaches Postgres through the proxy alone."""
-        url = f"postgresql://perceptune@127.0.0.1:{self.proxy.port}/perceptune"
-        variables = worker_environment(url, self.home, LEASE_SECONDS) | {"PERCEPTUNE_CHECKPOINT_SECONDS": "1"}
-        pid = self.nurseries[clock].worker(variables, self._log)
-        self.workers.append(pid)
-        return pid
-
-    def kill_worker(self, pid: int) -> None:
-        self.workers.remove(pid)
-        next(nursery for nursery in self.nurseries.values() if pid in nursery.pids).kill(pid)
-
-    def assert_workers_alive(self) -> None:
-        """Fails where a worker has ended by itself: it must outlive whatever happens around it."""
-        for pid in list(self.workers):
-            assert is_alive(pid), f"worker {pid} has ended by itself: {self._log}"
 
     def postgres_processes(self) -> list[int]:
         """The postmaster, then its children."""

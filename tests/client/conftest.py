@@ -7,7 +7,7 @@ import pytest
 from app.config import Settings
 from app.service.up import Service
 from perceptune import Client, Sweep
-from tests.conftest import new_database
+from tests.conftest import new_database, service_with_worker
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +15,8 @@ def trained_server(postgres: str, template: str, tmp_path_factory: pytest.TempPa
     """The URL of that server."""
     with new_database(postgres, template) as url:
         home = tmp_path_factory.mktemp("client")
-        settings = Settings(home=home, DATABASE_URL=url, port=0, workers=1, device="cpu")
-        with Service(settings, home / "log") as service:
+        settings = Settings(home=home, DATABASE_URL=url, port=0, workers=0, device="cpu")
+        with service_with_worker(settings) as service:
             yield service.url
 
 

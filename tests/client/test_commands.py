@@ -48,6 +48,17 @@ def perceptune(*arguments: object, exit_code: int = 0) -> str:
     return result.stdout
 
 
+def test_a_name_tells_a_terminal_nothing(trained_server: str) -> None:
+    """Whoever gave it: what would clear the screen, or begin another line, is written out."""
+    with Client(trained_server) as client:
+        sweep = client.sweep(
+            name="a\x1b[2J\u202eb", dataset="digits", space={"hidden_units": [2], "epochs": 1}, n_trials=1
+        )
+        sweep.cancel()
+    assert r"a\x1b[2J\u202eb" in perceptune("ls")
+    assert "\x1b" not in perceptune("ls") + perceptune("show", sweep.id)
+
+
 def test_a_sweep_is_queued_from_a_file(file: Path) -> None:
     """It says its number and address, and with --json all of it; it is called like its file."""
     line = perceptune("sweep", file)
@@ -94,13 +105,16 @@ def test_sweeps_and_trials_are_tables(trained: Sweep) -> None:
 
 
 def test_charts_are_written(trained: Sweep, tmp_path: Path) -> None:
-    """As a page that stands alone, or as JSON that plotly reads."""
+    """As a page that stands alone, a picture, or JSON that plotly reads."""
     page, data = tmp_path / "chart.html", tmp_path / "chart.json"
     assert str(page) in perceptune("chart", trained.id, "effect", "--x", "hidden_units", "-o", page)
     assert page.read_text().startswith("<!")
     perceptune("chart", trained.id, "effect", "--x", "hidden_units", "--option", "metric=last", "-o", data)
     assert go.Figure(json.loads(data.read_text())).layout.xaxis.title.text == "hidden_units"
     assert json.loads(perceptune("chart", trained.id, "curves", "--json"))["data"]
+    for name, begin in (("chart.png", b"\x89PNG\r\n"), ("chart.SVG", b"<?xml")):
+        perceptune("chart", trained.id, "effect", "--x", "hidden_units", "-o", tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(begin)
 
 
 def test_what_can_not_be_done_is_a_sentence(file: Path, trained: Sweep, tmp_path: Path) -> None:
@@ -112,7 +126,7 @@ def test_what_can_not_be_done_is_a_sentence(file: Path, trained: Sweep, tmp_path
     with pytest.raises(InvalidError, match="1000000"):
         perceptune("show", 10**6)
     with pytest.raises(InvalidError, match="must end in"):
-        perceptune("chart", trained.id, "effect", "-o", tmp_path / "chart.png")
+        perceptune("chart", trained.id, "effect", "-o", tmp_path / "chart.jpg")
     with pytest.raises(InvalidError, match="is no requirement"):
         perceptune("run", file, "--require", "accuracy > 0.9")
     with pytest.raises(PerceptuneError, match="does `perceptune up` run there"):

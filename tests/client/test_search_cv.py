@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.base import clone, is_regressor
+from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import train_test_split
 
-from perceptune import Client, PerceptuneSearchCV, TrialOut
+from perceptune import Client, PerceptuneRegressionSearchCV, PerceptuneSearchCV, TrialOut
 from perceptune._models import RunOut
 from perceptune.encoding import EncodedColumn, Encoding
 from perceptune.search_cv.results import cv_results
@@ -75,6 +77,20 @@ def test_its_results_are_those_of_the_sweep(search: PerceptuneSearchCV, trained_
     assert pd.DataFrame(results).shape[0] == 2
     assert trials[search.best_index_].number == sweep.best.number
     assert (search.best_params_, search.best_score_) == (sweep.best.params, sweep.best.value)
+
+
+def test_numbers_are_searched_by_r2(trained_server: str) -> None:
+    """As good as least squares on rows that neither has seen, in the unit of the target."""
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    space = {"hidden_units": 8, "learning_rate": 0.03, "weight_decay": 0.03, "epochs": 30, "batch_size": 32}
+    search = PerceptuneRegressionSearchCV(space, n_trials=1, url=trained_server).fit(X_train, y_train)
+    assert search.score(X_test, y_test) > LinearRegression().fit(X_train, y_train).score(X_test, y_test) - 0.1
+    assert search.cv_results_["mean_test_score"].tolist() == [search.best_score_]
+    assert not hasattr(search, "classes_")
+    assert is_regressor(search)
+    with pytest.raises(ValueError, match="needs at least 10"):
+        clone(search).fit(X[:9], y[:9])
 
 
 def a_trial(number: int, state: str, *values: float | None, **fields: Any) -> TrialOut:
@@ -159,7 +175,7 @@ def test_an_array_of_numbers_is_encoded_as_row_by_row() -> None:
     with pytest.raises(ValueError, match="Row 1 has 2 values, and the network takes x0, x1, x2"):
         encoding.encode(rows[:, :2])
     rows[3, 1] = np.inf
-    with pytest.raises(ValueError, match="Row 4, column 'x1': is not finite"):
+    with pytest.raises(ValueError, match="Row 4, column 'x1': must be a finite number, not 'inf'"):
         encoding.encode(rows)
 
 

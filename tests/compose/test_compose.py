@@ -71,6 +71,19 @@ def test_the_app_has_no_torch(stack: Stack) -> None:
     assert docker("exec", app, "python", "-c", find).split() == ["False", "False", "True", "True"]
 
 
+def test_the_command_in_the_server_s_container_adds_data_and_sweeps_on_them(stack: Stack) -> None:
+    """A table is stored, workers fetch it into the folder that they share, and the best network is told of."""
+    (app,) = stack.containers("app")
+    rows = "".join(rf"{place % 7},{place % 3},{'ab'[place % 7 > 3]}\n" for place in range(60))
+    sweep = "{name: own, dataset: own, sampler: grid, space: {hidden_units: [2, 4], epochs: 3}}"
+    program = f"""printf 'x,y,kind\\n{rows}' > /tmp/own.csv && perceptune data add /tmp/own.csv --target kind &&
+                  printf '{sweep}' > /tmp/own.yaml && perceptune sweep /tmp/own.yaml --watch"""
+    key = stack.first_key()
+    output = docker("exec", "-e", f"PERCEPTUNE_API_KEY={key}", app, "sh", "-c", program)
+    assert "Stored as own: " in output
+    assert "completed" in output
+
+
 @pytest.mark.parametrize("service", ["app", "worker", "migrate"])
 def test_it_runs_as_an_ordinary_user(stack: Stack, service: str) -> None:
     """Not root, said as a number, and without capabilities."""

@@ -28,6 +28,7 @@ TROUBLE = {
     "PerceptuneDown": {'up{job="perceptune"}': "0x60"},
     "PerceptuneBackgroundTaskDead": {'perceptune_background_task_up{task="events"}': "0x60"},
     "PerceptuneNoWorker": {'perceptune_workers{state="idle"}': "0x60", "perceptune_oldest_waiting_seconds": "1+60x60"},
+    "PerceptuneNoDevice": {'perceptune_sweeps_without_device{device="cuda"}': "1x60"},
     "PerceptuneQueueStuck": {
         'perceptune_training_examples_per_second{device="cpu"}': "0x60",
         "perceptune_oldest_waiting_seconds": "1+60x60",
@@ -50,6 +51,7 @@ HEALTH = {
     'perceptune_background_task_up{task="events"}': "1x60",
     'perceptune_workers{state="idle"}': "2x60",
     "perceptune_oldest_waiting_seconds": "0x60",
+    'perceptune_sweeps_without_device{device="cuda"}': "0x60",
     'perceptune_training_examples_per_second{device="cpu"}': "100x60",
     "perceptune_expired_leases_total": "3x60",
     'perceptune_http_requests_total{status="500"}': "0x60",

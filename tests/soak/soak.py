@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.faults import Faults
+from tests.chaos.fleets import ForkedWorkers
 from tests.chaos.sweeps import CYCLE
 from tests.chaos.world import World
 from tests.support.process_size import Size, size_of
@@ -55,9 +56,9 @@ class Soak:
     def run(self, seconds: float, pause: float, say: Callable[[str], None]) -> Record:
         """Rounds for so many seconds, with a pause after each."""
         world, record = self._world, self._record
-        steady_worker = world.start_worker()
-        world.workers.remove(steady_worker)  # faults choose among the others
-        world.start_worker()
+        assert isinstance(world.fleet, ForkedWorkers)
+        steady_worker = world.fleet.start_spared()
+        world.fleet.start(1)
         begin = time.monotonic()
         next_sample = 0.0
         while record.seconds < seconds:
@@ -128,5 +129,5 @@ class Soak:
 
 def soak(home: Path, *, seconds: float, pause: float, seed: int, say: Callable[[str], None]) -> Record:
     """Makes a world in an empty folder, uses and hurts it for so long, and says what was held meanwhile."""
-    with World(home, wrong_clocks=False) as world:
+    with World(home) as world:
         return Soak(world, seed).run(seconds, pause, say)

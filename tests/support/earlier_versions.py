@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, Table, insert, null
+from sqlalchemy import Connection, Engine, MetaData, Table, insert, null, select, update
 
 from app.db.migrations import alembic_config
 from app.db.trial_rows import configuration
@@ -58,6 +58,25 @@ DIAGNOSTICS = {
     "top_class_share": 0.2,
     "distinct_outputs": 90,
 }
+OWN_DATA: dict[str, Any] = {
+    "title": "Prices",
+    "features": 3,
+    "train": 90,
+    "test": 10,
+    "held_out": 20,
+    "source": "prices.csv",
+    "class_counts": {"train": [50, 40], "held_out": [10, 10], "test": [5, 5]},
+}
+CLASSES = {"classes": 2, "labels": ["cheap", "dear"]}
+NUMBERS = {"classes": 0, "target": "number", "quantity": "price", "unit": "EUR", "ranges": [0.0, 1.0, 2.0]}
+CURVE_OF_NUMBERS = {
+    "train_loss": 0.5,
+    "train_r2": 0.5,
+    "train_mae": 0.1,
+    "val_loss": 1.0,
+    "val_r2": 0.5,
+    "val_mae": 0.2,
+}
 CIRCUMSTANCES = {
     "host": "there",
     "alone": True,
@@ -99,6 +118,7 @@ SINCE: dict[str, dict[str, dict[str, Any]]] = {
     "0008": {"sweeps": {"diagnostics": True}},
     "0014": {"workers": {"draining": False}},
     "0016": {"workers": {"training_rate": 1000.0}},
+    "0017": {"trials": {"note": "looked at"}},
 }
 
 
@@ -137,6 +157,8 @@ class Version:
         self._exercise_run()
         if self._revision >= "0007":
             sweeps.append(self._timing())
+        if self._revision >= "0019":
+            sweeps.append(self._own_data())
         self._tables_of_later_versions(sweeps)
         return sweeps
 
@@ -204,6 +226,22 @@ class Version:
         (run,) = self._insert("exercise_runs", exercise=1, preset="quick")
         which = {"exercise_sweep": "width"} if self._revision >= "0006" else {}
         self._sweep("completed", name=f"Exercise 1 {self._revision}", exercise_run_id=run, **which)
+
+    def _own_data(self) -> int:
+        """A sweep on a stored data set; it foretells numbers since the version that has columns for them."""
+        name, has_numbers = f"own-{self._revision}", self._revision >= "0020"
+        facts = OWN_DATA | (NUMBERS if has_numbers else CLASSES)
+        row = {"name": name, "content_hash": self._revision, "size": 1, "facts": facts, "description": {}}
+        (dataset,) = self._insert("datasets", **row)
+        self._insert("dataset_pieces", dataset_id=dataset, number=0, content=b"x")
+        columns = {"dataset": name, "dataset_id": dataset, "metric": "val_r2" if has_numbers else "val_accuracy"}
+        sweep = self._sweep("completed", name=f"{self._revision} own", **columns)
+        if has_numbers:
+            epochs = self._tables["epochs"]
+            of_sweep = epochs.c.trial_id.in_(select(self._tables["trials"].c.id).filter_by(sweep_id=sweep))
+            of_classes = {"train_accuracy": None, "val_accuracy": None}
+            self._connection.execute(update(epochs).where(of_sweep).values(CURVE_OF_NUMBERS | of_classes))
+        return sweep
 
     def _timing(self) -> int:
         columns = TIMING | {"pruner": null(), "constraints": [], "diagnostics": False}

@@ -85,6 +85,7 @@ def _rare_columns(engine: Engine, sweep_id: int, number: int) -> None:
                 first_seed=4,
                 warm_started_from=2,
                 continued_from=1,
+                devices=["cpu", '+NVIDIA, "H200"'],
             )
         )
         trial_ids = {trial.number: trial.id for trial in trials_of(engine, sweep_id)}
@@ -127,7 +128,7 @@ def queued_again(whole: dict[str, Any]) -> dict[str, Any]:
         if trial["state"] in {"waiting", "running"}:
             points = len(trial["epochs"]["seed"])
             whole["counts"]["epochs"] -= points
-            trial |= {"state": "waiting", "epochs_done": 0, "started_at": None, "worker_id": None}
+            trial |= {"state": "waiting", "epochs_done": 0, "started_at": None, "worker_id": None, "devices": []}
             trial["epochs"] = {name: [] for name in trial["epochs"]}
     whole["sweep"]["state"] = "paused"
     return whole

@@ -8,9 +8,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, func, select, text
 
 from app import queue
+from app.db import sweep_setups
 from app.db.engine import transaction
 from app.db.tables import Checkpoint, Epoch, Run, Sweep, Trial, Worker
+from app.domain.devices.products import EXACT, Products
 from app.domain.states import SweepState
+from app.domain.sweep_setup import SweepSetup
 from app.lifecycle import sweep_row
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease
@@ -57,9 +60,11 @@ def create_timing(engine: Engine, n_trials: int, **changes: Any) -> int:
         return creation.create(session, SweepCreate.model_validate(body | changes)).id
 
 
-def new_worker(engine: Engine, host: str = "here") -> UUID:
+def new_worker(
+    engine: Engine, host: str = "here", device: str = "cpu", memory: int = 2**34, products: Products = EXACT
+) -> UUID:
     """A registered worker, which the share of the others counts."""
-    worker = Worker(id=uuid4(), host=host, pid=1, device="cpu", threads=1, memory=1)
+    worker = Worker(id=uuid4(), host=host, pid=1, device=device, threads=1, memory=memory, products=products)
     with transaction(engine) as session:
         queue.register(session, worker)
     return worker.id
@@ -169,6 +174,11 @@ def change(engine: Engine, sweep_id: int, call: str) -> SweepState:
 def sweep_of(engine: Engine, sweep_id: int) -> Sweep:
     with transaction(engine) as session:
         return session.get_one(Sweep, sweep_id)
+
+
+def setup_of(engine: Engine, sweep_id: int) -> SweepSetup:
+    """The sweep as its workers know it."""
+    return sweep_setups.setup_of(sweep_of(engine, sweep_id))
 
 
 def trials_of(engine: Engine, sweep_id: int) -> list[Trial]:

@@ -1,6 +1,7 @@
 """Steps recorded on a CPU as a CUDA graph records them: operations on tensors, and nothing else of the program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import torch
@@ -42,8 +43,8 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.operations.append(Operation(function, args, kwargs or {}, out))
         return out
 
-    def replay(self) -> None:
-        """Does the same operations on the same memory; what was allocated within is allocated anew."""
+    def again(self) -> Iterator[None]:
+        """Does the same operations on the same memory, one at a time; what was allocated within is allocated anew."""
         new_tensors: dict[int, Tensor] = {}
 
         def current(value: Any) -> Any:
@@ -53,26 +54,30 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
             out = function(*pytree.tree_map(current, args), **pytree.tree_map(current, kwargs))
             for old, new in zip(pytree.tree_leaves(before), pytree.tree_leaves(out), strict=True):
                 new_tensors[id(old)] = new
+            yield
 
 
 class RecordedSteps:
     """Runs Python for the first steps alone; what it made of the last of them is done again for all others.
 
-    A number of the host's that changes from step to step would stay that of the step that was recorded.
+    A number of the host's that changes from step to step would stay that of the step that was recorded. Of several
+    steps the last is taken first, and their replays take turns, operation by operation, as branches may.
     """
 
     def __init__(self) -> None:
         self.warmed = self.recorded = self.replayed = 0
+        self.branches: list[int] = []  # of each recording
 
-    def warm_up(self, step: Step) -> None:
+    def warm_up(self, steps: Sequence[Step]) -> None:
         self.warmed += 1
-        step()
-
-    def record(self, step: Step) -> Step:
-        """Unlike a capture this takes the step, so that the first replay has nothing left to do."""
-        self.recorded += 1
-        with Recording() as recording:
+        for step in reversed(steps):
             step()
+
+    def record(self, steps: Sequence[Step]) -> Step:
+        """Unlike a capture this takes the steps, so that the first replay has nothing left to do."""
+        self.recorded += 1
+        self.branches.append(len(steps))
+        recordings = [recording_of(step) for step in reversed(steps)]
         first_replay = True
 
         def replay() -> None:
@@ -81,6 +86,15 @@ class RecordedSteps:
                 first_replay = False
             else:
                 self.replayed += 1
-                recording.replay()
+                for _ in zip_longest(*(recording.again() for recording in recordings)):
+                    pass
 
         return replay
+
+
+def recording_of(step: Step) -> Recording:
+    """Takes the step and records it."""
+    recording = Recording()
+    with recording:
+        step()
+    return recording

@@ -10,6 +10,7 @@ BODY = {
     "sampler": "grid",
     "seeds": 2,
 }
+RATES_AND_WIDTHS = {"learning_rate": {"low": 0.01, "high": 1.0, "log": True}, "hidden_units": [4, 8, 16], "epochs": 3}
 LONG = BODY | {"name": "long", "space": {"hidden_units": [8, 16], "batch_size": 16, "epochs": 10_000}, "seeds": 1}
 
 

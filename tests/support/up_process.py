@@ -1,12 +1,14 @@
-"""`perceptune` as a process, as a user starts it."""
+"""`perceptune` as a process: forked from one that has imported everything, or by itself, as a user starts it."""
 
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.forking import Child, shared_parent
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
@@ -27,10 +29,22 @@ def say(*arguments: str, command: Sequence[str] = COMMAND, **variables: object) 
     )
 
 
+def say_forked(*arguments: str, **variables: object) -> "subprocess.CompletedProcess[str]":
+    """The same in a process that has imported everything, for what was said in a process of its own before."""
+    with tempfile.TemporaryDirectory() as folder:
+        output, errors = Path(folder) / "output", Path(folder) / "errors"
+        process = shared_parent().fork("perceptune", arguments, environment(**variables), errors, output)
+        try:
+            code = process.wait(120)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
+
+
 class Up:
     """A `perceptune up` that serves; `url` is where, `log` what it and its workers say."""
 
-    def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
+    def __init__(self, process: "Child | subprocess.Popen[str]", log: Path) -> None:
         self.process = process
         self.log = log
         self.url = ""
@@ -53,10 +67,20 @@ class Up:
 def up(folder: Path, *arguments: str, **variables: object) -> Iterator[Up]:
     """A server on a free port, once it serves; killed at the end if it still runs. Its log lies in `folder`."""
     log = folder / "log"
-    with log.open("ab") as output:
-        output.truncate(0)
+    log.write_bytes(b"")
+    process = shared_parent().fork("perceptune", ["up", "--port", "0", *arguments], environment(**variables), log)
+    with _served(process, log) as served:
+        yield served
+
+
+@contextmanager
+def up_by_itself(folder: Path, *arguments: str, **variables: object) -> Iterator[Up]:
+    """The same in a process that was started for it."""
+    log = folder / "log"
+    command = [*COMMAND, "up", "--port", "0", *arguments]
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            [*COMMAND, "up", "--port", "0", *arguments],
+            command,
             cwd=ROOT,
             env=environment(**variables),
             stdin=subprocess.DEVNULL,
@@ -64,10 +88,16 @@ def up(folder: Path, *arguments: str, **variables: object) -> Iterator[Up]:
             stderr=output,
             text=True,
         )
-    with process:
-        served = Up(process, log)
-        try:
-            wait_until(served.said_url, 60)
-            yield served
-        finally:
-            process.kill()
+    with process, _served(process, log) as served:
+        yield served
+
+
+@contextmanager
+def _served(process: "Child | subprocess.Popen[str]", log: Path) -> Iterator[Up]:
+    """The server of this process, once it serves; killed at the end if it still runs."""
+    served = Up(process, log)
+    try:
+        wait_until(served.said_url, 60)
+        yield served
+    finally:
+        process.kill()

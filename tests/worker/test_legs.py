@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from sqlalchemy import Engine, select
 
 from app.config import Settings
@@ -16,8 +15,8 @@ from app.db.tables import Epoch, Trial
 from app.domain.states import SweepState, TrialState
 from tests.support.queue_examples import ENDLESS, change, create_sweep, new_worker, runs_of, states, sweep_of, trials_of
 from tests.support.waiting import wait_until
+from tests.support.worker_contexts import context_on
 from tests.support.worker_processes import Nursery, environment, worker_process
-from worker.context import Context
 from worker.legs.checkpointing import MIN_LOST_SECONDS, Checkpointing
 from worker.legs.progress import TrialProgress
 from worker.loop import Loop
@@ -122,7 +121,7 @@ def test_memory_that_ends_behind_a_checkpoint_costs_no_exactness(
     """Trials whose leg began at epoch 3 go on from their new checkpoints of epoch 7, as trials of epoch 7."""
     space = {"hidden_units": [8, 16], "learning_rate": 0.1, "epochs": 12}
     settings = Settings(home=tmp_path, port=0, workers=0, device="cpu")
-    context = Context(settings, engine, torch.device("cpu"), worker_id=new_worker(engine))
+    context = context_on(engine, settings, new_worker(engine))
     loop = Loop(context)
     due_epochs: list[int] = []
 

@@ -27,8 +27,8 @@ from app.sweeps import deletion
 from tests.support.paths import ROOT
 from tests.support.queue_examples import ENDLESS, change, create_sweep, runs_of, states, sweep_of, trials_of
 from tests.support.waiting import wait_until
+from tests.support.worker_contexts import context_on
 from tests.support.worker_processes import environment, is_alive, worker_process, worker_row
-from worker.context import Context
 from worker.leases import HeldLeases
 from worker.loop import Loop
 
@@ -282,7 +282,7 @@ def test_a_database_without_tables_is_a_sentence(engine: Engine, settings: Setti
     with transaction(engine) as session:
         session.execute(text("DROP TABLE alembic_version"))
     with pytest.raises(StartError, match="The tables are not those of this version: run `perceptune db upgrade`"):
-        Loop(Context(settings, engine, torch.device("cpu"))).run()
+        Loop(context_on(engine, settings)).run()
 
 
 def test_a_newer_lease_is_not_forgotten_with_an_older_one() -> None:

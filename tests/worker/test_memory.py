@@ -4,6 +4,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,12 +13,15 @@ import pytest
 import torch
 from sqlalchemy import Engine
 
-from app.db.tables import Sweep
+from app.db.engine import transaction
+from app.db.tables import Sweep, Worker
+from app.domain.datasets import DATASETS
 from app.domain.states import ENDED_SWEEPS, SweepState, TrialState
+from app.domain.sweep_setup import SweepSetup
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease
 from tests.support.paths import ROOT
-from tests.support.queue_examples import create_sweep, runs_of, states, sweep_of, trials_of
+from tests.support.queue_examples import create_sweep, new_worker, runs_of, states, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment
 from worker.cohort import MEMORY_SHARE, TooLargeError, split_by_memory, trial_bytes
@@ -71,10 +76,18 @@ def test_out_of_memory_halves_the_cohort_and_goes_on(engine: Engine, database_ur
 
 
 def test_a_trial_that_can_not_fit_fails_with_its_sizes(engine: Engine, database_url: str, tmp_path: Path) -> None:
-    """The others of its sweep are trained, and the worker goes on."""
+    """Once no larger worker is there to leave it to; the others of its sweep are trained, and the worker goes on."""
     space = {"hidden_layers": [[8], [6000, 6000], [16]], "epochs": 1}
     sweep = create_sweep(engine, space=space, sampler="grid", n_trials=None)
+    larger = new_worker(engine, host="elsewhere", memory=2**60)
+    with transaction(engine) as session:  # it lives for as long as this machine takes
+        session.get_one(Worker, larger).last_seen += timedelta(hours=1)
     with limited_worker(environment(database_url, tmp_path), 150, tmp_path / "log"):
+        wait_until(lambda: states(engine, sweep) == ["complete", "waiting", "complete"], 90)
+        assert (trials_of(engine, sweep)[1].least_memory or 0) > 2**20
+        assert trials_of(engine, sweep)[1].history == []
+        with transaction(engine) as session:  # and now it is long gone
+            session.get_one(Worker, larger).last_seen -= timedelta(hours=2)
         assert ended(engine, sweep).state == SweepState.completed
         assert ended(engine, create_sweep(engine, n_trials=1)).state == SweepState.completed
     assert states(engine, sweep) == ["complete", "failed", "complete"]
@@ -93,13 +106,32 @@ class _OnTheWayOut:
         raise RuntimeError("on the way out")
 
 
+SETUP = SweepSetup(
+    id=1,
+    task="train_mlp",
+    dataset_info=DATASETS["digits"],
+    split="holdout",
+    space={},
+    constraints=[],
+    sampler={"name": "grid"},
+    repeats="new_seeds",
+    seeds=1,
+    seed=0,
+    metric="val_accuracy",
+    direction="maximize",
+    objectives=[],
+    pruner=None,
+    diagnostics=False,
+)
+
+
 def claimed(*widths: int) -> list[ClaimedTrial]:
     return [ClaimedTrial(Lease(i, uuid4()), i, {"hidden_units": width}, 1) for i, width in enumerate(widths)]
 
 
 def test_as_many_trials_as_fit_are_the_first_ones() -> None:
     """With memory for exactly three of five, and a byte less; never fewer than one."""
-    sweep, trials = Sweep(seeds=2, seed=0), claimed(8, 256, 16, 64, 4)
+    sweep, trials = replace(SETUP, seeds=2), claimed(8, 256, 16, 64, 4)
     three = sum(trial_bytes(sweep, trial, SHAPE) for trial in trials[:3]) / MEMORY_SHARE
     for free, count in [(three, 3), (three - 1, 2), (trial_bytes(sweep, trials[0], SHAPE), 1), (2**60, 5)]:
         fitting, rest = split_by_memory(sweep, trials, SHAPE, int(free))
@@ -108,9 +140,18 @@ def test_as_many_trials_as_fit_are_the_first_ones() -> None:
 
 def test_a_first_trial_that_can_not_fit_is_refused_before_it_takes_the_memory() -> None:
     """The system would kill the worker rather than refuse it."""
-    sweep, trials = Sweep(seeds=1, seed=0), claimed(10_000, 8)
+    sweep, trials = SETUP, claimed(10_000, 8)
     with pytest.raises(TooLargeError, match=r"hidden layers of 10000 with .* takes up to \d+ MiB, and 10 MiB are free"):
         split_by_memory(sweep, trials, SHAPE, 10 * 2**20)
+
+
+def test_all_that_can_not_fit_is_told_at_once() -> None:
+    """Each with its own sizes, so that no worker looks at one after the other."""
+    with pytest.raises(TooLargeError) as error:
+        split_by_memory(SETUP, claimed(10_000, 8, 9_000, 16), SHAPE, 10 * 2**20)
+    first, second = error.value.trials
+    assert ("10000" in first.reason, "9000" in second.reason, first.memory > second.memory) == (True, True, True)
+    assert first.memory == trial_bytes(SETUP, claimed(10_000)[0], SHAPE) // 3
 
 
 @pytest.mark.parametrize(
@@ -141,27 +182,30 @@ def test_knows_when_memory_was_lacking() -> None:
 
 
 WEIGHTS = """
-import resource, sys, torch
+import os, resource, sys, torch
 from worker.mlp.initializers import Layer
 from worker.mlp.weights import to_bytes
 layers = [Layer(torch.ones(1000, 4000), torch.ones(1000))]
 pages = int(open("/proc/self/statm").read().split()[0])
-resource.setrlimit(resource.RLIMIT_AS, [pages * resource.getpagesize() + int(sys.argv[1]) * 2**20] * 2)
-try:
-    print(len(to_bytes(layers, 0.5)) > 16_000_000)
-except MemoryError:
-    print("no memory")
+for mebibytes in sys.argv[1:]:
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+        continue
+    resource.setrlimit(resource.RLIMIT_AS, [pages * resource.getpagesize() + int(mebibytes) * 2**20] * 2)
+    try:
+        print(mebibytes, len(to_bytes(layers, 0.5)) > 16_000_000)
+    except MemoryError:
+        print(mebibytes, "no memory")
+    break
 """
 
 
-@pytest.mark.parametrize(
-    ("mebibytes", "message"), [(8, "no memory"), (24, "no memory"), (40, "no memory"), (200, "True")]
-)
-def test_weights_that_there_is_no_room_for_end_no_worker(mebibytes: int, message: str) -> None:
+def test_weights_that_there_is_no_room_for_end_no_worker() -> None:
     """An error that halves the cohort, where the library for files of weights would end the process."""
-    command = [sys.executable, "-c", WEIGHTS, str(mebibytes)]
+    command = [sys.executable, "-c", WEIGHTS, "8", "24", "40", "200"]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (process.returncode, process.stdout.strip()) == (0, message)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines() == ["8 no memory", "24 no memory", "40 no memory", "200 True"]
 
 
 @pytest.mark.parametrize(

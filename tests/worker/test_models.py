@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,21 @@ from safetensors import safe_open
 from safetensors.torch import load
 from sqlalchemy import Engine, func, text, update
 
+from app.config import Settings
 from app.db.engine import transaction
 from app.db.tables import Run, Sweep, Trial
 from app.domain.configuration import MLPConfig
 from app.files.model_file import read_info
 from app.lifecycle.best import best_trial_id
-from tests.support.queue_examples import create_sweep, runs_of, sweep_of, trials_of
+from tests.support.queue_examples import create_sweep, new_worker, runs_of, sweep_of, trials_of
 from tests.support.waiting import wait_until
+from tests.support.worker_contexts import context_on
 from tests.support.worker_processes import environment, worker_process, worker_row
 from worker.data.datasets import Dataset
 from worker.data.datasets import load as load_dataset
 from worker.mlp.evaluation import score
 from worker.mlp.weights import from_bytes
+from worker.retrain import MAX_REFUSALS, retrain_one
 
 CPU = torch.device("cpu")
 GRID: dict[str, Any] = {
@@ -174,6 +178,69 @@ def complete_without_training(engine: Engine, **body: Any) -> int:
         session.add(Run(trial_id=trial.id, seed=0, state="complete", value=0.5, seconds=1))
         session.execute(update(Sweep).values(state="completed", finished_at=func.now()))
     return sweep
+
+
+def refuse_weights(engine: Engine, exception: str) -> None:
+    """From now on the database raises this where weights of a run are written."""
+    with transaction(engine) as session:
+        body = f"BEGIN RAISE EXCEPTION {exception}; END"
+        session.execute(text(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"))
+        moment = "BEFORE UPDATE OF weights ON runs FOR EACH ROW"
+        session.execute(text(f"CREATE TRIGGER refuse {moment} EXECUTE FUNCTION refuse()"))
+
+
+def test_a_model_that_is_refused_is_not_trained_again_and_again(
+    engine: Engine, client: TestClient, settings: Settings, digits: Dataset
+) -> None:
+    """It is trained once, the sweep's log says what was wrong, and it may be asked for anew."""
+    sweep = complete_without_training(engine, space={"hidden_units": 4, "epochs": 1})
+    assert client.post(address(sweep, 0)).status_code == 202
+    refuse_weights(engine, "'it is too large'")
+    context = context_on(engine, settings, new_worker(engine))
+    assert retrain_one(context, lambda *_: digits, Counter())
+    assert not retrain_one(context, lambda *_: digits, Counter())
+    entry = client.get(f"/api/v1/sweeps/{sweep}/log").json()["items"][0]
+    assert (entry["event"], entry["trials"]) == ("model", [0])
+    assert "can't be stored, though it was trained again for it: " in entry["text"]
+    assert "it is too large" in entry["text"]
+    assert client.post(address(sweep, 0)).status_code == 202
+
+
+def test_a_model_that_a_faulty_server_does_not_store_is_trained_again_later(
+    engine: Engine, client: TestClient, settings: Settings, digits: Dataset
+) -> None:
+    """It is not given up: the server may be mended by then."""
+    sweep = complete_without_training(engine, space={"hidden_units": 4, "epochs": 1})
+    assert client.post(address(sweep, 0)).status_code == 202
+    asked_at = waiting_for(engine, sweep)
+    refuse_weights(engine, "'no such column' USING ERRCODE = '42703'")
+    context = context_on(engine, settings, new_worker(engine))
+    assert retrain_one(context, lambda *_: digits, Counter())
+    assert waiting_for(engine, sweep) > asked_at + timedelta(seconds=30)
+    assert not retrain_one(context, lambda *_: digits, Counter())
+    assert "can't be stored" not in client.get(f"/api/v1/sweeps/{sweep}/log").text
+
+
+def test_a_model_that_is_too_large_for_every_worker_is_given_up(
+    engine: Engine, client: TestClient, settings: Settings, digits: Dataset
+) -> None:
+    """Each tries a few times, the smaller one leaves it to the larger one, and then the log says how large it is."""
+    sweep = complete_without_training(engine, space={"hidden_units": 4, "epochs": 1})
+    with transaction(engine) as session:
+        session.execute(update(Trial).values(params={"hidden_units": 10**12, "epochs": 1}))
+    assert client.post(address(sweep, 0)).status_code == 202
+    small, large = new_worker(engine, memory=2**30), new_worker(engine, memory=2**60)
+    for worker in (small, large):
+        context, refusals = context_on(engine, settings, worker), Counter[int]()
+        for _ in range(MAX_REFUSALS):
+            with transaction(engine) as session:
+                session.execute(update(Trial).values(retrain_at=func.now()))
+            assert retrain_one(context, lambda *_: digits, refusals)
+        assert not retrain_one(context, lambda *_: digits, refusals)
+    assert trials_of(engine, sweep)[0].retrain_at is None
+    entry = client.get(f"/api/v1/sweeps/{sweep}/log").json()["items"][0]
+    assert entry["text"].startswith("The model of trial 0 can't be made: There is not enough memory to train hidden")
+    assert "MiB are free" in entry["text"]
 
 
 def test_two_workers_do_not_train_it_twice_and_a_killed_one_is_replaced(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from sqlalchemy import Engine, text
 from app.db.engine import transaction
 from app.db.trial_rows import configuration
 from app.domain.states import ENDED_SWEEPS, SweepState
+from app.queue import MAX_CLAIMED_TRIALS
 from tests.support.queue_examples import create_sweep, states, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment, is_alive, worker_process
 
+CLAIM = MAX_CLAIMED_TRIALS["cpu"]
 WIDE = {"hidden_units": {"low": 4, "high": 64}, "learning_rate": {"low": 0.1, "high": 0.5, "step": 0.1}, "epochs": 1}
 
 
@@ -64,8 +67,15 @@ def _complete(engine: Engine, sweep: int, number: int, params: str, first_seed: 
 
 def pruner_of_no_kind(engine: Engine) -> int:
     """A sweep with a pruner that this version can't read: already claims fail."""
-    sweep = create_sweep(engine, space=WIDE, n_trials=2)
+    sweep = create_sweep(engine, space=WIDE, n_trials=CLAIM + 1)
     write(engine, "UPDATE sweeps SET pruner = CAST(:pruner AS jsonb) WHERE id = :id", pruner='{"name": 1}', id=sweep)
+    return sweep
+
+
+def task_of_no_kind(engine: Engine) -> int:
+    """A sweep with a task that this version does not know: it can't even be picked."""
+    sweep = create_sweep(engine, space=WIDE, n_trials=CLAIM + 1)
+    write(engine, "UPDATE sweeps SET task = 'train_forest' WHERE id = :id", id=sweep)
     return sweep
 
 
@@ -74,11 +84,12 @@ POISONS: dict[Callable[[Engine], int], str] = {
     value_outside_its_space: "ValueError: The value 1000",
     last_seed_given_out: "out of range",
     pruner_of_no_kind: "ValidationError",
+    task_of_no_kind: "KeyError: 'train_forest'",
 }
 
 
 def test_a_poisonous_sweep_fails_alone(engine: Engine, database_url: str, tmp_path: Path) -> None:
-    """Its trials fail with the error after three attempts each; the worker goes on, and trains what came behind."""
+    """Its trials fail with the error after three attempts each; the worker trains others before all of them have."""
     sweeps = {poison: poison(engine) for poison in POISONS}
     healthy = create_sweep(engine, space=WIDE, n_trials=3)
     everything = [*sweeps.values(), healthy]
@@ -90,6 +101,11 @@ def test_a_poisonous_sweep_fails_alone(engine: Engine, database_url: str, tmp_pa
         assert is_alive(process.pid), (tmp_path / "log").read_text()
     assert sweep_of(engine, healthy).state == SweepState.completed
     assert states(engine, healthy) == ["complete"] * 3
+    started_at = min(trial.started_at for trial in trials_of(engine, healthy) if trial.started_at)
+    for claim_poison in (pruner_of_no_kind, task_of_no_kind):
+        attempts = [attempt for trial in trials_of(engine, sweeps[claim_poison]) for attempt in trial.history]
+        times = [datetime.fromisoformat(attempt["ended_at"]) for attempt in attempts]
+        assert (len(times), sum(time < started_at for time in times)) == (3 * (CLAIM + 1), CLAIM)
     for poison, error in POISONS.items():
         unfilled = [trial for trial in trials_of(engine, sweeps[poison]) if trial.value is None]
         assert {trial.state.value for trial in unfilled} == {"failed"}

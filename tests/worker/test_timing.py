@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import torch
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
@@ -29,12 +28,12 @@ from tests.support.queue_examples import (
     create_sweep,
     create_timing,
     new_worker,
-    sweep_of,
+    setup_of,
     trials_of,
 )
 from tests.support.waiting import wait_until
+from tests.support.worker_contexts import context_on
 from tests.support.worker_processes import environment, worker_process
-from worker.context import Context
 from worker.tasks import timing
 from worker.tasks.threads import cores
 from worker.tasks.timing import TimedTrial
@@ -249,11 +248,11 @@ def test_who_waited_in_vain_is_not_alone(engine: Engine, tmp_path: Path, monkeyp
     monkeypatch.setattr(timing, "LOOK_SECONDS", 0.01)
     sweep, neighbour = create_timing(engine, 2), new_worker(engine)
     settings = Settings(home=tmp_path, lease_seconds=LEASE_SECONDS)
-    context = Context(settings, engine, torch.device("cpu"), worker_id=new_worker(engine))
+    context = context_on(engine, settings, new_worker(engine))
     for state in (WorkerState.training, WorkerState.idle):
         with transaction(engine) as session:
             queue.set_worker_state(session, neighbour, state)
-        (trial,) = assign_params(engine, sweep_of(engine, sweep), claim(engine, context.worker_id))
+        (trial,) = assign_params(engine, setup_of(engine, sweep), claim(engine, context.broker.worker_id))
         context.held_leases.take([trial.lease])
-        TimedTrial(context, sweep_of(engine, sweep), trial, None).run()
+        TimedTrial(context, setup_of(engine, sweep), trial, None).run()
     assert [(trial.circumstances or {})["alone"] for trial in trials_of(engine, sweep)] == [False, True]

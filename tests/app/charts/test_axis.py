@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import plotly.graph_objects as go
 import pytest
 
 from app.charts.axis import axis_plan, draw_x_axis
 from app.charts.rows import Axis
+from app.charts.titles import axis_title, measure_title, value_title
+from tests.support.chart_examples import sweep
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,10 @@ def test_ticks_that_lie_close_have_no_names(choices: tuple[float, ...], texts: l
     draw_x_axis(figure, axis_plan(Axis("x", choices=choices), choices))
     assert list(figure.layout.xaxis.ticktext) == texts
     assert list(figure.layout.xaxis.tickvals) == list(choices)
+
+
+def test_a_unit_is_text_and_not_markup() -> None:
+    """Whatever somebody calls the unit of a data set, plotly shows it so."""
+    row = replace(sweep(Axis("depth"), metric="val_mae"), target="number", unit="<b>m</b>")
+    titles = [value_title("val_mae", row.unit), axis_title("val_mae", row), measure_title("mae", row.unit)]
+    assert all(title.endswith("(&lt;b&gt;m&lt;/b&gt;)") for title in titles)

@@ -2,8 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from app.charts.lens.robust import with_robust_axis
 from app.charts.progress.curves import CurvesOptions, Line, curves_data, curves_figure
 from app.charts.rows import Axis, EpochRow, TrialRow
+from app.charts.value_scale import ValueScale
+from app.domain.objectives import Objective
 from tests.support.chart_examples import complete, curve, sweep, with_best
 
 WIDTH = Axis("hidden_units", choices=(1, 2))
@@ -53,6 +56,23 @@ def test_a_short_axis_names_each_epoch_once() -> None:
     assert curves_figure(curves_data(sweep(WIDTH), TRIALS[:1], long)).layout.xaxis.dtick is None
 
 
+def test_a_loss_that_explodes_leaves_room_for_the_others() -> None:
+    """The axis ends at four times the highest one of the better half of them; by its logarithm all are in sight."""
+    figures = {}
+    for worst in (3.0, 1e20):
+        epochs = [EpochRow(n, 0, 1, loss, 0.1, loss, 0.1) for n, loss in enumerate((1.0, 2.0, worst))]
+        trials = [complete(n, {"hidden_units": n}, 0.1) for n in range(3)]
+        figures[worst] = curves_figure(curves_data(sweep(WIDTH), trials, epochs, CurvesOptions("loss")))
+    assert figures[3.0].layout.yaxis.range is None
+    assert figures[1e20].layout.yaxis.range == (0, 8.0)
+    assert figures[1e20].layout.yaxis.title.text.endswith("loss, cut off at 8")
+    overfitted = [EpochRow(0, 0, epoch, 0.01, 1.0, loss, 0.5) for epoch, loss in ((1, 0.5), (2, 1.9))]
+    alone = curves_figure(curves_data(sweep(WIDTH), trials[:1], overfitted, CurvesOptions("loss")))
+    assert alone.layout.yaxis.range is None
+    robust = with_robust_axis(figures[1e20], ValueScale(Objective("val_loss", maximize=False)))
+    assert robust.layout.yaxis.range[0] < -20
+
+
 def test_losses_are_drawn_on_request() -> None:
     """`measure` chooses what is drawn."""
     data = curves_data(sweep(WIDTH), TRIALS, EPOCHS, CurvesOptions("loss"))
@@ -97,7 +117,7 @@ def test_curves_of_numbers_are_r2_loss_and_error() -> None:
     numbers = replace(sweep(WIDTH, metric="val_r2"), target="number", unit="points")
     rows = [EpochRow(0, seed, 1, 0.9, None, 1.0, None, 0.5, 40.0, value, 44.0) for seed, value in enumerate([0.9, 1.0])]
     data = curves_data(numbers, TRIALS[:1], rows, CurvesOptions("mae"))
-    assert (data.title, data.axis) == ("Learning curves: mean absolute error", "mean absolute error (points)")
+    assert (data.title, data.axis) == ("Learning curves: mean absolute error", "mean absolute<br>error (points)")
     assert data.curves[0].val.means == [44.0]
     band = next(trace for trace in curves_figure(curves_data(numbers, TRIALS[:1], rows, CurvesOptions("r2"))).data)
     assert max(band.y) == 1.0

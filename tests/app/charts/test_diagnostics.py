@@ -2,9 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+
 from app.charts.diagnostics import DiagnosticsOptions, diagnostics_data, diagnostics_figure
+from app.charts.looks import look_of
 from app.charts.registry import CHARTS, chart
 from app.charts.rows import Axis, DiagnosticsRow
+from app.domain.datasets import Target
+from app.errors import InvalidError
 from tests.support.chart_examples import complete, sweep
 
 SWEEP = replace(sweep(Axis("hidden_units", choices=(1, 2))), diagnostics=True)
@@ -73,10 +78,14 @@ def test_a_bottleneck_is_drawn_class_by_class() -> None:
 
 
 def test_the_figure_names_each_trial_once() -> None:
-    """Three panels and two trials: two names, of one colour in all panels."""
+    """Three panels and two trials: two names, each in the look that its trial has in all charts."""
     figure = diagnostics_figure(diagnostics_data(SWEEP, TRIALS, ROWS, DiagnosticsOptions("activations")))
     assert sorted(trace.name for trace in figure.data if trace.showlegend) == ["1", "2"]
-    assert len({trace.line.color for trace in figure.data if trace.name == "2"}) == 1
+    looks = {(trace.name, trace.line.color, trace.marker.symbol) for trace in figure.data}
+    assert looks == {
+        (str(trial.params["hidden_units"]), *look_of(SWEEP, trial.number, trial.params)) for trial in TRIALS
+    }
+    assert {trace.customdata[0] for trace in figure.data} == {0, 1}
     assert figure.layout.yaxis.type == "log"
     assert len(diagnostics_figure(diagnostics_data(SWEEP, TRIALS, [])).data) == 0
 
@@ -97,3 +106,24 @@ def test_bottlenecks_have_scales_of_their_own() -> None:
     assert [axis.matches for axis in boxes.select_yaxes()] == [None, None]
     sizes = diagnostics_figure(diagnostics_data(SWEEP, trials, rows, DiagnosticsOptions("activations")))
     assert [axis.matches for axis in sizes.select_yaxes()] == [None, "y", "y"]
+
+
+@pytest.mark.parametrize(
+    ("target", "query", "option", "msg"),
+    [
+        ("class", {"epoch": "3"}, "epoch", "nothing was measured after epoch 3; there are 0 to 2"),
+        (
+            "number",
+            {"measure": "classes"},
+            "measure",
+            "must be one of dead, activations, gradients, outputs, bottleneck",
+        ),
+    ],
+)
+def test_what_was_not_measured_is_told_from_what_was(
+    target: Target, query: dict[str, str], option: str, msg: str
+) -> None:
+    """422, with what there is, rather than a chart of nothing."""
+    with pytest.raises(InvalidError) as error:
+        chart("diagnostics").figure(replace(SWEEP, target=target), TRIALS, ROWS, query)
+    assert [(field.loc, msg in field.msg) for field in error.value.errors] == [(("query", option), True)]

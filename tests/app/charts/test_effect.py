@@ -219,7 +219,7 @@ def test_thousands_of_trials_stay_small() -> None:
     data = effect_data(sweep(WIDTH), trials, X)
     assert sum(level.n for level in data.groups[0].levels) == 4000
     assert len(data.groups[0].points) == 2000
-    assert "2000 of 4000 runs drawn" in data.subtitle
+    assert "2,000 of 4,000 runs drawn" in data.subtitle
     assert len(effect_figure(data).to_json()) < 400_000
 
 
@@ -231,7 +231,7 @@ def test_a_large_grid_stays_small() -> None:
         (group,) = data.groups
         points = sum(len(line.points) for line in group.lines)
         assert points <= 2000
-        assert f"{points} of 5000 configurations drawn" in data.subtitle
+        assert f"{points:,} of 5,000 configurations drawn" in data.subtitle
         assert (len(group.levels), group.levels[0].n) == (x, other)
 
 

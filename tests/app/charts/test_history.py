@@ -26,7 +26,7 @@ def test_thousands_of_trials_are_thinned_and_keep_the_last_best() -> None:
     data = history_data(sweep(RATE), [complete(n, {"learning_rate": 0.1}, (n * 7 % 5000) / 5000) for n in range(5000)])
     assert len(data.numbers) == 2000
     assert data.best[-1] == 4999 / 5000
-    assert "2000 of 5000 trials drawn" in data.subtitle
+    assert "2,000 of 5,000 trials drawn" in data.subtitle
 
 
 def test_nothing_finished_is_an_empty_figure() -> None:

@@ -7,7 +7,7 @@ from app.charts.configurations import mean_and_std
 from app.charts.lens import WHOLE, Lens, MetricLens, divide, parse_lens, refuse_metric
 from app.charts.progress.history import history_data
 from app.charts.registry import CHARTS
-from app.charts.rows import Axis
+from app.charts.rows import Axis, EpochMean
 from app.errors import InvalidError
 from tests.support.chart_examples import complete, diverged, pruned, sweep, with_best
 
@@ -161,3 +161,11 @@ def test_bars_reach_as_far_on_the_robust_axis() -> None:
     assert std is not None
     assert bars.array[0] == pytest.approx(-math.log10(0.1 - std) - 1)
     assert bars.arrayminus[0] == pytest.approx(1 + math.log10(0.1 + std))
+
+
+def test_a_curve_on_the_robust_axis_names_its_trial() -> None:
+    """The data of a point are then its trial and its value, and its hover text says one of each."""
+    means = [EpochMean(0, epoch, value, None, 1, 0) for epoch, value in ((1, 0.9), (2, 0.99))]
+    figure = CHARTS["all_curves"].figure(SWEEP, [complete(0, {}, 0.99)._replace(epochs=2)], means, robust=True)
+    assert figure.data[0].hovertemplate.startswith("trial %{customdata[0]}<br>epoch %{x}: <b>%{customdata[1]:.4f}</b>")
+    assert tuple(figure.data[0].customdata[1]) == (0, 0.99)

@@ -17,6 +17,8 @@ def test_a_page_stands_alone() -> None:
     assert html.count('<div class="chart">') == 2
     assert "<p>One.</p><p>Two.</p>" in html
     assert "<td>1</td>" in html
+    first = page("Title", [Section("Title", "What it shows", [Passage("", ["The answer."]), *passages])])
+    assert '<p class="lead">The answer.</p><h2>Findings</h2><p>One.</p>' in first
     assert re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=", html) == []
 
 

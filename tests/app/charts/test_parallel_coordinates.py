@@ -67,4 +67,4 @@ def test_the_best_is_drawn_among_many() -> None:
     trials = [complete(n, {"depth": n}, 0.5 + (n == 3) / 10) for n in range(1_500)]
     data = parallel_data(with_best(sweep(Axis("depth")), trials[3]), trials)
     assert data.best == len(data.texts) - 1
-    assert "of 1500 configurations drawn" in data.subtitle
+    assert "of 1,500 configurations drawn" in data.subtitle

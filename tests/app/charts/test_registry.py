@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.charts.registry import CHARTS, Curves, chart
-from app.charts.rows import Axis, EpochMean
+from app.charts.rows import AttemptRow, Axis, EpochMean
 from app.errors import InvalidError, NotFoundError
 from tests.support.chart_examples import complete, curve, sweep
 
@@ -14,12 +14,31 @@ TRIALS = [
 ]
 
 
-CURVES: dict[str, Curves] = {"curves": curve(0, 0, [0.5]), "heatmap": [EpochMean(0, 1, 0.5, None, 1, 0)]}
+MEANS = [EpochMean(0, 1, 0.5, None, 1, 0)]
+ATTEMPTS = [AttemptRow(n, "here, process 1", ENDED, ENDED, "complete", "") for n in (0, 1)]
+CURVES: dict[str, Curves] = {
+    "curves": curve(0, 0, [0.5]),
+    "all_curves": MEANS,
+    "heatmap": MEANS,
+    "timeline": ATTEMPTS,
+}
 
 
 @pytest.mark.parametrize(
     "name",
-    ["effect", "heatmap", "curves", "history", "regret", "parallel_coordinates", "slice", "rank", "edf", "timeline"],
+    [
+        "effect",
+        "heatmap",
+        "curves",
+        "all_curves",
+        "history",
+        "regret",
+        "parallel_coordinates",
+        "slice",
+        "rank",
+        "edf",
+        "timeline",
+    ],
 )
 def test_every_chart_draws_something_and_nothing(name: str) -> None:
     """With rows and without them each chart is a valid figure as JSON."""
@@ -32,9 +51,10 @@ def test_an_unknown_chart_is_told_which_exist() -> None:
     """404, with the names."""
     with pytest.raises(NotFoundError, match="no chart 'pie'; there are effect, heatmap, importance, curves, "):
         chart("pie")
-    assert list(CHARTS)[:6] == ["effect", "heatmap", "importance", "curves", "diagnostics", "history"]
-    assert list(CHARTS)[6:9] == ["regret", "parallel_coordinates", "slice"]
-    assert list(CHARTS)[9:] == ["contour", "rank", "edf", "timeline", "pareto"]
+    assert list(CHARTS)[:5] == ["effect", "heatmap", "importance", "curves", "all_curves"]
+    assert list(CHARTS)[5:7] == ["diagnostics", "history"]
+    assert list(CHARTS)[7:10] == ["regret", "parallel_coordinates", "slice"]
+    assert list(CHARTS)[10:] == ["contour", "rank", "edf", "scatter", "timeline", "pareto"]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +83,7 @@ def test_an_unknown_chart_is_told_which_exist() -> None:
         ("heatmap", {"y": "depth"}, "y", "'depth' is not a hyperparameter of this sweep"),
         ("heatmap", {"x": "hidden_units", "y": "hidden_units"}, "y", "must be another one than x"),
         ("importance", {"close": "1"}, "close", "must be true or false, not '1'"),
+        ("all_curves", {"group": "depth"}, "group", "'depth' is not a hyperparameter of this sweep"),
         ("regret", {"x": "money"}, "x", "must be seconds, epochs or trials, not 'money'"),
     ],
 )

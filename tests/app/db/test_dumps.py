@@ -28,6 +28,7 @@ from tests.support.queue_examples import (
     new_worker,
     trials_of,
 )
+from tests.support.stored_totals import wrong_totals
 from tests.support.up_process import say
 from tests.support.waiting import wait_until
 
@@ -68,6 +69,7 @@ def test_a_dump_holds_every_row(engine: Engine, another_engine: Engine, tmp_path
     assert restore(another_engine, tmp_path / "dump") == header
     assert rows(another_engine) == rows(engine)
     assert create_grid(another_engine, 4) == gone + 1
+    assert wrong_totals(another_engine) == []  # those that triggers keep were restored with the rows, and go on
 
 
 def test_a_dump_of_a_sweep_in_training_is_of_one_moment(service: Service, home: Path, tmp_path: Path) -> None:

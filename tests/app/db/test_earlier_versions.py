@@ -19,6 +19,7 @@ from app.web.app import create_app
 from tests.conftest import new_database
 from tests.support.earlier_versions import EPOCHS, SEEDS, SPACE, TRIALS, upgrade_with_rows, value_of
 from tests.support.queue_examples import claim, new_worker
+from tests.support.stored_totals import wrong_totals
 
 KEY = "a key of the environment"
 
@@ -62,6 +63,11 @@ def test_every_trial_with_parameters_has_its_configuration(upgraded: Upgraded) -
     assert len(trials) > 16 * len(upgraded.sweeps)
     for trial, task in trials:
         assert trial.configuration == (None if trial.params is None else configuration(trial.params, task))
+
+
+def test_totals_of_earlier_sweeps_are_those_of_their_trials(upgraded: Upgraded) -> None:
+    """Counted once by the upgrade, and kept by triggers since."""
+    assert wrong_totals(upgraded.engine) == []
 
 
 def test_spaces_pruners_and_exercises_mean_what_they_meant(upgraded: Upgraded) -> None:

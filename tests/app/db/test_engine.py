@@ -2,15 +2,21 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from functools import partial
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from app.config import Settings
 from app.db import engine as engine_module
 from app.db.engine import connect, is_gone
 from app.db.migrations import MIGRATION_LOCK, migrate
+from app.web import app as app_module
+from app.web.app import create_app
 from tests.support.queue_examples import create_sweep
 from tests.support.waiting import wait_until
 
@@ -64,7 +70,9 @@ def test_a_call_that_waits_for_a_lock_is_503(
     """With a sentence and Retry-After, and the pool has its connection back."""
     sweep = create_sweep(engine)
     monkeypatch.setattr(engine_module, "LOCK_SECONDS", 0.1)
-    client.app.state.engine.dispose()  # type: ignore[attr-defined]  # its connections have the limit of before
+    server_engine = client.app.state.engine  # type: ignore[attr-defined]
+    wait_until(lambda: not server_engine.pool.checkedout())  # what the server does as it starts
+    server_engine.dispose()  # its connections have the limit of before
     patch = f"/api/v1/sweeps/{sweep}"
     with engine.begin() as connection:
         connection.execute(HOLD_SWEEPS)
@@ -72,6 +80,21 @@ def test_a_call_that_waits_for_a_lock_is_503(
         assert (answer.status_code, answer.headers.get("retry-after")) == (503, "5")
         assert answer.json()["detail"].startswith("What this call needs took too long")
     assert client.patch(patch, json={"priority": 1}).status_code == 200
+
+
+def test_a_call_for_which_there_is_no_connection_is_503(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a sentence and Retry-After; once others have given theirs back it is answered."""
+    monkeypatch.setattr(app_module, "connect", partial(connect, pool_size=4, max_overflow=0, pool_seconds=0.1))
+    with TestClient(create_app(settings), base_url="http://localhost") as client, ExitStack() as taken:
+        pool = client.app.state.engine.pool  # type: ignore[attr-defined]
+        while pool.checkedout() < pool.size():
+            with suppress(PoolTimeoutError):  # the server itself has one for a moment
+                taken.enter_context(client.app.state.engine.connect())  # type: ignore[attr-defined]
+        answer = client.get("/api/v1/sweeps")
+        assert (answer.status_code, answer.headers.get("retry-after")) == (503, "5")
+        assert answer.json()["detail"].startswith("The server has too much to do right now")
+        taken.close()
+        assert client.get("/api/v1/sweeps").status_code == 200
 
 
 def test_a_migration_waits_as_long_as_it_has_to(

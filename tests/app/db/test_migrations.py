@@ -13,6 +13,7 @@ from app.db.engine import connect, transaction
 from app.db.migrations import alembic_config, is_migrated, migrate
 from app.db.tables import Base
 from app.errors import StartError
+from app.sweeps import deletion
 from tests.support.queue_examples import (
     at_once,
     claim,
@@ -96,6 +97,18 @@ def test_ranges_of_whole_numbers_stay_whole(engine: Engine) -> None:
         command.upgrade(alembic(connection), "head")
     after = sweep_of(engine, sweep).space
     assert (after, [*after]) == (ranges, [*ranges])
+
+
+def test_what_a_deleted_sweep_has_left_goes_with_a_downgrade(engine: Engine) -> None:
+    """The earlier version knows no trials without a sweep; those of others stay."""
+    deleted, other = create_sweep(engine, n_trials=3), create_sweep(engine, n_trials=2)
+    with transaction(engine) as session:
+        deletion.delete(session, deleted)
+        session.execute(text("TRUNCATE deleted_sweeps"))  # whatever was missed by it
+    with engine.begin() as connection:
+        command.downgrade(alembic(connection), "0021")
+        assert connection.scalars(text("SELECT sweep_id FROM trials")).all() == [other, other]
+        command.upgrade(alembic(connection), "head")
 
 
 def test_a_server_knows_whether_its_tables_are_there(engine: Engine) -> None:

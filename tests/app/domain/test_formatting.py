@@ -110,3 +110,18 @@ def test_the_book_split_says_that_test_images_were_used() -> None:
     """Nobody takes the book split's best value for an estimate on new images."""
     assert "the 10,000 test images were used to validate" in formatting.split("book", DATASETS["fashion_mnist"])
     assert "Trained on 50,000 images" in formatting.split("holdout", DATASETS["fashion_mnist"])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (50, 75, "50 up to 75"),
+        (1000, 1002.5, "1,000 up to 1,002.5"),
+        (20000.1, 20000.2, "20,000.1 up to 20,000.2"),
+        (-0.3, 0.30000000000000004, "-0.3 up to 0.3"),
+        (1.7e9, 1.7025e9, "1,700,000,000 up to 1,702,500,000"),
+    ],
+)
+def test_a_range_has_the_decimals_of_both_its_edges(low: float, high: float, said: str) -> None:
+    """With separators of thousands in each."""
+    assert formatting.number_range(low, high) == said

@@ -51,6 +51,13 @@ def test_what_times_counts_what_it_says(name: str) -> None:
     assert TASKS[name].epochs({}) == 1
 
 
+def test_many_steps_cost_more_than_few() -> None:
+    """A small network costs four times as much in batches of a quarter, whose time is that of its steps."""
+    small, large = ({"hidden_units": 2, "batch_size": batch} for batch in (16, 64))
+    cost = TASKS["train_mlp"].cost
+    assert cost(small, DIGITS) / cost(large, DIGITS) == pytest.approx(4, rel=0.1)
+
+
 def test_a_product_has_two_n_cubed_operations() -> None:
     """A product of size 1000 in a second is 2 GFLOP/s; triad moves three arrays, copy two."""
     matmul, stream = TASKS["time_matmul"].of_seconds, TASKS["time_memory"].of_seconds

@@ -4,10 +4,11 @@ import pytest
 
 from app.domain.datasets import DATASETS
 from app.errors import NotFoundError
-from app.exercises.exercise import Exercise, Preset
+from app.exercises.exercise import Exercise
+from app.exercises.preset import Preset
 from app.exercises.registry import EXERCISES, exercise
 from app.schemas import SweepCreate
-from app.sweeps.body_checks import check_body
+from app.sweeps.body_checks import check_body, with_objective
 from tests.support.paths import ROOT
 
 ALL = pytest.mark.parametrize("entry", EXERCISES.values(), ids=lambda entry: str(entry.number))
@@ -34,6 +35,7 @@ def test_its_sweeps_can_be_posted(entry: Exercise, preset: Preset) -> None:
     """Each body is valid, and says in its name which exercise and preset it is of."""
     for body in entry.sweeps(preset).values():
         sweep = SweepCreate.model_validate(body)
-        check_body(sweep, DATASETS[sweep.dataset])
+        dataset = DATASETS[sweep.dataset]
+        check_body(with_objective(sweep, dataset), dataset)
         assert body["name"].startswith(f"Exercise {entry.number}: ")
         assert preset in body["name"]

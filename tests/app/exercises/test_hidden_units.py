@@ -10,8 +10,8 @@ from app.domain.objectives import Objective
 from app.domain.space import parse_space
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.exercise import SweepData
+from app.exercises.hidden_units import HIDDEN_UNITS, answer, sweeps
 from app.exercises.hidden_units import SWEEP as NAME
-from app.exercises.hidden_units import answer, sweeps
 from app.schemas import SweepCreate
 from tests.support.chart_examples import with_best
 from tests.support.exercise_runs import Body, run_small
@@ -58,7 +58,7 @@ def test_the_best_and_the_smallest_as_good_are_found_at_equal_seeds() -> None:
     said = answered(LADDER)
     assert said.sentence == (
         "Of the five widths tried, 16 is best, with a mean validation accuracy of 0.8160; "
-        "8 can't be told from 16 at 3 seeds."
+        "8 is not clearly worse at 3 seeds."
     )
     best, smallest = finding(said, "best"), finding(said, "smallest_as_good")
     assert (best.settings, best.n) == ({"hidden_units": 16}, 3)
@@ -66,8 +66,25 @@ def test_the_best_and_the_smallest_as_good_are_found_at_equal_seeds() -> None:
     assert smallest.settings == {"hidden_units": 8}
     assert smallest.estimate == pytest.approx(0.006)
     assert smallest.interval == pytest.approx((0.006 - 0.008957, 0.006 + 0.008957), abs=1e-5)
-    assert "not clear at 3 seeds; about 4 would settle" in smallest.text
-    assert "2.0 times fewer parameters and takes 2.0 times less arithmetic" in smallest.text
+    assert (
+        "not clear at 3 seeds; if the true difference is this one, about 4 seeds give at least an even chance of "
+        "showing it." in smallest.text
+    )
+    assert smallest.text.endswith("The larger network has 2.0 times as many parameters and 2.0 times the arithmetic.")
+
+
+def test_what_a_smaller_width_saves_is_said_in_seconds_where_they_are_known() -> None:
+    """Of both widths, with how widths that trained together came to theirs."""
+    said = answer({NAME: SweepData(with_best(SWEEP, LADDER[4]), LADDER, seconds={3: 4.25, 4: 8.5})})
+    assert said is not None
+    assert (
+        "2.0 times the arithmetic; a training takes 8.5 s instead of 4.2 s." in finding(said, "smallest_as_good").text
+    )
+    assert any("share their time by their arithmetic" in caveat for caveat in said.caveats)
+    assert not any("share their time" in caveat for caveat in answered(LADDER).caveats)
+    elsewhere = answer({NAME: SweepData(with_best(SWEEP, LADDER[4]), LADDER, seconds={0: 4.25})})
+    assert elsewhere is not None
+    assert not any("Seconds" in caveat for caveat in elsewhere.caveats)
 
 
 def test_a_difference_that_the_pairs_settle_is_settled() -> None:
@@ -119,6 +136,13 @@ def test_the_table_has_a_row_for_each_width() -> None:
     assert said is not None
     assert said.rows[0] == ("1", "0.2000", "0.1732", "", "3", "805")
     assert said.rows[-1] == ("16", "0.8160", "0.0128", "0.7000", "3", "12,730")
+
+
+def test_charts_call_hyperparameters_as_readers_do() -> None:
+    """In the title and on the axis, also of a chart that every sweep has."""
+    figure = HIDDEN_UNITS.charts[0].draw({NAME: SweepData(with_best(SWEEP, LADDER[4]), LADDER)})
+    assert figure.layout.title.text == "Validation accuracy by hidden units"
+    assert figure.layout.xaxis.title.text == "hidden units"
 
 
 def test_a_diverged_run_is_said_and_its_width_is_no_candidate() -> None:
@@ -187,5 +211,7 @@ def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path)
     assert run.finding("best").settings == {"hidden_units": best}
     assert run.finding("best").estimate == pytest.approx(trials[best].value)
     assert f"{trials[best].value:.4f}" in run.answer.sentence
+    assert run.data[NAME].seconds.keys() == {trial.number for trial in trials.values()}
+    assert all(seconds > 0 for seconds in run.data[NAME].seconds.values())
     assert [row[0] for row in run.answer.rows] == ["1", "8", "64"]
     assert all(run.charts.values())

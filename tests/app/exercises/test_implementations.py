@@ -71,11 +71,30 @@ def test_the_framework_is_compared_with_the_book_s_network() -> None:
 def test_how_it_changes_with_size_is_told() -> None:
     """Twice the time of a small network, and as much of a large one: that is a clear change."""
     said = answered(*TRIALS)
+    assert said.sentence.endswith(
+        " The framework gains with width: 1.98 to 1.00 times as long with 1 hidden layer of 16 to 256 units (clear at "
+        "3 repeats)."
+    )
     finding = next(finding for finding in said.findings if finding.name == "change_with_size")
     assert "takes 1.98 times the time from scratch at 12,730 parameters and 1.00 times at 203,530" in finding.text
     assert "that it changes from the one to the other is clear at 3 repeats" in finding.text
-    assert "the least is 1.00 times, at 203,530, and the most 1.98, at 12,730." in finding.text
     assert finding.estimate == pytest.approx(1.98 / 1.004, rel=0.01)
+
+
+def test_that_it_gains_with_depth_is_said_where_it_does_at_every_width() -> None:
+    """Three layers that take as many times as a single one say nothing of depth; where they take less, it is said."""
+    deep = [item._replace(number=6 + item.number, params={**item.params, "depth": 3}) for item in TRIALS]
+    assert "The framework gains with width: " in answered(*TRIALS, *deep).sentence
+    faster = [
+        trial(6, "scratch", 16, 0.08, 0.081, 0.082, depth=3),
+        trial(7, "concise", 16, 0.08, 0.081, 0.082, depth=3),
+        trial(8, "scratch", 256, 0.3, 0.302, 0.304, depth=3),
+        trial(9, "concise", 256, 0.2, 0.202, 0.204, depth=3),
+    ]
+    assert answered(*TRIALS, *faster).sentence.endswith(
+        " The framework gains with width and with depth: 1.98 to 1.00 times as long with 1 hidden layer of 16 to 256 "
+        "units (clear at 3 repeats), 1.00 to 0.67 with 3 hidden layers of 16 to 256 units (clear at 3 repeats)."
+    )
 
 
 def test_what_others_disturbed_is_not_settled() -> None:
@@ -115,7 +134,9 @@ def test_the_charts_have_seconds() -> None:
     """Times with their unit, multiples around the line at 1."""
     data = {EPOCHS: SweepData(SWEEP, TRIALS), COMPILED: SweepData(SWEEP)}
     assert seconds_figure(data).layout.yaxis.title.text == "Time of an epoch (s)"
-    assert [trace.name for trace in ratio_figure(data).data] == ["torch.nn", "fused"]
+    figure = ratio_figure(data)
+    assert [trace.name for trace in figure.data] == ["torch.nn, 1 layer", "fused, 1 layer"]
+    assert [*figure.layout.yaxis.ticktext] == ["0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50"]
 
 
 def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from app.db.engine import transaction
 from app.domain.objectives import Objective
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.exercise import SweepData
-from app.exercises.matrix_products.exercise import GPU_MEMORY, MEMORY, answer, sweeps
+from app.exercises.matrix_products.exercise import answer, sweeps
 from app.exercises.matrix_products.figures import close_figure
-from app.exercises.matrix_products.speeds import GPU, NARROW, PRODUCTS
+from app.exercises.matrix_products.speeds import GPU, GPU_MEMORY, MEMORY, NARROW, PRODUCTS
 from app.sweeps.exercises import results, runs
 from tests.support.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
@@ -75,12 +75,14 @@ def test_misaligned_sizes_are_compared_with_aligned_ones() -> None:
     said = answered(gpu=[failed(NO_GPU)])
     assert said.sentence == (
         "On the processor, matrices whose size is not divisible by 8 are multiplied at 0.50 times (0.50 to 0.50 with "
-        "95 % confidence, 3 sizes) the speed of aligned ones, in the mean: clear at 3 sizes. Single sizes differ: not "
-        "divisible by 8 from 0.50 (size 1,022) to 0.50 times (1,028), divisible by 8 from 1.00 (size 1,016) to 1.00 "
-        "times (1,032) the speed of the nearest power of two. A GPU was not measured: there is no GPU that this worker "
-        "may use."
+        "95 % confidence, 5 misaligned and 3 aligned sizes) the speed of aligned ones, in the mean: clear at these "
+        "sizes. A GPU was not measured: there is no GPU that this worker may use."
     )
     assert "rests on 3 aligned sizes and 5 misaligned sizes around 1 power of two" in said.certainty
+    assert said.certainty.endswith(
+        " Single sizes differ: not divisible by 8 from 0.50 (size 1,022) to 0.50 times (1,028), divisible by 8 from "
+        "1.00 (size 1,016) to 1.00 times (1,032) the speed of the nearest power of two."
+    )
     assert any("share its error" in caveat for caveat in said.caveats)
     next_size = finding(said, "size_cpu_plus_1")
     assert next_size.estimate == pytest.approx(0.5)
@@ -89,13 +91,58 @@ def test_misaligned_sizes_are_compared_with_aligned_ones() -> None:
     assert finding(said, "gpu_to_cpu").estimate is None
 
 
+def test_of_the_five_named_sizes_it_is_said_whether_the_aligned_one_is_faster() -> None:
+    """1,032 is as fast as 1,024 here; where it is as slow as the three between, only 1,024 stands out."""
+    text = finding(answered(), "named_sizes_float32_cpu").text
+    assert (
+        "1,025, 1,026 and 1,028 have 0.500 to 0.500 times the speed of 1,024, and the aligned 1,032 has 1.000." in text
+    )
+    assert text.endswith(
+        "That is 2.00 times (1.95 to 2.05 with 95 % confidence, 3 repeats) the speed of the misaligned "
+        "three, clear at 3 repeats."
+    )
+    slow = [item for item in TRIALS if item.number != 1032] + [trial(1032, *SLOW)]
+    named = finding(answered(slow), "named_sizes_float32_cpu")
+    assert named.estimate == pytest.approx(1)
+    assert named.text.endswith("the speed of the misaligned three, not clear at 3 repeats: only 1,024 stands out.")
+
+
+def test_a_type_in_which_misaligned_sizes_lose_more_is_said() -> None:
+    """A quarter of the speed in bfloat16, where float32 has half of it."""
+    sizes = (1024, 1025, 1026, 1028, 1032)
+    narrow = [
+        trial(
+            size,
+            *(4 * value / (1 if size % 8 == 0 else 2) for value in (FAST if size % 8 == 0 else SLOW)),
+            dtype="bfloat16",
+        )
+        for size in sizes
+    ]
+    text = finding(answered(bfloat16=narrow), "named_sizes_bfloat16_cpu").text
+    assert text.endswith(
+        "Misaligned sizes lose more than in float32, 0.250 times the speed of 1,024 and not 0.500: clear at 3 repeats."
+    )
+
+
 def test_sizes_that_others_disturbed_settle_nothing() -> None:
     """One of eight is more than a tenth: sizes that are timed one after the other share what disturbed them."""
     busy = [item._replace(circumstances=FACTS | {"processor_share": 0.5}) for item in TRIALS[:1]]
     disturbed = answered(busy + TRIALS[1:]).sentence
     assert ": not settled (the interval leaves out 1, but other programs had much of the processor)." in disturbed
+    assert "Single sizes differ: not divisible by 8 from 0.50 (size 1,022)" in answered(busy + TRIALS[1:]).certainty
+
+
+def test_the_few_sizes_that_others_disturbed_are_left_out() -> None:
+    """A fifth of its speed because others had the processor says nothing of 1,023; the rest is clear without it."""
+    slow = trial(1023, 8.0, 8.1, 8.2)._replace(circumstances=FACTS | {"processor_share": 0.5})
     many = [trial(size, *FAST) for size in range(256, 336, 8)]
-    assert ": clear at" in answered(busy + TRIALS[1:] + many + [trial(257, *SLOW)]).sentence
+    said = answered([item for item in TRIALS if item.number != 1023] + many + [trial(257, *SLOW), slow])
+    assert "at 0.50 times (0.50 to 0.50 with" in said.sentence
+    assert ": clear at" in said.sentence
+    assert "; 1 size that other programs disturbed is left out. Single sizes differ: not divisible by 8 from 0.50" in (
+        said.certainty
+    )
+    assert any("In 1 of 1 trial others had more than a tenth." in caveat for caveat in said.caveats)
 
 
 def test_a_difference_within_the_noise_is_not_clear() -> None:
@@ -113,7 +160,7 @@ def test_devices_and_types_are_compared_where_they_are() -> None:
     assert finding(said, "bfloat16_cpu").estimate == pytest.approx(5)
     assert finding(said, "bfloat16_gpu").estimate == pytest.approx(2)
     assert "On the GPU, " in said.sentence
-    assert "1.000 times (1 size, so nobody knows its spread)" in said.sentence
+    assert "1.000 times (1 misaligned and 1 aligned size, so nobody knows its spread)" in said.sentence
     assert {row[0] for row in said.rows} == {"cpu", "gpu"}
 
 
@@ -125,7 +172,14 @@ def test_a_type_that_is_not_there_is_said() -> None:
 def test_the_width_of_the_bus_is_derived_and_said_to_be() -> None:
     """20 GB/s at 3,200 million transfers a second need 50 bits, which is one channel of 64."""
     said = answered(memory=[*STREAM])
+    assert said.sentence.endswith(
+        "The processor's memory moves 20.00 ± 1.00 GB/s at most; how wide its bus is can't be read here."
+    )
     assert "20.00 ± 1.00 GB/s at most, 3 repeats, on 1 thread, with arrays of 128 MiB, 4.0 times" in said.text
+    assert "Other programs" not in finding(said, "bandwidth_cpu").text
+    busy = answered(memory=[moved("triad", 19.0, 20.0, 21.0, facts=FACTS | {"processor_share": 0.5})])
+    assert finding(busy, "bandwidth_cpu").text.endswith(" Other programs had much of the processor meanwhile.")
+    assert "moves 20.00 ± 1.00 GB/s at most beside other programs; how wide" in busy.sentence
     width = finding(said, "bus_bits_cpu_derived")
     assert width.estimate == pytest.approx(50)
     assert width.unit == "bits at least, were it DDR4-3200"
@@ -150,6 +204,8 @@ def test_the_width_of_the_bus_is_read_where_it_can_be() -> None:
     )
     assert "2 modules of memory of 64 bits each, 128 together" in finding(said, "bus_bits_cpu").text
     assert finding(said, "bus_bits_gpu").estimate == 5120
+    assert "its modules are 128 bits wide together." in said.sentence
+    assert "by its driver its bus is 5,120 bits wide." in said.sentence
     assert "bus_bits_cpu_derived" not in said.figures
 
 

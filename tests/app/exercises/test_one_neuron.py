@@ -74,10 +74,27 @@ def test_the_cost_is_a_difference_at_equal_seeds() -> None:
     """One neuron of ReLU against the widest bottleneck."""
     assert finding("cost").estimate == pytest.approx(fmean([0.1, 0.1, 0.5, 0.6]) - fmean([0.8, 0.8, 0.81, 0.82]))
     assert finding("cost").n == 4
-    assert (
-        "between two layers 2 of 4 runs (1 of these with a dead neuron), as the only hidden layer 3 of 4 runs (all "
-        in (answered().sentence)
+    sentence = answered().sentence
+    assert sentence.startswith(
+        "One ReLU neuron between two layers of 8 lets one number of each image through, and costs 48.25 percentage "
+        "points ("
     )
+    assert (
+        "of validation accuracy against 64 neurons there, at the seeds that both have. Between two layers " in sentence
+    )
+    assert sentence.endswith(
+        "Between two layers 2 of 4 runs stayed at chance (below 0.11, where guessing gives 0.10), 1 of them with a "
+        "dead neuron; as the only hidden layer 3 of 4 runs stayed at chance, all with a dead neuron."
+    )
+    assert answered().certainty.startswith("One neuron is worse than 64 in 4 of 4 seeds: that it costs accuracy is ")
+
+
+def test_of_a_neuron_that_is_better_it_is_asked_whether_it_brings_accuracy() -> None:
+    """Not whether it costs any, which is not what is clear."""
+    wider = (WIDER[0], trial(1, 64, "relu", 0.05, 0.05, 0.06, 0.05))
+    said = answer({ONE: DATA, ALONE: ALONE_DATA, WIDTHS: SweepData(ROW, wider)})
+    assert said is not None
+    assert "One neuron is worse than 64 in 0 of 4 seeds: that it brings accuracy is " in said.certainty
 
 
 def test_where_no_best_is_chosen_none_is_spoken_of() -> None:

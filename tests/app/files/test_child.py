@@ -17,7 +17,7 @@ from app.files import child
 from app.files.child import Limits, run_in_child
 from tests.support.export_examples import export, rich_sweep
 
-TIGHT = Limits(memory_bytes=256 * 2**20, seconds=20)
+TIGHT = Limits(memory_bytes=256 * 2**20)
 
 
 def doubled(number: int) -> dict[str, int]:
@@ -62,6 +62,18 @@ def test_a_child_that_takes_too_much_memory_is_an_error_of_the_file(work: Any) -
     """Also where it is gone without a word."""
     with pytest.raises(InvalidError, match=r"takes more than 0\.25 GiB of memory"):
         run_in_child(work, limits=TIGHT)
+
+
+def compute_for_ever() -> None:
+    while True:
+        pass
+
+
+def test_a_child_may_wait_for_longer_than_it_may_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where others compute too; and one that computes for too long is told so, though nobody looks at a clock."""
+    monkeypatch.setattr(child, "WAITING", 600)
+    with pytest.raises(InvalidError, match="takes more than 1 seconds to read"):
+        run_in_child(compute_for_ever, limits=Limits(seconds=1))
 
 
 def test_a_child_that_takes_too_long_is_ended() -> None:
@@ -109,8 +121,9 @@ def test_an_import_that_ends_at_a_limit_leaves_nothing(
     client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A document of very many lists takes too much memory; nothing is stored, and the next import works."""
-    monkeypatch.setattr(child, "LIMITS", TIGHT)
-    answer = client.post("/api/v1/sweeps/import", content=b'{"a": [' + b"[]," * 2**22 + b"[]]}")
+    with monkeypatch.context() as tight:
+        tight.setattr(child, "LIMITS", TIGHT)
+        answer = client.post("/api/v1/sweeps/import", content=b'{"a": [' + b"[]," * 2**23 + b"[]]}")
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith("The file takes more than 0.25 GiB of memory")
     assert client.get("/api/v1/sweeps").json()["items"] == []

@@ -2,35 +2,53 @@
 
 import io
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import httpx2
 import pyarrow
 import pyarrow.parquet
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
+from app.config import Settings
+from app.db.engine import connect
 from app.web.api import imports as import_routes
+from app.web.app import create_app
+from tests.conftest import new_database
 from tests.support.export_examples import document, export, rich_sweep
 
 Change = Callable[[dict[str, Any]], object]
 
 
+class Strict(NamedTuple):
+    """A server whose database stays empty, for files that it is to refuse, and good ones to make them of."""
+
+    client: TestClient
+    exports: dict[str, bytes]  # by ending
+
+
+@pytest.fixture(scope="module")
+def strict(postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strict]:
+    """One for all that is refused, of which it keeps nothing."""
+    with new_database(postgres, template) as url:
+        engine = connect(url)
+        settings = Settings(home=tmp_path_factory.mktemp("home"), DATABASE_URL=url, port=0, workers=0, device="cpu")
+        with TestClient(create_app(settings), base_url="http://localhost") as client:
+            sweep = rich_sweep(engine)
+            exports = {ending: export(client, sweep, ending).content for ending in ("json", "csv", "parquet")}
+            with engine.begin() as connection:
+                connection.execute(text("DELETE FROM sweeps"))
+            yield Strict(client, exports)
+        engine.dispose()
+
+
 @pytest.fixture
-def whole(client: TestClient, engine: Engine) -> dict[str, Any]:
-    """An export as JSON, of a database that is empty again."""
-    document: dict[str, Any] = json.loads(exported(client, engine, "json"))
+def whole(strict: Strict) -> dict[str, Any]:
+    """An export as JSON."""
+    document: dict[str, Any] = json.loads(strict.exports["json"])
     return document
-
-
-def exported(client: TestClient, engine: Engine, ending: str) -> bytes:
-    """An export of a sweep that is deleted afterwards."""
-    content = export(client, rich_sweep(engine), ending).content
-    with engine.begin() as connection:
-        connection.execute(text("DELETE FROM sweeps"))
-    return content
 
 
 def post(client: TestClient, body: bytes) -> httpx2.Response:
@@ -116,6 +134,12 @@ WRONG: list[tuple[str, Change, list[Any], str]] = [
     ("objectives", lambda d: complete(d)["other_values"].pop(), ["trials", 2, "other_values"], "must hold 2"),
     ("lost objectives", lambda d: complete(d).update(other_values=None), ["trials", 2, "other_values"], "must hold 2"),
     ("devices", lambda d: d["sweep"].update(environment={"devices": 5}), ["sweep", "environment", "devices"], "a list"),
+    (
+        "products",
+        lambda d: d["sweep"].update(environment={"products": "half"}),
+        ["sweep", "environment", "products"],
+        "must be one of float32, TF32, bfloat16",
+    ),
     ("a version", lambda d: d["sweep"].update(environment={"torch": 2}), ["sweep", "environment", "torch"], "be text"),
     (
         "a look",
@@ -138,11 +162,11 @@ WRONG: list[tuple[str, Change, list[Any], str]] = [
 
 @pytest.mark.parametrize(("change", "loc", "words"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
 def test_what_can_not_be_is_refused(
-    client: TestClient, whole: dict[str, Any], change: Change, loc: list[Any], words: str
+    strict: Strict, whole: dict[str, Any], change: Change, loc: list[Any], words: str
 ) -> None:
     """The field is named, and what would be right."""
     change(whole)
-    error_loc, msg = refusal(client, json.dumps(whole).encode())
+    error_loc, msg = refusal(strict.client, json.dumps(whole).encode())
     assert error_loc == loc
     assert words in msg
 
@@ -192,41 +216,41 @@ CSV: list[tuple[str, Callable[[bytes], bytes], list[Any], str]] = [
 
 @pytest.mark.parametrize(("change", "loc", "words"), [case[1:] for case in CSV], ids=[case[0] for case in CSV])
 def test_a_csv_that_lost_something_is_refused(
-    client: TestClient, engine: Engine, change: Callable[[bytes], bytes], loc: list[Any], words: str
+    strict: Strict, change: Callable[[bytes], bytes], loc: list[Any], words: str
 ) -> None:
     """A row, a column, a cell: what is missing, and where."""
-    content = exported(client, engine, "csv")
-    error_loc, msg = refusal(client, change(content))
+    error_loc, msg = refusal(strict.client, change(strict.exports["csv"]))
     assert error_loc == loc
     assert words in msg
 
 
-def test_a_csv_that_a_spreadsheet_saved_is_taken(client: TestClient, engine: Engine) -> None:
+def test_a_csv_that_a_spreadsheet_saved_is_taken(client: TestClient, strict: Strict) -> None:
     """With a byte order mark and other ends of lines, and sorted differently."""
-    content = exported(client, engine, "csv").decode().replace("\r\n", "\n")
+    content = strict.exports["csv"].decode().replace("\r\n", "\n")
     first, *rows = content.splitlines(keepends=True)
     body = "\ufeff" + first + "".join(reversed(rows))
     assert post(client, body.encode()).status_code == 201
 
 
-def test_a_parquet_without_its_metadata_is_refused(client: TestClient, engine: Engine) -> None:
+def test_a_parquet_without_its_metadata_is_refused(strict: Strict) -> None:
     """As another program would write it, and one that was cut off."""
-    content = exported(client, engine, "parquet")
+    content = strict.exports["parquet"]
     table = pyarrow.parquet.read_table(io.BytesIO(content)).replace_schema_metadata({})
     file = io.BytesIO()
     pyarrow.parquet.write_table(table, file)
-    assert refusal(client, file.getvalue())[0] == ["schema", "perceptune.sweep"]
-    assert "is no Parquet that can be read" in refusal(client, content[:-9])[1]
+    assert refusal(strict.client, file.getvalue())[0] == ["schema", "perceptune.sweep"]
+    assert "is no Parquet that can be read" in refusal(strict.client, content[:-9])[1]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"PAR1", b"a,b\r\n", b"\0", b'{"a": ' * 100_000, b"[1" * 9])
-def test_what_is_no_export_is_refused(client: TestClient, body: bytes) -> None:
+def test_what_is_no_export_is_refused(strict: Strict, body: bytes) -> None:
     """Whatever it is."""
-    refusal(client, body)
+    refusal(strict.client, body)
 
 
-def test_what_is_too_large_is_413(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_large_is_413(strict: Strict, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it says its length before or not, with a sentence; other calls keep their own limit."""
+    client = strict.client
     monkeypatch.setattr(import_routes, "MAX_IMPORT_BYTES", 5 * 2**20)
     for content in (b"x" * 6 * 2**20, iter([b"x" * 2**20] * 6)):
         answer = client.post("/api/v1/sweeps/import", content=content)
@@ -236,10 +260,10 @@ def test_what_is_too_large_is_413(client: TestClient, monkeypatch: pytest.Monkey
     assert client.post("/api/v1/sweeps", content=b"x" * 5 * 2**20).status_code == 413
 
 
-def test_a_form_imports_too(client: TestClient, engine: Engine) -> None:
+def test_a_form_imports_too(client: TestClient, strict: Strict) -> None:
     """As the page sends it: it leads to the sweep; without a file it is a sentence."""
-    content = exported(client, engine, "csv")
-    answer = client.post("/sweeps/import", files={"file": ("sweep.csv", content)}, follow_redirects=False)
+    upload = {"file": ("sweep.csv", strict.exports["csv"])}
+    answer = client.post("/sweeps/import", files=upload, follow_redirects=False)
     assert answer.status_code == 303
     assert client.get(answer.headers["location"]).status_code == 200
     assert client.post("/sweeps/import", data={"other": "x"}).json()["errors"][0]["loc"] == ["file"]

@@ -17,7 +17,7 @@ from app.errors import ConflictError, InvalidError, NotFoundError
 from app.files import optuna_export, optuna_import
 from tests.support.export_examples import document, queued_again, rich_sweep
 from tests.support.queue_examples import create_sweep, sweep_of, trials_of
-from tests.support.up_process import say
+from tests.support.up_process import say, say_forked
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def restore(engine: Engine, url: str, name: str | None = None, dataset: str = "d
 
 def test_user_attributes_say_what_a_study_has_no_place_for() -> None:
     """Trial 0 has its number as all others do; what is not so, or not there, is left out."""
-    nothing = {"std": None, "error": None, "reason": None, "excluded": False, "note": ""}
+    nothing: dict[str, Any] = {"std": None, "error": None, "reason": None, "excluded": False, "note": "", "devices": []}
     assert optuna_export._user_attributes({"number": 0, "state": "complete", **nothing}) == {
         "number": 0,
         "state": "complete",
@@ -61,7 +61,8 @@ def test_a_study_holds_what_the_sweep_holds(engine: Engine, client: TestClient, 
         name: value for name, value in best["params"].items() if name not in {"activation", "epochs"}
     }
     assert frozen.intermediate_values == {1: pytest.approx(1 / 7), 2: pytest.approx(1 / 7)}
-    assert frozen.user_attrs == {"number": best["number"], "state": "complete", "std": 5e-324, "excluded": True}
+    told = {"number": best["number"], "state": "complete", "std": 5e-324, "excluded": True}
+    assert frozen.user_attrs == told | {"devices": best["devices"]}
     assert frozen.datetime_complete is not None
     assert frozen.datetime_complete.astimezone().timestamp() == pytest.approx(
         finished_at(engine, sweep_id, best["number"]), abs=1e-3
@@ -223,5 +224,5 @@ def test_the_command_line_does_both(engine: Engine, database_url: str, url: str)
     assert (exported.returncode, exported.stdout) == (0, "The study is 'sweep 1: example'.\n"), exported.stderr
     imported = say("optuna-import", url, **variables)
     assert (imported.returncode, imported.stdout) == (0, "Sweep 2 is 'example', paused.\n"), imported.stderr
-    unknown = say("optuna-export", "9", url, **variables)
+    unknown = say_forked("optuna-export", "9", url, **variables)
     assert (unknown.returncode, unknown.stderr.splitlines()[-1]) == (1, "perceptune: There is no sweep 9.")

@@ -1,5 +1,7 @@
 """Models over HTTP without a worker: what is refused, in which words, and what is let go."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +11,15 @@ from sqlalchemy import Engine, select, update
 
 from app.db.engine import transaction
 from app.db.tables import Run, Trial
+from app.errors import ConflictError
+from app.files import prediction
+from app.lifecycle import sweep_row
 from app.queue import scoring
 from app.queue.progress import RunResult, TrialResult
+from app.web.api import models
+from app.web.security import places
 from tests.support.queue_examples import change, claim, create_grid, finish, new_worker, success
+from tests.support.waiting import wait_until
 
 
 def address(sweep: int, number: int) -> str:
@@ -104,6 +112,45 @@ def test_a_trial_that_was_never_trained_here_has_no_model(engine: Engine, client
         )
 
 
+@pytest.mark.parametrize(
+    "weights", [b"", b"no weights", (2**21).to_bytes(8, "little") + b"[" + b"[]," * 700_000 + b"1]" + bytes(2**21)]
+)
+def test_weights_that_are_none_are_refused(engine: Engine, client: TestClient, weights: bytes) -> None:
+    """Whoever handed them in; a header of megabytes is not read, which would take hundreds of them."""
+    sweep, _ = ended(engine, 0.1)
+    (number,) = with_weights(engine, sweep)
+    with transaction(engine) as session:
+        session.execute(update(Run).values(weights=weights))
+    refusal = client.get(address(sweep, number))
+    assert (refusal.status_code, refusal.json()["detail"]) == (
+        409,
+        f"The model of trial {number} can't be read: it is no safetensors file.",
+    )
+
+
+def test_so_many_networks_are_read_at_once(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may take a gigabyte; who asks meanwhile waits, for so long and no longer, and nobody else does."""
+    monkeypatch.setattr(places, "WAIT_SECONDS", 0.1)
+    begun, going_on = list[int](), threading.Event()
+
+    def answer_later(*_: Any) -> None:
+        begun.append(1)
+        going_on.wait(60)
+        raise ConflictError("There is no such network.")
+
+    monkeypatch.setattr(prediction, "predict", answer_later)
+    path, body = "/api/v1/sweeps/1/trials/0/predict", {"rows": [[0]]}
+    with ThreadPoolExecutor() as threads:
+        answers = [threads.submit(client.post, path, json=body) for _ in range(4)]
+        wait_until(lambda: sum(answer.done() for answer in answers) == 2)
+        refusals = [answer.result() for answer in answers if answer.done()]
+        assert [(answer.status_code, answer.headers["retry-after"]) for answer in refusals] == [(503, "5")] * 2
+        wait_until(lambda: len(begun) == models.MAX_PREDICTIONS == 2)
+        assert client.get("/api/v1/sweeps").status_code == 200
+        going_on.set()
+        assert sorted(answer.result(60).status_code for answer in answers) == [409] * 2 + [503] * 2
+
+
 def test_the_page_of_a_sweep_leads_to_the_best_model(engine: Engine, client: TestClient) -> None:
     """As soon as there is one, and only while it is there; the sweep says where in its JSON too."""
     sweep, worker = create_grid(engine, 1), new_worker(engine)
@@ -117,5 +164,6 @@ def test_the_page_of_a_sweep_leads_to_the_best_model(engine: Engine, client: Tes
     assert client.get(f"/api/v1/sweeps/{sweep}").json()["best"]["model"] == address(sweep, 0)
     with transaction(engine) as session:
         session.execute(update(Run).values(weights=None))
+        sweep_row.mark_changed(session, sweep)
     assert "Download model" not in client.get(f"/sweeps/{sweep}").text
     assert client.get(f"/api/v1/sweeps/{sweep}").json()["best"]["model"] is None

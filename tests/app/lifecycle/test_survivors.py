@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from app.db.engine import transaction
 from app.domain.states import SweepState, TrialState
-from app.queries.statements import TOTALS
+from app.queries.totals import TOTALS
 from app.queue.claims import ClaimedTrial
 from app.queue.progress import RunResult, TrialResult
 from app.search.assignment import assign_params
@@ -24,6 +24,7 @@ from tests.support.queue_examples import (
     finish,
     new_worker,
     runs_of,
+    setup_of,
     sweep_of,
     trials_of,
 )
@@ -42,7 +43,7 @@ def train(engine: Engine, sweep: int, values: dict[int, float], at_once: int = 1
     """Trains all that waits, so many at once; a trial's value is that of its width."""
     worker = new_worker(engine)
     while claimed := claim(engine, worker, max_trials=at_once):
-        trials = assign_params(engine, sweep_of(engine, sweep), claimed)
+        trials = assign_params(engine, setup_of(engine, sweep), claimed)
         widths = [int((trial.params or {})["hidden_units"]) for trial in trials]
         finish(
             engine, sweep, worker, [ended(trial, values[width]) for trial, width in zip(trials, widths, strict=True)]
@@ -241,9 +242,9 @@ def test_copies_ask_for_the_same(client: TestClient, engine: Engine) -> None:
         ({"seeds": ONE_THEN_THREE, "best_by": "mean"}, ["best_by"], "must be expected or lower_bound"),
     ],
 )
-def test_a_wrong_field_is_named(client: TestClient, changes: dict[str, Any], loc: list[str], words: str) -> None:
+def test_a_wrong_field_is_named(refusing: TestClient, changes: dict[str, Any], loc: list[str], words: str) -> None:
     """422 with its path and what would be right."""
-    answer = client.post("/api/v1/sweeps", json=BODY | changes)
+    answer = refusing.post("/api/v1/sweeps", json=BODY | changes)
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, loc)
     assert words in answer.json()["errors"][0]["msg"]
 

@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 from app.db.engine import transaction
 from app.db.tables import Sweep
 from app.queries.provenance import sweep_provenance
-from tests.support.queue_examples import create_sweep, create_timing
+from tests.support.queue_examples import claim, complete, create_grid, create_sweep, create_timing, new_worker, record
 
 
 def provenance(engine: Engine, sweep: int) -> dict[str, str]:
@@ -32,3 +32,16 @@ def test_a_timing_has_repeats(engine: Engine) -> None:
     assert epoch["Data"].endswith("1 repeat per trial, seed 0")
     assert epoch["Data"].startswith("fashion_mnist, ")
     assert "Test images" not in epoch
+
+
+def test_each_of_several_devices_has_its_trials_counted(engine: Engine) -> None:
+    """A sweep on one device is the host's; on two, each says how many trials it trained."""
+    sweep = create_grid(engine, 8, 16, 24)
+    for device in ("cpu", "NVIDIA H200", "NVIDIA H200"):
+        worker = new_worker(engine, device=device)
+        trials = claim(engine, worker, max_trials=1)
+        record(engine, sweep, [trial.lease for trial in trials])
+        complete(engine, sweep, worker, trials)
+        if device == "cpu":
+            assert provenance(engine, sweep)["Machine"] == "here"
+    assert provenance(engine, sweep)["Machine"] == "here, NVIDIA H200 (2 trials), cpu (1 trial)"

@@ -1,5 +1,7 @@
 """The values of runs in real tables, as a lens wants them."""
 
+from weakref import WeakKeyDictionary
+
 import pytest
 from sqlalchemy import Engine, text
 
@@ -10,40 +12,15 @@ from app.db.engine import transaction
 from app.errors import InvalidError
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
+from app.queries.lens import run_values
 from app.queries.lens.trials import TrialsInSight, list_in_sight, trials_in_sight
-from app.schemas import SweepCreate, TrialOut
-from app.sweeps import creation
-
-# Trial 0 for 4 epochs: its seed 0 is best after 2, its seed 1 stopped after 2. Trial 1 for 2 epochs.
-_FINISH = """
-    INSERT INTO epochs (trial_id, seed, epoch, train_loss, val_loss, val_accuracy, seconds)
-        SELECT t.id, e.seed, e.epoch, 1.0, 1.0, e.accuracy, 0.1 FROM trials t JOIN (VALUES
-            (0, 0, 1, 0.1), (0, 0, 2, 0.8), (0, 0, 3, 0.5), (0, 0, 4, 0.7), (0, 1, 1, 0.2), (0, 1, 2, 0.6),
-            (1, 0, 1, 0.3), (1, 0, 2, 0.4), (1, 1, 1, 0.3), (1, 1, 2, 0.4)
-        ) AS e (number, seed, epoch, accuracy) ON e.number = t.number WHERE t.sweep_id = :sweep;
-    INSERT INTO runs (trial_id, seed, state, value, seconds)
-        SELECT DISTINCT ON (e.trial_id, e.seed) e.trial_id, e.seed, CAST('complete' AS run_state), e.val_accuracy, 1
-        FROM epochs e JOIN trials t ON t.id = e.trial_id WHERE t.sweep_id = :sweep
-        ORDER BY e.trial_id, e.seed, e.epoch DESC;
-    UPDATE trials SET state = 'complete', epochs_done = 4, finished_at = now(),
-        value = (SELECT avg(value) FROM runs WHERE trial_id = trials.id) WHERE sweep_id = :sweep
-"""
+from app.schemas import TrialOut
+from tests.support.measured_sweeps import a_sweep_with_epochs
 
 
 @pytest.fixture
 def finished(engine: Engine) -> int:
-    body = {
-        "name": "values",
-        "dataset": "digits",
-        "space": {"epochs": [4, 2], "learning_rate": 0.1},
-        "seeds": 2,
-        "sampler": "grid",
-    }
-    with transaction(engine) as session:
-        sweep = creation.create(session, SweepCreate.model_validate(body)).id
-        for statement in _FINISH.split(";"):
-            session.execute(text(statement), {"sweep": sweep})
-    return sweep
+    return a_sweep_with_epochs(engine)
 
 
 def through(engine: Engine, sweep_id: int, chart: str, metric: str) -> list[TrialRow]:
@@ -75,6 +52,18 @@ def test_each_run_has_the_value_that_the_lens_wants(
     assert {trial.number: trial.value for trial in trials} == pytest.approx(means)
     of_history = through(engine, finished, "history", metric)
     assert {trial.number: trial.value for trial in of_history} == pytest.approx(means)
+
+
+def test_a_best_epoch_is_the_same_wherever_trials_lie(
+    engine: Engine, finished: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether all epochs between the first and the last trial are read, or those of each of its trials."""
+    values = []
+    for sparse in (2, 0):
+        monkeypatch.setattr(run_values, "SPARSE", sparse)
+        monkeypatch.setattr(run_values, "_memories", WeakKeyDictionary())
+        values.append([trial.runs for trial in through(engine, finished, "effect", "best")])
+    assert values[0] == values[1] != []
 
 
 def test_curves_through_a_lens_are_those_of_its_trials(engine: Engine, finished: int) -> None:

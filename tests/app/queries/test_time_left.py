@@ -44,6 +44,13 @@ def test_the_time_left_names_what_bounds_it(client: TestClient, engine: Engine) 
     assert answer["eta_seconds"] == pytest.approx(3600, rel=0.05)
 
 
+def test_nothing_is_called_estimated_where_nobody_knows(client: TestClient) -> None:
+    """Without a worker there is no time left on the page, and so no word of where it is from."""
+    sweep = client.post("/api/v1/sweeps", json=BODY).json()
+    assert sweep["eta_seconds"] is None
+    assert "estimated" not in client.get(f"/sweeps/{sweep['id']}").text
+
+
 def test_the_time_left_begins_with_the_estimate(client: TestClient, engine: Engine) -> None:
     """As the preview says before it is posted; a first slow epoch does not multiply it by twenty."""
     first, worker = create_sweep(engine, n_trials=4), new_worker(engine)

@@ -1,6 +1,7 @@
 """The queue under many workers: who waits for whom, how long a sweep is held, and who is woken."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
@@ -8,15 +9,19 @@ from threading import Event, Thread
 import psycopg
 import pytest
 from sqlalchemy import Engine, event, text
+from sqlalchemy.orm import Session
 
 from app import queue
 from app.db.engine import transaction
 from app.db.notifications import CHANNEL, WORK_CHANNEL
 from app.domain.states import SweepState
+from app.lifecycle import stop_rules, sweep_row
+from app.lifecycle.sweep_row import TURN_SQL
 from app.queue import UnclaimableError, picking
 from tests.support.queue_examples import (
     LEASE_SECONDS,
     claim,
+    count_epochs,
     create_grid,
     create_sweep,
     expire,
@@ -128,6 +133,23 @@ def test_a_sweep_is_held_for_few_statements(engine: Engine) -> None:
     assert len(sent) <= 4, sent
 
 
+def test_a_record_that_waited_for_its_turn_writes_all(engine: Engine) -> None:
+    """Meanwhile the sweep and its trial were changed by whoever had the turn: nothing of either is lost."""
+    sweep, worker = create_grid(engine, 1), new_worker(engine)
+    (trial,) = claim(engine, worker)
+    before = sweep_of(engine, sweep).revision
+    with ThreadPoolExecutor(1) as pool, engine.connect() as connection:
+        with transaction(engine) as session:
+            sweep_row.get(session, sweep, lock=True)
+            session.execute(text("UPDATE trials SET lease_until = lease_until + interval '1 s'"))
+            sweep_row.mark_changed(session, sweep)
+            late = pool.submit(record, engine, sweep, [trial.lease])
+            wait_until(lambda: connection.scalar(ADVISORY_WAITS))
+        assert late.result(60) == {trial.lease.trial_id}
+    assert sweep_of(engine, sweep).revision == before + 2
+    assert (trials_of(engine, sweep)[0].epochs_done, count_epochs(engine)) == (1, 1)
+
+
 def test_lapsed_leases_are_taken_back_by_one_process_at_a_time(engine: Engine) -> None:
     """While another process takes them back nobody waits for it, and then nothing is left to do."""
     sweep, worker = create_sweep(engine, n_trials=2), new_worker(engine)
@@ -140,6 +162,30 @@ def test_lapsed_leases_are_taken_back_by_one_process_at_a_time(engine: Engine) -
     assert states(engine, sweep) == ["waiting", "waiting"]
     assert [len(trial.history) for trial in trials_of(engine, sweep)] == [1, 1]
     expire(engine)
+
+
+@pytest.mark.parametrize("take_up", [queue.expire, stop_rules.stop_overdue])
+def test_who_locks_several_sweeps_waits_for_its_turn_at_each(
+    engine: Engine, take_up: Callable[[Session], None]
+) -> None:
+    """A writer that has its turn and goes on to the row meets nobody there who waits for that turn."""
+    sweep, worker = create_sweep(engine, n_trials=2, stop={"seconds": 60}), new_worker(engine)
+    let_lapse(engine, *[trial.lease for trial in claim(engine, worker, 1)])
+    with transaction(engine) as session:
+        session.execute(text("UPDATE sweeps SET started_at = now() - interval '1 hour'"))
+
+    def act() -> None:
+        with transaction(engine) as session:
+            take_up(session)
+
+    with ThreadPoolExecutor(1) as pool, engine.connect() as connection:
+        with transaction(engine) as session:
+            session.execute(text(f"SELECT {TURN_SQL}"), {"sweep": sweep})
+            late = pool.submit(act)
+            wait_until(lambda: connection.scalar(ADVISORY_WAITS))
+            assert sweep_row.lock(session, sweep) is not None
+        late.result(60)
+    assert sweep_of(engine, sweep).stop_reason == "seconds: 60 have passed"
 
 
 def test_who_has_nothing_to_do_is_not_woken_by_those_who_train(engine: Engine) -> None:

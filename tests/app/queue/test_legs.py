@@ -1,5 +1,7 @@
 """Legs and checkpoints, on a real Postgres: from which epoch a trial goes on, and whose turn it is."""
 
+from uuid import UUID
+
 import pytest
 from sqlalchemy import Engine, select
 
@@ -33,9 +35,9 @@ def epochs_of(engine: Engine, lease: Lease) -> list[int]:
         return list(session.scalars(select(Epoch.epoch).where(Epoch.trial_id == lease.trial_id).order_by(Epoch.epoch)))
 
 
-def must_make_room(engine: Engine, sweep: int) -> bool:
+def must_make_room(engine: Engine, sweep: int, worker: UUID) -> bool:
     with transaction(engine) as session:
-        return queue.must_make_room(session, sweep)
+        return queue.must_make_room(session, sweep, worker)
 
 
 def test_a_lost_trial_goes_on_from_its_checkpoint(engine: Engine) -> None:
@@ -136,13 +138,23 @@ def test_a_leg_makes_room_for_a_sweep_that_starves(engine: Engine, priority: int
     """One of no lower priority none of whose trials runs; no longer once one of them does, or nothing waits."""
     sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
     claim(engine, worker)
-    assert not must_make_room(engine, sweep)
+    assert not must_make_room(engine, sweep, worker)
     create_sweep(engine, n_trials=2, priority=priority)
-    assert must_make_room(engine, sweep) == makes_room
+    assert must_make_room(engine, sweep, worker) == makes_room
     claim(engine, worker, 1)
-    assert not must_make_room(engine, sweep)
+    assert not must_make_room(engine, sweep, worker)
     change(engine, sweep, "pause")
-    assert must_make_room(engine, sweep)
+    assert must_make_room(engine, sweep, worker)
+
+
+def test_a_leg_makes_no_room_for_what_another_device_has_to_train(engine: Engine) -> None:
+    """Only for a sweep that wishes for the worker's own kind, or for none."""
+    sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
+    claim(engine, worker)
+    create_sweep(engine, n_trials=1, device="cuda", priority=1)
+    assert not must_make_room(engine, sweep, worker)
+    create_sweep(engine, n_trials=1, device="cpu")
+    assert must_make_room(engine, sweep, worker)
 
 
 def test_a_sweep_that_stops_makes_no_room(engine: Engine) -> None:
@@ -150,6 +162,6 @@ def test_a_sweep_that_stops_makes_no_room(engine: Engine) -> None:
     sweep, worker = create_sweep(engine, n_trials=1), new_worker(engine)
     claim(engine, worker)
     create_sweep(engine, n_trials=1)
-    assert must_make_room(engine, sweep)
+    assert must_make_room(engine, sweep, worker)
     change(engine, sweep, "stop")
-    assert not must_make_room(engine, sweep)
+    assert not must_make_room(engine, sweep, worker)

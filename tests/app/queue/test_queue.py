@@ -4,11 +4,11 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 
 from app import queries, queue
 from app.db.engine import transaction
-from app.db.tables import Run, Trial
+from app.db.tables import LogEntry, Run, Trial
 from app.domain.states import SweepState, TrialState, WorkerState
 from app.queue import scoring
 from app.queue.claims import ClaimedTrial
@@ -85,12 +85,43 @@ def test_sweeps_of_equal_priority_share_the_workers(engine: Engine) -> None:
 
 def test_workers_share_a_sweep_by_what_its_trials_cost(engine: Engine) -> None:
     """Of two workers one takes the widest model and the other the many narrow ones, not half of the trials each."""
-    sweep = create_grid(engine, *range(1, 17), 400)
+    sweep = create_grid(engine, *range(1, 17), 1600)
     first, second = new_worker(engine), new_worker(engine)
     expensive, cheap = claim(engine, first), claim(engine, second)
-    assert [trial.params["hidden_units"] for trial in expensive if trial.params] == [400]
+    assert [trial.params["hidden_units"] for trial in expensive if trial.params] == [1600]
     assert len(cheap) == 16
     assert states(engine, sweep) == ["running"] * 17
+
+
+def test_a_trial_is_left_of_which_more_than_half_lies_beyond_the_share(engine: Engine) -> None:
+    """Of two workers, one takes one of two wide models and not a part of the other; what is little is not left."""
+    create_grid(engine, *range(1, 5), 800, 1600)
+    workers = [new_worker(engine), new_worker(engine)]
+    widths = [[trial.params["hidden_units"] for trial in claim(engine, worker) if trial.params] for worker in workers]
+    assert [sorted(claimed) for claimed in widths] == [[1600], [1, 2, 3, 4, 800]]
+
+
+@pytest.mark.parametrize(("sweeps", "trials"), [(1, 5), (2, 10), (8, 20)])
+def test_workers_share_a_sweep_with_those_that_fall_on_it(engine: Engine, sweeps: int, trials: int) -> None:
+    """Of forty trials eight workers take an eighth each of the only sweep, a half each where all have their own."""
+    workers = [new_worker(engine) for _ in range(8)]
+    for _ in range(sweeps):
+        create_sweep(engine, n_trials=40)
+    assert len(claim(engine, workers[0])) == trials
+
+
+def test_many_workers_of_a_large_sweep_take_whole_cohorts(engine: Engine) -> None:
+    """However many share it: as long as enough waits for all, none is given less than it can take."""
+    create_sweep(engine, n_trials=8_000)
+    worker = new_worker(engine)
+    with transaction(engine) as session:
+        session.execute(
+            text("""
+            INSERT INTO workers (id, host, pid, device, threads, memory)
+            SELECT gen_random_uuid(), 'there', n, 'cpu', 1, 1 FROM generate_series(1, 99) AS n
+        """)
+        )
+    assert len(claim(engine, worker, max_trials=64)) == 64
 
 
 def test_a_worker_that_is_silent_or_stopped_gets_no_share(engine: Engine) -> None:
@@ -243,8 +274,10 @@ def test_the_best_trial_s_weights_are_kept(engine: Engine, direction: str) -> No
     with transaction(engine) as session:
         unscored = scoring.next_unscored(session)
         assert unscored is not None
-        assert list(unscored.weights.values()) == [str(trials_of(engine, sweep)[3].id).encode()]
-        scoring.write(session, unscored, {key: {"test_accuracy": 0.625} for key in unscored.weights})
+        best_id = trials_of(engine, sweep)[3].id
+        assert (unscored.trial_id, unscored.seeds) == (best_id, [0])
+        assert scoring.load_weights(session, best_id, 0) == str(best_id).encode()
+        scoring.write(session, unscored, {seed: {"test_accuracy": 0.625} for seed in unscored.seeds})
     with transaction(engine) as session:
         assert scoring.next_unscored(session) is None
         best = queries.summary(session, sweep).best
@@ -256,6 +289,28 @@ def test_the_best_trial_s_weights_are_kept(engine: Engine, direction: str) -> No
         assert look.at is not None
         with_weights = select(func.count()).select_from(Trial).join(Run).where(Run.weights.is_not(None))
         assert session.scalars(with_weights).one() == 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ({0: {"test_mae": 40.0}, 1: {"test_mae": 42.0, "test_r2": 0.5}}, "R² not defined, mean absolute error 41.00"),
+        ({0: {}, 1: {"test_mae": 42.0, "test_r2": 0.5}}, "no finite number"),
+    ],
+)
+def test_what_is_not_finite_in_a_run_has_no_mean(engine: Engine, scores: dict[int, scoring.Scores], words: str) -> None:
+    """The sweep is scored all the same, and its log says so."""
+    sweep, worker = create_grid(engine, 4, dataset="diabetes"), new_worker(engine)
+    finish(engine, sweep, worker, [success(claim(engine, worker)[0].lease, 0.5)])
+    with transaction(engine) as session:
+        unscored = scoring.next_unscored(session)
+        assert unscored is not None
+        scoring.write(session, unscored, scores)
+    with transaction(engine) as session:
+        (look,) = queries.summary(session, sweep).test_scores
+        assert look.test_r2 is None
+        log = session.scalars(select(LogEntry.text).where(LogEntry.sweep_id == sweep)).all()
+        assert words in " ".join(log)
 
 
 def test_a_result_that_is_sent_again_after_an_unknown_commit_is_harmless(engine: Engine) -> None:

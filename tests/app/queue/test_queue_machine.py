@@ -1,7 +1,6 @@
 """The queue against a plain model of the lifecycle: whatever is called in whatever order, both agree."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -38,70 +37,10 @@ from tests.support.queue_examples import (
     sweep_of,
     trials_of,
 )
+from tests.support.queue_model import ATTEMPTS, LIVE, ModelSweep, ModelTrial
+from tests.support.stored_totals import wrong_totals
 
-LIVE, ENDED = {"waiting", "running"}, {"completed", "cancelled", "failed"}
-ATTEMPTS = 3
 MAX_TRIALS = 12  # of a sweep
-
-
-@dataclass(eq=False)
-class ModelTrial:
-    """What a trial is; `lease` is the one that may write to it."""
-
-    state: str = "waiting"
-    attempt: int = 0
-    lease: Lease | None = None
-    epochs: set[int] = field(default_factory=set)
-    runs: int = 0
-    excluded: bool = False
-
-    def end(self, state: str) -> None:
-        self.state, self.lease = state, None
-
-    def lose(self) -> None:
-        self.end("failed" if self.attempt >= ATTEMPTS else "waiting")
-
-
-@dataclass
-class ModelSweep:
-    """What a sweep is. `settle` is what follows of itself from each change."""
-
-    trials: list[ModelTrial]
-    state: str = "queued"
-    started: bool = False
-
-    def settle(self) -> None:
-        if self.state == "stopping":
-            for trial in self.trials:
-                if trial.state == "waiting":
-                    trial.end("cancelled")
-        states = {trial.state for trial in self.trials}
-        if self.state not in ENDED and not states & LIVE:
-            self.state = "completed" if "complete" in states else "failed" if "failed" in states else "cancelled"
-
-    def reopen(self) -> None:
-        """Raises ConflictError where it is stopping."""
-        if self.state == "stopping":
-            raise ConflictError("stopping")
-        if self.state in ENDED:
-            self.state = "running" if self.started else "queued"
-
-    def call(self, name: str) -> None:
-        """Raises ConflictError where its state forbids it."""
-        allowed = {"pause": {"queued", "running"}, "resume": {"paused"}}.get(name, {"queued", "running", "paused"})
-        already = {"pause": {"paused"}, "resume": {"queued", "running"}, "stop": {"stopping", *ENDED}}
-        if name == "cancel":
-            allowed, already = allowed | {"stopping"}, already | {"cancel": {"cancelled"}}
-        if self.state in already[name]:
-            return
-        if self.state not in allowed:
-            raise ConflictError(name)
-        going = "running" if self.started else "queued"
-        self.state = {"pause": "paused", "resume": going, "stop": "stopping", "cancel": "cancelled"}[name]
-        for trial in self.trials if name == "cancel" else []:
-            if trial.state in LIVE:
-                trial.end("cancelled")
-        self.settle()
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -273,7 +212,8 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def agree(self) -> None:
-        """Rows are as the model says, and so are the counts, results and curves."""
+        """Rows are as the model says, and so are counts, results and curves; stored totals are those of the rows."""
+        assert wrong_totals(self.engine) == []
         for sweep, model in self.sweeps.items():
             rows = trials_of(self.engine, sweep)
             assert sweep_of(self.engine, sweep).state == model.state

@@ -34,6 +34,7 @@ from tests.support.queue_examples import (
     sweep_of,
     trials_of,
 )
+from tests.support.stored_totals import wrong_totals
 
 
 class Storm:
@@ -105,7 +106,7 @@ class Storm:
 
 
 def test_a_storm_of_everything_at_once_loses_and_locks_nothing(engine: Engine) -> None:
-    """Workers, heartbeats, lapses, pauses and a cancel at the same time: no deadlock, one result a trial."""
+    """Workers, heartbeats, lapses, pauses and a cancel at once: no deadlock, one result a trial, true totals."""
     storm = Storm(engine)
 
     def work() -> None:
@@ -115,6 +116,7 @@ def test_a_storm_of_everything_at_once_loses_and_locks_nothing(engine: Engine) -
             storm.over.set()
 
     at_once([work, storm.weather, storm.watch], seconds=60)
+    assert wrong_totals(engine) == []
     trials = [trial for sweep in storm.sweeps for trial in trials_of(engine, sweep)]
     finished = {trial.id for trial in trials if trial.state == TrialState.complete}
     assert len(storm.accepted) == len(set(storm.accepted))

@@ -32,6 +32,7 @@ from tests.support.queue_examples import (
     new_worker,
     record,
     runs_of,
+    setup_of,
     states,
     success,
     sweep_of,
@@ -43,7 +44,7 @@ SMALL = {"hidden_units": [4, 8], "activation": ["relu", "tanh"], "epochs": 1}
 
 
 def filled(engine: Engine, sweep: int, worker: UUID, max_trials: int = 1000) -> list[ClaimedTrial]:
-    return assign_params(engine, sweep_of(engine, sweep), claim(engine, worker, max_trials))
+    return assign_params(engine, setup_of(engine, sweep), claim(engine, worker, max_trials))
 
 
 def trained(engine: Engine, sweep: int, worker: UUID, max_trials: int = 1000) -> list[ClaimedTrial]:
@@ -137,7 +138,7 @@ def test_seeds_that_are_asked_for_ahead_are_new_too(engine: Engine) -> None:
     trained(engine, sweep, worker, max_trials=10)
     for _ in range(2):
         with transaction(engine) as session:
-            proposer = proposals.Proposer(sweep_of(engine, sweep), history.observations(session, sweep))
+            proposer = proposals.Proposer(setup_of(engine, sweep), history.observations(session, sweep))
             ahead = [
                 assignment.Suggestion(trial_id, None, proposer.propose(number))
                 for trial_id, number in waiting_without_params(session, sweep, 8)
@@ -158,7 +159,7 @@ def test_no_twin_waits_in_a_sweep_that_stops(engine: Engine) -> None:
     claimed = claim(engine, worker)
     with transaction(engine) as session:
         sweep_row.change_state(session, sweep, "stop")
-    claimed_trials = assign_params(engine, sweep_of(engine, sweep), claimed)
+    claimed_trials = assign_params(engine, setup_of(engine, sweep), claimed)
     assert Counter(states(engine, sweep)) == {"running": 1, "cancelled": 2}
     finish(engine, sweep, worker, [success(trial.lease) for trial in claimed_trials])
     assert sweep_of(engine, sweep).state == SweepState.completed

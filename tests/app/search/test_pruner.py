@@ -1,5 +1,7 @@
 """A real worker with a real pruner: what is pruned, what is kept of it, and who knows whose curves."""
 
+import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 
+from app.broker import DatabaseBroker
 from app.db.engine import transaction
 from app.db.tables import Epoch, Trial
 from app.domain.objectives import Objective
@@ -20,12 +23,14 @@ from app.search.curve_cache import CurveCache
 from app.search.pruner import CohortPruner
 from tests.support.queue_examples import (
     claim,
+    complete,
     create_grid,
     create_sweep,
     finish,
     new_worker,
     record,
     runs_of,
+    setup_of,
     success,
     sweep_of,
     trials_of,
@@ -117,6 +122,16 @@ def test_the_median_compares_with_trials_of_earlier_cohorts(engine: Engine) -> N
         assert {number: sentence(verdict) for number, verdict in verdicts.items()} == {trial.number: trial.reason}
 
 
+@pytest.mark.parametrize(("sampler", "then"), [("random", 50), ("tpe", 10)])
+def test_few_trials_are_trained_for_others_to_be_compared_with(engine: Engine, sampler: str, then: int) -> None:
+    """The first claim is small; all others train together and are judged by it, unless the sampler is to learn more."""
+    sweep, worker = create_sweep(engine, n_trials=60, sampler=sampler, pruner="median"), new_worker(engine)
+    first = claim(engine, worker)
+    assert len(first) == 10
+    complete(engine, sweep, worker, first)
+    assert len(claim(engine, worker)) == then
+
+
 def test_a_configuration_that_goes_on_has_one_curve(engine: Engine, client: TestClient) -> None:
     """That of the trial it goes on from, wherever the longer one trains."""
     sweep, worker = create_grid(engine, 1, 2, pruner={"name": "median"}), new_worker(engine)
@@ -127,13 +142,23 @@ def test_a_configuration_that_goes_on_has_one_curve(engine: Engine, client: Test
     assert client.post(f"/api/v1/sweeps/{sweep}/trials/0/continue", json={"epochs": 3}).is_success
     (longer,) = claim(engine, worker)
     record(engine, sweep, [longer.lease])
-    cache, row = CurveCache(engine), sweep_of(engine, sweep)
+    cache, row = CurveCache(DatabaseBroker(engine, threading.Event())), setup_of(engine, sweep)
     pruner = CohortPruner(cache, row, [longer])
     pruner.prune([EpochResult((longer.lease.trial_id, 0), 1, 1.0, 0.5, 1.0, 0.5, 0.1, diverged=False)], [])
     pruner.add_trial_result(success(longer.lease))
     curves = cache.curves_of(row, keep_runs=False)
     curves.refresh(())
     assert set(curves.table.curves) == set(curves.table.complete_values) == {0, 1}
+
+
+def test_a_value_that_is_no_number_is_none(engine: Engine) -> None:
+    """R² of numbers that are all equal has no place in a curve, as it has none in the tables."""
+    sweep = create_grid(engine, 1, dataset="diabetes", pruner={"name": "median"})
+    (trial,) = claim(engine, new_worker(engine))
+    cache, row = CurveCache(DatabaseBroker(engine, threading.Event())), setup_of(engine, sweep)
+    result = EpochResult((trial.lease.trial_id, 0), 1, 1.0, None, 1.0, None, 0.1, diverged=False, val_r2=math.nan)
+    CohortPruner(cache, row, [trial]).prune([result], [])
+    assert cache.curves_of(row, keep_runs=False).table.curves[0].last_values == {0: None}
 
 
 @pytest.mark.usefixtures("worker")

@@ -86,15 +86,19 @@ def batch(raw: dict[str, Any], objectives: Sequence[Objective], constraints: lis
 def test_a_batch_is_what_optuna_draws_one_by_one(
     raw: dict[str, Any], objectives: list[Objective], constraints: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same parameters in the same order, with a sampler of Optuna's own for each ask."""
+    """The same parameters in the same order, with a sampler of Optuna's own for each ask; reals to the last digits."""
     together = batch(raw, objectives, constraints)
     monkeypatch.setattr(samplers, "_MAKERS", {"tpe": optunas_own, "random": samplers._MAKERS["random"]})
-    assert together == batch(raw, objectives, constraints)
+    alone = batch(raw, objectives, constraints)
+    assert [list(params) for params in together] == [list(params) for params in alone]
+    for params, own_params in zip(together, alone, strict=True):
+        for name, value in own_params.items():
+            assert params[name] == (pytest.approx(value, rel=1e-12, abs=0) if isinstance(value, float) else value)
     assert constraints == [] or len(together) > 12
 
 
 @pytest.mark.parametrize("observed", [0, 1, 40])
-def test_densities_are_those_of_optuna(observed: int) -> None:
+def test_densities_and_draws_are_those_of_optuna(observed: int) -> None:
     """Of reals and integers, in steps and logarithms, and of names, also far out in the tails of the kernels."""
     draw = np.random.default_rng(observed)
     space: dict[str, Any] = {
@@ -118,5 +122,9 @@ def test_densities_are_those_of_optuna(observed: int) -> None:
 
     observations, samples = values(observed), values(50)
     parameters = _ParzenEstimatorParameters(1.0, True, False, default_weights, True)
-    expected = _ParzenEstimator(observations, space, parameters).log_pdf(samples)
-    np.testing.assert_allclose(Mixture(observations, space, parameters).log_pdf(samples), expected, rtol=1e-9)
+    mixture, optunas = (kind(observations, space, parameters) for kind in (Mixture, _ParzenEstimator))
+    np.testing.assert_allclose(mixture.log_pdf(samples), optunas.log_pdf(samples), rtol=1e-9)
+    draws, own_draws = (kind.sample(np.random.RandomState(observed), 500) for kind in (mixture, optunas))
+    assert list(draws) == list(own_draws)
+    for name, numbers in draws.items():
+        np.testing.assert_allclose(numbers, own_draws[name], rtol=1e-10, err_msg=name)

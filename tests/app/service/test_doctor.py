@@ -15,7 +15,7 @@ from app.db.engine import transaction
 from app.service.doctor import machine, postgres
 from app.service.doctor.finding import Finding, Level
 from app.service.up import Service
-from tests.support.up_process import say
+from tests.support.up_process import say, say_forked
 
 SUBJECTS = {
     "data folder",
@@ -53,7 +53,7 @@ def test_the_command_looks_at_everything(database_url: str, tmp_path: Path) -> N
 def test_what_fails_is_told_and_is_exit_code_1(tmp_path: Path) -> None:
     """A database that is not there: the line says what to do."""
     url = "postgresql://127.0.0.1:1/nothing"
-    result = say("doctor", "--port", "0", PERCEPTUNE_HOME=tmp_path, DATABASE_URL=url)
+    result = say_forked("doctor", "--port", "0", PERCEPTUNE_HOME=tmp_path, DATABASE_URL=url)
     assert result.returncode == 1
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("fail ")]
     assert "refused" in line

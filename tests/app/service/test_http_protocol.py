@@ -28,8 +28,8 @@ def impatient_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
     """The base URL of a real server that waits for nobody, and for 40 connections only."""
     monkeypatch.setattr(http_protocol, "MAX_CONNECTIONS", 40)
     monkeypatch.setattr(http_protocol, "CHECK_SECONDS", 0.1)
-    monkeypatch.setattr(http_protocol, "SILENCE_SECONDS", 0.5)
-    monkeypatch.setattr(http_protocol, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(http_protocol, "SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(http_protocol, "STALL_SECONDS", 1.0)
     with Service(settings) as service:
         yield service.url
 
@@ -69,6 +69,47 @@ def test_an_answer_that_nobody_reads_is_ended(impatient_server: str) -> None:
         wait_until(lambda: client.get("/healthz").status_code == 200)
         peer = connection.getsockname()[1]
         wait_until(lambda: not is_connected(peer), 30)
+
+
+def test_answers_that_nobody_reads_take_so_much_memory(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that was read least lately makes room for the newest, which comes whole."""
+    monkeypatch.setattr(http_protocol, "MAX_UNREAD_BYTES", 2**20)
+    path = f"/api/v1/sweeps/{create_sweep(engine)}/charts/history?format=html"  # 5 MB
+    with Service(settings) as service, ExitStack() as stack:
+        first, second = (stack.enter_context(begun_answer(service.url, path)) for _ in range(2))
+        peer = first.getsockname()[1]
+        wait_until(lambda: not is_connected(peer), 30)
+        with second.makefile("rb") as answer:
+            assert answer.read().rstrip().endswith(b"</html>")
+
+
+def test_an_answer_that_is_read_slowly_comes_whole(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client may take longer for it than one that says nothing is waited for."""
+    monkeypatch.setattr(http_protocol, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(http_protocol, "SILENCE_SECONDS", 0.5)
+    path = f"/api/v1/sweeps/{create_sweep(engine)}/charts/history?format=html"
+    with Service(settings) as service, begun_answer(service.url, path) as slow:
+        for _ in range(2):
+            with connection_to(service.url) as silent:
+                assert is_ended(silent)
+        with slow.makefile("rb") as answer:
+            assert answer.read().rstrip().endswith(b"</html>")
+
+
+def begun_answer(server: str, path: str) -> socket.socket:
+    """A connection with little room, on which an answer has begun, of which nothing more is read."""
+    address = urlsplit(server)
+    connection = socket.socket()
+    connection.settimeout(30)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((address.hostname, address.port))
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n".encode())
+    assert connection.recv(12) == b"HTTP/1.1 200"
+    return connection
 
 
 def is_connected(port: int) -> bool:

@@ -41,7 +41,7 @@ def refusal(answer: Answer) -> tuple[int, list[object], str]:
 def test_words_and_priority_are_changed(client: TestClient, engine: Engine) -> None:
     """What is sent is changed, the rest stays, and the answer is the sweep."""
     sweep = create_sweep(engine, notes="first")
-    changes = {"name": "another", "tags": ["b", "a", "b"], "priority": 7, "keep_models": "all"}
+    changes = {"name": "another", "tags": ["b", "a", "b"], "priority": 7, "keep_models": "all", "device": "cuda"}
     status, after = patch(client, sweep, **changes)
     assert status == 200
     assert {name: after[name] for name in (*changes, "notes")} == changes | {"tags": ["a", "b"], "notes": "first"}
@@ -56,6 +56,7 @@ def test_words_and_priority_are_changed(client: TestClient, engine: Engine) -> N
         ({"name": "a\0b"}, "name"),
         ({"notes": "a\0b"}, "notes"),
         ({"priority": 101}, "priority"),
+        ({"device": "gpu"}, "device"),
         ({"n_trials": 0}, "n_trials"),
         ({"n_trials": None}, "n_trials"),
         ({"tags": [""]}, "tags"),

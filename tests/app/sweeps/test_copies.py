@@ -36,6 +36,7 @@ RICH = BODY | {
     "notes": "words",
     "tags": ["a", "b"],
     "priority": 5,
+    "device": "cuda",
 }
 
 
@@ -146,7 +147,7 @@ def test_a_preview_says_why_it_knows_no_time(client: TestClient, engine: Engine)
     assert preview(client)["estimate"].startswith("No worker is connected")
     new_worker(engine)
     assert preview(client)["estimated_seconds"] is None
-    assert "finished a trial yet" in preview(client)["estimate"]
+    assert "have not trained for 5 seconds yet" in preview(client)["estimate"]
 
 
 def test_a_preview_estimates_the_time_from_what_was_measured(client: TestClient, engine: Engine) -> None:
@@ -156,9 +157,11 @@ def test_a_preview_estimates_the_time_from_what_was_measured(client: TestClient,
     record(engine, sweep, [trial.lease for trial in claimed], epoch=2)
     finish(engine, sweep, worker, [success(trial.lease) for trial in claimed])
     assert states(engine, sweep) == ["complete", "complete"]
-    with transaction(engine) as session:  # both in training for the same ten seconds
-        session.execute(text("UPDATE trials SET started_at = finished_at - interval '10 s'"))
     same = {"space": {"hidden_units": [8, 9], "epochs": 2}, "sampler": "grid", "n_trials": None}
+    for seconds in (4, 10):  # both in training for the same ones
+        assert preview(client, **same)["estimated_seconds"] is None  # the first four tell nothing
+        with transaction(engine) as session:
+            session.execute(text(f"UPDATE trials SET started_at = finished_at - interval '{seconds} s'"))
     estimate = preview(client, **same)
     assert estimate["estimated_seconds"] == pytest.approx(10, rel=0.01)
     assert "2 trials" in estimate["estimate"]

@@ -4,16 +4,19 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, select, text
 
 from app import queue
 from app.db.engine import transaction
+from app.db.tables import LogEntry
 from app.domain.states import SweepState
 from app.lifecycle import checkpoint_retention
 from app.queries import chart_rows
 from app.queue.legs import TrialCheckpoint
 from app.queue.progress import TrialResult
+from app.schemas import ContinueTop
 from app.search.history import observations
+from app.sweeps import longer_training
 from tests.support.queue_examples import (
     change,
     checkpointed_ids,
@@ -175,6 +178,37 @@ def test_the_best_go_on_together(client: TestClient, engine: Engine) -> None:
     (left_out,) = answers[0].json()["left_out"]
     assert (left_out["trial"], "cosine" in left_out["reason"]) == (1, True)
     assert [trial.continued_from for trial in trials_of(engine, sweep)] == [None, None, None, 2, 0]
+
+
+def test_many_go_on_in_as_few_statements_as_one(engine: Engine) -> None:
+    """All workers of the sweep wait meanwhile; the log has an entry for all."""
+    sweeps = [finished(engine, *values) for values in ((0.5,), (0.1, 0.2, 0.3, 0.4, 0.5))]
+    sent: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    counts = []
+    for sweep in sweeps:
+        sent.clear()
+        with transaction(engine) as session:
+            continued = longer_training.continue_top(session, sweep, ContinueTop(top=1000, epochs=5))
+        counts.append((len(continued.trials), len(sent)))
+    assert [trials for trials, _ in counts] == [1, 5]
+    assert counts[0][1] == counts[1][1]
+    with transaction(engine) as session:
+        entries = session.scalars(select(LogEntry).where(LogEntry.sweep_id == sweeps[1])).all()
+    assert [entry.trials for entry in entries if "go on to 5 epochs" in entry.text] == [[5, 6, 7, 8, 9]]
+
+
+def test_two_that_become_one_go_on_once(client: TestClient, engine: Engine) -> None:
+    """They differ in nothing but their epochs: the better one goes on, and the other is told of it."""
+    sweep = finished(engine, 0.5, 0.6, space={"hidden_units": [1], "epochs": [1, 2]})
+    answer = client.post(f"/api/v1/sweeps/{sweep}/continue", json={"top": 2, "epochs": 5}).json()
+    assert answer["trials"] == [2]
+    (left_out,) = answer["left_out"]
+    assert left_out == {"trial": 0, "reason": "trial 1 goes on to the same parameters and seeds"}
 
 
 def test_the_search_space_stays_as_it_is(client: TestClient, engine: Engine) -> None:

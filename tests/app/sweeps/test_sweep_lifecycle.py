@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app import queue
 from app.db.engine import transaction
@@ -141,6 +141,15 @@ def test_one_idempotency_key_posted_many_times_at_once_is_one_sweep(engine: Engi
             return creation.create(session, body, "the same key").id
 
     assert len(set(at_once([post] * 8))) == 1
+
+
+def test_an_idempotency_key_is_the_name_of_no_other_lock(engine: Engine) -> None:
+    """A client may choose it so: expiry goes on while such a post is under way."""
+    with transaction(engine) as posting:
+        creation.create(posting, SweepCreate.model_validate(BODY), "lapsed leases")
+        with transaction(engine) as session:
+            lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended('lapsed leases', 0))")
+            assert session.scalars(lock).one()
 
 
 def test_the_revision_grows_with_every_change(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """What a sweep may search for by the kind of its data set's target: a class or a number."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from app.domain.datasets import DATASETS
 from app.errors import InvalidError
 from app.schemas import SweepCreate
-from app.sweeps.body_checks import check_body
+from app.sweeps.body_checks import check_body, with_objective
 
 BODY: dict[str, Any] = {"name": "x", "dataset": "diabetes", "space": {"epochs": 1}, "sampler": "grid"}
 OF_NUMBERS = "val_r2, val_loss, val_mae, train_r2, train_loss, train_mae"
@@ -15,7 +16,8 @@ TIMING = {"task": "time_training", "space": {"hidden_units": 8}}
 
 
 def body(**changes: Any) -> SweepCreate:
-    return SweepCreate.model_validate(BODY | changes)
+    posted = SweepCreate.model_validate(BODY | changes)
+    return with_objective(posted, DATASETS[posted.dataset])
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ def body(**changes: Any) -> SweepCreate:
         ({"objective": {"metric": "val_loss"}}, "val_loss", "minimize"),
         (TIMING, "seconds_per_epoch", "minimize"),
         ({"dataset": "digits"}, "val_accuracy", "maximize"),
+        ({"dataset": "digits", "objective": {"metric": "val_loss"}}, "val_loss", "minimize"),
     ],
 )
 def test_what_is_left_out_of_an_objective(changes: dict[str, Any], metric: str, direction: str) -> None:
@@ -74,6 +77,31 @@ def test_what_numbers_do_not_have_is_refused(changes: dict[str, Any], loc: tuple
         check_body(posted, DATASETS[posted.dataset])
     (field_error,) = error.value.errors
     assert (field_error.loc, field_error.msg) == (loc, msg)
+
+
+ONE_TEST_ROW = replace(DATASETS["diabetes"], test=1)
+OBJECTIVES = [{"metric": "val_loss", "direction": "minimize"}, {"metric": "val_r2", "direction": "maximize"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "loc"),
+    [
+        ({}, ("objective", "metric")),
+        ({"objectives": OBJECTIVES, "sampler": "tpe", "n_trials": 2}, ("objectives", 1, "metric")),
+    ],
+)
+def test_r2_of_a_single_row_is_refused(changes: dict[str, Any], loc: tuple[str | int, ...]) -> None:
+    """Every trial would fail; on another split, or by another metric, there is nothing against it."""
+    with pytest.raises(InvalidError) as error:
+        check_body(body(split="book", **changes), ONE_TEST_ROW)
+    (field_error,) = error.value.errors
+    assert (field_error.loc, field_error.msg) == (
+        loc,
+        "can't be val_r2: diabetes has 1 row to validate on with the split book, and R² needs two that differ; take "
+        "val_mae or val_loss",
+    )
+    check_body(body(split="holdout", **changes), ONE_TEST_ROW)
+    check_body(body(split="book", objective={"metric": "val_mae"}), ONE_TEST_ROW)
 
 
 def test_without_smoothing_it_is_a_value_like_any_other() -> None:

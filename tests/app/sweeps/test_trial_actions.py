@@ -136,7 +136,7 @@ def test_excluding_the_best_makes_the_next_one_best_and_unscored(client: TestCli
     with transaction(engine) as session:
         unscored = scoring.next_unscored(session)
         assert unscored is not None
-        scoring.write(session, unscored, {key: {"test_accuracy": 0.625} for key in unscored.weights})
+        scoring.write(session, unscored, {seed: {"test_accuracy": 0.625} for seed in unscored.seeds})
     assert get_sweep(client, sweep)["best"]["test_accuracy"] == 0.625
     answer = client.post(f"/api/v1/sweeps/{sweep}/trials/1/exclude")
     assert (answer.status_code, answer.json()["excluded"]) == (200, True)
@@ -296,7 +296,7 @@ def test_a_note_on_a_trial_is_kept_shown_and_exported(client: TestClient, engine
     assert (changed.status_code, changed.json()["note"]) == (200, "Try <b>this</b>,\nagain")
     assert get_sweep(client, sweep)["revision"] > revision
     page = client.get(f"/sweeps/{sweep}").text
-    assert "Try &lt;b&gt;this&lt;/b&gt;,\nagain</small>" in page
+    assert "Try &lt;b&gt;this&lt;/b&gt;, again</small>" in page
     copied = client.post("/api/v1/sweeps/import", content=client.get(f"/api/v1/sweeps/{sweep}/export.{ending}").content)
     assert get_trial(client, copied.json()["id"], 1)["note"] == "Try <b>this</b>,\nagain"
     assert client.patch(trial, json={"note": ""}).json()["note"] == ""

@@ -104,16 +104,16 @@ TWO = [ACCURACY, {"metric": "parameters", "direction": "minimize"}]
     ],
 )
 def test_a_bad_body_is_refused_with_the_path_of_the_field(
-    client: TestClient, change: dict[str, object], loc: list[object]
+    refusing: TestClient, change: dict[str, object], loc: list[object]
 ) -> None:
     """422 as problem+json; nothing is stored."""
-    answer = client.post("/api/v1/sweeps", json=BODY | change)
+    answer = refusing.post("/api/v1/sweeps", json=BODY | change)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert {"type", "title", "status", "detail", "errors", "request_id"} == set(problem)
     assert loc in [error["loc"] for error in problem["errors"]]
-    assert client.get("/api/v1/sweeps").json() == {"items": [], "next": None}
+    assert refusing.get("/api/v1/sweeps").json() == {"items": [], "next": None}
 
 
 def test_an_idempotency_key_gives_the_same_sweep(client: TestClient) -> None:
@@ -205,17 +205,17 @@ def test_charts_of_a_fresh_sweep_are_valid_and_say_that_they_are_empty(client: T
 @pytest.mark.parametrize(
     "path", ["/api/v1/nothing", "/api/v1/sweeps/1", "/api/v1/sweeps/0", "/api/v1/sweeps/x", "/api/v1/sweeps/1/trials"]
 )
-def test_errors_are_problems(client: TestClient, path: str) -> None:
+def test_errors_are_problems(refusing: TestClient, path: str) -> None:
     """Whatever is wrong, the answer has the same form."""
-    answer = client.get(path)
+    answer = refusing.get(path)
     assert answer.status_code in {404, 422}
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == answer.status_code
 
 
-def test_a_body_that_is_no_json_is_refused(client: TestClient) -> None:
+def test_a_body_that_is_no_json_is_refused(refusing: TestClient) -> None:
     """422, not a traceback."""
-    answer = client.post("/api/v1/sweeps", content=b"{", headers={"content-type": "application/json"})
+    answer = refusing.post("/api/v1/sweeps", content=b"{", headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["title"]) == (422, "Invalid request")
 
 

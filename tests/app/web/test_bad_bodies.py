@@ -29,26 +29,36 @@ def nested(depth: int) -> str:
         '{{"name": "a", "n_trials": 2, "space": {{}}, "sampler": {}}}',
     ],
 )
-def test_what_is_nested_too_deeply_is_422(client: TestClient, body: str, depth: int) -> None:
+def test_what_is_nested_too_deeply_is_422(refusing: TestClient, body: str, depth: int) -> None:
     """At any place of a body."""
     content = body.format(nested(depth))
-    answer = client.post("/api/v1/sweeps", content=content, headers={"Content-Type": "application/json"})
+    answer = refusing.post("/api/v1/sweeps", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
     assert len(answer.text) < 5_000
 
 
-def test_the_first_wrong_fields_are_named(client: TestClient) -> None:
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [(b'{"name": "\xff"}', "it is not UTF-8"), (b"1" * 5_000, "a number of it has thousands of digits")],
+)
+def test_what_is_no_json_is_told_why(refusing: TestClient, body: bytes, why: str) -> None:
+    """Also where Python itself gives up on it."""
+    answer = refusing.post("/api/v1/sweeps", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["errors"][0]["msg"]) == (422, f"the body is no JSON: {why}")
+
+
+def test_the_first_wrong_fields_are_named(refusing: TestClient) -> None:
     """Twenty of them, and how many there are."""
-    problem = client.post("/api/v1/sweeps", json=BODY | {"space": {f"x{n}": 1 for n in range(50)}}).json()
+    problem = refusing.post("/api/v1/sweeps", json=BODY | {"space": {f"x{n}": 1 for n in range(50)}}).json()
     assert len(problem["errors"]) == 20
     assert problem["detail"].endswith("These are the first 20 of 50.")
 
 
 @pytest.mark.parametrize("field", ["body", "space"])
-def test_very_many_unknown_fields_are_one_error(client: TestClient, field: str) -> None:
+def test_very_many_unknown_fields_are_one_error(refusing: TestClient, field: str) -> None:
     """Of the object that has them, so that they take no memory."""
     many = {f"x{n}": 1 for n in range(200_000)}
-    answer = client.post("/api/v1/sweeps", json=BODY | ({"space": many} if field == "space" else many))
+    answer = refusing.post("/api/v1/sweeps", json=BODY | ({"space": many} if field == "space" else many))
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
     assert "200,00" in error["msg"]
@@ -86,12 +96,12 @@ def test_a_body_that_is_announced_too_large_is_no_bug(client: TestClient, caplog
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-def test_a_field_that_wants_an_object_says_so(client: TestClient) -> None:
+def test_a_field_that_wants_an_object_says_so(refusing: TestClient) -> None:
     """Of the field, not of the whole body and how it was sent."""
     body = {"name": "x", "dataset": "digits", "space": {"epochs": 1}, "sampler": "random", "n_trials": 1}
-    errors = client.post("/api/v1/sweeps", json=body | {"warm_start": "1"}).json()["errors"]
+    errors = refusing.post("/api/v1/sweeps", json=body | {"warm_start": "1"}).json()["errors"]
     assert errors == [{"loc": ["warm_start"], "msg": 'must be a JSON object, not "1"'}]
-    errors = client.post("/api/v1/sweeps", json="1").json()["errors"]
+    errors = refusing.post("/api/v1/sweeps", json="1").json()["errors"]
     assert "the body must be a JSON object" in errors[0]["msg"]
 
 

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from app.db.engine import transaction
+from app.lifecycle import sweep_row
 
 BODY: dict[str, Any] = {
     "name": "first",
@@ -40,6 +41,7 @@ def complete(engine: Engine, sweep_id: int, *values: tuple[float, float]) -> Non
             params = f'{{"hidden_units": {8 + number}, "epochs": 2}}'
             row = {"sweep": sweep_id, "number": number, "value": value, "std": std, "params": params}
             session.execute(statement, row)
+        sweep_row.mark_changed(session, sweep_id)
 
 
 def compared(client: TestClient, *ids: int) -> dict[str, Any]:
@@ -144,9 +146,9 @@ def test_the_page_shows_differences_and_on_demand_all(client: TestClient) -> Non
 
 @pytest.mark.parametrize("sweeps", ["", "1", "1,1", "1,x", "1,,2", "0,1", "1,2,3,4,5,6,7,8,9", "1,٣"])
 @pytest.mark.parametrize("path", ["/api/v1/compare", "/compare"])
-def test_what_can_t_be_compared_is_refused(client: TestClient, path: str, sweeps: str) -> None:
+def test_what_can_t_be_compared_is_refused(refusing: TestClient, path: str, sweeps: str) -> None:
     """422 says what would be right."""
-    answer = client.get(path, params={"sweeps": sweeps})
+    answer = refusing.get(path, params={"sweeps": sweeps})
     assert answer.status_code == 422
     assert answer.json()["errors"] == [
         {"loc": ["query", "sweeps"], "msg": "must be the numbers of 2 to 8 sweeps, as in 3,5"}

@@ -39,6 +39,8 @@ def test_a_file_is_shown_then_stored_then_kept_while_a_sweep_is_on_it(client: Te
     assert answer.json()["columns"] == preview["columns"]
     assert post("iris_of_mine").status_code == 200
     assert post("flowers").json()["detail"] == "This is stored already, as iris_of_mine: sweeps can be on that."
+    reused_answer = post("flowers", reuse=True)
+    assert (reused_answer.status_code, reused_answer.json()["name"]) == (200, "iris_of_mine")
     assert post("iris_of_mine", seed=1).status_code == 409
     assert post("digits").status_code == 409
     assert [item["name"] for item in client.get(ADDRESS).json()["items"]][-1] == "iris_of_mine"
@@ -96,3 +98,15 @@ def test_the_server_itself_reads_no_file() -> None:
     """What reads files is imported by the child that does: 70 MB that a server need not have."""
     program = "import sys, app.web.app; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+def test_options_that_can_not_be_stored_are_told(client: TestClient) -> None:
+    """What the database has no room for, and how a name must be; each with its field."""
+    options = {"name": "My Data", "target": "a\0b", "source": "c\0d", "unit": "\0"}
+    answer = client.post(ADDRESS, params=options, content=iris_csv())
+    assert answer.status_code == 422
+    sentences = {error["loc"][-1]: error["msg"] for error in answer.json()["errors"]}
+    assert sentences.pop("name") == "must be a small letter, and after it small letters, digits, - and _"
+    assert sentences == dict.fromkeys(("target", "source", "unit"), "must be a text without null characters")
+    refusal = client.put(f"{ADDRESS}/digits").json()["detail"]
+    assert refusal.startswith(f"PUT can't be used at {ADDRESS}/digits, which takes")

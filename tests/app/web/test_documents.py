@@ -56,9 +56,9 @@ def test_titles_are_searched(client: TestClient) -> None:
 @pytest.mark.parametrize(
     "name", ["nothing", "../README", "..%2FREADME", "adr", "legs.md", "../app/web/static/favicon.svg"]
 )
-def test_nothing_else_is_served(client: TestClient, name: str) -> None:
+def test_nothing_else_is_served(refusing: TestClient, name: str) -> None:
     """No other file can be read by this address."""
-    answer = client.get(f"/docs/{name}")
+    answer = refusing.get(f"/docs/{name}")
     assert answer.status_code == 404
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from app.config import Settings
 from app.service.up import Service
 from app.web import downloads
-from tests.support.queue_examples import create_sweep
+from tests.support.queue_examples import claim, complete, create_grid, create_sweep, new_worker
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import open_transactions
 
@@ -60,6 +60,18 @@ def test_a_place_is_waited_for(quiet_server: str, engine: Engine, monkeypatch: p
         assert (refusal.status_code, refusal.headers["retry-after"]) == (503, "5")
         assert refusal.json()["detail"].startswith("Other downloads are under way")
         assert client.get(f"/api/v1/sweeps/{sweep}").status_code == 200
+
+
+def test_a_model_takes_a_place_too(quiet_server: str, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have hundreds of megabytes."""
+    monkeypatch.setattr(downloads, "WAIT_SECONDS", 0.2)
+    model, worker_id = create_grid(engine, 1), new_worker(engine)
+    complete(engine, model, worker_id, claim(engine, worker_id))
+    sweep = create_sweep(engine, n_trials=TRIALS)
+    with ExitStack() as connections, httpx2.Client(base_url=quiet_server, timeout=20) as client:
+        for _ in range(downloads.MAX_DOWNLOADS):
+            connections.enter_context(begun_download(quiet_server, sweep))
+        assert client.get(f"/api/v1/sweeps/{model}/trials/0/model").status_code == 503
 
 
 def test_a_download_that_is_not_read_is_ended(

@@ -11,10 +11,13 @@ import httpx2
 import pytest
 from sqlalchemy import Engine, text
 
+from app import queries
 from app.config import Settings
 from app.db.engine import transaction
 from app.service.up import Service
-from app.web.events import Broadcaster, SweepEvent
+from app.sweeps import trial_actions
+from app.web import events as web_events
+from app.web.events import Broadcaster, News, SweepEvent
 from tests.support.own_loop import finished
 from tests.support.queue_examples import change, claim, complete, create_grid, new_worker, record, sweep_of
 from tests.support.waiting import wait_until
@@ -123,6 +126,34 @@ def test_what_others_notify_is_no_harm(engine: Engine, follow: Follow) -> None:
     wait_until(has_state(events, sweep, "queued"), 10)
 
 
+def test_of_very_many_streams_the_last_are_told_to_come_again(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of shared links before those with a key; once one has ended there is a place."""
+    monkeypatch.setattr(web_events, "MAX_STREAMS", 2)
+    monkeypatch.setattr(web_events, "MAX_STREAMS_BESIDE_SHARED", 1)
+    sweep = create_grid(engine, 4)
+    with ExitStack() as stack:
+        service = stack.enter_context(Service(settings))
+        client = stack.enter_context(httpx2.Client(base_url=service.url, timeout=30))
+        token = client.post(f"/api/v1/sweeps/{sweep}/share", json={}).json()["token"]
+
+        def opened(path: str) -> tuple[int, str | None]:
+            with client.stream("GET", path) as answer:
+                return answer.status_code, answer.headers.get("retry-after")
+
+        wait_until(lambda: opened(f"/s/{token}/events") == (200, None))
+        with client.stream("GET", "/api/v1/events") as first:
+            assert first.status_code == 200
+            wait_until(lambda: opened(f"/s/{token}/events") == (503, "5"))
+            wait_until(lambda: opened(f"/api/v1/sweeps/{sweep}/events") == (200, None))
+            with client.stream("GET", "/api/v1/events") as second:
+                assert second.status_code == 200
+                assert opened("/api/v1/events") == (503, "5")
+                assert client.get(f"/api/v1/sweeps/{sweep}").status_code == 200
+        wait_until(lambda: opened(f"/s/{token}/events") == (200, None))
+
+
 def end_other_connections(engine: Engine) -> None:
     with transaction(engine) as session:
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
@@ -130,9 +161,9 @@ def end_other_connections(engine: Engine) -> None:
 
 
 def test_with_many_pages_progress_has_its_pace_and_what_people_change_has_none(engine: Engine) -> None:
-    """Of what follows at once the newest is kept until its time has come; another state, or a name, is sent."""
+    """Of what follows at once the newest is kept until its time has come; what the log tells, or a state, is sent."""
 
-    async def heard(*events: SweepEvent) -> list[int]:
+    async def heard(*all_news: News) -> list[int]:
         broadcaster, revisions = Broadcaster(engine), list[int]()
 
         async def follow_first() -> None:
@@ -146,16 +177,33 @@ def test_with_many_pages_progress_has_its_pace_and_what_people_change_has_none(e
         tasks = [asyncio.create_task(follow_first()), *(asyncio.create_task(follow()) for _ in range(49))]
         while broadcaster.subscriber_count < 50:
             await asyncio.sleep(0)
-        for event in events:
-            broadcaster._broadcast(event)
-        while events[-1].revision not in revisions:
+        for news in all_news:
+            broadcaster._broadcast(news)
+        while all_news[-1].event.revision not in revisions:
             await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         return revisions
 
-    going = [SweepEvent(id=1, revision=revision, state="running", progress=revision / 10) for revision in range(4)]
-    renamed = SweepEvent(id=1, revision=4, state="running", progress=0.0)
-    paused = SweepEvent(id=1, revision=5, state="paused", progress=0.3)
-    assert finished(heard(*going, renamed, going[3], paused)) == [0, 4, 5]
+    def news(revision: int, state: str = "running", entry: int = 1) -> News:
+        return News(SweepEvent(id=1, revision=revision, state=state, progress=revision / 10), entry)
+
+    going = [news(revision) for revision in range(4)]
+    excluded = news(4, entry=2)  # by somebody, while it went on
+    assert finished(heard(*going, excluded, news(5, entry=2), news(6, "paused", entry=2))) == [0, 4, 6]
+
+
+def test_news_say_how_far_a_sweep_is_and_what_was_done_to_it(engine: Engine) -> None:
+    """As much as its summary says, and the last entry of its log; of a number that is no sweep's nothing."""
+    sweep = create_grid(engine, 1, 2)
+    worker = new_worker(engine)
+    (first, *_) = claim(engine, worker)
+    with transaction(engine) as session:
+        before = queries.standings(session, [sweep, 10**6])
+        trial_actions.set_note(session, sweep, first.number, "odd")
+        (after,) = queries.standings(session, [sweep])
+        summary = queries.summary(session, sweep)
+    assert [(standing.id, standing.state) for standing in before] == [(sweep, "running")]
+    assert (after.revision, after.progress) == (summary.revision, summary.progress)
+    assert (after.entry > before[0].entry, after.revision > before[0].revision) == (True, True)

@@ -91,3 +91,16 @@ def test_long_notes_are_refused(client: TestClient) -> None:
     assert answer.json()["errors"][0]["loc"] == ["notes"]
     assert f"{MAX_NOTES_LENGTH:,}" in answer.json()["errors"][0]["msg"]
     assert client.get(f"/api/v1{path}").json()["notes"] == "short"
+
+
+def test_a_note_on_a_trial_is_markdown_too(client: TestClient) -> None:
+    """In its panel; in the table its words stand in a line. Nothing of it is markup that it should not be."""
+    path = f"/sweeps/{client.post('/api/v1/sweeps', json=BODY).json()['id']}"
+    text = "**odd** `x<y`:\n- a kink\n- <script>alert(1)</script>"
+    assert client.patch(f"/api/v1{path}/trials/0", json={"note": text}).json()["note"] == text
+    panel = client.get(f"{path}/trials/0", headers={"HX-Request": "true"}).text
+    note = panel.partition('<div class="trial-note markdown">')[2].partition("</div>")[0]
+    assert ("<strong>odd</strong> <code>x&lt;y</code>" in note, "<li>a kink</li>" in note) == (True, True)
+    row = client.get(path).text.partition('class="row-note"')[2].partition("</small>")[0]
+    assert row.endswith("odd x&lt;y: a kink &lt;script&gt;alert(1)&lt;/script&gt;")
+    assert "<script>" not in note + row

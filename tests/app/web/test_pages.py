@@ -1,7 +1,7 @@
 """What the pages say, without a browser; tests/browser has what moves."""
 
-import json
 import re
+import struct
 from html import unescape
 from pathlib import Path
 
@@ -12,25 +12,17 @@ from sqlalchemy import Engine
 from app import queue
 from app.config import Settings
 from app.db.engine import transaction
+from app.db.tables import Worker
 from app.domain.states import WorkerState
 from app.exercises.registry import EXERCISES
 from app.web import assets
 from app.web.pages.labels import stop_sentence
-from app.web.pages.new_sweep.form import EXAMPLE, FIELDS
-from app.web.pages.new_sweep.space_text import parse_domain
 from app.web.pages.workers import worker_command
+from tests.support.keys import browser, make_key
 from tests.support.queue_examples import choose, claim, create_sweep, end_leg, new_worker
+from tests.support.sweep_form import FORM
 
-FORM = {**EXAMPLE, "dataset": "digits", "epochs": "2"}
 BROWSER = {"Accept": "text/html"}
-
-
-@pytest.fixture
-def sweep(client: TestClient) -> str:
-    """The path of a sweep's page; no worker takes it."""
-    posted = client.post("/sweeps/new", data=FORM, follow_redirects=False)
-    assert posted.status_code == 303
-    return posted.headers["location"]
 
 
 def test_the_empty_list_invites_to_begin(client: TestClient) -> None:
@@ -79,71 +71,6 @@ def test_the_list_shows_a_sweep_and_that_nobody_works(client: TestClient, sweep:
     assert "No worker is connected: start one with <code>perceptune worker</code>." in page
 
 
-def test_wrong_fields_come_back_with_what_was_typed(client: TestClient) -> None:
-    """The sentence stands beside its field, nothing typed is lost, nothing is stored."""
-    answer = client.post("/sweeps/new", data={**FORM, "learning_rate": "1 .. 0.1 log", "seeds": "0"})
-    assert answer.status_code == 422
-    fields = re.findall(r'<p class="error-text" id="e-(\w+)">([^<]+)', answer.text)
-    assert [(name, unescape(said)) for name, said in fields] == [
-        ("seeds", "Must be greater than or equal to 1"),
-        ("learning_rate", "Runs from 1 to 0.1: low must be less than high"),
-    ]
-    assert 'value="1 .. 0.1 log"' in answer.text
-    assert client.get("/api/v1/sweeps").json()["items"] == []
-
-
-def test_errors_of_the_whole_space_are_shown(client: TestClient) -> None:
-    """A grid over a continuous range is refused at the range, a model too large at the top."""
-    grid = client.post("/sweeps/new", data={**FORM, "sampler": "grid"})
-    assert re.findall(r'id="e-(\w+)"', grid.text) == ["learning_rate"]
-    large = client.post("/sweeps/new", data={**FORM, "hidden_units": "60000", "depth": "2"})
-    assert (large.status_code, "Holds a model of" in large.text) == (422, True)
-
-
-def test_the_form_has_every_hyperparameter(client: TestClient) -> None:
-    """What the API can vary, the form can vary."""
-    fields = re.findall(r'id="f-(\w+)" name="\1"', client.get("/sweeps/new").text)
-    assert sorted(fields) == sorted(FIELDS)
-
-
-def test_every_hyperparameter_is_explained_where_the_form_links_to(client: TestClient) -> None:
-    """The link beside a field leads to its place in the page of all."""
-    links = re.findall(r'href="/hyperparameters#(\w+)"', client.get("/sweeps/new").text)
-    places = re.findall(r'<div id="(\w+)">', client.get("/hyperparameters").text)
-    assert (len(links) > 30, set(links) - set(places)) == (True, set())
-
-
-def test_the_form_offers_what_can_be_posted(client: TestClient) -> None:
-    """No pruner is chosen until somebody chooses one, and every name that is suggested can be read."""
-    page = client.get("/sweeps/new").text
-    pruners = re.search(r'<select id="f-pruner"(.*?)</select>', page, re.DOTALL)
-    suggestions = re.search(r'<datalist id="names-batch_norm">(.*?)</datalist>', page, re.DOTALL)
-    assert pruners
-    assert suggestions
-    assert re.findall(r'<option value="([^"]*)" selected>([^<]*)', pruners[1]) == [("", "none: every trial to its end")]
-    names = re.findall('value="([^"]+)"', suggestions[1])
-    assert [parse_domain("batch_norm", name) for name in names] == [False, True]
-
-
-def test_the_preview_is_what_would_be_posted(client: TestClient) -> None:
-    """The JSON on the page makes the same sweep through the API."""
-    page = client.post("/sweeps/new/preview", data=FORM).text
-    shown = re.search(r'aria-label="JSON body">(.*?)</pre>', page, re.DOTALL)
-    assert shown
-    answer = client.post("/api/v1/sweeps", json=json.loads(unescape(shown[1])))
-    assert (answer.status_code, answer.json()["n_trials"], "32 trainings" in page) == (201, 16, True)
-
-
-def test_the_form_can_be_filled_by_a_link(client: TestClient, sweep: str) -> None:
-    """A sweep's page links to the form filled with its values, a data set's to one for it."""
-    link = re.search(r'href="(/sweeps/new\?[^"]+)"', client.get(sweep).text)
-    assert link
-    page = client.get(unescape(link[1])).text
-    assert 'value="Width and learning rate (copy)"' in page
-    assert 'value="0.01 .. 1 log"' in page
-    assert '<option value="digits" selected' in client.get("/sweeps/new?dataset=digits").text
-
-
 def test_a_state_shows_only_what_it_allows(client: TestClient, sweep: str) -> None:
     """A paused sweep can be resumed and not paused; one that was cancelled can be continued, extended or deleted."""
     always = ["extend", "edit", "delete", "notes"]
@@ -186,28 +113,6 @@ def test_a_sweep_is_extended_on_its_page(client: TestClient, sweep: str) -> None
     """Further trials wait."""
     client.post(f"{sweep}/extend", data={"more": "3"})
     assert client.get(f"/api/v1{sweep}").json()["n_trials"] == 19
-
-
-def test_a_duplicate_keeps_the_webhook_without_showing_its_secret(client: TestClient) -> None:
-    """The form names the sweep that it is of; without the tick the duplicate tells nobody."""
-    hook = {"url": "https://example.org/hook", "secret": "a-secret-of-many-letters"}
-    body = {"name": "told", "dataset": "digits", "space": {"epochs": [1, 2]}, "sampler": "grid", "webhook": hook}
-    client.post("/api/v1/sweeps", json=body)
-    page = client.get("/sweeps/new?like=1").text
-    assert ("https://example.org/hook" in page, "a-secret-of-many-letters" in page) == (True, False)
-    form = {"name": "copy", "dataset": "digits", "epochs": "1, 2", "sampler": "grid", "seeds": "1"}
-    for further, url in (({"webhook_of": "1"}, hook["url"]), ({}, None)):
-        made = client.post("/sweeps/new", data=form | further, follow_redirects=False).headers["location"]
-        webhook = client.get(f"/api/v1{made}").json()["webhook"]
-        assert (webhook["url"] if webhook else None) == url
-    assert client.get("/sweeps/new?like=99", headers=BROWSER).status_code == 404
-
-
-def test_a_duplicate_has_the_trials_that_were_posted(client: TestClient, sweep: str) -> None:
-    """Not those that somebody queued by hand since."""
-    client.post(f"/api/v1{sweep}/trials", json={"params": {"hidden_units": 16, "learning_rate": 0.1}})
-    assert client.get(f"/api/v1{sweep}").json()["n_trials"] == 17
-    assert re.search(r'id="f-n_trials" [^>]*value="16"', client.get(f"/sweeps/new?like={sweep.split('/')[-1]}").text)
 
 
 def test_trials_have_the_buttons_that_their_state_allows(client: TestClient, sweep: str) -> None:
@@ -269,6 +174,20 @@ def test_a_worker_is_drained_on_its_page(client: TestClient, engine: Engine) -> 
     assert (refused.status_code, "is gone" in refused.json()["detail"]) == (409, True)
 
 
+def test_the_page_says_which_workers_work_over_http_and_how_one_more_is_started(
+    client: TestClient, engine: Engine
+) -> None:
+    """Beside the process, which is drained like any other; the command has the server's own address."""
+    worker = new_worker(engine)
+    assert "process 1, over HTTP" not in client.get("/workers").text
+    with transaction(engine) as session:
+        session.get_one(Worker, worker).over_http = True
+    page = client.get("/workers").text
+    assert "process 1, over HTTP" in page
+    assert "perceptune worker --server http://localhost --key KEY" in page
+    assert client.post(f"/api/v1/workers/{worker}/drain").json()["over_http"]
+
+
 def test_data_sets_show_their_classes_and_the_sweeps_on_them(client: TestClient, sweep: str) -> None:
     """Numbers beside each bar, a sheet of examples that the browser may keep, and links to the sweeps."""
     timing = {"name": "speeds", "task": "time_matmul", "space": {"size": [16]}, "sampler": "grid"}
@@ -278,6 +197,8 @@ def test_data_sets_show_their_classes_and_the_sweeps_on_them(client: TestClient,
     assert re.search(rf'1 sweep on it:\s*<a href="{sweep}">Width and learning rate</a>', page)
     sheet = client.get(re.findall(r'src="(/static/[^"]+/datasets/digits.png)"', page)[0])
     assert (sheet.headers["content-type"], sheet.content[:4]) == ("image/png", b"\x89PNG")
+    assert re.search(r'datasets/digits.png"\s+width="89"\s+height="89"', page)  # ten of 8 pixels, and gaps of one
+    assert struct.unpack(">II", sheet.content[16:24]) == (89, 89)
     counts = client.get("/api/v1/datasets").json()["items"][1]["class_counts"]
     assert sum(counts["train"]) == 1437
     assert re.search(r"Disease progression</th>.*?100 up to 150</th>.*?58.*?16.*?17", page, re.DOTALL)
@@ -314,6 +235,17 @@ def test_an_exercise_starts_from_its_page(client: TestClient) -> None:
     assert "The answer so far" in page
     assert "5 waiting" in page
     assert "quick run of" in client.get("/exercises").text
+
+
+def test_a_reader_is_told_who_can_start_an_exercise(client: TestClient, admin: str) -> None:
+    """In place of the buttons, with what a run would train; the buttons are there for who may press them."""
+    for role, has_buttons in (("read", False), ("write", True)):
+        place = browser(client)
+        place.post("/login", data={"key": make_key(client, admin, name=role, role=role)["key"]})
+        page = place.get("/exercises/1").text
+        assert ('action="/exercises/1/runs"' in page, "Nobody has run it yet" in page) == (has_buttons, not has_buttons)
+        assert re.search(r"\d+ trainings", page)
+        assert ("Runs are started with a key" in place.get("/exercises").text) is not has_buttons
 
 
 def test_all_exercises_start_with_one_button(client: TestClient) -> None:

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -17,9 +18,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from sqlalchemy.exc import OperationalError
 
 from app import logs
+from app.broker.wire import VERSION_HEADER, pack
 from app.config import Settings
-from app.web.app import MAX_BODY_BYTES, create_app
-from tests.support.up_process import say, up
+from app.db.migrations import program_version
+from app.web.app import create_app
+from app.web.security.bodies import MAX_BODY_BYTES
+from tests.support.up_process import say_forked, up
+from tests.support.waiting import wait_until
 
 KEY = "a key of the environment"
 
@@ -101,10 +106,19 @@ def test_probes_are_no_lines(client: TestClient, lines: Lines) -> None:
     assert lines.of_requests() == []
 
 
+def test_calls_of_workers_are_no_lines_unless_they_are_refused(client: TestClient, lines: Lines) -> None:
+    """Each worker over HTTP makes several a second."""
+    call = f"/api/v1/worker/{uuid4()}/check"
+    answer = client.post(call, content=pack({}), headers={VERSION_HEADER: program_version()})
+    assert (answer.status_code, lines.of_requests()) == (200, [])
+    assert client.post(call, content=pack({})).status_code == 426
+    assert [line["status"] for line in lines.of_requests()] == [426]
+
+
 @pytest.mark.parametrize("sent_id", ["", "x" * 65, "two words", "a\tb", "é", "<script>", '"', "a;b"])
-def test_an_odd_id_is_replaced(client: TestClient, sent_id: str) -> None:
+def test_an_odd_id_is_replaced(refusing: TestClient, sent_id: str) -> None:
     """What is long, or could break a line or a page, is not said again."""
-    answer = client.get("/healthz", headers={b"X-Request-ID": sent_id.encode()})
+    answer = refusing.get("/healthz", headers={b"X-Request-ID": sent_id.encode()})
     assert answer.headers["X-Request-ID"] != sent_id
     assert len(answer.headers["X-Request-ID"]) == 32
 
@@ -128,8 +142,10 @@ def test_every_answer_has_an_id_of_its_own(client: TestClient) -> None:
 
 def test_what_happens_meanwhile_is_logged_with_the_id(client: TestClient, lines: Lines) -> None:
     """An event of the log leads to the request that met it: here the database is gone."""
-    client.app.state.engine.dispose()  # type: ignore[attr-defined]
-    client.app.state.engine.pool._creator = _refuse  # type: ignore[attr-defined]
+    engine = client.app.state.engine  # type: ignore[attr-defined]
+    wait_until(lambda: not engine.pool.checkedout())  # what the server does as it starts
+    engine.dispose()
+    engine.pool._creator = _refuse
     answer = client.get("/api/v1/sweeps", headers={"X-Request-ID": "mine"})
     assert (answer.status_code, answer.json()["request_id"]) == (503, "mine")
     events = [line for line in map(json.loads, lines.texts) if line.get("request_id") == "mine"]
@@ -151,8 +167,9 @@ def test_a_line_of_json_stays_one_line() -> None:
     assert line.isascii()
     assert "\n" not in line
     assert json.loads(line)["traceback"].endswith("ValueError: two\nlines")
-    text = logs.formatter("test", "text").format(record)
-    assert text.splitlines()[-1].startswith("    ")
+    first_line, *traceback = logs.formatter("test", "text").format(record).splitlines()
+    assert first_line.endswith(r"odd\n\u2028 é")
+    assert [line for line in traceback if not line.startswith("    ")] == []
 
 
 def test_the_log_of_a_real_server_is_json_on_request(database_url: str, tmp_path: Path) -> None:
@@ -168,7 +185,7 @@ def test_the_log_of_a_real_server_is_json_on_request(database_url: str, tmp_path
 
 def test_a_wrong_format_is_a_sentence() -> None:
     """And says what there is."""
-    result: subprocess.CompletedProcess[str] = say("up", PERCEPTUNE_LOG_FORMAT="xml")
+    result: subprocess.CompletedProcess[str] = say_forked("up", PERCEPTUNE_LOG_FORMAT="xml")
     assert result.returncode == 1
     assert "PERCEPTUNE_LOG_FORMAT='xml' can't be used: it should be 'text' or 'json'." in result.stderr
 

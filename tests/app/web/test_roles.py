@@ -29,6 +29,12 @@ NEEDS = {
     GET /readyz
     GET /static/plotly.min.js
 """,
+    Role.worker: """
+    POST /api/v1/worker/{worker_id}/ask_ahead
+    POST /api/v1/worker/{worker_id}/dataset
+    POST /api/v1/worker/{worker_id}/wait
+    POST /api/v1/worker/{worker_id}/{call}
+""",
     Role.read: """
     GET /
     GET /api/docs

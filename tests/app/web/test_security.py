@@ -67,6 +67,13 @@ def test_the_page_that_asks_leaves_a_cookie(serving: Clients) -> None:
     assert client.get("/workers", headers={"Accept": "text/html"}).status_code == 200
 
 
+def test_a_stranger_s_form_is_small(serving: Clients) -> None:
+    """What anybody may post takes no memory."""
+    client = serving(api_key=KEY)
+    assert client.post("/login", data={"key": "x" * 2**13}).status_code == 401
+    assert client.post("/login", data={"key": "x" * 2**15}).status_code == 413
+
+
 def test_a_cookie_is_void_once_the_key_is_another(serving: Clients) -> None:
     """A change of the key shuts everybody out."""
     first, second = serving(api_key=KEY), serving(api_key="another key")

@@ -1,6 +1,7 @@
 """Shared links: one sweep or one run of an exercise is shown, and nothing else is."""
 
 import logging
+import re
 from typing import Any
 
 import httpx2
@@ -16,6 +17,7 @@ from app.service.up import Service
 from app.web.security.gate import COOKIE
 from app.web.security.roles import needed_role
 from tests.app.web.test_roles import TABLE, filled
+from tests.support.measured_sweeps import a_sweep
 from tests.support.queue_examples import change, claim, complete, create_grid, new_worker
 
 HTML = {"Accept": "text/html"}
@@ -69,6 +71,30 @@ def test_a_link_shows_its_sweep(ada: TestClient, guest: TestClient, sweeps: tupl
         assert guest.get(f"/s/{made['token']}/charts/{chart}").json()["data"] is not None
     assert len(guest.get(f"/s/{made['token']}/trials").json()["items"]) == 2
     assert guest.get(f"/s/{made['token']}/report.html").status_code == 404
+
+
+def test_a_link_names_no_machine(ada: TestClient, guest: TestClient, engine: Engine) -> None:
+    """Workers have numbers there, also where whoever has a key looked at the same chart before."""
+    worker = new_worker(engine, "ada-laptop")
+    sweep = create_grid(engine, 4, 8)
+    complete(engine, sweep, worker, claim(engine, worker))
+    path = httpx2.URL(share(ada, f"/sweeps/{sweep}")["url"]).path
+    for query in ("", "?format=html"):
+        own = ada.get(f"/api/v1/sweeps/{sweep}/charts/timeline{query}").text
+        shared = guest.get(f"{path}/charts/timeline{query}").text
+        assert "ada-laptop, process 1" in own
+        assert "ada-laptop" not in shared
+        assert "worker 1" in shared
+
+
+def test_a_link_says_which_trial_is_the_best_and_why_others_failed(ada: TestClient, engine: Engine) -> None:
+    """In the table, where somebody without a key can open no trial."""
+    sweep = a_sweep(engine, [[0.5, 0.52], [0.9, 0.92], [0.1, None]])
+    page = ada.get(httpx2.URL(share(ada, f"/sweeps/{sweep}")["url"]).path, headers=HTML).text
+    rows = dict(re.findall(r'<tr id="trial-(\d)">(.*?)</tr>', page, re.S))
+    assert [number for number, row in rows.items() if "★" in row] == ["1"]
+    assert [number for number, row in rows.items() if "diverged at epoch 1" in row] == ["2"]
+    assert "measured by validation accuracy" in page
 
 
 def test_a_link_opens_nothing_else(ada: TestClient, guest: TestClient, sweeps: tuple[int, int]) -> None:
@@ -164,7 +190,8 @@ def test_the_dialog_makes_and_ends_links(ada: TestClient, sweeps: tuple[int, int
     made = ada.post(path, data={"days": "7"}, headers=HTML)
     assert (made.status_code, "http://localhost/s/share_" in made.text) == (201, True)
     assert "share_" not in ada.get(path, headers=HTML).text
-    assert ada.post(path, data={"days": "0"}, headers=HTML).status_code == 422
+    for days in ("0", "9" * 5_000):
+        assert ada.post(path, data={"days": days}, headers=HTML).status_code == 422
     assert "End it" not in ada.post(f"{path}/1/end", headers=HTML).text
     assert ada.post(f"/api/v1/sweeps/{sweeps[0]}/share", json={"days": 1000}).status_code == 422
     assert ada.post("/api/v1/sweeps/77/share", json={}).status_code == 404

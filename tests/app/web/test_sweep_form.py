@@ -100,6 +100,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
     "notes": st.just("") | words,
     "tags": st.lists(st.sampled_from(["a", "b; c", "ü", "d, e"]), max_size=3),
     "priority": st.integers(-100, 100),
+    "device": st.sampled_from([None, "cuda", "cpu", "mps"]),
     "webhook": st.none() | st.just({"url": "https://example.org/hook", "secret": "whsec_" + "A" * 32}),
 }
 json_values = st.recursive(

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from app.db.engine import transaction
+from app.lifecycle import sweep_row
 from app.queries.sweep_search import SweepFilter, search
 from app.web.pages.sweep_list.filters import SWEEPS_A_PAGE
 
@@ -45,6 +46,7 @@ def give_values(engine: Engine, values: dict[int, float]) -> None:
                 WHERE sweep_id = :sweep AND number = 0
             """
             session.execute(text(statement), {"sweep": sweep_id, "value": value})
+            sweep_row.mark_changed(session, sweep_id)
 
 
 def test_sweeps_are_searched_by_every_word(client: TestClient) -> None:

@@ -31,15 +31,15 @@ REFUSED: list[tuple[dict[str, Any], list[str], str]] = [
 
 @pytest.mark.parametrize(("changes", "loc", "words"), REFUSED)
 def test_what_a_timing_can_not_do_is_refused(
-    client: TestClient, changes: dict[str, Any], loc: list[str], words: str
+    refusing: TestClient, changes: dict[str, Any], loc: list[str], words: str
 ) -> None:
     """422 with the field's path; nothing is stored."""
     for path in ("/api/v1/sweeps", "/api/v1/sweeps/preview"):
-        answer = client.post(path, json=MATMUL | changes)
+        answer = refusing.post(path, json=MATMUL | changes)
         assert answer.status_code == 422, answer.text
         errors = {tuple(error["loc"]): error["msg"] for error in answer.json()["errors"]}
         assert words in errors[tuple(loc)]
-    assert client.get("/api/v1/sweeps").json()["items"] == []
+    assert refusing.get("/api/v1/sweeps").json()["items"] == []
 
 
 def test_a_network_has_no_metric_of_a_timing(client: TestClient) -> None:

@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from app.domain.datasets import DATASETS, SPLITS, Split
+from app.domain.tables.split import shuffled
 from worker.data import fashion_mnist, idx_files
-from worker.data.datasets import Dataset, DatasetError, available, ensure, load, shuffled
+from worker.data.datasets import SPLIT_SEED, Dataset, DatasetError, available, ensure, load
 from worker.data.fashion_mnist import FILES, data_folder
 from worker.data.sheets import FOLDER, sheet
 
@@ -135,7 +136,7 @@ def test_digits_are_split_without_overlap(split: str, sizes: tuple[int, int, int
 
 def test_the_split_never_changes() -> None:
     """The order is pinned: results of different machines and versions are about the same images."""
-    order = shuffled(60_000)
+    order = shuffled(60_000, SPLIT_SEED)
     assert sorted(order.tolist()) == list(range(60_000))
     assert (
         hashlib.sha256(order.tobytes()).hexdigest()

@@ -1,6 +1,7 @@
 """On an NVIDIA GPU: captured steps are plain steps, the CPU's masks, and what happens when its memory ends."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from math import isfinite
 
 import pytest
@@ -12,8 +13,9 @@ from app.domain.runs import Run
 from tests.support.learning_curves import Curves, losses, numbers
 from tests.support.mlp_examples import RATES, recipes, small_split
 from worker.device.cuda_graph import CudaGraphs, Step
-from worker.device.devices import choose_device, use_tf32
+from worker.device.devices import choose_device
 from worker.device.memory import free_memory, is_out_of_memory
+from worker.device.products import products
 from worker.mlp import dropout
 from worker.mlp.split import Split
 from worker.mlp.training import train
@@ -25,11 +27,12 @@ RUNS = recipes(48)
 class Plain:
     """Launches every operation by itself."""
 
-    def warm_up(self, step: Step) -> None:
-        step()
+    def warm_up(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            step()
 
-    def record(self, step: Step) -> Step:
-        return step
+    def record(self, steps: Sequence[Step]) -> Step:
+        return lambda: self.warm_up(steps)
 
 
 @pytest.fixture
@@ -64,6 +67,20 @@ def test_captured_steps_give_the_numbers_of_plain_ones(device: torch.device, dty
         if dtype == torch.float32 and run.config.batch_norm and run.config.optimizer in RATES:
             continue  # of a gradient of 0 rounding makes a whole step there
         assert losses(captured[run.key]) == pytest.approx(losses(plain[run.key]), rel=0, abs=bound)
+
+
+def test_groups_side_by_side_give_the_numbers_of_plain_steps(device: torch.device) -> None:
+    """Seeds, batch sizes and kinds of step that are branches of one graph, and runs that leave it: as if one by one."""
+    split = split_on(device, torch.float64)
+    configs = [
+        replace(run.config, batch_size=batch, epochs=epochs, batch_norm=False)
+        for run in RUNS[:8]
+        for batch, epochs in ((32, 6), (64, 5), (100, 8))
+    ]
+    runs = [Run((seed, i), config, seed) for seed in (0, 1) for i, config in enumerate(configs)]
+    plain, captured = curves(runs, split, Plain()), curves(runs, split)
+    for run in runs:
+        assert losses(captured[run.key]) == pytest.approx(losses(plain[run.key]), rel=0, abs=1e-9)
 
 
 def test_the_same_training_twice_gives_identical_numbers(device: torch.device) -> None:
@@ -101,14 +118,85 @@ def test_tf32_is_close_and_not_the_same(device: torch.device) -> None:
         pytest.skip("this card has no TF32")
     factors = torch.rand(2, 512, 512, device=device)
     exact = factors[0] @ factors[1]
-    use_tf32(True)
-    try:
+    with products("TF32"):
         rounded = factors[0] @ factors[1]
-    finally:
-        use_tf32(False)
     gap = ((rounded - exact).norm() / exact.norm()).item()
     assert 0 < gap < 1e-3
     assert torch.equal(factors[0] @ factors[1], exact)
+
+
+def test_a_graph_that_goes_leaves_the_others_as_they_are(device: torch.device) -> None:
+    """Also the workspaces in which cuBLAS sums up a product with long rows."""
+    factors = torch.rand(64, 2**16, device=device)
+    out, other_out = (torch.zeros(64, 64, device=device) for _ in range(2))
+
+    def product(result: torch.Tensor) -> Step:
+        def step() -> None:
+            torch.mm(factors, factors.T, out=result)
+
+        return step
+
+    recorder = CudaGraphs(device)
+    recorder.warm_up([product(out), product(other_out)])
+    expected = out.clone()
+    staying = recorder.record([product(out), product(other_out)])
+    leaving = recorder.record([product(out), product(other_out)])
+    del leaving
+    torch.cuda.empty_cache()
+    noise = [torch.full((2**20,), float("nan"), device=device) for _ in range(64)]  # 256 MiB
+    for _ in range(10):
+        out.zero_()
+        other_out.zero_()
+        staying()
+    assert torch.equal(out, expected)
+    assert torch.equal(other_out, expected)
+    assert all(number.isnan().all() for number in noise)
+
+
+def memory_ends(_number: torch.Tensor) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        memory_ends,
+        torch.Tensor.item,  # which no capture can have: it can't be ended
+    ],
+)
+@pytest.mark.parametrize("branch", [0, 1])
+def test_a_capture_that_fails_gives_its_memory_back(
+    device: torch.device, fail: Callable[[torch.Tensor], object], branch: int
+) -> None:
+    """All that it had reserved, and the next capture is a whole one."""
+    numbers = [torch.zeros(1, device=device) for _ in range(2)]
+    fails = False
+
+    def step(index: int) -> Step:
+        def take() -> None:
+            numbers[index].add_(torch.ones(2**24, device=device).mean())  # 64 MiB
+            if fails and index == branch:
+                fail(numbers[index])
+
+        return take
+
+    recorder = CudaGraphs(device)
+    recorder.warm_up([step(0), step(1)])
+    torch.cuda.synchronize(device)
+    torch.cuda.empty_cache()
+    reserved = torch.cuda.memory_reserved(device)
+    fails = True
+    try:
+        recorder.record([step(0), step(1)])
+    except RuntimeError:
+        fails = False
+    assert not fails
+    del recorder
+    torch.cuda.empty_cache()
+    assert torch.cuda.memory_reserved(device) <= reserved
+    again = CudaGraphs(device).record([step(0), step(1)])
+    again()
+    assert [number.item() for number in numbers] == [2, 2]
 
 
 def test_memory_that_ends_is_told_and_given_back(device: torch.device) -> None:

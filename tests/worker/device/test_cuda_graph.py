@@ -1,11 +1,13 @@
 """What is captured on a GPU, on the CPU: a step is the same operations on the same memory, whichever step it is."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -14,7 +16,7 @@ from app.domain.runs import Run
 from tests.support.learning_curves import Curves, losses, numbers
 from tests.support.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
 from tests.support.recorded_steps import RecordedSteps
-from worker.device.cuda_graph import WARM_UP, Recorder, ReplayedStep, Step, recorder_for
+from worker.device.cuda_graph import WARM_UP, Recorder, ReplayedSteps, Step, recorder_for
 from worker.device.memory import is_out_of_memory
 from worker.mlp.fused.epoch_steps import TrainingStep
 from worker.mlp.fused.layout import fusion_order
@@ -24,7 +26,7 @@ from worker.mlp.fused.step_kind import StepKind
 from worker.mlp.fused.step_table import StepTable
 from worker.mlp.initializers import initial_parameters
 from worker.mlp.scores import RunningSums
-from worker.mlp.training import train
+from worker.mlp.training import Training, train
 
 
 def curves(runs: list[Run], recorder: Recorder | None, dtype: torch.dtype = torch.float64) -> Curves:
@@ -115,10 +117,11 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def warm_up(self, step: Step) -> None:
-        step()
+    def warm_up(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            step()
 
-    def record(self, _step: Step) -> Step:
+    def record(self, _steps: Sequence[Step]) -> Step:
         with EndedCapture():
             raise self._error
 
@@ -167,8 +170,7 @@ class OnTheDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, function: Callable[..., Any], types: object, args: Any = (), kwargs: Any = None
     ) -> Any:
         out = function(*args, **(kwargs or {}))
-        tensors = [leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, torch.Tensor)]
-        assert {tensor.device.type for tensor in tensors} <= {"meta"}, function
+        assert {tensor.device.type for tensor in _tensors((args, kwargs, out))} <= {"meta"}, function
         return out
 
 
@@ -194,6 +196,43 @@ def test_a_step_knows_no_other_device() -> None:
             model = FusedMLP([model.member(i) for i in range(0, model.layout.runs, 2)], x)
 
 
+class MadeWithin(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes which memory is new."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.memories: list[StorageWeakRef] = []
+
+    def __torch_dispatch__(
+        self, function: Callable[..., Any], types: object, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        before = {tensor.untyped_storage()._cdata for tensor in _tensors((args, kwargs))}
+        new_memories = (tensor.untyped_storage() for tensor in _tensors(out))
+        self.memories += [StorageWeakRef(memory) for memory in new_memories if memory._cdata not in before]  # type: ignore[no-untyped-call]
+        return out
+
+
+def _tensors(values: object) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]
+
+
+def test_what_is_made_within_a_step_is_gone_after_it() -> None:
+    """Of every recipe, in training and in validation: so all graphs of a training can have the same memory for it."""
+    training = Training(recipes(48), small_split(torch.float32))
+    gc.disable()
+    try:
+        for group in training._groups:
+            group.begin_epoch(1)(0)
+            with MadeWithin() as made:
+                group.steps[0]()
+                group.validation()
+            assert made.memories
+            assert all(memory.expired() for memory in made.memories)
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize(
     "step",
     [lambda x: x.add_(x.sum().item()), lambda x: x.add_(torch.tensor([1.0, 2.0]))],
@@ -203,7 +242,7 @@ def test_the_recorder_refuses_what_a_graph_refuses(step: Callable[[torch.Tensor]
     """A step that waits for the device, or brings new numbers from the host, can't be captured."""
     x = torch.ones(2)
     with pytest.raises(AssertionError, match="neither waits for the device nor asks the host"):
-        RecordedSteps().record(lambda: step(x))
+        RecordedSteps().record([lambda: step(x)])
 
 
 def test_the_recorder_keeps_what_the_host_burnt_in() -> None:
@@ -213,7 +252,7 @@ def test_the_recorder_keeps_what_the_host_burnt_in() -> None:
     def add() -> None:
         total.add_(next(added))
 
-    step = ReplayedStep(add, RecordedSteps())
+    step = ReplayedSteps([add], RecordedSteps())
     for _ in range(10):
         step()
     assert total.item() == 0 + 1 + 2 + 7 * 3

@@ -15,12 +15,11 @@ from app.domain.runs import EpochResult, Run
 from tests.support.learning_curves import SPLIT, curves, losses, numbers
 from tests.support.mlp_examples import CLASSES, FEATURES, distance, mixed_runs
 from worker.mlp.evaluation import score
-from worker.mlp.fused.run_group import RunGroup
 from worker.mlp.initializers import Parameters
 from worker.mlp.reference.concise import train_concise
 from worker.mlp.reference.scratch import train_scratch
 from worker.mlp.split import Split
-from worker.mlp.training import train
+from worker.mlp.training import Training, train
 
 
 @pytest.mark.parametrize("reference", [train_scratch, train_concise])
@@ -136,7 +135,8 @@ def test_any_batch_size_works(batch_size: int) -> None:
 def test_seconds_are_shares_of_one_whole() -> None:
     """Runs with more parameters carry more of their cohort's time."""
     runs = [Run(width, MLPConfig((width,), epochs=1, batch_size=32), 0) for width in (3, 30)]
-    small, large = (curves(runs)[width][0].seconds for width in (3, 30))
+    by_run = curves(runs)
+    small, large = (by_run[width][0].seconds for width in (3, 30))
     assert 0 < small < large
 
 
@@ -145,10 +145,11 @@ def test_what_is_trained_leaves_memory_at_once() -> None:
     config = MLPConfig((5, 3), optimizer="adam", dropout=0.2, batch_norm=True, batch_size=32)
     gc.disable()
     try:
-        group = RunGroup([Run(0, config, 0)], SPLIT, None, {})
-        group.epoch(1)
+        training = Training([Run(0, config, 0)], SPLIT)
+        training.train_epoch()
+        (group,) = training._groups
         model = weakref.ref(group._model)
-        del group
+        del group, training
         assert model() is None
     finally:
         gc.enable()

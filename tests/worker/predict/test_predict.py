@@ -2,11 +2,8 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Thread
 
 import httpx2
 import numpy as np
@@ -52,6 +49,12 @@ def predict(*arguments: object, stdin: str = "", **variables: object) -> "subpro
     )
 
 
+def predict_here(*arguments: object, stdin: str = "", port: int | None = None) -> Result:
+    """The same without a process of its own, which would import torch for each call."""
+    variables = None if port is None else {"PERCEPTUNE_PORT": str(port)}
+    return CliRunner().invoke(command, list(map(str, arguments)), input=stdin, env=variables)
+
+
 def refused(*arguments: object, stdin: str = "", **variables: object) -> str:
     """The sentence with which it ends; there is nothing else."""
     process = predict(*arguments, stdin=stdin, **variables)
@@ -83,17 +86,13 @@ def test_numbers_are_told_with_their_unit(tmp_path: Path) -> None:
     model = model_file(tmp_path, classes=[], quantity="length", unit="m", metric="val_r2")
     summing = [Layer(torch.ones(1, 4), torch.zeros(1))]
     model.write_bytes(with_info(to_bytes(summing, 0.9), read_info(model.read_bytes())))
-
-    def say(*arguments: object, stdin: str = "") -> Result:
-        return CliRunner().invoke(command, [str(model), *map(str, arguments)], input=stdin)
-
-    text = say("-", stdin="a,b,c,d\n1,20,300,-1000\n0.5,0,0,0\n").stdout
+    text = predict_here(model, "-", stdin="a,b,c,d\n1,20,300,-1000\n0.5,0,0,0\n").stdout
     assert text == "stdin:1  -679.0 m\nstdin:2  0.5000 m\n"
-    answer = json.loads(say("-", "--json", stdin="1,2,3,4\n").stdout)
+    answer = json.loads(predict_here(model, "-", "--json", stdin="1,2,3,4\n").stdout)
     assert answer == {"input": "stdin:1", "number": 10.0, "quantity": "length", "unit": "m"}
-    assert "a number is not finite" in str(say("-", stdin="1,2,3,nan\n").exception)
+    assert "a number is not finite" in str(predict_here(model, "-", stdin="1,2,3,nan\n").exception)
     drawn = picture(tmp_path / "a.png", [[0, 0], [0, 255]])
-    assert "is neither a .csv nor a .npy file" in str(say(drawn).exception)
+    assert "is neither a .csv nor a .npy file" in str(predict_here(model, drawn).exception)
 
 
 def picture(path: Path, pixels: Sequence[Sequence[int]], mode: str = "L") -> Path:
@@ -118,9 +117,9 @@ def test_a_sweep_s_model_tells_what_the_sweep_recorded(service: Service, setting
     port = int(service.url.rpartition(":")[2])
 
     def right(*arguments: object, stdin: str = "") -> int:
-        process = predict("--json", *arguments, stdin=stdin, PERCEPTUNE_PORT=port)
-        guesses = [json.loads(line)["predictions"][0]["index"] for line in process.stdout.splitlines()]
-        assert (process.returncode, process.stderr, len(guesses)) == (0, "", len(data.val_y))
+        result = predict_here("--json", *arguments, stdin=stdin, port=port)
+        guesses = [json.loads(line)["predictions"][0]["index"] for line in result.stdout.splitlines()]
+        assert (result.exit_code, result.stderr, len(guesses)) == (0, "", len(data.val_y))
         return sum(guess == label for guess, label in zip(guesses, data.val_y.tolist(), strict=True))
 
     expected = [round(run["value"] * len(data.val_y)) for run in runs]
@@ -160,7 +159,7 @@ def test_images_and_rows_in_words(model: Path, tmp_path: Path) -> None:
 
 def test_json_has_one_object_a_line(model: Path) -> None:
     """With name, number and probability of each class that was asked for."""
-    (line,) = predict(model, "-", "--json", "--top", 9, "--scale", 255, stdin="0,255,0,0").stdout.splitlines()
+    (line,) = predict_here(model, "-", "--json", "--top", 9, "--scale", 255, stdin="0,255,0,0").stdout.splitlines()
     answer = json.loads(line)
     assert answer["input"] == "stdin:1"
     assert [guess["index"] for guess in answer["predictions"]] == [1, 0, 2, 3]
@@ -170,11 +169,9 @@ def test_json_has_one_object_a_line(model: Path) -> None:
 
 def test_a_model_that_came_out_otherwise_says_so(tmp_path: Path) -> None:
     """One that was trained again with another result: on standard error, with both values."""
-    process = predict(model_file(tmp_path, value=0.875), "-", stdin="1,0,0,0")
-    assert process.stdout.split() == ["stdin:1", "top", "left", "1.000"]
-    assert process.stderr == (
-        "perceptune: trained again, this network has val_accuracy 0.875, where 0.9 was recorded\n"
-    )
+    result = predict_here(model_file(tmp_path, value=0.875), "-", stdin="1,0,0,0")
+    assert result.stdout.split() == ["stdin:1", "top", "left", "1.000"]
+    assert result.stderr == ("perceptune: trained again, this network has val_accuracy 0.875, where 0.9 was recorded\n")
 
 
 def test_what_is_no_model_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -194,70 +191,6 @@ def test_what_is_no_model_is_refused_with_the_reason(tmp_path: Path) -> None:
     ):
         with pytest.raises(ModelFileError, match=why):
             Network(content)
-
-
-def test_a_model_that_is_not_there_is_refused(settings: Settings) -> None:
-    """Neither a file nor numbers, and a server that does not answer."""
-    with pytest.raises(InvalidError, match="There is no file nowhere: name a model file, its address on a server"):
-        read_model("nowhere", settings)
-    with pytest.raises(InvalidError, match="can't be read: File name too long"):
-        read_model("n" * 300, settings)
-    for model in ("http://127.0.0.1:9/model", "1/2", "http://[", "http://127.0.0.1:port/"):
-        with pytest.raises(InvalidError, match="can't be reached: "):
-            read_model(model, settings.model_copy(update={"port": 9}))
-
-
-@contextmanager
-def answering(status: int, content: str, **headers: str) -> Iterator[tuple[int, list[str | None]]]:
-    """The port of a program that gives this answer, and the keys that it is given."""
-    keys: list[str | None] = []
-
-    class Other(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            keys.append(self.headers["Authorization"])
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Other) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port, keys
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.mark.parametrize("content", ["<html>", "{}", "[]"])
-def test_another_program_in_place_of_the_service_is_named(settings: Settings, content: str) -> None:
-    """Its address, and that it does not speak as the service does."""
-    with (
-        answering(200, content) as (port, _),
-        pytest.raises(InvalidError, match=r"/sweeps/7 answers, but not as Perceptune does\.$"),
-    ):
-        read_model("7", settings.model_copy(update={"port": port}))
-
-
-def test_the_key_is_for_the_service_alone(settings: Settings) -> None:
-    """It goes to the service's port, by number or by address; not to another one, and not where an answer leads."""
-    with (
-        answering(200, "x") as (port, keys),
-        answering(302, "", Location=f"http://localhost:{port}/") as (other_port, _),
-    ):
-        our_settings = settings.model_copy(update={"port": port, "api_key": "long enough"})
-        for model in ("1/2", f"http://localhost:{port}/model"):
-            assert read_model(model, our_settings) == b"x"
-        assert read_model(f"http://localhost:{port}/", our_settings.model_copy(update={"port": other_port})) == b"x"
-        assert keys == ["Bearer long enough"] * 2 + [None]
-        with pytest.raises(InvalidError, match="answers 302: Found"):
-            read_model("1/2", our_settings.model_copy(update={"port": other_port}))
-        assert len(keys) == 3
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_costs_and_sizes_are_those_of_the_network() -> None:
     assert MLPConfig.from_params({"depth": 0}).layer_sizes(784, 10) == [(784, 10)]
     assert MLPConfig.from_params({"hidden_layers": [3, 5]}).layer_sizes(784, 10) == [(784, 3), (3, 5), (5, 10)]
     assert config.parameter_count(784, 10) == 203_530
-    assert config.training_cost(784, 10) == (784 * 256 + 256 * 10) * 10
+    assert config.multiply_adds(784, 10) == (784 * 256 + 256 * 10) * 10
 
 
 @pytest.mark.parametrize(

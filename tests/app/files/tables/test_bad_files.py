@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from app.domain.tables.options import TableOptions
 from app.errors import InvalidError
-from app.files.tables import csv_table, reading
+from app.files.tables import reading, text_stream
 from app.files.tables.dataset import TableDataset, make
 
 ROWS = "".join(f"{i}.5,{'ab'[i % 2]}\n" for i in range(8))
@@ -25,12 +26,31 @@ def table_of(content: bytes, tmp_path: Path, **options: Any) -> TableDataset:
     """The data set of a file with this content."""
     path = tmp_path / "file"
     path.write_bytes(content)
-    return make(reading.read(str(path)), TableOptions(**options))
+    table_options = TableOptions(**options)
+    return make(reading.read(str(path), table_options), table_options)
+
+
+def features_of(dataset: TableDataset) -> np.ndarray:
+    """Of all rows in their order."""
+    return dataset.features(np.arange(dataset.table.rows))
 
 
 def npz(**arrays: Any) -> bytes:
     file = io.BytesIO()
     np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def npz_compressed(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def zipped(name: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, "what else")
     return file.getvalue()
 
 
@@ -51,7 +71,7 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "a heading alone": (lambda: b"x,y\n", {}, "the file has no rows"),
     "no text": (lambda: b"\x89PNG\r\n\0\0\0", {}, "neither text nor Parquet"),
     "another encoding": (lambda: b"x,y\n1,a\n2,caf\xe9\n", {}, "line 3 is not UTF-8"),
-    "a ragged row": (lambda: b"x,y\n1,a\n2\n3,b\n", {}, "row 2: has 1 values where 2 are expected: '2'"),
+    "a ragged row": (lambda: b"x,y\n1,a\n2\n3,b\n", {}, "row 2: has 1 value where 2 are expected: '2'"),
     "a column twice": (lambda: b"x,x\n1,2\n", {}, "column 'x': is there twice"),
     "very many columns": (
         lambda: f"{','.join(f'c{i}' for i in range(100_000))}\n1\n".encode(),
@@ -69,7 +89,11 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
         {},
         "row 9, column 'x': 'three' is no number, as 8 other values of the column are",
     ),
-    "an infinite number": (lambda: f"x,y\n{ROWS}inf,b\n".encode(), {}, "row 9, column 'x': is infinite"),
+    "an infinite number": (
+        lambda: f"x,y\n{ROWS}inf,b\n".encode(),
+        {},
+        "row 9, column 'x': is infinite: it must be a number of at most 1e+30",
+    ),
     "an unknown target": (
         lambda: f"x,kind\n{ROWS}".encode(),
         {"target": "kinds"},
@@ -87,9 +111,9 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
         {},
         "column 'y' has 10,000 different values: at most 1,000 classes",
     ),
-    "a number as target": (
+    "a number as class": (
         lambda: b"x,y\n1,0.5\n2,1.5\n",
-        {},
+        {"task": "classification"},
         "has 2 different numbers, such as 0.5, and these are no",
     ),
     "nothing to learn from": (lambda: b"y,x\na,1\nb,1\na,1\nb,1\na,1\nb,1\n", {}, "no column is left"),
@@ -104,9 +128,48 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "a damaged .npy": (lambda: npy().replace(b"'shape': (", b"'shape': (("), {}, "the .npy can't be read"),
     "a ragged row in another encoding": (lambda: b"x,y\n1,a\n2,\xe9,3\n", {}, "line 3 is not UTF-8"),
     "lists in Parquet": (lambda: parquet(x=[[1], [2]], y=["a", "b"]), {"target": "x"}, "column 'x': is of type list"),
-    "a damaged .npz": (lambda: b"PK\x03\x04 and no more", {}, "the .npz is damaged"),
+    "a damaged .npz": (lambda: b"PK\x03\x04 and no more", {}, "the .zip or .npz is damaged"),
     "an .npz without classes": (lambda: npz(x=np.ones((3, 2))), {}, "the .npz has x: it needs x and y"),
+    "one line without an end": (lambda: b"{}", {}, "the file has no rows"),
+    "an Excel workbook": (lambda: zipped("xl/workbook.xml"), {}, "is an Excel workbook: save its sheet as CSV"),
     "a pickle": (lambda: npz(x=np.array([[{}]]), y=np.array([1])), {}, "x can't be read: it holds Python objects"),
+    "an .npz with damaged numbers": (
+        lambda: (
+            (good := npz_compressed(x=np.arange(2000.0).reshape(-1, 2), y=np.arange(1000)))[:200]
+            + b"\xff" * 99
+            + good[299:]
+        ),
+        {},
+        "the .npz is damaged",
+    ),
+    "an ARFF without rows to come": (lambda: b"@relation r\n@attribute x numeric\n", {}, "has no line @data"),
+    "a column of an ARFF without a type": (
+        lambda: b"@relation r\n@attribute x\n",
+        {},
+        "line 2 names no column and its",
+    ),
+    "a sparse ARFF": (lambda: b"@relation r\n@attribute x real\n@data\n{0 1}\n", {}, "the ARFF is sparse"),
+    "a sparse ARFF that begins with a comment": (
+        lambda: b"@relation r\n@attribute x real\n@data\n% {\n{0 1}\n",
+        {},
+        "the ARFF is sparse",
+    ),
+    "a row of an ARFF without an end": (
+        lambda: b"@relation r\n@attribute x real\n@data\n" + b"1" * (3 * 2**20),
+        {},
+        "a row is longer than 1 MiB",
+    ),
+    "an ARFF of tables": (lambda: b"@attribute x relational\n", {}, "column 'x': holds tables of its own"),
+    "a ragged row of an ARFF": (
+        lambda: b"@relation r\n@attribute x real\n@attribute y {a,b}\n@data\n1,a\n%\n2\n",
+        {},
+        "row 2: has 1 value where 2 are expected: '2'",
+    ),
+    "an ARFF in another encoding": (
+        lambda: b"@relation r\n@attribute x real\n@attribute y string\n@data\n1,a\n2,caf\xe9\n",
+        {},
+        "line 6 is not UTF-8",
+    ),
     "arrays of two lengths": (lambda: npz(x=np.ones((3, 2)), y=np.ones(2)), {}, "x has shape [3, 2] and y [2]"),
 }
 
@@ -125,8 +188,9 @@ def test_a_file_with_changed_bytes_is_read_or_refused(tmp_path: Path) -> None:
     """No change of a file gets another error out of a reader than a sentence about the file."""
     luck = random.Random(0)
     csv = f"x,y\n{ROWS}".encode()
+    arff = b"@relation r\n@attribute x real\n@attribute 'y' {a,b}\n@data\n" + ROWS.encode()
     arrays = {"x": np.arange(16.0).reshape(8, 2), "y": np.arange(8) % 2}
-    files = [csv, gzip.compress(csv), parquet(x=list(range(8)), y=["a", "b"] * 4), npz(**arrays), npy()]
+    files = [csv, arff, gzip.compress(csv), parquet(x=list(range(8)), y=["a", "b"] * 4), npz(**arrays), npy()]
     pieces = [b",", b"\n", b'"', b"\0", b"inf", b"1e999", b"\xff", b"?", b"9" * 30, b""]
     for _ in range(150):
         content = bytearray(luck.choice(files))
@@ -139,7 +203,7 @@ def test_a_file_with_changed_bytes_is_read_or_refused(tmp_path: Path) -> None:
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some kilobytes that become more than is read."""
-    monkeypatch.setattr(csv_table, "MAX_UNPACKED_BYTES", 2**20)
+    monkeypatch.setattr(text_stream, "MAX_UNPACKED_BYTES", 2**20)
     with pytest.raises(InvalidError, match=r"The \.gz becomes more than 1 MiB when it is unpacked"):
         table_of(gzip.compress(b"x,y\n" + b"1,a\n" * 2**19), tmp_path)
     monkeypatch.setattr(reading, "MAX_CELLS", 999)

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from safetensors.numpy import load
 
 from app.domain.tables.encoding import Encoding
 from app.errors import InvalidError
+from app.files.tables import arff_rows, csv_table
 from app.files.tables import dataset as table_datasets
 from app.files.tables.dataset import TableDataset
-from tests.app.files.tables.test_bad_files import npz, parquet, table_of
+from tests.app.files.tables.test_bad_files import features_of, npz, parquet, table_of
 
 HEADING = "row,age,colour,born,smokes,note,same,empty,kind"
 ROWS = [
@@ -50,7 +52,9 @@ def test_each_column_is_named_with_what_was_done_with_it(tmp_path: Path) -> None
     assert uses["empty"] == "left out: it has no values"
     assert uses["colour"] == "3 features, one for each of its texts"
     assert uses["age"].endswith(", and one for whether it is missing")
-    assert uses["born"].startswith("1 feature, as days since 1970, less its mean")
+    assert re.fullmatch(
+        r"1 feature, as days since its mean \d{4}-\d\d-\d\d, divided by its spread, [\d.]+ days", uses["born"]
+    )
     assert uses["smokes"].startswith("1 feature, as 1 and 0, less its mean")
     assert uses["kind"] == "the target"
     assert [column["type"] for column in dataset.columns][:5] == [
@@ -67,13 +71,12 @@ def test_the_encoding_is_that_of_the_rows_to_train_on_and_takes_rows_as_they_are
     dataset = table_of(CSV, tmp_path, target="kind")
     assert dataset.encoding is not None
     assert dataset.split is not None
-    assert dataset.features is not None
-    age = dataset.features[dataset.split.train, 0]
+    age = dataset.features(dataset.split.train)[:, 0]
     assert abs(float(age[age != 0].sum())) < 1e-4
     names = [column.name for column in dataset.encoding.columns]
     raw_rows = [dict(zip(HEADING.split(","), row, strict=True)) for row in ROWS]
     encoding = Encoding.model_validate_json(dataset.encoding.model_dump_json())
-    assert np.allclose(encoding.encode(raw_rows), dataset.features, atol=1e-6)
+    assert np.allclose(encoding.encode(raw_rows), features_of(dataset), atol=1e-6)
     assert encoding.encode([[row[name] for name in names] for row in raw_rows]) == encoding.encode(raw_rows)
     with pytest.raises(InvalidError) as error:
         encoding.encode([{**raw_rows[0], "age": "old"}, [1], {"age": 1}])
@@ -112,12 +115,11 @@ def test_all_formats_of_one_table_become_the_same(tmp_path: Path) -> None:
     file = io.BytesIO()
     np.save(file, np.column_stack([x, y]))
     files["npy"] = file.getvalue(), "2"
-    features = {kind: table_of(content, tmp_path, target=target).features for kind, (content, target) in files.items()}
+    features = {
+        kind: features_of(table_of(content, tmp_path, target=target)) for kind, (content, target) in files.items()
+    }
     expected = features.pop("csv")
-    assert expected is not None
-    assert {
-        kind: bool(np.allclose(expected, array)) for kind, array in features.items() if array is not None
-    } == dict.fromkeys(features, True)
+    assert {kind: np.array_equal(expected, array) for kind, array in features.items()} == dict.fromkeys(features, True)
 
 
 def test_arrays_with_a_test_part_of_their_own_keep_it(tmp_path: Path) -> None:
@@ -129,8 +131,7 @@ def test_arrays_with_a_test_part_of_their_own_keep_it(tmp_path: Path) -> None:
     dataset = table_of(content, tmp_path)
     assert dataset.split is not None
     assert dataset.split.test.tolist() == list(range(30, 40))
-    assert dataset.features is not None
-    assert np.allclose(dataset.features, images.reshape(40, 9) / 255)
+    assert np.allclose(features_of(dataset), images.reshape(40, 9) / 255)
 
 
 def test_the_file_of_a_data_set_is_safetensors(tmp_path: Path) -> None:
@@ -167,6 +168,108 @@ def test_types_of_parquet_are_taken_over(column: Any, type_of_column: str, tmp_p
 
 def test_a_column_that_is_called_like_a_target_and_is_none_is_shown_and_said_so(tmp_path: Path) -> None:
     """Without a target the columns are described, so that another one can be chosen."""
-    dataset = table_of(b"y,kind\n" + b"".join(b"%d.5,%c\n" % (i, b"ab"[i % 2]) for i in range(8)), tmp_path)
+    dataset = table_of(b"y,kind\n" + b"".join(b"2020-01-0%d,%c\n" % (i + 1, b"ab"[i % 2]) for i in range(8)), tmp_path)
     assert dataset.target_name is None
     assert "'y' can't be the target" in dataset.table.notes[0]
+
+
+def test_a_number_that_is_the_same_in_all_rows_to_train_on_is_not_divided_by_a_rounding_error(tmp_path: Path) -> None:
+    """The standard deviation of many times 0.1 is not quite 0, and what is divided by that is not of this world."""
+    rows = [f"0.1,{place % 7},{'ab'[place % 2]}" for place in range(60)]
+    split = table_of("\n".join(["a,b,kind", *rows]).encode(), tmp_path, target="kind").split
+    assert split is not None
+    rows[split.test[0]] = rows[split.test[0]].replace("0.1", "0.2")
+    dataset = table_of("\n".join(["a,b,kind", *rows]).encode(), tmp_path, target="kind")
+    assert dataset.encoding is not None
+    assert dataset.encoding.columns[0].scale == 1
+
+
+ARFF = b"""% 1. Title: made up
+@RELATION 'two kinds'
+
+@ATTRIBUTE 'petal length' NUMERIC
+@attribute grade {1,2,3}
+@ATTRIBUTE hue {red,'dark blue'}
+@ATTRIBUTE kind {0,1}
+@DATA
+"""
+
+
+def test_a_file_of_openml_is_a_table_by_what_its_heading_says(tmp_path: Path) -> None:
+    """Columns whose values are listed are categories, though they look like numbers."""
+    rows = b"".join(
+        b"%g,%d,%s,%d\n" % (place / 7, place % 3 + 1, (b"red", b"'dark blue'", b"?")[place % 3], place % 2)
+        for place in range(30)
+    )
+    for content in (ARFF + rows, gzip.compress(ARFF + rows), (ARFF + rows).replace(b"'", b'"')):
+        dataset = table_of(content, tmp_path, target="kind")
+        assert [column["name"] for column in dataset.columns] == ["petal length", "grade", "hue", "kind"]
+        assert [column["type"] for column in dataset.columns] == ["numbers", "text", "text", "text"]
+        assert dataset.columns[2]["examples"] == ["dark blue", "red"]
+        assert (dataset.columns[2]["missing"], dataset.columns[1]["features"]) == (10, 3)
+        assert dataset.target is not None
+        assert dataset.target.labels == ("0", "1")
+
+
+@pytest.mark.parametrize("piece", [64, 2**20])
+def test_comments_spaces_and_both_quotes_of_an_arff_are_no_values(
+    piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the file is cut into pieces while it is read."""
+    monkeypatch.setattr(arff_rows, "PIECE", piece)
+    heading = b"@relation r\n@attribute x real\n@attribute note string\n@attribute kind {a,b}\n@data\n"
+    rows = b"""% of three, values
+
+0.5, 'red, "dark" %' ,a
+  % with as many, commas as, a row has
+1.5,"it's",\tb
+ ?, ?, a
+%
+3.5 ,'it\\'s \\'blue\\'',"b"
+"""
+    dataset = table_of(heading + rows * 5 + b"%\n%", tmp_path, target="kind", category=["note"])
+    assert [column["type"] for column in dataset.columns] == ["numbers", "text", "text"]
+    assert dataset.table.rows == 20
+    assert dataset.columns[1]["examples"] == ["it's", "it's 'blue'", 'red, "dark" %']
+    assert [column["missing"] for column in dataset.columns] == [5, 5, 0]
+    assert dataset.target is not None
+    assert dataset.target.labels == ("a", "b")
+
+
+def test_a_missing_value_between_spaces_is_missing(tmp_path: Path) -> None:
+    """As in tables whose values have a space behind the comma, among numbers and among texts."""
+    rows = "".join(f"{place % 7}, {('red', 'blue', '?')[place % 3]}, {place % 2}\n ?, , 0\n" for place in range(30))
+    dataset = table_of(f"x,hue,y\n{rows}".encode(), tmp_path)
+    assert [(column["type"], column["missing"]) for column in dataset.columns[:2]] == [
+        ("whole numbers", 30),
+        ("text", 40),
+    ]
+    assert dataset.columns[1]["examples"] == ["blue", "red"]
+
+
+def test_names_that_look_like_numbers_stay_as_they_are(tmp_path: Path) -> None:
+    """`007` is not `7`, neither as a category nor as a group, though each column has numbers alone."""
+    rows = "".join(
+        f"{place % 5}.25,{place % 2 * '00'}{place % 3},{place % 4:03},{'ab'[place % 2]}\n" for place in range(60)
+    )
+    dataset = table_of(f"x,code,group,y\n{rows}".encode(), tmp_path, target="y", category=["code"], groups="group")
+    assert [column["examples"] for column in dataset.columns[1:3]] == [["0", "000", "001"], ["000", "001", "002"]]
+    column = parquet(code=pa.array([1.5, None, 2.0, float("nan")] * 10), y=["a", "b"] * 20)
+    described = table_of(column, tmp_path, category=["code"]).columns[0]
+    assert (described["type"], described["examples"], described["missing"]) == ("text", ["1.5", "2"], 20)
+
+
+def test_a_text_behind_many_numbers_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the first rows, by which columns are taken for numbers, have none."""
+    monkeypatch.setattr(csv_table, "MAX_HEADING", 64)
+    rows = [f"{place}.5,{place % 7},{'ab'[place % 2]}\n" for place in range(400)]
+    texts = [*rows[:50], *(row.replace(".5", " pieces") for row in rows[50:])]
+    dataset = table_of(f"x,z,y\n{''.join(texts)}".encode(), tmp_path)
+    assert [column["type"] for column in dataset.columns] == ["text", "whole numbers", "text"]
+    assert dataset.columns[0]["distinct"] == 400
+    with pytest.raises(InvalidError, match="Row 301, column 'x': 'many' is no number, as 399 other values"):
+        table_of(f"x,z,y\n{''.join(rows).replace('300.5,', 'many,')}".encode(), tmp_path)
+    with pytest.raises(InvalidError, match=r"Row 301: has 2 values where 3 are expected: '300\.5,6'"):
+        table_of(f"x,z,y\n{''.join(rows).replace('300.5,6,a', '300.5,6')}".encode(), tmp_path)
+    with pytest.raises(InvalidError, match="Line 302 is not UTF-8"):
+        table_of(f"x,z,y\n{''.join(rows)}".encode().replace(b"300.5", b"caf\xe9"), tmp_path)

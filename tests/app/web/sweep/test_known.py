@@ -3,15 +3,19 @@
 import json
 import re
 import shlex
+from html import unescape
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from app.charts.importance import ImportanceData, Share
+from app.charts.importance import ImportanceData, Share, importance_data
 from app.queries.leading_configurations import LeadingConfiguration
-from app.web.pages.sweep.known import failures_sentence, importance_sentence, noise_sentence
-from tests.support.measured_sweeps import a_sweep
+from app.web.pages.sweep import known
+from app.web.pages.sweep.known import failures_sentence, noise_sentence, what_matters
+from tests.support.measured_sweeps import a_sweep, end
+from tests.support.queue_examples import claim, complete, create_grid, create_sweep, new_worker
 
 BEST = {0: 0.90, 1: 0.92, 2: 0.91}
 LIKE_IT = {0: 0.91, 1: 0.90, 2: 0.91}
@@ -42,6 +46,24 @@ def test_noise_is_told_by_differences_at_equal_seeds(others: list[dict[int, floa
     assert noise_sentence(leaders) == sentence
 
 
+def test_what_matters_is_computed_once_for_all_who_ask(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever age they name: of as many as somebody likes each would take seconds, and be kept for later."""
+    grown_forests = list[int]()
+
+    def counted(*arguments: Any) -> ImportanceData:
+        grown_forests.append(1)
+        return importance_data(*arguments)
+
+    monkeypatch.setattr(known, "importance_data", counted)
+    sweep, worker = create_grid(engine, 4, 8, 16), new_worker(engine)
+    complete(engine, sweep, worker, claim(engine, worker))
+    for age in (0, 1, 10**6):
+        assert client.get(f"/sweeps/{sweep}/what-matters?age={age}").status_code == 200
+    assert len(grown_forests) == 1
+
+
 @pytest.mark.parametrize(
     ("errors", "sentence"),
     [
@@ -67,10 +89,35 @@ def importance(*shares: Share, reason: str = "", predicted: float = 0.9) -> Impo
 def test_what_matters_is_told_where_it_is_known() -> None:
     """What random numbers seem to explain as well is left out, and so is what a forest can't predict."""
     telling, chance = Share("learning_rate", 0.71, 0.64, 0.78), Share("depth", 0.04, 0.01, 0.09)
-    said = "learning_rate 71 % (64 % to 78 %) of the variance of 60 complete trials."
-    assert importance_sentence(importance(telling, chance)) == said
-    for unknown in (importance(chance), importance(telling, reason="too few"), importance(telling, predicted=0.1)):
-        assert importance_sentence(unknown) == ""
+    said = "of the variance of 60 complete trials; lines: 90 % of resamples."
+    assert what_matters(importance(telling, chance)) == ([telling], said)
+    for unclear in (importance(chance), importance(telling, predicted=0.1)):
+        shares, sentence = what_matters(unclear)
+        assert (shares, sentence.startswith("60 complete trials don't tell yet;")) == ((), True)
+    assert what_matters(importance(telling, reason="too few")) == ((), "")
+
+
+def test_what_matters_is_a_small_chart(client: TestClient, engine: Engine) -> None:
+    """A bar with its interval for each hyperparameter; with too few trials that it can't be told, or not yet."""
+
+    def grid(widths: int) -> str:
+        space = {"hidden_units": [*range(1, widths + 1)], "learning_rate": [0.1, 0.2, 0.3, 0.4], "epochs": 1}
+        sweep = create_sweep(engine, space=space, sampler="grid", n_trials=None)
+        end(engine, sweep, [[0.1 * width + 0.001 * rate] for width in range(widths) for rate in range(4)])
+        return unescape(client.get(f"/sweeps/{sweep}").text)
+
+    assert "What matters can't be told: that takes 20 complete trials." in grid(2)
+    page = grid(6)
+    (address,) = re.findall(r'hx-get="(/sweeps/\d+/what-matters[^"]+)"', page)
+    part = client.get(address).text
+    assert re.findall(r"<dt>(\w+)</dt>", part) == ["hidden_units"]
+    assert re.search(r'<rect width="\d+\.\d".*?<line x1="\d+\.\d" x2="\d+\.\d"', part, re.DOTALL)
+    assert "of the variance of 24 complete trials" in part
+    running = create_sweep(engine, space={"hidden_units": [1, 2], "depth": [1, 2]}, sampler="grid", n_trials=None)
+    worker = new_worker(engine)
+    complete(engine, running, worker, claim(engine, worker, 1))
+    page = unescape(client.get(f"/sweeps/{running}").text)
+    assert "What matters can't be told yet: that takes 20 complete trials." in page
 
 
 def test_the_best_is_confirmed_on_its_page(client: TestClient, engine: Engine) -> None:
@@ -98,8 +145,21 @@ def test_the_space_is_widened_where_the_best_lies_at_its_edge(client: TestClient
     client.post(f"{sweep}/widen", data={"name": "hidden_units", "to": "9", "more": "0"})
     after = client.get(f"/api/v1{sweep}").json()
     assert (after["space"]["hidden_units"], after["counts"]["waiting"]) == ([1, 2, 3, 4, 5, 6, 7, 8, 9], 1)
+    assert re.search(
+        r'id="ask-widen".*?name="name" value="hidden_units"', page, re.DOTALL
+    )  # from the axis, to any value
     refused = client.post(f"{sweep}/widen", data={"name": "depth", "to": "9", "more": "0"})
     assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["name"])
+
+
+@pytest.mark.parametrize("to", ["3", "nan", "inf", "-9" + "9" * 400])
+def test_only_numbers_are_widened_and_to_numbers(client: TestClient, to: str) -> None:
+    """What has no order has no edge."""
+    space = {"activation": ["relu", "tanh"], "learning_rate": {"low": 0.1, "high": 1}, "epochs": 1}
+    body = {"name": "x", "dataset": "digits", "space": space, "n_trials": 1}
+    sweep = f"/sweeps/{client.post('/api/v1/sweeps', json=body).json()['id']}"
+    for name in ("activation", *(["learning_rate"] if to != "3" else [])):
+        assert client.post(f"{sweep}/widen", data={"name": name, "to": to, "more": "0"}).status_code == 422
 
 
 def test_the_copied_command_is_a_sweep_of_the_best_alone(client: TestClient, engine: Engine) -> None:

@@ -1,0 +1,210 @@
+"""Shares of a sweep by the speed of its workers, and trials that are left to workers with more memory."""
+
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, select, text
+
+from app import queue
+from app.db.engine import transaction
+from app.db.tables import LogEntry, Trial, Worker
+from app.domain.people.log_events import LogEvent
+from app.domain.states import WorkerState
+from app.queue import retraining
+from app.queue.leases import TooLargeTrial
+from tests.support.queue_examples import (
+    LEASE_SECONDS,
+    claim,
+    complete,
+    create_grid,
+    create_sweep,
+    new_worker,
+    states,
+    trials_of,
+)
+
+
+def worker_of_speed(engine: Engine, speed: float | None, device: str = "cpu", host: str | None = None) -> UUID:
+    """A worker that was measured, on a machine of its own."""
+    worker = new_worker(engine, host or str(uuid4()), device)
+    with transaction(engine) as session:
+        queue.heartbeat(session, worker, [], LEASE_SECONDS, speed=speed)
+    return worker
+
+
+def widths(engine: Engine, worker: UUID) -> list[int]:
+    """What the worker claims next."""
+    return sorted((trial.params or {})["hidden_units"] for trial in claim(engine, worker))
+
+
+def leave(engine: Engine, sweep: int, worker: UUID, memory: int) -> None:
+    """The worker claims a trial, and has too little memory for it."""
+    (trial,) = claim(engine, worker, max_trials=1)
+    with transaction(engine) as session:
+        queue.leave_to_larger(session, sweep, worker, [TooLargeTrial(trial.lease, memory, "too large")])
+
+
+def let_vanish(engine: Engine, worker: UUID) -> None:
+    """Nothing was heard of the worker for eleven minutes."""
+    with transaction(engine) as session:
+        long_ago = "UPDATE workers SET last_seen = clock_timestamp() - interval '11 minutes' WHERE id = :id"
+        session.execute(text(long_ago), {"id": worker})
+
+
+@pytest.mark.parametrize(
+    ("speeds", "shares"),
+    [
+        ([1.0, 10.0], [4, 40]),
+        ([None, None], [22, 22]),
+        ([1.0, 1.4], [22, 22]),  # two measurements are never equal
+        ([1.0, 3.0], [11, 33]),
+        ([None, 10.0], [22, 22]),  # as quick as the others with such a device
+        ([0.0, 10.0], [22, 22]),  # which is no speed
+    ],
+)
+def test_who_is_quicker_takes_more(engine: Engine, speeds: list[float | None], shares: list[int]) -> None:
+    """As many times more as its speed says, where that is worth a difference."""
+    workers = [worker_of_speed(engine, speed) for speed in speeds]
+    create_sweep(engine, n_trials=44)
+    assert [len(claim(engine, worker)) for worker in workers] == shares
+
+
+@pytest.mark.parametrize(("device", "host"), [("NVIDIA H200", None), ("cpu", "here")])
+def test_like_devices_share_equally(engine: Engine, device: str, host: str | None) -> None:
+    """However quick each was with what it trained: who has a small share is slow because of that."""
+    workers = [worker_of_speed(engine, speed, device, host) for speed in (10.0, 100.0)]
+    create_sweep(engine, n_trials=44)
+    assert [len(claim(engine, worker)) for worker in workers] == [22, 22]
+
+
+def test_who_was_not_measured_counts_as_its_like(engine: Engine) -> None:
+    """A second card is as quick as the first one, and not as the processor."""
+    worker_of_speed(engine, 1.0)
+    worker_of_speed(engine, 10.0, "NVIDIA H200")
+    card = worker_of_speed(engine, None, "NVIDIA H200")
+    create_sweep(engine, n_trials=42)
+    assert len(claim(engine, card)) == 20
+
+
+def test_who_can_not_be_told_tries_a_part(engine: Engine) -> None:
+    """Where devices differ, a worker like none that was measured takes a quarter of what it would, until it is."""
+    processor, card = worker_of_speed(engine, 1.0), worker_of_speed(engine, None, "NVIDIA H200")
+    create_sweep(engine, n_trials=40)
+    assert len(claim(engine, card)) == 5
+    assert len(claim(engine, card, max_trials=8)) == 2
+    with transaction(engine) as session:
+        queue.heartbeat(session, card, [], LEASE_SECONDS, speed=9.0)
+    assert (len(claim(engine, card)), len(claim(engine, processor))) == (33, 0)
+
+
+def test_who_is_drained_or_silent_has_no_share(engine: Engine) -> None:
+    """However quick it was."""
+    slow = worker_of_speed(engine, 1.0)
+    drained, stopped = worker_of_speed(engine, 10.0), worker_of_speed(engine, 10.0)
+    with transaction(engine) as session:
+        session.get_one(Worker, drained).draining = True
+        queue.set_worker_state(session, stopped, WorkerState.stopped)
+    create_sweep(engine, n_trials=10)
+    assert len(claim(engine, slow)) == 10
+
+
+def test_a_slow_worker_leaves_what_is_expensive_to_a_quick_one(engine: Engine) -> None:
+    """It takes what fits into its share, else the cheapest; the quick one takes the most expensive, as always."""
+    slow, quick = worker_of_speed(engine, 1.0), worker_of_speed(engine, 10.0)
+    create_grid(engine, 4000, 200, 180, 120)
+    assert widths(engine, slow) == [180, 200]
+    assert widths(engine, quick) == [120, 4000]
+
+
+def test_the_cheapest_is_taken_where_nothing_fits(engine: Engine) -> None:
+    """No worker is idle while something waits, and what a user asked for comes first all the same."""
+    slow = worker_of_speed(engine, 1.0)
+    worker_of_speed(engine, 100.0)
+    sweep = create_grid(engine, 400, 300, 200)
+    assert widths(engine, slow) == [200]
+    with transaction(engine) as session:
+        session.execute(text("UPDATE trials SET enqueued = true WHERE number = 0 AND sweep_id = :id"), {"id": sweep})
+    assert widths(engine, slow) == [400]
+
+
+def test_what_is_too_large_waits_for_a_larger_worker(engine: Engine) -> None:
+    """Its attempt is not lost, smaller ones take other trials and other sweeps, and the larger one takes it."""
+    small, large = new_worker(engine, memory=10**9), new_worker(engine, memory=8 * 10**9)
+    sweep = create_grid(engine, 400, 20)
+    leave(engine, sweep, small, memory=3 * 10**9)
+    assert widths(engine, small) == [20]
+    assert claim(engine, small) == []
+    trial = trials_of(engine, sweep)[0]
+    assert (trial.attempt, trial.history, trial.least_memory) == (0, [], 3 * 10**9)
+    assert widths(engine, large) == [400]
+
+
+def test_what_is_too_large_waits_while_the_larger_worker_is_started_again(engine: Engine) -> None:
+    """Or drained; once it was not heard of for ten minutes, others try."""
+    small, large = new_worker(engine, memory=10**9), new_worker(engine, memory=8 * 10**9)
+    sweep = create_grid(engine, 400)
+    leave(engine, sweep, small, memory=3 * 10**9)
+    with transaction(engine) as session:
+        queue.set_draining(session, large, draining=True)
+    assert claim(engine, small) == []
+    with transaction(engine) as session:
+        queue.set_worker_state(session, large, WorkerState.stopped)
+    assert claim(engine, small) == []
+    let_vanish(engine, large)
+    leave(engine, sweep, small, memory=3 * 10**9)
+    assert trials_of(engine, sweep)[0].history[0]["reason"] == "too large"
+
+
+def test_a_model_is_trained_again_where_it_fits(engine: Engine) -> None:
+    """Its trial was too large for the small worker."""
+    small, large = new_worker(engine, memory=10**9), new_worker(engine, memory=8 * 10**9)
+    sweep = create_grid(engine, 400)
+    leave(engine, sweep, small, memory=3 * 10**9)
+    complete(engine, sweep, large, claim(engine, large))
+    with transaction(engine) as session:
+        session.execute(text("UPDATE runs SET weights = NULL"))
+        retraining.request(session, session.get_one(Trial, trials_of(engine, sweep)[0].id))
+    with transaction(engine) as session:
+        assert retraining.claim(session, small, LEASE_SECONDS) is None
+        assert retraining.claim(session, large, LEASE_SECONDS) is not None
+
+
+def test_what_is_too_large_for_all_fails_with_its_size(engine: Engine) -> None:
+    """A worker with another device than the sweep asks for is none to leave it to; nor one long gone."""
+    small, large = new_worker(engine, memory=10**9), new_worker(engine, memory=8 * 10**9)
+    card = new_worker(engine, device="NVIDIA H200", memory=10**12)
+    sweep = create_grid(engine, 400, device="cpu")
+    leave(engine, sweep, small, memory=3 * 10**9)
+    assert claim(engine, card) == []
+    for _ in range(3):
+        leave(engine, sweep, large, memory=9 * 10**9)
+    assert states(engine, sweep) == ["failed"]
+    assert trials_of(engine, sweep)[0].error == "too large"
+    other = create_grid(engine, 400)
+    leave(engine, other, large, memory=10**11)
+    let_vanish(engine, card)
+    trials = claim(engine, small)
+    complete(engine, other, small, trials)
+    assert states(engine, other) == ["complete"]
+
+
+def test_a_worker_of_the_same_size_is_no_larger_one(engine: Engine) -> None:
+    """Where memory was lacking although it should not, one with a little more would lack it too."""
+    small, like_it = (new_worker(engine, memory=memory) for memory in (10**9, 10**9 + 10**7))
+    sweep = create_grid(engine, 400)
+    leave(engine, sweep, small, memory=10**6)
+    assert (trials_of(engine, sweep)[0].history[0]["reason"], len(claim(engine, like_it))) == ("too large", 1)
+
+
+def test_many_that_are_too_large_are_logged_once(engine: Engine) -> None:
+    """A line for each reason."""
+    worker = new_worker(engine)
+    sweep = create_grid(engine, 400, 300, 200)
+    trials = claim(engine, worker)
+    reasons = ["too large", "larger", "too large"]
+    too_large = [TooLargeTrial(trial.lease, 2**50, reason) for trial, reason in zip(trials, reasons, strict=True)]
+    with transaction(engine) as session:
+        queue.leave_to_larger(session, sweep, worker, too_large)
+    with transaction(engine) as session:
+        entries = session.scalars(select(LogEntry).where(LogEntry.event == LogEvent.failed_attempt))
+        assert sorted(entry.trials for entry in entries) == [[0, 2], [1]]

@@ -1,0 +1,88 @@
+"""Turns: however many calls are made with one key, those of others are answered."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from app import queries
+from app.errors import ConflictError
+from app.web.security import turns
+from tests.support.keys import bearer, make_key
+from tests.support.waiting import wait_until
+
+MANY = 60  # more than a server has threads
+
+# Calls whose places are those of files and of networks that are read.
+_TRIAL = "/api/v1/sweeps/{sweep_id}/trials/{number}"
+FILES = {f"GET /api/v1/sweeps/{{sweep_id}}/export.{kind}" for kind in ("csv", "parquet", "json")} | {
+    f"GET {_TRIAL}/model",
+    f"POST {_TRIAL}/predict",
+    "POST /api/v1/datasets",
+    "POST /api/v1/datasets/preview",
+    "POST /api/v1/sweeps/import",
+    "POST /datasets/preview",
+    "POST /sweeps/import",
+}
+
+
+def test_one_key_leaves_threads_to_others(client: TestClient, admin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its further calls wait for their turn, and are refused after a while."""
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.1)
+    busy_key = bearer(make_key(client, admin, name="Bob", role="read")["key"])
+    begun, going_on = list[int](), threading.Event()
+
+    def summary_later(*_: Any) -> None:
+        begun.append(1)
+        going_on.wait(60)
+        raise ConflictError("It is gone.")
+
+    monkeypatch.setattr(queries, "summary", summary_later)
+    with ThreadPoolExecutor(MANY) as threads:
+        answers = [threads.submit(client.get, "/api/v1/sweeps/1", headers=busy_key) for _ in range(MANY)]
+        wait_until(lambda: sum(answer.done() for answer in answers) == MANY - turns.MAX_TURNS)
+        refusals = [answer.result() for answer in answers if answer.done()]
+        assert {(answer.status_code, answer.headers["retry-after"]) for answer in refusals} == {(503, "5")}
+        assert client.get("/api/v1/sweeps", headers=bearer(admin)).status_code == 200
+        going_on.set()
+        statuses = [answer.result(60).status_code for answer in answers]
+    assert (len(begun), statuses.count(409)) == (turns.MAX_TURNS, turns.MAX_TURNS)
+
+
+def test_every_call_takes_a_turn_but_those_that_wait_for_a_place(client: TestClient) -> None:
+    """Whatever else a path is for: who makes a model or lists data sets needs a thread at once, as links do."""
+    assert isinstance(client.app, FastAPI)
+    served = [*places(client.app.routes)]
+    turnless = {f"{method} {path}" for method, path, _ in served if not takes_turn(method, path)}
+    with_place = {f"{method} {path}" for method, path, has_place in served if has_place}
+    assert {"GET /sweeps/{sweep_id}/what-matters", "POST /sweeps/{sweep_id}/widen"} < with_place
+    assert {"GET /s/{token}/events", "PATCH /api/v1/sweeps/{sweep_id}"} < with_place
+    assert turnless == with_place | FILES | {f"POST {path}" for _, path, _ in served if "/api/v1/worker/" in path}
+
+
+def test_a_name_makes_no_place() -> None:
+    """A data set may be called as a call is."""
+    assert takes_turn("GET", "/api/v1/datasets/events")
+    assert takes_turn("GET", "/datasets/export.csv")
+
+
+def takes_turn(method: str, path: str) -> bool:
+    """Whether a call of somebody with a key, or a link, waits for its turn."""
+    state = {} if path.startswith("/s/") else {"caller": None}
+    return turns.needs_turn({"type": "http", "method": method, "path": path, "state": state})
+
+
+def places(entries: Iterable[Any]) -> Iterator[tuple[str, str, bool]]:
+    """Of every call the method, the path, and whether it waits for a place before all else."""
+    for entry in entries:
+        router = getattr(entry, "original_router", None)
+        if router is not None:
+            yield from places(router.routes)
+        elif isinstance(entry, APIRoute):
+            has_place = any("place" in str(depends.dependency) for depends in entry.dependencies)
+            yield from ((method, entry.path, has_place) for method in entry.methods or ())

@@ -1,0 +1,1 @@
+"""Workers on a real Ray cluster: `make test-ray`."""
