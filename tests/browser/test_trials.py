@@ -89,6 +89,25 @@ def test_a_panel_closed_while_its_trial_is_fetched_stays_closed(sweep: Page) -> 
     expect(panel).to_be_hidden()
 
 
+def test_a_click_in_the_panel_counts_more_than_news_of_before(sweep: Page) -> None:
+    """However many were asked for, and though they come after the click."""
+    sweep.locator("tbody[data-number] .row-time").first.click()
+    panel = sweep.get_by_role("complementary")
+    expect(panel.get_by_role("heading", level=2)).to_contain_text("Trial")
+    held: list[Route] = []
+    sweep.route(re.compile(r"/trials/\d+"), lambda route: route.continue_() if held else held.append(route))
+    refreshed(sweep)
+    refreshed(sweep)
+    while not held:
+        sweep.wait_for_timeout(20)
+    panel.get_by_role("button", name="Start from here").click()
+    held[0].continue_()
+    expect(panel.get_by_role("heading", level=2)).to_have_text("A trial of your own")
+    refreshed(sweep)
+    expect(panel.get_by_role("heading", level=2)).to_have_text("A trial of your own")
+    assert "trial=new" in sweep.url
+
+
 def test_a_row_opens_the_panel_of_its_trial(sweep: Page, path: str) -> None:
     """So do an event of a chart and an address; the panel stays through news, and Escape gives the focus back."""
     row = sweep.locator("tbody[data-number]").nth(1)

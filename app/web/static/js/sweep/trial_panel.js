@@ -43,11 +43,19 @@ function mark() {
   }
 }
 
+// what was asked for before a click is not shown: the trial that was clicked is fetched next
+document.body.addEventListener("htmx:before:swap", (event) => {
+  const { request, sourceElement } = event.detail.ctx;
+  if (sourceElement !== panel) return;
+  const fetched = new URL(request.action, location.href).pathname.split("/").at(-1);
+  if (fetched !== read("trial")) event.preventDefault();
+});
+
 document.body.addEventListener("htmx:after:swap", (event) => {
   const target = event.detail?.ctx.target ?? null; // an element, or its selector; of #live the page is told by itself
   const isPanel = panel.contains(typeof target === "string" ? document.querySelector(target) : target);
   const shown = content().dataset.number;
-  if (isPanel && shown && read("trial")) { // not when the panel was closed while its trial was fetched
+  if (isPanel && shown && read("trial")) { // not when the panel was closed while its form was sent
     panel.hidden = false;
     if (shown !== "new" && read("trial") === "new") { // it was queued
       write({ trial: shown });
