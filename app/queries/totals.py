@@ -16,9 +16,11 @@ from app.domain.states import TrialState
 _SHARE = """CASE WHEN t.finished_at IS NOT NULL AND t.state <> 'cancelled' THEN CAST(1 AS float8)
                  ELSE coalesce(t.epochs_done / CAST(t.epochs_total AS float8), 0) END"""
 
-# What a trial counts for, by the column of `sweep_totals`; the triggers of its migration say the same.
+_STORED_STATES = [state.value for state in TrialState if state != TrialState.running]
+
+# What a trial counts for, by the column of `sweep_totals`; its triggers say the same, but for running trials.
 _NUMBERS = {
-    **{state.value: f"CAST(t.state = '{state}' AS int)" for state in TrialState if state != TrialState.running},
+    **{state: f"CAST(t.state = '{state}' AS int)" for state in _STORED_STATES},
     "survivor_trials": "CAST(t.is_survivor AS int)",
     "candidates": """CAST(NOT t.is_survivor AND t.first_seed = 0 AND t.continued_from IS NULL
                           AND t.state IN ('waiting', 'running', 'complete') AS int)""",
@@ -69,7 +71,6 @@ TOTALS = text(f"""
     ) AS coming
 """)
 
-_STORED_STATES = [state for state in TrialState if state != TrialState.running]
 _BY_STATE = text(f"""
     SELECT {", ".join(f"CAST(coalesce(sum({state}), 0) AS bigint) AS {state}" for state in _STORED_STATES)},
            (SELECT count(*) FROM trials t JOIN sweeps s ON s.id = t.sweep_id WHERE t.state = 'running') AS running
