@@ -17,7 +17,7 @@ from app.errors import StartError
 
 _PREFIX = "PERCEPTUNE_"
 _SECRETS = ("api_key", "database_url", "key")  # each may be in a file, which <its variable>_FILE names
-_OF_CLIENTS = {"PERCEPTUNE_URL"}  # where examples/exercises.ipynb finds the server
+_OF_CLIENTS = {"PERCEPTUNE_URL"}  # where commands and examples/exercises.ipynb find the server
 
 
 def default_home() -> Path:
@@ -35,6 +35,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def local_address(host: str, port: int) -> str:
+    """The address at which this machine finds what serves on this host and port."""
+    host = host.strip("[]")
+    host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Settings(BaseSettings):
@@ -125,6 +132,11 @@ class Settings(BaseSettings):
                 "make one with `perceptune keys create`, or set PERCEPTUNE_OPEN=true if something else keeps strangers "
                 "out, or serve on 127.0.0.1."
             )
+
+
+def service_address(settings: Settings) -> str:
+    """Where commands find the service: at PERCEPTUNE_URL, else on this machine."""
+    return (os.environ.get("PERCEPTUNE_URL") or local_address(settings.host, settings.port)).rstrip("/")
 
 
 def load_settings(flags: Mapping[str, object] | None = None) -> Settings:

@@ -17,7 +17,7 @@ import uvicorn
 from sqlalchemy import Engine
 
 from app.access import keys
-from app.config import Settings
+from app.config import Settings, local_address
 from app.db.engine import connect, transaction
 from app.db.migrations import migrate
 from app.errors import StartError
@@ -55,9 +55,9 @@ class Service:
             self.engine: Engine = connect(settings.database_url, "server")
             undo.callback(self.engine.dispose)
             migrate(self.engine)
-            self._announce_first_key(settings.public_url or _url(settings.host, listener))
+            self.url = local_address(settings.host, listener.getsockname()[1])
+            self._announce_first_key(settings.public_url or self.url)
             undo.enter_context(_serving(settings, listener))
-            self.url = _url(settings.host, listener)
             self.public_url = settings.public_url or self.url.replace("127.0.0.1", socket.gethostname())
             self.workers = undo.enter_context(Workers(settings, self._log))
             self._exit = undo.pop_all()
@@ -158,9 +158,3 @@ def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
         app.state.broadcaster.end()
         server.should_exit = True
         thread.join(5)
-
-
-def _url(host: str, listener: socket.socket) -> str:
-    port = listener.getsockname()[1]
-    url_host = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host
-    return f"http://{url_host}:{port}"

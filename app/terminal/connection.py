@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from app.config import load_settings
+from app.config import load_settings, service_address
 from app.errors import FieldError, InvalidError, PerceptuneError, StartError
 
 if TYPE_CHECKING:
@@ -23,16 +22,9 @@ def connection(url: str | None) -> Iterator[Client]:
         raise StartError("The client is missing, by which commands talk to a server: pip install ./client") from None
     settings = load_settings()
     try:
-        address = url or os.environ.get("PERCEPTUNE_URL") or _local(settings.host, settings.port)
-        with perceptune.Client(address) as client:
+        with perceptune.Client(url or service_address(settings)) as client:
             yield client
     except perceptune.ProblemError as error:
         raise InvalidError(error.detail, [FieldError(field.loc, field.msg) for field in error.fields]) from None
     except (perceptune.PerceptuneError, TimeoutError, LookupError) as error:
         raise PerceptuneError(str(error)) from None
-
-
-def _local(host: str, port: int) -> str:
-    """The address of the server on this machine."""
-    host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings, default_home, is_loopback, load_settings
+from app.config import Settings, default_home, is_loopback, load_settings, local_address, service_address
 from app.errors import StartError
 
 
@@ -90,6 +90,30 @@ def test_a_wrong_setting_is_a_sentence(flags: dict[str, object], sentence: str) 
 def test_loopback_is_told_from_everything_else(host: str, loopback: bool) -> None:
     """A name other than localhost may resolve to anything, so it is not loopback."""
     assert is_loopback(host) == loopback
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://127.0.0.1:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("[::1]", "http://[::1]:8000"),
+        ("example.org", "http://example.org:8000"),
+    ],
+)
+def test_this_machine_finds_what_serves_on_a_host(host: str, address: str) -> None:
+    """Also on all its addresses at once, and on one of IPv6, with brackets or without."""
+    assert local_address(host, 8000) == address
+
+
+def test_commands_find_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At PERCEPTUNE_URL, whatever the settings say, else on this machine."""
+    settings = Settings(port=8001)
+    assert service_address(settings) == "http://127.0.0.1:8001"
+    monkeypatch.setenv("PERCEPTUNE_URL", "https://sweeps.example.org/")
+    assert service_address(settings) == "https://sweeps.example.org"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2"])

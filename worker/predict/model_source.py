@@ -1,7 +1,6 @@
 """The sources of a model file: a path, an http address, or the service by the numbers of sweep and trial."""
 
 import json
-import os
 import re
 from http.client import HTTPException
 from pathlib import Path
@@ -10,7 +9,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from app.config import Settings, is_loopback
+from app.config import Settings, is_loopback, service_address
 from app.errors import InvalidError
 
 TIMEOUT_SECONDS = 30
@@ -41,18 +40,9 @@ def read_model(model: str, settings: Settings) -> bytes:
             f"There is no file {model}: name a model file, its address on a server, or SWEEP/TRIAL of the service."
         )
     sweep, trial, run = numbers.groups()
-    address = f"{_service(settings)}/api/v1/sweeps/{sweep}"
+    address = f"{service_address(settings)}/api/v1/sweeps/{sweep}"
     trial = trial or _best_trial(sweep, address, _get(address, settings))
     return _get(f"{address}/trials/{trial}/model{f'?run={run}' if run else ''}", settings)
-
-
-def _service(settings: Settings) -> str:
-    """The address of the service: PERCEPTUNE_URL, as for all commands, else this machine's."""
-    if url := os.environ.get("PERCEPTUNE_URL"):
-        return url.rstrip("/")
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host
-    host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{settings.port}"
 
 
 def _best_trial(sweep: str, address: str, answer: bytes) -> int:
@@ -71,7 +61,7 @@ def _get(address: str, settings: Settings) -> bytes:
         parts = urlsplit(address)
         is_local = is_loopback(parts.hostname or "") or parts.hostname == settings.host
         is_here = is_local and (parts.port or {"http": 80, "https": 443}[parts.scheme]) == settings.port
-        is_ours = is_here or parts[:2] == urlsplit(_service(settings))[:2]
+        is_ours = is_here or parts[:2] == urlsplit(service_address(settings))[:2]
         headers = {"Authorization": f"Bearer {settings.api_key}"} if is_ours and settings.api_key else {}
         opener = build_opener(_NoRedirects, *([ProxyHandler({})] if is_local else []))
         with opener.open(Request(address, headers=headers), timeout=TIMEOUT_SECONDS) as answer:

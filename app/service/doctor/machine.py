@@ -7,7 +7,7 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from app.config import Settings
+from app.config import Settings, local_address
 from app.service.doctor.finding import Finding, fail, ok, warn
 
 GIB = 2**30
@@ -70,11 +70,8 @@ def _existing(folder: Path) -> Path:
 
 
 def _is_ours(settings: Settings) -> bool:
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host
-    with (
-        suppress(OSError, ValueError),
-        urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=3) as answer,
-    ):
+    address = f"{local_address(settings.host, settings.port)}/healthz"
+    with suppress(OSError, ValueError), urllib.request.urlopen(address, timeout=3) as answer:
         return bool(answer.headers.get("X-Request-ID"))
     return False
 
