@@ -30,9 +30,9 @@ class Downloads:
     """The places of a server's downloads, and the engine that they read with."""
 
     def __init__(self, database_url: str) -> None:
-        self.engine: Engine = connect(database_url, "downloads", pool_size=MAX_DOWNLOADS + 1, max_overflow=0)
         self._places = Places(MAX_DOWNLOADS, "Other downloads are under way: try again in a moment.")
-        self._threads = anyio.CapacityLimiter(MAX_DOWNLOADS + 1)
+        self.engine: Engine = connect(database_url, "downloads", pool_size=self._places.total, max_overflow=0)
+        self._threads = anyio.CapacityLimiter(self._places.total)
 
     @asynccontextmanager
     async def started(self, scope: Scope, open_pieces: Callable[[], Pieces]) -> AsyncIterator["_Reader"]:

@@ -16,13 +16,14 @@ SMALL_BYTES = 64 * 2**10  # of a message that needs no room
 LARGE_BYTES = 16 * 2**20  # of a message beyond which it is a large one: those have room of their own, and wait for it
 # How far a message may fall behind, and behind which pace: a slow one keeps its room from others.
 GRACE_SECONDS, BYTES_A_SECOND = 30.0, 256 * 2**10
+NO_ROOM = "Other workers' messages take all the memory there is for them: try again soon."
 
 
 class Messages:
     """The room of a server's messages."""
 
     def __init__(self) -> None:
-        self._small, self._large = SharedRoom(MESSAGE_BYTES), Room(LARGE_MESSAGE_BYTES)
+        self._small, self._large = SharedRoom(MESSAGE_BYTES, NO_ROOM), Room(LARGE_MESSAGE_BYTES, NO_ROOM)
 
     @asynccontextmanager
     async def received(self, request: Request, max_bytes: int = MAX_MESSAGE_BYTES) -> AsyncIterator[bytes]:

@@ -17,7 +17,7 @@ from app.broker import CallError, DatabaseBroker, FaultError, UnreachableError, 
 from app.broker.database import PassedOver
 from app.broker.serving import LOADING_CALLS, SLOW_CALLS, VITAL_CALLS, answer, unpacked_arguments
 from app.errors import InvalidError, PerceptuneError, UnavailableError
-from app.web.remote.messages import SMALL_BYTES, Messages
+from app.web.remote.messages import NO_ROOM, SMALL_BYTES, Messages
 from app.web.security.room import Room
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class RemoteWorkers:
         self._vital, self._loading = asyncio.Semaphore(VITAL_PLACES), asyncio.Semaphore(LOADING_PLACES)
         self._threads = anyio.CapacityLimiter(VITAL_PLACES + QUICK_PLACES + SLOW_PLACES + LOADING_PLACES)
         self.messages = Messages()
-        self._values, self._answers = Room(VALUE_BYTES), Room(ANSWER_BYTES, max_waiting=MAX_WAITING_ANSWERS)
+        self._values, self._answers = Room(VALUE_BYTES, NO_ROOM), Room(ANSWER_BYTES, NO_ROOM, MAX_WAITING_ANSWERS)
         self.stopping = threading.Event()  # ends what asks samplers
 
     def broker(self, worker_id: UUID) -> DatabaseBroker:

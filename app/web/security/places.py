@@ -19,7 +19,8 @@ class Places:
 
     def __init__(self, count: int, refusal: str) -> None:
         """`refusal`: the sentence to who finds none."""
-        self._free_places, self._refusal = asyncio.Semaphore(count + 1), refusal
+        self.total = count + 1
+        self._free_places, self._refusal = asyncio.Semaphore(self.total), refusal
         self._of_callers = OfCallers(lambda: asyncio.Semaphore(count))
 
     @asynccontextmanager

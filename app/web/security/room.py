@@ -11,13 +11,12 @@ from app.errors import BusyError
 from app.web.security.of_callers import OfCallers
 
 WAIT_SECONDS = 20.0  # for room, before a call is refused; less than a worker waits for an answer
-OF_WORKERS = "Other workers' messages take all the memory there is for them: try again soon."
 
 
 class Room:
     """So many bytes for all. Used in the server's event loop."""
 
-    def __init__(self, size: int, refusal: str = OF_WORKERS, max_waiting: float = math.inf) -> None:
+    def __init__(self, size: int, refusal: str, max_waiting: float = math.inf) -> None:
         """`refusal`: the sentence to who finds none.
 
         `max_waiting`: how many may wait at a time, where they keep in memory what they wait with.
@@ -55,7 +54,7 @@ class Room:
 class SharedRoom:
     """So many bytes for all, of which no caller can have more than three quarters: the rest is somebody else's."""
 
-    def __init__(self, size: int, refusal: str = OF_WORKERS) -> None:
+    def __init__(self, size: int, refusal: str) -> None:
         self._room = Room(size, refusal)
         self._of_callers = OfCallers(lambda: Room(size * 3 // 4, refusal))
 

@@ -17,7 +17,7 @@ def test_who_finds_no_room_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(room, "WAIT_SECONDS", 0.01)
 
     async def crowded() -> None:
-        small_room = Room(10)
+        small_room = Room(10, "full")
         async with small_room.share(6):
             with pytest.raises(BusyError) as refusal:
                 async with small_room.share(5):
@@ -35,7 +35,7 @@ def test_what_is_larger_than_all_has_all_of_it() -> None:
     """Alone; it is not refused for ever."""
 
     async def large() -> None:
-        small_room = Room(10)
+        small_room = Room(10, "full")
         async with small_room.share(1_000):
             waiting = asyncio.create_task(small_room.share(1).__aenter__())
             await asyncio.sleep(0)
@@ -49,7 +49,7 @@ def test_who_needs_much_is_not_passed_by_those_who_need_little() -> None:
     """Else it would wait as long as they come."""
 
     async def in_turn() -> None:
-        small_room, order = Room(10), list[int]()
+        small_room, order = Room(10, "full"), list[int]()
 
         async def share(size: int) -> None:
             async with small_room.share(size):
@@ -71,7 +71,7 @@ def test_no_caller_has_all_room(monkeypatch: pytest.MonkeyPatch) -> None:
     ada, bob = ({"state": {"caller": Caller(name, Role.worker)}} for name in ("Ada", "Bob"))
 
     async def crowded() -> None:
-        shared_room = SharedRoom(100)
+        shared_room = SharedRoom(100, "full")
         async with shared_room.share(ada, 50):
             with pytest.raises(BusyError):
                 async with shared_room.share(ada, 50):

@@ -137,7 +137,7 @@ def test_only_so_many_answers_wait_for_room() -> None:
     """Each is in memory meanwhile; further ones are told at once to come again."""
 
     async def crowded() -> None:
-        small_room = Room(10, max_waiting=1)
+        small_room = Room(10, "full", max_waiting=1)
         async with small_room.share(10):
             waiting = asyncio.create_task(small_room.share(1).__aenter__())
             await asyncio.sleep(0)
