@@ -30,7 +30,7 @@ MAX_REFUSALS = 3  # for lack of memory, which may be others' for a while; then t
 VALUE_TOLERANCE = 1e-6  # values that differ by less are the same
 
 
-class TooLargeError(MemoryError):
+class RetrainingTooLargeError(MemoryError):
     """A trial does not fit in the memory: how much a worker needs at least, and its sizes in a sentence."""
 
     def __init__(self, memory: int, sentence: str) -> None:
@@ -54,7 +54,7 @@ def retrain_one(context: Context, load_dataset: Callable[[DatasetInfo, str], Dat
             run_weights = _train(context, trial, load_dataset(trial.sweep.dataset_info, trial.sweep.split))
     except (Stopped, CallError):
         raise
-    except TooLargeError as error:
+    except RetrainingTooLargeError as error:
         logger.error("sweep %d: trial %d: %s", trial.sweep.id, trial.number, error)
         _leave(context, trial, error, refusals)
         return True
@@ -111,10 +111,10 @@ def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, byte
 
 @contextmanager
 def _telling_sizes(context: Context, trial: Retraining, shape: tuple[int, int]) -> Iterator[None]:
-    """Raises TooLargeError where the trial can't fit, before the system would end the worker, and where it does not."""
+    """Raises RetrainingTooLargeError where a trial does not fit, if need be before the system ends the worker."""
     free_bytes = memory.free_memory(context.device)
     size = trial_bytes(trial.sweep, trial, shape, packed=context.device.type != "cpu")
-    too_large = TooLargeError(size // ESTIMATE_SLACK, size_sentence(trial.sweep, trial, shape, free_bytes))
+    too_large = RetrainingTooLargeError(size // ESTIMATE_SLACK, size_sentence(trial.sweep, trial, shape, free_bytes))
     if size > ESTIMATE_SLACK * free_bytes:
         raise too_large
     try:
@@ -125,7 +125,7 @@ def _telling_sizes(context: Context, trial: Retraining, shape: tuple[int, int]) 
         raise
 
 
-def _leave(context: Context, trial: Retraining, error: TooLargeError, refusals: Counter[int]) -> None:
+def _leave(context: Context, trial: Retraining, error: RetrainingTooLargeError, refusals: Counter[int]) -> None:
     """Has the trial wait, and after a few times leaves it to a worker with more memory."""
     refusals[trial.trial_id] += 1
     if refusals[trial.trial_id] < MAX_REFUSALS:
