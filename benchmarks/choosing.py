@@ -44,9 +44,8 @@ def _lower_bound(means: np.ndarray, variances: np.ndarray, runs: np.ndarray) -> 
 def expected(means: np.ndarray, variances: np.ndarray, runs: np.ndarray) -> np.ndarray:
     """What configurations are expected to have with more runs, as app.lifecycle.best computes it."""
     noise = (variances * (runs - 1)).sum() / (runs - 1).sum()
-    spread = max(
-        means.var(ddof=1) - noise * (1 / runs).mean(), 1e-9
-    )  # at 0 all would be equal: the order just above it
+    # at 0 all would be equal: the order just above it
+    spread = max(means.var(ddof=1) - noise * (1 / runs).mean(), 1e-9)
     center = means.mean()
     values: np.ndarray = center + (means - center) * spread / (spread + noise / runs)
     return values

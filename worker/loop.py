@@ -94,9 +94,8 @@ class Loop:
                 return False
             if score.score_one(context, self._dataset, self._unscorable):
                 return True
-            retrained = retrain.retrain_one(
-                context, self._dataset, self._refusals
-            )  # one at a time, so that no sweep starves
+            # one at a time, so that no sweep starves
+            retrained = retrain.retrain_one(context, self._dataset, self._refusals)
             if retrained:
                 self._is_idle = False
             if context.stopping.is_set():

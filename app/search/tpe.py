@@ -22,9 +22,8 @@ class BatchTPE(optuna.samplers.TPESampler):
     def __init__(self, seed: int, **options: Any) -> None:
         super().__init__(seed=seed, **options)
         set_private_parts(self, _parzen_estimator_cls=Mixture)
-        self._random_seed: int | None = (
-            None  # of the sampler for what is drawn at random, where that is to be made anew
-        )
+        # of the sampler for what is drawn at random, where that is to be made anew
+        self._random_seed: int | None = None
         self._ended_count = 0
         self._good_trials: list[FrozenTrial] = []
         self._other_trials: list[FrozenTrial] = []

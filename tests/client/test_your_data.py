@@ -50,9 +50,8 @@ def test_what_the_document_says_runs(trained_server: str, tmp_path: Path, monkey
     variables["client"].close()
     with Client(trained_server) as client:
         assert_models_agree(client, variables["frame"])
-        assert (
-            client.add_dataset(variables["frame"], target="species").name == "my_iris"
-        )  # which the file was stored as
+        # which the file was stored as
+        assert client.add_dataset(variables["frame"], target="species").name == "my_iris"
         assert CliRunner().invoke(app, ["data", "rm", "my_iris"]).exit_code == 1
         sweep = next(sweep for sweep in client.sweeps() if sweep.data.dataset == "my_iris")
         sweep.delete()

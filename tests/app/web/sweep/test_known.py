@@ -145,9 +145,8 @@ def test_the_space_is_widened_where_the_best_lies_at_its_edge(client: TestClient
     client.post(f"{sweep}/widen", data={"name": "hidden_units", "to": "9", "more": "0"})
     after = client.get(f"/api/v1{sweep}").json()
     assert (after["space"]["hidden_units"], after["counts"]["waiting"]) == ([1, 2, 3, 4, 5, 6, 7, 8, 9], 1)
-    assert re.search(
-        r'id="ask-widen".*?name="name" value="hidden_units"', page, re.DOTALL
-    )  # from the axis, to any value
+    # from the axis, to any value
+    assert re.search(r'id="ask-widen".*?name="name" value="hidden_units"', page, re.DOTALL)
     refused = client.post(f"{sweep}/widen", data={"name": "depth", "to": "9", "more": "0"})
     assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["name"])
 
