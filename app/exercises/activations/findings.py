@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.domain.formatting import number, plural
 from app.exercises.activations.tuning import LINEAR, ONE_RATE, Setting, Settings, Tuned, as_good
-from app.exercises.answers.comparison import Comparison, compare, points, verdict
+from app.exercises.answers.comparison import Comparison, compare, points, points_apart, verdict
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.wording import count_text, judged_on, losses, name_list, recipe, spread
 from app.exercises.exercise import SweepData
@@ -26,7 +26,7 @@ def first_sentence(ranked: Sequence[Tuned]) -> str:
     comparison = compare(behind.best, best.best) if behind else None
     if behind is None or comparison is None:
         return f"{text}."
-    return f"{text}; {behind.activation} is clearly behind, by {points(comparison).replace(' less', '', 1)}."
+    return f"{text}; {behind.activation} is clearly behind, by {points_apart(comparison)}."
 
 
 def _any_of(names: Sequence[str], count: int) -> str:

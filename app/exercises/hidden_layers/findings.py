@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from app.domain.formatting import plural
-from app.exercises.answers.comparison import Comparison, compare, points, size, verdict
+from app.exercises.answers.comparison import Comparison, compare, points, points_apart, size, verdict
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level, best_level, levels_at, wins
 from app.exercises.answers.wording import chance, chance_text, judged_on, losses, recipe, share, spread
@@ -46,8 +46,8 @@ def scratch_comparison(networks: Networks) -> Comparison | None:
 def _second_layer_text(comparison: Comparison) -> str:
     if not comparison.is_clear:
         return f"makes no clear difference: the validation accuracy is {points(comparison)} with it"
-    verb, word = ("raises", " more") if comparison.difference.estimate > 0 else ("lowers", " less")
-    return f"{verb} the validation accuracy by {points(comparison).replace(word, '', 1)}"
+    verb = "raises" if comparison.difference.estimate > 0 else "lowers"
+    return f"{verb} the validation accuracy by {points_apart(comparison)}"
 
 
 def _layers(depth: int) -> str:

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 from app.domain.datasets import DATASETS
 from app.domain.formatting import plural
-from app.exercises.answers.comparison import Comparison, compare, points, verdict
+from app.exercises.answers.comparison import Comparison, compare, points, points_apart, verdict
 from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs, median
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
@@ -34,10 +34,8 @@ def first_sentence(
     comparison: Comparison, width: int, data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]
 ) -> str:
     """What one neuron costs, and how many runs with it stay at chance."""
-    cost = points(comparison)
-    verb = "brings"
-    if comparison.difference.estimate < 0:
-        cost, verb = cost.replace(" less", "", 1), "costs"
+    is_worse = comparison.difference.estimate < 0
+    effect = f"costs {points_apart(comparison)}" if is_worse else f"brings {points(comparison)}"
     clarity = "" if comparison.is_clear else f", which is {verdict(comparison)}"
     parts: list[str] = []
     for place, own_runs in runs.items():
@@ -47,8 +45,8 @@ def first_sentence(
             parts.append(f"{PLACES[place]} {_stuck_text(data, of_book, meaning)}")
     text = "; ".join(parts)
     return (
-        f"One ReLU neuron between two layers of {_outer_width(data)} lets one number of each image through, and {verb} "
-        f"{cost} of validation accuracy against {width} neurons there, at the seeds that both have{clarity}. "
+        f"One ReLU neuron between two layers of {_outer_width(data)} lets one number of each image through, and "
+        f"{effect} of validation accuracy against {width} neurons there, at the seeds that both have{clarity}. "
         f"{text[:1].upper()}{text[1:]}."
     )
 
