@@ -10,6 +10,7 @@ from app.charts.registry import chart
 from app.charts.rows import DiagnosticsRow, EpochRow, SweepRow, TrialRow
 from app.domain.formatting import setting
 from app.exercises.answers.finding import Answer
+from app.exercises.answers.wording import in_words
 from app.exercises.preset import Preset
 
 Needs = Literal["epochs", "diagnostics", "seconds"]
@@ -84,17 +85,17 @@ def chart_of(
         if numbers_of is not None:
             data = _part_of(data, numbers_of(data))
         measured = data.diagnostics if definition.needs == "diagnostics" else data.epochs
-        figure = _in_words(definition.figure(data.sweep, data.trials, measured, options))
+        figure = _with_titles_in_words(definition.figure(data.sweep, data.trials, measured, options))
         return figure.update_layout(title_text=title) if title else figure
 
     return draw
 
 
-def _in_words(figure: go.Figure) -> go.Figure:
+def _with_titles_in_words(figure: go.Figure) -> go.Figure:
     """The figure with hyperparameters as readers write them, in its title and on its axes: `hidden units`."""
     for place in (figure.layout, *figure.select_xaxes(), *figure.select_yaxes()):
         if place.title.text:
-            place.title.text = place.title.text.replace("_", " ")
+            place.title.text = in_words(place.title.text)
     return figure
 
 

@@ -17,6 +17,7 @@ from app.domain.formatting import plural
 from app.domain.tasks import TASKS
 from app.exercises.answers.levels import Level
 from app.exercises.answers.ratios import Ratio
+from app.exercises.answers.wording import in_words
 
 CONFIDENCE_NOTE = "bars: 95 % confidence"
 WIDE = 4  # times the smallest ratio, from where on the axis is a log one
@@ -78,11 +79,6 @@ def levels_figure(
         figure.update_yaxes(range=None, **log_axis([run for level in drawn_levels for run in level.values.values()]))
     draw_x_axis(figure, plan)
     return figure.update_layout(scattermode="group" if by_name else "overlay")
-
-
-def in_words(name: str) -> str:
-    """`learning rate`, of a hyperparameter's name."""
-    return name.replace("_", " ")
 
 
 def _whole_range(drawn_levels: Sequence[Level[Any]]) -> tuple[float, float]:

@@ -64,7 +64,7 @@ def judged_on(sweep: SweepRow) -> str:
 def recipe(trials: Sequence[TrialRow], names: Sequence[str] = ("epochs", "learning_rate")) -> str:
     """`epochs 10, learning rate 0.1`: what all the trials have in common, of these hyperparameters."""
     shared = [
-        f"{name.replace('_', ' ')} {setting(trials[0].params[name])}"
+        f"{in_words(name)} {setting(trials[0].params[name])}"
         for name in names
         if trials and len({setting(trial.params.get(name)) for trial in trials}) == 1 and name in trials[0].params
     ]
@@ -89,6 +89,11 @@ def losses(trials: Sequence[TrialRow], all_levels: Mapping[Any, Level[Any]], nou
         was = "were" if stopped > 1 else "was"
         texts.append(f"{plural(stopped, 'trial')} {was} stopped before the end and not counted.")
     return texts
+
+
+def in_words(name: str) -> str:
+    """`learning rate`, of a hyperparameter's name."""
+    return name.replace("_", " ")
 
 
 def name_list(names: Sequence[str], word: str = "and") -> str:
