@@ -22,21 +22,21 @@ def circumstances_caveats(trials: Sequence[TrialRow]) -> list[str]:
     shares = [float(share) for trial in timed if (share := (trial.circumstances or {}).get("processor_share"))]
     if shares:
         low, high = (f"{100 * min(1.0, share):.0f}" for share in (min(shares), max(shares)))
-        few = sum(share < LEAST_SHARE for share in shares)
-        disturbed_text = f" In {few} of {plural(len(shares), 'trial')} others had more than a tenth." if few else ""
+        crowded_count = sum(share < LEAST_SHARE for share in shares)
+        crowded_text = f" In {crowded_count} of {plural(len(shares), 'trial')} others had more than a tenth."
         texts.append(
             f"While it timed, the processor worked for it in {low} to {high} % of the time: the rest others "
-            f"had.{disturbed_text}"
+            f"had.{crowded_text if crowded_count else ''}"
         )
-    disturbed = sum(not (trial.circumstances or {}).get("alone") for trial in timed)
+    accompanied_count = sum(not (trial.circumstances or {}).get("alone") for trial in timed)
     if loads:
         texts.append(
             f"The machine's load average before the trials was {min(loads):.1f} to {max(loads):.1f}: what other "
             "programs do shows in the spread, and, where it lasts, in the values."
         )
-    if disturbed:
-        was = "were" if disturbed > 1 else "was"
-        texts.append(f"{plural(disturbed, 'trial')} {was} perhaps timed beside others of this service.")
+    if accompanied_count:
+        was = "were" if accompanied_count > 1 else "was"
+        texts.append(f"{plural(accompanied_count, 'trial')} {was} perhaps timed beside others of this service.")
     return [" ".join(texts)]
 
 
