@@ -82,8 +82,9 @@ def chart_response(
     def draw() -> go.Figure:
         lens_options, options = divide(parameters)
         lens = parse_lens(chart_rows.chart_sweep(sweep), lens_options)
-        openness = {"include_excluded": include_excluded, "names_hosts": names_hosts}
-        rows = chart_rows.chart_rows(session, sweep, chart, options, lens=lens, **openness)
+        rows = chart_rows.chart_rows(
+            session, sweep, chart, options, lens=lens, include_excluded=include_excluded, names_hosts=names_hosts
+        )
         return chart.figure(*rows, options, robust=lens.robust)
 
     if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch
