@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.charts.lens import Lens
+from app.charts.lens import WHOLE, Lens
 from app.charts.lens.metric import LAST
 from app.charts.options import refuse
 from app.db.tables import Sweep, Trial
@@ -86,3 +86,6 @@ class Choice:
     def _query(self) -> dict[str, str]:
         query = self.lens.query | ({} if self.include_excluded else {"include_excluded": "false"})
         return query | ({} if self.numbers is None else {"trials": ",".join(map(str, self.numbers))})
+
+
+EVERYTHING = Choice(WHOLE)

@@ -12,10 +12,9 @@ from sqlalchemy import BigInteger, Engine, Row, Select, and_, any_, literal, sel
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from app.charts.lens import WHOLE
 from app.db.tables import Diagnostics, Epoch, Run, Sweep, Trial
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, to_json
-from app.files.exports.part import Choice, LensValue, Part
+from app.files.exports.part import EVERYTHING, Choice, LensValue, Part
 from app.lifecycle import sweep_row
 
 FORMAT = "perceptune.sweep"
@@ -23,7 +22,6 @@ VERSION = 1
 CONTENT_HASH = "dataset_hash"  # among the sweep's facts, where its data set is stored
 PART = "part"  # in the header, of a file that does not hold all trials
 ROWS_A_FETCH = 5_000
-EVERYTHING = Choice(WHOLE)
 
 
 @dataclass(frozen=True)
