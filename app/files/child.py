@@ -42,7 +42,7 @@ class Limits:
     seconds: float = 300.0
     """Of a processor."""
     advice: str = "export the sweep without its epochs"
-    """What to do where the memory is not enough."""
+    """What to do where the memory or the time is not enough."""
 
 
 LIMITS = Limits()

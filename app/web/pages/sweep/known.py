@@ -65,7 +65,7 @@ def _age(sweep: schemas.SweepOut) -> int:
 
 @router.get("/what-matters", dependencies=[DRAWING_PLACE])
 def show_importance(request: Request, sweep_id: SweepId, session: DatabaseSession) -> Response:
-    """What matters, in a line for a sweep's page, or nothing; told once for all who ask at the same age of the sweep.
+    """What matters, as a small chart for a sweep's page, or nothing; drawn once for all who ask at its same age.
 
     The age that is named is not believed: else a forest would be grown for each number, and kept for the age it names.
     """
