@@ -1,7 +1,8 @@
 """How long a whole sweep takes with each pruner, and without: `python -m benchmarks.pruned_sweeps`.
 
 One worker claims, trains and prunes through the real queue on a Postgres of its own until each sweep has ended, one
-sweep after the other, all pruners in turn; told are the medians of the rounds, and how they compare with no pruner.
+sweep after the other, all pruners in turn; told are the medians of the rounds, and how they compare with those of the
+pruner that is named first.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from app.schemas import SweepCreate
 from app.search.curve_cache import CurveCache
 from app.service.postgres.server import running
 from app.sweeps import creation
+from benchmarks.report import table
 from tests.support.queue_examples import new_worker
 from tests.support.worker_contexts import context_on
 from worker.context import Context
@@ -65,7 +67,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pruners", nargs="*", default=list(PRUNERS))
+    parser.add_argument("--pruners", nargs="+", default=list(PRUNERS))
     parser.add_argument("--home", type=Path, default=None, help="where the data set lies")
     options = parser.parse_args()
     devices.use_threads(1)
@@ -83,7 +85,7 @@ def main() -> None:
                 ended[name].append(trained(engine, context, split, options, name))
         engine.dispose()
     shutil.rmtree(scratch, ignore_errors=True)
-    print(table(ended))
+    print(comparison(ended))
 
 
 def data(name: str, home: Path, examples: int | None) -> Split:
@@ -122,19 +124,24 @@ def trained(engine: Engine, context: Context, split: Split, options: argparse.Na
     return Ended(seconds, processor, claims, int(epochs), float(best or 0))
 
 
-def table(ended: dict[str, list[Ended]]) -> str:
-    """Medians."""
-    names = ["pruner", "claims", "epochs", "best", "s", "s of the processor", "times as long as without"]
-    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-    without = median(sweep.processor for sweep in next(iter(ended.values())))
-    for name, sweeps in ended.items():
-        claims, epochs, best = (
-            median(getattr(sweep, fact) for sweep in sweeps) for fact in ("claims", "epochs", "best")
-        )
-        seconds, processor = median(s.seconds for s in sweeps), median(s.processor for s in sweeps)
-        figures = f"{claims:.0f} | {epochs:,.0f} | {best:.4f} | {seconds:.2f} | {processor:.2f}"
-        lines.append(f"| {name} | {figures} | {processor / without:.2f} |")
-    return "\n".join(lines)
+def comparison(ended: dict[str, list[Ended]]) -> str:
+    """A table of the medians; the first pruner is what the others are compared with."""
+    first, *_ = ended
+    processor = {name: median(sweep.processor for sweep in sweeps) for name, sweeps in ended.items()}
+    header = ["pruner", "claims", "epochs", "best", "s", "s of the processor", f"times as long as {first}"]
+    rows = [
+        [
+            name,
+            f"{median(sweep.claims for sweep in sweeps):.0f}",
+            f"{median(sweep.epochs for sweep in sweeps):,.0f}",
+            f"{median(sweep.best for sweep in sweeps):.4f}",
+            f"{median(sweep.seconds for sweep in sweeps):.2f}",
+            f"{processor[name]:.2f}",
+            f"{processor[name] / processor[first]:.2f}",
+        ]
+        for name, sweeps in ended.items()
+    ]
+    return table(header, rows)
 
 
 if __name__ == "__main__":
