@@ -9,6 +9,8 @@ import httpx
 
 from perceptune import _models
 
+MAX_WORDS = 300  # characters of what another program's error says
+
 
 class FieldProblem(NamedTuple):
     """What is wrong with one field that was sent."""
@@ -90,6 +92,11 @@ _KINDS: dict[int, type[ProblemError]] = {
     429: BusyError,
     503: BusyError,
 }
+
+
+def in_short(error: Exception) -> str:
+    """The first line of what another program's error says, or the error's name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:MAX_WORDS]
 
 
 def problem_of(response: httpx.Response) -> ProblemError:

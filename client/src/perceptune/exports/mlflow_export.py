@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
-from perceptune.errors import MlflowError
+from perceptune.errors import MlflowError, in_short
 from perceptune.exports.trial_runs import MODEL_FILE, NOTE_TAG, SWEEP_TAG, TRIAL_TAG, SweepRuns, TrialRun, text_of
 
 Item = TypeVar("Item")
@@ -21,7 +21,6 @@ STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 METRICS_A_CALL = 1000  # by MLflow's limits
 PARAMS_A_CALL = 100
 RUNS_A_PAGE = 1000
-MAX_WORDS = 300  # characters of what MLflow says
 
 
 class MlflowExport(NamedTuple):
@@ -65,8 +64,7 @@ def write(sweep: SweepRuns, uri: str, experiment: str | None = None) -> MlflowEx
         experiment_id, name = _experiment(client, sweep, experiment)
         new_runs, unchanged_runs = _write_runs(client, experiment_id, sweep)
     except (MlflowException, ImportError, ValueError, OSError) as error:
-        words = (str(error).strip().splitlines() or [type(error).__name__])[0][:MAX_WORDS]
-        raise MlflowError(f"MLflow at {_without_secrets(uri)} can't be used: {words}") from None
+        raise MlflowError(f"MLflow at {_without_secrets(uri)} can't be used: {in_short(error)}") from None
     address = f"{_without_secrets(uri)}/#/experiments/{experiment_id}"
     return MlflowExport(name, address, new_runs, unchanged_runs, any(run.model is not None for run in sweep.runs))
 

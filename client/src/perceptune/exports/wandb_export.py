@@ -10,11 +10,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from perceptune.errors import WandbError
+from perceptune.errors import WandbError, in_short
 from perceptune.exports.trial_runs import MODEL_FILE, NOTE_TAG, SweepRuns, TrialRun
 
 ID_LENGTH = 16  # of a run
-MAX_WORDS = 300  # characters of what W&B says
 
 
 class WandbExport(NamedTuple):
@@ -48,9 +47,8 @@ def write(sweep: SweepRuns, project: str, *, offline: bool, folder: str | os.Pat
     try:
         places = [_write_run(wandb, run, sweep, project, offline, folder) for run in sweep.runs]
     except (wandb.Error, ValueError, OSError) as error:
-        words = (str(error).strip().splitlines() or [type(error).__name__])[0][:MAX_WORDS]
         advice = "" if offline else "; offline it writes files for `wandb sync`"
-        raise WandbError(f"W&B's client can't write {project}: {words}{advice}") from None
+        raise WandbError(f"W&B's client can't write {project}: {in_short(error)}{advice}") from None
     return WandbExport(project, len(places), places, any(run.model is not None for run in sweep.runs))
 
 
