@@ -4,12 +4,12 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select
 
 from app import queries, queue
 from app.db.engine import transaction
 from app.db.tables import LogEntry, Run, Trial
-from app.domain.states import SweepState, TrialState, WorkerState
+from app.domain.states import SweepState, TrialState
 from app.queue import scoring
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import MAX_ATTEMPTS, Lease
@@ -81,56 +81,6 @@ def test_sweeps_of_equal_priority_share_the_workers(engine: Engine) -> None:
     for _ in range(4):
         claim(engine, worker, max_trials=5)
     assert [states(engine, sweep).count("running") for sweep in (first, second)] == [10, 10]
-
-
-def test_workers_share_a_sweep_by_what_its_trials_cost(engine: Engine) -> None:
-    """Of two workers one takes the widest model and the other the many narrow ones, not half of the trials each."""
-    sweep = create_grid(engine, *range(1, 17), 1600)
-    first, second = new_worker(engine), new_worker(engine)
-    expensive, cheap = claim(engine, first), claim(engine, second)
-    assert [trial.params["hidden_units"] for trial in expensive if trial.params] == [1600]
-    assert len(cheap) == 16
-    assert states(engine, sweep) == ["running"] * 17
-
-
-def test_a_trial_is_left_of_which_more_than_half_lies_beyond_the_share(engine: Engine) -> None:
-    """Of two workers, one takes one of two wide models and not a part of the other; what is little is not left."""
-    create_grid(engine, *range(1, 5), 800, 1600)
-    workers = [new_worker(engine), new_worker(engine)]
-    widths = [[trial.params["hidden_units"] for trial in claim(engine, worker) if trial.params] for worker in workers]
-    assert [sorted(claimed) for claimed in widths] == [[1600], [1, 2, 3, 4, 800]]
-
-
-@pytest.mark.parametrize(("sweeps", "trials"), [(1, 5), (2, 10), (8, 20)])
-def test_workers_share_a_sweep_with_those_that_fall_on_it(engine: Engine, sweeps: int, trials: int) -> None:
-    """Of forty trials eight workers take an eighth each of the only sweep, a half each where all have their own."""
-    workers = [new_worker(engine) for _ in range(8)]
-    for _ in range(sweeps):
-        create_sweep(engine, n_trials=40)
-    assert len(claim(engine, workers[0])) == trials
-
-
-def test_many_workers_of_a_large_sweep_take_whole_cohorts(engine: Engine) -> None:
-    """However many share it: as long as enough waits for all, none is given less than it can take."""
-    create_sweep(engine, n_trials=8_000)
-    worker = new_worker(engine)
-    with transaction(engine) as session:
-        session.execute(
-            text("""
-            INSERT INTO workers (id, host, pid, device, threads, memory)
-            SELECT gen_random_uuid(), 'there', n, 'cpu', 1, 1 FROM generate_series(1, 99) AS n
-        """)
-        )
-    assert len(claim(engine, worker, max_trials=64)) == 64
-
-
-def test_a_worker_that_is_silent_or_stopped_gets_no_share(engine: Engine) -> None:
-    """With the only other worker signed off, the whole sweep is one worker's."""
-    create_sweep(engine, n_trials=10)
-    worker, other_worker = new_worker(engine), new_worker(engine)
-    with transaction(engine) as session:
-        queue.set_worker_state(session, other_worker, WorkerState.stopped)
-    assert len(claim(engine, worker)) == 10
 
 
 def test_a_sampler_that_learns_is_asked_for_few_trials_at_once(engine: Engine) -> None:
