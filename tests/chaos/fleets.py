@@ -2,10 +2,11 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
@@ -24,38 +25,12 @@ PATIENCE_SECONDS = 120.0
 SHIFTS = {"ahead": "+1h", "behind": "-1h"}  # of wrong clocks
 
 
-class Fleet(Protocol):
+class Fleet(ABC):
     """So many workers, whatever happens to them."""
 
-    clocks: set[str]  # that a worker's may be wrong by: "ahead", "behind"
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    @property
-    def pids(self) -> list[int]: ...
-
-    def start(self, workers: int) -> None: ...
-
-    def kill(self, pid: int, clock: str = "right") -> None:
-        """kill -9; another worker takes its place, with this clock."""
-        ...
-
-    def assert_alive(self) -> None:
-        """Fails where somebody has ended by itself: each must outlive whatever happens around it."""
-        ...
-
-
-class ForkedWorkers:
-    """Processes that the tests fork and replace."""
-
-    def __init__(self, variables: Mapping[str, str], log: Path) -> None:
-        self.clocks = {*SHIFTS} if faketime() else set[str]()
-        self._variables = variables
-        self._log = log
-        self._pids: list[int] = []
-        self._nurseries: dict[str, Nursery] = {}
+    def __init__(self, clocks: Collection[str] = ()) -> None:
+        """`clocks`: what a worker's may be wrong by, "ahead" or "behind"."""
+        self.clocks = clocks
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -65,8 +40,35 @@ class ForkedWorkers:
         self._stack.close()
 
     @property
+    @abstractmethod
     def pids(self) -> list[int]:
         """Their process ids."""
+
+    @abstractmethod
+    def start(self, workers: int) -> None:
+        """Starts so many."""
+
+    @abstractmethod
+    def kill(self, pid: int, clock: str = "right") -> None:
+        """kill -9; another worker takes its place, with this clock."""
+
+    @abstractmethod
+    def assert_alive(self) -> None:
+        """Fails where somebody has ended by itself: each must outlive whatever happens around it."""
+
+
+class ForkedWorkers(Fleet):
+    """Processes that the tests fork and replace."""
+
+    def __init__(self, variables: Mapping[str, str], log: Path) -> None:
+        super().__init__(clocks=SHIFTS if faketime() else ())
+        self._variables = variables
+        self._log = log
+        self._pids: list[int] = []
+        self._nurseries: dict[str, Nursery] = {}
+
+    @property
+    def pids(self) -> list[int]:
         return self._pids
 
     def start(self, workers: int) -> None:
@@ -94,21 +96,14 @@ class ForkedWorkers:
         return self._nurseries[clock].worker(self._variables, self._log)
 
 
-class RayWorkers:
+class RayWorkers(Fleet):
     """What `perceptune ray up` keeps on a cluster of two nodes, which Ray starts again where they are killed."""
 
     def __init__(self, variables: Mapping[str, str], engine: Engine, log: Path) -> None:
-        self.clocks: set[str] = set()
+        super().__init__()
         self._variables = dict(variables)
         self._engine = engine
         self._log = log
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     @property
     def pids(self) -> list[int]:
