@@ -26,10 +26,7 @@ def test_what_is_installed_is_whole(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    # what is installed stays as it is: pip would take it away first
-    beside, offline = ["--ignore-installed", f"--prefix={prefix}"], ["--no-deps", "--no-index", "--no-build-isolation"]
-    options = ["--quiet", "--no-compile", *beside, *offline]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(source)], check=True, cwd=tmp_path)
+    install(source, prefix)
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(prefix)}))
     shipped = prefix / "share" / "perceptune"
     for folder in (packages / "app", packages / "worker", shipped / "alembic", shipped / "docs"):
@@ -41,6 +38,24 @@ def test_what_is_installed_is_whole(tmp_path: Path) -> None:
     assert place == f"{packages / 'app' / 'shipped.py'} {documents}"
     head = max(path.name for path in (ROOT / "alembic" / "versions").glob("0*.py"))[:4]
     assert version.endswith(f"(tables {head})")
+
+
+def test_the_metadata_is_installed_without_files(tmp_path: Path) -> None:
+    """As images do, which copy the program itself later than its packages."""
+    source, prefix = tmp_path / "source", tmp_path / "prefix"
+    source.mkdir()
+    shutil.copy(ROOT / "pyproject.toml", source)
+    (source / "README.md").touch()
+    install(source, prefix)
+    assert (prefix / "bin" / "perceptune").is_file()
+
+
+def install(source: Path, prefix: Path) -> None:
+    """Has pip put it there, without what it needs, which is here already."""
+    # what is installed stays as it is: pip would take it away first
+    beside, offline = ["--ignore-installed", f"--prefix={prefix}"], ["--no-deps", "--no-index", "--no-build-isolation"]
+    options = ["--quiet", "--no-compile", *beside, *offline]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(source)], check=True, cwd=source.parent)
 
 
 def files_of(folder: Path) -> set[str]:
