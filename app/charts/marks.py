@@ -10,8 +10,12 @@ from app.domain.formatting import plural, score
 _SYMBOLS = {"pruned": "circle-open", "excluded": "x-thin-open"}
 
 
-def hollow_trace(state: str, points: Sequence[tuple[Place, float, str, int]], hover: str = "%{y:.4f}") -> Trace:
-    """Pruned or excluded trials at their last values, compared with nothing: x, y, text and number of each."""
+def hollow_trace(state: str, points: Sequence[tuple[Place, float, str, int]], hover: str = "") -> Trace:
+    """Pruned or excluded trials at their last values, compared with nothing: x, y, text and number of each.
+
+    `hover` stands above the text; a text that says the value itself needs none.
+    """
+    head = hover and f"<b>{hover}</b><br>"
     return scatter(
         x=[x for x, *_ in points],
         y=[y for _, y, *_ in points],
@@ -21,7 +25,7 @@ def hollow_trace(state: str, points: Sequence[tuple[Place, float, str, int]], ho
         opacity=0.7,
         text=[text for _, _, text, _ in points],
         customdata=[number for *_, number in points],
-        hovertemplate=f"<b>{hover}</b><br>%{{text}}<extra></extra>",
+        hovertemplate=f"{head}%{{text}}<extra></extra>",
     )
 
 

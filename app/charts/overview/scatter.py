@@ -107,7 +107,7 @@ def scatter_figure(data: ScatterData) -> go.Figure:
         return empty_figure(title=data.title, subtitle=data.subtitle)
     figure = new_figure(data.title, data.subtitle)
     if data.hollow:
-        figure.add_trace(hollow_trace("pruned", data.hollow, "%{text}"))
+        figure.add_trace(hollow_trace("pruned", data.hollow))
     hues = colors(len(data.clouds), ordered=data.is_ordered)
     for place, (cloud, hue) in enumerate(zip(data.clouds, hues, strict=True)):
         figure.add_trace(_trace(cloud, {"color": hue, "symbol": SYMBOLS[place % len(SYMBOLS)]}))

@@ -49,6 +49,7 @@ def test_a_metric_is_drawn_against_the_time_it_took() -> None:
         "Validation accuracy against seconds",
     )
     assert list(figure.data[1].customdata) == [0, 1]
+    assert {trace.hovertemplate for trace in figure.data} == {"%{text}<extra></extra>"}  # which says the values
 
 
 def test_a_metric_is_drawn_against_a_hyperparameter_in_the_colours_of_another() -> None:
