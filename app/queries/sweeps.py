@@ -34,9 +34,7 @@ def summaries(session: Session, sweeps: Sequence[Sweep]) -> list[schemas.SweepOu
     eta = times_left(session, sweeps, facts)
     warnings = warnings_of(session, sweeps, {sweep_id for sweep_id in facts if facts[sweep_id].totals.waiting})
     return [
-        _summary(sweep, facts[sweep.id], eta.get(sweep.id), warnings.get(sweep.id, ()))
-        for sweep in sweeps
-        if sweep.id in facts
+        _summary(sweep, facts[sweep.id], eta.get(sweep.id), warnings[sweep.id]) for sweep in sweeps if sweep.id in facts
     ]
 
 

@@ -17,32 +17,31 @@ def warnings_of(session: Session, sweeps: Sequence[Sweep], waiting: Collection[i
     It takes one statement where a sweep wishes for a device, two where nobody has it, one where
     products are not exact, and else none.
     """
-    return {**_without_device(session, sweeps, waiting), **_without_products(session, sweeps, waiting)}
+    sentences_by_thing = _without_device(session, sweeps, waiting), _without_products(session, sweeps, waiting)
+    return {
+        sweep.id: [sentences[sweep.id] for sentences in sentences_by_thing if sweep.id in sentences] for sweep in sweeps
+    }
 
 
-def _without_device(session: Session, sweeps: Sequence[Sweep], waiting: Collection[int]) -> Mapping[int, Sequence[str]]:
+def _without_device(session: Session, sweeps: Sequence[Sweep], waiting: Collection[int]) -> Mapping[int, str]:
     kinds = live_kinds(session) if any(sweep.device for sweep in sweeps) else ()
     devices = {sweep.id: sweep.device for sweep in sweeps if sweep.device and sweep.device not in kinds}
     if not devices:
         return {}
     wanted_models = select(Trial.sweep_id).where(Trial.sweep_id.in_(devices), is_due(Trial)).distinct()
-    sentences = {sweep_id: [_no_device_for_model(devices[sweep_id])] for sweep_id in session.scalars(wanted_models)}
-    return sentences | {sweep_id: [no_device(devices[sweep_id])] for sweep_id in waiting if sweep_id in devices}
+    sentences = {sweep_id: _no_device_for_model(devices[sweep_id]) for sweep_id in session.scalars(wanted_models)}
+    return sentences | {sweep_id: no_device(devices[sweep_id]) for sweep_id in waiting if sweep_id in devices}
 
 
-def _without_products(
-    session: Session, sweeps: Sequence[Sweep], waiting: Collection[int]
-) -> Mapping[int, Sequence[str]]:
+def _without_products(session: Session, sweeps: Sequence[Sweep], waiting: Collection[int]) -> Mapping[int, str]:
     """Of a sweep that was begun with products which nobody computes any more."""
     begun = {sweep.id: sweep.products for sweep in sweeps if sweep.products != EXACT and sweep.id in waiting}
     if not begun:
         return {}
     computed = live_products(session)
     return {
-        sweep_id: [
-            f"It was begun with {products} products, and no worker is connected that computes them: "
-            f"it waits for one with {PRODUCTS_SETTINGS[products]}=true."
-        ]
+        sweep_id: f"It was begun with {products} products, and no worker is connected that computes them: "
+        f"it waits for one with {PRODUCTS_SETTINGS[products]}=true."
         for sweep_id, products in begun.items()
         if products not in computed
     }

@@ -99,6 +99,18 @@ def test_a_sweep_whose_products_nobody_computes_says_so(client: TestClient, engi
     assert "products bfloat16" in page
 
 
+def test_a_sweep_that_lacks_a_device_and_products_says_both(client: TestClient, engine: Engine) -> None:
+    """A sentence of one thing does not take the place of the other's."""
+    sweep = create_grid(engine, 8, 16, device="cuda")
+    worker = new_worker(engine, device="NVIDIA H200", products="TF32")
+    claim(engine, worker, max_trials=1)
+    with transaction(engine) as session:
+        queue.set_worker_state(session, worker, WorkerState.stopped)
+    of_device, of_products = client.get(f"/api/v1/sweeps/{sweep}").json()["warnings"]
+    assert of_device.startswith("No worker with the device cuda is connected")
+    assert of_products.startswith("It was begun with TF32 products, and no worker is connected")
+
+
 def test_a_worker_makes_no_room_for_products_that_it_may_lack(engine: Engine) -> None:
     """A sweep that waits for others keeps nobody from going on with its own."""
     first, second = create_grid(engine, 8, 16), create_grid(engine, 8)
