@@ -19,6 +19,7 @@ from app.domain.objectives import Objective
 from app.queries.binary import read_binary
 
 SPARSE = 2  # a sweep's trials are, where their ids span so many times their number
+FEW = 1_000  # trials are looked up by their numbers, also where they are all that the caller has: a page of a table
 MEMORIES = 16  # of a sweep and a metric each, some megabytes for 10,000 trials
 
 
@@ -45,8 +46,8 @@ def with_values(
     ends = {trial.number: trial.finished_at for trial in trials if trial.value is not None and trial.finished_at}
     changed_numbers = [number for number, end in ends.items() if memory.get(number, _NOTHING).end != end]
     if changed_numbers:
-        is_first_time = len(changed_numbers) == len(ends)  # then their numbers need not be sent and looked up
-        runs = _read(session, sweep.id, lens, objective, None if is_first_time else changed_numbers)
+        is_whole = len(changed_numbers) == len(ends) > FEW  # then their numbers need not be sent and looked up
+        runs = _read(session, sweep.id, lens, objective, None if is_whole else changed_numbers)
         memory.update({number: Ended(ends[number], tuple(runs.get(number, ()))) for number in changed_numbers})
     return list(_measured(trials, {number: memory[number].runs for number in ends}, lens))
 

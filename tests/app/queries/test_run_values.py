@@ -1,9 +1,12 @@
 """The values of runs in real tables, as a lens wants them."""
 
+from collections.abc import Mapping
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from app.charts.lens import MetricLens, parse_lens
 from app.charts.registry import CHARTS
@@ -12,7 +15,9 @@ from app.db.engine import transaction
 from app.errors import InvalidError
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
+from app.queries.binary import read_binary
 from app.queries.lens import run_values
+from app.queries.lens.trial_metrics import metric_means
 from app.queries.lens.trials import TrialsInSight, list_in_sight, trials_in_sight
 from app.schemas import TrialOut
 from tests.support.measured_sweeps import a_sweep_with_epochs
@@ -57,13 +62,14 @@ def test_each_run_has_the_value_that_the_lens_wants(
 def test_a_best_epoch_is_the_same_wherever_trials_lie(
     engine: Engine, finished: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether all epochs between the first and the last trial are read, or those of each of its trials."""
+    """Whether all epochs between the first and the last trial are read, or those of each of its trials or of a few."""
     values = []
-    for sparse in (2, 0):
+    for few, sparse in ((0, 2), (0, 0), (2, 2)):
+        monkeypatch.setattr(run_values, "FEW", few)
         monkeypatch.setattr(run_values, "SPARSE", sparse)
         monkeypatch.setattr(run_values, "_memories", WeakKeyDictionary())
         values.append([trial.runs for trial in through(engine, finished, "effect", "best")])
-    assert values[0] == values[1] != []
+    assert values[0] == values[1] == values[2] != []
 
 
 def test_curves_through_a_lens_are_those_of_its_trials(engine: Engine, finished: int) -> None:
@@ -119,6 +125,26 @@ def test_a_table_through_a_lens_has_its_trials_and_their_values(engine: Engine, 
     in_sight, page = sight_of(engine, finished, metric="at_epoch=3", where="value<0.1")
     assert (page, in_sight.best, in_sight.total) == ([], None, 2)
     assert in_sight.left_out == ["1 without such an epoch", "1 trial without value < 0.1"]
+
+
+def test_a_page_of_a_table_reads_its_own_trials_alone(
+    engine: Engine, finished: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep may have a million other epochs, and the page has as many metrics as there are."""
+    read_numbers = set[int]()
+
+    def noting(session: Session, statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        rows = read_binary(session, statement, parameters)
+        read_numbers.update(number for number, *_ in rows)
+        return rows
+
+    with transaction(engine) as session:
+        sweep = sweep_row.get(session, finished)
+        trials = chart_rows.trial_rows(session, finished)
+        monkeypatch.setattr(run_values, "read_binary", noting)
+        for lens in (MetricLens("best"), MetricLens("mean_last", 2), MetricLens("at_epoch", 1)):
+            assert metric_means(session, sweep, trials[1:], "val_loss", lens)
+    assert read_numbers == {1}
 
 
 def test_what_has_no_value_is_last_in_a_table_through_a_lens(engine: Engine, finished: int) -> None:
