@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.db.tables import Checkpoint, Sweep, Trial
+from app.db.tables import Checkpoint, Trial
 from app.lifecycle import sweep_row
 from app.queue import statements
 from app.queue.leases import Lease, lease_arrays, settle_sweeps
@@ -106,8 +106,7 @@ def means_at_rung(session: Session, trial_id: int) -> list[float]:
 
 def must_make_room(session: Session, sweep_id: int, worker_id: UUID) -> bool:
     """Whether the sweep is paused, or another of no lower priority waits for such a worker and none of it trains."""
-    sweep = session.get(Sweep, sweep_id)
-    claimer = None if sweep is None else read_claimer(session, worker_id)
+    claimer = read_claimer(session, worker_id)
     if claimer is None:  # drained: it ends what it trains by itself
         return False
     return bool(session.scalar(statements.MUST_MAKE_ROOM, {"sweep": sweep_id} | claimer.parameters))
