@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 from app.domain.hyperparameters import Hyperparameter, Number, is_number
-from app.domain.space.domains import Choice, Range
+from app.domain.space.domains import Choice, Domain, Range
 from app.domain.space.search_space import Space
 
 NEAR = 0.05
@@ -44,6 +44,11 @@ def edges(space: Space, params: Mapping[str, Any], hyperparameters: Mapping[str,
         if wider_to is not None:
             at_edge.append(Edge(name, value, is_high, wider_to))
     return at_edge
+
+
+def can_be_widened(domain: Domain | None) -> TypeGuard[Choice | Range]:
+    """Whether these are numbers that vary, and so can go further."""
+    return isinstance(domain, Range) or (isinstance(domain, Choice) and all(map(is_number, domain.values)))
 
 
 def widened(raw: Any, edge: Edge) -> Any:

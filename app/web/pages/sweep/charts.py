@@ -11,10 +11,10 @@ from app.charts.options import curves_measures, diagnostics_measures, scatter_me
 from app.charts.titles import MEASURES
 from app.domain.configuration import LAYER_WIDTHS
 from app.domain.datasets import DatasetInfo
-from app.domain.hyperparameters import is_number
 from app.domain.sampling import SAMPLERS
-from app.domain.space import Choice, Range, Space
+from app.domain.space import Space
 from app.domain.space.domains import values
+from app.domain.space.edges import can_be_widened
 from app.domain.space.membership import contains
 from app.web.pages.lens.toolbar import Toolbar
 from app.web.pages.rendering import ChartPanel
@@ -158,12 +158,8 @@ class SweepCharts:
     @property
     def widenable(self) -> str:
         """The hyperparameter on the x axis, where it is a number that can go further."""
-        name = self._first_hyperparameter
-        domain = self.space.free().get(name)
-        is_number_axis = isinstance(domain, Range) or (
-            isinstance(domain, Choice) and all(map(is_number, domain.values))
-        )
-        return name if is_number_axis and self.sweep.state != "stopping" else ""
+        name = "" if self.query.x in self.metrics else self._first_hyperparameter
+        return name if can_be_widened(self.space.free().get(name)) and self.sweep.state != "stopping" else ""
 
     def _effect_options(self) -> dict[str, str]:
         """What the chart of one hyperparameter's effect is asked for."""

@@ -5,9 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app import queries
-from app.domain.hyperparameters import is_number
 from app.domain.space import Range, parse_space
-from app.domain.space.edges import Edge, widened
+from app.domain.space.edges import Edge, can_be_widened, widened
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.schemas import RerunTop, SweepPatch
@@ -33,7 +32,7 @@ def widen_space(sweep_id: SweepId, form: PostedForm, session: DatabaseSession) -
     sweep = sweep_row.get(session, sweep_id)
     name, wider_to = form.get("name", ""), _number(form, "to")
     domain = parse_space(sweep.space, sweep.task).free().get(name)
-    if domain is None or not (isinstance(domain, Range) or all(map(is_number, domain.values))):
+    if not can_be_widened(domain):
         msg = f"{name!r} is no number that varies here"
         raise InvalidError("The space can't be widened.", [FieldError(("name",), msg)])
     last = domain.last if isinstance(domain, Range) else max(domain.values)

@@ -147,6 +147,7 @@ def test_the_space_is_widened_where_the_best_lies_at_its_edge(client: TestClient
     assert (after["space"]["hidden_units"], after["counts"]["waiting"]) == ([1, 2, 3, 4, 5, 6, 7, 8, 9], 1)
     # from the axis, to any value
     assert re.search(r'id="ask-widen".*?name="name" value="hidden_units"', page, re.DOTALL)
+    assert "ask-widen" not in client.get(f"{sweep}?x=val_loss").text  # where no hyperparameter is on the axis
     refused = client.post(f"{sweep}/widen", data={"name": "depth", "to": "9", "more": "0"})
     assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["name"])
 
