@@ -146,7 +146,7 @@ class TrialTable:
         """Whether the trials have no curves."""
         return TASKS[self.sweep.task].is_timing
 
-    @property
+    @cached_property
     def columns(self) -> list[Column]:
         """The heads, from left to right, but for that of the check boxes."""
         return [
@@ -159,7 +159,7 @@ class TrialTable:
             *self.metric_columns,
         ]
 
-    @property
+    @cached_property
     def metric_columns(self) -> list[Column]:
         """The metrics, in columns that are there once they were chosen, or the table is sorted by them."""
         columns = (
