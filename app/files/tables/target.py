@@ -35,9 +35,8 @@ def place_of(table: Table, name: str) -> int:
 
 def read_target(table: Table, name: str, options: TableOptions) -> Target:
     """The classes or the numbers of the rows by this column. Raises InvalidError."""
-    column = typed(
-        name, table.columns[place_of(table, name)], as_category=name in {*options.category, *table.categories}
-    )
+    is_category = name in options.category or name in table.categories
+    column = typed(name, table.columns[place_of(table, name)], as_category=is_category)
     missing_rows = np.flatnonzero(column.is_missing)
     if len(missing_rows):
         count = f"{len(missing_rows):,} rows have none" if len(missing_rows) > 1 else "this row has none"
