@@ -71,7 +71,7 @@ def print_columns(preview: DatasetPreview) -> None:
         )
     _print(table)
     for note in preview.notes:
-        typer.echo(note)
+        typer.echo(printable(note))
     if preview.class_counts is None or preview.train is None or preview.held_out is None:
         typer.echo("Say which column is the target: --target NAME")
         return
@@ -80,7 +80,8 @@ def print_columns(preview: DatasetPreview) -> None:
     colon, comma = ("", ", ") if preview.labels else (":", "; ")
     listing = [f"{label}{colon} {train + test:,}" for label, train, test in counts]
     what = "Classes" if preview.labels else f"Numbers{preview.unit and f' in {preview.unit}'}"
-    typer.echo(f"{what}: {comma.join(listing[:MAX_CLASSES])}" + (f"{comma}..." if len(listing) > MAX_CLASSES else ""))
+    further = f"{comma}..." if len(listing) > MAX_CLASSES else ""
+    typer.echo(printable(f"{what}: {comma.join(listing[:MAX_CLASSES])}{further}"))
     typer.echo(
         f"Rows: {preview.train - preview.held_out:,} to train on, {preview.held_out:,} to validate on, "
         f"{preview.test:,} to test on; {preview.features:,} features"

@@ -139,6 +139,24 @@ def test_what_scikit_learn_loads_is_data(trained_server: str) -> None:
         assert (preview.labels, [column.name for column in preview.columns]) == (["a", "b"], ["size", "hue", "target"])
 
 
+@pytest.mark.parametrize(
+    "options", [["--target", "kind"], ["--target", "age", "--task", "regression", "--unit", "a\x1b[2J"]]
+)
+def test_a_table_tells_a_terminal_nothing(
+    trained_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    """What would clear the screen is written out, whether a class is called so or a unit."""
+    monkeypatch.setenv("PERCEPTUNE_URL", trained_server)
+    path = tmp_path / "table.csv"
+    with path.open("w", newline="") as file:
+        rows = ([place % 9, "ab"[place % 2] + "\x1b[2J"] for place in range(40))
+        csv.writer(file).writerows([["age", "kind"], *rows])
+    result = CliRunner().invoke(app, ["data", "add", str(path), "--dry-run", *options])
+    assert result.exit_code == 0, result.output
+    assert r"\x1b[2J" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
 def test_a_bad_table_is_told_at_the_terminal(
     trained_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
