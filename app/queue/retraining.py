@@ -98,31 +98,35 @@ def leave_to_larger(session: Session, sweep_id: int, trial_id: int, worker_id: U
         return
     least = claimer.memory_of_larger(memory)
     if least > claimer.largest_for(sweep):
-        give_up(session, sweep_id, trial_id, reason, was_trained=False)
+        _end_wait(session, sweep, trial, f"can't be made: {reason}")
     else:
         trial.least_memory, trial.retrain_at = least, session.scalar(select(func.clock_timestamp()))
         session.flush()
         sweep_row.mark_changed(session, sweep_id)
 
 
-def give_up(session: Session, sweep_id: int, trial_id: int, reason: str, *, was_trained: bool = True) -> None:
-    """Takes the trial out of the queue, because its weights can't be had or stored; the sweep's log says why.
-
-    Where it is the best trial of a sweep that waits to be scored, the sweep stays without a score, which needs them.
-    """
+def give_up(session: Session, sweep_id: int, trial_id: int, reason: str) -> None:
+    """Takes the trial out of the queue, because its new weights can't be stored."""
     sweep = sweep_row.lock(session, sweep_id)
     trial = _waiting_trial(session, sweep_id, trial_id)
-    if sweep is None or trial is None:
-        return
+    if sweep is not None and trial is not None:
+        _end_wait(session, sweep, trial, f"can't be stored, though it was trained again for it: {reason}")
+
+
+def _end_wait(session: Session, sweep: Sweep, trial: Trial, failure: str) -> None:
+    """Takes the trial out of the queue; the sweep's log says why.
+
+    Where it is the best trial of a sweep that waits to be scored, the sweep stays without a score, which needs its
+    weights.
+    """
     trial.retrain_at = None
-    failure = "can't be stored, though it was trained again for it" if was_trained else "can't be made"
-    words = f"The model of trial {trial.number} {failure}: {reason}"
+    words = f"The model of trial {trial.number} {failure}"
     if sweep.state == SweepState.completed and not sweep.scored and session.scalar(best_trial_id(sweep)) == trial.id:
         sweep.scored = True
         words += "; so it is not measured on the test examples"
-    sweep_log.note(session, sweep_id, LogEvent.model, words, [trial.number])
+    sweep_log.note(session, sweep.id, LogEvent.model, words, [trial.number])
     session.flush()
-    sweep_row.mark_changed(session, sweep_id)
+    sweep_row.mark_changed(session, sweep.id)
 
 
 def _waiting_trial(session: Session, sweep_id: int, trial_id: int) -> Trial | None:
