@@ -44,9 +44,9 @@ def _has(condition: str) -> str:
 
 HAS_CLAIMABLE = _has(IS_CLAIMABLE)
 
-# Whether a worker that computes such products, and exact ones as all do, may train it: who began it has decided that
-# for all its trials.
-HAS_PRODUCTS = f"{PRODUCTS_SQL} IN ('{EXACT}', :products)"
+# Whether a worker of this kind that computes such products, and exact ones as all do, may train it: who began it has
+# decided on its products for all its trials.
+MAY_TRAIN = f"(s.device IS NULL OR s.device = :kind) AND {PRODUCTS_SQL} IN ('{EXACT}', :products)"
 
 # Whether it has one for a worker of this kind, memory and products.
-HAS_WORK = f"(s.device IS NULL OR s.device = :kind) AND {HAS_PRODUCTS} AND {_has(f'{IS_CLAIMABLE} AND {FITS_WORKER}')}"
+HAS_WORK = f"{MAY_TRAIN} AND {_has(f'{IS_CLAIMABLE} AND {FITS_WORKER}')}"

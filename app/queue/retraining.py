@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from app.db import notifications
@@ -21,7 +21,7 @@ from app.domain.states import SweepState, TrialState
 from app.domain.sweep_setup import SweepSetup
 from app.lifecycle import sweep_log, sweep_row
 from app.lifecycle.best import best_trial_id
-from app.lifecycle.claimable import FITS_WORKER, HAS_PRODUCTS
+from app.lifecycle.claimable import FITS_WORKER, MAY_TRAIN
 from app.lifecycle.weight_retention import store_weights
 from app.queue.workers import read_claimer
 
@@ -55,11 +55,11 @@ def claim(session: Session, worker_id: UUID, lease_seconds: float) -> Retraining
     claimer = read_claimer(session, worker_id)
     if claimer is None:
         return None
-    t, s = aliased(Trial, name="t"), aliased(Sweep, name="s")  # as `FITS_WORKER` has them
+    t, s = aliased(Trial, name="t"), aliased(Sweep, name="s")  # as these conditions have them
     due = (
         select(t, s)
         .join(s, s.id == t.sweep_id)  # a trial of a deleted sweep is left there until it is cleared
-        .where(is_due(t), or_(s.device.is_(None), s.device == claimer.kind), text(HAS_PRODUCTS), text(FITS_WORKER))
+        .where(is_due(t), text(MAY_TRAIN), text(FITS_WORKER))
         .order_by(t.retrain_at)
         .limit(1)
         .with_for_update(of=t, skip_locked=True)

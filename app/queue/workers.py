@@ -71,7 +71,7 @@ class Claimer:
         return {"kind": self.kind, "products": self.products} | self.memories
 
     def may_train(self, sweep: Sweep) -> bool:
-        """Whether it has the device that the sweep wishes for, and computes its products, as `HAS_WORK` says it."""
+        """Whether it has the device that the sweep wishes for, and computes its products, as `MAY_TRAIN` says it."""
         return sweep.device in (None, self.kind) and sweep.products in (EXACT, self.products)
 
 
