@@ -52,11 +52,10 @@ bench-search: setup  ## how soon each way to search comes to given errors, again
 client-models: $(TOOLS)  ## the client's models anew, from the API of this version
 	$(BIN)/python -m tests.support.client_models --write
 
-test: $(TOOLS)  ## installs what the tests need and runs them
+test: $(TOOLS)  ## installs what the tests need and runs them; a handful that fail are run once more, alone
 	@scripts/fetch-fashion-mnist
 	@scripts/fetch-browser
-	@# four at a time, since they wait half of theirs
-	$(BIN)/pytest -m "not compose and not pgbouncer and not prometheus and not ray and not kubernetes and not sklearn and not mlflow and not wandb" -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python scripts/run-tests -m "not compose and not pgbouncer and not prometheus and not ray and not kubernetes and not sklearn and not mlflow and not wandb"
 
 test-compose: $(TOOLS)  ## builds and tries the containers, with a running Docker
 	$(BIN)/pytest -m compose tests/compose
