@@ -2,7 +2,6 @@
 
 import math
 
-from app.domain.formatting import percent
 from app.exercises.answers.finding import Interval
 from app.exercises.answers.wording import share
 
@@ -19,8 +18,13 @@ def share_interval(count: int, total: int) -> Interval | None:
     return max(middle - margin, 0.0), min(middle + margin, 1.0)
 
 
+def share_percent(share: float) -> str:
+    """`51 %`, of a share that is measured: the nearest whole per cent, where progress is rounded down."""
+    return f"{100 * share:.0f} %"
+
+
 def share_text(count: int, total: int) -> str:
     """`3 of 20 runs (5 % to 36 % with 95 % confidence)`."""
     interval = share_interval(count, total)
-    bounds = f" ({percent(interval[0])} to {percent(interval[1])} with 95 % confidence)" if interval else ""
+    bounds = f" ({share_percent(interval[0])} to {share_percent(interval[1])} with 95 % confidence)" if interval else ""
     return f"{share(count, total)}{bounds}"

@@ -14,6 +14,7 @@ from app.charts.theme import PALETTE, new_figure
 from app.charts.titles import subtitle
 from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs, median
 from app.exercises.answers.levels import Level
+from app.exercises.answers.shares import share_percent
 from app.exercises.answers.wording import runs_of
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.figures import LevelLine, levels_figure
@@ -54,7 +55,7 @@ def _cells(network: Network, level: Level[Network], runs: Sequence[tuple[SweepDa
         "" if level.std is None else f"{level.std:.4f}",
         runs_of(level),
         f"{at_chance} of {len(runs)}" if runs else "",
-        "" if dead is None else f"{100 * dead:.0f} %",
+        "" if dead is None else share_percent(dead),
         f"{median([run.last.distinct_outputs for _, run in runs]):g}" if runs else "",
     )
 

@@ -10,7 +10,7 @@ from app.exercises.answers.comparison import Comparison, compare, points, points
 from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs, median
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
-from app.exercises.answers.shares import share_interval, share_text
+from app.exercises.answers.shares import share_interval, share_percent, share_text
 from app.exercises.answers.wording import chance_text, losses, measured_on, recipe, share, spread
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.one_neuron.networks import (
@@ -38,16 +38,18 @@ def first_sentence(
     effect = f"costs {points_apart(comparison)}" if is_worse else f"brings {points(comparison)}"
     clarity = "" if comparison.is_clear else f", which is {verdict(comparison)}"
     parts: list[str] = []
-    for place, own_runs in runs.items():
-        of_book = by_activation(own_runs).get(BOOK, [])
-        if of_book:
+    of_book = {place: by_activation(own_runs).get(BOOK, []) for place, own_runs in runs.items()}
+    for place, own_runs in of_book.items():
+        if own_runs:
             meaning = "" if parts else f" ({chance_text(data.sweep)})"
-            parts.append(f"{PLACES[place]} {_stuck_text(data, of_book, meaning)}")
+            parts.append(f"{PLACES[place]} {_stuck_text(data, own_runs, meaning)}")
     text = "; ".join(parts)
+    has_dead = any(outcome(data, run) == "dead" for own_runs in of_book.values() for run in own_runs)
+    dead_text = " A dead neuron says the same for every image." if has_dead else ""
     return (
         f"One ReLU neuron between two layers of {_outer_width(data)} lets one number of each image through, and "
-        f"{effect} of validation accuracy against {width} neurons there, at the seeds that both have{clarity}. "
-        f"{text[:1].upper()}{text[1:]}."
+        f"{effect} of validation accuracy against {width} neurons there{clarity}. "
+        f"{text[:1].upper()}{text[1:]}.{dead_text}"
     )
 
 
@@ -228,9 +230,9 @@ def behind_findings(measurements: Measurements) -> list[Finding]:
     level = _level([run.last.dead_share[2] for run in relu_runs])
     wide = _level([run.last.dead_share[2] for run in wide_runs])
     text = (
-        f"In the layer behind the bottleneck, which reads the one number, {100 * level.mean:.0f} % of the neurons are "
-        f"dead after the last epoch ({plural(level.n, 'run')} with ReLU), behind {_bottleneck(wide_runs[0])} neurons "
-        f"{100 * wide.mean:.0f} % ({plural(wide.n, 'run')}). The table has those of the bottleneck itself."
+        f"In the layer behind the bottleneck, which reads the one number, {share_percent(level.mean)} of the neurons "
+        f"are dead after the last epoch ({plural(level.n, 'run')} with ReLU), behind {_bottleneck(wide_runs[0])} "
+        f"neurons {share_percent(wide.mean)} ({plural(wide.n, 'run')}). The table has those of the bottleneck itself."
     )
     return [Finding("dead_behind", text, level.mean, level.interval, level.n, "share of neurons", {"bottleneck": 1})]
 
