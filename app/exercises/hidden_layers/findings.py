@@ -21,20 +21,13 @@ from app.exercises.hidden_layers.networks import (
 
 
 def first_sentence(data: SweepData, comparison: Comparison, networks: Networks) -> str:
-    """What the second layer changes from either start, and where the start from scratch is clearly worse."""
+    """What the second layer changes from either start."""
     width = width_of(data, default_network(1))
-    head = f"From torch's default start, a second hidden layer of {width} units {_second_layer_text(comparison)}."
-    scratch, worse = scratch_comparison(networks), _worse_depths(networks)
+    text = f"From torch's default weights, a second hidden layer of {width} units {_second_layer_text(comparison)}."
+    scratch = scratch_comparison(networks)
     if scratch is None:
-        return head
-    head += f" From the book's start, normal weights of standard deviation 0.01, it {_second_layer_text(scratch)}"
-    ends = {depth: worse[depth] for depth in worse if depth in (min(worse), max(worse))}  # findings have the others
-    losses_text = " and ".join(
-        f"by {-100 * item.difference.estimate:.2f} "
-        f"{f'with {depth}' if place else f'percentage points with {_layers(depth)}'}"
-        for place, (depth, item) in enumerate(ends.items())
-    )
-    return f"{head}; networks end clearly worse than from torch's: {losses_text}." if ends else f"{head}."
+        return text
+    return f"{text} From the book's, normal of standard deviation 0.01, it {_second_layer_text(scratch)}."
 
 
 def scratch_comparison(networks: Networks) -> Comparison | None:
@@ -54,18 +47,6 @@ def _layers(depth: int) -> str:
     return plural(depth, "hidden layer")
 
 
-def _worse_depths(networks: Networks) -> dict[int, Comparison]:
-    """The depths, up to the deepest, at which the start from scratch is clearly worse than the default."""
-    default, scratch = (levels_by_depth(networks, "equal width", name) for name in ("default", SCRATCH))
-    worse: dict[int, Comparison] = {}
-    for depth in sorted(default.keys() & scratch.keys(), reverse=True):
-        comparison = compare(scratch[depth], default[depth])
-        if comparison is None or not comparison.is_clear or comparison.difference.estimate > 0:
-            break
-        worse[depth] = comparison
-    return dict(sorted(worse.items()))
-
-
 def layer_finding(name: str, how: str, comparison: Comparison, level: Level[Network]) -> Finding:
     difference = comparison.difference
     text = (
@@ -82,7 +63,7 @@ def second_layer_from_scratch_findings(networks: Networks) -> list[Finding]:
         return []
     level, difference = levels_by_depth(networks, "equal width", SCRATCH)[2], comparison.difference
     text = (
-        f"From normal weights of standard deviation 0.01 a network with a second hidden layer at equal width has "
+        f"From normal weights of standard deviation 0.01, a network with a second hidden layer at equal width has "
         f"{spread(level)}, {points(comparison)} than with one: {verdict(comparison)}."
     )
     settings = {"depth": 2, "initialization": SCRATCH}
@@ -99,7 +80,7 @@ def equal_size_findings(networks: Networks, single: Level[Network]) -> list[Find
 
 
 def scratch_findings(data: SweepData, networks: Networks) -> list[Finding]:
-    """How the start from scratch does in the deepest network."""
+    """How the start from scratch does in the deepest network, and in shallower ones."""
     default, scratch = (levels_by_depth(networks, "equal width", name) for name in ("default", SCRATCH))
     depth = max(default.keys() & scratch.keys(), default=0)
     comparison = compare(scratch[depth], default[depth]) if depth else None
