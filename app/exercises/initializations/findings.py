@@ -25,54 +25,54 @@ from app.exercises.initializations.starts import (
     starts_at,
 )
 
+TORCH = "torch's default"
+
 
 def first_sentence(data: SweepData, starts: Starts, depths: Sequence[int]) -> str:
-    """Whether it matters, and of each depth, the deepest first, how many lead after one epoch and where these end."""
-    early_starts = starts_at(data, 1)
-    pairs = {depth: [comparisons_with_default(item, depth) for item in (early_starts, starts)] for depth in depths}
-    matters = any(item.is_clear for pair in pairs.values() for compared in pair for item in compared.values())
-    deepest = max(depths)
-    texts = [
-        f"{plural(depth, 'hidden layer')}{f' of {_width(data)} units' if depth == deepest else ''}, "
-        f"{_depth_text(early, last, _epochs_text(data), is_first=depth == deepest)}"
-        for depth, (early, last) in sorted(pairs.items(), reverse=True)
-    ]
-    return f"{'It matters' if matters else 'That it matters is not clear'}: with {'. With '.join(texts)}."
-
-
-def _depth_text(early: Mapping[str, Comparison], last: Mapping[str, Comparison], epochs: str, *, is_first: bool) -> str:
-    """`6 of 8 are clearly better after 1 epoch and end 0.36 to 0.81 higher, 5 of them clearly after 10 epochs`."""
-    better, worse = _clear(last, 1), _clear(last, -1)
-    leaders = {name: last[name] for name in _clear(early, 1) if name in last}
-    count, unit = len(leaders or better), " percentage points" if is_first else ""
-    default = " than torch's default" if is_first else ""
-    text = (
-        f"{count or 'none'} of {len(last)}{' initializations (zeros left out)' if is_first else ''} "
-        f"{'are' if count > 1 else 'is'} clearly better{default} after "
+    """Whether it matters, and of each depth, the deepest first, how far from the default the others end."""
+    last, early = (
+        {depth: comparisons_with_default(item, depth) for depth in sorted(depths, reverse=True)}
+        for item in (starts, starts_at(data, 1))
     )
-    if leaders:
-        sure = len(leaders.keys() & better.keys())
-        text += f"1 epoch and {_end_text(leaders, unit)}, "
-        if sure:
-            text += f"{'all' if sure == len(leaders) else sure} of them clearly after {epochs} at {_seeds_text(last)}"
-        else:
-            text += f"which after {epochs} {_seeds_text(last)} are too few to confirm"
+    epochs = _epochs_text(data)
+    if _is_any_clear(last):
+        head = "It matters"
+    elif _is_any_clear(early):
+        head = f"It matters after 1 epoch, but that it does after {epochs} is not clear"
     else:
-        text += f"{epochs} at {_seeds_text(last)}"
-    if not worse:
-        return text
-    an_interval = "intervals that leave" if len(worse) > 1 else "an interval that leaves"
-    return f"{text}; {len(worse)} {_end_text(worse, '' if leaders else unit)}, by {an_interval} out 0"
+        head = "That it matters is not clear"
+    deepest, *shallower = last
+    count, seeds = len(last[deepest]), _seeds_text(last[deepest])
+    texts = [
+        f"with {plural(deepest, 'hidden layer')} of {_width(data)} units, {plural(count, 'initialization')} (zeros "
+        f"left out) {'end' if count > 1 else 'ends'} after {epochs} "
+        f"{_range_text(last[deepest], ' percentage points', TORCH)} ({_clear_text(last[deepest])} at {seeds})",
+        *(
+            f"with {plural(depth, 'hidden layer')}, {_range_text(last[depth], '', 'it')} ({_clear_text(last[depth])})"
+            for depth in shallower
+        ),
+    ]
+    return f"{head}: {'; '.join(texts)}."
 
 
-def _end_text(comparisons: Mapping[str, Comparison], unit: str) -> str:
-    """`end 2.13 to 2.82 percentage points higher`."""
-    sizes = sorted((100 * comparison.difference.estimate for comparison in comparisons.values()), key=abs)
-    verb = "end" if len(sizes) > 1 else "ends"
-    if min(sizes) < 0 < max(sizes):
-        return f"{verb} between {-min(sizes):.2f}{unit} lower and {max(sizes):.2f} higher"
-    bounds = dict.fromkeys(f"{abs(size):.2f}" for size in (sizes[0], sizes[-1]))
-    return f"{verb} {' to '.join(bounds)}{unit} {'higher' if sizes[-1] > 0 else 'lower'}"
+def _is_any_clear(compared_by_depth: Mapping[int, Mapping[str, Comparison]]) -> bool:
+    return any(item.is_clear for compared in compared_by_depth.values() for item in compared.values())
+
+
+def _range_text(comparisons: Mapping[str, Comparison], unit: str, default: str) -> str:
+    """`from 74.30 percentage points below torch's default to 2.82 above it`, or `0.36 to 0.81 above it`."""
+    sizes = [round(100 * comparison.difference.estimate, 2) for comparison in comparisons.values()]
+    low, high = min(sizes), max(sizes)
+    if low < 0 < high:
+        return f"from {-low:.2f}{unit} below {default} to {high:.2f} above it"
+    bounds = dict.fromkeys(f"{size:.2f}" for size in sorted((abs(low), abs(high))))
+    return f"{' to '.join(bounds)}{unit} {'above' if high > 0 else 'below'} {default}"
+
+
+def _clear_text(comparisons: Mapping[str, Comparison]) -> str:
+    """`2 clearly worse and none clearly better`."""
+    worse, better = (len(_clear(comparisons, sign)) for sign in (-1, 1))
+    return f"{worse or 'none'} clearly worse and {better or 'none'} clearly better"
 
 
 def _clear(comparisons: Mapping[str, Comparison], sign: int) -> dict[str, Comparison]:
