@@ -36,15 +36,23 @@ def first_sentence(speeds: Speeds, devices: Sequence[str], measurements: Measure
     for device in devices:
         value = alignment(speeds, device)
         if value is not None:
-            counted = f"{value.misaligned:,} misaligned and {plural(value.aligned, 'aligned size')}"
-            texts.append(
-                f"On {DEVICES[device]}, matrices whose size is not divisible by {ALIGNMENT} are multiplied at "
-                f"{times(value.ratio, counted=counted)} the speed of aligned ones, in the mean: "
-                f"{ratio_verdict(value.ratio, counted='these sizes')}."
-            )
+            texts.append(_alignment_text(device, value))
     if "gpu" not in devices:
         texts.append(_no_gpu(measurements[GPU]))
     return " ".join([*texts, *bus_sentences(measurements[MEMORY], measurements[GPU_MEMORY])])
+
+
+def _alignment_text(device: str, value: Alignment) -> str:
+    """`On the processor, misaligned matrices (...) are multiplied clearly slower than aligned ones: at 0.95 times ...`.
+
+    Of what is not clear nothing is called slower or faster.
+    """
+    counted = f"{value.misaligned:,} misaligned and {plural(value.aligned, 'aligned size')}"
+    speed = f"at {times(value.ratio, counted=counted)} the speed"
+    head = f"On {DEVICES[device]}, misaligned matrices (of a size that is not divisible by {ALIGNMENT}) are multiplied "
+    if value.ratio.is_clear:
+        return f"{head}clearly {'slower' if value.ratio.estimate < 1 else 'faster'} than aligned ones: {speed}."
+    return f"{head}{speed} of aligned ones: {ratio_verdict(value.ratio, counted='these sizes')}."
 
 
 def _extremes_text(speeds: Speeds, device: str) -> str:

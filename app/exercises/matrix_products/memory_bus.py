@@ -37,7 +37,7 @@ def bus_sentences(processor: SweepData, gpu: SweepData) -> list[str]:
         best = best_level(_passes(data))
         if best is not None:
             width_text = _width_text(_facts(data, best))
-            beside = " beside other programs" if _is_disturbed(data, best) else ""
+            beside = ", beside other programs" if _is_disturbed(data, best) else ""
             sentences.append(f"The {owner}'s memory moves {spread(best, BANDWIDTH)} at most{beside}; {width_text}.")
     return sentences
 
