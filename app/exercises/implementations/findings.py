@@ -33,16 +33,18 @@ def _shape(network: Network) -> str:
 
 
 def first_sentence(timings: Timings, reference: Network, value: Ratio) -> str:
-    head = (
-        f"With {_shape(reference)}, an epoch by the framework takes {times(value)} as long as from scratch: "
-        f"{ratio_verdict(value)}."
-    )
+    head = f"With {_shape(reference)}, "
+    if value.is_clear:
+        speed = "faster" if value.estimate < 1 else "slower"
+        head += f"the framework is clearly {speed} than from scratch: an epoch takes {times(value)} as long."
+    else:
+        head += f"an epoch by the framework takes {times(value)} as long as from scratch: {ratio_verdict(value)}."
     change = _width_text(timings)
     return f"{head} {change}" if change else head
 
 
 def _width_text(timings: Timings) -> str:
-    """`The framework gains with width and with depth: 1.08 to 0.81 times as long with 1 hidden layer of ...`."""
+    """`The framework gains with width: 1.08 times as long with 16 units and 0.81 with 512 in 1 hidden layer ...`."""
     ratios = _ratios_by_depth(timings)
     changes = {
         depth: quotient(first, last)
@@ -55,9 +57,9 @@ def _width_text(timings: Timings) -> str:
     for depth, change in changes.items():
         low, high = min(ratios[depth]), max(ratios[depth])
         texts.append(
-            f"{ratios[depth][low].estimate:.2f} to {ratios[depth][high].estimate:.2f}"
-            f"{'' if texts else ' times as long'} with {plural(depth, 'hidden layer')} of {low:,} to {high:,} units "
-            f"({ratio_verdict(change)})"
+            f"{ratios[depth][low].estimate:.2f} {'' if texts else 'times as long '}with {low:,} units and "
+            f"{ratios[depth][high].estimate:.2f} with {high:,} in {plural(depth, 'hidden layer')} (the change is "
+            f"{ratio_verdict(change)})"
         )
     gains = ["with width"] if all(change.is_clear and change.estimate > 1 for change in changes.values()) else []
     gains += ["with depth"] if _gains_with_depth(ratios) else []
@@ -104,7 +106,7 @@ def size_findings(timings: Timings, data: SweepData) -> list[Finding]:
     text = (
         f"The framework takes {ratios[small].estimate:.2f} times the time from scratch at {small} parameters and "
         f"{ratios[large].estimate:.2f} times at {large}; that it changes from the one to the other is "
-        f"{ratio_verdict(change)}. {_width_text(timings)}".strip()
+        f"{ratio_verdict(change)}."
     )
     return [Finding("change_with_size", text, change.estimate, change.interval, change.n, "times")]
 

@@ -68,12 +68,20 @@ def test_the_framework_is_compared_with_the_book_s_network() -> None:
     assert "0.1530 ± 0.0130 s by the framework" in first.text
 
 
+def test_the_faster_one_is_named_where_that_is_clear() -> None:
+    """Half the time at 256 units, or twice as much."""
+    for seconds, speed in ((0.076, "faster"), (0.304, "slower")):
+        said = answered(*TRIALS[:4], trial(4, "concise", 256, seconds - 0.001, seconds, seconds + 0.001))
+        head = f"With 256 units in 1 hidden layer, the framework is clearly {speed} than from scratch: an epoch takes "
+        assert said.sentence.startswith(head)
+
+
 def test_how_it_changes_with_size_is_told() -> None:
     """Twice the time of a small network, and as much of a large one: that is a clear change."""
     said = answered(*TRIALS)
     assert said.sentence.endswith(
-        " The framework gains with width: 1.98 to 1.00 times as long with 1 hidden layer of 16 to 256 units (clear at "
-        "3 repeats)."
+        " The framework gains with width: 1.98 times as long with 16 units and 1.00 with 256 in 1 hidden layer (the "
+        "change is clear at 3 repeats)."
     )
     finding = next(finding for finding in said.findings if finding.name == "change_with_size")
     assert "takes 1.98 times the time from scratch at 12,730 parameters and 1.00 times at 203,530" in finding.text
@@ -92,8 +100,9 @@ def test_that_it_gains_with_depth_is_said_where_it_does_at_every_width() -> None
         trial(9, "concise", 256, 0.2, 0.202, 0.204, depth=3),
     ]
     assert answered(*TRIALS, *faster).sentence.endswith(
-        " The framework gains with width and with depth: 1.98 to 1.00 times as long with 1 hidden layer of 16 to 256 "
-        "units (clear at 3 repeats), 1.00 to 0.67 with 3 hidden layers of 16 to 256 units (clear at 3 repeats)."
+        " The framework gains with width and with depth: 1.98 times as long with 16 units and 1.00 with 256 in 1 "
+        "hidden layer (the change is clear at 3 repeats), 1.00 with 16 units and 0.67 with 256 in 3 hidden layers (the "
+        "change is clear at 3 repeats)."
     )
 
 
