@@ -92,7 +92,7 @@ def answer(measurements: Measurements) -> Answer | None:
             best_finding(best_name, best_data),
             *strategy_findings(searches, leader, by_method),
             *cell_findings(best_data, searches),
-            *method_findings(leader, by_method),
+            *method_findings(searches, leader, by_method),
             *early_findings(searches, leader),
             *speed_findings(searches),
             *importance_findings(importance),

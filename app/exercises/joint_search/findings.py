@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from app.charts.importance import ImportanceData
-from app.charts.importance.data import TOGETHER
+from app.charts.importance.data import TOGETHER, Share
 from app.domain.datasets import DATASETS
-from app.domain.formatting import approximate, plural, settings
-from app.exercises.answers.comparison import compare, size
+from app.domain.formatting import approximate, percent, plural, settings
+from app.exercises.answers.comparison import compare, points, size
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
+from app.exercises.answers.shares import share_percent
 from app.exercises.answers.wording import in_words, judged_on, name_list, spread
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.joint_search.methods import HALVING
@@ -27,8 +28,8 @@ def first_sentence(best: SweepData, leader: Level[str], by_method: Mapping[str, 
     result = best.sweep.best
     test = "" if result.test_accuracy is None else f" and {result.test_accuracy:.4f} on the test images"
     text = (
-        f"The best configuration found ({_varied(best)}) has {result.value:.4f} in validation{test}; the number of "
-        f"epochs was fixed at {result.params['epochs']}, not searched."
+        f"The best configuration found ({_varied(best)}) has a validation accuracy of {result.value:.4f}{test}; the "
+        f"number of epochs was fixed at {result.params['epochs']}, not searched."
     )
     beaten, equal = _beaten(leader, by_method)
     repetitions = plural(leader.n, "repetition")
@@ -76,7 +77,9 @@ def _is_book(data: SweepData) -> bool:
     return data.sweep.dataset == "fashion_mnist"
 
 
-def method_findings(leader: Level[str], by_method: Mapping[str, Level[str]]) -> list[Finding]:
+def method_findings(
+    searches: Mapping[str, Sequence[Search]], leader: Level[str], by_method: Mapping[str, Level[str]]
+) -> list[Finding]:
     """How much the leader is ahead of each other method, at equal repetitions."""
     rivals = {method: level for method, level in by_method.items() if method != leader.setting}
     comparisons = {method: compare(leader, level) for method, level in rivals.items()}
@@ -87,11 +90,18 @@ def method_findings(leader: Level[str], by_method: Mapping[str, Level[str]]) -> 
     clear = ", ".join(method for method, item in known_comparisons.items() if item.is_clear)
     clarity = f"clear against {clear}" if clear else "not clear"
     text = (
-        f"With about as many epochs trained, {leader.setting} comes to {spread(leader)}, ahead {leads} percentage "
-        f"points (95 % confidence, {plural(leader.n, 'repetition')}): {clarity}."
+        f"At the end, {_epochs_text(searches)}, {leader.setting} has come to {spread(leader)}, ahead {leads} "
+        f"percentage points (95 % confidence, {plural(leader.n, 'repetition')}): {clarity}."
     )
     nearest = min((item.difference for item in known_comparisons.values()), key=lambda item: item.estimate)
     return [Finding("lead", text, nearest.estimate, nearest.interval, nearest.n, "accuracy")]
+
+
+def _epochs_text(searches: Mapping[str, Sequence[Search]]) -> str:
+    """`after 324 to 342 epochs a search`: how much training the methods had, of each the mean of its repetitions."""
+    means = [f"{fmean(search.epochs for search in results):.0f}" for results in searches.values()]
+    bounds = dict.fromkeys((min(means, key=int), max(means, key=int)))
+    return f"after {' to '.join(bounds)} epochs a search"
 
 
 def strategy_findings(
@@ -127,16 +137,16 @@ def early_findings(searches: Mapping[str, Sequence[Search]], leader: Level[str])
 
 
 def _advice(leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
-    """What to do, where stopping early is clearly ahead of trying as long at random."""
+    """What stopping early and TPE bring beside trying at random, and which of the two does."""
     comparison = compare(by_method[HALVING], by_method["random"])
     if comparison is None or not comparison.is_clear:
         return f"Whether that pays is not clear at {plural(leader.n, 'repetition')}."
+    text = f"The best that it finds has {points(comparison, 'repetition')} than that of random search: clear"
     if comparison.difference.estimate < 0:
-        return "Here that was clearly worse than drawing fewer at random and training each to its end."
+        return f"{text}."
     alone = compare(by_method[HALVING], by_method["TPE"])
-    text = "TPE and stopping together are clearly better than random search at about as many epochs"
     if alone is None or not alone.is_clear:
-        return f"{text}; which of them helps is not clear at {plural(leader.n, 'repetition')}."
+        return f"{text}; whether TPE helps, or stopping, is not clear at {plural(leader.n, 'repetition')}."
     is_better = alone.difference.estimate > 0
     return f"{text}, and clearly {'better' if is_better else 'worse'} than TPE without stopping."
 
@@ -168,11 +178,16 @@ def importance_findings(importance: ImportanceData) -> list[Finding]:
     together = next(share for share in importance.comparisons if share.name == TOGETHER)
     text = (
         f"Of the variance between {plural(importance.trials, 'random configuration')}, {first.name} alone explains "
-        f"{first.share:.0%} ({first.low:.0%} to {first.high:.0%}); {together.share:.0%} ({together.low:.0%} to "
-        f"{together.high:.0%}) no hyperparameter explains alone: it is interaction, or noise of the seeds. So "
-        f"{first.name} is the one to search first."
+        f"{_share_text(first)}; {_share_text(together)} no hyperparameter explains alone: it is interaction, or noise "
+        f"of the seeds. So {first.name} is the one to search first. The shares are those of a forest of decision "
+        "trees, in brackets 90 % of its resamples; of the variance of configurations that it has not seen, it explains "
+        f"{percent(max(importance.predicted, 0.0))}."
     )
     return [Finding("together", text, together.share, (together.low, together.high), importance.trials, "share", {})]
+
+
+def _share_text(share: Share) -> str:
+    return f"{share_percent(share.share)} ({share_percent(share.low)} to {share_percent(share.high)})"
 
 
 def cell_findings(data: SweepData, searches: Mapping[str, Sequence[Search]]) -> list[Finding]:
@@ -210,6 +225,8 @@ def caveats(data: SweepData, measurements: Measurements) -> list[str]:
         "the curves show it, and exercise 4 what more of them bring.",
         _seconds_caveat(measurements),
         judged_on(data.sweep),
+        "Each comparison has 95 % confidence by itself; among many, some would look clear by luck, and few repetitions "
+        "say little of the spread.",
         "Each search looked at the test images once, for its own best configuration; the one shown was chosen by "
         "validation alone.",
     ]
