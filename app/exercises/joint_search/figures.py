@@ -1,6 +1,7 @@
 """The table of methods, and the figures of their best values and of what matters."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 import plotly.graph_objects as go
@@ -15,7 +16,7 @@ from app.charts.titles import axis_title, metric_name, subtitle
 from app.domain.formatting import plural, settings
 from app.exercises.answers.levels import Level
 from app.exercises.exercise import Measurements
-from app.exercises.joint_search.methods import METHODS, importance_of_random, searches_by_method
+from app.exercises.joint_search.methods import METHODS, importance_of_random, reading_name, searches_by_method
 from app.exercises.joint_search.searches import Search
 
 POINTS = 120  # of a mean
@@ -67,8 +68,11 @@ def _rates_trace(method: str, scored: Sequence[Scored], marker: dict[str, object
 
 
 def shares_figure(measurements: Measurements) -> go.Figure:
-    """What each hyperparameter explains alone, of all random trials together."""
-    return importance_figure(importance_of_random(measurements))
+    """What each hyperparameter explains alone, of all random trials together, with names as readers write them."""
+    importance = importance_of_random(measurements)
+    return importance_figure(
+        replace(importance, single=[share._replace(name=reading_name(share.name)) for share in importance.single])
+    )
 
 
 def table_row(level: Level[str], results: Sequence[Search]) -> tuple[str, ...]:

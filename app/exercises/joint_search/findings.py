@@ -11,9 +11,9 @@ from app.exercises.answers.comparison import compare, points, size
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
 from app.exercises.answers.shares import share_percent
-from app.exercises.answers.wording import in_words, judged_on, name_list, spread
+from app.exercises.answers.wording import judged_on, name_list, spread
 from app.exercises.exercise import Measurements, SweepData
-from app.exercises.joint_search.methods import HALVING
+from app.exercises.joint_search.methods import HALVING, reading_name
 from app.exercises.joint_search.searches import Search
 
 PUBLISHED = (
@@ -49,8 +49,7 @@ def _beaten(leader: Level[str], by_method: Mapping[str, Level[str]]) -> tuple[li
 def _varied(data: SweepData) -> str:
     """The best configuration without what all trials share: `learning rate 0.2458, hidden units 244`."""
     assert data.sweep.best is not None
-    names = {name: in_words(name) for name in data.sweep.best.params if name not in ("epochs", "batch_size")}
-    names |= {"depth": "hidden layers"} if "depth" in names else {}
+    names = {name: reading_name(name) for name in data.sweep.best.params if name not in ("epochs", "batch_size")}
     return settings({names[name]: value for name, value in data.sweep.best.params.items() if name in names})
 
 
@@ -174,7 +173,7 @@ def speed_findings(searches: Mapping[str, Sequence[Search]]) -> list[Finding]:
 def importance_findings(importance: ImportanceData) -> list[Finding]:
     if importance.reason:
         return []
-    first = importance.single[0]._replace(name=in_words(importance.single[0].name))
+    first = importance.single[0]._replace(name=reading_name(importance.single[0].name))
     together = next(share for share in importance.comparisons if share.name == TOGETHER)
     text = (
         f"Of the variance between {plural(importance.trials, 'random configuration')}, {first.name} alone explains "

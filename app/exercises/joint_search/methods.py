@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from app.charts.importance import ImportanceData, ImportanceOptions, importance_data
 from app.exercises.answers.levels import Level
+from app.exercises.answers.wording import in_words
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.joint_search.searches import Search, read_search
 
@@ -36,6 +37,11 @@ def level_of(method: str, results: Sequence[Search]) -> Level[str]:
 def best_search(measurements: Measurements) -> tuple[str, SweepData]:
     """The search that found the best value, by its name and with what it measured."""
     return max(measurements.items(), key=lambda item: best.value if (best := item[1].sweep.best) else -math.inf)
+
+
+def reading_name(hyperparameter: str) -> str:
+    """As readers write it: `learning rate`, and `hidden layers` of the depth."""
+    return "hidden layers" if hyperparameter == "depth" else in_words(hyperparameter)
 
 
 def importance_of_random(measurements: Measurements) -> ImportanceData:

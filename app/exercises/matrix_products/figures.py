@@ -69,7 +69,7 @@ def table_rows(speeds: Speeds) -> list[tuple[str, ...]]:
                 product.device,
                 product.dtype,
                 f"{product.size:,}",
-                str(math.gcd(product.size, 1 << 16)),
+                f"{math.gcd(product.size, 1 << 16):,}",
                 score(level.mean, level.std, GFLOPS).removesuffix(" GFLOP/s"),
                 f"{value.estimate:.3f}" if value else "",
                 runs_of(level),
