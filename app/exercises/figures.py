@@ -115,13 +115,15 @@ def ratios_figure(
     is_wide = max(1.0, *ends) > WIDE * min(1.0, *ends)
     figure.update_yaxes(title_text=y_title, **(log_axis([1.0, *ends]) if is_wide else {}))
     draw_x_axis(figure, plan)
+    if plan.scale == "log" and plan.ticks is None:  # a power of ten alone may be one tick, or none
+        figure.update_xaxes(**log_axis([float(place) for place in plan.places], digits=(1, 3)))
     return figure
 
 
-def log_axis(values: Sequence[float]) -> dict[str, object]:
+def log_axis(values: Sequence[float], *, digits: Sequence[int] = ()) -> dict[str, object]:
     """A log axis of a few ticks a power of ten, all named in full: of `0.2` plotly would write the `2` alone."""
     low, high = (math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))) if values else (0, 1)
-    digits = (1, 2, 5) if high - low <= 2 else (1, 3) if high - low <= 3 else (1,)
+    digits = digits or ((1, 2, 5) if high - low <= 2 else (1, 3) if high - low <= 3 else (1,))
     ticks = [digit * 10.0**power for power in range(low, high + 1) for digit in digits]
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,.10g}" for tick in ticks]}
 

@@ -145,6 +145,7 @@ def test_the_charts_have_seconds() -> None:
     assert seconds_figure(data).layout.yaxis.title.text == "Time of an epoch (s)"
     figure = ratio_figure(data)
     assert [trace.name for trace in figure.data] == ["torch.nn, 1 layer", "fused, 1 layer"]
+    assert [*figure.layout.xaxis.ticktext] == ["10,000", "30,000", "100,000", "300,000", "1,000,000", "3,000,000"]
     assert [*figure.layout.yaxis.ticktext] == ["0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50"]
 
 
