@@ -13,6 +13,7 @@ from app.exercises.answers.finding import Answer
 from app.exercises.answers.wording import in_words
 from app.exercises.preset import Preset
 
+LEGEND = 0.4  # of a chart's height at most: on a phone and on paper, where nobody scrolls it, ten names need as much
 Needs = Literal["epochs", "diagnostics", "seconds"]
 
 SOURCE = "Dive into Deep Learning, section 5.2.4"
@@ -86,14 +87,15 @@ def chart_of(
             data = _part_of(data, numbers_of(data))
         measured = data.diagnostics if definition.needs == "diagnostics" else data.epochs
         figure = _with_titles_in_words(definition.figure(data.sweep, data.trials, measured, options))
+        figure.update_layout(legend_maxheight=LEGEND)
         return figure.update_layout(title_text=title) if title else figure
 
     return draw
 
 
 def _with_titles_in_words(figure: go.Figure) -> go.Figure:
-    """The figure with hyperparameters as readers write them, in its title and on its axes: `hidden units`."""
-    for place in (figure.layout, *figure.select_xaxes(), *figure.select_yaxes()):
+    """The figure with hyperparameters as readers write them, in its titles, of axes and legend too: `hidden units`."""
+    for place in (figure.layout, figure.layout.legend, *figure.select_xaxes(), *figure.select_yaxes()):
         if place.title.text:
             place.title.text = in_words(place.title.text)
     return figure

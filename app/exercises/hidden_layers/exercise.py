@@ -26,6 +26,7 @@ UNITS = {"quick": 128, "full": 256}
 DEPTHS = {"quick": 3, "full": 4}
 EPOCHS = {"quick": 5, "full": 10}
 SEEDS = {"quick": 3, "full": 5}
+CURVES = "Learning curves, equal width"
 
 
 def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
@@ -91,7 +92,7 @@ HIDDEN_LAYERS = Exercise(
     charts=(
         ExerciseChart("depth", "Accuracy by number of hidden layers", depth_figure),
         ExerciseChart("close-up", "The same, close up", lambda data: depth_figure(data, close=True)),
-        ExerciseChart("curves", "Learning curves, equal width", chart_of(SWEEP, "curves", curve_numbers)),
+        ExerciseChart("curves", CURVES, chart_of(SWEEP, "curves", curve_numbers, title=CURVES)),
     ),
     answer=answer,
     subset="128 units, up to 3 hidden layers, 5 epochs, 3 seeds",

@@ -36,6 +36,8 @@ from app.exercises.initializations.starts import (
 )
 from app.exercises.preset import Preset
 
+DEEP = f"{max(DEPTHS)} hidden layers"
+
 
 def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
     """All initializations as they are, and the normal one in four scales, each in a shallow and a deep network."""
@@ -83,9 +85,9 @@ def answer(measurements: Measurements) -> Answer | None:
     )
 
 
-def _first_pass(sweep: str, measure: str, how: str = "") -> Callable[[Measurements], go.Figure]:
+def _first_pass(sweep: str, measure: str, how: str = DEEP) -> Callable[[Measurements], go.Figure]:
     """Draws what the deep networks' first pass measured, before any step."""
-    title = f"{measure.capitalize()} before training{how}"
+    title = f"{measure.capitalize()} before training, {how}"
     return chart_of(sweep, "diagnostics", deep_numbers, title=title, measure=measure, epoch="0")
 
 
@@ -98,17 +100,17 @@ INITIALIZATION = Exercise(
     charts=(
         ExerciseChart("accuracy", "Accuracy by initialization", accuracy_figure),
         ExerciseChart("scales", "Accuracy by the scale of normal weights", scales_figure),
-        ExerciseChart("activations", "Activations before training, deep networks", _first_pass(NAMED, "activations")),
-        ExerciseChart("gradients", "Gradients before training, deep networks", _first_pass(NAMED, "gradients")),
+        ExerciseChart("activations", f"Activations before training, {DEEP}", _first_pass(NAMED, "activations")),
+        ExerciseChart("gradients", f"Gradients before training, {DEEP}", _first_pass(NAMED, "gradients")),
         ExerciseChart(
             "scale-activations",
             "Activations before training, by scale",
-            _first_pass(SCALES, "activations", ", by scale"),
+            _first_pass(SCALES, "activations", "by scale"),
         ),
         ExerciseChart(
             "curves",
-            "Learning curves, deep networks",
-            chart_of(NAMED, "curves", deep_numbers, title="Learning curves, deep networks"),
+            f"Learning curves, {DEEP}",
+            chart_of(NAMED, "curves", deep_numbers, title=f"Learning curves, {DEEP}"),
         ),
     ),
     answer=answer,

@@ -7,7 +7,14 @@ from app.exercises.answers.comparison import compare
 from app.exercises.answers.diagnosed import diagnosed_runs
 from app.exercises.answers.finding import Answer
 from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider, chart_of, training_body
-from app.exercises.one_neuron.figures import accuracy_figure, number_figure, outcomes_figure, relu_numbers, table_rows
+from app.exercises.one_neuron.figures import (
+    accuracy_figure,
+    all_numbers,
+    number_figure,
+    outcomes_figure,
+    relu_numbers,
+    table_rows,
+)
 from app.exercises.one_neuron.findings import (
     answers_findings,
     behind_findings,
@@ -47,6 +54,7 @@ HEADER = (
     "dead in the bottleneck",
     "different answers",
 )
+DEAD, GRADIENTS = "Dead neurons by layer, with ReLU", "Gradients with one neuron between two layers"
 MIDDLE = "hidden_units_2"  # the width of the second of three layers
 
 
@@ -121,10 +129,10 @@ ONE_NEURON = Exercise(
         ExerciseChart("accuracy", "Accuracy by width of the bottleneck", accuracy_figure),
         ExerciseChart("outcomes", "What becomes of runs with one neuron", outcomes_figure),
         ExerciseChart("number", "What the one number tells apart", number_figure),
+        ExerciseChart("dead", DEAD, chart_of(WIDTHS, "diagnostics", relu_numbers, title=DEAD, measure="dead")),
         ExerciseChart(
-            "dead", "Dead neurons by layer, with ReLU", chart_of(WIDTHS, "diagnostics", relu_numbers, measure="dead")
+            "gradients", GRADIENTS, chart_of(ONE, "diagnostics", all_numbers, title=GRADIENTS, measure="gradients")
         ),
-        ExerciseChart("gradients", "Gradients with one neuron", chart_of(ONE, "diagnostics", measure="gradients")),
     ),
     answer=answer,
     subset="networks 64-b-64, not 128-b-128, 4 of 8 widths b, 2 of 3 activations, 4 of 10 epochs, 10 of 20 seeds",

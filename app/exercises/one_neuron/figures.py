@@ -12,6 +12,7 @@ from app.charts.registry import chart
 from app.charts.rows import Axis
 from app.charts.theme import PALETTE, new_figure
 from app.charts.titles import subtitle
+from app.domain.formatting import plural
 from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs, median
 from app.exercises.answers.levels import Level
 from app.exercises.answers.shares import share_percent
@@ -24,6 +25,7 @@ from app.exercises.one_neuron.networks import (
     ONE,
     OUTCOMES,
     PLACES,
+    WIDTHS,
     Network,
     Networks,
     by_activation,
@@ -69,21 +71,23 @@ def accuracy_figure(measurements: Measurements) -> go.Figure:
     choices = tuple(dict.fromkeys(network.bottleneck for network in networks))
     axis = Axis("neurons in the middle", log=True, choices=choices)
     lines = [LevelLine(name, own_points) for name, own_points in points_by_line.items()]
-    return levels_figure(measurements[ONE].sweep, "Accuracy by width of the bottleneck", axis, lines)
+    seeds_note = f"wider ones: {plural(measurements[WIDTHS].sweep.seeds, 'seed')}"
+    return levels_figure(measurements[ONE].sweep, "Accuracy by width of the bottleneck", axis, lines, seeds_note)
 
 
 def outcomes_figure(measurements: Measurements) -> go.Figure:
     """For each place and activation, how many runs with one neuron learn, and of which the neuron is dead."""
     data, groups = measurements[ONE], _groups(measurements)
-    title, text = "What becomes of runs with one neuron", subtitle(data.sweep, "dead: as measured after the last epoch")
+    title = "What becomes of runs with one neuron"
+    text = subtitle(data.sweep, "alone: as the only hidden layer", "dead: as measured after the last epoch")
     if not groups:
         return empty_figure(title=title, subtitle=text)
     figure = new_figure(title, text)
     for (kind, name), color in zip(OUTCOMES.items(), (PALETTE[2], PALETTE[4], PALETTE[1]), strict=True):
         counts = [sum(outcome(data, run) == kind for run in runs) for runs in groups.values()]
         figure.add_bar(x=list(groups), y=counts, name=name, marker_color=color)
-    figure.update_layout(barmode="stack").update_yaxes(title_text="runs").update_xaxes(type="category")
-    return figure
+    figure.update_layout(barmode="stack").update_yaxes(title_text="runs")
+    return figure.update_xaxes(title_text="activation of the neuron", type="category")
 
 
 def number_figure(measurements: Measurements) -> go.Figure:
@@ -103,6 +107,11 @@ def number_figure(measurements: Measurements) -> go.Figure:
 def relu_numbers(data: SweepData) -> set[int]:
     """The trials with ReLU: of others hardly any neuron dies."""
     return {trial.number for trial in data.trials if trial.params.get("activation", BOOK) == BOOK}
+
+
+def all_numbers(data: SweepData) -> set[int]:
+    """All trials, of which none is the best: none is sought."""
+    return {trial.number for trial in data.trials}
 
 
 def _groups(measurements: Measurements) -> dict[str, list[DiagnosedRun]]:

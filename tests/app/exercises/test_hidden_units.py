@@ -139,7 +139,10 @@ def test_the_table_has_a_row_for_each_width() -> None:
 
 
 def test_charts_call_hyperparameters_as_readers_do() -> None:
-    """In the title and on the axis, also of a chart that every sweep has."""
+    """In the title, on the axis and over the legend, also of charts that every sweep has."""
+    curves = [EpochRow(number, 0, 1, 1.0, 0.5, 1.0, 0.4) for number in range(5)]
+    drawn = HIDDEN_UNITS.charts[2].draw({NAME: SweepData(with_best(SWEEP, LADDER[4]), LADDER, curves)})
+    assert drawn.layout.legend.title.text == "hidden units"
     figure = HIDDEN_UNITS.charts[0].draw({NAME: SweepData(with_best(SWEEP, LADDER[4]), LADDER)})
     assert figure.layout.title.text == "Validation accuracy by hidden units"
     assert figure.layout.xaxis.title.text == "hidden units"
