@@ -133,7 +133,7 @@ def certainty(ranked: Sequence[Tuned]) -> str:
 
 
 def caveats(data: SweepData, ranked: Sequence[Tuned], settings: Settings) -> list[str]:
-    recipe_text = recipe(data.trials, ("hidden_units", "epochs", "batch_size", "initialization"))
+    recipe_text = recipe(data.trials, ("hidden_units", "optimizer", "batch_size", "epochs", "initialization"))
     ends = ", ".join(tuned.activation for tuned in ranked if tuned.at_end)
     rates = sorted({key.rate for key in settings})
     texts = [

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.charts.rows import SweepRow, TrialRow
+from app.domain.configuration import DEFAULTS
 from app.domain.datasets import DATASETS
 from app.domain.formatting import plural, score, setting
 from app.exercises.answers.levels import Level
 
+RECIPE = ("activation", "optimizer", "batch_size", "epochs", "learning_rate")  # of how networks are trained
 CHANCE_MARGIN = 0.01  # a guess of always the same class is right for a little more or less than a tenth
 
 
@@ -61,14 +63,13 @@ def judged_on(sweep: SweepRow) -> str:
     )
 
 
-def recipe(trials: Sequence[TrialRow], names: Sequence[str] = ("epochs", "learning_rate")) -> str:
-    """`epochs 10, learning rate 0.1`: what all the trials have in common, of these hyperparameters."""
-    shared = [
-        f"{in_words(name)} {setting(trials[0].params[name])}"
-        for name in names
-        if trials and len({setting(trial.params.get(name)) for trial in trials}) == 1 and name in trials[0].params
-    ]
-    return ", ".join(shared)
+def recipe(trials: Sequence[TrialRow], names: Sequence[str] = RECIPE) -> str:
+    """`activation relu, ... learning rate 0.1`: what all the trials have in common, of these hyperparameters.
+
+    What a sweep leaves out has the book's value.
+    """
+    values = {name: {setting(trial.params.get(name, DEFAULTS[name])) for trial in trials} for name in names}
+    return ", ".join(f"{in_words(name)} {next(iter(own))}" for name, own in values.items() if len(own) == 1)
 
 
 def losses(trials: Sequence[TrialRow], all_levels: Mapping[Any, Level[Any]], noun: str = "") -> list[str]:

@@ -241,7 +241,7 @@ def certainty(starts: Starts, depths: Sequence[int]) -> str:
 
 def caveats(measurements: Measurements, starts: Starts) -> list[str]:
     data = measurements[NAMED]
-    settings = recipe(data.trials, ("epochs", "learning_rate", "batch_size"))
+    settings = recipe(data.trials, ("optimizer", "batch_size", "epochs", "learning_rate"))
     comparison_count = sum(len(comparisons_with_default(starts, depth)) for depth in depths_of(starts))
     return [
         f"ReLU networks, all trained alike{f' ({settings})' if settings else ''}: another activation, rate or "

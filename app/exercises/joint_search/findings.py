@@ -11,7 +11,7 @@ from app.exercises.answers.comparison import compare, points, size
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
 from app.exercises.answers.shares import share_percent
-from app.exercises.answers.wording import judged_on, name_list, spread
+from app.exercises.answers.wording import judged_on, name_list, recipe, spread
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.joint_search.methods import HALVING, reading_name
 from app.exercises.joint_search.searches import Search
@@ -217,11 +217,12 @@ def certainty(leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
 
 
 def caveats(data: SweepData, measurements: Measurements) -> list[str]:
+    settings_text = recipe(data.trials, ("activation", "optimizer", "batch_size"))
     failures = sum(trial.state == "failed" for item in measurements.values() for trial in item.trials)
     return [
         *([f"{plural(failures, 'trial')} diverged, and count as tried without a value."] if failures else []),
-        "Only three hyperparameters were searched, over few trials. The number of epochs was not: at a constant rate "
-        "the curves show it, and exercise 4 what more of them bring.",
+        f"Only three hyperparameters were searched, over few trials, with all else alike ({settings_text}). The number "
+        "of epochs was not: at a constant rate the curves show it, and exercise 4 what more of them bring.",
         _seconds_caveat(measurements),
         judged_on(data.sweep),
         "Each comparison has 95 % confidence by itself; among many, some would look clear by luck, and few repetitions "

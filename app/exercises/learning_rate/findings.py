@@ -180,7 +180,7 @@ def certainty(last: Optimum, rates: Rates) -> str:
 
 
 def caveats(data: SweepData, rates: Rates) -> list[str]:
-    settings = recipe(data.trials, ("hidden_units", "batch_size", "optimizer"))
+    settings = recipe(data.trials, ("hidden_units", "activation", "optimizer", "batch_size"))
     texts = [
         f"A constant rate{f' ({settings})' if settings else ''}: with a schedule, another batch size or another "
         "optimizer the best one is another.",

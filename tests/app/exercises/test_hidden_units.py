@@ -124,7 +124,7 @@ def test_what_the_ladder_gains() -> None:
 def test_what_it_rests_on_is_said() -> None:
     """The recipe, the images, and how sure one comparison among many is."""
     text = " ".join(answered(LADDER).caveats)
-    assert "(epochs 10, learning rate 0.1)" in text
+    assert "(activation relu, optimizer sgd, batch size 256, epochs 10, learning rate 0.1)" in text
     assert "10,000 training images held out" in text
     assert "95 % confidence by itself" in text
 
