@@ -129,8 +129,9 @@ def early_findings(searches: Mapping[str, Sequence[Search]], leader: Level[str])
     first = max(early, key=lambda method: early[method])
     text = (
         f"Who is ahead changes: first values come after {min(begun[earliest]):.0f} s ({earliest}) to {moment:.0f} s "
-        f"({latest}), as many trials train at a time. After {moment:.0f} s, with {ended} of {len(all_searches)} "
-        f"searches at their end, {first} is ahead ({early[first]:.4f}), at the end {leader.setting}."
+        f"({latest}), as many trials train at a time. After {moment:.0f} s, with {ended or 'none'} of "
+        f"{len(all_searches)} searches at their end, {first} is ahead ({early[first]:.4f}), at the end "
+        f"{leader.setting}."
     )
     return [Finding("all_begun", text, moment, None, len(all_searches), "s")]
 
