@@ -25,7 +25,7 @@ def test_what_fails_is_run_again(tmp_path: Path, failing: int, status: int, last
     if failing:
         (tmp_path / "test_1.py").write_text(FAILS.format(failing))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, ROOT / "scripts/run-tests", "-p", "xdist", "-n", "1"]
+    command = [sys.executable, str(ROOT / "scripts/run-tests"), "-p", "xdist", "-n", "1"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # that are of this run
     variables = kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     ended = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
