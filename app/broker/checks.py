@@ -20,7 +20,7 @@ class _Scores(BaseModel):
 
 
 def check_results(results: Sequence[TrialResult], further_objectives: Sequence[object] | None) -> None:
-    """Raises RefusedError for circumstances of a timing, or a number of values, that no trial can have.
+    """Raises RefusedError for circumstances of a timing, runs, or a number of values, that no trial can have.
 
     `further_objectives`: of their sweep, None where that was deleted.
     """
@@ -30,6 +30,8 @@ def check_results(results: Sequence[TrialResult], further_objectives: Sequence[o
         if result.circumstances is not None:
             _check(f"The circumstances of {trial}", Circumstances, result.circumstances)
         is_complete = result.value is not None and result.pruning_reason is None
+        if is_complete and not (result.runs and all(run.value is not None for run in result.runs)):
+            raise RefusedError(f"The runs of {trial} can't be used: of a complete trial each must have a value.")
         if is_complete and count not in {None, len(result.other_values or ())}:
             raise RefusedError(f"The values of {trial} can't be used: its sweep has {count} further objectives.")
 

@@ -15,6 +15,8 @@ MAX_CONSTRAINTS = 20
 MAX_CONSTRAINT_LENGTH = 200  # characters
 MAX_OBJECTIVES = 5
 
+MAX_FLOAT = 1e150  # of what is measured: what is added up and squared must stay finite
+
 MAX_NAME_LENGTH = 200  # characters
 MAX_NOTES_LENGTH = 10_000  # characters
 MAX_TRIAL_NOTE_LENGTH = 1_000  # characters; tables show the first line

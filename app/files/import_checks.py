@@ -17,9 +17,9 @@ from app.domain.space.domains import largest
 from app.domain.space.membership import contains
 from app.domain.space.values import problem
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
-from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT, MAX_TRIAL_NOTE_LENGTH
+from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT, MAX_FLOAT, MAX_TRIAL_NOTE_LENGTH
 from app.domain.tasks import EVERY_HYPERPARAMETER, TASKS
-from app.files.exports.fields import DIAGNOSTICS, EPOCH, MAX_FLOAT, RUN, TRIAL, Field, import_error, parse_row
+from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, TRIAL, Field, import_error, parse_row
 from app.schemas import AttemptOut, Circumstances, DiagnosticsOut, ScoreOut, WarmStarted
 from app.search.optuna_space import frozen_trial, sampler_space
 

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, func, literal, se
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Checkpoint, Trial
+from app.domain.sweep_limits import MAX_FLOAT
 from app.lifecycle import sweep_row
 from app.queue import statements
 from app.queue.leases import Lease, lease_arrays, settle_sweeps
@@ -32,7 +33,7 @@ class LegResult:
 
     lease: Lease
     # over the runs; None where the leg did not end at a rung
-    rung_mean: Annotated[float, Field(allow_inf_nan=False)] | None
+    rung_mean: Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT, allow_inf_nan=False)] | None
 
 
 def save_checkpoints(session: Session, sweep_id: int, checkpoints: Sequence[TrialCheckpoint]) -> set[int]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.db.tables import Diagnostics, Sweep
 from app.domain.diagnostics import NetworkDiagnostics
 from app.domain.states import RunState, TrialState
+from app.domain.sweep_limits import MAX_FLOAT
 from app.domain.tasks import TASKS
 from app.lifecycle import checkpoint_retention, stop_rules, sweep_row
 from app.lifecycle.weight_retention import store_weights, trials_to_keep
@@ -23,9 +24,9 @@ from app.queue.leases import Lease, lease_arrays
 from app.queue.legs import TrialCheckpoint, store_checkpoint
 
 # What a server takes of these from workers over HTTP.
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Measured = Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=2**31)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=MAX_FLOAT, allow_inf_nan=False)]
 Reason = Annotated[str, AfterValidator(storable)]
 
 
@@ -36,15 +37,15 @@ class EpochPoint:
     trial_id: int
     seed: Count  # index of the run's seed
     epoch: Count
-    train_loss: Finite | None
-    train_accuracy: Finite | None
-    val_loss: Finite | None
-    val_accuracy: Finite | None
-    seconds: Seconds
-    train_r2: Finite | None = None
-    train_mae: Finite | None = None
-    val_r2: Finite | None = None
-    val_mae: Finite | None = None
+    train_loss: Measured | None
+    train_accuracy: Measured | None
+    val_loss: Measured | None
+    val_accuracy: Measured | None
+    seconds: Amount
+    train_r2: Measured | None = None
+    train_mae: Measured | None = None
+    val_r2: Measured | None = None
+    val_mae: Measured | None = None
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ class RunResult:
     """How one run ended: with a value, or with an error."""
 
     seed: Count  # index of the run's seed
-    value: Finite | None
+    value: Measured | None
     error: Reason | None
-    seconds: Seconds
+    seconds: Amount
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,12 @@ class TrialResult:
     """How a trial ended: with a value, or with an error."""
 
     lease: Lease
-    value: Finite | None  # mean over its runs; of a pruned trial that of its last epoch
-    std: Finite | None
+    value: Measured | None  # mean over its runs; of a pruned trial that of its last epoch
+    std: Amount | None
     error: Reason | None
     runs: Sequence[RunResult]
     pruning_reason: Reason | None = None  # the pruner's words
-    other_values: Sequence[Finite] | None = None  # of the sweep's further objectives
+    other_values: Sequence[Measured] | None = None  # of the sweep's further objectives
     circumstances: Mapping[str, Any] | None = None  # of a timing
 
     @property

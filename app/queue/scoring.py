@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -17,9 +16,10 @@ from app.domain.states import SweepState
 from app.lifecycle import sweep_log, sweep_row, weight_retention
 from app.lifecycle.best import best_trial_id
 from app.queue import retraining
+from app.queue.progress import Measured
 
 ScoreName = Literal["test_accuracy", "test_r2", "test_mae"]  # columns of a run
-Scores = Mapping[ScoreName, Annotated[float, Field(allow_inf_nan=False)]]
+Scores = Mapping[ScoreName, Measured]
 
 
 @dataclass(frozen=True)

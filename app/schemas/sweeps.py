@@ -14,6 +14,7 @@ from app.domain.states import SweepState
 from app.domain.sweep_limits import (
     MAX_CONSTRAINT_LENGTH,
     MAX_CONSTRAINTS,
+    MAX_FLOAT,
     MAX_NAME_LENGTH,
     MAX_NOTES_LENGTH,
     MAX_OBJECTIVES,
@@ -222,8 +223,8 @@ class ScoreOut(BaseModel):
     test_accuracy: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="Mean over them; null where the target is a number."
     )
-    test_r2: Annotated[float, Field(le=1)] | None = Field(None, description="The same, of a number.")
-    test_mae: Annotated[float, Field(ge=0)] | None = Field(None, description="In the target's own units.")
+    test_r2: Annotated[float, Field(ge=-MAX_FLOAT, le=1)] | None = Field(None, description="The same, of a number.")
+    test_mae: Annotated[float, Field(ge=0, le=MAX_FLOAT)] | None = Field(None, description="In the target's own units.")
 
 
 class Best(BaseModel):

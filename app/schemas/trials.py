@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.domain.body import Body
 from app.domain.diagnostics import QUANTILES
 from app.domain.states import RunState, TrialState
-from app.domain.sweep_limits import MAX_TRIAL_NOTE_LENGTH
+from app.domain.sweep_limits import MAX_FLOAT, MAX_TRIAL_NOTE_LENGTH
 from app.schemas.base import UtcTime
 
 MAX_FACT_LENGTH = 500  # characters
@@ -170,9 +170,9 @@ class EpochOut(BaseModel):
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Magnitude = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Magnitude = Annotated[float, Field(ge=0, le=MAX_FLOAT, allow_inf_nan=False)]
 Quantiles = Annotated[
-    list[Annotated[float, Field(allow_inf_nan=False)] | None],
+    list[Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT, allow_inf_nan=False)] | None],
     Field(min_length=len(QUANTILES), max_length=len(QUANTILES)),
 ]
 

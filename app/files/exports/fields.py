@@ -13,11 +13,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import JSON
 
 from app.db.tables import Base, Diagnostics, Epoch, Run, Sweep, Trial
+from app.domain.sweep_limits import MAX_FLOAT
 from app.errors import FieldError, InvalidError
 
 Kind = Literal["integer", "float", "boolean", "text", "name", "time", "uuid", "array", "json"]
 MAX_INTEGER = 2**63 - 1
-MAX_FLOAT = 1e150  # what is added up and squared must stay finite
 
 
 @dataclass(frozen=True)

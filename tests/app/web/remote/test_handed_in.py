@@ -15,7 +15,7 @@ from app.domain.diagnostics import NetworkDiagnostics
 from app.queue import retraining
 from app.queue.leases import TooLargeTrial
 from app.queue.legs import LegResult, TrialCheckpoint
-from app.queue.progress import DiagnosticsPoint
+from app.queue.progress import DiagnosticsPoint, EpochPoint
 from app.search.proposals import Proposer
 from tests.support.queue_examples import (
     claim,
@@ -178,6 +178,21 @@ def test_values_of_another_number_of_objectives_are_refused(client: TestClient, 
     assert states(engine, sweep) == ["running"]
 
 
+def test_a_complete_trial_without_the_values_of_its_runs_is_refused(client: TestClient, engine: Engine) -> None:
+    """No chart could draw their mean."""
+    sweep = create_grid(engine, 1)
+    worker_id = new_worker(engine)
+    (trial,) = claim(engine, worker_id)
+    signed = signature("finish")
+    assert signed is not None
+    result = success(trial.lease)
+    for runs in ([], [replace(result.runs[0], value=None, error="diverged")]):
+        arguments = {"sweep_id": sweep, "results": [replace(result, runs=runs)], "weights": {}, "checkpoints": None}
+        answer = post(client, worker_id, "finish", signed.packed_arguments(arguments))
+        assert answer.json()["detail"].startswith(f"The runs of trial {trial.lease.trial_id} can't be used")
+    assert states(engine, sweep) == ["running"]
+
+
 def test_measurements_that_no_network_has_are_refused(client: TestClient, engine: Engine) -> None:
     """No page could show them."""
     sweep = create_grid(engine, 1, diagnostics=True)
@@ -196,6 +211,36 @@ def test_measurements_that_no_network_has_are_refused(client: TestClient, engine
     possible_point = replace(point, measured=replace(measured, dead_share=[0.5]))
     message = signed.packed_arguments(arguments | {"diagnostics": [possible_point]})
     post(client, worker_id, "record", message).raise_for_status()
+
+
+@pytest.mark.parametrize("number", [1.7e308, -1.7e308])
+def test_numbers_whose_squares_are_beyond_all_floats_are_refused(
+    client: TestClient, engine: Engine, number: float
+) -> None:
+    """Means and spreads are made of them for each list of sweeps: with one of them no list would be answered again."""
+    sweep = create_grid(engine, 1)
+    worker_id = new_worker(engine)
+    (trial,) = claim(engine, worker_id)
+    signed = {call: signature(call) for call in ("finish", "record", "end_leg")}
+    result = success(trial.lease)
+    point = EpochPoint(trial.lease.trial_id, 0, 1, 1.0, 0.5, 1.0, 0.5, 1.0)
+    recorded = {"leases": [trial.lease], "epochs_done": [1], "lease_seconds": 5.0, "diagnostics": []}
+    finished: dict[str, Any] = {"weights": {}, "checkpoints": None}
+    messages: list[tuple[str, dict[str, Any]]] = [
+        ("finish", {"results": [replace(result, value=number)], **finished}),
+        ("finish", {"results": [replace(result, std=number)], **finished}),
+        ("finish", {"results": [replace(result, runs=[replace(result.runs[0], value=number)])], **finished}),
+        ("finish", {"results": [replace(result, runs=[replace(result.runs[0], seconds=number)])], **finished}),
+        ("record", {"points": [replace(point, val_loss=number)], **recorded}),
+        ("record", {"points": [replace(point, seconds=number)], **recorded}),
+        ("end_leg", {"results": [LegResult(trial.lease, number)]}),
+    ]
+    for call, arguments in messages:
+        signed_call = signed[call]
+        assert signed_call is not None
+        message = signed_call.packed_arguments({"sweep_id": sweep, **arguments})
+        assert post(client, worker_id, call, message).status_code == 422, (call, arguments)
+    assert states(engine, sweep) == ["running"]
 
 
 def test_of_a_long_error_the_begin_is_stored(client: TestClient, engine: Engine) -> None:
