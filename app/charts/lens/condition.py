@@ -1,12 +1,14 @@
 """A condition that trials have to satisfy to be in sight: `depth=1`, `activation=relu|tanh`, `value>=0.9`."""
 
+import html
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from operator import ge, gt, le, lt
 
-from app.charts.labels import escape, label
+from app.charts.labels import label
 from app.charts.options import refuse
 from app.charts.rows import SweepRow, TrialRow
 from app.domain.hyperparameters import is_number
@@ -40,8 +42,23 @@ class Condition:
         if value is None:
             return False
         if self.operator in _COMPARISONS:
-            return is_number(value) and _COMPARISONS[self.operator](value, float(self.value))
-        return any(_is_equal(value, text) for text in self.value.split("|")) == (self.operator == "=")
+            return is_number(value) and _COMPARISONS[self.operator](value, self._bound)
+        is_one = value in self._numbers if is_number(value) else label(value) in self._labels
+        return is_one == (self.operator == "=")
+
+    # Told once, not for each of 100,000 trials.
+
+    @cached_property
+    def _bound(self) -> float:
+        return float(self.value)
+
+    @cached_property
+    def _numbers(self) -> frozenset[float]:
+        return frozenset(float(text) for text in self.value.split("|") if is_numeric(text))
+
+    @cached_property
+    def _labels(self) -> frozenset[str]:
+        return frozenset(html.escape(text) for text in self.value.split("|"))
 
 
 def parse_condition(sweep: SweepRow, text: str) -> Condition:
@@ -55,12 +72,6 @@ def parse_condition(sweep: SweepRow, text: str) -> Condition:
     if operator in _COMPARISONS and not is_numeric(value):
         refuse("where", f"{name} can be compared by {operator} with a number alone, not {value!r}")
     return Condition(name, operator, value)
-
-
-def _is_equal(value: object, text: str) -> bool:
-    if is_number(value) and is_numeric(text):
-        return float(text) == value
-    return label(value) == escape(text)
 
 
 def is_numeric(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.charts.lens.condition import is_numeric, parse_condition
+from app.charts.lens.condition import Condition, is_numeric, parse_condition
 from app.charts.lens.lens import Lens
 from app.charts.lens.metric import parse_metric
 from app.charts.options import refuse
@@ -10,6 +10,7 @@ from app.charts.rows import SweepRow
 from app.domain.states import TrialState
 
 OPTIONS = ("metric", "state", "top", "where", "robust")
+MAX_WHERE, MAX_CONDITIONS = 4_000, 20  # characters of all conditions together, and how many: each looks at every trial
 OF_RUNS = ("trials", "runs", "pooled", "metrics")  # the rows of charts that show one value of each run
 
 
@@ -19,7 +20,7 @@ def parse_lens(sweep: SweepRow, query: Mapping[str, str]) -> Lens:
         parse_metric(query.get("metric") or "last"),
         _states(query.get("state", "")),
         _top(query.get("top") or "100"),
-        tuple(parse_condition(sweep, text) for text in query.get("where", "").split(",") if text),
+        _where(sweep, query.get("where", "")),
         _robust(query.get("robust") or "false"),
     )
 
@@ -37,7 +38,7 @@ def refuse_metric(lens: Lens, needs: str) -> None:
 
 
 def _states(text: str) -> tuple[str, ...]:
-    states = tuple(filter(None, text.split(",")))
+    states = tuple(dict.fromkeys(filter(None, text.split(","))))
     for state in states:
         if state not in (*TrialState,):
             refuse("state", f"{state!r} is no state of a trial; there are {', '.join(TrialState)}")
@@ -48,6 +49,13 @@ def _top(text: str) -> float:
     if not is_numeric(text) or not 0 < float(text) <= 100:
         refuse("top", f"must be per cent, above 0 and at most 100, not {text!r}")
     return float(text)
+
+
+def _where(sweep: SweepRow, text: str) -> tuple[Condition, ...]:
+    texts = list(filter(None, text.split(",")))
+    if len(text) > MAX_WHERE or len(texts) > MAX_CONDITIONS:
+        refuse("where", f"may have at most {MAX_CONDITIONS} conditions and {MAX_WHERE:,} characters")
+    return tuple(parse_condition(sweep, condition) for condition in texts)
 
 
 def _robust(text: str) -> bool:

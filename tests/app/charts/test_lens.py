@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from app.charts.configurations import mean_and_std
-from app.charts.lens import WHOLE, Lens, MetricLens, divide, parse_lens, refuse_metric
+from app.charts.lens import WHOLE, Lens, MetricLens, condition, divide, parse_lens, refuse_metric
 from app.charts.progress.history import history_data
 from app.charts.registry import CHARTS
 from app.charts.rows import Axis, EpochMean
@@ -121,6 +121,26 @@ def test_a_query_is_the_lens_and_the_chart() -> None:
 def test_a_condition_has_alternatives_and_may_be_of_the_value(where: str, numbers: list[int]) -> None:
     """As brushes over names and over values need it; a trial without a value has none to compare."""
     assert seen(where=where) == numbers
+
+
+@pytest.mark.parametrize("where", ["depth=1," * 21, "activation=" + "a|" * 2_000])
+def test_so_much_can_be_asked_of_trials(where: str) -> None:
+    """Each condition is looked at for each of 100,000 trials."""
+    with pytest.raises(InvalidError, match="at most 20 conditions and 4,000 characters"):
+        parse_lens(SWEEP, {"where": where})
+
+
+def test_alternatives_are_read_once_for_all_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which there may be as many: together they would take minutes."""
+    read_texts: list[str] = []
+
+    def noting(text: str) -> bool:
+        read_texts.append(text)
+        return text.isdecimal()
+
+    monkeypatch.setattr(condition, "is_numeric", noting)
+    assert seen(where="depth!=3|4|5") == [0, 1, 2, 3, 4]
+    assert read_texts == ["3", "4", "5"]
 
 
 def test_what_each_part_leaves_out_is_counted() -> None:
