@@ -54,7 +54,9 @@ async def preview_dataset(
     It is CSV, also .gz, Parquet, .npz, .npy, or a .zip of IDX files.
     """
     return schemas.DatasetPreview.model_validate(
-        await request.app.state.uploads.read(storing.preview_file, path, options.model_dump(), limits=storing.LIMITS)
+        await request.app.state.uploads.read(
+            request, storing.preview_file, path, options.model_dump(), limits=storing.LIMITS
+        )
     )
 
 
@@ -77,7 +79,7 @@ async def store_dataset(
     table_options = options.model_dump(include=set(TableOptions.model_fields))
     store = partial(storing.store_file, reuse=options.reuse)
     arguments = (path, table_options, options.name, options.source, database_url)
-    stored_dataset = await request.app.state.uploads.read(store, *arguments, limits=storing.LIMITS)
+    stored_dataset = await request.app.state.uploads.read(request, store, *arguments, limits=storing.LIMITS)
     if not stored_dataset["is_new"]:
         response.status_code = 200
     response.headers["Location"] = f"/api/v1/datasets/{stored_dataset['name']}"

@@ -74,7 +74,8 @@ async def _import(request: Request, path: str) -> int:
     """The number of the sweep that a child process has restored from the file."""
     engine: Engine = request.app.state.engine
     database_url = engine.url.render_as_string(hide_password=False)
-    sweep_id: int = await request.app.state.uploads.read(imports.restore_file, path, database_url, caller_name(request))
+    arguments = (path, database_url, caller_name(request))
+    sweep_id: int = await request.app.state.uploads.read(request, imports.restore_file, *arguments)
     return sweep_id
 
 

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from fastapi import Request
 
 from app.broker.serving import MAX_MESSAGE_BYTES
-from app.errors import LengthRequiredError, TooLargeError, TooSlowError
-from app.web.security.bodies import whole_body
+from app.errors import LengthRequiredError, TooLargeError
+from app.web.security.bodies import Pace, whole_body
 from app.web.security.room import Room, SharedRoom
 
 # On their way, of small and of large ones. With all copies the server may take four times as much.
@@ -37,7 +37,7 @@ class Messages:
         if size > max_bytes:
             raise TooLargeError(f"This message may have at most {max_bytes:,} bytes.")
         async with self._room(request, size):
-            yield await _body_in_time(request, size)
+            yield await whole_body(request, size, Pace(GRACE_SECONDS, BYTES_A_SECOND, _too_slow(size)))
 
     def _room(self, request: Request, size: int) -> AbstractAsyncContextManager[None]:
         if size <= SMALL_BYTES:
@@ -45,12 +45,8 @@ class Messages:
         return self._small.share(request.scope, size) if size <= LARGE_BYTES else self._large.share(size)
 
 
-async def _body_in_time(request: Request, size: int) -> bytes:
-    """The body. Raises TooSlowError, and TooLargeError for one that has more bytes than were announced."""
-    try:
-        return await whole_body(request, size, GRACE_SECONDS, BYTES_A_SECOND)
-    except TimeoutError:
-        raise TooSlowError(
-            f"This message of {size:,} bytes comes too slowly: send smaller ones, or over a connection that takes "
-            f"{BYTES_A_SECOND // 2**10} KiB a second."
-        ) from None
+def _too_slow(size: int) -> str:
+    return (
+        f"This message of {size:,} bytes comes too slowly: send smaller ones, or over a connection that takes "
+        f"{BYTES_A_SECOND // 2**10} KiB a second."
+    )

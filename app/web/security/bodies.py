@@ -3,6 +3,7 @@
 import asyncio
 import re
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 from fastapi import Request, Response
 from starlette.datastructures import Headers
@@ -25,7 +26,18 @@ GRACE_SECONDS, BYTES_A_SECOND = 30.0, 64 * 2**10
 
 # Posts that read their bodies by themselves: files, and what workers say.
 STREAMED = re.compile(r"/api/v1/worker/.*|(/api/v1)?/(sweeps/import|datasets/preview)|/api/v1/datasets")
+_TOO_SLOW = f"The body comes too slowly: send {BYTES_A_SECOND // 2**10} KiB a second, or a smaller one."
 _NO_ROOM = "What others have sent takes all the memory there is for it: try again in a moment."
+
+
+class Pace(NamedTuple):
+    """How slowly a body may come."""
+
+    grace_seconds: float
+    """How far it may fall behind."""
+    bytes_a_second: float
+    refusal: str
+    """The sentence to whose does."""
 
 
 class Bodies:
@@ -51,34 +63,46 @@ class Bodies:
         try:
             size = _bytes_of(request.scope)
             await room.enter_async_context(self._bodies.share(request.scope, size))
-            body = await whole_body(request, size, GRACE_SECONDS, BYTES_A_SECOND)
+            body = await whole_body(request, size, Pace(GRACE_SECONDS, BYTES_A_SECOND, _TOO_SLOW))
             if marks_of(body) > MAX_MARKS:
                 raise TooLargeError(f"A body may have at most {MAX_MARKS:,} values: send it in parts.")
             await room.enter_async_context(self._values.share(request.scope, memory_of(body)))
             return body
-        except (BusyError, TooLargeError) as error:
+        except (BusyError, TooLargeError, TooSlowError) as error:
             return render(request, error)
         except HTTPException:  # from the framework's own limit
             return render(request, TooLargeError(f"A body may have at most {MAX_BODY_BYTES // 2**20} MiB."))
-        except TimeoutError:
-            pace = f"{BYTES_A_SECOND // 2**10} KiB a second"
-            return render(request, TooSlowError(f"The body comes too slowly: send {pace}, or a smaller one."))
         except ClientDisconnect:
             return None
 
 
-async def whole_body(request: Request, size: int, grace_seconds: float, bytes_a_second: float) -> bytes:
-    """The body. Raises TimeoutError where it falls so far behind its pace, TooLargeError where it has more bytes."""
-    begun_at = asyncio.get_running_loop().time()
+async def whole_body(request: Request, size: int, pace: Pace) -> bytes:
+    """The body. Raises TooSlowError, and TooLargeError where it has more bytes."""
     pieces, received = [], 0
-    async with asyncio.timeout(grace_seconds) as deadline:
-        async for piece in request.stream():
-            received += len(piece)
-            if received > size:
-                raise TooLargeError(f"The body has more than {size:,} bytes.")
-            pieces.append(piece)
-            deadline.reschedule(begun_at + grace_seconds + received / bytes_a_second)
+    async for piece in in_pace(request, pace).stream():
+        received += len(piece)
+        if received > size:
+            raise TooLargeError(f"The body has more than {size:,} bytes.")
+        pieces.append(piece)
     return b"".join(pieces)
+
+
+def in_pace(request: Request, pace: Pace) -> Request:
+    """The request anew. Reading its body raises TooSlowError where that falls behind."""
+    begun_at = asyncio.get_running_loop().time()
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        try:
+            async with asyncio.timeout_at(begun_at + pace.grace_seconds + received / pace.bytes_a_second):
+                message = await request.receive()
+        except TimeoutError:
+            raise TooSlowError(pace.refusal) from None
+        received += len(message.get("body", b""))
+        return message
+
+    return Request(request.scope, receive)
 
 
 def is_streamed(scope: Scope) -> bool:
