@@ -24,7 +24,10 @@ def _session(request: Request) -> Iterator[Session]:
 DatabaseSession = Annotated[Session, Depends(_session, scope="function")]
 
 SweepId = Annotated[int, Path(ge=1, le=2**62, description="Number of the sweep.")]
-TrialNumber = Annotated[int, Path(ge=0, le=2**31, description="Number of the trial within its sweep, from 0.")]
+MAX_TRIAL_NUMBER = 2**31
+TrialNumber = Annotated[
+    int, Path(ge=0, le=MAX_TRIAL_NUMBER, description="Number of the trial within its sweep, from 0.")
+]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Items a page.")]
 Cursor = Annotated[int | None, Query(ge=0, le=2**62, description="The `next` of the page before.")]
 IdempotencyKey = Annotated[

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.middleware import body_limit
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs, schemas
 from app.access.shares import PLACE
+from app.db.engine import is_gone
 from app.domain.body import as_json, plain_sentence
 from app.domain.nearest import did_you_mean
 from app.errors import BusyError, FieldError, InvalidError, PerceptuneError, UnavailableError
@@ -41,7 +42,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
     app.add_exception_handler(OperationalError, database_problem)
     app.add_exception_handler(InterfaceError, database_problem)
+    app.add_exception_handler(InternalError, _internal_database_error)  # type: ignore[arg-type]
     app.add_exception_handler(PoolTimeoutError, database_problem)
+    app.add_exception_handler(RecursionError, _nested_too_deeply)
     app.add_middleware(_BugHandler)
 
 
@@ -181,6 +184,18 @@ def database_problem(request: Request, error: Exception) -> Response:
     if state.startswith("53"):  # insufficient resources
         return render(request, UnavailableError("The database has no room left: no disk space, memory or connections."))
     return render(request, UnavailableError("The database can't be reached right now; try again in a moment."))
+
+
+def _internal_database_error(request: Request, error: InternalError) -> Response:
+    """An idle transaction that Postgres has ended is of this class too. Raises any other one, which is a bug."""
+    if not is_gone(error):
+        raise error
+    return database_problem(request, error)
+
+
+def _nested_too_deeply(request: Request, _: Exception) -> Response:
+    """What a call brings is read in one place and written in another, where fewer brackets within each other may do."""
+    return render(request, InvalidError("What was sent is nested too deeply."))
 
 
 def _loggable(path: str) -> str:

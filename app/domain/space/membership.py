@@ -35,7 +35,10 @@ def contains(domain: Domain, value: Any) -> bool:
     """Whether the value is one of the domain's."""
     if not isinstance(domain, Range):
         return any(_is_same(value, choice) for choice in values(domain))
-    if not is_number(value):
+    try:
+        if not is_number(value):
+            return False
+    except OverflowError:  # a whole number of hundreds of digits, which no float can hold
         return False
     return domain.low <= value <= domain.high if domain.continuous else takes(domain, value)
 

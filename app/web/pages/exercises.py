@@ -273,7 +273,7 @@ def run_exercise(number: int, preset: Annotated[Preset, Form()], session: Databa
 
 @router.post("/exercises/{number}/runs/{run_id}/tries")
 def try_value(
-    number: int, run_id: int, value: Annotated[str, Form(max_length=40)], session: DatabaseSession
+    number: int, run_id: RunId, value: Annotated[str, Form(max_length=40)], session: DatabaseSession
 ) -> Response:
     """Queues one more network with this value, which is JSON, and goes back to the run."""
     run = runs.get(session, number, run_id)

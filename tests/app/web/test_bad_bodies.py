@@ -1,13 +1,17 @@
 """Bodies that are wrong in very many places, or very deeply: a short answer, at once."""
 
+import time
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
+from app import queries
 from app.web import uploads
 from app.web.api import charts, health
+from app.web.pages.new_sweep import form
 from tests.support.queue_examples import create_sweep
 
 BODY: dict[str, Any] = {"name": "a", "n_trials": 2, "space": {"hidden_units": [8]}}
@@ -138,6 +142,53 @@ def test_a_full_folder_for_uploads_is_said(client: TestClient, monkeypatch: pyte
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
     assert client.post("/api/v1/sweeps/import", content=content, headers=headers).status_code == 503
+
+
+def test_brackets_that_can_be_read_but_not_written_are_422(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many that are depends on how deep the call is: of few depths the one is read, and the other fails."""
+
+    def fail(_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(form, "form_from_json", fail)
+    answer = client.post("/sweeps/new/fields", data={"body": "{}"})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "What was sent is nested too deeply.")
+
+
+def test_no_number_is_a_bug_of_the_server(client: TestClient, engine: Engine) -> None:
+    """In addresses and forms such as no column holds, in parameters such as no float does."""
+    sweep, digits = create_sweep(engine), "9" * 400
+    answers = [
+        client.get(f"/sweeps/{sweep}/trials/new?like={digits[:20]}", headers={"HX-Request": "true"}),
+        client.post(f"/exercises/1/runs/{digits[:20]}/tries", data={"value": "1"}),
+        client.post(f"/sweeps/{sweep}/trials", data={"p-hidden_units": digits}),
+        client.post(
+            f"/api/v1/sweeps/{sweep}/trials",
+            content=f'{{"params": {{"hidden_units": {digits}}}}}',
+            headers={"Content-Type": "application/json"},
+        ),
+    ]
+    assert [answer.status_code for answer in answers] == [422] * 4
+
+
+@pytest.mark.parametrize("name", ["x", "y", "color", "order_by", "trial", "where"])
+def test_no_word_of_an_address_is_a_thousandfold_in_its_page(client: TestClient, engine: Engine, name: str) -> None:
+    """A sweep's page has a hundred links, each with what its own address says."""
+    answer = client.get(f"/sweeps/{create_sweep(engine)}?{name}={'a' * 50_000}")
+    assert answer.status_code == 422
+
+
+def test_a_transaction_that_postgres_has_ended_is_503(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the time to wait, as where a lock or a statement took too long."""
+
+    def idle(session: Session, _: int) -> None:
+        session.execute(text("SELECT set_config('idle_in_transaction_session_timeout', '1ms', true)"))
+        time.sleep(0.2)
+        session.execute(text("SELECT 1"))
+
+    monkeypatch.setattr(queries, "summary", idle)
+    answer = client.get("/api/v1/sweeps/1")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 def test_no_query_is_a_bug_of_the_server(client: TestClient, engine: Engine) -> None:

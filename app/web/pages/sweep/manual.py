@@ -4,9 +4,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from app.domain.space import Choice, Range, Space, parse_space
 from app.domain.space.domains import values
 from app.errors import FieldError, InvalidError
 from app.sweeps import trial_actions
-from app.web.dependencies import DatabaseSession, PostedForm, SweepId
+from app.web.dependencies import MAX_TRIAL_NUMBER, DatabaseSession, PostedForm, SweepId
 from app.web.pages.labels import Option
 from app.web.pages.rendering import render
 
@@ -93,7 +93,12 @@ class ManualTrial:
 
 
 @router.get("/new")
-def show_form(request: Request, sweep_id: SweepId, session: DatabaseSession, like: int | None = None) -> Response:
+def show_form(
+    request: Request,
+    sweep_id: SweepId,
+    session: DatabaseSession,
+    like: Annotated[int | None, Query(ge=0, le=MAX_TRIAL_NUMBER)] = None,
+) -> Response:
     """The form for a sweep's page, empty or with the parameters of a trial, and those of a chart's place before them.
 
     `?p-learning_rate=0.0312` is such a place; the value that the space has nearest to it is taken.

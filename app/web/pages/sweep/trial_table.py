@@ -25,6 +25,8 @@ MAX_SELECTED = 200
 
 _FILTERS = ("complete", "running", "waiting", "pruned", "failed", "infeasible", "cancelled")
 
+# Each link of the page has all of its query string: a long word in it would make a page of megabytes.
+Word = Annotated[str, Query(max_length=200)]
 Numbers = Annotated[
     str,
     Matching(r"([0-9]{1,9})?(,([0-9]{1,9})?)*", "numbers of trials with commas between them"),
@@ -36,23 +38,23 @@ Numbers = Annotated[
 class TrialQuery:
     """What the query string of a sweep's page says: which trials, in which order, and how the values are drawn."""
 
-    x: str = ""
+    x: Word = ""
     """The hyperparameter or the metric against which values are drawn; empty: the first that varies."""
-    y: str = ""
+    y: Word = ""
     """The metric that is drawn; empty: the sweep's own."""
-    color: str = ""
+    color: Word = ""
     """The one that colours them."""
     dependence: Literal["", "true"] = ""
     """Whether a forest's expectation is drawn over them."""
-    state: str = ""
+    state: Word = ""
     """The states of the lens."""
-    order_by: str = "best"
+    order_by: Word = "best"
     """A column; `-` before it turns it round. `best` is by value, the best first."""
     after: Cursor = None
     """How many trials came on the pages before."""
     tab: TabName = "overview"
     """The part of the page that is shown."""
-    trial: str = ""
+    trial: Word = ""
     """The trial whose panel is open: its number, or `new` for one of the user's own."""
     selected: Numbers = ""
     """Numbers of the selected trials, each at the place of its look; an empty place is free."""
