@@ -2,18 +2,20 @@
 
 import hashlib
 import re
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import plotly
 from fastapi import Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 FOLDER = Path(__file__).parent / "static"
 _PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+PIECE_BYTES = 64 * 2**10  # sent at once, and as many are in memory for each client that reads slowly
 _VERSION = re.compile(r"[0-9a-f]{10}/")
 _FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -54,6 +56,21 @@ class VersionedFiles(StaticFiles):
         return answer
 
 
-def plotly_js() -> FileResponse:
-    """plotly.js from the installed package, so that its version is that of the figures."""
-    return FileResponse(_PLOTLY_JS, headers={"Cache-Control": "public, max-age=604800"})
+async def plotly_js() -> StreamingResponse:
+    """plotly.js from the installed package, so that its version is that of the figures.
+
+    From memory: anybody may ask for it, and to read it piece by piece would take the threads of all other calls.
+    """
+    content = _plotly()
+    headers = {"Cache-Control": "public, max-age=604800", "Content-Length": str(len(content))}
+    return StreamingResponse(_pieces(content), headers=headers, media_type="text/javascript")
+
+
+@cache
+def _plotly() -> bytes:
+    return _PLOTLY_JS.read_bytes()
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), PIECE_BYTES):
+        yield content[start : start + PIECE_BYTES]

@@ -2,9 +2,11 @@
 
 import re
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
 
+import anyio
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
@@ -60,6 +62,24 @@ def test_static_files_have_the_version_of_all_in_their_addresses(client: TestCli
         assert (answer.content, answer.headers["cache-control"]) == (current.content, "no-cache")
         assert client.get(old, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert client.get(f"/static/{assets.version()}/../app.py").status_code == 404
+
+
+def test_plotly_takes_no_thread(client: TestClient) -> None:
+    """Anybody may ask for its megabytes, as often as they like, while others wait for a thread."""
+    assert client.portal is not None
+    threads = client.portal.call(anyio.to_thread.current_default_thread_limiter)
+    others = [object() for _ in range(int(threads.total_tokens))]
+    for other in others:
+        client.portal.call(threads.acquire_on_behalf_of_nowait, other)
+    with ThreadPoolExecutor() as own_threads:
+        asked = own_threads.submit(client.get, "/static/plotly.min.js")
+        try:
+            answer = asked.result(20)
+        finally:
+            for other in others:
+                client.portal.call(threads.release_on_behalf_of, other)
+    assert len(answer.content) == int(answer.headers["content-length"]) > 10**6
+    assert answer.headers["content-type"].startswith("text/javascript")
 
 
 def test_the_list_shows_a_sweep_and_that_nobody_works(client: TestClient, sweep: str) -> None:
