@@ -14,6 +14,7 @@ Resolve = Callable[[str], str | None]
 
 # An address on this server: browsers read `//host`, and with a backslash or white space in it `/\host`, as another one.
 _OWN_ADDRESS = re.compile(r"/(?![/\\])[^\s\\]*")
+_EMPTY_LINE = re.compile(r"\n\s*\n")
 _NO_SLUG = re.compile(r"[^\w\- ]")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _TAGS = {
@@ -23,17 +24,33 @@ _TAGS = {
 }
 _ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}}
 _STYLES = {"text-align"}  # of the columns of a table
+# Of notes. Each bracket is looked for in all that follows it, and a row of a table gets all the cells that it lacks: a
+# page would take seconds for a few thousand characters.
+MAX_BRACKETS, MAX_CELLS = 1_000, 2_000
 
 
 def notes_html(text: str) -> Markup:
-    """What a user wrote. Line breaks stay, HTML in it is shown as text, pictures of other hosts become links."""
+    """What a user wrote. Line breaks stay, HTML in it is shown as text, pictures of other hosts become links.
+
+    What would take long is left as it was typed: a table of very many cells, links among very many brackets.
+    """
     parser = _parser({"breaks": True, "html": False})
+    if _most_cells(text) > MAX_CELLS:
+        parser.disable("table")
+    if text.count("[") > MAX_BRACKETS:
+        parser.disable(["link", "image", "reference"])
     tokens = parser.parse(text)
     for token in tokens:
         if token.tag in _HEADINGS:  # those of the page come first
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
         token.children = [*_with_own_pictures(token.children or [])]
     return _clean(parser.renderer.render(tokens, parser.options, {}), _ATTRIBUTES)
+
+
+def _most_cells(text: str) -> int:
+    """No table of the text has more cells: an empty line ends each, and all rows have as many as its widest line."""
+    blocks = [block.splitlines() for block in _EMPTY_LINE.split(text) if "|" in block]
+    return sum(len(lines) * (1 + max(line.count("|") for line in lines)) for lines in blocks)
 
 
 def notes_line(text: str) -> str:

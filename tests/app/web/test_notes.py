@@ -61,6 +61,17 @@ def test_what_browsers_might_read_as_another_host_is_a_path_here(address: str) -
     assert all(re.fullmatch(r"/%[^\s\\]+", source) for source in sources)
 
 
+@pytest.mark.parametrize(
+    ("text", "element"),
+    [("[x](/)" * 1_500, "a"), ("|a" * 50 + "\n" + "|-" * 50 + "\n" + "|a\n" * 3_000, "table")],
+)
+def test_what_would_take_long_is_left_as_it_was_typed(text: str, element: str) -> None:
+    """Tens of thousands of cells that a few rows lack, and brackets each of which is looked for in all that follows."""
+    html = notes_html(text[:MAX_NOTES_LENGTH])
+    assert f"<{element}" not in html
+    assert len(html) < 4 * MAX_NOTES_LENGTH
+
+
 def test_notes_are_markdown() -> None:
     """Headings come below the page's own, line breaks stay, tables and lists are elements."""
     html = notes_html("# Why\nfirst line\nsecond **line**\n\n- a\n\n| x | y |\n|--:|---|\n| 1 | 2 |")
