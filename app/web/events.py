@@ -8,6 +8,7 @@ import contextlib
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import NamedTuple, TypeVar
 
@@ -35,6 +36,7 @@ STAGGER_SECONDS = 0.03  # from one of them to the next, or all would want a conn
 MANY_SECONDS, MANY_PACE_SECONDS = 5.0, 0.1  # of many pages, which are answered the same: no less often than this
 MAX_QUEUED_EVENTS = 1000  # of one subscriber
 MAX_STREAMS = 500  # at once: each keeps a connection for as long as its client likes
+MAX_STREAMS_OF_KEY = 400
 MAX_STREAMS_BESIDE_SHARED = 250  # beside which one more that a shared link opens has a place
 DELETED = "deleted"
 
@@ -83,6 +85,7 @@ class Broadcaster:
         self._held_news: dict[int, News] = {}  # progress whose time has not come
         self._loop: asyncio.AbstractEventLoop | None = None
         self._streams = 0  # whose requests were let in
+        self._streams_of_keys = Counter[str]()  # by the key's name
 
     @property
     def bell(self) -> Bell:
@@ -95,15 +98,19 @@ class Broadcaster:
         return len(self._subscribers)
 
     @contextlib.contextmanager
-    def place(self, *, is_shared: bool) -> Iterator[None]:
-        """Has room for one stream while the block runs. Raises BusyError."""
-        if self._streams >= (MAX_STREAMS_BESIDE_SHARED if is_shared else MAX_STREAMS):
+    def place(self, *, is_shared: bool, key: str | None = None) -> Iterator[None]:
+        """Has room for one stream while the block runs, of this key where one is needed. Raises BusyError."""
+        is_full = self._streams >= (MAX_STREAMS_BESIDE_SHARED if is_shared else MAX_STREAMS)
+        if is_full or (key is not None and self._streams_of_keys[key] >= MAX_STREAMS_OF_KEY):
             raise BusyError("Too many pages listen for changes: try again in a moment.")
+        keys = [] if key is None else [key]
         self._streams += 1
+        self._streams_of_keys.update(keys)
         try:
             yield
         finally:
             self._streams -= 1
+            self._streams_of_keys -= Counter(keys)  # which leaves none at 0 behind
 
     async def subscribe(self) -> AsyncIterator[SweepEvent]:
         """Events from now on; a subscriber that falls far behind is ended, and connects again by itself."""

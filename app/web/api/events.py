@@ -8,7 +8,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.access.shares import PLACE
 from app.lifecycle import sweep_row
-from app.web.dependencies import DatabaseSession, SweepId
+from app.web.dependencies import DatabaseSession, SweepId, caller_name
 from app.web.error_handlers import problems
 from app.web.events import Broadcaster
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1", tags=["events"])
 
 async def _place(request: Request) -> AsyncIterator[None]:
     broadcaster: Broadcaster = request.app.state.broadcaster
-    with broadcaster.place(is_shared=request.url.path.startswith(PLACE)):
+    with broadcaster.place(is_shared=request.url.path.startswith(PLACE), key=caller_name(request)):
         yield
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 from app import queries
 from app.config import Settings
 from app.db.engine import transaction
+from app.errors import BusyError
 from app.service.up import Service
 from app.sweeps import trial_actions
 from app.web import events as web_events
@@ -124,6 +125,23 @@ def test_what_others_notify_is_no_harm(engine: Engine, follow: Follow) -> None:
             session.execute(text("SELECT pg_notify('perceptune', :payload)"), {"payload": payload})
     sweep = create_grid(engine, 4)
     wait_until(has_state(events, sweep, "queued"), 10)
+
+
+def test_one_key_leaves_streams_to_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many it opens; where no key is needed, nobody is told from anybody."""
+    monkeypatch.setattr(web_events, "MAX_STREAMS_OF_KEY", 1)
+    broadcaster = web_events.Broadcaster(engine)
+
+    def has_room(key: str | None) -> bool:
+        try:
+            with broadcaster.place(is_shared=False, key=key):
+                return True
+        except BusyError:
+            return False
+
+    with broadcaster.place(is_shared=False, key="Bob"), broadcaster.place(is_shared=False):
+        assert [has_room(key) for key in ("Bob", "Ada", None)] == [False, True, True]
+    assert has_room("Bob")
 
 
 def test_of_very_many_streams_the_last_are_told_to_come_again(
