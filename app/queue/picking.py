@@ -21,7 +21,7 @@ from app.domain.tasks import TASKS
 from app.lifecycle import sweep_row
 from app.lifecycle.claimable import HAS_WORK
 from app.queue import machines
-from app.queue.errors import CallError
+from app.queue.errors import CallError, UnreachableError
 from app.queue.shares import Share, share_of
 from app.queue.workers import Claimer
 
@@ -61,7 +61,7 @@ class PickedSweep:
 def pick(session: Session, claimer: Claimer, leave_out: Iterable[int] = ()) -> PickedSweep | None:
     """The sweep to claim from, locked; None where nothing waits, or the worker's machine is not free for it.
 
-    Raises UnclaimableError where a sweep is at fault.
+    Raises UnclaimableError where a sweep is at fault, UnreachableError where the worker's machine is locked for long.
     """
     passed_ids = list(leave_out)
     while True:
@@ -85,10 +85,20 @@ def _locked(session: Session, claimer: Claimer, row: Row[Any]) -> PickedSweep | 
     share = share_of(session, row.id, row.sweeps, claimer.id)
     if not row.is_mine:
         session.execute(_TAKE_TURN, {"sweep": row.id, "turn_wait": TURN_WAIT, "wait": LOCK_WAIT})
-    if not machines.may_begin(session, claimer.id, alone=TASKS[row.task].is_timing):
+    if not _may_begin(session, claimer, row):
         return None
     sweep = sweep_row.lock(session, row.id)
     return None if sweep is None else PickedSweep(sweep, share)
+
+
+def _may_begin(session: Session, claimer: Claimer, row: Row[Any]) -> bool:
+    """Whether the worker's machine is free for it. A lock of the machine is no fault of the sweep."""
+    try:
+        return machines.may_begin(session, claimer.id, alone=TASKS[row.task].is_timing)
+    except OperationalError as error:
+        if not is_lock_timeout(error):
+            raise
+        raise UnreachableError("another worker of this machine keeps it from beginning anything") from error
 
 
 _SAVEPOINT, _ROLLBACK = text("SAVEPOINT picking"), text("ROLLBACK TO SAVEPOINT picking")

@@ -2,12 +2,14 @@
 
 from uuid import UUID
 
-from sqlalchemy import Engine, func, update
+import pytest
+from sqlalchemy import Engine, func, text, update
 
 from app import queue
 from app.db.engine import transaction
 from app.db.tables import Worker
 from app.domain.states import WorkerState
+from app.queue.errors import UnreachableError
 from app.queue.machines import is_shared, is_wanted
 from tests.support.queue_examples import (
     at_once,
@@ -48,6 +50,17 @@ def test_nothing_begins_beside_a_timing(engine: Engine) -> None:
     complete(engine, timings, first, [trial])
     assert not wanted(engine, second)
     assert len(claim(engine, second)) == 1
+
+
+def test_a_lock_on_the_machine_is_no_fault_of_a_sweep(engine: Engine) -> None:
+    """Sweep after sweep would be passed over, each after a wait: the worker comes again instead."""
+    create_grid(engine, 1)
+    worker = new_worker(engine)
+    with engine.connect() as connection, connection.begin():
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('machine/' || host, 0)) FROM workers"))
+        with pytest.raises(UnreachableError, match="another worker of this machine"):
+            claim(engine, worker)
+    assert len(claim(engine, worker)) == 1
 
 
 def test_another_machine_is_another_matter(engine: Engine) -> None:
