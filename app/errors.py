@@ -105,12 +105,11 @@ class UnavailableError(PerceptuneError):
 
     status = 503
     title = "Not available"
+    retry_after_seconds = 5
 
 
 class BusyError(UnavailableError):
     """All places for such a call are taken; it can be made again a few seconds later."""
-
-    retry_after_seconds = 5
 
 
 class StartError(PerceptuneError):

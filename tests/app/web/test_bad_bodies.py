@@ -179,7 +179,7 @@ def test_no_word_of_an_address_is_a_thousandfold_in_its_page(client: TestClient,
 
 
 def test_a_transaction_that_postgres_has_ended_is_503(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the time to wait, as where a lock or a statement took too long."""
+    """With the time to wait, whether its last words come or the connection is closed already."""
 
     def idle(session: Session, _: int) -> None:
         session.execute(text("SELECT set_config('idle_in_transaction_session_timeout', '1ms', true)"))
