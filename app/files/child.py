@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app import errors
-from app.errors import FieldError, InvalidError, PerceptuneError, UnavailableError
+from app.errors import BusyError, FieldError, InvalidError, PerceptuneError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def run_in_child(work: Callable[..., Any], *arguments: Any, limits: Limits | Non
             answer = json.loads(receiver.recv_bytes(MAX_ANSWER_BYTES))
         except (EOFError, OSError):  # it was killed, or ended itself where memory was lacking
             process.join()
-            raise (_too_long if process.exitcode == -signal.SIGXCPU else _too_much_memory)(limits) from None
+            raise _error_of_end(process.exitcode, limits) from None
         finally:
             process.kill()
             process.join()
@@ -92,7 +92,10 @@ def _answer(sender: Connection, limits: Limits, work: Callable[..., Any], argume
 
 
 def _limit_self(limits: Limits) -> None:
-    """Bounds this process: its memory beyond what it has now, its computing time, and no dump where it fails."""
+    """Bounds this process: its memory beyond what it has now, its computing time, and no dump where it fails.
+
+    Where the machine's or the container's memory ends, the system ends this process, and not the server.
+    """
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # the others reserve more than they use
     seconds = ceil(limits.seconds)
     bounds = {resource.RLIMIT_CPU: (seconds, seconds + 1), resource.RLIMIT_CORE: (0, 0)}
@@ -100,9 +103,17 @@ def _limit_self(limits: Limits) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         size = pages * resource.getpagesize() + limits.memory_bytes
         bounds[resource.RLIMIT_AS] = (size, size)
+        Path("/proc/self/oom_score_adj").write_text("1000")
     for kind, bound in bounds.items():
         with suppress(OSError, ValueError):  # a lower limit stands already
             resource.setrlimit(kind, bound)
+
+
+def _error_of_end(exit_code: int | None, limits: Limits) -> PerceptuneError:
+    """Why a child ended itself, or was ended, without an answer."""
+    if exit_code == -signal.SIGKILL:
+        return BusyError(f"The server lacks memory to read the file now: try again later, or {limits.advice}.")
+    return (_too_long if exit_code == -signal.SIGXCPU else _too_much_memory)(limits)
 
 
 def _too_long(limits: Limits) -> InvalidError:

@@ -2,8 +2,11 @@
 
 import ctypes
 import io
+import os
 import resource
+import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pyarrow
@@ -12,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from app.errors import ConflictError, FieldError, InvalidError, PerceptuneError
+from app.errors import BusyError, ConflictError, FieldError, InvalidError, PerceptuneError
 from app.files import child
 from app.files.child import Limits, run_in_child
 from tests.support.export_examples import export, rich_sweep
@@ -62,6 +65,17 @@ def test_a_child_that_takes_too_much_memory_is_an_error_of_the_file(work: Any) -
     """Also where it is gone without a word."""
     with pytest.raises(InvalidError, match=r"takes more than 0\.25 GiB of memory"):
         run_in_child(work, limits=TIGHT)
+
+
+def end_as_the_system_would() -> None:
+    assert int(Path("/proc/self/oom_score_adj").read_text()) == 1000
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_where_memory_ends_the_system_ends_the_child_and_not_the_server() -> None:
+    """That is no fault of the file, and is said so."""
+    with pytest.raises(BusyError, match="lacks memory to read the file now: try again later, or export"):
+        run_in_child(end_as_the_system_would)
 
 
 def compute_for_ever() -> None:
