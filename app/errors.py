@@ -129,6 +129,8 @@ def exit_on_error(worker_packages: Collection[str] = ()) -> Iterator[None]:
     except PerceptuneError as error:
         print(f"perceptune: {error.detail}", file=sys.stderr)
         for field in error.errors:
+            if _same_sentence(error.detail, field.msg):
+                continue
             print(f"  {'.'.join(map(str, field.loc))} {field.msg}", file=sys.stderr)
         sys.exit(1)
     except ModuleNotFoundError as error:
@@ -136,3 +138,8 @@ def exit_on_error(worker_packages: Collection[str] = ()) -> Iterator[None]:
             raise
         print(f"perceptune: {error.name} is missing: pip install 'perceptune[worker]'", file=sys.stderr)
         sys.exit(1)
+
+
+def _same_sentence(detail: str, msg: str) -> bool:
+    """Whether a sentence says no more than what is wrong with a field."""
+    return detail.removesuffix(".").casefold() == msg.casefold()

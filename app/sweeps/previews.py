@@ -154,8 +154,8 @@ def _explanation(body: SweepCreate, speed: Speed) -> str:
         return _nobody(body)
     if speed.per_second is None:
         return (
-            f"Workers like those that are connected have not trained for {LEAST_SECONDS} seconds yet, so nobody knows "
-            "how long it takes."
+            f"How long it takes can be told once workers like those that are connected have trained for "
+            f"{LEAST_SECONDS} seconds."
         )
     trials, workers = plural(speed.trials, "trial"), plural(speed.workers, "connected worker")
     return f"By the speed of {trials} that finished before, on {workers} with no other sweep beside it."

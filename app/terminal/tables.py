@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.domain.formatting import ago, duration, look_text, number_range, percent, score, setting, settings
+from app.domain.formatting import ago, duration, look_text, number_range, percent, plural, score, setting, settings
 from app.logs import printable
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def print_columns(preview: DatasetPreview) -> None:
     typer.echo(printable(f"{what}: {comma.join(listing[:MAX_CLASSES])}{further}"))
     typer.echo(
         f"Rows: {preview.train - preview.held_out:,} to train on, {preview.held_out:,} to validate on, "
-        f"{preview.test:,} to test on; {preview.features:,} features"
+        f"{preview.test:,} to test on; {plural(preview.features or 0, 'feature')}"
     )
 
 

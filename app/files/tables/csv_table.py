@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -23,6 +24,9 @@ from app.files.tables.text_stream import BYTE_ORDER_MARK, TextStream
 DELIMITERS = ",;\t|"
 MAX_HEADING = 2**20  # bytes of the first line
 _MISSING = pa.array(sorted(MISSING_TEXTS))
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # the marks at its beginning
+_JSON = re.compile(rb"\s*(\[\s*)?\{")
+_MARKUP = re.compile(rb"\s*<[!?\w]+[\s>]")
 
 
 class Layout(NamedTuple):
@@ -89,12 +93,16 @@ def _layout(head: bytes) -> Layout:
         raise refusal(
             f"the first line is longer than {MAX_HEADING // 2**20} MiB: it must name the columns, or have numbers"
         )
+    if head.startswith(_UTF_16):
+        raise refusal("the file is UTF-16 text: save it as UTF-8 (a spreadsheet calls that CSV UTF-8)")
+    if _JSON.match(head) or _MARKUP.match(head):
+        raise refusal(f"the file is {'JSON' if _JSON.match(head) else 'HTML or XML'}: save its rows as CSV")
     if b"\0" in head:
         raise refusal("the file is neither text nor Parquet, .npz or .npy: send one of these, or save a sheet as CSV")
     try:
         heading = first_line.decode()
     except UnicodeDecodeError:
-        raise refusal("line 1 is not UTF-8: save the file as UTF-8") from None
+        raise refusal("line 1 is not UTF-8: save the file as UTF-8 (a spreadsheet calls that CSV UTF-8)") from None
     delimiter = max(DELIMITERS, key=heading.count)
     cells = _cells(heading, delimiter)
     has_heading = not any(map(_is_number, cells))
@@ -170,7 +178,8 @@ def _texts(source: io.IOBase, layout: Layout) -> pa.Table:
             number = None if row.number is None else row.number - layout.has_heading
             count = plural(row.actual_columns, "value")
             msg = f"has {count} where {row.expected_columns} are expected: {row.text[:60]!r}"
-            raise refusal(msg, row=number) from None
+            advice = "; perhaps a quotation mark is not closed" if '"' in row.text and "\n" in row.text else ""
+            raise refusal(msg + advice, row=number) from None
         raise refusal(f"the file can't be read as CSV: {str(error).splitlines()[0]}") from None
 
 

@@ -1,6 +1,8 @@
 """The features of a column, fitted on the rows to train on, and in words what was done with it."""
 
 import math
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from app.domain.tables.limits import MAX_CATEGORIES
 from app.files.tables.typed_column import TypedColumn
 
 Features = NDArray[np.float32]
+_NEARLY_NUMBER = re.compile(r"\W{0,3}\d[\d\W]*\D{0,4}$")  # 1,000 EUR, or 31.01.2026
 
 
 class ColumnFeatures(NamedTuple):
@@ -32,12 +35,17 @@ def reason_to_leave_out(column: TypedColumn) -> str | None:
     if distinct == 1 and not column.is_missing.any():
         return "it is the same in every row"
     if column.kind == "category" and distinct == rows - int(column.is_missing.sum()) > 2:
-        return f"its {distinct:,} texts are all different"
+        return f"its {distinct:,} texts are all different{_hint(column.texts)}"
     if column.kind == "category" and distinct > MAX_CATEGORIES:
-        return f"it has {distinct:,} different texts, more than {MAX_CATEGORIES}"
+        return f"it has {distinct:,} different texts, more than {MAX_CATEGORIES}{_hint(column.texts)}"
     if column.type == "whole numbers" and rows > 2 and bool(np.all(np.diff(column.numbers) == 1)):
         return "it counts the rows"
     return None
+
+
+def _hint(texts: Sequence[str]) -> str:
+    """How numbers and dates are written, where texts may be meant as such."""
+    return "; numbers are written like 1234.5, dates like 2026-01-31" if all(map(_NEARLY_NUMBER.match, texts)) else ""
 
 
 def fit(column: TypedColumn, train: NDArray[np.int64], white: float | None) -> ColumnFeatures:

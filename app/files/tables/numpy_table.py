@@ -95,7 +95,10 @@ def _array(file: IO[bytes], name: str) -> Array:
 
 def _table(x: Array, y: Array, test_rows: int = 0) -> Table:
     if x.ndim < 2 or len(x) != len(y) or y.size != len(y):
-        raise refusal(f"x has shape {list(x.shape)} and y {list(y.shape)}: they need a row and one target each example")
+        raise refusal(
+            f"arrays x and y have the shapes {list(x.shape)} and {list(y.shape)}: each example needs a row of x and "
+            "one value of y"
+        )
     features = math.prod(x.shape[1:])
     if not 1 <= features <= MAX_FEATURES:
         raise refusal(f"x has {features:,} features: at most {MAX_FEATURES:,}")

@@ -27,7 +27,7 @@ def read(path: str, options: TableOptions) -> Table:
     else:
         table = csv_table.read(path, gzipped=begin.startswith(b"\x1f\x8b"), texts=options.names_of_texts)
     if not table.rows:
-        raise refusal("the file has no rows")
+        raise refusal("the file has no rows: below its heading each example needs a line")
     return table
 
 

@@ -39,8 +39,9 @@ def read_target(table: Table, name: str, options: TableOptions) -> Target:
     column = typed(name, table.columns[place_of(table, name)], as_category=is_category)
     missing_rows = np.flatnonzero(column.is_missing)
     if len(missing_rows):
-        count = f"{len(missing_rows):,} rows have none" if len(missing_rows) > 1 else "this row has none"
-        msg = f"the target is missing: {count}; remove them, or write what it is"
+        further = len(missing_rows) - 1
+        where, which = (f", as in {plural(further, 'further row')}", "these rows") if further else ("", "the row")
+        msg = f"the target is missing{where}: write what it is, or remove {which}"
         raise refusal(msg, row=int(missing_rows[0]) + 1, column=name, field="target")
     if options.task == "regression" or (options.task is None and _is_probably_a_number(column)):
         return _numbers(column, was_asked_for=options.task is not None)
@@ -66,8 +67,8 @@ def _numbers(column: TypedColumn, *, was_asked_for: bool) -> Target:
     if column.distinct == 1:
         raise _refusal(f"column {name!r} is {column.numbers[0]:g} in every row: there is nothing to tell")
     note = (
-        f"{name!r} has {column.distinct:,} different numbers, so a number is told of each row: say classification to "
-        "tell classes."
+        f"{name!r} has {column.distinct:,} different numbers, so it is taken for a number to predict: say "
+        "classification where each stands for a class."
     )
     return Target((), column.numbers, "" if was_asked_for else note)
 

@@ -15,6 +15,7 @@ from app.files.tables.table import refusal
 MAX_NUMBER = 1e30  # whose square is a float64 still
 MIXED_SHARE = 0.5  # of a column's values that are numbers, from which the others are taken for errors
 _NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
+_NUMBER_OR_COMMA = r"^[-+]?[\d.,]*\d$"
 _TRUTH = pa.array(["true", "false"])
 
 
@@ -104,8 +105,22 @@ def _of_texts(name: str, texts: Any) -> TypedColumn:
         return TypedColumn(name, "date", "dates", _days(pc.cast(trimmed, pa.timestamp("us"))))
     except pa.ArrowInvalid:
         pass
+    _check_decimal_point(name, trimmed)
     _check_not_mixed(name, trimmed)
     return _category(name, trimmed)
+
+
+def _check_decimal_point(name: str, texts: Any) -> None:
+    """Raises InvalidError for numbers with commas, which would be taken for names."""
+    row = pc.index(pc.match_substring(texts, ","), True).as_py()
+    if row < 0 or not pc.all(pc.match_substring_regex(texts, _NUMBER_OR_COMMA)).as_py():
+        return
+    raise refusal(
+        f"{texts[row].as_py()[:40]!r} has a comma: write numbers like 1234.5, with a point and nothing between "
+        "thousands, or call the column a category",
+        row=row + 1,
+        column=name,
+    )
 
 
 def _check_not_mixed(name: str, texts: Any) -> None:

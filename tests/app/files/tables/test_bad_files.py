@@ -99,7 +99,11 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
         {"target": "kinds"},
         "there is no column 'kinds'; did you mean kind?",
     ),
-    "a missing target": (lambda: b"x,y\n1,a\n2,\n3,b\n4,?\n", {}, "row 2, column 'y': the target is missing: 2 rows"),
+    "a missing target": (
+        lambda: b"x,y\n1,a\n2,\n3,b\n4,?\n",
+        {},
+        "row 2, column 'y': the target is missing, as in 1 further row: write what it is, or remove these rows",
+    ),
     "one class": (lambda: b"x,y\n1,a\n2,a\n", {}, "column 'y' is 'a' in every row: there must be at least two classes"),
     "a rare class": (
         lambda: f"x,y\n{ROWS}9,c\n".encode(),
@@ -130,7 +134,25 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "lists in Parquet": (lambda: parquet(x=[[1], [2]], y=["a", "b"]), {"target": "x"}, "column 'x': is of type list"),
     "a damaged .npz": (lambda: b"PK\x03\x04 and no more", {}, "the .zip or .npz is damaged"),
     "an .npz without classes": (lambda: npz(x=np.ones((3, 2))), {}, "the .npz has x: it needs x and y"),
-    "one line without an end": (lambda: b"{}", {}, "the file has no rows"),
+    "one line without an end": (lambda: b"x", {}, "the file has no rows: below its heading each example needs a line"),
+    "JSON": (lambda: b'[{"x": 1, "y": "a"},\n {"x": 2, "y": "b"}]', {}, "the file is JSON: save its rows as CSV"),
+    "a page": (lambda: b"<!doctype html>\n<table></table>", {}, "the file is HTML or XML: save its rows as CSV"),
+    "UTF-16": (lambda: f"x,y\n{ROWS}".encode("utf-16"), {}, "the file is UTF-16 text: save it as UTF-8"),
+    "a quotation mark alone": (
+        lambda: f'x,y\n{ROWS}"9,a\n{ROWS}'.encode(),
+        {},
+        "perhaps a quotation mark is not closed",
+    ),
+    "numbers with commas": (
+        lambda: ("x;y\n" + ROWS.replace(",", ";").replace(".", ",")).encode(),
+        {},
+        "row 1, column 'x': '0,5' has a comma: write numbers like 1234.5",
+    ),
+    "thousands apart": (
+        lambda: f'x,y\n900,a\n"1,000.5",b\n{ROWS}'.encode(),
+        {},
+        "row 2, column 'x': '1,000.5' has a comma: write numbers like 1234.5",
+    ),
     "an Excel workbook": (lambda: zipped("xl/workbook.xml"), {}, "is an Excel workbook: save its sheet as CSV"),
     "a pickle": (lambda: npz(x=np.array([[{}]]), y=np.array([1])), {}, "x can't be read: it holds Python objects"),
     "an .npz with damaged numbers": (
@@ -170,7 +192,11 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
         {},
         "line 6 is not UTF-8",
     ),
-    "arrays of two lengths": (lambda: npz(x=np.ones((3, 2)), y=np.ones(2)), {}, "x has shape [3, 2] and y [2]"),
+    "arrays of two lengths": (
+        lambda: npz(x=np.ones((3, 2)), y=np.ones(2)),
+        {},
+        "arrays x and y have the shapes [3, 2] and [2]",
+    ),
 }
 
 

@@ -42,6 +42,15 @@ def used(dataset: TableDataset) -> dict[str, str]:
     return {column["name"]: column["use"] for column in dataset.columns}
 
 
+def test_texts_that_may_be_meant_as_numbers_are_left_out_with_how_numbers_are_written(tmp_path: Path) -> None:
+    """Prices with their currency, and dates in another order."""
+    rows = [f"{1000 + i} EUR,{i % 28 + 1:02}.{i % 12 + 1:02}.20{i:02},{'ab'[i % 2]}" for i in range(30)]
+    dataset = table_of("\n".join(["price,born,kind", *rows]).encode(), tmp_path)
+    advice = "numbers are written like 1234.5, dates like 2026-01-31"
+    for column in "price", "born":
+        assert used(dataset)[column] == f"left out: its 30 texts are all different; {advice}"
+
+
 def test_each_column_is_named_with_what_was_done_with_it(tmp_path: Path) -> None:
     """Nothing is dropped without a word: not what counts the rows, nor what is constant, empty or all different."""
     dataset = table_of(CSV, tmp_path, target="kind")

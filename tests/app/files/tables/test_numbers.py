@@ -36,7 +36,7 @@ def test_a_target_is_a_number_or_a_class(prices: Any, options: dict[str, Any], t
     """As it is said, and else by its values; what was proposed is said, with how to choose otherwise."""
     dataset = houses(tmp_path, prices, **options)
     assert dataset.task == task
-    proposed = "so a number is told of each row: say classification" in " ".join(dataset.table.notes)
+    proposed = "so it is taken for a number to predict: say classification" in " ".join(dataset.table.notes)
     assert proposed == (task == "regression" and not options)
 
 
@@ -77,7 +77,7 @@ def test_it_is_stored_in_its_own_unit_and_described_by_ranges(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("prices", "options", "sentence"),
     [
-        (["1.5", "", "2.5"] * 5, {}, "row 2, column 'price': the target is missing: 5 rows have none"),
+        (["1.5", "", "2.5"] * 5, {}, "row 2, column 'price': the target is missing, as in 4 further rows"),
         ([1.5] * 20, {}, "column 'price' is 1.5 in every row: there is nothing to tell"),
         ([0.5, 1.5, 2.5], {}, "the table has 3 rows: a target that is a number needs at least 10"),
         (
