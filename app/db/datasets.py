@@ -55,6 +55,12 @@ def encoding(session: Session, dataset_id: int) -> Encoding:
     return Encoding.model_validate(description["encoding"])
 
 
+def truth_columns(session: Session, dataset_id: int) -> frozenset[str]:
+    """The columns of a stored data set that are true or false in each row."""
+    description = session.scalars(select(StoredDataset.description).where(StoredDataset.id == dataset_id)).one()
+    return frozenset(column["name"] for column in description["columns"] if column["type"] == "true or false")
+
+
 def store(
     session: Session, name: str, content: bytes, facts: Mapping[str, Any], description: Mapping[str, Any]
 ) -> None:

@@ -118,7 +118,7 @@ def facts_of(dataset: TableDataset, name: str, source: str, unit: str = "") -> d
     assert dataset.encoding is not None
     rows, columns = plural(dataset.table.rows, "row"), plural(len(dataset.encoding.columns), "column")
     return {
-        "title": f"{name}: {dataset.target_name} of {rows}, by {columns}",
+        "title": f"{name}: {rows}, {columns} to predict {dataset.target_name}",
         "features": dataset.encoding.width,
         "classes": len(dataset.target.labels),
         "train": len(dataset.split.train) + len(dataset.split.held_out),

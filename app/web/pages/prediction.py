@@ -51,6 +51,7 @@ class RowPredictionView:
     sweep_name: str
     number: int
     encoding: Encoding
+    truth_columns: frozenset[str]
 
     @property
     def address(self) -> str:
@@ -65,7 +66,8 @@ def show_prediction(sweep_id: SweepId, number: TrialNumber, request: Request, se
     queries.get_trial(session, sweep_id, number)
     dataset_id = sweep_row.get(session, sweep_id).dataset_id
     if dataset_id is not None:
-        encoding = datasets.encoding(session, dataset_id)
-        return render(request, "row_prediction.html", RowPredictionView(sweep.id, sweep.name, number, encoding))
+        encoding, truths = datasets.encoding(session, dataset_id), datasets.truth_columns(session, dataset_id)
+        row_view = RowPredictionView(sweep.id, sweep.name, number, encoding, truths)
+        return render(request, "row_prediction.html", row_view)
     view = PredictionView(sweep.id, sweep.name, number, DatasetPanel(datasets.get(session, sweep.dataset)))
     return render(request, "prediction.html", view)

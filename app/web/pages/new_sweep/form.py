@@ -48,6 +48,10 @@ EXAMPLE: Form = {
     "epochs": "5",
 }
 
+# of fewer examples an epoch has few steps, and the book's batches make five epochs of them too few
+SMALL_DATASET = 10_000
+SMALL_EXAMPLE: Form = {"batch_size": "32", "epochs": "20"}
+
 MAX_FIELD_LENGTH = 20_000  # characters, of which a list of 1,000 values has enough
 MAX_MORE_LENGTH = 250_000  # of the field for everything else, where notes are
 

@@ -186,8 +186,15 @@ def show_form(
     if like is not None:
         return _form_page(request, session, _duplicate(session, like))
     typed = dict(request.query_params)
-    form = typed if "name" in typed else {**sweep_form.EXAMPLE, **typed}
+    form = typed if "name" in typed else {**_example(session, typed.get("dataset")), **typed}
     return _form_page(request, session, form)
+
+
+def _example(session: Session, dataset: str | None) -> sweep_form.Form:
+    """What the form begins with for a data set."""
+    info = datasets.catalogue(session).get(dataset or "")
+    is_small = info is not None and info.train < sweep_form.SMALL_DATASET
+    return {**sweep_form.EXAMPLE, **(sweep_form.SMALL_EXAMPLE if is_small else {})}
 
 
 @router.post("/sweeps/new", dependencies=[PLAN_PLACE])

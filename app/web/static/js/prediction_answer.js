@@ -61,7 +61,7 @@ function show(classes, probabilities) {
 }
 
 function showNumber(number, unit, quantity) {
-  const value = Object.assign(document.createElement("strong"), { className: "figure-large", textContent: `${Number(number.toPrecision(4))} ${unit}` });
+  const value = Object.assign(document.createElement("strong"), { className: "figure-large", textContent: `${Number(number.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 })} ${unit}` });
   const meaning = Object.assign(document.createElement("small"), { className: "muted", textContent: ` ${quantity}` });
   answer.replaceChildren(value, meaning);
 }
