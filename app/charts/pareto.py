@@ -71,7 +71,8 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
         title=against_title(options.x, options.y),
         subtitle=subtitle(
             sweep,
-            f"objectives: {goals}; bars: ± std over seeds",
+            f"goals: {goals}",
+            "bars: ± std over seeds" if any(point.x_std or point.y_std for point in points) else "",
             failed_note(count_failed(trials)),
             excluded_note(sweep),
             drawn_note(len(drawn_points), len(dominated), "trials off the front"),

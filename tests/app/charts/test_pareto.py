@@ -34,6 +34,14 @@ def test_the_front_is_marked_and_joined_in_the_order_of_x() -> None:
     assert front.text[0] == "trial 1<br>depth 1"
 
 
+def test_bars_are_told_of_where_there_are_bars() -> None:
+    """With one seed there are none."""
+    with_stds, *_ = TRIALS
+    assert "bars: ± std over seeds" in pareto_data(TWO, [with_stds], AXES).subtitle
+    without_stds = with_stds._replace(stds=(None, None))
+    assert "bars" not in pareto_data(TWO, [without_stds], AXES).subtitle
+
+
 def test_axes_have_units() -> None:
     """Names alone where there is none."""
     figure = pareto_figure(pareto_data(TWO, TRIALS, AXES))
