@@ -1,6 +1,7 @@
 """Asking a trained network about a picture in the browser: what it gets, what it says, and what it can't use."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ import httpx2 as httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.support.sweep_pages import post
 from tests.support.waiting import wait_until
@@ -34,7 +35,7 @@ def server(shared_server: str) -> str:
 def trained(server: str) -> str:
     """The path of a sweep that has a model."""
     path = post(server, BODY)
-    wait_until(lambda: (httpx.get(f"{server}/api/v1{path}").json()["best"] or {}).get("model"), 120)
+    wait_until(lambda: (httpx.get(f"{server}/api/v1{path}").json()["best"] or {}).get("model"))
     return path
 
 
@@ -80,3 +81,22 @@ def test_what_can_not_be_asked_is_said(page: Page, trained: str, tmp_path: Path)
     expect(page.locator(".answer-bars li")).to_have_count(10)
     expect(page.get_by_role("alert")).to_be_empty()
     assert max(sent_row(page, lambda: page.get_by_role("button", name="Take one of the test images").click())) > 0.5
+
+
+def test_a_picture_that_comes_late_does_not_undo_what_was_typed(page: Page, trained: str) -> None:
+    """The row stays, and the network is asked about nothing else."""
+    page.goto(f"{trained}/trials/0/predict")
+    held: list[Route] = []
+    page.route(re.compile(r"/digits[^/]*\.png"), lambda route: held.append(route))
+    page.get_by_role("button", name="Take one of the test images").click()
+    wait_until(lambda: page.evaluate("1") and held)
+    row = page.get_by_label("Or a row of 64 numbers")
+    asked: list[Request] = []
+    sent_row(page, lambda: row.fill(" ".join(["16", "8"] * 32)))
+    page.on("request", lambda request: asked.append(request))
+    with page.expect_response(re.compile(r"/digits[^/]*\.png")):
+        held[0].continue_()
+    page.evaluate("async () => { await createImageBitmap(new ImageData(8, 8)); }")
+    expect(row).to_have_value(re.compile("^16 8"))
+    expect(page.locator(".answer-bars li")).to_have_count(10)
+    assert [request for request in asked if request.url.endswith("/predict")] == []

@@ -22,16 +22,28 @@
     setTimeout(() => { leaving = false; refresh(); }, LEAVING_MS); // it is still here: the answer did not come
   });
 
-  // news that were asked for at an earlier address, such as the order of before a click, are not shown: they are asked for anew
+  // a link or a field counts more than those before it, whose answers are waited for no longer
+  const isLive = (element) => element?.id === "live";
+  let wanted = null; // the page as it was asked for last
   document.body.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
     ctx.askedAt = location.href;
-    const { id, dataset } = ctx.sourceElement ?? {};
-    if (id !== "live" || !dataset.revision || isDeleted) return;
+    if (!isLive(ctx.sourceElement) && isLive(ctx.target) && ctx.request.method === "GET") {
+      wanted?.request.abort();
+      wanted = ctx;
+    }
+    if (!isLive(ctx.sourceElement)) return;
+    ctx.request.action = location.pathname + location.search;
+    const { dataset } = ctx.sourceElement;
+    if (!dataset.revision || isDeleted) return;
     ctx.request.headers["X-Seen-Revision"] = Math.max(heard, dataset.revision);
   });
+
+  // news, and answers to forms, that were asked for at an earlier address, such as the order of before a click, are not shown:
+  // they are asked for anew
   document.body.addEventListener("htmx:before:swap", (event) => {
     const { ctx } = event.detail;
-    if (ctx.sourceElement?.id !== "live" || ctx.askedAt === location.href) return;
+    const leavesAddress = isLive(ctx.sourceElement) || (isLive(ctx.target) && ctx.request.method === "POST");
+    if (!leavesAddress || ctx.askedAt === location.href) return;
     event.preventDefault();
     document.body.dispatchEvent(new Event("live"));
   });

@@ -83,7 +83,7 @@ def test_the_address_is_without_what_is_as_usual(client: TestClient) -> None:
     post(client)
     answer = client.get("/?q=&tag=&state=&order_by=-created&dataset=digits")
     assert answer.headers["HX-Replace-Url"] == "/?dataset=digits"
-    assert 'hx-get="/?dataset=digits"' in answer.text
+    assert 'data-address="/?dataset=digits"' in answer.text
 
 
 def test_sweeps_are_sorted_by_each_column(client: TestClient, engine: Engine) -> None:

@@ -9,6 +9,7 @@ const features = Number(page.dataset.features);
 const [invert, row] = ["invert", "row"].map((id) => document.getElementById(id));
 const MAX_PIXELS = 40e6;
 let image = null; // the picture that was chosen last, as ImageData
+let turn = 0; // of what was chosen or typed: a picture that is read after a later one is dropped
 
 /** Draws the numbers in [0, 1] that the network gets, and asks it. */
 function askAbout(numbers) {
@@ -35,11 +36,14 @@ function pixelsOf(bitmap, x = 0, y = 0, width = bitmap.width, height = bitmap.he
 
 async function take(file) {
   if (!file) return;
+  const mine = ++turn;
   try {
     const bitmap = await createImageBitmap(file);
+    if (mine !== turn) return;
     if (bitmap.width * bitmap.height > MAX_PIXELS) return fail(`The picture may have at most ${MAX_PIXELS / 1e6} million pixels.`);
     image = pixelsOf(bitmap);
   } catch {
+    if (mine !== turn) return;
     return fail(`${file.name} is no picture that this browser can read: PNG, JPEG, GIF, BMP and WebP will do.`);
   }
   invert.checked = hasLightEdge(image);
@@ -55,6 +59,7 @@ function hasLightEdge({ data, width, height }) {
 }
 
 function takeRow() {
+  turn++;
   const texts = row.value.split(/[\s,;]+/).filter(Boolean);
   if (!texts.length) return;
   const numbers = texts.map(Number);
@@ -76,7 +81,9 @@ function takePictures() {
   takeDropped(page.querySelector(".drop-zone"), take);
   invert.addEventListener("change", askAboutImage);
   document.getElementById("any-example").addEventListener("click", async () => {
+    const mine = ++turn;
     const sheet = await createImageBitmap(await (await fetch(page.dataset.sheet)).blob());
+    if (mine !== turn) return;
     const [column, line] = [10, Number(page.dataset.classes)].map((count) => Math.floor(Math.random() * count));
     image = pixelsOf(sheet, column * side, line * side, side, side);
     invert.checked = false;

@@ -49,7 +49,9 @@ function viewOf(src) {
 async function draw(chart) {
   if (!isInSight(chart)) return void drawings.delete(chart); // its part of the page was closed meanwhile
   const { src, revision } = chart.dataset;
-  drawings.set(chart, { src, revision, at: performance.now() });
+  const at = performance.now();
+  drawings.set(chart, { src, revision, at });
+  const isOld = () => drawings.get(chart)?.at !== at || chart.dataset.src !== src || !chart.isConnected;
   const message = chart.querySelector(".chart-message");
   const plot = chart.querySelector(".plot");
   try {
@@ -57,7 +59,7 @@ async function draw(chart) {
     const response = await fetch(src, { headers: { Accept: "application/json", ...seen } });
     const figure = await response.json();
     if (!response.ok) throw new Error(figure.detail);
-    if (chart.dataset.src !== src || !chart.isConnected) return;
+    if (isOld()) return;
     const layout = { ...figure.layout, autosize: true, uirevision: viewOf(src), ...(touch && { dragmode: false }) };
     layout.clickanywhere = fields().length > 0;
     figures.set(plot, { data: figure.data, layout, focus });
@@ -67,6 +69,7 @@ async function draw(chart) {
     watcher.observe(plot);
     message.hidden = true;
   } catch (error) {
+    if (isOld()) return;
     drawings.delete(chart); // so that the next refresh tries again
     message.hidden = false;
     message.textContent = `This chart can't be drawn right now: ${error.message}`;

@@ -22,7 +22,7 @@ export function refresh(attempts = 5) {
 }
 
 function isStale() {
-  const shown = new URL(document.getElementById("live").getAttribute("hx-get"), location.href).searchParams;
+  const shown = new URL(document.getElementById("live").dataset.address, location.href).searchParams;
   return ["tab", "selected"].some((name) => (shown.get(name) ?? "") !== read(name));
 }
 
@@ -32,11 +32,19 @@ function merged(address, entries) {
   return url.pathname + url.search.replaceAll("%2C", ",") + url.hash;
 }
 
+// What was changed here while an answer was on its way stays in the address, and the page is asked for again.
+document.addEventListener("htmx:before:history:update", ({ detail: { history: update } }) => {
+  const path = merged(update.path, OURS.map((name) => [name, read(name)]));
+  if (path === merged(update.path, []) || new URL(path, location.href).pathname !== location.pathname) return;
+  update.path = path;
+  document.addEventListener("htmx:after:history:update", () => refresh(), { once: true });
+});
+
 // What the server wrote into links and forms may be older than the address.
 document.body.addEventListener("htmx:config:request", (event) => {
   const { request, sourceElement } = event.detail.ctx;
-  if (sourceElement.id === "live") request.action = location.pathname + location.search;
-  else if (request.method === "GET" && new URL(request.action, location.href).pathname === location.pathname) {
+  if (sourceElement.id === "live") return;
+  if (request.method === "GET" && new URL(request.action, location.href).pathname === location.pathname) {
     request.action = merged(request.action, OURS.map((name) => [name, read(name)]));
   } else if (request.body?.has?.("view")) request.body.set("view", location.search);
 });
