@@ -28,7 +28,9 @@ def test_what_fails_is_run_again(tmp_path: Path, failing: int, status: int, last
     command = [sys.executable, str(ROOT / "scripts/run-tests"), "-p", "xdist", "-n", "1"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # that are of this run
     variables = kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    ended = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [*map(str, command)], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == status, ended.stdout + ended.stderr
     lines = ended.stdout.splitlines()[-len(last_lines) :]
     assert all(part in line for part, line in zip(last_lines, lines, strict=True)), ended.stdout

@@ -14,7 +14,7 @@ from tests.conftest import new_database, service_with_worker
 from tests.support.sweep_pages import BODY, RATES_AND_WIDTHS, expect_live, is_same_document, mark_document, post
 from tests.support.waiting import wait_until
 
-WAIT_MS = 20_000  # of a busy machine
+WAIT_MS = 60_000  # of a busy machine
 expect.set_options(timeout=WAIT_MS)
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

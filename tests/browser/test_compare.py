@@ -25,7 +25,7 @@ def test_selected_sweeps_are_compared(page: Page, server: str) -> None:
     page.goto("/?tag=compared")
     for path in paths:
         row = page.locator(f"#sweep-{path.rpartition('/')[2]}")
-        expect(row.locator(".badge")).to_have_text("completed", timeout=60_000)
+        expect(row.locator(".badge")).to_have_text("completed")
         row.get_by_role("checkbox").check()
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("2 sweeps side by side")
@@ -33,7 +33,7 @@ def test_selected_sweeps_are_compared(page: Page, server: str) -> None:
     expect(setup.locator("tbody tr")).to_have_count(1)
     expect(setup).to_contain_text("seeds")
     expect(page.get_by_role("region", name="Best configurations", exact=True)).to_contain_text("best of these")
-    expect(page.locator("#progress-seconds .plot .trace")).to_have_count(2, timeout=20_000)
+    expect(page.locator("#progress-seconds .plot .trace")).to_have_count(2)
     page.get_by_role("link", name=re.compile("rows in which they agree")).click()
     expect(setup).to_contain_text("batch_size")
     assert page.url.endswith("&all=true")

@@ -22,7 +22,7 @@ def server(shared_server: str) -> str:
 def path(server: str) -> str:
     """A completed grid of six trials."""
     path = post(server, BODY | {"name": "a lesson", "tags": ["lesson"]})
-    wait_until(lambda: httpx.get(f"{server}/api/v1{path}").json()["state"] == "completed", 60)
+    wait_until(lambda: httpx.get(f"{server}/api/v1{path}").json()["state"] == "completed")
     return path
 
 

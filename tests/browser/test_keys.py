@@ -28,11 +28,11 @@ def test_a_key_logs_in_shares_and_logs_out(browser: Browser, settings: Settings,
         link = page.get_by_label("The new link").input_value()
         guest.goto(link)
         expect(guest.locator(".js-plotly-plot").first).to_be_visible(timeout=30_000)
-        expect(guest.locator("#connection")).to_have_text("live", timeout=30_000)
+        expect(guest.locator("#connection")).to_have_text("live")
         expect(guest.locator("form, dialog")).to_have_count(0)
         assert guest_context.cookies() == []
         page.get_by_role("button", name="End it").click()
-        expect(page.get_by_role("button", name="End it")).to_have_count(0, timeout=30_000)
+        expect(page.get_by_role("button", name="End it")).to_have_count(0)
         assert (guest.reload() or guest.goto(link)).status == 404  # type: ignore[union-attr]
         page.get_by_role("dialog").get_by_role("button", name="Close").click()
         page.get_by_role("button", name="Log out").click()

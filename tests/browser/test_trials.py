@@ -152,10 +152,10 @@ def test_a_trial_of_ones_own_starts_from_another_one(page: Page, server: str, co
     rate.fill("0.5")
     panel.get_by_role("button", name="Queue this trial").click()
     expect(panel.get_by_role("heading", level=2)).to_contain_text("Trial 2")
-    expect(panel.locator(".badge")).to_have_text("complete", timeout=60_000)
+    expect(panel.locator(".badge")).to_have_text("complete")
     panel.get_by_label("Train with").fill("2")
     panel.get_by_role("button", name="Rerun").click()
-    expect(page.locator("#trial-2 .row-value small")).to_have_text("4 runs in 2 trials", timeout=60_000)
+    expect(page.locator("#trial-2 .row-value small")).to_have_text("4 runs in 2 trials")
     assert all("422" in text for text in complaints)  # the browser itself reports the status
     complaints.clear()
 

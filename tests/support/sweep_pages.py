@@ -23,7 +23,7 @@ def post(server: str, body: dict[str, object]) -> str:
 
 def expect_state(page: Page, state: str) -> None:
     """Waits until the page says that the sweep is in this state."""
-    expect(page.locator("h1 .badge")).to_have_text(state, timeout=60_000)
+    expect(page.locator("h1 .badge")).to_have_text(state)
 
 
 def expect_live(page: Page) -> None:

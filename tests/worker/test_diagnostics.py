@@ -20,7 +20,7 @@ GRID = {"space": SPACE, "sampler": "grid", "n_trials": None, "seeds": 2}
 
 
 def done(engine: Engine, sweep: int) -> list[Trial]:
-    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed, 90)
+    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed)
     return trials_of(engine, sweep)
 
 
@@ -96,7 +96,7 @@ def _train_again(engine: Engine, trial: Trial) -> None:
     """Has a trial trained again for its weights."""
     with transaction(engine) as session:
         retraining.request(session, session.get_one(Trial, trial.id))
-    wait_until(lambda: trials_of(engine, trial.sweep_id)[trial.number].retrain_at is None, 60)
+    wait_until(lambda: trials_of(engine, trial.sweep_id)[trial.number].retrain_at is None)
 
 
 @pytest.mark.usefixtures("worker")

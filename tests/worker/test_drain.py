@@ -21,7 +21,7 @@ def test_a_drained_worker_hands_its_trials_back_and_claims_none(
     variables = environment(database_url, tmp_path)
     pid = nursery.worker(variables, tmp_path / "log")
     long = create_sweep(engine, space=ENDLESS, n_trials=2)
-    wait_until(lambda: all(trial.epochs_done for trial in trials_of(engine, long)), 120)
+    wait_until(lambda: all(trial.epochs_done for trial in trials_of(engine, long)))
     (worker,) = client.get("/api/v1/workers").json()["items"]
     assert (worker["sweep"], worker["running"], worker["draining"]) == (long, 2, False)
     assert worker["examples_per_second"] > 0

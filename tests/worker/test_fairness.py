@@ -22,11 +22,11 @@ def test_no_worker_passes_over_a_short_sweep_that_nobody_trains(
     variables, log = environment(database_url, tmp_path), tmp_path / "log"
     with worker_process(variables, log), worker_process(variables, log):
         long = create_sweep(engine, n_trials=1000, space=SPACE)
-        wait_until(lambda: TrialState.complete in states(engine, long), 120)
+        wait_until(lambda: TrialState.complete in states(engine, long))
         short = create_sweep(engine, n_trials=4, space=SPACE)
         with transaction(engine) as session:
             posted = session.scalars(select(func.clock_timestamp())).one()
-        wait_until(lambda: sweep_of(engine, short).state == SweepState.completed, 120)
+        wait_until(lambda: sweep_of(engine, short).state == SweepState.completed)
     begun = max(trial.started_at for trial in trials_of(engine, short) if trial.started_at)
     passed_over = [
         trial

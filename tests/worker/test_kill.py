@@ -69,7 +69,7 @@ def test_ten_killed_workers_lose_nothing(engine: Engine, database_url: str, nurs
     for _ in range(KILLS):
         nursery.kill(wait_until(victim) or 0)
         start(database_url)
-    wait_until(lambda: are_done(engine, sweeps), 60)
+    wait_until(lambda: are_done(engine, sweeps))
     again = {trial.id for sweep in sweeps for trial in trials_of(engine, sweep) if trial.attempt > 1}
     assert len(again & hurt) >= KILLS  # not all: some were finished between the look and the kill
     for sweep in sweeps:
@@ -199,10 +199,10 @@ def test_nothing_answered_is_lost_with_a_killed_postgres(home: Path, start: Star
                 with contextlib.suppress(ProcessLookupError):  # one that served a connection may have ended by itself
                     os.kill(pid, signal.SIGKILL)
             before = len(poster.answered)
-            wait_until(lambda: len(poster.answered) > before + 5, 30)
+            wait_until(lambda: len(poster.answered) > before + 5)
             poster.stop()
             assert poster.refused
-            wait_until(lambda: are_done(engine, [sweep]), 60)
+            wait_until(lambda: are_done(engine, [sweep]))
             assert_whole(engine, sweep, seeds=SEEDS, epochs=EPOCHS)
             for answered in poster.answered:
                 assert len(trials_of(engine, answered)) == 1

@@ -70,7 +70,7 @@ def test_a_killed_worker_loses_no_more_than_a_second(engine: Engine, database_ur
     with Nursery() as nursery:
         pid = nursery.worker(variables, tmp_path / "log")
         sweep = create_sweep(engine, space=space, **GRID)
-        wait_until(lambda: any(trial.epochs_trained for trial in trials_of(engine, sweep)), 60)
+        wait_until(lambda: any(trial.epochs_trained for trial in trials_of(engine, sweep)))
         nursery.kill(pid)
         kept = {trial.number: trial.epochs_trained for trial in trials_of(engine, sweep) if trial.epochs_trained}
         nursery.worker(variables, tmp_path / "log")
@@ -109,7 +109,7 @@ def test_a_long_sweep_makes_room_for_a_short_one(engine: Engine, database_url: s
         done(engine, short, 60)
         interrupted = {trial.number: trial.epochs_trained for trial in trials_of(engine, long)}
         assert all(interrupted.values())
-        wait_until(lambda: all(t.epochs_done > interrupted[t.number] for t in trials_of(engine, long)), 60)
+        wait_until(lambda: all(t.epochs_done > interrupted[t.number] for t in trials_of(engine, long)))
         assert all(t.state == TrialState.running and t.attempt == 1 for t in trials_of(engine, long))
         change(engine, long, "cancel")
     assert "Traceback" not in (tmp_path / "log").read_text()

@@ -56,7 +56,7 @@ def limited_worker(variables: Mapping[str, str], mebibytes: int, log: Path) -> I
 
 
 def ended(engine: Engine, sweep: int) -> Sweep:
-    wait_until(lambda: sweep_of(engine, sweep).state in ENDED_SWEEPS, 90)
+    wait_until(lambda: sweep_of(engine, sweep).state in ENDED_SWEEPS)
     return sweep_of(engine, sweep)
 
 
@@ -83,7 +83,7 @@ def test_a_trial_that_can_not_fit_fails_with_its_sizes(engine: Engine, database_
     with transaction(engine) as session:  # it lives for as long as this machine takes
         session.get_one(Worker, larger).last_seen += timedelta(hours=1)
     with limited_worker(environment(database_url, tmp_path), 150, tmp_path / "log"):
-        wait_until(lambda: states(engine, sweep) == ["complete", "waiting", "complete"], 90)
+        wait_until(lambda: states(engine, sweep) == ["complete", "waiting", "complete"])
         assert (trials_of(engine, sweep)[1].least_memory or 0) > 2**20
         assert trials_of(engine, sweep)[1].history == []
         with transaction(engine) as session:  # and now it is long gone

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("worker")
 
 def completed(engine: Engine, sweep: int) -> SweepOut:
     """The sweep once it has, and is scored."""
-    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed and sweep_of(engine, sweep).scored, 60)
+    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed and sweep_of(engine, sweep).scored)
     with transaction(engine) as session:
         return queries.summary(session, sweep)
 

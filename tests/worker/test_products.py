@@ -38,7 +38,7 @@ def test_who_begins_a_sweep_decides_how_it_is_trained(engine: Engine, database_u
     body = {"space": SPACE, "sampler": "grid", "n_trials": None}
     exact = create_sweep(engine, **body)
     with worker_process(variables, tmp_path / "exact.log"):
-        wait_until(lambda: sweep_of(engine, exact).state == SweepState.completed, 60)
+        wait_until(lambda: sweep_of(engine, exact).state == SweepState.completed)
     begun = create_sweep(engine, **body)
     with transaction(engine) as session:
         claimed = queue.claim(session, new_worker(engine), 64, LEASE_SECONDS)
@@ -47,7 +47,7 @@ def test_who_begins_a_sweep_decides_how_it_is_trained(engine: Engine, database_u
         queue.give_back(session, begun, [trial.lease for trial in claimed[1]])
     fresh = create_sweep(engine, **body)
     with worker_process(variables | {"PERCEPTUNE_BF16": "true"}, tmp_path / "rounding.log"):
-        wait_until(lambda: all(sweep_of(engine, s).state == SweepState.completed for s in (begun, fresh)), 60)
+        wait_until(lambda: all(sweep_of(engine, s).state == SweepState.completed for s in (begun, fresh)))
     losses = [train_losses(engine, sweep) for sweep in (exact, begun, fresh)]
     assert losses[1] == pytest.approx(losses[0], abs=1e-6)
     assert losses[2] == pytest.approx(losses[0], rel=0.05)

@@ -38,7 +38,7 @@ OF_CLASSES = {"train_accuracy", "val_accuracy"}
 
 def scored(engine: Engine) -> int:
     sweep = create_sweep(engine, **BODY)
-    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed and sweep_of(engine, sweep).scored, 90)
+    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed and sweep_of(engine, sweep).scored)
     return sweep
 
 

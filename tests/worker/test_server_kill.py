@@ -21,7 +21,7 @@ def test_nothing_answered_is_lost_with_a_killed_server(home: Path, tmp_path: Pat
         client = httpx2.Client(base_url=f"{first.url}/api/v1", timeout=10)
         answered = {answer["id"]: answer for answer in [post(client, BODY), post(client, long)]}
         short, endless = answered
-        wait_until(lambda: get(client, short)["state"] == "completed", 40)
+        wait_until(lambda: get(client, short)["state"] == "completed")
         finished = client.get(f"/sweeps/{short}/trials").json()["items"]
         wait_until(lambda: get(client, endless)["epochs"]["done"] > 0)
         answered |= {answer["id"]: answer for answer in [post(client, BODY) for _ in range(5)]}
@@ -37,7 +37,7 @@ def test_nothing_answered_is_lost_with_a_killed_server(home: Path, tmp_path: Pat
             number: sweep["space"] for number, sweep in answered.items()
         }
         assert client.get(f"/sweeps/{short}/trials").json()["items"] == finished
-        wait_until(lambda: all(get(client, sweep)["state"] == "completed" for sweep in answered), 60)
+        wait_until(lambda: all(get(client, sweep)["state"] == "completed" for sweep in answered))
         client.close()
         assert second.end(signal.SIGTERM) == 0
     assert not list(home.glob("postgres/data/postmaster.pid"))

@@ -78,7 +78,7 @@ def ended(api: TestClient, body: dict[str, Any]) -> dict[str, Any]:
     answer = api.post("/api/v1/sweeps", json=body)
     assert answer.status_code == 201, answer.text
     path = answer.headers["location"]
-    wait_until(lambda: api.get(path).json()["finished_at"] is not None, 120)
+    wait_until(lambda: api.get(path).json()["finished_at"] is not None)
     sweep: dict[str, Any] = api.get(path).json()
     return sweep
 

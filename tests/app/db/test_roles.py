@@ -73,7 +73,7 @@ def test_the_plain_role_serves_and_trains_and_can_not_drop(database: str, plain:
         space = {"hidden_units": [4], "epochs": 1}
         body = {"name": "plain", "dataset": "digits", "space": space, "sampler": "grid"}
         sweep = api.post("/api/v1/sweeps", json=body).raise_for_status().headers["Location"]
-        wait_until(lambda: api.get(sweep).json()["state"] == "completed", 120)
+        wait_until(lambda: api.get(sweep).json()["state"] == "completed")
         api.delete(sweep).raise_for_status()
     for statement in ("DROP TABLE sweeps", "TRUNCATE keys", "ALTER TABLE trials ADD x int", "CREATE TABLE x ()"):
         with pytest.raises(ProgrammingError, match=r"must be owner|permission denied"), plain.begin() as connection:

@@ -257,7 +257,7 @@ def test_survivors_are_trained_by_workers(engine: Engine) -> None:
         create_sweep(engine, space=space, sampler="grid", n_trials=None, seeds=seeds) for seeds in (ONE_THEN_THREE, 3)
     ]
     for sweep in sweeps:
-        wait_until(lambda sweep=sweep: sweep_of(engine, sweep).state == SweepState.completed, 60)  # type: ignore[misc]
+        wait_until(lambda sweep=sweep: sweep_of(engine, sweep).state == SweepState.completed)  # type: ignore[misc]
     runs = {
         (run_configuration(engine, sweeps[1], run.trial_id), run.seed): run.value for run in runs_of(engine, sweeps[1])
     }

@@ -45,7 +45,7 @@ RATES = {"hidden_units": 8, "learning_rate": {"low": 0.0001, "high": 0.5, "log":
 def trained(engine: Engine, **body: Any) -> list[Trial]:
     """The trials of a sweep that was posted, trained and completed."""
     sweep = create_sweep(engine, **{"space": RATES} | body)
-    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed, 60)
+    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed)
     return trials_of(engine, sweep)
 
 
@@ -181,9 +181,9 @@ def test_two_workers_judge_by_all_curves_also_when_one_is_killed(
         pids = [nursery.worker(environment(database_url, tmp_path, 2), tmp_path / "log") for _ in range(2)]
         pruner = {"name": "successive_halving", "min_resource": 4, "reduction_factor": 2}
         sweep = create_sweep(engine, space=space, n_trials=32, seeds=2, pruner=pruner)
-        wait_until(lambda: any(trial.state == TrialState.pruned for trial in trials_of(engine, sweep)), 60)
+        wait_until(lambda: any(trial.state == TrialState.pruned for trial in trials_of(engine, sweep)))
         nursery.kill(pids[0])
-        wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed, 90)
+        wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed)
     trials = trials_of(engine, sweep)
     assert {trial.state for trial in trials} == {TrialState.complete, TrialState.pruned}
     assert len(runs_of(engine, sweep)) == 64

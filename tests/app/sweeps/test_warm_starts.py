@@ -158,7 +158,7 @@ def test_a_budget_that_shrinks_drops_them_last(client: TestClient, engine: Engin
 def first_values(engine: Engine, **changes: Any) -> list[float]:
     """What the first three trials of such a sweep came to."""
     sweep = create_sweep(engine, space=SPACE, n_trials=6, sampler={"name": "tpe", "n_startup_trials": 1}, **changes)
-    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed, 60)
+    wait_until(lambda: sweep_of(engine, sweep).state == SweepState.completed)
     return [trial.value or 0.0 for trial in trials_of(engine, sweep)[:3]]
 
 
@@ -166,7 +166,7 @@ def first_values(engine: Engine, **changes: Any) -> list[float]:
 def test_a_sweep_begins_where_an_earlier_one_ended(engine: Engine) -> None:
     """Its first trials have the earlier best values, and with other seeds still better ones than a cold start."""
     earlier = create_sweep(engine, space=SPACE, n_trials=12)
-    wait_until(lambda: sweep_of(engine, earlier).state == SweepState.completed, 60)
+    wait_until(lambda: sweep_of(engine, earlier).state == SweepState.completed)
     best = sorted((trial.value or 0.0 for trial in trials_of(engine, earlier)), reverse=True)[:3]
     start = {"sweeps": [earlier], "trials": 3}
     assert first_values(engine, warm_start=start) == pytest.approx(best, abs=1e-6)

@@ -28,8 +28,9 @@ Follow = Callable[[str], Events]
 
 
 @pytest.fixture
-def follow(settings: Settings) -> Iterator[Follow]:
-    """Follows a path of a server without workers; the list that it gives grows with the events."""
+def follow(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Follow]:
+    """Follows a path of a server without workers; the list that it gives grows with events alone, by no poll."""
+    monkeypatch.setattr(web_events, "POLL_SECONDS", 600.0)
     with ExitStack() as stack:
         service = stack.enter_context(Service(settings))
 
@@ -68,13 +69,13 @@ def test_an_event_tells_that_a_sweep_changed(engine: Engine, follow: Follow) -> 
     """From its post to its end: id, revision, state and progress, each revision higher than the one before."""
     events = follow("/api/v1/events")
     sweep, worker = create_grid(engine, 4, 8), new_worker(engine)
-    wait_until(has_state(events, sweep, "queued"), 3)
+    wait_until(has_state(events, sweep, "queued"))
     claimed = claim(engine, worker)
-    wait_until(has_state(events, sweep, "running"), 3)
+    wait_until(has_state(events, sweep, "running"))
     record(engine, sweep, [trial.lease for trial in claimed])
-    wait_until(lambda: any(0 < event["progress"] < 1 for event in events), 3)
+    wait_until(lambda: any(0 < event["progress"] < 1 for event in events))
     complete(engine, sweep, worker, claimed)
-    wait_until(has_state(events, sweep, "completed"), 3)
+    wait_until(has_state(events, sweep, "completed"))
     sweep_events = [event for event in events if event["id"] == sweep]
     assert all(set(event) == {"event", "id", "revision", "state", "progress"} for event in sweep_events)
     assert {event["event"] for event in sweep_events} == {"sweep"}
@@ -89,7 +90,7 @@ def test_a_sweep_s_own_stream_tells_of_no_other(engine: Engine, follow: Follow) 
     events = follow(f"/api/v1/sweeps/{second}/events")
     change(engine, first, "pause")
     change(engine, second, "pause")
-    wait_until(has_state(events, second, "paused"), 3)
+    wait_until(has_state(events, second, "paused"))
     assert {event["id"] for event in events} == {second}
 
 
@@ -99,22 +100,25 @@ def test_a_deleted_sweep_is_told(engine: Engine, follow: Follow) -> None:
 
     events = follow("/api/v1/events")
     sweep = create_grid(engine, 4)
-    wait_until(has_state(events, sweep, "queued"), 3)
+    wait_until(has_state(events, sweep, "queued"))
     with transaction(engine) as session:
         deletion.delete(session, sweep)
-    wait_until(has_state(events, sweep, "deleted"), 3)
+    wait_until(has_state(events, sweep, "deleted"))
 
 
-def test_the_listener_survives_the_end_of_its_connection(engine: Engine, follow: Follow) -> None:
+def test_the_listener_survives_the_end_of_its_connection(
+    engine: Engine, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Postgres ends every connection: what happens meanwhile and afterwards still arrives, without a new call."""
+    monkeypatch.setattr(web_events, "POLL_SECONDS", 1.0)
     events = follow("/api/v1/events")
     sweep = create_grid(engine, 4)
-    wait_until(has_state(events, sweep, "queued"), 3)
+    wait_until(has_state(events, sweep, "queued"))
     end_other_connections(engine)
     change(engine, sweep, "pause")
-    wait_until(has_state(events, sweep, "paused"), 10)
+    wait_until(has_state(events, sweep, "paused"))
     change(engine, sweep, "resume")
-    wait_until(lambda: has_state(events, sweep, "queued")() and events[-1]["state"] == "queued", 5)
+    wait_until(lambda: has_state(events, sweep, "queued")() and events[-1]["state"] == "queued")
 
 
 def test_what_others_notify_is_no_harm(engine: Engine, follow: Follow) -> None:
@@ -124,7 +128,7 @@ def test_what_others_notify_is_no_harm(engine: Engine, follow: Follow) -> None:
         for payload in ("", "no number", "-1", "999999999999999999999999"):
             session.execute(text("SELECT pg_notify('perceptune', :payload)"), {"payload": payload})
     sweep = create_grid(engine, 4)
-    wait_until(has_state(events, sweep, "queued"), 10)
+    wait_until(has_state(events, sweep, "queued"))
 
 
 def test_one_key_leaves_streams_to_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
