@@ -5,7 +5,7 @@ A writer locks the sweep's row before it writes to the sweep or its trials, and 
 
 from collections.abc import Iterable
 
-from sqlalchemy import Exists, case, cast, func, select, text, update
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.db.notifications import NOTIFY_SQL, wake_workers
@@ -102,7 +102,6 @@ def reopen(session: Session, sweep: Sweep) -> None:
 
 def touch(session: Session, sweep: Sweep) -> None:
     """Ends a change of a sweep that is locked: closes it if nothing is left to do, and marks it changed."""
-    session.flush()
     close_if_done(session, [sweep.id])
     mark_changed(session, sweep.id)
     session.refresh(sweep)
@@ -127,24 +126,11 @@ def close_if_done(session: Session, sweep_ids: Iterable[int]) -> set[int]:
     Before that, trials that wait at rungs go on, or end where no other trial is left, and survivors get further seeds.
     """
     sweep_ids = list(sweep_ids)
+    session.flush()
     rungs.settle(session, sweep_ids)
     survivors.settle(session, sweep_ids)
 
-    def has(*states: TrialState) -> Exists:
-        return select(Trial.id).where(Trial.sweep_id == Sweep.id, Trial.state.in_(states)).exists()
-
-    outcome = case(
-        (has(TrialState.complete, TrialState.pruned), SweepState.completed),
-        (has(TrialState.failed), SweepState.failed),
-        else_=SweepState.cancelled,
-    )
-    ended = session.execute(
-        update(Sweep)
-        .where(Sweep.id.in_(sweep_ids), Sweep.state.not_in(ENDED_SWEEPS), ~has(*LIVE_TRIALS))
-        .values(state=cast(outcome, Sweep.state.type), finished_at=func.clock_timestamp(), revision=Sweep.revision + 1)
-        .returning(Sweep.id, Sweep.state)
-        .execution_options(synchronize_session=False)
-    )
+    ended = session.execute(_CLOSE, {"ids": sweep_ids})
     states = {sweep_id: state for sweep_id, state in ended.all()}  # noqa: C416 (of rows mypy knows no types)
     for sweep_id, state in states.items():
         sweep_log.note(session, sweep_id, LogEvent.ended, f"Ended: {state}")
@@ -171,6 +157,23 @@ _PAST = {"pause": "Paused", "resume": "Resumed", "stop": "Stopped", "cancel": "C
 _MARK_CHANGED = text(f"""
     WITH changed AS (UPDATE sweeps SET revision = revision + 1 WHERE id = :sweep RETURNING id)
     SELECT {NOTIFY_SQL} FROM changed
+""")
+
+_ENDED = ", ".join(f"'{state}'" for state in ENDED_SWEEPS)
+_LIVE = ", ".join(f"'{state}'" for state in LIVE_TRIALS)
+_HAS_TRIAL = "EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state IN ({states}))"
+
+# The stored total is looked at first: of a large sweep, all that waits would be read to see that something does.
+_CLOSE = text(f"""
+    UPDATE sweeps s
+    SET state = CAST(CASE WHEN {_HAS_TRIAL.format(states="'complete', 'pruned'")} THEN 'completed'
+                          WHEN {_HAS_TRIAL.format(states="'failed'")} THEN 'failed'
+                          ELSE 'cancelled' END AS sweep_state),
+        finished_at = clock_timestamp(), revision = revision + 1
+    FROM sweep_totals totals
+    WHERE s.id = ANY(:ids) AND s.state NOT IN ({_ENDED}) AND totals.sweep_id = s.id AND totals.waiting = 0
+      AND NOT {_HAS_TRIAL.format(states=_LIVE)}
+    RETURNING s.id, s.state
 """)
 
 _CANCEL_TRIALS = text(f"""

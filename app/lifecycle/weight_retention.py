@@ -6,14 +6,20 @@ from sqlalchemy import ColumnElement, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import Run, Sweep, Trial
-from app.domain.states import TrialState
-from app.lifecycle.best import best_trial_id
+from app.lifecycle.best import IDENTIFIED_BEST, best_trial_id
 
 
-def trials_to_keep(session: Session, sweep: Sweep, ended_ids: Collection[int]) -> set[int]:
-    """The ids of those trials that just ended whose weights are to be stored."""
-    complete = select(Trial.id).where(Trial.id.in_(list(ended_ids)), Trial.state == TrialState.complete)
-    return set(session.scalars(complete.where(_keeps_weights(sweep))))
+def trials_to_keep(
+    session: Session, sweep: Sweep, complete_ids: Collection[int], wanted_ids: Collection[int]
+) -> set[int]:
+    """The ids of those trials that have just completed whose weights are to be stored.
+
+    `wanted_ids`: the trials among them whose model somebody asked for.
+    """
+    if sweep.keep_models == "all" or not complete_ids:
+        return {*complete_ids}
+    best = session.execute(IDENTIFIED_BEST, {"sweep": sweep.id}).one_or_none()
+    return {*wanted_ids, *([] if best is None else [best.id])} & {*complete_ids}
 
 
 def store_weights(session: Session, trial_id: int, weights: Mapping[int, bytes]) -> None:

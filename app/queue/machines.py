@@ -44,13 +44,16 @@ _LOCK_SHARED = text(f"SELECT pg_advisory_xact_lock_shared({_KEY}) FROM workers W
 
 _NEIGHBOURS = "workers JOIN workers own ON own.id = :worker AND own.host = workers.host AND own.id <> workers.id"
 
-# First the sweeps that time, of which there are seldom any: all that trains need not be looked through.
+# First the sweeps that time, of which there are seldom any: all that trains need not be looked through, which OFFSET
+# keeps the planner from.
 _IS_WANTED = text(f"""
     WITH timing AS MATERIALIZED (
         SELECT id FROM sweeps WHERE task = ANY(:timings) AND state IN ('queued', 'running', 'paused', 'stopping')
     ), timed AS MATERIALIZED (
-        SELECT worker_id FROM trials
-        WHERE sweep_id IN (SELECT id FROM timing) AND state = 'running' AND lease_until > clock_timestamp()
+        SELECT trial.worker_id FROM timing, LATERAL (
+            SELECT worker_id FROM trials
+            WHERE sweep_id = timing.id AND state = 'running' AND lease_until > clock_timestamp() OFFSET 0
+        ) AS trial
     )
     SELECT EXISTS (SELECT FROM {_NEIGHBOURS} WHERE workers.id IN (SELECT worker_id FROM timed))
 """)

@@ -150,10 +150,13 @@ def finish(
         "circumstances": [result.circumstances and json.dumps(result.circumstances) for result in results],
     }
     arrays |= {"sweep": sweep_id, "worker": worker_id} | _run_arrays(results)
-    accepted_ids = {row.id for row in session.execute(statements.FINISH, arrays)}
+    model_wanted = {row.id: row.model_wanted for row in session.execute(statements.FINISH, arrays)}
+    accepted_ids = {*model_wanted}
     if not accepted_ids:
         return accepted_ids
-    for trial_id in trials_to_keep(session, sweep, accepted_ids):
+    complete_ids = {result.lease.trial_id for result in results if result.state == TrialState.complete} & accepted_ids
+    wanted_ids = [trial_id for trial_id, is_wanted in model_wanted.items() if is_wanted]
+    for trial_id in trials_to_keep(session, sweep, complete_ids, wanted_ids):
         store_weights(session, trial_id, weights(trial_id))
     if final_checkpoint is not None:
         _keep_checkpoints(session, sweep, accepted_ids, final_checkpoint)

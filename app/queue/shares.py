@@ -27,12 +27,22 @@ class Share:
     """Whether devices differ, and neither the worker nor one with such a device was measured."""
 
 
-def share_of(session: Session, sweep_id: int, sweeps: int, worker_id: UUID) -> Share:
+@dataclass(frozen=True)
+class RunningTrials:
+    """What is in training of a sweep."""
+
+    trials: int
+    trials_with_cost: int  # whose parameters are known
+    cost: float  # of these
+
+
+def share_of(session: Session, sweep_id: int, running: RunningTrials, sweeps: int, worker_id: UUID) -> Share:
     """The worker's share of a sweep, where the workers spread over so many.
 
     What others claim meanwhile changes little of it, so it is read before the sweep is locked.
     """
-    row = session.execute(_SHARE, {"sweep": sweep_id, "sweeps": sweeps, "worker": worker_id}).one()
+    parameters = {"sweep": sweep_id, "sweeps": sweeps, "worker": worker_id} | vars(running)
+    row = session.execute(_SHARE, parameters).one()
     cost = row.cost / GUESSED_PART if row.is_guessed else row.cost
     return Share(row.mean_cost, cost, row.is_slower and row.most_cost > cost, row.is_guessed)
 
@@ -77,19 +87,20 @@ _SHARE = text(f"""
                coalesce(summed.most > own.speed, false) AS is_slower,
                greatest(1, summed.speed / own.speed * summed.workers / nullif(summed.live, 0)) AS parts
         FROM own, summed
+    ), work AS MATERIALIZED (
+        SELECT CAST(:trials AS bigint) + count(*) AS trials,
+               CAST(:trials_with_cost AS bigint) + count(cost) AS trials_with_cost,
+               CAST(:cost AS float8) + coalesce(sum(cost), 0) AS cost,
+               coalesce(max(cost), 0) AS most_cost
+        FROM (
+            SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
+            ORDER BY {CLAIM_ORDER} LIMIT (SELECT {_SHARED_TRIALS} FROM sharing)
+        ) AS waiting
+    ), known_work AS (
+        SELECT *, coalesce(cost / nullif(trials_with_cost, 0), 1) AS mean_cost FROM work
     )
-    SELECT coalesce(avg(cost), 1) AS mean_cost,
-           (coalesce(sum(cost), 0) + (count(*) - count(cost)) * coalesce(avg(cost), 1))
-           / (SELECT parts FROM sharing) AS cost,
-           (SELECT is_slower FROM sharing) AS is_slower,
+    SELECT mean_cost, (cost + (trials - trials_with_cost) * mean_cost) / parts AS cost, is_slower, most_cost,
            (SELECT count(DISTINCT device) > 1 FROM live)
-           AND EXISTS (SELECT FROM live WHERE id = :worker AND measured_speed IS NULL) AS is_guessed,
-           coalesce(max(cost) FILTER (WHERE waits), 0) AS most_cost
-    FROM (
-        SELECT cost, false AS waits FROM trials WHERE sweep_id = :sweep AND state = 'running'
-        UNION ALL
-        (SELECT cost, true FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
-         ORDER BY {CLAIM_ORDER}
-         LIMIT (SELECT {_SHARED_TRIALS} FROM sharing))
-    ) AS work
+           AND EXISTS (SELECT FROM live WHERE id = :worker AND measured_speed IS NULL) AS is_guessed
+    FROM known_work, sharing
 """)

@@ -64,11 +64,9 @@ COUNT_BRACKETS = text("""
 _OF_GROUP = f"""{_HAS_BEGUN} AND t.epochs_trained = :epochs_trained AND t.bracket IS NOT DISTINCT FROM :bracket
     AND cardinality(t.rung_means) = :rungs"""
 
-
 # Those on which a trial was trained that its claim by this worker goes on with, or begins anew.
-_DEVICES = """(SELECT CASE WHEN t.epochs_trained = 0 THEN ARRAY[w.device]
-        WHEN w.device = ANY(t.devices) THEN t.devices ELSE t.devices || w.device END
-    FROM workers w WHERE w.id = :worker)"""
+_DEVICES = """CASE WHEN t.epochs_trained = 0 THEN ARRAY[own.device]
+        WHEN own.device = ANY(t.devices) THEN t.devices ELSE t.devices || own.device END"""
 
 
 def _claim(is_of_group: str, by_cost: str) -> str:
@@ -100,13 +98,15 @@ def _claim(is_of_group: str, by_cost: str) -> str:
                max(coalesce(w.cost, CAST(:mean_cost AS float8))) OVER () AS most_cost
         FROM waiting w
         WINDOW by_cost AS (ORDER BY last_attempt DESC, enqueued DESC, {by_cost}, number ROWS UNBOUNDED PRECEDING)
+    ), own AS MATERIALIZED (
+        SELECT device FROM workers WHERE id = :worker
     ), claimed AS (
         UPDATE trials t
         SET state = 'running', lease_token = gen_random_uuid(), worker_id = :worker, attempt = t.attempt + 1,
             lease_until = clock_timestamp() + make_interval(secs => :lease),
             started_at = clock_timestamp(), bracket = :bracket, devices = {_DEVICES},
             epochs_done = CASE WHEN t.epochs_trained = 0 THEN 0 ELSE t.epochs_done END
-        FROM ranked r
+        FROM ranked r, own
         WHERE t.id = r.id
           AND (r.rank = 1 OR (NOT r.any_last_attempt
                AND (r.cost_to_middle <= CAST(:share_cost AS float8)
@@ -140,12 +140,13 @@ CLAIMS = {
     for is_fitted, by_cost in _BY_COST.items()
 }
 
-# Whoever names another sweep's trial would write under that one's lock, and leave this one as it is.
-_OF_SWEEP = "t.sweep_id = :sweep AND t.state = 'running'"
+# Whoever names another sweep's trial would write under that one's lock, and leave this one as it is. That a trial with
+# a token is running is not said again: the planner would read all running trials, which it takes for few, to find it.
+_OF_SWEEP = "t.sweep_id = :sweep"
 
 _UNDER_LEASE = """
     FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)
-    WHERE t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
+    WHERE t.id = lease.id AND t.lease_token = lease.token
 """
 
 # Writes points of learning curves and extends the leases, of the trials that are still held.
@@ -157,7 +158,7 @@ RECORD = text(f"""
         SET lease_until = clock_timestamp() + make_interval(secs => :lease), epochs_done = lease.epochs_done
         FROM sweep, unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:epochs_done AS int[]))
              AS lease(id, token, epochs_done)
-        WHERE t.sweep_id = sweep.id AND t.id = lease.id AND t.lease_token = lease.token AND t.state = 'running'
+        WHERE t.sweep_id = sweep.id AND t.id = lease.id AND t.lease_token = lease.token
         RETURNING t.id
     ), written AS (
         INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
@@ -201,7 +202,7 @@ FINISH = text(f"""
                     CAST(:reasons AS text[]), CAST(:other_values AS text[]), CAST(:circumstances AS text[]))
              AS result(id, token, state, value, std, error, reason, other_values, circumstances)
         WHERE t.id = result.id AND t.lease_token = result.token AND {_OF_SWEEP}
-        RETURNING t.id
+        RETURNING t.id, t.model_wanted
     ), ended_runs AS (
         INSERT INTO runs (trial_id, seed, state, value, error, seconds)
         SELECT run.trial_id, run.seed, CAST(run.state AS run_state), run.value, run.error, run.seconds
@@ -213,7 +214,7 @@ FINISH = text(f"""
         UPDATE workers SET trials_done = trials_done + (SELECT count(*) FROM ended)
         WHERE id = :worker AND EXISTS (SELECT FROM ended)
     )
-    SELECT id FROM ended
+    SELECT id, model_wanted FROM ended
 """)
 
 # Lets trials wait again after a leg: at a rung, with their mean there, until they are promoted, or else at once.
@@ -260,7 +261,6 @@ SAVE_CHECKPOINT = text("""
 
 # Lets trials wait again as if they had not been claimed.
 GIVE_BACK = text(f"UPDATE trials t SET {GIVEN_BACK} {_UNDER_LEASE} AND t.sweep_id = :sweep")
-
 
 # The same of trials that were too large, with the memory that they need.
 LEAVE_TO_LARGER = text(f"""
@@ -314,17 +314,18 @@ FAIL_WAITING = text(f"""
     FROM begun WHERE t.id = begun.id {_LOST}
 """)
 
+# When the statement began, which an index is searched for; clock_timestamp() is compared with every lease.
+_HAS_LAPSED = "state = 'running' AND lease_until < statement_timestamp()"
+
 # Whether any lease has run out and nobody takes such trials back at this moment; then nobody else does until the
 # transaction ends.
-TAKE_TURN_AT_LAPSED = text("""
-    SELECT CASE WHEN EXISTS (SELECT FROM trials WHERE state = 'running' AND lease_until < clock_timestamp())
+TAKE_TURN_AT_LAPSED = text(f"""
+    SELECT CASE WHEN EXISTS (SELECT FROM trials WHERE {_HAS_LAPSED})
                 THEN pg_try_advisory_xact_lock(hashtextextended('lapsed leases', 0)) ELSE false END
 """)
 
 # The sweeps that have a trial whose lease has run out.
-LAPSED_SWEEPS = text("""
-    SELECT DISTINCT sweep_id FROM trials WHERE state = 'running' AND lease_until < clock_timestamp()
-""")
+LAPSED_SWEEPS = text(f"SELECT DISTINCT sweep_id FROM trials WHERE {_HAS_LAPSED}")
 
 _LOST_TOO_OFTEN = "'its worker was lost ' || t.attempt || ' times'"
 _LOST_ONCE = "'its worker was lost: it was not heard of while its lease ran'"

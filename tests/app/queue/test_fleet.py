@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from threading import Event, Thread
 
 import psycopg
@@ -12,7 +13,7 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session
 
 from app import queue
-from app.db.engine import transaction
+from app.db.engine import connect, transaction
 from app.db.notifications import CHANNEL, WORK_CHANNEL
 from app.domain.states import SweepState
 from app.lifecycle import stop_rules, sweep_row
@@ -235,3 +236,58 @@ def test_an_error_of_a_claim_counts_against_its_sweep(engine: Engine) -> None:
     ] * 2
     assert len(claim(engine, worker)) == 1
     assert sweep_of(engine, healthy).state == SweepState.running
+
+
+SWEEPS, TRIALS, HELD = 20, 1_000, 50
+
+
+def test_what_others_train_is_not_read_for_each_call(engine: Engine, database_url: str) -> None:
+    """A claim reads what is in training once, whatever the number of sweeps; records and results read their own trials.
+
+    So it is also where the planner takes running trials for few, as it does when a fleet comes: none was running when
+    the tables were last analyzed.
+    """
+    for _ in range(SWEEPS):
+        create_grid(engine, 4)
+    with transaction(engine) as session:
+        session.execute(_MANY_TRIALS, {"trials": TRIALS})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    alone = connect(database_url, pool_size=1, max_overflow=0)  # each connection counts what it reads
+    for worker in [new_worker(alone) for _ in range(SWEEPS)]:
+        assert len(claim(alone, worker, HELD)) == HELD
+    worker, running, read = new_worker(alone), SWEEPS * HELD, [entries_read(alone)]
+    with transaction(alone) as session:
+        claimed = queue.claim(session, worker, HELD, LEASE_SECONDS)
+    read.append(entries_read(alone))
+    assert claimed is not None
+    sweep, leases = claimed[0].id, [trial.lease for trial in claimed[1]]
+    assert len(record(alone, sweep, leases)) == HELD
+    read.append(entries_read(alone))
+    assert len(finish(alone, sweep, worker, [success(lease) for lease in leases])) == HELD
+    read.append(entries_read(alone))
+    alone.dispose()
+    of_claim, of_record, of_finish = (after - before for before, after in pairwise(read))
+    assert running <= of_claim < 3 * running
+    assert of_record < running / 2
+    assert of_finish < running / 2
+
+
+_MANY_TRIALS = text("""
+    INSERT INTO trials (sweep_id, number, params, cost, epochs_total)
+    SELECT sweeps.id, n, '{"hidden_units": 4}', 1, 1 FROM sweeps, generate_series(1, :trials) AS n
+""")
+
+
+def entries_read(engine: Engine) -> int:
+    """How many entries of indexes of `trials` were read so far, and of its rows where it was read to its end."""
+    with transaction(engine) as session:
+        session.execute(text("SELECT pg_stat_force_next_flush()"))
+    with transaction(engine) as session:
+        return int(session.scalar(_ENTRIES_READ) or 0)
+
+
+_ENTRIES_READ = text("""
+    SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'trials')
+         + (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'trials')
+""")
