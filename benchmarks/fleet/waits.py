@@ -14,8 +14,9 @@ _WAITS = text("""
     WHERE application_name LIKE 'perceptune worker%' AND state <> 'idle' AND pid <> pg_backend_pid() GROUP BY 1
 """)
 _STATEMENTS = text("""
-    SELECT calls, mean_exec_time, total_exec_time, left(regexp_replace(query, '\\s+', ' ', 'g'), 110)
-    FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT :count
+    SELECT calls, mean_exec_time, total_exec_time, plans, total_plan_time,
+           left(regexp_replace(query, '\\s+', ' ', 'g'), 110)
+    FROM pg_stat_statements ORDER BY total_exec_time + total_plan_time DESC LIMIT :count
 """)
 
 
@@ -55,7 +56,10 @@ def reset(engine: Engine) -> None:
 
 
 def statements(engine: Engine, count: int) -> str:
-    """The statements that took most of the database's time, a line each: calls, mean and total milliseconds."""
+    """The statements that took most of the database's time, a line each: calls and their times, plans and theirs."""
     with engine.connect() as connection:
         rows = connection.execute(_STATEMENTS, {"count": count}).all()
-    return "\n".join(f"{row[0]:>8} x {row[1]:9.2f} ms = {row[2] / 1e3:8.2f} s  {row[3]}" for row in rows)
+    return "\n".join(
+        f"{calls:>8} x {mean:9.2f} ms = {total / 1e3:8.2f} s, and {plans:>6} plans = {planning / 1e3:6.2f} s  {query}"
+        for calls, mean, total, plans, planning, query in rows
+    )

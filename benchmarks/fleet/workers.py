@@ -6,10 +6,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from app.queue.claims import ClaimedTrial
 from app.queue.progress import EpochPoint, RunResult, TrialResult
 from app.search.ask_ahead import ask_ahead_of_claims, prepare_asking
 from app.search.assignment import assign_params
+from benchmarks.size.processor import postgres_seconds
 from tests.support.queue_examples import new_worker
 
 PROCESSES = 4
@@ -46,7 +48,7 @@ class Plan:
     seconds: float
     pace: float = 0.0
     sampler: str = ""
-    settle: float = 3.0
+    settle: float = 0.0
 
 
 @dataclass
@@ -58,6 +60,8 @@ class Tally:
     claims: Counter[int] = field(default_factory=Counter)
     idle: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+    client_seconds: float = 0.0  # for which processors were at work
+    postgres_seconds: float = 0.0
 
     def add(self, other: "Tally") -> None:
         """Takes in what other workers have seen."""
@@ -67,6 +71,7 @@ class Tally:
         self.idle += other.idle
         self.claims += other.claims
         self.errors += other.errors
+        self.client_seconds += other.client_seconds
 
 
 class SimulatedWorker:
@@ -156,19 +161,33 @@ def _result(trial: ClaimedTrial) -> TrialResult:
     return TrialResult(trial.lease, value, None, None, [RunResult(0, value, None, 0.1)])
 
 
-def work(url: str, plan: Plan) -> Tally:
-    """Lets so many workers work, in a few processes; returns what all of them have seen."""
+def work(url: str, plan: Plan, postmaster_pid: int | None = None) -> Tally:
+    """Lets so many workers work, in a few processes; returns what all of them have seen.
+
+    With the first process of Postgres also how long processors were at work for it.
+    """
     context = multiprocessing.get_context("spawn")
-    ready, tallies = context.Barrier(PROCESSES), context.SimpleQueue()
+    ready, tallies = context.Barrier(PROCESSES + 1), context.SimpleQueue()
     processes = [context.Process(target=_work, args=(url, plan, n, ready, tallies)) for n in range(PROCESSES)]
     for process in processes:
         process.start()
     whole = Tally()
+    ready.wait(120)
+    if postmaster_pid is not None:
+        whole.postgres_seconds = _spent(plan, partial(postgres_seconds, postmaster_pid))
     for _ in processes:
         whole.add(tallies.get())
     for process in processes:
         process.join()
     return whole
+
+
+def _spent(plan: Plan, processor_seconds: Callable[[], float]) -> float:
+    """How long processors were at work in the seconds that are counted, which it waits for."""
+    time.sleep(plan.settle)
+    before = processor_seconds()
+    time.sleep(plan.seconds)
+    return processor_seconds() - before
 
 
 def _work(url: str, plan: Plan, number: int, ready: Any, tallies: Any) -> None:
@@ -180,8 +199,10 @@ def _work(url: str, plan: Plan, number: int, ready: Any, tallies: Any) -> None:
     ready.wait(120)
     begin = time.time()
     with ThreadPoolExecutor(len(workers)) as pool:
-        for future in [pool.submit(worker.live, begin) for worker in workers]:
-            future.result()
+        lives = [pool.submit(worker.live, begin) for worker in workers]
+        workers[0].tally.client_seconds = _spent(plan, time.process_time)
+        for life in lives:
+            life.result()
     for worker in workers[1:]:
         workers[0].tally.add(worker.tally)
     tallies.put(workers[0].tally)

@@ -26,7 +26,7 @@ def churn(engine: Engine, url: str, seconds: float) -> str:
     pace = []
     with _coming_and_going(engine) as count:
         for _ in range(2):
-            tally = work(url, Plan(WORKERS, seconds / 2, settle=0))
+            tally = work(url, Plan(WORKERS, seconds / 2))
             pace.append(f"{tally.finished / seconds * 2:.0f}")
             sizes.append(_sizes(engine))
         with transaction(engine) as session:

@@ -14,12 +14,17 @@ def postmaster(folder: Path) -> int:
 
 
 def processor_seconds(postmaster_pid: int) -> float:
-    """Of this process, of the Postgres' processes, and of those that have ended, by so many ticks."""
+    """Of this process and of the Postgres."""
+    return process_time() + postgres_seconds(postmaster_pid)
+
+
+def postgres_seconds(postmaster_pid: int) -> float:
+    """Of the Postgres' processes, and of those that have ended, by so many ticks."""
     root = Path(f"/proc/{postmaster_pid}")
     alive_ids = (root / "task" / str(postmaster_pid) / "children").read_text().split()
     alive = sum(_seconds(process) for process in alive_ids)
     ended_ticks = (root / "stat").read_text().rsplit(")", 1)[1].split()[13:15]  # of children that were waited for
-    return process_time() + alive + TICK_SECONDS * sum(map(int, ended_ticks))
+    return alive + TICK_SECONDS * sum(map(int, ended_ticks))
 
 
 def _seconds(process: str) -> float:
