@@ -163,16 +163,17 @@ _ENDED = ", ".join(f"'{state}'" for state in ENDED_SWEEPS)
 _LIVE = ", ".join(f"'{state}'" for state in LIVE_TRIALS)
 _HAS_TRIAL = "EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state IN ({states}))"
 
-# The stored total is looked at first: of a large sweep, all that waits would be read to see that something does.
+# The stored total is looked at first, which CASE sees to: of a large sweep, all that waits might be read to see that
+# something does.
 _CLOSE = text(f"""
     UPDATE sweeps s
     SET state = CAST(CASE WHEN {_HAS_TRIAL.format(states="'complete', 'pruned'")} THEN 'completed'
                           WHEN {_HAS_TRIAL.format(states="'failed'")} THEN 'failed'
                           ELSE 'cancelled' END AS sweep_state),
         finished_at = clock_timestamp(), revision = revision + 1
-    FROM sweep_totals totals
-    WHERE s.id = ANY(:ids) AND s.state NOT IN ({_ENDED}) AND totals.sweep_id = s.id AND totals.waiting = 0
-      AND NOT {_HAS_TRIAL.format(states=_LIVE)}
+    WHERE s.id = ANY(:ids) AND s.state NOT IN ({_ENDED})
+      AND CASE WHEN (SELECT waiting FROM sweep_totals WHERE sweep_id = s.id) > 0 THEN false
+               ELSE NOT {_HAS_TRIAL.format(states=_LIVE)} END
     RETURNING s.id, s.state
 """)
 
