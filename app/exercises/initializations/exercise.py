@@ -68,10 +68,11 @@ def answer(measurements: Measurements) -> Answer | None:
     data, scales = measurements[NAMED], measurements[SCALES]
     starts = levels(data.trials, named_start)
     depths = [depth for depth in depths_of(starts) if Start(depth, DEFAULT) in starts]
-    if not any(comparisons_with_default(starts, depth) for depth in depths):
+    compared_depths = [depth for depth in depths if comparisons_with_default(starts, depth)]
+    if not compared_depths:
         return None
     return Answer(
-        sentence=first_sentence(data, starts, depths),
+        sentence=first_sentence(data, starts, compared_depths),
         findings=[
             *(finding for depth in reversed(depths) for finding in difference_findings(data, starts, depth)),
             *first_pass_findings(measurements),

@@ -101,6 +101,23 @@ def test_it_matters_where_differences_at_equal_seeds_are_clear() -> None:
     assert deep.text.endswith("After the first epoch none of 2 were clearly better and none clearly worse.")
 
 
+def test_a_depth_with_nothing_to_compare_yet_is_left_to_later() -> None:
+    """While the exercise runs, one depth has ended with an initialization before the other."""
+    trials = [*NAMED_TRIALS[:3], NAMED_TRIALS[4]]
+    said = answer(
+        {
+            NAMED: SweepData(sweep("initialization"), trials, curves(trials)),
+            SCALES: SweepData(sweep("init_std"), SCALED_TRIALS, curves(SCALED_TRIALS)),
+        }
+    )
+    assert said is not None
+    assert said.sentence == (
+        "It matters: with 1 hidden layer of 8 units, 2 initializations (zeros left out) end after 3 epochs 0.00 to "
+        "2.00 percentage points above torch's default (none clearly worse and 1 clearly better at 2 seeds)."
+    )
+    assert any("2 hidden layers" in item.text for item in said.findings), "what the scales say needs no default"
+
+
 def test_what_is_clear_after_one_epoch_alone_is_told_from_what_is_at_the_end() -> None:
     """Orthogonal is ahead by thirty points after one epoch; at the end the default's spread leaves that not clear."""
     trials = [
