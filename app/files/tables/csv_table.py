@@ -26,7 +26,8 @@ MAX_HEADING = 2**20  # bytes of the first line
 _MISSING = pa.array(sorted(MISSING_TEXTS))
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # the marks at its beginning
 _JSON = re.compile(rb"\s*(\[\s*)?\{")
-_MARKUP = re.compile(rb"\s*<[!?\w]+[\s>]")
+# not `<DATE>,<OPEN>`, as programs of stock exchanges head their columns
+_MARKUP = re.compile(rb"\s*<([!?]|html\b|\w[^,;|\t\n]*$)", re.IGNORECASE | re.MULTILINE)
 
 
 class Layout(NamedTuple):

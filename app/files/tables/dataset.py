@@ -175,7 +175,12 @@ def _typed_columns(table: Table, options: TableOptions) -> Iterator[TypedColumn]
     """The columns with their types, one at a time; what was read of each is not needed any more."""
     category_names = options.names_of_texts | {*table.categories}  # once: there may be 20,000 columns
     for place, name in enumerate(table.names):
-        yield typed(name, table.columns[place], as_category=name in category_names)
+        try:
+            yield typed(name, table.columns[place], as_category=name in category_names)
+        except InvalidError:
+            if name not in options.drop:
+                raise
+            yield typed(name, table.columns[place], as_category=True)  # whatever is wrong with it, it is left out
         table.columns[place] = None
 
 

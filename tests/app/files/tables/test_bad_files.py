@@ -137,6 +137,7 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "one line without an end": (lambda: b"x", {}, "the file has no rows: below its heading each example needs a line"),
     "JSON": (lambda: b'[{"x": 1, "y": "a"},\n {"x": 2, "y": "b"}]', {}, "the file is JSON: save its rows as CSV"),
     "a page": (lambda: b"<!doctype html>\n<table></table>", {}, "the file is HTML or XML: save its rows as CSV"),
+    "XML": (lambda: b"<rows>\r\n<row x='1,5'/></rows>", {}, "the file is HTML or XML: save its rows as CSV"),
     "UTF-16": (lambda: f"x,y\n{ROWS}".encode("utf-16"), {}, "the file is UTF-16 text: save it as UTF-8"),
     "a quotation mark alone": (
         lambda: f'x,y\n{ROWS}"9,a\n{ROWS}'.encode(),

@@ -51,6 +51,26 @@ def test_texts_that_may_be_meant_as_numbers_are_left_out_with_how_numbers_are_wr
         assert used(dataset)[column] == f"left out: its 30 texts are all different; {advice}"
 
 
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_names_in_angle_brackets_are_no_page(delimiter: str, tmp_path: Path) -> None:
+    """Programs of stock exchanges write them."""
+    rows = ["<OPEN>,<VOL>,<KIND>", *(f"{i % 7}.5,{i % 5},{'ab'[i % 2]}" for i in range(30))]
+    dataset = table_of("\n".join(rows).replace(",", delimiter).encode(), tmp_path)
+    assert [*used(dataset)] == ["<OPEN>", "<VOL>", "<KIND>"]
+
+
+def test_a_column_that_is_to_be_left_out_refuses_no_table(tmp_path: Path) -> None:
+    """Neither numbers with commas nor a text among numbers."""
+    rows = ["price;year;x;kind", *(f"1,{i};{2000 + i if i else 'unknown'};{i % 7};{'ab'[i % 2]}" for i in range(30))]
+    dataset = table_of("\n".join(rows).encode(), tmp_path, drop=["price", "year"])
+    assert used(dataset) | {"x": "", "kind": ""} == {
+        "price": "left out: you asked for it",
+        "year": "left out: you asked for it",
+        "x": "",
+        "kind": "",
+    }
+
+
 def test_each_column_is_named_with_what_was_done_with_it(tmp_path: Path) -> None:
     """Nothing is dropped without a word: not what counts the rows, nor what is constant, empty or all different."""
     dataset = table_of(CSV, tmp_path, target="kind")
