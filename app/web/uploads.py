@@ -29,7 +29,7 @@ class Uploads:
     def __init__(self) -> None:
         self._places = Places(MAX_UPLOADS, "Other uploads are under way: try again in a moment.")
         self._turns = Places(MAX_READ, "Other uploads are being read: try again in some minutes.")
-        self._threads = anyio.CapacityLimiter(MAX_READ + 1)
+        self._threads = anyio.CapacityLimiter(self._turns.total)
 
     @asynccontextmanager
     async def body(self, request: Request, max_bytes: int, too_large: str) -> AsyncIterator[str]:
