@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import datasets, notifications
-from app.db.engine import connect, transaction
+from app.db.engine import allow_idleness, connect, transaction
 from app.db.tables import Base, Diagnostics, Epoch, Run, StoredDataset, Sweep, Trial, Worker
 from app.domain.body import plain_sentence
 from app.domain.devices.products import EXACT, PRODUCTS
@@ -39,6 +39,7 @@ def restore_file(path: str, database_url: str, caller: str | None = None) -> int
     engine = connect(database_url, "import", pool_size=1, statement_seconds=child.LIMITS.seconds)
     try:
         with transaction(engine) as session:
+            allow_idleness(session)  # the child that checks 100,000 trials has bounds of its own
             sweep_log.set_caller(session, caller)
             return restore(session, document).id
     finally:

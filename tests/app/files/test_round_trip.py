@@ -1,13 +1,17 @@
 """What is exported can be imported, in each format, without losing anything."""
 
 import json
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from app.db import engine as engines
+from app.files import imports
 from tests.support.export_examples import SPACE, document, export, queued_again, rich_sweep
 from tests.support.queue_examples import claim, create_grid, finish, new_worker, success
 
@@ -88,3 +92,19 @@ def test_the_copy_can_be_trained(client: TestClient, engine: Engine) -> None:
     assert len(claimed) == 8
     assert {trial.number: trial.params for trial in claimed}.items() <= params_by_number.items()
     assert all(trial.params and trial.params.keys() == SPACE.keys() for trial in claimed)
+
+
+def test_a_file_whose_check_takes_long_comes_back(
+    client: TestClient, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 100,000 trials it takes longer than a transaction of others may be idle."""
+    path, check = tmp_path / "sweep.json", imports._check_together
+    path.write_bytes(export(client, rich_sweep(engine)).content)
+
+    def check_slowly(*arguments: Any) -> None:
+        time.sleep(1.0)
+        check(*arguments)
+
+    monkeypatch.setattr(engines, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(imports, "_check_together", check_slowly)
+    assert imports.restore_file(str(path), engine.url.render_as_string(hide_password=False))
