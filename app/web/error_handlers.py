@@ -3,8 +3,10 @@
 import json
 import logging
 import re
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -193,8 +195,13 @@ def _internal_database_error(request: Request, error: InternalError) -> Response
     return database_problem(request, error)
 
 
-def _nested_too_deeply(request: Request, _: Exception) -> Response:
-    """What a call brings is read in one place and written in another, where fewer brackets within each other may do."""
+def _nested_too_deeply(request: Request, error: Exception) -> Response:
+    """What a call brings is read in one place and written in another, where fewer brackets within each other may do.
+
+    The log says where: what calls itself for ever is a bug, and fails so too.
+    """
+    (place,) = traceback.extract_tb(error.__traceback__, -1)
+    logger.warning("nested too deeply for %s, %s:%s", place.name, Path(place.filename).name, place.lineno)
     return render(request, InvalidError("What was sent is nested too deeply."))
 
 

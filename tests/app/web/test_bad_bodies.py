@@ -144,8 +144,13 @@ def test_a_full_folder_for_uploads_is_said(client: TestClient, monkeypatch: pyte
     assert client.post("/api/v1/sweeps/import", content=content, headers=headers).status_code == 503
 
 
-def test_brackets_that_can_be_read_but_not_written_are_422(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many that are depends on how deep the call is: of few depths the one is read, and the other fails."""
+def test_brackets_that_can_be_read_but_not_written_are_422(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How many that are depends on how deep the call is: of few depths the one is read, and the other fails.
+
+    The log says where, since what calls itself for ever looks the same.
+    """
 
     def fail(_: object) -> None:
         raise RecursionError
@@ -153,6 +158,7 @@ def test_brackets_that_can_be_read_but_not_written_are_422(client: TestClient, m
     monkeypatch.setattr(form, "form_from_json", fail)
     answer = client.post("/sweeps/new/fields", data={"body": "{}"})
     assert (answer.status_code, answer.json()["detail"]) == (422, "What was sent is nested too deeply.")
+    assert "nested too deeply for fail, test_bad_bodies.py" in caplog.text
 
 
 def test_no_number_is_a_bug_of_the_server(client: TestClient, engine: Engine) -> None:
