@@ -10,7 +10,7 @@ from app.charts.rows import SweepRow
 from app.domain.states import TrialState
 
 OPTIONS = ("metric", "state", "top", "where", "robust")
-MAX_WHERE, MAX_CONDITIONS = 4_000, 20  # characters of all conditions together, and how many: each looks at every trial
+MAX_WHERE, MAX_CONDITIONS = 4_000, 40  # characters of all conditions together, and how many: each looks at every trial
 OF_RUNS = ("trials", "runs", "pooled", "metrics")  # the rows of charts that show one value of each run
 
 

@@ -123,10 +123,10 @@ def test_a_condition_has_alternatives_and_may_be_of_the_value(where: str, number
     assert seen(where=where) == numbers
 
 
-@pytest.mark.parametrize("where", ["depth=1," * 21, "activation=" + "a|" * 2_000])
+@pytest.mark.parametrize("where", ["depth=1," * 41, "activation=" + "a|" * 2_000])
 def test_so_much_can_be_asked_of_trials(where: str) -> None:
     """Each condition is looked at for each of 100,000 trials."""
-    with pytest.raises(InvalidError, match="at most 20 conditions and 4,000 characters"):
+    with pytest.raises(InvalidError, match="at most 40 conditions and 4,000 characters"):
         parse_lens(SWEEP, {"where": where})
 
 
