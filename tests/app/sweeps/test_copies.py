@@ -147,7 +147,7 @@ def test_a_preview_says_why_it_knows_no_time(client: TestClient, engine: Engine)
     assert preview(client)["estimate"].startswith("No worker is connected")
     new_worker(engine)
     assert preview(client)["estimated_seconds"] is None
-    assert "have not trained for 5 seconds yet" in preview(client)["estimate"]
+    assert "have trained for 5 seconds" in preview(client)["estimate"]
 
 
 def test_a_preview_estimates_the_time_from_what_was_measured(client: TestClient, engine: Engine) -> None:
