@@ -136,7 +136,7 @@ def predict(context: typer.Context) -> None:
 
 @data.callback(invoke_without_command=True)
 def fetch_data(context: typer.Context, home: Home = None) -> None:
-    """Stores data sets of your own. Alone it makes Fashion-MNIST be in the data folder, every byte checked."""
+    """Stores data sets of your own. Alone it downloads Fashion-MNIST, or checks the copy that is there."""
     if context.invoked_subcommand is None:
         _replace_process("worker", settings_of(home=home), "--fetch-data")
 

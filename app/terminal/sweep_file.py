@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,13 @@ def read_sweep(path: Path) -> dict[str, Any]:
             text = file.read(MAX_BYTES + 1)
         if len(text) > MAX_BYTES:
             raise InvalidError(f"{path} has more than {MAX_BYTES // 2**20} MiB.")
-        body = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(text, _Loader)
+        body = json.loads(text) if path.suffix.lower() == ".json" else yaml.load(BytesIO(text), _Loader)
         json.dumps(body, allow_nan=False)  # YAML has dates and the like, which are no values of a sweep
     except OSError as error:
         raise InvalidError(f"{path} can't be read: {error.strerror}.") from None
     except (TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise InvalidError(f"{path} can't be read: {' '.join(str(error).split())}.") from None
+        why = " ".join(str(error).split()).replace('in "<file>", ', "at ")  # the sentence names it
+        raise InvalidError(f"{path} can't be read: {why}.") from None
     if not isinstance(body, dict) or not all(isinstance(name, str) for name in body):
         raise InvalidError(f"{path} must hold the fields of a sweep, e.g. space: {{hidden_units: [16, 64]}}.")
     if "space" not in body:

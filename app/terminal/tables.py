@@ -32,11 +32,13 @@ def print_json(models: Iterable[BaseModel]) -> None:
 
 def print_sweeps(sweeps: Sequence[SweepOut]) -> None:
     """A row a sweep."""
-    table = _table("#", "name", "state", "progress", "trials", "best", "made")
+    from perceptune.progress import ended_trials
+
+    table = _table("#", "name", "state", "progress", "trials ended", "best", "made")
     for sweep in sweeps:
         best = score(sweep.best.value, sweep.best.std, str(sweep.objective.metric)) if sweep.best else "–"
-        trials = f"{sweep.counts.complete}/{sweep.n_trials}"
-        row = (str(sweep.id), sweep.name, sweep.state, percent(sweep.progress), trials, best, ago(sweep.created_at))
+        progress = percent(sweep.progress)
+        row = (str(sweep.id), sweep.name, sweep.state, progress, ended_trials(sweep), best, ago(sweep.created_at))
         table.add_row(*map(_cell, row))
     _print(table)
 

@@ -29,7 +29,8 @@ from perceptune import (
     UnauthorizedError,
     UnreachableError,
 )
-from perceptune.progress import Progress
+from perceptune._models import Counts
+from perceptune.progress import Progress, ended_trials
 from tests.support.flaky_front import Fault, before
 from tests.support.own_loop import finished
 from tests.support.paths import ROOT
@@ -223,6 +224,13 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+def test_trials_end_in_several_ways(trained: Sweep) -> None:
+    """All of them count, so that `16/16` stands beside 100 %."""
+    counts = Counts(complete=5, pruned=9, failed=1, cancelled=1)
+    sweep = trained.data.model_copy(update={"counts": counts, "n_trials": 14, "survivor_trials": 2})
+    assert ended_trials(sweep) == "16/16"
 
 
 def test_progress_is_one_line_in_a_terminal(trained: Sweep) -> None:

@@ -90,6 +90,7 @@ def test_sweeps_and_trials_are_tables(trained: Sweep) -> None:
     """In which the sweep has its line, and the best trial is the first of the best; or JSON, an object a line."""
     (row,) = [line for line in perceptune("ls").splitlines() if line.split()[:2] == [str(trained.id), "width"]]
     assert f"{trained.best.value:.4f}" in row
+    assert "2/2" in row
     assert trained.id in [json.loads(line)["id"] for line in perceptune("ls", "--json").splitlines()]
     facts = perceptune("show", trained.id)
     assert "2 complete" in facts
@@ -159,6 +160,14 @@ def test_files_that_are_no_sweeps_are_refused(tmp_path: Path, text: str, part: s
         read_sweep(path)
     with pytest.raises(InvalidError, match="No such file"):
         read_sweep(tmp_path / "none.json")
+
+
+def test_what_is_wrong_in_yaml_has_its_place_in_the_file(tmp_path: Path) -> None:
+    """By the name of the file."""
+    path = tmp_path / "sweep.yaml"
+    path.write_text("name: two: widths\n")
+    with pytest.raises(InvalidError, match=r"sweep\.yaml can't be read: mapping values .* at line 1, column 10\.$"):
+        read_sweep(path)
 
 
 def test_numbers_of_yaml_are_numbers(tmp_path: Path) -> None:

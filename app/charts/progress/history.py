@@ -16,6 +16,7 @@ from app.charts.theme import BEST, PALETTE, Trace, new_figure, scatter
 from app.charts.titles import drawn_note, failed_note, history_title, subtitle, value_hover, value_title
 
 MAX_TRIALS_DRAWN = 2_000
+SHARES = {"clipmin": -0.02, "clipmax": 1.02}  # with room for the marks at 0 and 1
 
 
 class Hollow(NamedTuple):
@@ -32,6 +33,7 @@ class HistoryData(NamedTuple):
     title: str
     subtitle: str
     metric: str
+    is_share: bool  # of 1
     hover: str  # plotly's text of a value
     numbers: list[int]
     values: list[float]
@@ -59,6 +61,7 @@ def history_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> HistoryData:
             drawn_note(len(points), len(scored), "trials"),
         ),
         metric=value_title(sweep.objective.metric, sweep.unit),
+        is_share=sweep.objective.metric.endswith("accuracy"),
         hover=value_hover(sweep.objective.metric),
         numbers=[complete.trial.number for complete, _ in points],
         values=[complete.value for complete, _ in points],
@@ -85,6 +88,8 @@ def history_figure(data: HistoryData) -> go.Figure:
         figure.add_trace(star_trace(data.star_name, *data.star, data.star.number))
     numbers = [*data.numbers, *(point.number for point in (*data.pruned, *data.excluded))]
     figure.update_xaxes(title_text="trial", **whole_ticks(numbers)).update_yaxes(title_text=data.metric)
+    if data.is_share:
+        figure.update_yaxes(autorangeoptions=SHARES)
     return figure
 
 

@@ -80,14 +80,19 @@ def bar(share: float) -> str:
 
 def text_of(sweep: SweepOut) -> str:
     """One line: the bar, trials, the best, and the time left."""
-    counts = sweep.counts
-    over = (counts.complete or 0) + (counts.pruned or 0) + (counts.failed or 0) + (counts.cancelled or 0)
-    parts = [f"{over}/{sweep.n_trials + sweep.survivor_trials} trials", sweep.state]
+    parts = [f"{ended_trials(sweep)} trials", sweep.state]
     if sweep.best is not None:
         parts.append(f"best {sweep.best.value:.4g}")
     if sweep.eta_seconds is not None:
         parts.append(f"{duration(sweep.eta_seconds)} left")
     return f"{sweep.name} {bar(sweep.progress)} {sweep.progress:4.0%}  {', '.join(parts)}"
+
+
+def ended_trials(sweep: SweepOut) -> str:
+    """How many of all trials have ended, however they did: `16/16`."""
+    counts = sweep.counts
+    ended = (counts.complete or 0) + (counts.pruned or 0) + (counts.failed or 0) + (counts.cancelled or 0)
+    return f"{ended}/{sweep.n_trials + sweep.survivor_trials}"
 
 
 def duration(seconds: float) -> str:

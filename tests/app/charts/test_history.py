@@ -21,6 +21,14 @@ def test_a_loss_goes_down() -> None:
     assert history_data(sweep(RATE, maximize=False), TRIALS).best == [0.2, 0.1, 0.1]
 
 
+def test_an_accuracy_alone_has_no_axis_beyond_1() -> None:
+    """Around a single value plotly's own range is 2 wide; a loss may be anything."""
+    accuracies = history_figure(history_data(sweep(RATE), TRIALS[:1])).layout.yaxis.autorangeoptions
+    assert (accuracies.clipmin, accuracies.clipmax) == (-0.02, 1.02)
+    losses = history_figure(history_data(sweep(RATE, metric="val_loss", maximize=False), TRIALS[:1]))
+    assert losses.layout.yaxis.autorangeoptions.clipmax is None
+
+
 def test_thousands_of_trials_are_thinned_and_keep_the_last_best() -> None:
     """At most 2000 points; the step line ends where the search ended."""
     data = history_data(sweep(RATE), [complete(n, {"learning_rate": 0.1}, (n * 7 % 5000) / 5000) for n in range(5000)])
