@@ -55,6 +55,8 @@ def up(
     settings = settings_of(home=home, database_url=database_url, host=host, port=port, workers=workers, device=device)
     logs.configure("server", log_format=settings.log_format)
     stop = stop_on_signals()
+    if sys.stdout.isatty():
+        typer.echo("Perceptune starts its database, its server and its workers ...")
     with Service(settings) as service:
         typer.echo(f"Perceptune serves on {service.url} until Ctrl-C; the API is documented at {service.url}/api/docs")
         if not is_loopback(settings.host):

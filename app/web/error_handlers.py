@@ -117,7 +117,7 @@ def _what_is_right(finding: Mapping[str, Any]) -> str:
     """A sentence whose subject is the field, e.g. `must be 'a' or 'b', not "c"`."""
     context, value = finding.get("ctx", {}), as_json(finding["input"])
     sentences: dict[str, str] = {
-        "missing": "is missing",
+        "missing": f"is missing{_what_to_write(finding['loc'])}",
         "extra_forbidden": "is unknown; leave it out",
         "literal_error": f"must be {context.get('expected')}, not {value}{_nearest(context, finding)}",
         "none_required": f"must be null, not {value}",
@@ -128,6 +128,10 @@ def _what_is_right(finding: Mapping[str, Any]) -> str:
         "model_attributes_type": _no_object(finding["loc"], value),
     }
     return sentences.get(finding["type"]) or plain_sentence(finding)
+
+
+def _what_to_write(path: Sequence[str | int]) -> str:
+    return ": write 'maximize' or 'minimize'" if path and path[-1] == "direction" else ""
 
 
 def _nearest(context: Mapping[str, Any], finding: Mapping[str, Any]) -> str:

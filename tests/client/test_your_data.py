@@ -167,6 +167,6 @@ def test_a_bad_table_is_told_at_the_terminal(
         csv.writer(file).writerows([["age", "kind"], *([place, "ab"[place % 2]] for place in range(8)), ["old", "a"]])
     result = CliRunner().invoke(app, ["data", "add", str(path), "--target", "kind"])
     assert result.exit_code == 1
-    assert "Row 9, column 'age': 'old' is no number" in str(result.exception)
+    assert "Data row 9, column 'age': 'old' is no number" in str(result.exception)
     with Client(trained_server) as client, pytest.raises(NotFoundError):
         client.dataset("bad_table")

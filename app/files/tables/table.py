@@ -36,8 +36,8 @@ class Table:
 
 
 def refusal(msg: str, row: int | None = None, column: str | None = None, field: str = "file") -> InvalidError:
-    """The error of a file that can't be used: `Row 3, column 'age': ...`. Rows count from 1, without the heading."""
-    places = [] if row is None else [f"row {row:,}"]
+    """The error of a file that can't be used: `Data row 3, column 'age': ...`. They count from 1, below the heading."""
+    places = [] if row is None else [f"data row {row:,}"]
     places += [] if column is None else [f"column {column!r}"]
     place = ", ".join(places)
     sentence = f"{place}: {msg}" if place else msg

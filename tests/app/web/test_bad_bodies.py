@@ -51,6 +51,13 @@ def test_what_is_no_json_is_told_why(refusing: TestClient, body: bytes, why: str
     assert (answer.status_code, answer.json()["errors"][0]["msg"]) == (422, f"the body is no JSON: {why}")
 
 
+def test_a_missing_direction_is_told_what_it_can_be(refusing: TestClient) -> None:
+    """The field's name alone does not say which words it takes."""
+    body = BODY | {"objectives": [{"metric": "val_accuracy"}, {"metric": "parameters", "direction": "minimize"}]}
+    (error,) = refusing.post("/api/v1/sweeps", json=body).json()["errors"]
+    assert error == {"loc": ["objectives", 0, "direction"], "msg": "is missing: write 'maximize' or 'minimize'"}
+
+
 def test_the_first_wrong_fields_are_named(refusing: TestClient) -> None:
     """Twenty of them, and how many there are."""
     problem = refusing.post("/api/v1/sweeps", json=BODY | {"space": {f"x{n}": 1 for n in range(50)}}).json()

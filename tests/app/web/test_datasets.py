@@ -90,7 +90,7 @@ def test_a_bad_file_is_told_where_it_is_bad(client: TestClient) -> None:
     bad_content = b"age,species\n1,a\n2,a\n3,a\nold,b\n5,b\n6,b\n"
     answer = client.post(ADDRESS, params={"name": "bad", "target": "species"}, content=bad_content)
     assert answer.status_code == 422
-    assert answer.json()["detail"].startswith("Row 4, column 'age': 'old' is no number, as 5 other values")
+    assert answer.json()["detail"].startswith("Data row 4, column 'age': 'old' is no number, as 5 other values")
     assert client.get(f"{ADDRESS}/bad").status_code == 404
 
 

@@ -71,7 +71,7 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "a heading alone": (lambda: b"x,y\n", {}, "the file has no rows"),
     "no text": (lambda: b"\x89PNG\r\n\0\0\0", {}, "neither text nor Parquet"),
     "another encoding": (lambda: b"x,y\n1,a\n2,caf\xe9\n", {}, "line 3 is not UTF-8"),
-    "a ragged row": (lambda: b"x,y\n1,a\n2\n3,b\n", {}, "row 2: has 1 value where 2 are expected: '2'"),
+    "a ragged row": (lambda: b"x,y\n1,a\n2\n3,b\n", {}, "data row 2: has 1 value where 2 are expected: '2'"),
     "a column twice": (lambda: b"x,x\n1,2\n", {}, "column 'x': is there twice"),
     "very many columns": (
         lambda: f"{','.join(f'c{i}' for i in range(100_000))}\n1\n".encode(),
@@ -87,12 +87,12 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "mixed types": (
         lambda: f"x,y\n{ROWS}three,a\n".encode(),
         {},
-        "row 9, column 'x': 'three' is no number, as 8 other values of the column are",
+        "data row 9, column 'x': 'three' is no number, as 8 other values of the column are",
     ),
     "an infinite number": (
         lambda: f"x,y\n{ROWS}inf,b\n".encode(),
         {},
-        "row 9, column 'x': is infinite: it must be a number of at most 1e+30",
+        "data row 9, column 'x': is infinite: it must be a number of at most 1e+30",
     ),
     "an unknown target": (
         lambda: f"x,kind\n{ROWS}".encode(),
@@ -102,7 +102,7 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "a missing target": (
         lambda: b"x,y\n1,a\n2,\n3,b\n4,?\n",
         {},
-        "row 2, column 'y': the target is missing, as in 1 further row: write what it is, or remove these rows",
+        "data row 2, column 'y': the target is missing, as in 1 further row: write what it is, or remove these rows",
     ),
     "one class": (lambda: b"x,y\n1,a\n2,a\n", {}, "column 'y' is 'a' in every row: there must be at least two classes"),
     "a rare class": (
@@ -147,12 +147,12 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "numbers with commas": (
         lambda: ("x;y\n" + ROWS.replace(",", ";").replace(".", ",")).encode(),
         {},
-        "row 1, column 'x': '0,5' has a comma: write numbers like 1234.5",
+        "data row 1, column 'x': '0,5' has a comma: write numbers like 1234.5",
     ),
     "thousands apart": (
         lambda: f'x,y\n900,a\n"1,000.5",b\n{ROWS}'.encode(),
         {},
-        "row 2, column 'x': '1,000.5' has a comma: write numbers like 1234.5",
+        "data row 2, column 'x': '1,000.5' has a comma: write numbers like 1234.5",
     ),
     "an Excel workbook": (lambda: zipped("xl/workbook.xml"), {}, "is an Excel workbook: save its sheet as CSV"),
     "a pickle": (lambda: npz(x=np.array([[{}]]), y=np.array([1])), {}, "x can't be read: it holds Python objects"),
@@ -186,7 +186,7 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
     "a ragged row of an ARFF": (
         lambda: b"@relation r\n@attribute x real\n@attribute y {a,b}\n@data\n1,a\n%\n2\n",
         {},
-        "row 2: has 1 value where 2 are expected: '2'",
+        "data row 2: has 1 value where 2 are expected: '2'",
     ),
     "an ARFF in another encoding": (
         lambda: b"@relation r\n@attribute x real\n@attribute y string\n@data\n1,a\n2,caf\xe9\n",

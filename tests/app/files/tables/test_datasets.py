@@ -296,9 +296,9 @@ def test_a_text_behind_many_numbers_is_seen(tmp_path: Path, monkeypatch: pytest.
     dataset = table_of(f"x,z,y\n{''.join(texts)}".encode(), tmp_path)
     assert [column["type"] for column in dataset.columns] == ["text", "whole numbers", "text"]
     assert dataset.columns[0]["distinct"] == 400
-    with pytest.raises(InvalidError, match="Row 301, column 'x': 'many' is no number, as 399 other values"):
+    with pytest.raises(InvalidError, match="Data row 301, column 'x': 'many' is no number, as 399 other values"):
         table_of(f"x,z,y\n{''.join(rows).replace('300.5,', 'many,')}".encode(), tmp_path)
-    with pytest.raises(InvalidError, match=r"Row 301: has 2 values where 3 are expected: '300\.5,6'"):
+    with pytest.raises(InvalidError, match=r"Data row 301: has 2 values where 3 are expected: '300\.5,6'"):
         table_of(f"x,z,y\n{''.join(rows).replace('300.5,6,a', '300.5,6')}".encode(), tmp_path)
     with pytest.raises(InvalidError, match="Line 302 is not UTF-8"):
         table_of(f"x,z,y\n{''.join(rows)}".encode().replace(b"300.5", b"caf\xe9"), tmp_path)

@@ -77,7 +77,7 @@ def test_it_is_stored_in_its_own_unit_and_described_by_ranges(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("prices", "options", "sentence"),
     [
-        (["1.5", "", "2.5"] * 5, {}, "row 2, column 'price': the target is missing, as in 4 further rows"),
+        (["1.5", "", "2.5"] * 5, {}, "data row 2, column 'price': the target is missing, as in 4 further rows"),
         ([1.5] * 20, {}, "column 'price' is 1.5 in every row: there is nothing to tell"),
         ([0.5, 1.5, 2.5], {}, "the table has 3 rows: a target that is a number needs at least 10"),
         (
@@ -100,7 +100,7 @@ def test_it_is_stored_in_its_own_unit_and_described_by_ranges(tmp_path: Path) ->
         ),
         ([1e17 * place for place in range(60)], {"task": "regression"}, "count it in another unit"),
         (["a", "b"] * 9, {"unit": "EUR"}, "is for numbers, and the target is a class"),
-        ([0.5, 1e300] * 9, {}, "row 2, column 'price': is 1e+300: it must be a number of at most 1e+30"),
+        ([0.5, 1e300] * 9, {}, "data row 2, column 'price': is 1e+300: it must be a number of at most 1e+30"),
     ],
 )
 def test_what_can_not_be_told_is_refused(prices: Any, options: Any, sentence: str, tmp_path: Path) -> None:

@@ -74,12 +74,17 @@ def test_groups_stay_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parts", "options", "field", "sentence"),
     [
-        (["train", "tset"], {"split_by": "part"}, "split_by", "row 2, column 'part': 'tset' is no part: write train"),
-        (["train", ""], {"split_by": "part"}, "split_by", "row 2, column 'part': the part is missing"),
+        (
+            ["train", "tset"],
+            {"split_by": "part"},
+            "split_by",
+            "data row 2, column 'part': 'tset' is no part: write train",
+        ),
+        (["train", ""], {"split_by": "part"}, "split_by", "data row 2, column 'part': the part is missing"),
         (["val", "test"], {"split_by": "part"}, "split_by", "column 'part': says of no row that it is to train on"),
         (["train", "test"], {"split_by": "part"}, "target", "the class 'b' has no row to train on: name other rows"),
         (["g", "h"], {"groups": "part"}, "groups", "column 'part': has 2 different values: there must be at least 3"),
-        (["g", ""], {"groups": "part"}, "groups", "row 2, column 'part': the group is missing"),
+        (["g", ""], {"groups": "part"}, "groups", "data row 2, column 'part': the group is missing"),
         (["train", "test"], {"split_by": "party"}, "split_by", "there is no column 'party'; did you mean part?"),
         (["train", "test"], {"split_by": "part", "groups": "patient"}, "groups", "can't stand beside split_by"),
         (["train", "test"], {"split_by": "diagnosis"}, "split_by", "can't divide the rows: it is the target"),
