@@ -5,7 +5,6 @@ trials that somebody asked for by hand wait or run: those are trained whatever t
 """
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Float, cast, func, or_, select, text
@@ -17,7 +16,6 @@ from app.domain.formatting import plural
 from app.domain.states import LIVE_TRIALS, TrialState
 from app.lifecycle import sweep_row
 from app.lifecycle.best import IDENTIFIED_BEST
-from app.lifecycle.claimable import IS_BETWEEN_LEGS
 from app.lifecycle.failures import most_common_error
 from app.schemas import StopRules
 
@@ -99,23 +97,31 @@ def _count_since(session: Session, sweep: Sweep, best: Trial) -> int:
 
 
 def _failures(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
-    # a row by number, not by time: trials that fail do so early, while those beside them still train
     if rules.failures is None:
         return None
-    has_been_tried = Trial.state.in_((TrialState.running, TrialState.complete, TrialState.pruned, TrialState.failed))
-    rows = session.execute(
-        select(Trial.number, Trial.error)
-        .where(Trial.sweep_id == sweep.id, or_(has_been_tried, IS_BETWEEN_LEGS))
-        .order_by(Trial.number)
-    )
-    streaks = [list(streak) for failed, streak in groupby(rows, lambda row: row.error is not None) if failed]
-    longest = max(streaks, key=len, default=[])
-    if len(longest) < rules.failures:
+    streak = session.execute(_LONGEST_STREAK, {"sweep": sweep.id, "failures": rules.failures}).one_or_none()
+    if streak is None:
         return None
-    numbers = (
-        f"trials {longest[0].number} to {longest[-1].number}" if len(longest) > 1 else f"trial {longest[0].number}"
+    numbers = f"trials {streak.first} to {streak.last}" if streak.last > streak.first else f"trial {streak.first}"
+    return f"failures: {numbers} failed, {_most_common(streak.errors)}"
+
+
+# A row by number, not by time: trials that fail do so early, while those beside them still train. Failed trials are in
+# one row if as many before them did not fail. No trial is read before enough have failed at all.
+_LONGEST_STREAK = text("""
+    WITH tried AS (
+        SELECT t.number, t.error,
+               count(*) FILTER (WHERE t.error IS NULL) OVER (ORDER BY t.number) AS streak
+        FROM trials t
+        WHERE t.sweep_id = :sweep
+          AND (t.state IN ('running', 'complete', 'pruned', 'failed')
+               OR (t.state = 'waiting' AND (t.rung_means <> '{}' OR t.epochs_trained > 0)))  -- it is between two legs
+          AND (SELECT failed FROM sweep_totals WHERE sweep_id = :sweep) >= :failures
     )
-    return f"failures: {numbers} failed, {_most_common([row.error for row in longest])}"
+    SELECT min(number) AS first, max(number) AS last, array_agg(error ORDER BY number) AS errors
+    FROM tried WHERE error IS NOT NULL
+    GROUP BY streak HAVING count(*) >= :failures ORDER BY count(*) DESC, first LIMIT 1
+""")
 
 
 def _most_common(errors: Sequence[str]) -> str:
