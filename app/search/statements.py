@@ -49,7 +49,8 @@ COPY_RESULTS = text(f"""
         SET state = 'complete', params = s.params, cost = s.cost, epochs_total = s.epochs_total,
             epochs_done = s.epochs_done, configuration = s.configuration, first_seed = s.first_seed, value = s.value,
             std = s.std, other_values = s.other_values, reason = copies.reason, circumstances = s.circumstances,
-            devices = s.devices, {WITHOUT_LEASE}, finished_at = clock_timestamp()
+            devices = s.devices, worker_id = NULL, started_at = NULL, {WITHOUT_LEASE},  -- nobody trained it
+            finished_at = clock_timestamp()
         FROM copies JOIN trials s ON s.id = copies.source WHERE t.id = copies.id
     ), copied_runs AS (
         INSERT INTO runs (trial_id, seed, state, value, error, seconds)

@@ -193,6 +193,7 @@ def test_repeats_take_over_results(engine: Engine) -> None:
         else:
             assert trial.reason == f"same configuration as trial {first[trial.configuration].number}"
             assert trial.value == first[trial.configuration].value
+            assert (trial.worker_id, trial.started_at) == (None, None)  # no speed is told from what nobody trained
     assert len(first) == 4
     assert len(runs_of(engine, sweep)) == 14
     assert sweep_of(engine, sweep).state == SweepState.completed
