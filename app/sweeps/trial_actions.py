@@ -103,7 +103,7 @@ def cancel(session: Session, sweep_id: int, number: int) -> Trial:
 def set_excluded(session: Session, sweep_id: int, number: int, excluded: bool) -> Trial:
     """Leaves a trial out of the best, of what the sampler learns from and of the charts, or takes it in again.
 
-    A completed sweep whose best trial becomes another one is scored again.
+    A completed sweep whose best trial becomes another one is scored again, unless that one has been.
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
     trial = sweep_row.get_trial(session, sweep.id, number)
@@ -114,8 +114,10 @@ def set_excluded(session: Session, sweep_id: int, number: int, excluded: bool) -
     session.flush()
     word = "Excluded" if excluded else "Included"
     sweep_log.note(session, sweep_id, LogEvent.trials, f"{word} trial {number}", [number])
-    if session.scalar(best_trial_id(sweep)) != best_id and sweep.state == SweepState.completed:
-        sweep.scored = False
+    new_best_id = session.scalar(best_trial_id(sweep))
+    if new_best_id != best_id and sweep.state == SweepState.completed:
+        best_number = session.scalar(select(Trial.number).where(Trial.id == new_best_id))
+        sweep.scored = best_number in {look["number"] for look in sweep.test_scores}  # no second look at one model
     sweep_row.touch(session, sweep)
     return trial
 

@@ -142,10 +142,16 @@ def test_excluding_the_best_makes_the_next_one_best_and_unscored(client: TestCli
     assert (answer.status_code, answer.json()["excluded"]) == (200, True)
     assert (get_sweep(client, sweep)["best"]["number"], get_sweep(client, sweep)["best"]["test_accuracy"]) == (2, None)
     assert not sweep_of(engine, sweep).scored
+    with transaction(engine) as session:
+        unscored = scoring.next_unscored(session)
+        assert unscored is not None
+        scoring.write(session, unscored, {0: {"test_accuracy": 0.5}})
     assert client.post(f"/api/v1/sweeps/{sweep}/trials/1/exclude").status_code == 200
     assert client.post(f"/api/v1/sweeps/{sweep}/trials/1/include").json()["excluded"] is False
     best = get_sweep(client, sweep)["best"]
     assert (best["number"], best["test_accuracy"]) == (1, 0.625)
+    assert [look["number"] for look in sweep_of(engine, sweep).test_scores] == [1, 2]
+    assert sweep_of(engine, sweep).scored  # nobody looks at the test images a third time
 
 
 def test_excluding_another_trial_leaves_the_score_alone(client: TestClient, engine: Engine) -> None:
