@@ -49,7 +49,7 @@ def split_by_memory(
 
     `packed`: whether the device fills layers up, as all but CPUs do.
 
-    Raises TooLargeError when the first one can't fit, even alone in all that is free, about all that can't.
+    Raises TrialsTooLargeError when the first one can't fit, even alone in all that is free, about all that can't.
     """
     if not trials:
         return [], []
@@ -57,7 +57,7 @@ def split_by_memory(
     # the system would kill the worker rather than refuse the memory
     too_large = [trial for trial, size in zip(trials, sizes, strict=True) if size > ESTIMATE_SLACK * free_bytes]
     if trials[0] in too_large:
-        raise TooLargeError(sweep, too_large, shape, free_bytes, packed=packed)
+        raise TrialsTooLargeError(sweep, too_large, shape, free_bytes, packed=packed)
     count = max(bisect_right(list(accumulate(sizes)), free_bytes * MEMORY_SHARE), 1)
     return list(trials[:count]), list(trials[count:])
 
@@ -69,7 +69,7 @@ def trial_bytes(
     return sweep.seeds * run_bytes(MLPConfig.from_params(trial.params or {}), *shape, packed=packed)
 
 
-class TooLargeError(Exception):
+class TrialsTooLargeError(Exception):
     """Trials none of which fits in the memory, even alone: `trials` are they, each with its sizes in a sentence."""
 
     def __init__(

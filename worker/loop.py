@@ -142,7 +142,7 @@ class Loop:
                     trials = self._train_or_halve(sweep, *self._prepare(sweep, trials))
         except Stopped:
             raise
-        except cohort.TooLargeError as error:
+        except cohort.TrialsTooLargeError as error:
             logger.error("sweep %d: %s", sweep.id, error)
             self._leave_to_larger(sweep, error.trials)
         except DatasetError as error:
@@ -172,7 +172,7 @@ class Loop:
     ) -> Sequence[ClaimedTrial]:
         """Trains the trials and returns none; where memory is lacking, gives back half and returns the other half.
 
-        Raises TooLargeError when there is not enough for a single one.
+        Raises TrialsTooLargeError when there is not enough for a single one.
         """
         context = self._context
         if not trials:
@@ -186,7 +186,7 @@ class Loop:
         # here the error is gone, and with it what its traceback held
         unfinished = [trial for trial in trials if trial.lease.trial_id in context.held_leases]
         if len(unfinished) == 1:
-            raise cohort.TooLargeError(sweep, unfinished, split.shape, memory.free_memory(context.device))
+            raise cohort.TrialsTooLargeError(sweep, unfinished, split.shape, memory.free_memory(context.device))
         going_on = self._at_one_epoch(unfinished[: len(unfinished) // 2])
         numbers = sweep.id, len(unfinished), len(going_on)
         logger.warning("sweep %d: out of memory with %d trials, going on with %d", *numbers)

@@ -24,7 +24,7 @@ from tests.support.paths import ROOT
 from tests.support.queue_examples import create_sweep, new_worker, runs_of, states, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment
-from worker.cohort import MEMORY_SHARE, TooLargeError, split_by_memory, trial_bytes
+from worker.cohort import MEMORY_SHARE, TrialsTooLargeError, split_by_memory, trial_bytes
 from worker.device.memory import free_container_memory, is_out_of_memory
 
 SHAPE = 784, 10
@@ -141,13 +141,15 @@ def test_as_many_trials_as_fit_are_the_first_ones() -> None:
 def test_a_first_trial_that_can_not_fit_is_refused_before_it_takes_the_memory() -> None:
     """The system would kill the worker rather than refuse it."""
     sweep, trials = SETUP, claimed(10_000, 8)
-    with pytest.raises(TooLargeError, match=r"hidden layers of 10000 with .* takes up to \d+ MiB, and 10 MiB are free"):
+    with pytest.raises(
+        TrialsTooLargeError, match=r"hidden layers of 10000 with .* takes up to \d+ MiB, and 10 MiB are free"
+    ):
         split_by_memory(sweep, trials, SHAPE, 10 * 2**20)
 
 
 def test_all_that_can_not_fit_is_told_at_once() -> None:
     """Each with its own sizes, so that no worker looks at one after the other."""
-    with pytest.raises(TooLargeError) as error:
+    with pytest.raises(TrialsTooLargeError) as error:
         split_by_memory(SETUP, claimed(10_000, 8, 9_000, 16), SHAPE, 10 * 2**20)
     first, second = error.value.trials
     assert ("10000" in first.reason, "9000" in second.reason, first.memory > second.memory) == (True, True, True)
