@@ -97,8 +97,7 @@ SWEEPS = Table[SweepState](
             "stop",
             (_S.queued, _S.running, _S.paused),
             (_S.stopping,),
-            "waiting trials are cancelled, running ones finish, then it ends; also by a stop rule, or where its space "
-            "holds nothing more to try",
+            "waiting trials are cancelled, running ones finish, then it ends; also by a stop rule",
             already=(_S.stopping, *ENDED_SWEEPS),
         ),
         Transition(
@@ -173,7 +172,8 @@ TRIALS = Table[TrialState](
             "cancel",
             LIVE_TRIALS,
             (_T.cancelled,),
-            "it does not start, or ends at its next epoch; also when its sweep is cancelled or, waiting, stopped",
+            "it does not start, or ends at its next epoch; also when its sweep is cancelled or, waiting, stopped, and "
+            "without parameters where the space holds nothing more to try",
             already=(_T.cancelled,),
         ),
         Transition(

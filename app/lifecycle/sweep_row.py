@@ -85,17 +85,18 @@ def change_state(session: Session, sweep_id: int, call: str, rule: str | None = 
 
 
 def reopen(session: Session, sweep: Sweep) -> None:
-    """Lets an ended sweep go on, which has more to do; it is scored again at its end. The sweep is locked.
+    """Lets a sweep go on, which has more to do; one that had ended is scored again at its end. The sweep is locked.
 
     Raises ConflictError where it is stopping.
     """
     target = transitions.SWEEPS.target(transitions.MORE_TO_DO, sweep.state, f"Sweep {sweep.id}")
+    sweep.stop_reason = None  # also where the search has ended and its trials still train
     if target is not None:
         if sweep.started_at is not None:
             since_end = func.extract("epoch", func.clock_timestamp() - Sweep.finished_at)
             sweep.ended_seconds = Sweep.ended_seconds + func.greatest(0.0, since_end)
         sweep.state = target if sweep.started_at is not None else SweepState.queued
-        sweep.finished_at, sweep.scored, sweep.stop_reason = None, False, None
+        sweep.finished_at, sweep.scored = None, False
         session.flush()
         session.refresh(sweep)
 

@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.engine import transaction
 from app.db.tables import Sweep, Trial
+from app.domain.people.log_events import LogEvent
 from app.domain.states import ENDED_SWEEPS, SweepState, TrialState
 from app.domain.sweep_setup import SweepSetup
-from app.lifecycle import sweep_row
+from app.lifecycle import sweep_log, sweep_row
 from app.lifecycle.claimable import IS_BETWEEN_LEGS
 from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease, lease_arrays
@@ -77,7 +78,7 @@ def assign_params(engine: Engine, sweep: SweepSetup, trials: Sequence[ClaimedTri
             if exhausted_reason:
                 candidate_leases = {trial.lease for trial in candidates}
                 leases = [trial.lease for trial in open_trials if trial.lease not in candidate_leases]
-                stop_exhausted(session, sweep.id, leases, exhausted_reason)
+                end_search(session, sweep.id, leases, exhausted_reason)
         first_seeds = {trial_id: train.first_seed for trial_id, train in _of_kind(Train, decisions)}
         assigned_trials += [
             replace(trial, first_seed=first_seeds[trial.lease.trial_id])
@@ -114,14 +115,19 @@ def apply_suggestions(
     return decisions
 
 
-def stop_exhausted(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) -> None:
-    """Stops a sweep whose space holds nothing more to try: what waits, and these held trials, are cancelled."""
+def end_search(session: Session, sweep_id: int, leases: Sequence[Lease], reason: str) -> None:
+    """Ends the search of a sweep whose space holds nothing more to try, for this reason.
+
+    What waits for parameters, and these held trials, are cancelled. What has some is trained to its end: the sweep ends
+    by itself once that has ended, trials at rungs and further seeds of survivors included.
+    """
     sweep = sweep_row.lock(session, sweep_id)
     if sweep is None or sweep.state in ENDED_SWEEPS:
         return
-    session.execute(statements.CANCEL_UNSUGGESTED, {"sweep": sweep_id} | lease_arrays(leases))
-    if sweep.state != SweepState.stopping:  # another worker may have found the same before
-        sweep.state, sweep.stop_reason = SweepState.stopping, reason
+    session.execute(statements.CANCEL_WITHOUT_PARAMS, {"sweep": sweep_id} | lease_arrays(leases))
+    if sweep.state != SweepState.stopping and sweep.stop_reason is None:  # else another worker has found the same
+        sweep.stop_reason = reason
+        sweep_log.note(session, sweep_id, LogEvent.stop_rule, f"No further trials: {reason}")
     sweep_row.touch(session, sweep)
 
 

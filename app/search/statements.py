@@ -70,8 +70,9 @@ COPY_RESULTS = text(f"""
     FROM copies JOIN epochs e ON e.trial_id = copies.source
 """)
 
-CANCEL_UNSUGGESTED = text(f"""
+# Cancels what has no parameters: all that wait, and of the running ones these held trials.
+CANCEL_WITHOUT_PARAMS = text(f"""
     UPDATE trials SET {CANCELLED}
-    WHERE sweep_id = :sweep AND (state = 'waiting' OR (state = 'running' AND (id, lease_token) IN (
+    WHERE sweep_id = :sweep AND params IS NULL AND (state = 'waiting' OR (state = 'running' AND (id, lease_token) IN (
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])))))
 """)

@@ -90,7 +90,7 @@ def stop_sentence(reason: str | None, seconds: float | None) -> str:
     if rule == "seconds":
         limit = f" ({duration(seconds)})" if seconds is not None else ""
         return f"Stopped by its time limit{limit}."
-    return f"{_STOP_RULES[rule]}: {words}." if rule in _STOP_RULES else f"Stopped: {reason}."
+    return f"{_STOP_RULES[rule]}: {words}." if rule in _STOP_RULES else f"No further trials: {reason}."
 
 
 def circumstances_sentence(facts: Circumstances) -> str:

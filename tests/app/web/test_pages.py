@@ -239,7 +239,7 @@ def test_names_are_never_markup(client: TestClient) -> None:
             "no_improvement: 5 trials since trial 3, the best with 0.9",
             "Stopped for lack of improvement: 5 trials since trial 3, the best with 0.9.",
         ),
-        ("the space holds nothing more", "Stopped: the space holds nothing more."),
+        ("the space holds nothing more", "No further trials: the space holds nothing more."),
         (None, ""),
     ],
 )
