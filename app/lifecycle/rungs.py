@@ -93,7 +93,7 @@ def _end(session: Session, sweep: Sweep, halving: HalvingPruner, reasons: Mappin
     longest = max_epochs(sweep)
     epochs = [ladder(halving, record.bracket, longest).epoch_at(len(record.means) - 1) for record in reasons]
     arrays = {"ids": [record.trial_id for record in reasons], "reasons": list(reasons.values()), "epochs": epochs}
-    for statement in (_DELETE_LATER_EPOCHS, text(_INSERT_RUNS.format(metric=sweep.metric)), _PRUNE):
+    for statement in (*_DELETE_LATER, text(_INSERT_RUNS.format(metric=sweep.metric)), _PRUNE):
         session.execute(statement, arrays)
 
 
@@ -145,9 +145,10 @@ _ENDED = """
 """
 
 # What a worker recorded behind the rung, and lost.
-_DELETE_LATER_EPOCHS = text(
-    f"DELETE FROM epochs e USING {_ENDED} WHERE e.trial_id = ended.id AND e.epoch > ended.epoch"
-)
+_DELETE_LATER = [
+    text(f"DELETE FROM {table} later USING {_ENDED} WHERE later.trial_id = ended.id AND later.epoch > ended.epoch")
+    for table in ("epochs", "diagnostics")
+]
 
 _INSERT_RUNS = """
     INSERT INTO runs (trial_id, seed, state, value, seconds)

@@ -12,9 +12,12 @@ from app.queue.leases import Lease
 from app.queue.progress import DiagnosticsPoint, EpochPoint
 from app.sweeps import trial_actions
 from tests.support.queue_examples import (
+    HALVING,
     LEASE_SECONDS,
+    change,
     claim,
     create_grid,
+    end_leg,
     expire,
     failure,
     finish,
@@ -85,3 +88,18 @@ def test_a_retried_trial_has_none(engine: Engine) -> None:
     with transaction(engine) as session:
         trial_actions.retry(session, sweep, trial.number)
     assert recorded(engine) == []
+
+
+def test_what_lies_behind_a_rung_goes_with_the_curve(engine: Engine) -> None:
+    """A trial was promoted and its worker lost, then its sweep stopped: it ends at its rung, and so does all of it."""
+    space = {"hidden_units": [1, 2, 3], "epochs": 9}
+    sweep = create_grid(engine, space=space, pruner=HALVING, diagnostics=True)
+    trials = claim(engine, new_worker(engine))
+    record(engine, sweep, [trial.lease for trial in trials], 0, 1)
+    end_leg(engine, sweep, {trial.lease: trial.number / 10 for trial in trials})
+    (promoted,) = claim(engine, new_worker(engine))
+    record(engine, sweep, [promoted.lease], 2)
+    let_lapse(engine, promoted.lease)
+    expire(engine)
+    change(engine, sweep, "stop")
+    assert recorded(engine) == [(number, epoch) for number in range(3) for epoch in (0, 1)]
