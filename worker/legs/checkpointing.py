@@ -45,10 +45,11 @@ class Checkpointing:
         """Those of the trials that a worker which ends has the time for; none where little would be lost."""
         if time.monotonic() - self._saved_at < MIN_LOST_SECONDS:
             return []
-        total_bytes, chosen_trials = 0, []
+        left_bytes, chosen_trials = MAX_EXIT_SECONDS * self._rate, []
         for trial in trials:
-            total_bytes += trial.checkpoint_bytes(*self._shape)
-            if trial.epoch > 0 and total_bytes <= MAX_EXIT_SECONDS * self._rate:
+            trial_bytes = trial.checkpoint_bytes(*self._shape)
+            if trial.epoch > 0 and trial_bytes <= left_bytes:
+                left_bytes -= trial_bytes
                 chosen_trials.append(trial)
         return chosen_trials
 
