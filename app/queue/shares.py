@@ -47,8 +47,13 @@ def share_of(session: Session, sweep_id: int, running: RunningTrials, sweeps: in
     return Share(row.mean_cost, cost, row.is_slower and row.most_cost > cost, row.is_guessed)
 
 
-# Of the waiting trials of a sweep so many are shared out for each worker, but no more than 4096 or 64 for each in all.
-_SHARED_TRIALS = "least(256 * workers, greatest(4096, 64 * workers))"
+# Of the waiting trials of a sweep so many are shared out for each worker as the largest claim takes, but no more than
+# 4096 or 64 for each in all; and all of them where the pruner compares what is claimed together.
+_SHARED_TRIALS = """
+    SELECT CASE WHEN s.pruner ->> 'name' = 'one_epoch' THEN NULL
+                ELSE least(512 * sharing.workers, greatest(4096, 64 * sharing.workers)) END
+    FROM sharing JOIN sweeps s ON s.id = :sweep
+"""
 
 # Whose speed is the same: cards of one model, and processors of one machine with as many threads. A card is the
 # quicker, the more networks it trains at once, so how quick it was says how large its share was: the greatest speed
@@ -94,7 +99,7 @@ _SHARE = text(f"""
                coalesce(max(cost), 0) AS most_cost
         FROM (
             SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
-            ORDER BY {CLAIM_ORDER} LIMIT (SELECT {_SHARED_TRIALS} FROM sharing)
+            ORDER BY {CLAIM_ORDER} LIMIT ({_SHARED_TRIALS})
         ) AS waiting
     ), known_work AS (
         SELECT *, coalesce(cost / nullif(trials_with_cost, 0), 1) AS mean_cost FROM work

@@ -90,6 +90,22 @@ def test_many_workers_of_a_large_sweep_take_whole_cohorts(engine: Engine) -> Non
     assert len(claim(engine, worker, max_trials=64)) == 64
 
 
+def test_a_lone_card_takes_as_many_as_it_may(engine: Engine) -> None:
+    """All that waits is its share: its claim is as large as a claim of a GPU can be."""
+    create_sweep(engine, n_trials=1_200)
+    worker = new_worker(engine, device="NVIDIA H200")
+    most = queue.MAX_CLAIMED_TRIALS["cuda"]
+    assert [len(claim(engine, worker, most)) for _ in range(3)] == [most, most, 1_200 - 2 * most]
+
+
+@pytest.mark.parametrize(("workers", "trials"), [(1, 1_200), (2, 600)])
+def test_what_is_compared_after_one_epoch_is_claimed_together(engine: Engine, workers: int, trials: int) -> None:
+    """However many a worker takes of other sweeps: all, or what falls on it."""
+    create_sweep(engine, n_trials=1_200, pruner={"name": "one_epoch", "keep": 10})
+    first, *_ = [new_worker(engine) for _ in range(workers)]
+    assert len(claim(engine, first, queue.MAX_CLAIMED_TRIALS["cpu"])) == trials
+
+
 def test_a_worker_that_is_silent_or_stopped_gets_no_share(engine: Engine) -> None:
     """With the only other worker signed off, the whole sweep is one worker's."""
     create_sweep(engine, n_trials=10)
