@@ -56,7 +56,7 @@ class ClaimedTrial:
 
     @property
     def is_judged(self) -> bool:
-        """Whether pruners judge it: further seeds and more epochs are there to know more of good configurations."""
+        """Whether pruners judge it, and others by it: further seeds and more epochs say more of what is known."""
         return self.first_seed == 0 and not self.is_continuation
 
 

@@ -147,12 +147,13 @@ class CurveCache:
 def read_snapshots(session: Session, sweep_id: int) -> list[TrialSnapshot]:
     """The sweep's trials that train or have trained, without those that are excluded.
 
-    A trial that goes on to more epochs is left out: its configuration has the curve of the trial that it goes on from.
+    Left out is what pruners don't judge either: further seeds of a configuration, and trials that go on to more epochs.
+    Their configuration has the curve of its first trial, and counts once.
     """
     columns = (Trial.id, Trial.number, Trial.state, Trial.value, Trial.started_at)
     has_trained = or_(Trial.state.in_(_TRIED_STATES), and_(Trial.state == TrialState.waiting, Trial.epochs_trained > 0))
     query = select(*columns).where(Trial.sweep_id == sweep_id, has_trained, ~Trial.excluded)
-    query = query.where(Trial.continued_from.is_(None))
+    query = query.where(Trial.first_seed == 0, Trial.continued_from.is_(None))
     return [TrialSnapshot(*row) for row in session.execute(query)]
 
 

@@ -26,9 +26,8 @@ class CohortPruner:
         self._objective = sweep.first_objective
         pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
         self._pruner = None if waits_at_rungs(pruner) else pruner
-        # a configuration that goes on to more epochs has a curve already
-        self._numbers = {trial.lease.trial_id: trial.number for trial in trials if not trial.is_continuation}
-        self._exempt_ids = {trial.lease.trial_id for trial in trials if not trial.is_judged}
+        # the others are no rivals either: their configuration has a curve already
+        self._numbers = {trial.lease.trial_id: trial.number for trial in trials if trial.is_judged}
         self._epoch = trials[0].epochs_trained
         self.seconds = 0.0  # spent in `prune`, for the log
         if self._pruner is not None:
@@ -71,6 +70,6 @@ class CohortPruner:
     def _judge(self, pruner: PrunerOptions, candidate_ids: Sequence[int]) -> dict[int, Verdict]:
         if rules.compares_trials(pruner):
             self._curves.refresh(self._numbers)
-        ids = {self._numbers[trial_id]: trial_id for trial_id in candidate_ids if trial_id not in self._exempt_ids}
+        ids = {self._numbers[trial_id]: trial_id for trial_id in candidate_ids if trial_id in self._numbers}
         verdicts = rules.prune(pruner, self._curves.table, self._epoch, ids)
         return {ids[number]: verdict for number, verdict in verdicts.items()}

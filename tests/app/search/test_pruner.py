@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 
+from app import queue
 from app.broker import DatabaseBroker
 from app.db.engine import transaction
 from app.db.tables import Epoch, Trial
@@ -16,12 +17,16 @@ from app.domain.objectives import Objective
 from app.domain.pruning.curve_table import CurveTable
 from app.domain.pruning.options import stored_pruner
 from app.domain.pruning.rules import prune
+from app.domain.pruning.verdicts import WilcoxonVerdict
 from app.domain.pruning.wording import sentence
 from app.domain.runs import EpochResult
 from app.domain.states import RunState, SweepState, TrialState
+from app.queue.claims import ClaimedTrial
+from app.queue.progress import EpochPoint
 from app.search.curve_cache import CurveCache
 from app.search.pruner import CohortPruner
 from tests.support.queue_examples import (
+    LEASE_SECONDS,
     claim,
     complete,
     create_grid,
@@ -149,6 +154,53 @@ def test_a_configuration_that_goes_on_has_one_curve(engine: Engine, client: Test
     curves = cache.curves_of(row, keep_runs=False)
     curves.refresh(())
     assert set(curves.table.curves) == set(curves.table.complete_values) == {0, 1}
+
+
+def record_curve(engine: Engine, sweep: int, trial: ClaimedTrial, *values: float, seeds: int = 1) -> None:
+    """Writes an accuracy for each epoch, the same for all seeds but for a little."""
+    points = [
+        EpochPoint(trial.lease.trial_id, trial.first_seed + seed, epoch, 1.0, 0.5, 1.0, value + seed / 100, 0.1)
+        for seed in range(seeds)
+        for epoch, value in enumerate(values, start=1)
+    ]
+    with transaction(engine) as session:
+        queue.record(session, sweep, {trial.lease: len(points)}, points, LEASE_SECONDS)
+
+
+def results_of(trial: ClaimedTrial, epoch: int, value: float, seeds: int = 1) -> list[EpochResult]:
+    """What an epoch gives of its runs, the same for all seeds but for a little."""
+    keys = [(trial.lease.trial_id, trial.first_seed + seed) for seed in range(seeds)]
+    return [EpochResult(key, epoch, 1.0, 0.5, 1.0, value + key[1] / 100, 0.1, diverged=False) for key in keys]
+
+
+def test_further_seeds_are_nobody_s_rivals(engine: Engine, client: TestClient) -> None:
+    """The best has further ones, which no other trial has: others are compared with its first, whoever trained them."""
+    body = {"seeds": 4, "space": {"hidden_units": [1, 2], "epochs": 3}, "pruner": "wilcoxon"}
+    sweep, worker = create_grid(engine, **body), new_worker(engine)
+    (best,) = claim(engine, worker, 1)
+    record_curve(engine, sweep, best, 0.8, 0.9, seeds=4)
+    finish(engine, sweep, worker, [success(best.lease, 0.9)])
+    assert client.post(f"/api/v1/sweeps/{sweep}/rerun-top", json={"k": 1, "seeds": 4}).is_success
+    (rerun,) = claim(engine, worker, 1)
+    assert rerun.first_seed == 4
+    row = setup_of(engine, sweep)
+    own, others = (CurveCache(DatabaseBroker(engine, threading.Event())) for _ in range(2))
+    own_pruner = CohortPruner(own, row, [rerun])
+    for epoch in (1, 2):
+        assert own_pruner.prune(results_of(rerun, epoch, 0.95, seeds=4), [rerun.lease.trial_id]) == {}
+    record_curve(engine, sweep, rerun, 0.95, 0.95, seeds=4)
+    result = success(rerun.lease, 0.95)
+    finish(engine, sweep, worker, [result])
+    own_pruner.add_trial_result(result)
+    (worse,) = claim(engine, worker)
+    for cache in (own, others):
+        verdicts = CohortPruner(cache, row, [worse]).prune(results_of(worse, 1, 0.5, seeds=4), [worse.lease.trial_id])
+        table = cache.curves_of(row, keep_runs=True).table
+        assert set(table.complete_values) == {best.number}
+        assert set(table.curves) == {best.number, worse.number}
+        (verdict,) = verdicts.values()
+        assert isinstance(verdict, WilcoxonVerdict)
+        assert (verdict.best_trial, verdict.pairs) == (best.number, 4)
 
 
 def test_a_value_that_is_no_number_is_none(engine: Engine) -> None:
