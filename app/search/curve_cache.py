@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, NamedTuple, Protocol
 
@@ -16,6 +16,7 @@ from app.domain.pruning.curve_table import CurveTable
 from app.domain.states import TrialState
 from app.domain.sweep_setup import SweepSetup
 from app.lifecycle.rungs import max_epochs
+from app.queue.claims import ClaimedTrial
 from app.queue.errors import UnreachableError
 
 logger = logging.getLogger(__name__)
@@ -72,16 +73,20 @@ class SweepCurves:
         self._snapshots: dict[int, TrialSnapshot] = {}  # by trial id, as of the last refresh
         self._next_refresh_at = -math.inf  # by time.monotonic
 
-    def start_cohort(self, sweep: SweepSetup, numbers: Mapping[int, int]) -> None:
-        """Reads what is recorded of a cohort's trials, and lets the next refresh read; the space may have grown.
+    def start_cohort(self, sweep: SweepSetup, trials: Iterable[ClaimedTrial]) -> None:
+        """Reads the earlier legs of a cohort's trials, and lets the next refresh read; the space may have grown.
 
-        `numbers` are those of the trials by id. Trials that go on have the epochs of their earlier legs.
+        What is recorded beyond the epoch from which a trial goes on is trained again: where memory was lacking, the
+        cohort goes on without a claim that would have dropped it.
         """
         self.table.max_epochs = max_epochs(sweep)
-        for number in numbers.values():
-            self.table.forget(number)
-        for trial_id, runs in self._reader.values_after(self._sweep, dict.fromkeys(numbers, 0)).items():
-            self.table.add(numbers[trial_id], runs)
+        by_id = {trial.lease.trial_id: trial for trial in trials}
+        for trial in by_id.values():
+            self.table.forget(trial.number)
+        known_epochs = {trial_id: 0 for trial_id, trial in by_id.items() if trial.epochs_trained > 0}
+        for trial_id, runs in self._reader.values_after(self._sweep, known_epochs).items():
+            trial = by_id[trial_id]
+            self.table.add(trial.number, {seed: values[: trial.epochs_trained] for seed, values in runs.items()})
         self._next_refresh_at = -math.inf
 
     def refresh(self, own_ids: Collection[int]) -> None:

@@ -27,12 +27,13 @@ class CohortPruner:
         pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
         self._pruner = None if waits_at_rungs(pruner) else pruner
         # the others are no rivals either: their configuration has a curve already
-        self._numbers = {trial.lease.trial_id: trial.number for trial in trials if trial.is_judged}
+        judged_trials = [trial for trial in trials if trial.is_judged]
+        self._numbers = {trial.lease.trial_id: trial.number for trial in judged_trials}
         self._epoch = trials[0].epochs_trained
         self.seconds = 0.0  # spent in `prune`, for the log
         if self._pruner is not None:
             self._curves = curves.curves_of(sweep, keep_runs=rules.compares_runs(self._pruner))
-            self._curves.start_cohort(sweep, self._numbers)
+            self._curves.start_cohort(sweep, judged_trials)
 
     def prune(self, results: Iterable[EpochResult], candidate_ids: Sequence[int]) -> dict[int, Verdict]:
         """The verdicts on the trials that are to be stopped now, by trial id.

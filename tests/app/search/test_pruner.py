@@ -2,6 +2,7 @@
 
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,22 @@ def test_further_seeds_are_nobody_s_rivals(engine: Engine, client: TestClient) -
         (verdict,) = verdicts.values()
         assert isinstance(verdict, WilcoxonVerdict)
         assert (verdict.best_trial, verdict.pairs) == (best.number, 4)
+
+
+@pytest.mark.parametrize("epochs_trained", [0, 3])
+def test_what_is_trained_again_is_not_in_the_curve_twice(engine: Engine, epochs_trained: int) -> None:
+    """Memory was lacking behind epoch 7: at epoch 8 the trial is judged by its value there, not by an earlier one."""
+    values = [0.3, 0.3, 0.3, 0.3, 0.6, 0.7, 0.7, 0.8]
+    pruner = {"name": "threshold", "lower": 0.5, "n_warmup_steps": 6}
+    sweep = create_sweep(engine, space={"hidden_units": 8, "epochs": 9}, n_trials=1, pruner=pruner)
+    (trial,) = claim(engine, new_worker(engine))
+    record_curve(engine, sweep, trial, *values[:7])
+    cache, row = CurveCache(DatabaseBroker(engine, threading.Event())), setup_of(engine, sweep)
+    again = CohortPruner(cache, row, [replace(trial, epochs_trained=epochs_trained)])
+    for epoch in range(epochs_trained + 1, 9):
+        assert again.prune(results_of(trial, epoch, values[epoch - 1]), [trial.lease.trial_id]) == {}
+    curve = cache.curves_of(row, keep_runs=False).table.curves[trial.number]
+    assert curve.means == dict(enumerate(values, start=1))
 
 
 def test_a_value_that_is_no_number_is_none(engine: Engine) -> None:
