@@ -87,7 +87,7 @@ def measure(engine: Engine, home: Path, body: SweepCreate, history: int, epochs:
     start = time.perf_counter()
     if body.pruner is not None:
         sweep_curves = curves.curves_of(sweep, keep_runs=rules.compares_runs(body.pruner))
-        sweep_curves.refresh({trial.lease.trial_id for trial in trials})
+        sweep_curves.refresh({trial.lease.trial_id: trial.number for trial in trials})
     first_read, start = time.perf_counter() - start, time.perf_counter()
     task.run()
     training = time.perf_counter() - start

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, NamedTuple, Protocol
 
@@ -89,25 +89,26 @@ class SweepCurves:
             self.table.add(trial.number, {seed: values[: trial.epochs_trained] for seed, values in runs.items()})
         self._next_refresh_at = -math.inf
 
-    def refresh(self, own_ids: Collection[int]) -> None:
-        """Reads what is new of all trials but the worker's own, if it is time.
+    def refresh(self, own_numbers: Mapping[int, int]) -> None:
+        """Reads what is new of all trials but those that the worker trains, if it is time.
 
-        Nothing changes while the database is gone. `own_ids` are ids of trials, whose curves come from the training.
+        Nothing changes while the database is gone. `own_numbers` are the numbers, by id, of the trials whose curves
+        come from the training.
         """
         start = time.monotonic()
         if start < self._next_refresh_at:
             return
         try:
-            self._read_changes(own_ids)
+            self._read_changes(own_numbers)
         except UnreachableError as error:
             logger.warning("no other trial's curve can be read: %s", error)
         elapsed = time.monotonic() - start
         self._next_refresh_at = start + max(REFRESH_SECONDS, elapsed / REFRESH_SHARE)
 
-    def _read_changes(self, own_ids: Collection[int]) -> None:
+    def _read_changes(self, own_numbers: Mapping[int, int]) -> None:
         rows = self._reader.trial_snapshots(self._sweep)
-        snapshots = {row.trial_id: row for row in rows if row.trial_id not in own_ids}
-        self._forget_ended_trainings(snapshots, own_ids)
+        snapshots = {row.trial_id: row for row in rows if row.trial_id not in own_numbers}
+        self._forget_ended_trainings(snapshots, own_numbers)
         changed = [row for row in snapshots.values() if self._may_have_changed(row)]
         known_epochs = {row.trial_id: self._known_epoch(row) for row in changed}
         for trial_id, runs in self._reader.values_after(self._sweep, known_epochs).items():
@@ -117,12 +118,14 @@ class SweepCurves:
                 self.table.complete_values[row.number] = row.value
         self._snapshots = snapshots
 
-    def _forget_ended_trainings(self, snapshots: Mapping[int, TrialSnapshot], own_ids: Collection[int]) -> None:
-        """Drops curves of trials that were given back, were excluded, or train anew."""
-        for trial_id, earlier in self._snapshots.items():
-            started_at = snapshots[trial_id].started_at if trial_id in snapshots else None
-            if trial_id not in own_ids and started_at != earlier.started_at:
-                self.table.forget(earlier.number)
+    def _forget_ended_trainings(self, snapshots: Mapping[int, TrialSnapshot], own_numbers: Mapping[int, int]) -> None:
+        """Drops curves of trials that were given back, were excluded, or train anew, whoever trained them."""
+        counting_numbers = {row.number for row in snapshots.values()} | {*own_numbers.values()}
+        for number in {*self.table.curves, *self.table.complete_values} - counting_numbers:
+            self.table.forget(number)
+        for trial_id, row in snapshots.items():
+            if trial_id in self._snapshots and self._snapshots[trial_id].started_at != row.started_at:
+                self.table.forget(row.number)
 
     def _may_have_changed(self, snapshot: TrialSnapshot) -> bool:
         return snapshot.state == TrialState.running or self._snapshots.get(snapshot.trial_id) != snapshot

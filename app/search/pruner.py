@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.domain.pruning import rules
 from app.domain.pruning.options import PrunerOptions, stored_pruner
@@ -44,8 +44,8 @@ class CohortPruner:
         if self._pruner is None:
             return {}
         start = time.monotonic()
-        self._add_results(results)
-        verdicts = self._judge(self._pruner, candidate_ids) if candidate_ids else {}
+        own_numbers = self._add_results(results)
+        verdicts = self._judge(self._pruner, own_numbers, candidate_ids) if candidate_ids else {}
         self.seconds += time.monotonic() - start
         return verdicts
 
@@ -56,7 +56,8 @@ class CohortPruner:
         if (number := self._numbers.get(result.lease.trial_id)) is not None:
             self._curves.table.complete_values[number] = result.value
 
-    def _add_results(self, results: Iterable[EpochResult]) -> None:
+    def _add_results(self, results: Iterable[EpochResult]) -> dict[int, int]:
+        """Adds the epoch to the curves of the trials that still train; gives their numbers by id."""
         values: dict[int, dict[int, list[float | None]]] = {}
         for result in results:
             assert isinstance(result.key, tuple)
@@ -65,12 +66,16 @@ class CohortPruner:
             is_value = math.isfinite(value) and not result.diverged
             values.setdefault(trial_id, {})[seed] = [value if is_value else None]
             self._epoch = result.epoch
-        for trial_id in values.keys() & self._numbers.keys():
-            self._curves.table.add(self._numbers[trial_id], values[trial_id])
+        own_numbers = {trial_id: number for trial_id, number in self._numbers.items() if trial_id in values}
+        for trial_id, number in own_numbers.items():
+            self._curves.table.add(number, values[trial_id])
+        return own_numbers
 
-    def _judge(self, pruner: PrunerOptions, candidate_ids: Sequence[int]) -> dict[int, Verdict]:
+    def _judge(
+        self, pruner: PrunerOptions, own_numbers: Mapping[int, int], candidate_ids: Sequence[int]
+    ) -> dict[int, Verdict]:
         if rules.compares_trials(pruner):
-            self._curves.refresh(self._numbers)
-        ids = {self._numbers[trial_id]: trial_id for trial_id in candidate_ids if trial_id in self._numbers}
+            self._curves.refresh(own_numbers)
+        ids = {own_numbers[trial_id]: trial_id for trial_id in candidate_ids if trial_id in own_numbers}
         verdicts = rules.prune(pruner, self._curves.table, self._epoch, ids)
         return {ids[number]: verdict for number, verdict in verdicts.items()}

@@ -28,6 +28,7 @@ from app.search.curve_cache import CurveCache
 from app.search.pruner import CohortPruner
 from tests.support.queue_examples import (
     LEASE_SECONDS,
+    choose,
     claim,
     complete,
     create_grid,
@@ -153,7 +154,7 @@ def test_a_configuration_that_goes_on_has_one_curve(engine: Engine, client: Test
     pruner.prune([EpochResult((longer.lease.trial_id, 0), 1, 1.0, 0.5, 1.0, 0.5, 0.1, diverged=False)], [])
     pruner.add_trial_result(success(longer.lease))
     curves = cache.curves_of(row, keep_runs=False)
-    curves.refresh(())
+    curves.refresh({})
     assert set(curves.table.curves) == set(curves.table.complete_values) == {0, 1}
 
 
@@ -202,6 +203,32 @@ def test_further_seeds_are_nobody_s_rivals(engine: Engine, client: TestClient) -
         (verdict,) = verdicts.values()
         assert isinstance(verdict, WilcoxonVerdict)
         assert (verdict.best_trial, verdict.pairs) == (best.number, 4)
+
+
+@pytest.mark.parametrize("is_next_cohort", [False, True])
+def test_an_excluded_trial_is_nobody_s_rival(engine: Engine, client: TestClient, *, is_next_cohort: bool) -> None:
+    """Nor for the worker that trained it, once it has ended: neither beside it nor in that worker's next cohort."""
+    space = {"hidden_units": 8, "epochs": 3}
+    sweep, worker = create_sweep(engine, space=space, n_trials=3, pruner="median"), new_worker(engine)
+    trials = claim(engine, worker)
+    first, second, third = trials
+    cache, row = CurveCache(DatabaseBroker(engine, threading.Event())), setup_of(engine, sweep)
+    pruner = CohortPruner(cache, row, trials)
+    pruner.prune([result for trial in trials for result in results_of(trial, 1, 0.8)], [])
+    for trial in (first, second):
+        record_curve(engine, sweep, trial, 0.8)
+    choose(engine, sweep, trials)
+    results = [success(trial.lease, 0.8) for trial in (first, second)]
+    finish(engine, sweep, worker, results)
+    for result in results:
+        pruner.add_trial_result(result)
+    assert client.post(f"/api/v1/sweeps/{sweep}/trials/{first.number}/exclude").is_success
+    if is_next_cohort:
+        pruner = CohortPruner(cache, row, [third])
+    pruner.prune(results_of(third, 1 if is_next_cohort else 2, 0.8), [third.lease.trial_id])
+    table = cache.curves_of(row, keep_runs=False).table
+    assert set(table.complete_values) == {second.number}
+    assert set(table.curves) == {second.number, third.number}
 
 
 @pytest.mark.parametrize("epochs_trained", [0, 3])
