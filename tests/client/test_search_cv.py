@@ -105,6 +105,8 @@ def a_trial(number: int, state: str, *values: float | None, **fields: Any) -> Tr
         "value": None,
         "std": None,
         "params": {"depth": number},
+        "configuration": None,
+        "excluded": False,
     }
     return TrialOut.model_construct(**(present | fields))
 
@@ -130,6 +132,45 @@ def test_what_was_not_trained_to_its_end_has_no_score() -> None:
     np.testing.assert_array_equal(results["mean_fit_time"], [0.5, 0.5, 0.5, nan, 0.5])
     assert results["param_dropout"].mask.tolist() == [True, True, False, True, True]
     assert cv_results(trials, minimized=False)["rank_test_score"].tolist() == [1, 3, 3, 3, 2]
+
+
+def test_runs_of_one_configuration_are_one_row() -> None:
+    """Its further seeds are splits of its own; what was taken over counts once, and where a run diverged is no mean."""
+    good, broken = {"configuration": "good"}, {"configuration": "broken"}
+    further = a_trial(3, "complete", 0.5, 0.6, value=0.55, std=0.07, **good)
+    diverged = a_trial(4, "failed", 0.9, **broken)
+    trials = [
+        a_trial(0, "complete", 0.8, 0.9, value=0.85, std=0.07, **good),
+        a_trial(1, "complete", 0.95, 0.97, value=0.96, std=0.01, **broken),
+        a_trial(2, "complete", 0.8, 0.9, value=0.85, std=0.07, **good),
+        further.model_copy(update={"runs": [run.model_copy(update={"seed": run.seed + 2}) for run in further.runs]}),
+        diverged.model_copy(update={"runs": [diverged.runs[0].model_copy(update={"seed": 2, "state": "diverged"})]}),
+    ]
+    results = cv_results(trials, minimized=False)
+    assert results["trial"].tolist() == [0, 1]
+    assert results["mean_test_score"] == pytest.approx([0.7, np.nan], nan_ok=True)
+    assert results["std_test_score"][0] == pytest.approx(np.std([0.8, 0.9, 0.5, 0.6], ddof=1))
+    assert [results[f"split{seed}_test_score"][0] for seed in range(4)] == [0.8, 0.9, 0.5, 0.6]
+    assert results["rank_test_score"].tolist() == [1, 2]
+    assert results["state"].tolist() == ["complete", "failed"]
+
+
+def test_what_survived_is_judged_by_all_its_seeds(trained_server: str) -> None:
+    """The score of the best is that on its page, not that of the seeds by which it was chosen."""
+    X, y = load_iris(return_X_y=True)
+    space = {"hidden_units": [2, 4, 8], "learning_rate": 0.1, "optimizer": "adam", "epochs": 3, "batch_size": 16}
+    seeds = {"first": 2, "survivors": 4}
+    search = PerceptuneSearchCV(space, sampler="grid", seeds=seeds, url=trained_server, held_out_share=0.4).fit(X, y)
+    with Client(trained_server) as client:
+        best = client.get(search.sweep_).best
+    assert best.runs == 4
+    assert search.best_score_ == pytest.approx(best.value)
+    results = search.cv_results_
+    assert len(results["params"]) == 3
+    splits = [results[f"split{seed}_test_score"][search.best_index_] for seed in range(search.n_splits_)]
+    assert search.n_splits_ == 4
+    assert search.best_score_ == pytest.approx(np.mean(splits))
+    assert results["std_test_score"][search.best_index_] == pytest.approx(best.std)
 
 
 def test_what_can_not_be_learned_from_is_a_sentence(trained_server: str) -> None:
