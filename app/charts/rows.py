@@ -126,6 +126,12 @@ class EpochMean(NamedTuple):
     std: float | None  # their sample standard deviation
     runs: int  # that had not diverged
     diverged: int  # that had
+    gap: int = 0  # epochs to the next one that is drawn, where the trial ended between two
+
+    @property
+    def drawn_epoch(self) -> int:
+        """The epoch of those that are drawn of all trials at which it stands among them."""
+        return self.epoch + self.gap
 
 
 class DiagnosticsRow(NamedTuple):

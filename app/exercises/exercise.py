@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-from app.charts.registry import chart
+from app.charts.progress.means import epoch_means
+from app.charts.registry import Chart, Curves, chart
 from app.charts.rows import DiagnosticsRow, EpochRow, SweepRow, TrialRow
 from app.domain.formatting import setting
 from app.exercises.answers.finding import Answer
@@ -85,12 +86,21 @@ def chart_of(
         data, definition = measurements[sweep], chart(name)
         if numbers_of is not None:
             data = _part_of(data, numbers_of(data))
-        measured = data.diagnostics if definition.needs == "diagnostics" else data.epochs
-        figure = _with_titles_in_words(definition.figure(data.sweep, data.trials, measured, options))
+        figure = _with_titles_in_words(
+            definition.figure(data.sweep, data.trials, _curves(data, definition, options), options)
+        )
         figure.update_layout(legend_maxheight=LEGEND)
         return figure.update_layout(title_text=title) if title else figure
 
     return draw
+
+
+def _curves(data: SweepData, definition: Chart, options: Mapping[str, str]) -> Curves:
+    """What the chart needs beside the trials."""
+    needs = definition.rows_needed(options)
+    if needs == "epoch_means":
+        return epoch_means(data.epochs, data.sweep.objective.metric)
+    return data.diagnostics if needs == "diagnostics" else data.epochs
 
 
 def _with_titles_in_words(figure: go.Figure) -> go.Figure:

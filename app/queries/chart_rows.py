@@ -1,6 +1,6 @@
-"""Reads the rows that charts are drawn from: a sweep's trials with their runs, and learning curves.
+"""Reads the rows that charts are drawn from: a sweep, its trials with their runs, and what else a chart needs.
 
-A sweep may have 10,000 trials, 30,000 runs and a million epochs: no more is read than a chart shows.
+A sweep may have 100,000 trials, several runs of each and millions of epochs: no more is read than a chart shows.
 """
 
 from collections import defaultdict
@@ -9,21 +9,22 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic_core import from_json
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.charts.lens import WHOLE, Lens, refuse_metric
 from app.charts.options import Query, curves_options, refuse, scatter_options
 from app.charts.registry import Chart, Curves, Needs
-from app.charts.rows import Axis, BestRow, DiagnosticsRow, EpochMean, EpochRow, RunRow, SweepRow, TrialRow
-from app.charts.select import CURVES, EPOCHS, best_and_worst
-from app.db.tables import Diagnostics, Sweep, Trial
+from app.charts.rows import Axis, BestRow, RunRow, SweepRow, TrialRow
+from app.charts.select import best_and_worst
+from app.db.tables import Sweep, Trial
 from app.domain.sampling import traits_of
 from app.domain.space import Choice, Range, parse_space
 from app.domain.tasks import TASKS
 from app.lifecycle.rungs import halving_pruner
 from app.queries.best_configurations import best_configurations
 from app.queries.binary import read_binary
+from app.queries.lens import curves
 from app.queries.lens.attempts import attempt_rows, without_names
 from app.queries.lens.run_values import with_values
 from app.queries.lens.trial_metrics import with_metrics
@@ -31,8 +32,6 @@ from app.queries.objective_values import with_objectives
 
 RunsNeeded = Literal["all", "pooled", "valueless", "none"]
 _RUNS_NEEDED: Mapping[Needs, RunsNeeded] = {"runs": "all", "pooled": "pooled"}
-
-EPOCH_MEANS = 30  # epochs of a curve on a heat map
 
 
 def chart_sweep(sweep: Sweep) -> SweepRow:
@@ -100,9 +99,10 @@ def chart_rows(
     refuse_metric(lens, "timings" if is_timing else needs)
     if needs == "epochs" and (numbers := curves_options(row, query or {}).trials):
         ids = _known_ids(session, sweep, [*numbers])
-        return row, trial_rows(session, sweep.id, include_excluded=True, runs="none", ids=ids), _epochs_of(session, ids)
+        trials = trial_rows(session, sweep.id, include_excluded=True, runs="none", ids=ids)
+        return row, trials, curves.epochs_of(session, ids)
     if needs in ("epochs", "diagnostics") and not lens.chooses:
-        ids, trials_with_curves = _drawn_trials(session, sweep, row.best, include_excluded)
+        ids, trials_with_curves = curves.drawn_ids(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs="none", ids=ids)
         return replace(row, trials_with_curves=trials_with_curves), trials, _curves(session, sweep, needs, ids)
     runs = seen_runs(_RUNS_NEEDED.get(needs, "none"), lens)
@@ -117,7 +117,7 @@ def chart_rows(
         ids = _ids_of(session, sweep, [trial.number for trial in drawn_trials])
         return replace(row, trials_with_curves=len(with_curves)), drawn_trials, _curves(session, sweep, needs, ids)
     if needs == "epoch_means":
-        return row, trials, epoch_means(session, sweep, chart.picked_trials(row, trials, query or {}))
+        return row, trials, curves.epoch_means(session, sweep, chart.picked_trials(row, trials, query or {}))
     if needs == "attempts":
         attempts = attempt_rows(session, sweep.id, waits_at_rungs=row.waits_at_rungs)
         return row, trials, attempts if names_hosts else without_names(attempts)
@@ -133,7 +133,9 @@ def seen_runs(runs: RunsNeeded, lens: Lens) -> RunsNeeded:
 
 
 def _curves(session: Session, sweep: Sweep, needs: Needs, ids: Sequence[int]) -> Curves:
-    return _epochs_of(session, ids) if needs == "epochs" else diagnostics_rows(session, sweep.id, ids)
+    if needs == "epochs":
+        return curves.epochs_of(session, ids)
+    return curves.diagnostics_rows(session, sweep.id, ids)
 
 
 def _ids_of(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[int]:
@@ -149,17 +151,6 @@ def _known_ids(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[i
         there_are = "it has none yet" if last is None else f"its trials are 0 to {last}"
         refuse("trials", f"the sweep has no trial {numbers_text}; {there_are}")
     return _ids_of(session, sweep, numbers)
-
-
-def epoch_means(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[EpochMean]:
-    """The sweep's metric over the runs of each of these trials, after each epoch; of long curves not after each.
-
-    A run that has stopped early counts with its last epoch as long as another one of its trial goes on, and a run that
-    has diverged counts as such from then on.
-    """
-    statement = text(_EPOCH_MEANS.format(metric=sweep.metric))
-    rows = session.execute(statement, {"sweep": sweep.id, "numbers": numbers, "points": EPOCH_MEANS})
-    return [EpochMean(*row) for row in rows.all()]
 
 
 def trial_rows(
@@ -190,38 +181,6 @@ def trial_rows(
     circumstances = (from_json(facts_text) if facts_text else None for facts_text in facts_texts)
     facts = (finished_at, epochs, configuration, excluded, errors, circumstances, *further)
     return list(map(TrialRow, number, state, params, value, std, runs_of_trials, *facts))
-
-
-def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = False) -> list[EpochRow]:
-    """Every learning curve of a sweep: of a large one these are a million rows."""
-    rows = session.execute(_EPOCHS, {"sweep": sweep_id, "excluded": include_excluded})
-    return [EpochRow(*row) for row in rows.all()]
-
-
-def diagnostics_rows(session: Session, sweep_id: int, ids: Sequence[int] | None = None) -> list[DiagnosticsRow]:
-    """What was measured of a sweep's networks, of all its trials or of those of these ids."""
-    columns = (getattr(Diagnostics, name) for name in DiagnosticsRow._fields[1:])
-    query = select(Trial.number, *columns).join(Diagnostics).where(Trial.sweep_id == sweep_id)
-    if ids is not None:
-        query = query.where(Trial.id.in_(ids))
-    rows = session.execute(query.order_by(Trial.number, Diagnostics.seed, Diagnostics.epoch))
-    return [DiagnosticsRow(*row) for row in rows]
-
-
-def _drawn_trials(
-    session: Session, sweep: Sweep, best: BestRow | None, include_excluded: bool
-) -> tuple[list[int], int]:
-    """The ids of the trials whose curves are drawn, and how many trials have curves."""
-    best_number = best.number if best else None
-    parameters = {"sweep": sweep.id, "best": best_number, "excluded": include_excluded, "half": CURVES // 2}
-    statement = text(_DRAWN.format(metric=sweep.metric, sign="-" if sweep.first_objective.maximize else "+"))
-    rows = session.execute(statement, parameters).all()
-    return [row.id for row in rows], rows[0].curves if rows else 0
-
-
-def _epochs_of(session: Session, ids: Sequence[int]) -> list[EpochRow]:
-    rows = session.execute(_EPOCHS_OF_IDS, {"ids": ids, "points": EPOCHS - 1})
-    return [EpochRow(*row) for row in rows.all()]
 
 
 def _runs(session: Session, runs_needed: RunsNeeded, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
@@ -269,76 +228,3 @@ _VALUELESS_RUNS = """
 """
 
 _RUNS_STATEMENTS: Mapping[RunsNeeded, str] = {"all": _RUNS, "pooled": _POOLED_RUNS, "valueless": _VALUELESS_RUNS}
-
-_COLUMNS = (
-    "t.number, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, "
-    "e.train_r2, e.train_mae, e.val_r2, e.val_mae"
-)
-
-_EPOCHS = text(f"""
-    SELECT {_COLUMNS} FROM trials t JOIN epochs e ON e.trial_id = t.id
-    WHERE t.sweep_id = :sweep AND (:excluded OR NOT t.excluded) ORDER BY t.number, e.seed, e.epoch
-""")
-
-# The best configuration, and the best and the worst trials that have curves, by their value or else the metric of
-# their latest epoch; of equal ones the lower number is the better. The metric is a column's name, checked when the
-# sweep was posted.
-_DRAWN = """
-    WITH scored AS MATERIALIZED (
-        SELECT t.id, t.number, {sign} coalesce(t.value, (
-            SELECT e.{metric} FROM epochs e
-            WHERE t.state = 'running' AND e.trial_id = t.id AND e.{metric} IS NOT NULL
-            ORDER BY e.epoch DESC LIMIT 1
-        )) AS score
-        FROM trials t WHERE t.sweep_id = :sweep AND t.epochs_done > 0 AND (:excluded OR NOT t.excluded)
-    ), counted AS (
-        SELECT count(*) AS curves, CASE WHEN count(*) > 2 * :half THEN :half ELSE 2 * :half END AS best FROM scored
-    ), best AS (
-        SELECT id FROM scored ORDER BY score NULLS LAST, number LIMIT (SELECT best FROM counted)
-    ), worst AS (
-        SELECT id FROM scored ORDER BY score DESC NULLS LAST, number DESC LIMIT :half
-    )
-    SELECT id, curves FROM (
-        SELECT id FROM best UNION SELECT id FROM worst
-        UNION SELECT id FROM scored WHERE number = CAST(:best AS bigint)
-    ) AS drawn, counted
-"""
-
-# A statement of its own: as a part of the one above, Postgres would expect thousands of trials and read a million
-# epochs. The first and the last epoch are always drawn.
-_EPOCHS_OF_IDS = text(f"""
-    WITH longest AS MATERIALIZED (
-        SELECT max(epoch) AS epoch, greatest(1, (max(epoch) + :points - 1) / :points) AS step
-        FROM epochs WHERE trial_id = ANY(:ids)
-    )
-    SELECT {_COLUMNS} FROM trials t JOIN epochs e ON e.trial_id = t.id, longest
-    WHERE t.id = ANY(:ids) AND ((e.epoch - 1) % longest.step = 0 OR e.epoch = longest.epoch)
-    ORDER BY t.number, e.seed, e.epoch
-""")
-
-# A run diverges by its losses, when its accuracy may still be a number (app.search.curve_cache). A diverged run is
-# diverged at every later epoch too, also where no run of its trial came so far. Each point is one step in the primary
-# key's index.
-_EPOCH_MEANS = """
-    WITH ends AS MATERIALIZED (
-        SELECT t.number, e.trial_id, e.seed, max(e.epoch) AS last
-        FROM trials t JOIN epochs e ON e.trial_id = t.id
-        WHERE t.sweep_id = :sweep AND t.number = ANY(:numbers) GROUP BY t.number, e.trial_id, e.seed
-    ), longest AS (
-        SELECT max(last) AS epoch, greatest(1, (max(last) + :points - 1) / :points) AS step FROM ends
-    ), drawn AS MATERIALIZED (
-        SELECT DISTINCT least(1 + step * point, epoch) AS epoch
-        FROM longest, generate_series(0, CAST(:points AS int)) AS point
-    ), runs AS (
-        SELECT ends.*, max(last) OVER (PARTITION BY trial_id) AS longest FROM ends
-    )
-    SELECT runs.number, drawn.epoch, avg(e.{metric}) FILTER (WHERE NOT diverged),
-           stddev_samp(e.{metric}) FILTER (WHERE NOT diverged),
-           count(*) FILTER (WHERE NOT diverged), count(*) FILTER (WHERE diverged)
-    FROM runs CROSS JOIN drawn, LATERAL (
-        SELECT {metric}, train_loss IS NULL OR val_loss IS NULL OR {metric} IS NULL AS diverged FROM epochs
-        WHERE trial_id = runs.trial_id AND seed = runs.seed AND epoch <= drawn.epoch ORDER BY epoch DESC LIMIT 1
-    ) AS e
-    WHERE drawn.epoch <= runs.longest OR diverged
-    GROUP BY runs.number, drawn.epoch ORDER BY runs.number, drawn.epoch
-"""

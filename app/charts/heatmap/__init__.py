@@ -2,7 +2,6 @@
 
 from app.charts.heatmap.data import heatmap_data
 from app.charts.heatmap.figure import heatmap_figure
-from app.charts.heatmap.means import epoch_means, has_value
 from app.charts.heatmap.parts import EPOCHS_AXIS, HeatmapData, HeatmapOptions
 from app.charts.heatmap.samples import trials_with_curves
 
@@ -10,8 +9,6 @@ __all__ = [
     "EPOCHS_AXIS",
     "HeatmapData",
     "HeatmapOptions",
-    "epoch_means",
-    "has_value",
     "heatmap_data",
     "heatmap_figure",
     "trials_with_curves",

@@ -50,7 +50,7 @@ def heatmap_data(
             failed_note(0 if by_epoch else count_failed(trials) - sum(bool(item.diverged) for item in all_samples)),
             excluded_note(sweep),
             drawn_note(drawn_count, total, "trials" if by_epoch else "configurations"),
-            _schedule_note(drawn_trials) if by_epoch else "",
+            *((_epochs_note(epochs), _schedule_note(drawn_trials)) if by_epoch else ()),
         ),
         kind=kind,
         x=plans[0],
@@ -82,6 +82,12 @@ def _kind(sweep: SweepRow, plans: tuple[AxisPlan, AxisPlan], names: Sequence[str
 
 def _has_choices(sweep: SweepRow, name: str) -> bool:
     return name in sweep.axes and sweep.axes[name].choices is not None
+
+
+def _epochs_note(epochs: Sequence[EpochMean]) -> str:
+    """How many epochs are drawn, where it is not all of them, and where that is which ended between two."""
+    note = drawn_note(len({row.drawn_epoch for row in epochs}), max((row.epoch for row in epochs), default=0), "epochs")
+    return f"{note}; what ended between two is at the next" if any(row.gap for row in epochs) else note
 
 
 def _schedule_note(trials: Sequence[TrialRow]) -> str:
@@ -133,7 +139,8 @@ def _summary(sweep: SweepRow, kind: Kind, items: Sequence[Sample]) -> tuple[floa
 
 
 def _spread_text(sweep: SweepRow, item: Sample) -> str:
-    return f"<b>{score(item.mean, item.std, sweep.objective.metric)}</b>, {plural(item.runs, 'run')}"
+    ended = f", ended after epoch {item.ended}" if item.ended else ""
+    return f"<b>{score(item.mean, item.std, sweep.objective.metric)}</b>, {plural(item.runs, 'run')}{ended}"
 
 
 def _point_text(sweep: SweepRow, item: Sample, names: Sequence[str]) -> str:

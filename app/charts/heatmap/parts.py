@@ -34,6 +34,7 @@ class Sample(NamedTuple):
     runs: int  # how many they are
     diverged: int  # runs that diverged
     trial: TrialRow  # the first of the configuration
+    ended: int = 0  # its last epoch, where it ended between two that are drawn, and y is the next
 
 
 class Cell(NamedTuple):

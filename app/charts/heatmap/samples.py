@@ -58,8 +58,9 @@ def _after_epochs(trials: Sequence[TrialRow], epochs: Sequence[EpochMean], optio
     by_place: dict[tuple[str, int], Sample] = {}
     for row in epochs:
         trial = by_number[row.trial]
-        sample = Sample(trial.params[options.x], row.epoch, row.mean, row.std, row.runs, row.diverged, trial)
-        place = trial.configuration or f"trial {trial.number}", row.epoch
+        ended, figures = row.epoch if row.gap else 0, (row.mean, row.std, row.runs, row.diverged)
+        sample = Sample(trial.params[options.x], row.drawn_epoch, *figures, trial, ended)
+        place = trial.configuration or f"trial {trial.number}", row.drawn_epoch
         by_place[place] = pooled(by_place[place], sample) if place in by_place else sample
     return [*by_place.values()]
 

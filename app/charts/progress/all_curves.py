@@ -79,7 +79,7 @@ def all_curves_data(
             sweep,
             "means over the runs of a trial<br>a click on a group hides it, two show it alone",
             drawn_note(len(drawn_trials), with_curves, "trials"),
-            drawn_note(len({row.epoch for row in means}), longest, "epochs"),
+            drawn_note(len({row.drawn_epoch for row in means}), longest, "epochs"),
             excluded_note(sweep),
         ),
         metric=metric,

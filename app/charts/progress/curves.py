@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
+from itertools import takewhile
 from typing import Literal, NamedTuple
 
 import plotly.graph_objects as go
@@ -13,10 +13,12 @@ from app.charts.empty import empty_figure
 from app.charts.labels import naming_parameters, trial_name
 from app.charts.looks import Look, look_at, look_of, marker_sizes
 from app.charts.marks import excluded_note
+from app.charts.progress.means import epoch_means
 from app.charts.rows import EpochRow, SweepRow, TrialRow
 from app.charts.select import CURVES, EPOCHS, Scored, finished, ranked, thinned
 from app.charts.theme import Trace, faded, new_figure, scatter
 from app.charts.titles import curves_title, drawn_note, measure_title, subtitle
+from app.domain.formatting import plural
 
 Measure = Literal["accuracy", "loss", "r2", "mae"]
 LEAST_R2 = -1.0  # where the axis ends: what a network gives before it has learned may be thousands of times worse
@@ -34,7 +36,7 @@ class CurvesOptions:
 
 
 class Line(NamedTuple):
-    """A figure over the epochs that have one, averaged over the seeds."""
+    """A figure over the epochs, averaged over the runs, as far as none has diverged."""
 
     epochs: list[int]
     means: list[float]
@@ -50,6 +52,16 @@ class Curve(NamedTuple):
     look: Look
     train: Line
     val: Line
+    ends: Sequence[int]  # the last epochs of its runs
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its lines end where a run did."""
+        return self.val.epochs[-1:] != [max(self.ends)]
+
+    def stopped(self, epoch: int) -> int:
+        """How many of its runs had stopped before this epoch, with which they count later on too."""
+        return sum(end < epoch for end in self.ends)
 
 
 class CurvesData(NamedTuple):
@@ -66,7 +78,7 @@ class CurvesData(NamedTuple):
 def curves_data(
     sweep: SweepRow, trials: Sequence[TrialRow], epochs: Sequence[EpochRow], options: CurvesOptions | None = None
 ) -> CurvesData:
-    """What the chart shows: of more than 12 trials the 6 best and the 6 worst. Epochs that diverged are left out.
+    """What the chart shows: of more than 12 trials the 6 best and the 6 worst, each until a run of it diverged.
 
     `epochs` may be those of the trials to draw alone, and of long curves not every epoch; the subtitle says so.
     """
@@ -97,6 +109,7 @@ def curves_data(
             left_out if len(drawn_trials) < with_curves else "",
             excluded_note(sweep),
             _epochs_left_out([by_trial[trial.number] for trial in drawn_trials]),
+            *_ends_notes(curves, is_by_seed=len(options.trials) == 1),
         ),
         measure=measure,
         axis=measure_title(measure, sweep.unit),
@@ -147,8 +160,24 @@ def limit_axis(
 def _epochs_left_out(curves: Sequence[Sequence[EpochRow]]) -> str:
     """How many epochs of the longest curve are drawn, where it is not all of them."""
     longest = max(curves, key=lambda rows: max(row.epoch for row in rows), default=())
-    epochs = {row.epoch for row in longest}
+    last = max(longest, key=lambda row: row.epoch, default=None)
+    epochs = [row.epoch for row in longest if last is not None and row.seed == last.seed]
     return drawn_note(min(len(epochs), EPOCHS), max(epochs, default=0), "epochs")
+
+
+def _ends_notes(curves: Sequence[Curve], *, is_by_seed: bool) -> list[str]:
+    """What counts where a run ended before the others of its trial."""
+    diverged = sum(curve.diverged for curve in curves)
+    has_stopped = any(curve.stopped(epoch) for curve in curves for epoch in curve.val.epochs[-1:])
+    until = (
+        f"of {plural(len(curves), 'run')} drawn until it"
+        if is_by_seed
+        else f"of {plural(len(curves), 'trial')} drawn until a run"
+    )
+    return [
+        "a run that stopped early counts with its last epoch" if has_stopped else "",
+        f"{diverged} {until} diverged" if diverged else "",
+    ]
 
 
 def _by_value(sweep: SweepRow, trials: Sequence[TrialRow], epochs: Mapping[int, Sequence[EpochRow]]) -> list[TrialRow]:
@@ -181,51 +210,55 @@ def _curve(
         name=name.text,
         order=name.order,
         look=look_of(sweep, trial.number, trial.params) if place is None else look_at(place),
-        train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows]),
-        val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows]),
+        train=_mean_line(rows, f"train_{measure}"),
+        val=_mean_line(rows, f"val_{measure}"),
+        ends=_ends(rows),
     )
 
 
 def _seeds(trial: TrialRow, rows: Sequence[EpochRow], measure: Measure) -> list[Curve]:
     """The curves of a trial, one for each seed."""
+    by_seed: dict[int, list[EpochRow]] = {}
+    for row in rows:
+        by_seed.setdefault(row.seed, []).append(row)
     return [
         Curve(
             trial.number,
             f"seed {seed}",
             float(seed),
             look_at(seed),
-            train=_mean_line([(row.epoch, _value(row, "train", measure)) for row in rows if row.seed == seed]),
-            val=_mean_line([(row.epoch, _value(row, "val", measure)) for row in rows if row.seed == seed]),
+            train=_mean_line(run, f"train_{measure}"),
+            val=_mean_line(run, f"val_{measure}"),
+            ends=_ends(run),
         )
-        for seed in sorted({row.seed for row in rows})
+        for seed, run in sorted(by_seed.items())
     ]
 
 
-def _value(row: EpochRow, part: Literal["train", "val"], measure: Measure) -> float | None:
-    value: float | None = getattr(row, f"{part}_{measure}")
-    return value
+def _ends(rows: Sequence[EpochRow]) -> list[int]:
+    ends: dict[int, int] = {}
+    for row in rows:
+        ends[row.seed] = max(row.epoch, ends.get(row.seed, 0))
+    return [*ends.values()]
 
 
-def _mean_line(points: Sequence[tuple[int, float | None]]) -> Line:
-    values_at: dict[int, list[float]] = {}
-    for epoch, value in points:
-        if value is not None and math.isfinite(value):
-            values_at.setdefault(epoch, []).append(value)
-    epochs = thinned(sorted(values_at), EPOCHS)
-    means = [fmean(values_at[epoch]) for epoch in epochs]
-    stds = [_std(values_at[epoch], mean) for epoch, mean in zip(epochs, means, strict=True)]
-    return Line(epochs, [round(mean, 5) for mean in means], [round(std, 5) for std in stds])
-
-
-def _std(values: Sequence[float], mean: float) -> float:
-    """The sample standard deviation, 0 of one value. (`statistics.stdev` takes ten times as long.)"""
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1))
+def _mean_line(rows: Sequence[EpochRow], metric: str) -> Line:
+    """Up to where a run diverged: the mean of the others is not that of the trial."""
+    sound = takewhile(lambda row: not row.diverged and math.isfinite(row.mean or 0.0), epoch_means(rows, metric))
+    points = thinned([(row.epoch, row.mean or 0.0, row.std or 0.0) for row in sound], EPOCHS)
+    return Line(
+        [epoch for epoch, *_ in points],
+        [round(mean, 5) for _, mean, _ in points],
+        [round(std, 5) for *_, std in points],
+    )
 
 
 def _line(curve: Curve, part: Literal["train", "validation"]) -> Trace:
     line = curve.train if part == "train" else curve.val
     color, symbol = curve.look
     single = len(line.epochs) == 1
+    runs = f", mean of {plural(len(curve.ends), 'run')}" if len(curve.ends) > 1 else ""
+    stopped = [f", {count} stopped before" if (count := curve.stopped(epoch)) else "" for epoch in line.epochs]
     return scatter(
         x=line.epochs,
         y=line.means,
@@ -240,7 +273,9 @@ def _line(curve: Curve, part: Literal["train", "validation"]) -> Trace:
             "size": marker_sizes(len(line.epochs)),
         },
         customdata=[curve.trial] * len(line.epochs),
-        hovertemplate=f"trial {curve.trial}, {part}<br>epoch %{{x}}: <b>%{{y:.4f}}</b><br>{curve.name}<extra></extra>",
+        text=stopped if any(stopped) else None,
+        hovertemplate=f"trial {curve.trial}, {part}{runs}{'%{text}' if any(stopped) else ''}<br>"
+        f"epoch %{{x}}: <b>%{{y:.4f}}</b><br>{curve.name}<extra></extra>",
     )
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from app.charts.diagnostics import DiagnosticsOptions, diagnostics_data, diagnostics_figure
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.empty import empty_figure
-from app.charts.heatmap import HeatmapOptions, epoch_means, heatmap_data, heatmap_figure, trials_with_curves
+from app.charts.heatmap import HeatmapOptions, heatmap_data, heatmap_figure, trials_with_curves
 from app.charts.labels import varying
 from app.charts.options import refuse
 from app.charts.overview.scatter import ScatterOptions, scatter_data, scatter_figure
@@ -17,7 +17,6 @@ from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
 from app.charts.progress.all_curves import AllCurvesOptions, all_curves_data, all_curves_figure
 from app.charts.progress.curves import CurvesOptions, curves_data, curves_figure
 from app.charts.progress.timeline import TimelineOptions, timeline_data, timeline_figure
-from app.charts.registry.kinds import Curves
 from app.charts.rows import AttemptRow, DiagnosticsRow, EpochMean, EpochRow, SweepRow, TrialRow
 from app.charts.select import finished
 from app.domain.objectives import Objective
@@ -64,11 +63,10 @@ def draw_scatter(
 
 
 def draw_all_curves(
-    sweep: SweepRow, trials: Sequence[TrialRow], curves: Curves, options: AllCurvesOptions
+    sweep: SweepRow, trials: Sequence[TrialRow], means: Sequence[EpochMean], options: AllCurvesOptions
 ) -> go.Figure:
     if TASKS[sweep.task].is_timing:
         return empty_figure("This sweep times; it has no learning curves")
-    means = [row for row in curves if isinstance(row, EpochMean)]
     return all_curves_figure(all_curves_data(sweep, trials, means, options))
 
 
@@ -99,10 +97,9 @@ def trials_over_epochs(sweep: SweepRow, trials: Sequence[TrialRow], options: Hea
     return trials_with_curves(sweep, trials, _heatmap_with_x(sweep, trials, options))
 
 
-def draw_heatmap(sweep: SweepRow, trials: Sequence[TrialRow], curves: Curves, options: HeatmapOptions) -> go.Figure:
-    """The heat map of means after each epoch, or of learning curves that were read whole."""
-    whole_curves = [row for row in curves if isinstance(row, EpochRow)]
-    means = [row for row in curves if isinstance(row, EpochMean)] or epoch_means(whole_curves, sweep.objective.metric)
+def draw_heatmap(
+    sweep: SweepRow, trials: Sequence[TrialRow], means: Sequence[EpochMean], options: HeatmapOptions
+) -> go.Figure:
     options = _heatmap_with_x(sweep, trials, options)
     if not options.x:
         return empty_figure("This sweep has no hyperparameter to compare")

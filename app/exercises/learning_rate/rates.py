@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from app.charts.heatmap import has_value
+from app.charts.progress.means import has_value
 from app.charts.rows import EpochRow
 from app.exercises.answers.comparison import compare
 from app.exercises.answers.levels import ENDED, Level, best_level, sound

@@ -1,1 +1,1 @@
-"""What a lens shows of a sweep: the trials in sight, and the values of their runs."""
+"""What a lens shows of a sweep: the trials in sight, their learning curves, and the values of their runs."""

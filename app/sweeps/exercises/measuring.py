@@ -15,6 +15,7 @@ from app.domain.states import TrialState
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.registry import exercise
 from app.queries import chart_rows
+from app.queries.lens import curves
 from app.sweeps.exercises.runs import sweeps_of
 
 
@@ -30,8 +31,8 @@ def measurements(session: Session, run: ExerciseRun) -> Measurements:
 def _data(session: Session, sweep: Sweep, needs: Collection[str]) -> SweepData:
     trials = _trials(session, sweep)
     numbers = {trial.number for trial in trials}
-    epochs = chart_rows.epoch_rows(session, sweep.id) if "epochs" in needs else ()
-    diagnostics = chart_rows.diagnostics_rows(session, sweep.id) if "diagnostics" in needs else ()
+    epochs = curves.epoch_rows(session, sweep.id) if "epochs" in needs else ()
+    diagnostics = curves.diagnostics_rows(session, sweep.id) if "diagnostics" in needs else ()
     return SweepData(
         _with_best_of(chart_rows.measured_sweep(session, sweep), trials),
         trials,

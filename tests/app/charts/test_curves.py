@@ -23,6 +23,41 @@ def test_a_line_is_the_mean_over_seeds() -> None:
     assert narrow.val == Line([1], [0.3], [0.0])
 
 
+def test_a_run_that_stopped_early_counts_with_its_last_epoch() -> None:
+    """As it does in the trial's value and in the heat map: a line that leaves it out would rise without learning."""
+    epochs = [*curve(0, 0, [0.4, 0.5]), *curve(0, 1, [0.6, 0.7, 0.8, 0.9]), *curve(1, 0, [0.3])]
+    data = curves_data(sweep(WIDTH), TRIALS, epochs)
+    wide = data.curves[1]
+    assert wide.val == Line([1, 2, 3, 4], [0.5, 0.6, 0.65, 0.7], [0.14142, 0.14142, 0.21213, 0.28284])
+    assert wide.train.means == pytest.approx([0.6, 0.7, 0.75, 0.8])
+    assert "a run that stopped early counts with its last epoch" in data.subtitle
+    line = next(trace for trace in curves_figure(data).data if trace.name == "2" and trace.line.dash is None)
+    assert "validation, mean of 2 runs%{text}" in line.hovertemplate
+    assert list(line.text) == ["", "", ", 1 stopped before", ", 1 stopped before"]
+    assert "stopped early" not in curves_data(sweep(WIDTH), TRIALS, EPOCHS).subtitle
+
+
+def test_a_line_ends_where_a_run_diverged() -> None:
+    """The mean of the others is not that of the trial, which has none; seed by seed each is drawn as far as it came."""
+    broken = curve(0, 1, [0.6, 0.7])[1]._replace(train_loss=None)  # its accuracy is a number yet
+    epochs = [*curve(0, 0, [0.4, 0.5, 0.6]), *curve(0, 1, [0.6]), broken, *curve(1, 0, [0.3])]
+    data = curves_data(sweep(WIDTH), TRIALS, epochs)
+    assert data.curves[1].val == Line([1], [0.5], [0.14142])
+    assert "1 of 2 trials drawn until a run diverged" in data.subtitle
+    by_seed = curves_data(sweep(WIDTH), TRIALS[:1], epochs, CurvesOptions(trials={0: 0}))
+    assert [item.val.epochs for item in by_seed.curves] == [[1, 2, 3], [1]]
+    assert "1 of 2 runs drawn until it diverged" in by_seed.subtitle
+
+
+def test_where_not_every_epoch_is_read_a_mean_is_over_what_was_read_of_all() -> None:
+    """Of seed 0, which stopped after epoch 3, epochs 1 and 3 were read, of seed 1 epochs 1, 5 and 6."""
+    rows = dict(enumerate(curve(0, 1, [0.2, 0.3, 0.4, 0.5, 0.6, 0.8]), start=1))
+    epochs = [*curve(0, 0, [0.4, 0.5, 0.6])[::2], *(rows[epoch] for epoch in (1, 5, 6))]
+    data = curves_data(sweep(WIDTH), TRIALS[:1], epochs)
+    assert (data.curves[0].val.epochs, data.curves[0].val.means) == ([1, 5, 6], [0.3, 0.6, 0.7])
+    assert "3 of 6 epochs drawn" in data.subtitle
+
+
 def test_bands_end_where_no_value_can_be() -> None:
     """0.8 and 1.0 are 0.9 ± 0.14: the band ends at 1; that of a loss at 0."""
     epochs = [*curve(0, 0, [0.8]), *curve(0, 1, [1.0])]

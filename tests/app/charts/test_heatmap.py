@@ -106,6 +106,25 @@ def test_over_epochs_each_place_is_read_from_the_curves() -> None:
     assert data.best.value == pytest.approx(0.8)
 
 
+def test_what_ended_between_two_drawn_epochs_stands_at_the_next() -> None:
+    """With its own last epoch in the text, and the star: a row of its own would be a gap in all other columns."""
+    curves = [
+        *(EpochMean(0, epoch, epoch / 100, None, 1, 0) for epoch in (1, 11, 21, 30)),
+        EpochMean(1, 1, 0.1, None, 1, 0),
+        EpochMean(1, 9, 0.8, None, 1, 0, 2),
+    ]
+    trials = [trial(0, 0.1, "relu", 0.3), trial(1, 1.0, "relu", 0.8)]
+    data = heatmap_data(with_best(sweep(RATE), trials[1]), trials, curves, OVER_EPOCHS)
+    cells = {(cell.x, cell.y): cell for cell in data.cells}
+    assert cells[1.0, 11.0].value == 0.8
+    assert "ended after epoch 9" in cells[1.0, 11.0].text
+    assert data.best is not None
+    assert (data.best.x, data.best.y) == (1.0, 11.0)
+    assert "4 of 30 epochs drawn; what ended between two is at the next" in data.subtitle
+    (shown, *_) = heatmap_figure(data).data
+    assert len(shown.z) == 4
+
+
 def test_a_schedule_is_that_of_the_whole_training() -> None:
     """The chart says so: trained for fewer epochs its rate would have been another."""
     scheduled = [trial(0, 0.1, "relu", 0.5, lr_schedule="cosine")]

@@ -3,12 +3,13 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from app.charts.heatmap import epoch_means
+from app.charts.progress.means import epoch_means
 from app.charts.registry import CHARTS
 from app.charts.rows import EpochMean, EpochRow, RunRow
 from app.db.engine import transaction
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
+from app.queries.lens import curves
 from app.schemas import SweepCreate
 from app.sweeps import creation
 
@@ -84,9 +85,9 @@ def test_a_heat_map_reads_means_over_runs_after_each_epoch(engine: Engine) -> No
     with transaction(engine) as session:
         heatmap, sweep = CHARTS["heatmap"], sweep_row.get(session, sweep.id)
         assert heatmap.rows_needed({"x": "learning_rate"}) == "epoch_means"
-        means = chart_rows.epoch_means(session, sweep, [0, 1])
+        means = curves.epoch_means(session, sweep, [0, 1])
         assert chart_rows.chart_rows(session, sweep, heatmap, {"x": "learning_rate"})[2] == means
-        whole_curves = chart_rows.epoch_rows(session, sweep.id)
+        whole_curves = curves.epoch_rows(session, sweep.id)
         by_hyperparameters = chart_rows.chart_rows(session, sweep, heatmap, {"x": "learning_rate", "y": "hidden_units"})
     assert [(row.trial, row.epoch, row.runs, row.diverged) for row in means[:4]] == [
         (0, epoch, 2, 0) for epoch in (1, 2, 3, 4)
@@ -106,13 +107,69 @@ def test_a_heat_map_reads_means_over_runs_after_each_epoch(engine: Engine) -> No
         assert figures[0] == pytest.approx(figures[1], abs=1e-9)
 
 
+# Of trial 0 both runs have 300 epochs. Of trial 1 seed 0 has 9, and seed 1 stopped after 4. Trial 2 has 8, and one run
+# of it diverged at its epoch 3.
+_LONG_AND_SHORT = """
+    INSERT INTO epochs (trial_id, seed, epoch, train_loss, val_loss, val_accuracy, seconds)
+        SELECT t.id, e.seed, epoch, CASE WHEN t.number < 2 OR e.seed = 0 OR epoch < 3 THEN 1.0 END,
+               1.0, epoch / 1000.0, 0.1
+        FROM trials t JOIN (VALUES
+            (0, 0, 300), (0, 1, 300), (1, 0, 9), (1, 1, 4), (2, 0, 8), (2, 1, 3)
+        ) AS e (number, seed, last) ON e.number = t.number, generate_series(1, e.last) AS epoch
+        WHERE t.sweep_id = :sweep;
+    UPDATE trials SET epochs_done = 12 WHERE sweep_id = :sweep
+"""
+
+
+def long_and_short(engine: Engine) -> int:
+    """A sweep of three trials with these curves."""
+    space = {"learning_rate": [0.1, 1.0, 10.0], "epochs": 300}
+    body = {"name": "curves", "dataset": "digits", "space": space, "seeds": 2, "sampler": "grid"}
+    with transaction(engine) as session:
+        sweep = creation.create(session, SweepCreate.model_validate(body)).id
+        for statement in _LONG_AND_SHORT.split(";"):
+            session.execute(text(statement), {"sweep": sweep})
+    return sweep
+
+
+def test_beside_long_curves_short_ones_keep_their_last_epoch(engine: Engine) -> None:
+    """Every tenth epoch of 300 is drawn, and what ended before the second of these is not a point at the first."""
+    sweep_id = long_and_short(engine)
+    with transaction(engine) as session:
+        means = curves.epoch_means(session, sweep_row.get(session, sweep_id), [0, 1, 2])
+    by_trial = {number: [row for row in means if row.trial == number] for number in (0, 1, 2)}
+    assert [(row.epoch, row.gap) for row in by_trial[0]] == [*((1 + 10 * step, 0) for step in range(30)), (300, 0)]
+    assert [(row.epoch, row.drawn_epoch, row.runs) for row in by_trial[1]] == [(1, 1, 2), (9, 11, 2)]
+    assert by_trial[1][1].mean == pytest.approx((0.009 + 0.004) / 2)
+    first, last, later, *_ = by_trial[2]
+    assert [(row.epoch, row.drawn_epoch, row.runs, row.diverged) for row in (first, last, later)] == [
+        (1, 1, 2, 0),
+        (8, 11, 1, 1),
+        (21, 21, 0, 1),
+    ]
+
+
+def test_of_each_run_the_last_epoch_is_drawn(engine: Engine) -> None:
+    """Also of a run that stopped between two epochs that are drawn of longer ones."""
+    sweep_id = long_and_short(engine)
+    with transaction(engine) as session:
+        epochs = chart_rows.chart_rows(session, sweep_row.get(session, sweep_id), CHARTS["curves"])[2]
+    drawn: dict[tuple[int, int], list[int]] = {}
+    for row in epochs:
+        assert isinstance(row, EpochRow)
+        drawn.setdefault((row.trial, row.seed), []).append(row.epoch)
+    assert drawn[1, 0] == [1, 3, 5, 7, 9]
+    assert drawn[1, 1] == [1, 3, 4]
+    assert (len(drawn[0, 0]), drawn[0, 0][-1]) == (151, 300)
+
+
 def test_of_long_curves_not_every_epoch_is_read(engine: Engine) -> None:
     """About thirty of 300, the first and the last among them."""
     sweep_id = finished_sweep(engine)
     with transaction(engine) as session:
         session.execute(text("UPDATE epochs SET train_loss = 1, val_loss = 1"))
         sweep = sweep_row.get(session, sweep_id)
-        means = chart_rows.epoch_means(session, sweep, [3])
+        means = curves.epoch_means(session, sweep, [3])
     epochs = [row.epoch for row in means]
     assert (epochs[0], epochs[-1]) == (1, 300)
     assert len(epochs) <= 32

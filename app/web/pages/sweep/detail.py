@@ -15,7 +15,7 @@ from app.domain.formatting import look_text, plural, split
 from app.domain.space import Space, parse_space
 from app.domain.tasks import TASKS, Task
 from app.lifecycle import sweep_row
-from app.queries import chart_rows
+from app.queries.lens.curves import epoch_means
 from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages.labels import stop_sentence
@@ -245,7 +245,7 @@ def _table(request: Request, session: Session, lens: Toolbar, query: TrialQuery,
     curves = {}
     if not TASKS[sweep.task].is_timing:
         numbers = [trial.number for trial in page.items]
-        curves = sparklines(chart_rows.epoch_means(session, sweep_row.get(session, sweep.id), numbers))
+        curves = sparklines(epoch_means(session, sweep_row.get(session, sweep.id), numbers))
     note = OWN_BEST if lens.lens.metric.kind == "best" else ""
     return TrialTable(sweep, page, dataset.target, list(lens.space.free()), query, link, curves, note)
 

@@ -1,4 +1,4 @@
-"""Means over the runs of a trial after each epoch, of learning curves that were read whole."""
+"""Means over the runs of a trial after each epoch, of learning curves that were read run by run."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,23 +7,29 @@ from app.charts.rows import EpochMean, EpochRow
 
 
 def epoch_means(rows: Sequence[EpochRow], metric: str) -> list[EpochMean]:
-    """What app.queries.chart_rows reads of the same curves: the metric over runs, by trial and epoch.
+    """What app.queries.lens.curves reads of the same curves: the metric over runs, by trial and epoch.
 
     A run that has stopped early counts with its last epoch as long as another one of its trial goes on, and a run that
-    has diverged, by its losses, counts as such from then on.
+    has diverged, by its losses, counts as such from then on. An epoch that was not read of each run that came to it has
+    no mean.
     """
     curves: dict[int, dict[int, dict[int, EpochRow]]] = {}
     for row in rows:
         curves.setdefault(row.trial, {}).setdefault(row.seed, {})[row.epoch] = row
-    last_epoch = max((row.epoch for row in rows), default=0)
-    return [mean for trial, runs in curves.items() for mean in _of_trial(trial, runs, metric, last_epoch)]
+    epochs = sorted({row.epoch for row in rows})
+    return [mean for trial, runs in curves.items() for mean in _of_trial(trial, runs, metric, epochs)]
 
 
-def _of_trial(trial: int, runs: dict[int, dict[int, EpochRow]], metric: str, last_epoch: int) -> Iterable[EpochMean]:
-    longest = max(max(curve) for curve in runs.values())
+def _of_trial(
+    trial: int, runs: dict[int, dict[int, EpochRow]], metric: str, epochs: Sequence[int]
+) -> Iterable[EpochMean]:
+    ends = {seed: max(curve) for seed, curve in runs.items()}
+    longest = max(ends.values())
     current: dict[int, EpochRow] = {}
-    for epoch in range(1, last_epoch + 1):
+    for epoch in epochs:
         current |= {seed: curve[epoch] for seed, curve in runs.items() if epoch in curve}
+        if any(row.epoch < min(epoch, ends[seed]) for seed, row in current.items()):
+            continue
         sound = [row for row in current.values() if has_value(row, metric)]
         if epoch > longest and len(sound) == len(current):
             return
