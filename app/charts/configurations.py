@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.charts.rows import RunRow, TrialRow
-from app.charts.select import Scored
+from app.charts.select import Scored, count_failed, finished
+from app.charts.titles import failed_note
+from app.domain.formatting import plural
 
 ONLY_RUN = -1  # the seed of what stands for the runs of a trial where those are not known
 
@@ -32,14 +34,22 @@ class Spread(NamedTuple):
 
 
 def configurations(scored: Sequence[Scored]) -> list[Configuration]:
-    """The configurations of complete trials, by the numbers of their first trials.
+    """The configurations of complete trials that have a mean, by the numbers of their first trials.
 
     A trial that took over the results of another one has the same seeds, and its runs count once.
     """
     trials: dict[str, list[Scored]] = {}
     for item in scored:
-        trials.setdefault(item.trial.configuration or f"trial {item.trial.number}", []).append(item)
+        if not item.trial.without_mean:
+            trials.setdefault(item.trial.configuration or f"trial {item.trial.number}", []).append(item)
     return [_configuration(same_trials) for same_trials in trials.values()]
+
+
+def left_out_note(trials: Sequence[TrialRow]) -> str:
+    """`2 failed trials left out<br>1 complete trial left out: another seed diverged`, or nothing."""
+    diverged = sum(item.trial.without_mean for item in finished(trials))
+    words = f"{plural(diverged, 'complete trial')} left out: another seed diverged" if diverged else ""
+    return "<br>".join(filter(None, (failed_note(count_failed(trials)), words)))
 
 
 def spread(metric: str, mean: float, std: float | None) -> Spread:

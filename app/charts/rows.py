@@ -81,6 +81,7 @@ class TrialRow(NamedTuple):
     circumstances: Mapping[str, Any] | None = None  # what a timing was measured under
     started_at: datetime | None = None  # of its last attempt
     epochs_copied: int = 0  # of those that are recorded: trained by another trial
+    without_mean: bool = False  # its configuration has none: a run of it diverged, in this trial or another
     values: Sequence[float] = ()  # one for each of several objectives
     stds: Sequence[float | None] = ()  # their sample standard deviations
 

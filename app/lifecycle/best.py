@@ -5,7 +5,7 @@ sample standard deviation are over all of them, each run once. The best is that 
 luck, unless the sweep asks for another rule; of equal ones that of the lowest number.
 docs/adr/0009-the-best-is-expected.md.
 
-All fragments here are of a statement that reads `sweeps s`.
+All fragments here but `without_mean` are of a statement that reads `sweeps s`.
 """
 
 from sqlalchemy import BigInteger, Select, bindparam, select, text
@@ -81,10 +81,21 @@ _JUDGED_BEST_TRIAL = f"""
     ) AS population
 """
 
-# Every configuration, by its first trial. A trial that took over another one's results has its first seed too. A
-# configuration of which a run diverged in one of its trials has no mean, as a trial has none:
-# docs/adr/0003-diverged-trials.md.
-_POOLED = """
+
+def without_mean(sweep: str) -> str:
+    """Selects the configurations that have no mean, of the sweep whose id this is in a statement.
+
+    A run of theirs diverged, in whichever of their trials: docs/adr/0003-diverged-trials.md.
+    """
+    return f"""
+        SELECT d.configuration FROM trials d JOIN runs r ON r.trial_id = d.id AND r.state = 'diverged'
+        WHERE d.sweep_id = {sweep} AND d.state = 'failed' AND NOT d.excluded AND d.configuration IS NOT NULL
+    """
+
+
+# Every configuration that has a mean, by its first trial. A trial that took over another one's results has its first
+# seed too.
+_POOLED = f"""
     SELECT min(trial.number) AS number, (array_agg(trial.id ORDER BY trial.number))[1] AS id,
            avg(trial.value) AS value, count(*) * s.seeds AS runs,
            CASE WHEN count(*) = 1 THEN min(trial.std)
@@ -98,10 +109,7 @@ _POOLED = """
         FROM trials WHERE sweep_id = s.id AND state = 'complete' AND NOT excluded
         ORDER BY coalesce(configuration, CAST(id AS text)), first_seed, number
     ) AS trial
-    WHERE NOT EXISTS (
-        SELECT FROM trials d JOIN runs r ON r.trial_id = d.id AND r.state = 'diverged'
-        WHERE d.sweep_id = s.id AND d.state = 'failed' AND NOT d.excluded AND d.configuration = trial.key
-    )
+    WHERE NOT EXISTS (SELECT FROM ({without_mean("s.id")}) AS d WHERE d.configuration = trial.key)
     GROUP BY trial.key
 """
 

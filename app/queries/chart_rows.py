@@ -21,6 +21,7 @@ from app.db.tables import Sweep, Trial
 from app.domain.sampling import traits_of
 from app.domain.space import Choice, Range, parse_space
 from app.domain.tasks import TASKS
+from app.lifecycle.best import without_mean
 from app.lifecycle.rungs import halving_pruner
 from app.queries.best_configurations import best_configurations
 from app.queries.binary import read_binary
@@ -203,12 +204,13 @@ _TRIALS_WHERE = """
                ), 0)
                WHEN t.state = 'complete' AND t.reason LIKE 'same configuration as trial %%' THEN t.epochs_done
                ELSE 0
-           END
+           END, coalesce(t.configuration IN ({without_mean}), false)
     FROM trials t
     WHERE {where} AND (%(excluded)s OR NOT t.excluded) AND t.state <> 'infeasible' ORDER BY t.number
 """
-_TRIALS = _TRIALS_WHERE.format(where="t.sweep_id = %(sweep)s")
-_TRIALS_OF_IDS = _TRIALS_WHERE.format(where="t.id = ANY(%(ids)s)")
+_WITHOUT_MEAN = without_mean("%(sweep)s")
+_TRIALS = _TRIALS_WHERE.format(where="t.sweep_id = %(sweep)s", without_mean=_WITHOUT_MEAN)
+_TRIALS_OF_IDS = _TRIALS_WHERE.format(where="t.id = ANY(%(ids)s)", without_mean=_WITHOUT_MEAN)
 
 _RUNS = """
     SELECT r.trial_id, r.seed, r.value, r.error FROM trials t JOIN runs r ON r.trial_id = t.id

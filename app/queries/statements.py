@@ -2,6 +2,8 @@
 
 from sqlalchemy import TextClause, text
 
+from app.lifecycle.best import without_mean
+
 # The seconds in which any of a sweep's trials was in training: pauses and nights without a worker don't count. A clock
 # that was put back makes a trial take no time. A trial that ended at a rung was not in training when it ended.
 # Each sweep's trials are looked for by themselves: those of several the planner would look for in the whole table.
@@ -52,7 +54,8 @@ HAS_REPEATS = text("""
     SELECT EXISTS (SELECT FROM trials WHERE sweep_id = :sweep GROUP BY configuration HAVING count(configuration) > 1)
 """)
 
-# Trials that took over the results of another one have its first seed; their value counts once.
+# Trials that took over the results of another one have its first seed; their value counts once. What has no mean comes
+# last in both directions.
 _CONFIGURATIONS = """
     WITH chosen AS (
         SELECT *, coalesce(configuration, CAST(id AS text)) AS key FROM trials
@@ -63,7 +66,9 @@ _CONFIGURATIONS = """
     ), configurations AS (
         SELECT key, min(number) AS number, {rank} AS rank
         FROM chosen JOIN (
-            SELECT key, coalesce(avg(value) FILTER (WHERE counts), avg(value)) AS value FROM measured GROUP BY key
+            SELECT key, CASE WHEN key NOT IN ({without_mean})
+                             THEN coalesce(avg(value) FILTER (WHERE counts), avg(value)) END AS value
+            FROM measured GROUP BY key
         ) AS mean USING (key) GROUP BY key
     ), page AS (
         SELECT key, row_number() OVER (ORDER BY rank {direction} NULLS LAST, number) AS place
@@ -95,4 +100,4 @@ def configurations(order_by: str, metric: str = "") -> TextClause:
     rank = _RANKS.get(order_by.removeprefix("-"), _RANK_OF_PARAMETER)
     if metric:
         rank = f"avg({last_metric(metric, 'chosen')}) FILTER (WHERE NOT excluded)"
-    return text(_CONFIGURATIONS.format(rank=rank, direction=direction))
+    return text(_CONFIGURATIONS.format(rank=rank, direction=direction, without_mean=without_mean(":sweep")))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from app.charts.axis import AxisPlan, Place, axis_plan
-from app.charts.configurations import ONLY_RUN, Configuration, configurations, mean_and_std, spread
+from app.charts.configurations import ONLY_RUN, Configuration, configurations, left_out_note, mean_and_std, spread
 from app.charts.effect.dependence import dependence_of
 from app.charts.effect.envelope import envelope
 from app.charts.effect.grid import grid_groups
@@ -12,8 +12,8 @@ from app.charts.effect.parts import Drawing, EffectData, EffectOptions, Group, K
 from app.charts.labels import label, varying
 from app.charts.marks import best_head, best_name, excluded_note, hollow_note
 from app.charts.rows import Axis, RunRow, SweepRow, TrialRow
-from app.charts.select import Scored, count_failed, excluded, finished, pruned, quota, ranked, thinned
-from app.charts.titles import drawn_note, effect_title, failed_note, subtitle, value_hover, value_title
+from app.charts.select import Scored, excluded, finished, pruned, quota, thinned
+from app.charts.titles import drawn_note, effect_title, subtitle, value_hover, value_title
 from app.domain.formatting import plural
 from app.domain.hyperparameters import is_number
 from app.domain.tasks import TASKS
@@ -52,7 +52,7 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
             sweep,
             _KINDS[kind] + ("; line: best found nearby" if with_envelope else ""),
             hollow_note(len(pruned_trials), len(excluded_trials)),
-            failed_note(count_failed(trials)),
+            left_out_note(trials),
             excluded_note(sweep),
             _without_note(options.x, sum(map(len, ended)) - len(valued_trials)),
             *notes,
@@ -74,7 +74,7 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
         excluded=_hollow_points(drawing, excluded_trials, "excluded"),
         best=_best(drawing),
         best_name=best_name(sweep),
-        y_range=_better_half(sweep, scored) if options.close and scored else None,
+        y_range=_better_half(sweep, items) if options.close and items else None,
     )
 
 
@@ -198,9 +198,9 @@ def _best(drawing: Drawing) -> Point | None:
     return drawing.point(trial, best.value, best_head(drawing.sweep))
 
 
-def _better_half(sweep: SweepRow, scored: Sequence[Scored]) -> tuple[float, float]:
-    """From a little under the median trial to a little beyond the best, with room for the spread over seeds."""
-    by_rank = ranked(sweep, scored)
-    best, middle = by_rank[0].value, by_rank[len(by_rank) // 2].value
-    room = max(0.15 * abs(best - middle), 2 * (by_rank[0].trial.std or 0.0), 1e-3)
+def _better_half(sweep: SweepRow, items: Sequence[Configuration]) -> tuple[float, float]:
+    """From a little under the median configuration to a little beyond the best, with room for the spread over seeds."""
+    by_rank = sorted(items, key=lambda item: sweep.objective.rank(item.mean, item.trial.number))
+    best, middle = by_rank[0].mean, by_rank[len(by_rank) // 2].mean
+    room = max(0.15 * abs(best - middle), 2 * (by_rank[0].std or 0.0), 1e-3)
     return min(best, middle) - room, max(best, middle) + room

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from app.charts.axis import AxisPlan, Place, axis_plan, places
-from app.charts.configurations import mean_and_std
+from app.charts.configurations import left_out_note, mean_and_std
 from app.charts.heatmap.parts import EPOCHS_AXIS, Cell, HeatmapData, HeatmapOptions, Kind, Sample
-from app.charts.heatmap.samples import samples
+from app.charts.heatmap.samples import crossed_trials, samples, trials_with_places
 from app.charts.labels import escape, label, params_text, varying
 from app.charts.marks import best_head, best_name, excluded_note
 from app.charts.rows import Axis, EpochMean, SweepRow, TrialRow
-from app.charts.select import count_failed, thinned
-from app.charts.titles import drawn_note, failed_note, heatmap_title, subtitle
+from app.charts.select import thinned
+from app.charts.titles import drawn_note, heatmap_title, subtitle
 from app.charts.value_scale import ValueScale
 from app.domain.formatting import plural, score
 from app.domain.tasks import TASKS
@@ -47,7 +47,7 @@ def heatmap_data(
             sweep,
             _KINDS[kind].replace("seeds", f"{TASKS[sweep.task].run_noun}s"),
             f"colour: {ValueScale(sweep.objective).note}",
-            failed_note(0 if by_epoch else count_failed(trials) - sum(bool(item.diverged) for item in all_samples)),
+            "" if by_epoch else _left_out_note(trials, options),
             excluded_note(sweep),
             drawn_note(drawn_count, total, "trials" if by_epoch else "configurations"),
             *((_epochs_note(epochs), _schedule_note(drawn_trials)) if by_epoch else ()),
@@ -60,6 +60,13 @@ def heatmap_data(
         best=_best(sweep, plans, options, all_samples),
         best_name=best_name(sweep),
     )
+
+
+def _left_out_note(trials: Sequence[TrialRow], options: HeatmapOptions) -> str:
+    """Which trials have not even a part in a cross."""
+    groups = crossed_trials(trials_with_places(trials, options))
+    crossed_numbers = {trial.number for group in groups for trial in group}
+    return left_out_note([trial for trial in trials if trial.number not in crossed_numbers])
 
 
 def _plan(sweep: SweepRow, name: str, values: Iterable[object]) -> AxisPlan:

@@ -32,8 +32,13 @@ def samples(trials: Sequence[TrialRow], epochs: Sequence[EpochMean], options: He
     """Every configuration at each of its places. Trials without a hyperparameter of the axes have none."""
     if options.y == EPOCHS_AXIS:
         return _after_epochs(trials, epochs, options)
-    placed_trials = [trial for trial in trials if options.x in trial.params and options.y in trial.params]
+    placed_trials = trials_with_places(trials, options)
     return [*_ended(placed_trials, options), *_diverged(placed_trials, options)]
+
+
+def trials_with_places(trials: Sequence[TrialRow], options: HeatmapOptions) -> list[TrialRow]:
+    """Those that have the hyperparameters of both axes."""
+    return [trial for trial in trials if options.x in trial.params and options.y in trial.params]
 
 
 def _ended(trials: Sequence[TrialRow], options: HeatmapOptions) -> Iterable[Sample]:
@@ -43,14 +48,26 @@ def _ended(trials: Sequence[TrialRow], options: HeatmapOptions) -> Iterable[Samp
 
 
 def _diverged(trials: Sequence[TrialRow], options: HeatmapOptions) -> Iterable[Sample]:
-    """Trials that failed because runs of theirs diverged; with the mean of the others, where there are any."""
-    for trial in trials:
-        count = sum(run.error is not None for run in trial.runs)
-        if trial.state != "failed" or trial.excluded or not count:
-            continue
-        values = [run.value for run in trial.runs if run.value is not None]
+    """Configurations of which runs diverged; with the mean of the others of all their trials, where there are any."""
+    for first, *further in crossed_trials(trials):
+        runs = {run.seed: run for trial in (first, *further) for run in trial.runs}.values()
+        values = [run.value for run in runs if run.value is not None]
         mean, std = mean_and_std(values) if values else (None, None)
-        yield Sample(trial.params[options.x], trial.params[options.y], mean, std, len(values), count, trial)
+        diverged = sum(run.error is not None for run in runs)
+        yield Sample(first.params[options.x], first.params[options.y], mean, std, len(values), diverged, first)
+
+
+def crossed_trials(trials: Sequence[TrialRow]) -> list[list[TrialRow]]:
+    """The trials of each configuration of which runs diverged, those that did among them."""
+    groups: dict[str, list[TrialRow]] = {}
+    for trial in trials:
+        if not trial.excluded and (_is_diverged(trial) or (trial.without_mean and trial.state == "complete")):
+            groups.setdefault(trial.configuration or f"trial {trial.number}", []).append(trial)
+    return [group for group in groups.values() if any(map(_is_diverged, group))]
+
+
+def _is_diverged(trial: TrialRow) -> bool:
+    return trial.state == "failed" and any(run.error is not None for run in trial.runs)
 
 
 def _after_epochs(trials: Sequence[TrialRow], epochs: Sequence[EpochMean], options: HeatmapOptions) -> list[Sample]:

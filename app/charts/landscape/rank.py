@@ -6,13 +6,14 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from app.charts.axis import AxisPlan, draw_x_axis, draw_y_axis, place_of
+from app.charts.configurations import left_out_note
 from app.charts.empty import empty_figure
 from app.charts.landscape.plane import POINTS, PlaneOptions, Spot, items_with, plan_of, plane_names, spot_text
 from app.charts.marks import excluded_note
 from app.charts.rows import SweepRow, TrialRow
-from app.charts.select import count_failed, finished, thinned
+from app.charts.select import finished, thinned
 from app.charts.theme import Trace, new_figure, scatter
-from app.charts.titles import drawn_note, failed_note, rank_title, subtitle, value_title
+from app.charts.titles import drawn_note, rank_title, subtitle, value_title
 
 TICKS = {0.0: "best", 0.25: "25 %", 0.5: "median", 0.75: "75 %", 1.0: "worst"}
 
@@ -44,7 +45,7 @@ def rank_data(sweep: SweepRow, trials: Sequence[TrialRow], options: PlaneOptions
         subtitle=subtitle(
             sweep,
             "colour: place among all configurations",
-            failed_note(count_failed(trials)),
+            left_out_note(trials),
             excluded_note(sweep),
             drawn_note(len(ranked_items), len(items), "configurations"),
         ),

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from app.charts.configurations import configurations
+from app.charts.configurations import configurations, left_out_note
 from app.charts.empty import empty_figure
 from app.charts.labels import label
 from app.charts.marks import excluded_note
 from app.charts.rows import SweepRow, TrialRow
-from app.charts.select import count_failed, finished, thinned
+from app.charts.select import finished, thinned
 from app.charts.theme import Trace, colors, new_figure, scatter
-from app.charts.titles import edf_title, failed_note, subtitle
+from app.charts.titles import edf_title, subtitle
 from app.charts.value_scale import ValueScale
 from app.domain.formatting import plural
 from app.domain.hyperparameters import is_number
@@ -63,7 +63,7 @@ def edf_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EdfOptions) -
             sweep,
             plural(len(items), "configuration"),
             f"x axis: {ValueScale(sweep.objective).note}",
-            failed_note(count_failed(trials)),
+            left_out_note(trials),
             excluded_note(sweep),
             f"{options.color} has too many values for a line each" if options.color and not color else "",
         ),

@@ -9,15 +9,15 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from app.charts.axis import AxisPlan, Scale, axis_plan, place_name
-from app.charts.configurations import Configuration, configurations
+from app.charts.configurations import Configuration, configurations, left_out_note
 from app.charts.empty import empty_figure
 from app.charts.labels import escape, label, params_text, varying
 from app.charts.lens.condition import VALUE
 from app.charts.marks import best_name, excluded_note
 from app.charts.rows import Axis, SweepRow, TrialRow
-from app.charts.select import count_failed, finished, thinned
+from app.charts.select import finished, thinned
 from app.charts.theme import BEST, INK, Trace, new_figure, scatter
-from app.charts.titles import drawn_note, failed_note, parallel_title, subtitle
+from app.charts.titles import drawn_note, parallel_title, subtitle
 from app.charts.value_scale import ValueScale
 
 LINES = 400  # drawn
@@ -64,7 +64,7 @@ def parallel_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> ParallelData:
             sweep,
             "lines: configurations, the brighter the better",
             f"right axis: {ValueScale(sweep.objective).note}",
-            failed_note(count_failed(trials)),
+            left_out_note(trials),
             excluded_note(sweep),
             drawn_note(len(items), len(all_items), "configurations"),
             drawn_note(min(len(names), AXES), len(names), "hyperparameters"),

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from app.charts.axis import AxisPlan, axis_plan, place_name, places
-from app.charts.configurations import Configuration, configurations
+from app.charts.configurations import Configuration, configurations, left_out_note
 from app.charts.empty import empty_figure
 from app.charts.labels import params_text, varying
 from app.charts.marks import excluded_note
 from app.charts.rows import Axis, SweepRow, TrialRow
-from app.charts.select import count_failed, finished, thinned
+from app.charts.select import finished, thinned
 from app.charts.theme import Trace, new_figure, scatter
-from app.charts.titles import drawn_note, failed_note, slice_title, subtitle, value_hover, value_title
+from app.charts.titles import drawn_note, slice_title, subtitle, value_hover, value_title
 from app.domain.formatting import plural
 
 PANELS = 9  # hyperparameters
@@ -53,7 +53,7 @@ def slice_data(sweep: SweepRow, trials: Sequence[TrialRow]) -> SliceData:
             sweep,
             "others vary too: panels show what was tried,<br>not what a hyperparameter does",
             "colour: early trials dark, late ones bright",
-            failed_note(count_failed(trials)),
+            left_out_note(trials),
             excluded_note(sweep),
             drawn_note(len(drawn_items), len(items), "configurations"),
             f"{plural(len(names) - PANELS, 'more hyperparameter')} not shown" if len(names) > PANELS else "",

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import schemas
-from app.charts.configurations import Configuration, configurations
+from app.charts.configurations import ONLY_RUN, Configuration, configurations
 from app.charts.lens import Lens, MetricLens
 from app.charts.lens.metric import LAST
 from app.charts.rows import SweepRow, TrialRow
@@ -37,7 +38,7 @@ class TrialsInSight:
     metric: MetricLens = LAST
     """What counts as the value of a run."""
 
-    @property
+    @cached_property
     def best(self) -> Configuration | None:
         """The configuration with the best mean of those in sight."""
         return min(
@@ -45,6 +46,11 @@ class TrialsInSight:
             key=lambda item: self.sweep.objective.rank(item.mean, item.trial.number),
             default=None,
         )
+
+    @property
+    def best_runs(self) -> int:
+        """How many runs that mean is over."""
+        return sum(self.sweep.seeds if run.seed == ONLY_RUN else 1 for run in self.best.runs) if self.best else 0
 
 
 def trials_in_sight(session: Session, sweep: Sweep, lens: Lens) -> TrialsInSight:
@@ -127,10 +133,15 @@ def _ordered(groups: list[list[TrialRow]], order_by: str, figures: Mapping[int, 
 
 
 def _key(group: Sequence[TrialRow], column: str, figures: Mapping[int, float]) -> Any:
-    """The time of all trials of a configuration, the mean of those that are not excluded, or what the first one has."""
+    """The time of all trials of a configuration, the mean of those that are not excluded, or what the first one has.
+
+    A configuration of which a run diverged has no mean.
+    """
     if column == "seconds":
         seconds = [figures[trial.number] for trial in group if trial.number in figures]
         return sum(seconds) if seconds else None
+    if column == "value" and any(trial.without_mean for trial in group):
+        return None
     if column == "value" or metric_of(column):
         of_trials = [trial.value if column == "value" else figures.get(trial.number) for trial in group]
         values = [

@@ -62,6 +62,23 @@ def test_runs_that_diverged_are_marked() -> None:
     assert "failed" not in data.subtitle
 
 
+def test_a_configuration_of_which_a_later_run_diverged_has_a_cross() -> None:
+    """Over the mean of the runs of all its trials; where those that diverged are out of sight it is left out."""
+    params = {"learning_rate": 10.0, "activation": "tanh"}
+    good = complete(3, params, 0.8, 0.9)._replace(configuration="a", without_mean=True)
+    broken = diverged(4, params, 0.4, None)._replace(configuration="a", without_mean=True)
+    broken = broken._replace(runs=tuple(run._replace(seed=run.seed + 2) for run in broken.runs))
+    data = heatmap_data(sweep(RATE, UNITS), [*TRIALS, good, broken], [], BOTH)
+    cell = next(cell for cell in data.cells if (cell.x, cell.y) == (10.0, "tanh"))
+    assert cell.value == pytest.approx(0.7)
+    assert cell.diverged == 1
+    assert "1 of 4 runs diverged" in cell.text
+    assert "left out" not in data.subtitle
+    in_sight = heatmap_data(sweep(RATE, UNITS), [*TRIALS, good], [], BOTH)
+    assert (10.0, "tanh") not in {(cell.x, cell.y) for cell in in_sight.cells}
+    assert "1 complete trial left out: another seed diverged" in in_sight.subtitle
+
+
 def test_a_grid_shows_the_mean_over_the_settings_of_the_others() -> None:
     """Each setting counts once, and the spread is that between settings."""
     trials = [trial(0, 0.1, "relu", 0.6, 0.8, depth=1), trial(1, 0.1, "relu", 0.9, 0.9, depth=2)]

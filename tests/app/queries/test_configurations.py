@@ -4,9 +4,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app import queries
+from app.charts.lens import Lens
+from app.charts.registry import CHARTS
 from app.db.engine import transaction
 from app.domain.states import TrialState
 from app.errors import InvalidError
+from app.lifecycle import sweep_row
+from app.queries import chart_rows
+from app.queries.lens.trials import list_in_sight, trials_in_sight
 from tests.app.lifecycle.test_best import again
 from tests.support.measured_sweeps import a_sweep, end
 
@@ -35,3 +40,42 @@ def test_trials_of_one_configuration_stand_together(engine: Engine) -> None:
     assert numbers(engine, sweep, state=TrialState.failed) == ([], None)
     with pytest.raises(InvalidError):
         numbers(engine, sweep, order_by="nonsense")
+
+
+def test_a_configuration_of_which_a_run_diverged_has_no_mean(engine: Engine) -> None:
+    """By value it comes last, as in no chart it is the top; unless the trial that diverged is excluded."""
+    sweep_id = a_sweep(engine, [[0.95, 0.95], [0.8, 0.82], [0.7, 0.7]])
+    again(engine, sweep_id, 0, first_seed=2)
+    end(engine, sweep_id, [[0.9, None]])
+    for order_by, order in (("-value", [1, 2, 0, 3]), ("value", [2, 1, 0, 3])):
+        assert numbers(engine, sweep_id, order_by=order_by) == (order, None)
+        assert numbers_in_sight(engine, sweep_id, order_by) == order
+    for name in ("effect", "rank", "slice", "edf", "parallel_coordinates"):
+        assert drawn(engine, sweep_id, name) == ({1, 2} if name != "edf" else set(), 1), name
+    with transaction(engine) as session:
+        in_sight = trials_in_sight(session, sweep_row.get(session, sweep_id), Lens(states=("complete",)))
+    assert in_sight.best is not None
+    assert (in_sight.best.trial.number, in_sight.best_runs) == (1, 2)
+    assert in_sight.best.mean == pytest.approx(0.81)
+    with transaction(engine) as session:
+        session.execute(text("UPDATE trials SET excluded = true WHERE number = 3"))
+    assert numbers(engine, sweep_id, order_by="-value") == ([0, 3, 1, 2], None)
+    assert drawn(engine, sweep_id, "rank") == ({0, 1, 2}, 0)
+
+
+def numbers_in_sight(engine: Engine, sweep_id: int, order_by: str) -> list[int]:
+    """The same of the table through a lens that leaves out nothing."""
+    with transaction(engine) as session:
+        in_sight = trials_in_sight(session, sweep_row.get(session, sweep_id), Lens())
+        page = list_in_sight(session, sweep_id, in_sight, order_by=order_by, limit=10, skip=0)
+        return [trial.number for trial in page.items]
+
+
+def drawn(engine: Engine, sweep_id: int, name: str) -> tuple[set[int], int]:
+    """The numbers of the trials that a chart draws, and how many complete ones it says are left out."""
+    with transaction(engine) as session:
+        rows = chart_rows.chart_rows(session, sweep_row.get(session, sweep_id), CHARTS[name])
+    figure = CHARTS[name].figure(*rows)
+    drawn_numbers = {number for trace in figure.data for number in trace.customdata or () if number is not None}
+    left_out = "1 complete trial left out: another seed diverged" in figure.layout.title.subtitle.text
+    return drawn_numbers, int(left_out)

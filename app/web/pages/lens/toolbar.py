@@ -141,12 +141,13 @@ class Toolbar:
 
     @property
     def best(self) -> str:
-        """`0.9310 ± 0.0012, trial 5`: the best mean of what is in sight."""
+        """`0.9310 ± 0.0012, trial 5, 3 runs`: the best mean of what is in sight."""
         best = self.in_sight.best if self.in_sight else None
         if best is None:
             return ""
         value = score(best.mean, best.std, self.sweep.objective.metric)
-        return f"{value}, trial {best.trial.number}"
+        runs = plural(self.in_sight.best_runs if self.in_sight else 0, "run")
+        return f"{value}, trial {best.trial.number}, {runs}"
 
     def trials(self, session: Session, *, order_by: str, limit: int, skip: int) -> schemas.Page[schemas.TrialOut]:
         """A page of the table of what is in sight."""
