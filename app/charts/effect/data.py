@@ -42,7 +42,7 @@ def effect_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EffectOpti
     kind = _kind(drawing)
     hues = _hue_plan(sweep, options.color, valued_trials)
     items = configurations(scored)
-    expected, dependence_note = dependence_of(drawing, kind, scored)
+    expected, dependence_note = dependence_of(drawing, kind, items)
     groups, notes = _groups(drawing, kind, _by_hue(sweep, None if hues else options.color, items))
     with_envelope = kind == "sampled" and bool(items) and expected is None
     places_and_means = [(drawing.place(item.trial), item.mean) for item in items]

@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from app.charts.configurations import Configuration, configurations, left_out_note
 from app.charts.forest.bins import Binned, Floats
-from app.charts.forest.columns import TRIALS, forest_columns, forest_obstacle
+from app.charts.forest.columns import CONFIGURATIONS, forest_columns, forest_obstacle
 from app.charts.importance.shares import RESAMPLES, Shares, shares
 from app.charts.labels import varying
 from app.charts.marks import excluded_note
 from app.charts.rows import SweepRow, TrialRow
-from app.charts.select import Scored, count_failed, finished, pruned, thinned
-from app.charts.titles import drawn_note, failed_note, importance_title, subtitle
+from app.charts.select import finished, pruned, thinned
+from app.charts.titles import drawn_note, importance_title, subtitle
 from app.domain.formatting import percent, plural
 
 INTERVAL = (0.05, 0.95)  # quantiles over the resamples
@@ -44,58 +45,61 @@ class ImportanceData:
     subtitle: str
     single: Sequence[Share]  # by hyperparameter, the largest first
     comparisons: Sequence[Share]  # what none explains alone, and what random numbers seem to explain
-    trials: int
-    predicted: float  # share of the variance of unseen trials
+    configurations: int
+    predicted: float  # share of the variance of unseen ones
     reason: str  # why there are no shares, or nothing
 
 
 def importance_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ImportanceOptions) -> ImportanceData:
-    """What the chart shows, of complete trials. Those that were pruned or failed have no value to compare."""
-    scored = finished(trials)
-    drawn_trials = thinned(scored, TRIALS)
-    names = varying([trial for trial, _ in drawn_trials])
-    reason = forest_obstacle(names, drawn_trials)
+    """What the chart shows, of the configurations of complete trials, each once however often it was trained.
+
+    Those that were pruned or failed have no value to compare.
+    """
+    items = configurations(finished(trials))
+    drawn_items = thinned(items, CONFIGURATIONS)
+    names = varying([item.trial for item in drawn_items])
+    reason = forest_obstacle(names, drawn_items)
     title = importance_title(sweep.objective.metric)
     left_out = len(pruned(trials))
     notes = [
-        f"{plural(len(drawn_trials), 'complete trial')}; intervals: 90 % of {RESAMPLES} resamples",
-        drawn_note(len(drawn_trials), len(scored), "complete trials"),
+        f"{plural(len(drawn_items), 'configuration')}; intervals: 90 % of {RESAMPLES} resamples",
+        drawn_note(len(drawn_items), len(items), "configurations"),
         f"{plural(left_out, 'pruned trial')} left out" if left_out else "",
-        failed_note(count_failed(trials)),
+        left_out_note(trials),
         excluded_note(sweep),
         "close-up: worse than the median counts as the median" if options.close else "",
     ]
     if reason:
-        return ImportanceData(title, subtitle(sweep, *notes), (), (), len(drawn_trials), 0.0, reason)
-    measured = shares(*_columns(sweep, names, drawn_trials, options))
+        return ImportanceData(title, subtitle(sweep, *notes), (), (), len(drawn_items), 0.0, reason)
+    measured = shares(*_columns(sweep, names, drawn_items, options))
     single = [_share(name, measured.single[:, index]) for index, name in enumerate(names)]
     return ImportanceData(
         title,
         subtitle(sweep, *notes, _quality_note(measured)),
         sorted(single, key=lambda item: -item.share),
         [_share(TOGETHER, measured.together), _share(CHANCE, measured.chance)],
-        len(drawn_trials),
+        len(drawn_items),
         measured.predicted,
         "",
     )
 
 
 def _columns(
-    sweep: SweepRow, names: Sequence[str], scored: Sequence[Scored], options: ImportanceOptions
+    sweep: SweepRow, names: Sequence[str], items: Sequence[Configuration], options: ImportanceOptions
 ) -> tuple[list[Binned], Floats]:
-    """The hyperparameters in bins, and the trials' values."""
-    values = np.array([value for _, value in scored])
+    """The hyperparameters in bins, and the means."""
+    values = np.array([item.mean for item in items])
     if options.close:
         bound = np.maximum if sweep.objective.maximize else np.minimum
         values = bound(values, np.median(values))
-    return forest_columns(sweep, names, scored, values), values
+    return forest_columns(sweep, names, items, values), values
 
 
 def _quality_note(measured: Shares) -> str:
     """How far the forest is to be trusted."""
     if measured.predicted < 0.2:
-        return "too noisy to trust: a forest hardly predicts unseen trials"
-    return f"a forest explains {percent(measured.predicted)} of the variance of unseen trials"
+        return "too noisy to trust: a forest hardly predicts unseen ones"
+    return f"a forest explains {percent(measured.predicted)} of the variance of unseen ones"
 
 
 def _share(name: str, resamples: Floats) -> Share:

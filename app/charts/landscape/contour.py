@@ -8,18 +8,18 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.charts.axis import AxisPlan, Place, draw_x_axis, draw_y_axis
-from app.charts.configurations import configurations
+from app.charts.configurations import Configuration, left_out_note
 from app.charts.empty import empty_figure
 from app.charts.forest.bins import Floats
-from app.charts.forest.columns import TRIALS, forest_columns, forest_obstacle, ordered_bins
+from app.charts.forest.columns import CONFIGURATIONS, forest_columns, forest_obstacle, ordered_bins
 from app.charts.forest.dependence import dependence_of_two
 from app.charts.labels import varying
-from app.charts.landscape.plane import POINTS, PlaneOptions, Spot, plan_of, plane_names, spots
+from app.charts.landscape.plane import POINTS, PlaneOptions, Spot, items_with, plan_of, plane_names, spots
 from app.charts.marks import excluded_note
 from app.charts.rows import SweepRow, TrialRow
-from app.charts.select import Scored, count_failed, finished, thinned
+from app.charts.select import finished, thinned
 from app.charts.theme import Trace, new_figure, scatter
-from app.charts.titles import contour_title, drawn_note, failed_note, subtitle
+from app.charts.titles import contour_title, drawn_note, subtitle
 from app.charts.value_scale import ValueScale
 
 
@@ -39,25 +39,25 @@ class ContourData(NamedTuple):
 
 
 def contour_data(sweep: SweepRow, trials: Sequence[TrialRow], options: PlaneOptions) -> ContourData:
-    """What the chart shows, of complete trials that have both hyperparameters."""
+    """What the chart shows, of the configurations of complete trials that have both hyperparameters."""
     scored = finished(trials)
     x, y = plane_names(scored, options, with_y=True)
-    scored = [item for item in scored if x in item.trial.params and y in item.trial.params] if x and y else []
-    drawn_trials = thinned(scored, TRIALS)
-    names = varying([trial for trial, _ in drawn_trials])
-    obstacle = forest_obstacle(names, drawn_trials)
-    if finished(trials) and not {x, y} <= {*names}:
+    all_items = items_with(scored, x, y) if x and y else []
+    drawn_items = thinned(all_items, CONFIGURATIONS)
+    all_trials = [item.trial for item in all_items]
+    names = varying([item.trial for item in drawn_items])
+    obstacle = forest_obstacle(names, drawn_items)
+    if scored and not {x, y} <= {*names}:
         obstacle = "The trials do not differ in two hyperparameters"
-    plans = plan_of(sweep, x, [trial for trial, _ in scored]), plan_of(sweep, y, [trial for trial, _ in scored])
-    columns, rows, expected = _tables(sweep, plans, names, drawn_trials) if not obstacle else ([], [], [])
-    all_items = configurations(scored) if not obstacle else []
-    items = thinned(all_items, POINTS)
+    plans = plan_of(sweep, x, all_trials), plan_of(sweep, y, all_trials)
+    columns, rows, expected = _tables(sweep, plans, names, drawn_items) if not obstacle else ([], [], [])
+    items = thinned(all_items, POINTS) if not obstacle else []
     notes = (
         "colour: what a forest expects, the others as tried",
         f"points: what was tried<br>{ValueScale(sweep.objective).note}",
-        failed_note(count_failed(trials)),
+        left_out_note(trials),
         excluded_note(sweep),
-        drawn_note(len(items), len(all_items), "configurations"),
+        drawn_note(len(items), len(all_items), "configurations") if not obstacle else "",
     )
     return ContourData(
         contour_title(sweep.objective.metric),
@@ -86,11 +86,11 @@ def contour_figure(data: ContourData) -> go.Figure:
 
 
 def _tables(
-    sweep: SweepRow, plans: tuple[AxisPlan, AxisPlan], names: Sequence[str], scored: Sequence[Scored]
+    sweep: SweepRow, plans: tuple[AxisPlan, AxisPlan], names: Sequence[str], items: Sequence[Configuration]
 ) -> tuple[list[Place], list[Place], list[list[float | None]]]:
     """The places of columns and rows, and what is expected there."""
-    values = np.array([value for _, value in scored])
-    columns = forest_columns(sweep, names, scored, values)
+    values = np.array([item.mean for item in items])
+    columns = forest_columns(sweep, names, items, values)
     x, y = (names.index(plan.name) for plan in plans)
     expected: Floats = dependence_of_two(columns, values, x, y)
     across, along = (ordered_bins(plan, columns[index]) for plan, index in zip(plans, (x, y), strict=True))

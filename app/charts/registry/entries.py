@@ -67,8 +67,8 @@ CHARTS: dict[str, Chart] = {
         Chart(
             "importance",
             "What matters",
-            "How much of the variance between trials each hyperparameter explains alone, with its interval.",
-            "trials",
+            "How much of the variance between configurations each hyperparameter explains alone, with its interval.",
+            "pooled",
             of_trials(importance_data, importance_figure),
             ("close",),
             importance_options,
@@ -138,7 +138,7 @@ CHARTS: dict[str, Chart] = {
         Chart(
             "contour",
             "What is to be expected",
-            "What a forest of the trials expects over two hyperparameters, only where something was tried nearby.",
+            "What a forest expects over two hyperparameters, only where something was tried nearby.",
             "pooled",
             of_trials(contour_data, contour_figure),
             ("x", "y"),

@@ -177,13 +177,15 @@ def importance_findings(importance: ImportanceData) -> list[Finding]:
     first = importance.single[0]._replace(name=reading_name(importance.single[0].name))
     together = next(share for share in importance.comparisons if share.name == TOGETHER)
     text = (
-        f"Of the variance between {plural(importance.trials, 'random configuration')}, {first.name} alone explains "
-        f"{_share_text(first)}; {_share_text(together)} no hyperparameter explains alone: it is interaction, or noise "
-        f"of the seeds. So {first.name} is the one to search first. The shares are those of a forest of decision "
-        "trees, in brackets 90 % of its resamples; of the variance of configurations that it has not seen, it explains "
-        f"{percent(max(importance.predicted, 0.0))}."
+        f"Of the variance between {plural(importance.configurations, 'random configuration')}, {first.name} alone "
+        f"explains {_share_text(first)}; {_share_text(together)} no hyperparameter explains alone: it is interaction, "
+        f"or noise of the seeds. So {first.name} is the one to search first. The shares are those of a forest of "
+        "decision trees, in brackets 90 % of its resamples; of the variance of configurations that it has not seen, it "
+        f"explains {percent(max(importance.predicted, 0.0))}."
     )
-    return [Finding("together", text, together.share, (together.low, together.high), importance.trials, "share", {})]
+    return [
+        Finding("together", text, together.share, (together.low, together.high), importance.configurations, "share", {})
+    ]
 
 
 def _share_text(share: Share) -> str:

@@ -56,13 +56,34 @@ def test_it_is_cut_where_nothing_was_tried() -> None:
     assert [index for index, y in enumerate(band.y) if y is None] == [8, 17]
 
 
-@pytest.mark.parametrize(("count", "note"), [(5, "no partial dependence: Too few trials to tell: 5 of at least 20")])
+@pytest.mark.parametrize(
+    ("count", "note"), [(5, "no partial dependence: Too few configurations to tell: 5 of at least 20")]
+)
 def test_without_trials_enough_it_says_why(count: int, note: str) -> None:
     """And shows what it shows without."""
     data = effect_data(SWEEP, trials_of(count), EffectOptions("learning_rate", dependence=True))
     assert data.expected is None
     assert data.envelope
     assert note in data.subtitle
+
+
+def test_what_was_tried_again_counts_once() -> None:
+    """In the effect and in the contour: what a forest expects of copies is what it expects of one of each."""
+    trials = trials_of(60)
+    copies = [
+        trial._replace(number=trial.number + 60 * copy, configuration=f"configuration {trial.number}")
+        for copy in range(3)
+        for trial in trials
+    ]
+    once, often = (
+        effect_data(SWEEP, rows, EffectOptions("learning_rate", dependence=True)).expected for rows in (trials, copies)
+    )
+    assert once == often
+    assert once is not None
+    contours = [contour_data(SWEEP, rows, PlaneOptions("learning_rate", "width")).expected for rows in (trials, copies)]
+    assert contours[0] == contours[1]
+    few = [trial for trial in copies if trial.number % 60 < 15]
+    assert contour_data(SWEEP, few, PlaneOptions()).reason == "Too few configurations to tell: 15 of at least 20"
 
 
 def test_names_are_in_the_order_of_the_space() -> None:

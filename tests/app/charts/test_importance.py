@@ -26,6 +26,14 @@ def trials_of(count: int) -> list[TrialRow]:
     return trials
 
 
+def copies_of(count: int, copy: int) -> list[TrialRow]:
+    """The same trials with other numbers, as a sweep that reuses results has them."""
+    return [
+        trial._replace(number=trial.number + copy * count, configuration=f"configuration {trial.number}")
+        for trial in trials_of(count)
+    ]
+
+
 def data_of(trials: Sequence[TrialRow], *, close: bool = False) -> ImportanceData:
     return importance_data(SWEEP, trials, ImportanceOptions(close))
 
@@ -48,6 +56,21 @@ def test_few_trials_have_wide_intervals() -> None:
     assert data_of(trials_of(40)) == few
 
 
+def test_what_was_tried_again_counts_once() -> None:
+    """A copy in a resample would tell a forest of its twin outside, and what was tried more often would weigh more."""
+    copies = [trial for copy in range(5) for trial in copies_of(40, copy)]
+    data = data_of(copies)
+    once = data_of(trials_of(40))
+    assert (data.single, data.predicted, data.configurations) == (once.single, once.predicted, 40)
+    noise = [
+        complete(trial.number, trial.params, random.Random(trial.configuration).random())._replace(
+            configuration=trial.configuration
+        )
+        for trial in copies
+    ]
+    assert "too noisy to trust" in data_of(noise).subtitle
+
+
 def test_noise_is_called_noise() -> None:
     """Values that have nothing to do with the hyperparameters: the chart says that it is not to be trusted."""
     numbers = random.Random(2)
@@ -61,7 +84,7 @@ def test_it_says_which_trials_it_is_drawn_from() -> None:
     """Complete ones alone; the others are counted."""
     others = [pruned(300, {"depth": 1}, 0.3), diverged(301, {"depth": 1}, None)]
     subtitle = data_of([*trials_of(30), *others]).subtitle
-    assert "30 complete trials; intervals" in subtitle
+    assert "30 configurations; intervals" in subtitle
     assert "1 pruned trial left out" in subtitle
     assert "1 failed trial left out" in subtitle
 
@@ -70,7 +93,11 @@ def test_it_says_which_trials_it_is_drawn_from() -> None:
     ("trials", "reason"),
     [
         ([], "No finished trial yet"),
-        (trials_of(19), "Too few trials to tell: 19 of at least 20"),
+        (trials_of(19), "Too few configurations to tell: 19 of at least 20"),
+        (
+            [trial for copy in range(4) for trial in copies_of(12, copy)],
+            "Too few configurations to tell: 12 of at least 20",
+        ),
         ([complete(n, {"depth": 1}, 0.5) for n in range(30)], "The trials differ in no hyperparameter"),
         ([complete(n, {"depth": n % 3}, 0.5) for n in range(30)], "All trials have the same value"),
     ],

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from app import schemas
 from app.charts.diagnostics import TEXTS, Measure
 from app.charts.heatmap import EPOCHS_AXIS
-from app.charts.importance import LEAST_TRIALS
+from app.charts.importance import LEAST_CONFIGURATIONS
 from app.charts.options import curves_measures, diagnostics_measures, scatter_metrics
 from app.charts.titles import MEASURES
 from app.domain.configuration import LAYER_WIDTHS
@@ -94,7 +94,7 @@ class SweepCharts:
         second = next((name for name in (self.query.color, *self.varied) if name and name != x), "")
         y_names = (second,) if self.summary.task.is_timing else dict.fromkeys((second, EPOCHS_AXIS))
         panels = [self._heatmap(x, y) for y in y_names if x and y and y != x]
-        if len(self.varied) > 1 and self.sweep.counts.complete >= LEAST_TRIALS:
+        if len(self.varied) > 1 and self.sweep.counts.complete >= LEAST_CONFIGURATIONS:
             panels.append(self._chart("importance", "What matters"))
         if len(self.varied) > 1:
             panels.append(self._chart("parallel_coordinates", "All hyperparameters side by side"))

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from app import queries, schemas
-from app.charts.importance import LEAST_TRIALS, ImportanceData, ImportanceOptions, Share, importance_data
+from app.charts.importance import LEAST_CONFIGURATIONS, ImportanceData, ImportanceOptions, Share, importance_data
 from app.domain.comparisons.near_best import near_best
 from app.domain.formatting import plural, setting
 from app.domain.sampling import SAMPLERS
@@ -55,7 +55,7 @@ def read_known(request: Request, session: Session, sweep: schemas.SweepOut, spac
 
 def _importance_address(sweep: schemas.SweepOut) -> str:
     """Another one at another age, so that a page asks again."""
-    return "" if sweep.counts.complete < LEAST_TRIALS else f"/sweeps/{sweep.id}/what-matters?age={_age(sweep)}"
+    return "" if sweep.counts.complete < LEAST_CONFIGURATIONS else f"/sweeps/{sweep.id}/what-matters?age={_age(sweep)}"
 
 
 def _age(sweep: schemas.SweepOut) -> int:
@@ -73,7 +73,7 @@ def show_importance(request: Request, sweep_id: SweepId, session: DatabaseSessio
 
     def write() -> str:
         sweep = chart_rows.measured_sweep(session, sweep_row.get(session, sweep_id))
-        trials = chart_rows.trial_rows(session, sweep_id, runs="none")
+        trials = chart_rows.trial_rows(session, sweep_id, runs="pooled")
         matters = what_matters(importance_data(sweep, trials, ImportanceOptions()))
         return templates.get_template("sweep/what_matters.html").render(view=matters)
 
@@ -103,7 +103,7 @@ class Known:
         if self.importance_address or len(self.space.free()) < 2:
             return ""
         yet = "" if self.sweep.finished_at else " yet"
-        return f"What matters can't be told{yet}: that takes {LEAST_TRIALS} complete trials."
+        return f"What matters can't be told{yet}: that takes {LEAST_CONFIGURATIONS} configurations."
 
     @cached_property
     def noise(self) -> str:
@@ -241,12 +241,12 @@ def what_matters(data: ImportanceData) -> Matters:
     """
     if data.reason:
         return Matters((), "")
-    trials_text = plural(data.trials, "complete trial")
+    count = plural(data.configurations, "configuration")
     chance = data.comparisons[-1].high if data.comparisons else 0.0
     telling = [share for share in data.single if share.low > chance][:MATTERING]
     if data.predicted < TRUSTED or not telling:
-        return Matters((), f"{trials_text} don't tell yet; the chart shows how uncertain the shares are.")
-    return Matters(telling, f"of the variance of {trials_text}; lines: 90 % of resamples.")
+        return Matters((), f"{count} don't tell yet; the chart shows how uncertain the shares are.")
+    return Matters(telling, f"of the variance of {count}; lines: 90 % of resamples.")
 
 
 def _trials(numbers: Sequence[int]) -> str:

@@ -89,11 +89,11 @@ def importance(*shares: Share, reason: str = "", predicted: float = 0.9) -> Impo
 def test_what_matters_is_told_where_it_is_known() -> None:
     """What random numbers seem to explain as well is left out, and so is what a forest can't predict."""
     telling, chance = Share("learning_rate", 0.71, 0.64, 0.78), Share("depth", 0.04, 0.01, 0.09)
-    said = "of the variance of 60 complete trials; lines: 90 % of resamples."
+    said = "of the variance of 60 configurations; lines: 90 % of resamples."
     assert what_matters(importance(telling, chance)) == ([telling], said)
     for unclear in (importance(chance), importance(telling, predicted=0.1)):
         shares, sentence = what_matters(unclear)
-        assert (shares, sentence.startswith("60 complete trials don't tell yet;")) == ((), True)
+        assert (shares, sentence.startswith("60 configurations don't tell yet;")) == ((), True)
     assert what_matters(importance(telling, reason="too few")) == ((), "")
 
 
@@ -106,18 +106,18 @@ def test_what_matters_is_a_small_chart(client: TestClient, engine: Engine) -> No
         end(engine, sweep, [[0.1 * width + 0.001 * rate] for width in range(widths) for rate in range(4)])
         return unescape(client.get(f"/sweeps/{sweep}").text)
 
-    assert "What matters can't be told: that takes 20 complete trials." in grid(2)
+    assert "What matters can't be told: that takes 20 configurations." in grid(2)
     page = grid(6)
     (address,) = re.findall(r'hx-get="(/sweeps/\d+/what-matters[^"]+)"', page)
     part = client.get(address).text
     assert re.findall(r"<dt>(\w+)</dt>", part) == ["hidden_units"]
     assert re.search(r'<rect width="\d+\.\d".*?<line x1="\d+\.\d" x2="\d+\.\d"', part, re.DOTALL)
-    assert "of the variance of 24 complete trials" in part
+    assert "of the variance of 24 configurations" in part
     running = create_sweep(engine, space={"hidden_units": [1, 2], "depth": [1, 2]}, sampler="grid", n_trials=None)
     worker = new_worker(engine)
     complete(engine, running, worker, claim(engine, worker, 1))
     page = unescape(client.get(f"/sweeps/{running}").text)
-    assert "What matters can't be told yet: that takes 20 complete trials." in page
+    assert "What matters can't be told yet: that takes 20 configurations." in page
 
 
 def test_the_best_is_confirmed_on_its_page(client: TestClient, engine: Engine) -> None:
