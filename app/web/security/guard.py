@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.callers import Caller
 from app.access.shares import PLACE
-from app.errors import ForbiddenError, TooManyAttemptsError, UnauthorizedError
+from app.errors import ForbiddenError, InvalidError, TooManyAttemptsError, UnauthorizedError
 from app.web.error_handlers import database_problem, render, wants_page
 from app.web.security.gate import Gate, check_role
 from app.web.security.roles import needed_role
@@ -63,6 +63,7 @@ def _add_headers(request: Request, headers: MutableHeaders) -> None:
 async def _refusal(request: Request) -> Response | None:
     gate: Gate = request.app.state.gate
     try:
+        _check_length(request)
         gate.check_origin(request)
         role = needed_role(request.method, request.scope["path"])
         if role is not None:
@@ -71,11 +72,19 @@ async def _refusal(request: Request) -> Response | None:
         if wants_page(request):
             return RedirectResponse(f"/login?next={quote(_path_with_query(request))}", status_code=303)
         return render(request, error)
-    except (ForbiddenError, TooManyAttemptsError) as error:
+    except (ForbiddenError, InvalidError, TooManyAttemptsError) as error:
         return render(request, error)
     except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
         return database_problem(request, error)
     return None
+
+
+def _check_length(request: Request) -> None:
+    """Raises InvalidError where a body has two lengths: it would come by one, and have room by the other."""
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        raise InvalidError(
+            "A request says how long its body is by Content-Length or by Transfer-Encoding, not by both."
+        )
 
 
 async def _admit(gate: Gate, request: Request) -> Caller:

@@ -129,3 +129,14 @@ def limits(entries: Iterable[Any]) -> Iterator[tuple[str, int]]:
             yield from limits(router.routes)
         elif (limit := getattr(entry, "max_body_size", None)) is not None:
             yield str(entry.path), limit
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sweeps/preview", "/sweeps/import", "/login"])
+def test_a_body_has_one_length(client: TestClient, path: str) -> None:
+    """It would come by one of them, and there would be room for the other."""
+    sent = {"Content-Type": "application/json", "Content-Length": "1", "Transfer-Encoding": "chunked"}
+    refusal = client.post(path, content=b"{}", headers=sent)
+    assert (refusal.status_code, refusal.json()["detail"]) == (
+        422,
+        "A request says how long its body is by Content-Length or by Transfer-Encoding, not by both.",
+    )
