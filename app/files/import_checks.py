@@ -20,6 +20,7 @@ from app.domain.states import LIVE_TRIALS, RunState, TrialState
 from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT, MAX_FLOAT, MAX_TRIAL_NOTE_LENGTH
 from app.domain.tasks import EVERY_HYPERPARAMETER, TASKS
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, TRIAL, Field, import_error, parse_row
+from app.files.import_limits import check_trial_words
 from app.schemas import AttemptOut, Circumstances, DiagnosticsOut, ScoreOut, WarmStarted
 from app.search.optuna_space import frozen_trial, sampler_space
 
@@ -72,6 +73,7 @@ class ImportedTrial:
         self.runs = [parse_row(RUN, run, (*loc, "runs", index)) for index, run in enumerate(runs)]
         self.epochs = _curves(document.get("epochs"), (*loc, "epochs"))
         self.n_epochs = len(self.epochs[0])
+        check_trial_words(self.facts, self.runs, self.epochs[_SEED], loc)
         self.diagnostics = _diagnostics(document.get("diagnostics"), sweep, (*loc, "diagnostics"))
         self.n_diagnostics = len(self.diagnostics)
         _check_history(self.facts.get("history", []), loc)
@@ -106,6 +108,7 @@ class ImportedTrial:
 
 _FIGURES_OF_NUMBERS = ("train_r2", "train_mae", "val_r2", "val_mae")  # which a file of an older version lacks
 _NO_CURVES: list[list[Any]] = [[] for _ in EPOCH]
+_SEED = list(EPOCH).index("seed")
 
 
 def _curves(epochs: Any, loc: tuple[str | int, ...]) -> list[list[Any]]:

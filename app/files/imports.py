@@ -25,6 +25,7 @@ from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
 from app.files.exports.records import CONTENT_HASH, FORMAT, PART, VERSION
 from app.files.import_checks import ImportedSpace, ImportedTrial, check_test_scores, check_warm_started
+from app.files.import_limits import check_sweep_words
 from app.lifecycle import sweep_log, sweep_row
 from app.schemas import SweepCreate
 from app.sweeps import body_checks
@@ -104,6 +105,7 @@ def _sweep_facts(session: Session, document: Any) -> tuple[dict[str, Any], int |
         raise import_error(("sweep", "id"), f"must be a whole number, not {str(origin)[:80]!r}")
     facts = parse_row(SWEEP, {name: values[name] for name in values if name not in _NO_COLUMNS}, ("sweep",))
     _check_body(session, values, facts)
+    check_sweep_words(facts)
     _check_environment(facts.get("environment", {}))
     check_test_scores(facts.get("test_scores", []))
     check_warm_started(facts.get("warm_started"))

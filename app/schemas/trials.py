@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.domain.body import Body
+from app.domain.configuration import MAX_DEPTH
 from app.domain.diagnostics import QUANTILES
 from app.domain.states import RunState, TrialState
 from app.domain.sweep_limits import MAX_FLOAT, MAX_TRIAL_NOTE_LENGTH
@@ -221,4 +222,6 @@ class DiagnosticsOut(BaseModel):
     def _check_layers(self) -> Self:
         if not len(self.activation_rms) == len(self.gradient_rms) == len(self.dead_share) + 1:
             raise ValueError("activation_rms and gradient_rms must have one number more than dead_share")
+        if len(self.dead_share) > MAX_DEPTH:
+            raise ValueError(f"dead_share must have at most {MAX_DEPTH} numbers, one for each hidden layer")
         return self

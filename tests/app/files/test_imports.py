@@ -147,6 +147,47 @@ WRONG: list[tuple[str, Change, list[Any], str]] = [
         ["sweep", "test_scores", 0, "test_accuracy"],
         "must be less than or equal to 1",
     ),
+    (
+        "a long reason",
+        lambda d: d["sweep"].update(stop_reason="x" * 200_000),
+        ["sweep", "stop_reason"],
+        "must have at most 200,000 characters",
+    ),
+    (
+        "words beside a fact",
+        lambda d: d["sweep"].update(environment={str(n): "x" * 200 for n in range(1_000)}),
+        ["sweep", "environment"],
+        "must have at most 200,000 characters",
+    ),
+    (
+        "a look with more",
+        lambda d: d["sweep"].update(test_scores=[{"at": None, "number": 0, "runs": 1, "more": "x" * 200_000}]),
+        ["sweep", "test_scores"],
+        "must have at most 200,000 characters",
+    ),
+    (
+        "a long history",
+        lambda d: complete(d)["history"][0].update(reason="x" * 50_000),
+        ["trials", 2],
+        "must have at most 50,000 characters in error, reason, history, devices and the errors of runs",
+    ),
+    (
+        "very many runs",
+        lambda d: complete(d).update(runs=[complete(d)["runs"][0] | {"seed": seed} for seed in range(101)]),
+        ["trials", 2, "runs"],
+        "must be those of at most 100 runs, not of 101",
+    ),
+    (
+        "very many curves",
+        lambda d: complete(d).update(
+            epochs={
+                name: [*range(101)] if name == "seed" else column[:1] * 101
+                for name, column in complete(d)["epochs"].items()
+            }
+        ),
+        ["trials", 2, "epochs"],
+        "must be those of at most 100 runs, not of 101",
+    ),
     ("history", lambda d: complete(d).update(history={}), ["trials", 2, "history"], "must be a JSON object, or a list"),
     ("a seed", lambda d: complete(d)["runs"][1].update(seed=0), ["trials", 2, "runs"], "must have a seed of their own"),
     ("a curve", lambda d: complete(d)["epochs"]["epoch"].pop(), ["trials", 2, "epochs"], "lists of the same length"),
