@@ -53,17 +53,20 @@ class ModelInfo(BaseModel):
 
 
 def with_info(weights: bytes, info: ModelInfo) -> bytes:
-    """The safetensors with the description added to its metadata, whose own entries stay, the `value` above all.
-
-    Raises ModelFileError.
-    """
+    """The safetensors with the description added to its metadata. Raises ModelFileError."""
     header, numbers = split_file(weights, MAX_WEIGHTS_HEADER)
+    return b"".join([head_with_info(header, info), numbers])
+
+
+def head_with_info(header: dict[str, Any], info: ModelInfo) -> bytes:
+    """What stands before the numbers of a safetensors file with this header, and the description added to its metadata,
+    whose own entries stay, the `value` above all."""
     fields = info.model_dump()
     description = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-    header["__metadata__"] = {"format": "pt"} | description | header.get("__metadata__", {})
-    header_bytes = json.dumps(header).encode()
+    metadata = {"format": "pt"} | description | header.get("__metadata__", {})
+    header_bytes = json.dumps(header | {"__metadata__": metadata}).encode()
     header_bytes += b" " * (-len(header_bytes) % 8)  # so that the numbers lie aligned
-    return b"".join([len(header_bytes).to_bytes(8, "little"), header_bytes, numbers])
+    return len(header_bytes).to_bytes(8, "little") + header_bytes
 
 
 def read_info(content: bytes) -> ModelInfo:

@@ -22,7 +22,7 @@ def predict(session: Session, sweep_id: int, number: int, body: schemas.Predicti
     Raises NotFoundError, ConflictError where there is no model, and InvalidError for rows that it does not take.
     """
     try:
-        network = Network(trained_models.find(session, sweep_id, number, body.run).read(session))
+        network = Network(b"".join(trained_models.find(session, sweep_id, number, body.run).pieces(session)))
     except ModelFileError as error:
         raise ConflictError(f"The model of trial {number} can't be read: {error}.") from None
     info = network.info

@@ -1,6 +1,6 @@
 """Trained models to download; those whose weights were not kept are trained again on request."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from app.files.model_file import ModelFileError, ModelInfo
 from app.lifecycle import sweep_log, sweep_row
 from app.queue import retraining
 
+PIECE_BYTES = 2**20
+
 
 class StoredModel(NamedTuple):
     """The model of a run, which is stored, and what it is; its weights may be hundreds of megabytes."""
@@ -31,15 +33,27 @@ class StoredModel(NamedTuple):
         """The name under which it is saved."""
         return f"sweep-{self.info.sweep}-trial-{self.info.trial}-run-{self.seed}.safetensors"
 
-    def read(self, session: Session) -> bytes:
+    def pieces(self, session: Session) -> Generator[bytes]:
         """The file. Raises ConflictError where the weights are not kept any more, or are none."""
-        weights = session.scalar(select(Run.weights).where(Run.trial_id == self.trial_id, Run.seed == self.seed))
-        if weights is None:
-            raise ConflictError("The model was removed a moment ago: another trial is the best by now.")
+        begin = self._piece(session, 0, 8 + model_file.MAX_WEIGHTS_HEADER)
         try:
-            return model_file.with_info(weights, self.info)
+            header, numbers = model_file.split_file(begin, model_file.MAX_WEIGHTS_HEADER)
         except ModelFileError as error:
             raise ConflictError(f"The model of trial {self.info.trial} can't be read: {error}.") from None
+        yield model_file.head_with_info(header, self.info)
+        yield bytes(numbers)
+        start = len(begin)
+        while piece := self._piece(session, start, PIECE_BYTES):
+            yield piece
+            start += len(piece)
+
+    def _piece(self, session: Session, start: int, size: int) -> bytes:
+        """So many bytes of the weights; none behind their end."""
+        piece = select(func.substring(Run.weights, start + 1, size))
+        weights: bytes | None = session.scalar(piece.where(Run.trial_id == self.trial_id, Run.seed == self.seed))
+        if weights is None:
+            raise ConflictError("The model was removed a moment ago: another trial is the best by now.")
+        return weights
 
 
 def find(session: Session, sweep_id: int, number: int, run: int | None = None) -> StoredModel:

@@ -22,7 +22,6 @@ router = APIRouter(tags=["models"])
 
 MEDIA_TYPE = "application/octet-stream"  # none is registered for safetensors
 MAX_PREDICTIONS = 2  # at once, of one caller: each reads a network, which may take several times its 200 MB
-PIECE_BYTES = 2**20
 
 
 def prediction_places() -> Places:
@@ -53,11 +52,9 @@ def download_model(
 
 
 def _pieces(engine: Engine, model: StoredModel) -> Generator[bytes]:
-    """The file in pieces; no connection is kept while they are sent."""
-    with transaction(engine) as session:
-        content = model.read(session)
-    for start in range(0, len(content), PIECE_BYTES):
-        yield content[start : start + PIECE_BYTES]
+    """The file as it is now: several at once, read whole, would take the server's memory."""
+    with transaction(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
+        yield from model.pieces(session)
 
 
 @router.post(

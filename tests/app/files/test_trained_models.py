@@ -1,6 +1,10 @@
 """Models over HTTP without a worker: what is refused, in which words, and what is let go."""
 
+import hashlib
+import json
+import os
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -12,7 +16,7 @@ from sqlalchemy import Engine, select, update
 from app.db.engine import transaction
 from app.db.tables import Run, Trial
 from app.errors import ConflictError
-from app.files import prediction
+from app.files import prediction, trained_models
 from app.lifecycle import sweep_row
 from app.queue import scoring
 from app.queue.progress import RunResult, TrialResult
@@ -167,3 +171,26 @@ def test_the_page_of_a_sweep_leads_to_the_best_model(engine: Engine, client: Tes
         sweep_row.mark_changed(session, sweep)
     assert "Download model" not in client.get(f"/sweeps/{sweep}").text
     assert client.get(f"/api/v1/sweeps/{sweep}").json()["best"]["model"] is None
+
+
+def test_a_download_of_a_large_model_is_never_whole_in_memory(engine: Engine, client: TestClient) -> None:
+    """Several go on at once, and each may have 200 MB."""
+    size = 32 * 2**20
+    header = json.dumps({"0.weight": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}).encode()
+    sweep, _ = ended(engine, 0.1)
+    (number,) = with_weights(engine, sweep)
+    numbers = os.urandom(size)
+    with transaction(engine) as session:
+        session.execute(update(Run).values(weights=len(header).to_bytes(8, "little") + header + numbers))
+        model = trained_models.find(session, sweep, number)
+    digest = hashlib.sha256()
+    tracemalloc.start()
+    try:
+        for piece in models._pieces(client.app.state.downloads.engine, model):  # type: ignore[attr-defined]
+            digest.update(piece)
+        assert tracemalloc.get_traced_memory()[1] < size / 2
+    finally:
+        tracemalloc.stop()
+    content = client.get(address(sweep, number)).content
+    assert content.endswith(numbers)
+    assert digest.digest() == hashlib.sha256(content).digest()
