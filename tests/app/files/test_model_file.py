@@ -1,9 +1,14 @@
 """Model files as bytes: what is written is read again, and what is no model file is refused with a reason."""
 
 import json
+import math
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from app.files import network
 from app.files.model_file import ModelFileError, ModelInfo, read_info, with_info
 
 INFO = ModelInfo(
@@ -67,3 +72,19 @@ def test_what_is_no_model_file_is_refused(content: bytes, why: str) -> None:
     """The sentence says which of the many things it is not."""
     with pytest.raises(ModelFileError, match=why):
         read_info(content)
+
+
+def test_gelu_of_very_many_numbers_lets_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python computes so many without a break, and no other thread of the server does anything meanwhile."""
+    erf, sizes = network._erf_at_once, list[int]()
+
+    def counted(z: NDArray[np.float32]) -> Any:
+        sizes.append(z.size)
+        return erf(z)
+
+    monkeypatch.setattr(network, "_erf_at_once", counted)
+    z = np.linspace(-4, 4, 100_000, dtype=np.float32).reshape(100, 1_000)
+    gelu = network.ACTIVATIONS["gelu"](z)
+    assert sum(sizes) == z.size
+    assert max(sizes) <= 20_000
+    assert np.array_equal(gelu, (z * 0.5 * (1 + erf(z / math.sqrt(2)))).astype(np.float32))
