@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, Field, ValidationError
 
 from app.domain.body import plain_sentence
+from app.domain.sweep_limits import MAX_SEEDS
 from app.queue.errors import RefusedError
 from app.queue.progress import DiagnosticsPoint, TrialResult
 from app.queue.scoring import Scores
@@ -27,6 +28,8 @@ def check_results(results: Sequence[TrialResult], further_objectives: Sequence[o
     count = None if further_objectives is None else len(further_objectives)
     for result in results:
         trial = f"trial {result.lease.trial_id}"
+        if len(result.runs) > MAX_SEEDS:
+            raise RefusedError(f"The runs of {trial} can't be used: they are more than {MAX_SEEDS}.")
         if result.circumstances is not None:
             _check(f"The circumstances of {trial}", Circumstances, result.circumstances)
         is_complete = result.value is not None and result.pruning_reason is None

@@ -31,6 +31,9 @@ SLOW_CALLS = frozenset({"claim", "assign_params"})
 # The calls by which a worker keeps what it holds, or hands it back: small, and never behind others.
 VITAL_CALLS = frozenset({"heartbeat", "is_draining", "postpone_retraining", "give_back", "sign_off"})
 
+# The calls that read all trials of a sweep, and the curves of many.
+READING_CALLS = frozenset({"trial_snapshots", "values_after"})
+
 # The calls whose answers may have checkpoints or weights.
 LOADING_CALLS = frozenset({"load_checkpoints", "load_weights"})
 
@@ -237,7 +240,7 @@ def answer(broker: DatabaseBroker, call: str, content: Unpacked, moment: str) ->
     with _refusing(call):
         arguments = signed.arguments_in(content)
     if call in _SAME_CALLS:
-        if call in {"trial_snapshots", "values_after"}:
+        if call in READING_CALLS:
             arguments["sweep"] = broker.setup(arguments.pop("sweep_id"))
         result = getattr(broker, call)(**arguments)
     else:

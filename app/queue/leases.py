@@ -59,7 +59,7 @@ def heartbeat(
     `speed`, the cost that it trains a second, is what it was before where it is None.
     """
     arrays = lease_arrays(leases)
-    session.execute(statements.LOCK_SWEEPS_OF_TRIALS, {"ids": arrays["ids"]})
+    session.execute(statements.LOCK_SWEEPS_OF_LEASES, arrays)
     held_ids = {row.id for row in session.execute(statements.HEARTBEAT, arrays | {"lease": lease_seconds})}
     life = {"last_seen": func.clock_timestamp(), "training_rate": examples_per_second}
     life |= {} if speed is None else {"speed": speed}

@@ -144,10 +144,8 @@ CLAIMS = {
 # a token is running is not said again: the planner would read all running trials, which it takes for few, to find it.
 _OF_SWEEP = "t.sweep_id = :sweep"
 
-_UNDER_LEASE = """
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)
-    WHERE t.id = lease.id AND t.lease_token = lease.token
-"""
+_LEASE = "unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)"
+_UNDER_LEASE = f"FROM {_LEASE} WHERE t.id = lease.id AND t.lease_token = lease.token"
 
 # Writes points of learning curves and extends the leases, of the trials that are still held.
 RECORD = text(f"""
@@ -179,9 +177,11 @@ RECORD = text(f"""
     SELECT id, CASE WHEN cardinality(CAST(:trial_id AS bigint[])) > 0 THEN (SELECT {NOTIFY_SQL}) END FROM held
 """)
 
-# Locks the sweeps of these trials, by id.
-LOCK_SWEEPS_OF_TRIALS = text("""
-    SELECT id FROM sweeps WHERE id IN (SELECT sweep_id FROM trials WHERE id = ANY(:ids)) ORDER BY id FOR UPDATE
+# Locks the sweeps of the trials that are still held, by id.
+LOCK_SWEEPS_OF_LEASES = text(f"""
+    SELECT id FROM sweeps WHERE id IN (
+        SELECT t.sweep_id FROM trials t JOIN {_LEASE} ON t.id = lease.id AND t.lease_token = lease.token
+    ) ORDER BY id FOR UPDATE
 """)
 
 # Extends the leases of the trials that are still held.

@@ -78,9 +78,11 @@ async def wait(words: Words, request: Request) -> Response:
 
 
 @router.post("/{worker_id}/ask_ahead", max_body_size=_UNLIMITED)
-async def ask_ahead(worker_id: UUID, words: Words, request: Request) -> Response:
+async def ask_ahead(worker_id: UUID, words: Words, request: Request, until_sent: UntilSent) -> Response:
     """Asks the sampler for the next trials of a sweep as they stand when the answer begins; it ends with the asking."""
     workers: RemoteWorkers = request.app.state.remote_workers
+    if not await workers.may_ask_ahead(until_sent):
+        return Response(media_type=MEDIA_TYPE)
     broker = workers.broker(worker_id)
 
     def prepare() -> Callable[[], None] | None:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from app.broker import CallError, DatabaseBroker, FaultError, UnreachableError, reason_of
 from app.broker.database import PassedOver
-from app.broker.serving import LOADING_CALLS, SLOW_CALLS, VITAL_CALLS, answer, unpacked_arguments
+from app.broker.serving import LOADING_CALLS, READING_CALLS, SLOW_CALLS, VITAL_CALLS, answer, unpacked_arguments
 from app.errors import InvalidError, PerceptuneError, UnavailableError
 from app.web.remote.messages import NO_ROOM, SMALL_BYTES, Messages
 from app.web.security.room import Room
@@ -24,9 +24,10 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# At once, each with a thread and a connection to the database; vital ones keep leases, slow ones ask samplers, loading
-# ones read what is large.
-VITAL_PLACES, QUICK_PLACES, SLOW_PLACES, LOADING_PLACES = 6, 12, 4, 2
+# At once, each with a thread and a connection to the database; vital ones keep leases, slow ones ask samplers, reading
+# ones read very many rows, loading ones what is large.
+VITAL_PLACES, QUICK_PLACES, SLOW_PLACES, READING_PLACES, LOADING_PLACES = 6, 12, 4, 2, 2
+ASKING_PLACES = 2  # of the slow ones, for who asks ahead: claims have the others
 # Of the JSON of messages while it is read and used, and of answers until they are sent.
 VALUE_BYTES, ANSWER_BYTES = 256 * 2**20, 256 * 2**20
 SMALL_VALUE_BYTES = 2**20  # of the JSON of one
@@ -51,8 +52,10 @@ class RemoteWorkers:
         self._passed_over: dict[UUID, PassedOver] = {}  # by worker, until they are forgotten
         self._forgets_at = 0.0
         self._quick, self._slow = asyncio.Semaphore(QUICK_PLACES), asyncio.Semaphore(SLOW_PLACES)
-        self._vital, self._loading = asyncio.Semaphore(VITAL_PLACES), asyncio.Semaphore(LOADING_PLACES)
-        self._threads = anyio.CapacityLimiter(VITAL_PLACES + QUICK_PLACES + SLOW_PLACES + LOADING_PLACES)
+        self._vital, self._asking = asyncio.Semaphore(VITAL_PLACES), asyncio.Semaphore(ASKING_PLACES)
+        self._reading, self._loading = asyncio.Semaphore(READING_PLACES), asyncio.Semaphore(LOADING_PLACES)
+        places = VITAL_PLACES + QUICK_PLACES + SLOW_PLACES + READING_PLACES + LOADING_PLACES
+        self._threads = anyio.CapacityLimiter(places)
         self.messages = Messages()
         self._values, self._answers = Room(VALUE_BYTES, NO_ROOM), Room(ANSWER_BYTES, NO_ROOM, MAX_WAITING_ANSWERS)
         self.stopping = threading.Event()  # ends what asks samplers
@@ -68,6 +71,16 @@ class RemoteWorkers:
         """What `work` gives, once it is its turn. Raises PerceptuneError."""
         async with self._slow if is_slow else self._quick:
             return await self._in_thread(work)
+
+    async def may_ask_ahead(self, until_sent: AsyncExitStack) -> bool:
+        """Whether there is a place to ask ahead in, which is kept until the answer has gone.
+
+        Nobody waits for one: what is not asked ahead is asked when it is claimed.
+        """
+        if self._asking.locked():
+            return False
+        await until_sent.enter_async_context(self._asking)
+        return True
 
     async def call(self, request: WorkerCall, until_sent: AsyncExitStack) -> bytes:
         """The answer to a call, once it is its turn and there is room for what it says. Raises PerceptuneError.
@@ -99,6 +112,8 @@ class RemoteWorkers:
             return self._loading
         if call in VITAL_CALLS:
             return self._vital
+        if call in READING_CALLS:
+            return self._reading
         return self._slow if call in SLOW_CALLS else self._quick
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
+from app import queue
 from app.broker.serving import signature
 from app.db.engine import transaction
 from app.db.tables import Run, Trial
@@ -193,6 +194,35 @@ def test_a_complete_trial_without_the_values_of_its_runs_is_refused(client: Test
     assert states(engine, sweep) == ["running"]
 
 
+def test_more_runs_than_a_trial_can_have_are_refused(client: TestClient, engine: Engine) -> None:
+    """Lists and charts show all of them."""
+    sweep = create_grid(engine, 1)
+    worker_id = new_worker(engine)
+    (trial,) = claim(engine, worker_id)
+    signed = signature("finish")
+    assert signed is not None
+    result = success(trial.lease)
+    result = replace(result, runs=[replace(result.runs[0], seed=seed) for seed in range(101)])
+    arguments = {"sweep_id": sweep, "results": [result], "weights": {}, "checkpoints": None}
+    answer = post(client, worker_id, "finish", signed.packed_arguments(arguments))
+    assert answer.json()["detail"] == (
+        f"The runs of trial {trial.lease.trial_id} can't be used: they are more than 100."
+    )
+    assert states(engine, sweep) == ["running"]
+
+
+def test_a_heartbeat_locks_the_sweeps_of_its_own_trials_alone(engine: Engine) -> None:
+    """Who names all trials there are, without their tokens, keeps nobody waiting."""
+    sweeps = [create_grid(engine, 1), create_grid(engine, 2)]
+    worker_id = new_worker(engine)
+    leases = [trial.lease for _ in sweeps for trial in claim(engine, worker_id)]
+    locked = text("SELECT id FROM sweeps FOR UPDATE SKIP LOCKED")
+    foreign = [replace(leases[0], token=uuid4()), leases[1]]
+    with transaction(engine) as session, transaction(engine) as other:
+        assert queue.heartbeat(session, worker_id, foreign, 30.0) == {leases[1].trial_id}
+        assert len(other.scalars(locked).all()) == 1
+
+
 def test_measurements_that_no_network_has_are_refused(client: TestClient, engine: Engine) -> None:
     """No page could show them."""
     sweep = create_grid(engine, 1, diagnostics=True)
@@ -208,6 +238,9 @@ def test_measurements_that_no_network_has_are_refused(client: TestClient, engine
     assert answer.json()["detail"].startswith(
         f"A measurement of trial {trial.lease.trial_id} can't be used: dead_share"
     )
+    deep = replace(measured, dead_share=[0.5] * 9, activation_rms=[1.0] * 10, gradient_rms=[1.0] * 10)
+    message = signed.packed_arguments(arguments | {"diagnostics": [replace(point, measured=deep)]})
+    assert "at most 8 numbers" in post(client, worker_id, "record", message).json()["detail"]
     possible_point = replace(point, measured=replace(measured, dead_share=[0.5]))
     message = signed.packed_arguments(arguments | {"diagnostics": [possible_point]})
     post(client, worker_id, "record", message).raise_for_status()

@@ -16,6 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from app.broker import DatabaseBroker
 from app.broker.serving import signature
 from app.broker.wire import VERSION_HEADER
 from app.config import Settings
@@ -27,8 +28,8 @@ from app.web.remote.workers import RemoteWorkers, WorkerCall
 from app.web.security import room
 from app.web.security.room import Room
 from tests.support.own_loop import finished
-from tests.support.queue_examples import LEASE_SECONDS, new_worker
-from tests.support.worker_calls import VERSION
+from tests.support.queue_examples import LEASE_SECONDS, create_sweep, new_worker
+from tests.support.worker_calls import VERSION, send
 
 PATH = f"/api/v1/worker/{uuid4()}/live_workers"
 MALFORMED = bytes(2**17)  # 422 once there was room for it
@@ -147,3 +148,49 @@ def test_only_so_many_answers_wait_for_room() -> None:
         await asyncio.wait_for(waiting, 20)
 
     finished(crowded())
+
+
+@pytest.mark.parametrize("name", ["trial_snapshots", "values_after"])
+def test_a_claim_waits_for_nobody_who_reads_a_whole_sweep(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Of those who do two are answered at a time, however many there are: they take no place of others."""
+    sweep, going_on, begun = create_sweep(engine), threading.Event(), list[int]()
+
+    def read_later(*_: object, **__: object) -> Any:
+        begun.append(1)
+        going_on.wait(60)
+        return {} if name == "values_after" else []
+
+    monkeypatch.setattr(DatabaseBroker, name, read_later)
+    arguments: dict[str, Any] = {"sweep_id": sweep} | ({"known_epochs": {}} if name == "values_after" else {})
+
+    async def crowded() -> None:
+        remote = RemoteWorkers(engine)
+        readers = [asyncio.create_task(called(remote, uuid4(), name, **arguments)) for _ in range(20)]
+        try:
+            for other in ("live_workers", "must_make_room"):
+                words = {"sweep_id": sweep} if other == "must_make_room" else {}
+                await asyncio.wait_for(called(remote, uuid4(), other, **words), 20)
+            assert len(begun) == workers.READING_PLACES == 2
+        finally:
+            going_on.set()
+            await asyncio.gather(*readers)
+
+    finished(crowded())
+
+
+def test_who_asks_ahead_leaves_places_to_claims(client: TestClient, engine: Engine) -> None:
+    """Where all places for it are taken, nothing is asked and nobody waits."""
+    remote, until_sent = client.app.state.remote_workers, AsyncExitStack()  # type: ignore[attr-defined]
+    assert workers.ASKING_PLACES < workers.SLOW_PLACES
+
+    async def taken() -> list[bool]:
+        async with until_sent:
+            return [await remote.may_ask_ahead(until_sent) for _ in range(workers.ASKING_PLACES + 1)]
+
+    assert finished(taken()) == [True] * workers.ASKING_PLACES + [False]
+    assert finished(taken())[0]
+    client.app.state.remote_workers._asking = asyncio.Semaphore(0)  # type: ignore[attr-defined]
+    message = {"sweep_id": create_sweep(engine, sampler="tpe"), "max_trials": 1}
+    assert send(client, uuid4(), "ask_ahead", **message).content == b""
