@@ -4,11 +4,12 @@ Sums over trials that no worker holds are stored, and kept by triggers; those ov
 nobody reads more trials than are in training.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import text
+from sqlalchemy import func, literal, select, text
 from sqlalchemy.orm import Session
 
+from app.db.tables import SweepTotals
 from app.domain.comparisons.survivors import CONFIGURATIONS_A_PLACE
 from app.domain.states import TrialState
 
@@ -76,6 +77,13 @@ _BY_STATE = text(f"""
            (SELECT count(*) FROM trials t JOIN sweeps s ON s.id = t.sweep_id WHERE t.state = 'running') AS running
     FROM sweep_totals
 """)
+
+
+def count_trials(session: Session, sweep_ids: Iterable[int]) -> int:
+    """How many trials these sweeps have together, but for those that are running."""
+    states = (getattr(SweepTotals, state) for state in _STORED_STATES)
+    counts = select(func.sum(sum(states, literal(0)))).where(SweepTotals.sweep_id.in_(sweep_ids))
+    return int(session.scalar(counts) or 0)
 
 
 def trials_by_state(session: Session) -> Mapping[TrialState, int]:

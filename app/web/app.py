@@ -49,7 +49,7 @@ from app.web.remote import calls as worker_calls
 from app.web.remote.workers import RemoteWorkers
 from app.web.repeats import Repeats
 from app.web.security.bodies import MAX_BODY_BYTES, Bodies
-from app.web.security.drawings import drawing_places
+from app.web.security.drawings import Drawings
 from app.web.security.gate import Gate
 from app.web.security.guard import Guard
 from app.web.security.plans import plan_places
@@ -93,7 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.broadcaster = Broadcaster(engine, app.state.gate.hear)
     app.state.downloads = Downloads(settings.database_url)
     app.state.uploads = Uploads()
-    app.state.drawings = drawing_places()
+    app.state.drawings = Drawings()
     app.state.plans = plan_places()
     app.state.predictions = models.prediction_places()
     app.state.remote_workers = RemoteWorkers(engine)

@@ -15,6 +15,7 @@ from app.charts.page import Fact, Section, page
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
 from app.queries.provenance import sweep_provenance
+from app.queries.totals import count_trials
 from app.web.dependencies import DatabaseSession, SweepId, refuse_unknown_parameters
 from app.web.error_handlers import problems
 from app.web.security.drawings import DRAWING_PLACE
@@ -82,10 +83,11 @@ def chart_response(
     def draw() -> go.Figure:
         lens_options, options = divide(parameters)
         lens = parse_lens(chart_rows.chart_sweep(sweep), lens_options)
-        rows = chart_rows.chart_rows(
-            session, sweep, chart, options, lens=lens, include_excluded=include_excluded, names_hosts=names_hosts
-        )
-        return chart.figure(*rows, options, robust=lens.robust)
+        with request.app.state.drawings.one_of(count_trials(session, [sweep.id])):
+            rows = chart_rows.chart_rows(
+                session, sweep, chart, options, lens=lens, include_excluded=include_excluded, names_hosts=names_hosts
+            )
+            return chart.figure(*rows, options, robust=lens.robust)
 
     if format == "json":  # a figure of thousands of trials takes a while: it is drawn once for all who watch
         key = (etag, name, include_excluded, names_hosts, *sorted(parameters.items()))

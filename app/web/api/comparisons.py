@@ -14,6 +14,7 @@ from app.db.tables import Sweep
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
+from app.queries.totals import count_trials
 from app.schemas.comparisons import Comparison
 from app.sweeps.comparison import MOST_SWEEPS, compare
 from app.web.api.charts import etag_of, is_unchanged
@@ -66,7 +67,8 @@ def chart_progress(
     if compare(session, ids).not_comparable:
         figure = empty_figure("Values of these sweeps can't be compared")
     else:
-        figure = comparison_figure(_progress(session, sweeps, x), x)
+        with request.app.state.drawings.one_of(count_trials(session, ids)):
+            figure = comparison_figure(_progress(session, sweeps, x), x)
     return Response(str(figure.to_json()), media_type="application/json", headers=headers)
 
 

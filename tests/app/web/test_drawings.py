@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
+from app.db.tables import Sweep
 from app.errors import ConflictError
 from app.queries import chart_rows
 from app.sweeps import previews
@@ -86,3 +88,34 @@ def test_so_many_sweeps_are_planned_at_once(client: TestClient, monkeypatch: pyt
         assert client.get("/api/v1/sweeps").status_code == 200
         going_on.set()
         assert sorted(answer.result(60).status_code for answer in answers) == [409] * plans.MAX_PLANS + [503] * 2
+
+
+@pytest.mark.parametrize("kind", ["charts/history?top={}", "what-matters?age={}"])
+def test_of_large_sweeps_one_chart_is_drawn_at_a_time(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Others wait for it, for so long and no longer; those of small ones do not."""
+    monkeypatch.setattr(places, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(drawings, "LARGE_TRIALS", 2)
+    large = [a_sweep(engine, [[0.5], [0.9]]) for _ in range(2)]
+    small = a_sweep(engine, [[0.5]])
+    begun, going_on, measure = list[int](), threading.Event(), chart_rows.measured_sweep
+
+    def measure_later(session: Session, sweep: Sweep, **options: Any) -> Any:
+        if sweep.id in large:
+            begun.append(1)
+            going_on.wait(60)
+        return measure(session, sweep, **options)
+
+    monkeypatch.setattr(chart_rows, "measured_sweep", measure_later)
+    place = "/api/v1" if kind.startswith("charts") else ""
+    with ThreadPoolExecutor() as threads:
+        paths = [f"{place}/sweeps/{sweep}/{kind.format(50)}" for sweep in large]
+        answers = [threads.submit(client.get, path) for path in paths]
+        wait_until(lambda: any(answer.done() for answer in answers))
+        (refusal,) = [answer.result() for answer in answers if answer.done()]
+        assert (refusal.status_code, refusal.headers["retry-after"]) == (503, "5")
+        assert client.get(f"/api/v1/sweeps/{small}/charts/history").status_code == 200
+        assert len(begun) == 1
+        going_on.set()
+        assert sorted(answer.result(60).status_code for answer in answers) == [200, 503]

@@ -23,6 +23,7 @@ from app.lifecycle import sweep_row
 from app.lifecycle.failures import most_common_error
 from app.queries import chart_rows
 from app.queries.leading_configurations import LeadingConfiguration, failed_errors, leading_configurations
+from app.queries.totals import count_trials
 from app.queue.workers import live_workers
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages.sweep.copies import Copy, copies
@@ -72,9 +73,10 @@ def show_importance(request: Request, sweep_id: SweepId, session: DatabaseSessio
     age = _age(queries.summary(session, sweep_id))
 
     def write() -> str:
-        sweep = chart_rows.measured_sweep(session, sweep_row.get(session, sweep_id))
-        trials = chart_rows.trial_rows(session, sweep_id, runs="pooled")
-        matters = what_matters(importance_data(sweep, trials, ImportanceOptions()))
+        with request.app.state.drawings.one_of(count_trials(session, [sweep_id])):
+            sweep = chart_rows.measured_sweep(session, sweep_row.get(session, sweep_id))
+            trials = chart_rows.trial_rows(session, sweep_id, runs="pooled")
+            matters = what_matters(importance_data(sweep, trials, ImportanceOptions()))
         return templates.get_template("sweep/what_matters.html").render(view=matters)
 
     return HTMLResponse(request.app.state.answer_cache.get_or_make(("what matters", sweep_id, age), write))
