@@ -149,10 +149,10 @@ def is_gone(error: DBAPIError) -> bool:
     """Whether the statement may succeed when it is sent again: the database was out of reach, or gave it up.
 
     By the SQLSTATE: 55P03 is a lock that others held for too long, 25P03 a transaction that was idle for too long; by
-    its class: 08 connection, 40 rollback (e.g. deadlock), 53 resources, 57 operator (shutdown, time-out).
+    its class: 08 connection, 40 rollback (e.g. deadlock), 53 resources, 57 operator (shutdown, time-out), 58 system.
     """
     state = getattr(error.orig, "sqlstate", None)
-    return state is None or state in {"55P03", "25P03"} or state[:2] in {"08", "40", "53", "57"}
+    return state is None or state in {"55P03", "25P03"} or state[:2] in {"08", "40", "53", "57", "58"}
 
 
 def is_lock_timeout(error: DBAPIError) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.middleware import body_limit
@@ -42,10 +42,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PerceptuneError, lambda request, error: render(request, error))
     app.add_exception_handler(RequestValidationError, _invalid_request)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
-    app.add_exception_handler(OperationalError, database_problem)
-    app.add_exception_handler(InterfaceError, database_problem)
-    app.add_exception_handler(InternalError, _internal_database_error)  # type: ignore[arg-type]
-    app.add_exception_handler(PoolTimeoutError, database_problem)
+    for kind in (OperationalError, InterfaceError, InternalError, PoolTimeoutError):
+        app.add_exception_handler(kind, database_problem)
     app.add_exception_handler(RecursionError, _nested_too_deeply)
     app.add_middleware(_BugHandler)
 
@@ -176,10 +174,12 @@ def _http_error(request: Request, error: HTTPException) -> Response:
 
 
 def database_problem(request: Request, error: Exception) -> Response:
-    """503, in words that are for whoever calls; the log has the database's own."""
+    """503 where the call may be answered later, in words that are for whoever calls; the log has the database's own."""
     if isinstance(error, PoolTimeoutError):
         logger.warning("no connection to the database became free: %s", error)
         return render(request, BusyError("The server has too much to do right now; try again in a moment."))
+    if isinstance(error, DBAPIError) and not is_gone(error):
+        return _bug(request, error)
     cause = getattr(error, "orig", None)
     logger.warning("the database is gone: %s", str(cause or error).strip().splitlines()[:1])
     state = getattr(cause, "sqlstate", None) or ""
@@ -192,11 +192,11 @@ def database_problem(request: Request, error: Exception) -> Response:
     return render(request, UnavailableError("The database can't be reached right now; try again in a moment."))
 
 
-def _internal_database_error(request: Request, error: InternalError) -> Response:
-    """An idle transaction that Postgres has ended is of this class too. Raises any other one, which is a bug."""
-    if not is_gone(error):
-        raise error
-    return database_problem(request, error)
+def _bug(request: Request, error: Exception) -> Response:
+    """The answer where nothing else is one; the log has the error, once."""
+    path = _loggable(request.scope["path"])
+    logger.error("unexpected error at %s %s", request.method, path, exc_info=error)
+    return render(request, PerceptuneError("This is a bug of the server; its log says more."))
 
 
 def _nested_too_deeply(request: Request, error: Exception) -> Response:
@@ -239,7 +239,6 @@ class _BugHandler:
             # the framework's own way to say that it has refused a body that is too large
             if scope["type"] != "http" or type(error).__module__ == body_limit.__name__:
                 raise
-            logger.error("unexpected error at %s %s", scope["method"], _loggable(scope["path"]), exc_info=error)
+            answer = _bug(Request(scope), error)
             if not has_begun:
-                problem = PerceptuneError("This is a bug of the server; its log says more.")
-                await render(Request(scope), problem)(scope, receive, send)
+                await answer(scope, receive, send)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from app import queries
+from app.access import keys
 from app.web import uploads
 from app.web.api import charts, health
 from app.web.pages.new_sweep import form
@@ -212,3 +213,23 @@ def test_no_query_is_a_bug_of_the_server(client: TestClient, engine: Engine) -> 
     names = ["q", "tag", "task", "dataset", "after", "page", "limit", "sweeps", "x", "state", "order_by", "numbers"]
     queries = [f"{path}?{name}={value}" for path in paths for name in names for value in ("%00", str(2**70), "-1")]
     assert {query for query in queries if client.get(query).status_code >= 500} == set()
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("40P01", 503), ("53100", 503), ("57P03", 503), ("58030", 503), ("54001", 500), ("55000", 500), ("XX000", 500)],
+)
+@pytest.mark.parametrize("place", ["a route", "the gate"])
+def test_what_the_database_may_do_later_is_503(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, place: str, state: str, status: int
+) -> None:
+    """What it will not do the next time either is a bug, wherever it is asked for."""
+
+    def fail(session: Session, *_: object) -> None:
+        session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$"))
+
+    monkeypatch.setattr(*((queries, "summary") if place == "a route" else (keys, "any_key")), fail)
+    client.app.state.gate.ring.forget()  # type: ignore[attr-defined]
+    answer = client.get("/api/v1/sweeps/1")
+    assert (answer.status_code, "Retry-After" in answer.headers) == (status, status == 503)
+    assert answer.json()["detail"] != "This is a bug of the server; its log says more." or status == 500
