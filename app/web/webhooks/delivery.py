@@ -20,11 +20,13 @@ from sqlalchemy.orm import Session
 from app import queries
 from app.db.engine import transaction
 from app.db.tables import Sweep
+from app.queue.errors import storable
 from app.web.webhooks.request import RefusedError, post
 
 logger = logging.getLogger(__name__)
 
 SENDERS = 4
+FREE_SENDERS = 1  # for hosts at which nothing is tried and nothing has failed, however many others do not answer
 POLL_SECONDS = 1.0
 HIDDEN_SECONDS = 60.0  # longer than a request and the look-up of its host may take
 FIRST_DELAY_SECONDS = 5.0  # before the second attempt; doubled with each further one
@@ -48,7 +50,9 @@ def sending(engine: Engine, *, allow_private: bool) -> Iterator[Sequence[threadi
     """Sends in the background while the block runs, by these threads."""
     stop = threading.Event()
     threads = [
-        threading.Thread(target=_run, args=(engine, allow_private, stop), name=f"webhooks-{index}", daemon=True)
+        threading.Thread(
+            target=_run, args=(engine, allow_private, index < FREE_SENDERS, stop), name=f"webhooks-{index}", daemon=True
+        )
         for index in range(SENDERS)
     ]
     for thread in threads:
@@ -61,20 +65,23 @@ def sending(engine: Engine, *, allow_private: bool) -> Iterator[Sequence[threadi
             thread.join(1)  # one that waits for an answer is left behind; what it sends is sent again
 
 
-def _run(engine: Engine, allow_private: bool, stop: threading.Event) -> None:
+def _run(engine: Engine, allow_private: bool, is_free: bool, stop: threading.Event) -> None:
     """One sender: makes all attempts that are due, and looks again after POLL_SECONDS."""
     while not stop.wait(POLL_SECONDS):
         try:
-            while not stop.is_set() and send_next(engine, allow_private=allow_private):
+            while not stop.is_set() and send_next(engine, allow_private=allow_private, passes_tried_hosts=is_free):
                 pass
         except Exception as error:  # the database is away; whatever it is, the next turn may find it mended
             logger.warning("webhooks can't be sent: %s", str(error).splitlines()[:1])
 
 
-def send_next(engine: Engine, *, allow_private: bool) -> bool:
-    """Makes the attempt that has been due for longest, first ones before others; False when none is."""
+def send_next(engine: Engine, *, allow_private: bool, passes_tried_hosts: bool = False) -> bool:
+    """Makes the attempt that has been due for longest, first ones before others; False when none is.
+
+    At hosts that are being tried, or have failed before, others are tried first; `passes_tried_hosts`: they alone.
+    """
     with transaction(engine) as session:
-        attempt = _claim(session)
+        attempt = _claim(session, passes_tried_hosts=passes_tried_hosts)
     if attempt is None:
         return False
     status, error = _send(attempt, allow_private)
@@ -83,9 +90,9 @@ def send_next(engine: Engine, *, allow_private: bool) -> bool:
     return True
 
 
-def _claim(session: Session) -> Attempt | None:
+def _claim(session: Session, *, passes_tried_hosts: bool) -> Attempt | None:
     """The next attempt, hidden from other senders; its body is written at the first one, so that all say the same."""
-    row = session.execute(_CLAIM, {"hidden": HIDDEN_SECONDS}).one_or_none()
+    row = session.execute(_CLAIM, {"hidden": HIDDEN_SECONDS, "passes": passes_tried_hosts}).one_or_none()
     sweep = row and session.get(Sweep, row.sweep_id)
     if row is None or sweep is None or sweep.webhook is None:
         return None
@@ -113,7 +120,7 @@ def _send(attempt: Attempt, allow_private: bool) -> tuple[int | None, str | None
     try:
         status = post(attempt.url, attempt.secret, attempt.delivery, attempt.body, allow_private=allow_private)
     except (RefusedError, OSError, ValueError, http.client.HTTPException) as error:
-        return None, str(error)[:500] or type(error).__name__
+        return None, storable(str(error))[:500] or type(error).__name__  # which may quote whatever was answered
     if 200 <= status < 300:
         return status, None
     return status, f"answered {status}{'; redirects are not followed' if 300 <= status < 400 else ''}"
@@ -129,15 +136,21 @@ def _write_result(session: Session, attempt: Attempt, status: int | None, error:
         session.execute(_FAILED, {**result, "error": error, **delays})
 
 
-_CLAIM = text("""
-    WITH due AS MATERIALIZED (
-        SELECT d.id FROM webhook_deliveries d
+_HOST = "coalesce(substring(s.webhook ->> 'url' FROM '^[a-z]+://([^/?#]*)'), '')"
+
+# What failed before may fail again, and where one does not answer, others may not: they would keep new changes waiting.
+_CLAIM = text(f"""
+    WITH tried AS MATERIALIZED (
+        SELECT DISTINCT {_HOST} AS host FROM webhook_deliveries d JOIN sweeps s ON s.id = d.sweep_id
+        WHERE d.next_attempt_at IS NOT NULL AND d.attempts > 0
+    ), due AS MATERIALIZED (
+        SELECT d.id FROM webhook_deliveries d JOIN sweeps s ON s.id = d.sweep_id
+        LEFT JOIN tried ON tried.host = {_HOST}
         WHERE d.next_attempt_at <= clock_timestamp() AND NOT EXISTS (
             SELECT FROM webhook_deliveries before
             WHERE before.sweep_id = d.sweep_id AND before.id < d.id AND before.next_attempt_at IS NOT NULL
-        )
-        -- what failed before may fail again, and would keep new changes waiting
-        ORDER BY d.attempts > 0, d.next_attempt_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) AND NOT (:passes AND tried.host IS NOT NULL)
+        ORDER BY d.attempts > 0, tried.host IS NOT NULL, d.next_attempt_at, d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE webhook_deliveries d
     SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + make_interval(secs => :hidden)

@@ -173,6 +173,22 @@ def test_what_failed_before_waits_for_what_was_not_tried(engine: Engine) -> None
         assert [item.attempts for sweep in (new, *dead) for item in deliveries(engine, sweep)] == [1] * 4
 
 
+def test_a_host_that_does_not_answer_leaves_a_sender_to_others(engine: Engine) -> None:
+    """However many sweeps tell it of their changes."""
+    with receiving() as silent, receiving() as receiver:
+        silent.hold.clear()
+        for _ in range(2 * webhooks.SENDERS):
+            change(engine, create(engine, silent.url), "pause")
+        with webhooks.sending(engine, allow_private=True):
+            busy = webhooks.SENDERS - webhooks.FREE_SENDERS
+            wait_until(lambda: len(silent.received) >= busy)
+            change(engine, create(engine, receiver.url), "pause")
+            wait_until(lambda: len(receiver.received) == 1)
+            assert len(silent.received) <= busy + webhooks.FREE_SENDERS
+            silent.hold.set()
+            wait_until(lambda: len(silent.received) == 2 * webhooks.SENDERS)
+
+
 def test_after_a_day_it_is_given_up_and_the_next_goes(engine: Engine) -> None:
     """The last error stays to be seen."""
     with receiving(500) as receiver:
@@ -316,3 +332,19 @@ def test_a_killed_server_s_word_is_kept(engine: Engine, database_url: str, tmp_p
     assert once[1] == again[1]
     assert once[0]["webhook-id"] == again[0]["webhook-id"] != after[0]["webhook-id"]
     assert json.loads(after[1])["event"] == "sweep.queued"
+
+
+def test_whatever_a_server_answers_is_noted(engine: Engine) -> None:
+    """Also what Postgres has no text for: it would be sent again for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sweep_id = create(engine, f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        change(engine, sweep_id, "pause")
+
+        def answer() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(2**16)
+                connection.sendall(b"\0\0 \xff\r\n\r\n")
+
+        at_once([answer, lambda: send(engine)])
+    (delivery,) = deliveries(engine, sweep_id)
+    assert (delivery.state, delivery.attempts, delivery.error) == ("waiting", 1, " \xff\r\n")
