@@ -9,7 +9,7 @@ import numpy as np
 
 from app.domain.tables.limits import MAX_UNPACKED_BYTES
 from app.files.tables.numpy_table import Array, of_arrays
-from app.files.tables.table import Table, refusal
+from app.files.tables.table import Table, refusal, unzipped
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """Of numbers, by the third byte of a file."""
@@ -29,11 +29,8 @@ def read(path: str) -> Table:
 
     Raises InvalidError.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            arrays = {(member.is_test, member.has_labels): _array(archive, member.item) for member in _members(archive)}
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError):
-        raise refusal("the .zip is damaged: it can't be unpacked") from None
+    with unzipped(path, ".zip") as archive:
+        arrays = {(member.is_test, member.has_labels): _array(archive, member.item) for member in _members(archive)}
     x, y, test_x, test_y = (arrays.get(key) for key in ((False, False), (False, True), (True, False), (True, True)))
     if x is None or y is None or (test_x is None) != (test_y is None):
         raise refusal("the .zip must hold images and labels to train on, and both or none of those to test on")

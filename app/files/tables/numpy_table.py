@@ -3,7 +3,6 @@
 import math
 import warnings
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
@@ -14,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from app.domain.tables.limits import MAX_CELLS, MAX_FEATURES, MAX_UNPACKED_BYTES
-from app.files.tables.table import Table, refusal
+from app.files.tables.table import Table, refusal, unzipped
 
 Array = NDArray[np.generic]
 
@@ -28,18 +27,15 @@ TEST_X, TEST_Y = ("test_x", "x_test", "test_data"), ("test_y", "y_test", "test_l
 
 def read_npz(path: str) -> Table:
     """The table of an .npz with `x` and `y`, or `train_x`, `train_y`, `test_x` and `test_y`. Raises InvalidError."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {Path(item.filename).stem.lower(): item for item in archive.infolist()}
-            unpacked = sum(item.file_size for item in archive.infolist())
-            if unpacked > MAX_UNPACKED_BYTES:
-                size, limit = f"{unpacked / 2**20:,.0f} MiB", f"{MAX_UNPACKED_BYTES // 2**20:,}"
-                raise refusal(f"the .npz becomes {size} when unpacked: at most {limit} are read")
-            x, y, test_x, test_y = (
-                _member(archive, members, names) for names in (TRAIN_X + EXAMPLES, TRAIN_Y + CLASSES, TEST_X, TEST_Y)
-            )
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError):
-        raise refusal("the .npz is damaged: it can't be unpacked") from None
+    with unzipped(path, ".npz") as archive:
+        members = {Path(item.filename).stem.lower(): item for item in archive.infolist()}
+        unpacked = sum(item.file_size for item in archive.infolist())
+        if unpacked > MAX_UNPACKED_BYTES:
+            size, limit = f"{unpacked / 2**20:,.0f} MiB", f"{MAX_UNPACKED_BYTES // 2**20:,}"
+            raise refusal(f"the .npz becomes {size} when unpacked: at most {limit} are read")
+        x, y, test_x, test_y = (
+            _member(archive, members, names) for names in (TRAIN_X + EXAMPLES, TRAIN_Y + CLASSES, TEST_X, TEST_Y)
+        )
     if x is None or y is None:
         raise refusal(f"the .npz has {', '.join(members) or 'nothing'}: it needs x and y, or train_x and train_y")
     if (test_x is None) != (test_y is None):
@@ -83,14 +79,21 @@ def _array(file: IO[bytes], name: str) -> Array:
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # that a file is of Python 2
             array: Array = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, TokenError) as error:
+    except (ValueError, OverflowError, EOFError, SyntaxError, TokenError) as error:
         why = "it holds Python objects" if "Object arrays" in str(error) else "it is damaged"
         raise refusal(f"{name} can't be read: {why}; save an array of numbers or texts") from None
     if array.dtype.kind not in "biufU" or array.dtype.itemsize > 4096:
         raise refusal(f"{name} holds {array.dtype}: it must hold numbers or texts")
     if array.size > MAX_CELLS:
         raise refusal(f"{name} has {array.size:,} values: at most {MAX_CELLS:,} are read")
-    return array
+    return _native(array)
+
+
+def _native(array: Array) -> Array:
+    """With numbers as pyarrow takes them: in this machine's order of bytes, and of four or eight bytes."""
+    if array.dtype.kind == "f" and array.dtype.itemsize not in {4, 8}:
+        return array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _table(x: Array, y: Array, test_rows: int = 0) -> Table:

@@ -1,6 +1,5 @@
 """Reads a file as a table; how it begins says what it is, not its name."""
 
-import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +8,7 @@ import pyarrow.parquet as pq
 from app.domain.tables.limits import MAX_CELLS, MAX_UNPACKED_BYTES
 from app.domain.tables.options import TableOptions
 from app.files.tables import csv_table, idx_table, numpy_table
-from app.files.tables.table import Table, check_names, refusal
+from app.files.tables.table import Table, check_names, refusal, unzipped
 
 
 def read(path: str, options: TableOptions) -> Table:
@@ -33,11 +32,8 @@ def read(path: str, options: TableOptions) -> Table:
 
 def _read_zip(path: str) -> Table:
     """The table in NumPy's .npz, or of IDX files, both of which are .zip files."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
-        raise refusal("the .zip or .npz is damaged: it can't be unpacked") from None
+    with unzipped(path, ".zip or .npz") as archive:
+        names = archive.namelist()
     if any(name.startswith("xl/") for name in names):
         raise refusal("the file is an Excel workbook: save its sheet as CSV, and send that")
     are_arrays = any(name.lower().endswith(".npy") for name in names)  # whatever else they are called

@@ -1,7 +1,12 @@
 """A table as it was read from a file, and the sentences about one that can't be used."""
 
+import lzma
+import struct
+import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +15,11 @@ from app.errors import FieldError, InvalidError
 
 USUAL_TARGETS = ("target", "class", "label", "species", "y")
 """Names of a column that is the target where none is named, the first that there is, in any case of letters."""
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(OSError, EOFError, RuntimeError, NotImplementedError, ValueError),
+)
+"""What reading a .zip raises, whichever part of it was altered: a name, a place or what is packed."""
 
 
 @dataclass
@@ -42,6 +52,16 @@ def refusal(msg: str, row: int | None = None, column: str | None = None, field: 
     place = ", ".join(places)
     sentence = f"{place}: {msg}" if place else msg
     return InvalidError(f"{sentence[:1].upper()}{sentence[1:]}.", [FieldError((field,), sentence)])
+
+
+@contextmanager
+def unzipped(path: str, name: str) -> Iterator[zipfile.ZipFile]:
+    """The .zip file, of this name, while the block reads it. Raises InvalidError where any of it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except _DAMAGE:
+        raise refusal(f"the {name} is damaged: it can't be unpacked") from None
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -47,6 +47,16 @@ def npz_compressed(**arrays: Any) -> bytes:
     return file.getvalue()
 
 
+def packed(method: int) -> bytes:
+    """Arrays x and y in a .zip, packed in this way."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, array in (("x", np.arange(16.0).reshape(8, 2)), ("y", np.arange(8) % 2)):
+            with archive.open(f"{name}.npy", "w") as member:
+                np.save(member, array)
+    return file.getvalue()
+
+
 def zipped(name: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -165,6 +175,26 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
         {},
         "the .npz is damaged",
     ),
+    "an .npy of more rows than there are numbers": (
+        lambda: npy().replace(b"(3, 2), }" + 30 * b" ", b"(" + b"9" * 30 + b", 2), }"),
+        {},
+        "the .npy can't be read: it is damaged",
+    ),
+    "a .zip with a damaged name": (lambda: zipped("\xe9.npy").replace("\xe9".encode(), b"\xff\xff"), {}, "is damaged"),
+    "a .zip of LZMA that is damaged": (
+        lambda: (good := packed(zipfile.ZIP_LZMA))[:90] + b"\xff" * 30 + good[120:],
+        {},
+        "the .npz is damaged",
+    ),
+    "a .zip whose parts lie before it": (
+        lambda: (
+            (good := packed(zipfile.ZIP_DEFLATED))[: (at := good.find(b"PK\1\2") + 42)]
+            + b"\xf0\xff\xff\xff"
+            + good[at + 4 :]
+        ),
+        {},
+        "is damaged",
+    ),
     "an ARFF without rows to come": (lambda: b"@relation r\n@attribute x numeric\n", {}, "has no line @data"),
     "a column of an ARFF without a type": (
         lambda: b"@relation r\n@attribute x\n",
@@ -218,6 +248,7 @@ def test_a_file_with_changed_bytes_is_read_or_refused(tmp_path: Path) -> None:
     arff = b"@relation r\n@attribute x real\n@attribute 'y' {a,b}\n@data\n" + ROWS.encode()
     arrays = {"x": np.arange(16.0).reshape(8, 2), "y": np.arange(8) % 2}
     files = [csv, arff, gzip.compress(csv), parquet(x=list(range(8)), y=["a", "b"] * 4), npz(**arrays), npy()]
+    files += map(packed, (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2))
     pieces = [b",", b"\n", b'"', b"\0", b"inf", b"1e999", b"\xff", b"?", b"9" * 30, b""]
     for _ in range(150):
         content = bytearray(luck.choice(files))
@@ -226,6 +257,15 @@ def test_a_file_with_changed_bytes_is_read_or_refused(tmp_path: Path) -> None:
             content[place : place + luck.randint(0, 9)] = luck.choice(pieces)
         with contextlib.suppress(InvalidError):
             table_of(bytes(content), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["<f2", ">f4", ">f8", "longdouble", ">i8", ">u2", "?"])
+def test_numbers_in_any_order_of_bytes_are_read(tmp_path: Path, kind: str) -> None:
+    """As other machines, and other programs, write them."""
+    numbers = (np.arange(40) % 3).reshape(20, 2).astype(kind)
+    dataset = table_of(npz(x=numbers, y=(np.arange(20) % 2).astype(kind)), tmp_path, target="y")
+    same = table_of(npz(x=numbers.astype("<f8"), y=np.arange(20) % 2), tmp_path, target="y")
+    assert np.array_equal(features_of(dataset), features_of(same))
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
