@@ -30,7 +30,7 @@ class Subject:
 def create(session: Session, subject: Subject, days: int, created_by: str | None) -> tuple[Share, str]:
     """A new share's row and its token, which nobody can tell later. Raises NotFoundError for an unknown sweep."""
     if subject.sweep_id is not None:
-        sweep_row.get(session, subject.sweep_id)
+        sweep_row.get(session, subject.sweep_id, lock=True)  # it may be deleted at this moment
         sweep_log.note(session, subject.sweep_id, LogEvent.share, f"Made a link that shows it for {days} days")
     token = tokens.new_token(KIND)
     now = session.scalars(select(func.clock_timestamp())).one()
@@ -60,7 +60,7 @@ def revoke(session: Session, id_or_token: str) -> None:
     is_number = id_or_token.isdecimal() and len(id_or_token) < 19
     is_meant = Share.id == int(id_or_token) if is_number else Share.digest == tokens.digest(id_or_token)
     share = session.scalar(select(Share).where(is_meant))
-    if share is None:
+    if share is None or (share.sweep_id is not None and sweep_row.lock(session, share.sweep_id) is None):
         raise NotFoundError("There is no such link.")
     if share.sweep_id is not None:
         sweep_log.note(session, share.sweep_id, LogEvent.share, "Ended a link that showed it")

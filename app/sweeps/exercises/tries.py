@@ -105,10 +105,18 @@ def _slider(run: ExerciseRun) -> Slider:
 
 def _check_kind(slider: Slider, value: object) -> None:
     """Raises InvalidError where the value is none of the slider's kind."""
-    if is_number(value) not in {is_number(choice) for choice in slider.values}:
+    if _is_number(value) not in {is_number(choice) for choice in slider.values}:
         example = slider.values[len(slider.values) // 2]
-        message = f"must be a value of {slider.hyperparameter} such as {label(example)}, not {value!r}"
+        message = f"must be a value of {slider.hyperparameter} such as {label(example)}, not {str(value)[:80]!r}"
         raise InvalidError(f"The value {message}.", [FieldError(("value",), message)])
+
+
+def _is_number(value: object) -> bool | None:
+    """Whether it is one; None of a whole number of hundreds of digits, which no float can hold."""
+    try:
+        return is_number(value)
+    except OverflowError:
+        return None
 
 
 def _first_body(session: Session, slider: Slider, run: ExerciseRun, value: object) -> SweepCreate:

@@ -5,7 +5,7 @@ from app.db.engine import transaction
 from app.db.tables import Sweep, Trial
 from app.domain.formatting import setting
 from app.domain.tasks import TASKS
-from app.errors import ConflictError
+from app.errors import ConflictError, InvalidError
 from app.exercises.exercise import Exercise
 from app.exercises.registry import EXERCISES
 from app.sweeps.exercises import results, runs, tries
@@ -69,3 +69,13 @@ def test_later_tries_are_like_the_first(engine: Engine) -> None:
         sweep.space = sweep.space | {"activation": "tanh"}
         session.flush()
         assert tries.add(session, run, 0.4).space["activation"] == "tanh"
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**4000), "x" * 100_000])
+def test_a_value_that_no_slider_has_is_refused(engine: Engine, value: object) -> None:
+    """In one sentence, however many digits or letters it has."""
+    with transaction(engine) as session:
+        run = runs.start(session, 1, "quick")
+        with pytest.raises(InvalidError) as refusal:
+            tries.add(session, run, value)
+    assert len(refusal.value.detail) < 300

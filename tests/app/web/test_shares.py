@@ -2,6 +2,7 @@
 
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -14,11 +15,13 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.domain.people.roles import Role
 from app.service.up import Service
+from app.sweeps import deletion
 from app.web.security.gate import COOKIE
 from app.web.security.roles import needed_role
 from tests.app.web.test_roles import TABLE, filled
 from tests.support.measured_sweeps import a_sweep
 from tests.support.queue_examples import change, claim, complete, create_grid, new_worker
+from tests.support.waiting import wait_until
 
 HTML = {"Accept": "text/html"}
 NOTHING = "This link shows nothing: it has expired, was ended, or is not whole."
@@ -195,3 +198,23 @@ def test_the_dialog_makes_and_ends_links(ada: TestClient, sweeps: tuple[int, int
     assert "End it" not in ada.post(f"{path}/1/end", headers=HTML).text
     assert ada.post(f"/api/v1/sweeps/{sweeps[0]}/share", json={"days": 1000}).status_code == 422
     assert ada.post("/api/v1/sweeps/77/share", json={}).status_code == 404
+
+
+@pytest.mark.parametrize("call", ["make", "end"])
+def test_a_link_to_a_sweep_that_is_being_deleted(
+    ada: TestClient, sweeps: tuple[int, int], engine: Engine, call: str
+) -> None:
+    """Who makes or ends it at this moment is told that it is gone."""
+    path = f"/api/v1/sweeps/{sweeps[0]}"
+    made = share(ada, f"/sweeps/{sweeps[0]}")
+    with ThreadPoolExecutor(1) as threads, transaction(engine) as session:
+        deletion.delete(session, sweeps[0])
+        session.flush()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        if call == "make":
+            answer = threads.submit(ada.post, f"{path}/share", json={"days": 1})
+        else:
+            answer = threads.submit(ada.delete, f"/api/v1/shares/{made['id']}")
+        wait_until(lambda: bool(session.scalar(text(waiting))))
+        session.commit()
+        assert answer.result(60).status_code == 404
