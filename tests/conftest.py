@@ -20,7 +20,7 @@ from app.db.tables import Base
 from app.service.postgres.server import running
 from app.service.up import Service
 from app.web.app import create_app
-from tests.support.data_folders import open_folder
+from tests.support.data_folders import open_folder, place_in_memory
 from tests.support.forking import end_shared_parent
 from tests.support.worker_processes import Nursery, environment, worker_process
 
@@ -57,7 +57,7 @@ def forked_processes() -> Iterator[None]:
 def postgres() -> Iterator[str]:
     """The URL of a server that forgets on a power cut, for speed."""
     options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    with open_folder() as home, running(home, options) as url:
+    with open_folder(place_in_memory()) as home, running(home, options) as url:
         yield url
         _administrator(url).dispose()
 
@@ -140,7 +140,7 @@ def strict_server(empty_database: Engine, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def refusing(strict_server: TestClient, empty_database: Engine) -> Iterator[TestClient]:
-    """A server that tests share, for what it refuses: whatever they send, no table has a row of it."""
+    """A server that tests share, for what it refuses or only shows: whatever they send, no table has a row of it."""
     yield strict_server
     rows = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in Base.metadata.tables)
     with empty_database.connect() as connection:
