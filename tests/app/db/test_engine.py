@@ -65,21 +65,18 @@ def test_a_frozen_transaction_lets_go_of_what_it_holds(
 
 
 def test_a_call_that_waits_for_a_lock_is_503(
-    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a sentence and Retry-After, and the pool has its connection back."""
-    sweep = create_sweep(engine)
-    monkeypatch.setattr(engine_module, "LOCK_SECONDS", 0.1)
-    server_engine = client.app.state.engine  # type: ignore[attr-defined]
-    wait_until(lambda: not server_engine.pool.checkedout())  # what the server does as it starts
-    server_engine.dispose()  # its connections have the limit of before
-    patch = f"/api/v1/sweeps/{sweep}"
-    with engine.begin() as connection:
-        connection.execute(HOLD_SWEEPS)
-        answer = client.patch(patch, json={"priority": 1})
-        assert (answer.status_code, answer.headers.get("retry-after")) == (503, "5")
-        assert answer.json()["detail"].startswith("What this call needs took too long")
-    assert client.patch(patch, json={"priority": 1}).status_code == 200
+    monkeypatch.setattr(engine_module, "LOCK_SECONDS", 1.0)  # of the server that is made now
+    patch = f"/api/v1/sweeps/{create_sweep(engine)}"
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        with engine.begin() as connection:
+            connection.execute(HOLD_SWEEPS)
+            answer = client.patch(patch, json={"priority": 1})
+            assert (answer.status_code, answer.headers.get("retry-after")) == (503, "5")
+            assert answer.json()["detail"].startswith("What this call needs took too long")
+        assert client.patch(patch, json={"priority": 1}).status_code == 200
 
 
 def test_a_call_for_which_there_is_no_connection_is_503(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
