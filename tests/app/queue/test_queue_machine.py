@@ -13,10 +13,12 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
 
 from app import queries, queue
 from app.db.engine import transaction
+from app.db.tables import Sweep, Trial
 from app.errors import ConflictError
 from app.queue.leases import Lease
 from app.schemas import SweepPatch
@@ -34,11 +36,10 @@ from tests.support.queue_examples import (
     new_worker,
     record,
     success,
-    sweep_of,
     trials_of,
 )
 from tests.support.queue_model import ATTEMPTS, LIVE, ModelSweep, ModelTrial
-from tests.support.stored_totals import wrong_totals
+from tests.support.stored_totals import BOTH, wrong_of
 
 MAX_TRIALS = 12  # of a sweep
 
@@ -213,24 +214,27 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def agree(self) -> None:
         """Rows are as the model says, and so are counts, results and curves; stored totals are those of the rows."""
-        assert wrong_totals(self.engine) == []
-        for sweep, model in self.sweeps.items():
-            rows = trials_of(self.engine, sweep)
-            assert sweep_of(self.engine, sweep).state == model.state
-            assert [(row.state, row.attempt, row.excluded) for row in rows] == [
-                (trial.state, trial.attempt, trial.excluded) for trial in model.trials
-            ]
-            assert [row.lease_token for row in rows] == [
-                trial.lease.token if trial.lease else None for trial in model.trials
-            ]
-            with transaction(self.engine) as session:
-                counts = queries.summary(session, sweep).counts.model_dump()
-                measured = session.execute(_MEASURED, {"sweep": sweep}).all()
-            states = [trial.state for trial in model.trials]
-            assert counts == {state: states.count(state) for state in counts}
-            assert [(runs, set(epochs)) for runs, epochs in measured] == [
-                (trial.runs, trial.epochs) for trial in model.trials
-            ]
+        with transaction(self.engine) as session:
+            assert wrong_of(session.execute(text(BOTH)).all()) == []
+            for sweep, model in self.sweeps.items():
+                self._agree_on(session, sweep, model)
+
+    def _agree_on(self, session: Session, sweep: int, model: ModelSweep) -> None:
+        rows = session.scalars(select(Trial).where(Trial.sweep_id == sweep).order_by(Trial.number)).all()
+        assert session.get_one(Sweep, sweep).state == model.state
+        assert [(row.state, row.attempt, row.excluded) for row in rows] == [
+            (trial.state, trial.attempt, trial.excluded) for trial in model.trials
+        ]
+        assert [row.lease_token for row in rows] == [
+            trial.lease.token if trial.lease else None for trial in model.trials
+        ]
+        counts = queries.summary(session, sweep).counts.model_dump()
+        measured = session.execute(_MEASURED, {"sweep": sweep}).all()
+        states = [trial.state for trial in model.trials]
+        assert counts == {state: states.count(state) for state in counts}
+        assert [(runs, set(epochs)) for runs, epochs in measured] == [
+            (trial.runs, trial.epochs) for trial in model.trials
+        ]
 
     def _some_leases(self, data: Any) -> tuple[int, dict[Lease, ModelTrial]]:
         """Some leases of one sweep, also ones that are long lost, in any order."""
