@@ -29,7 +29,7 @@ from tests.support.queue_examples import (
     trials_of,
 )
 from tests.support.stored_totals import wrong_totals
-from tests.support.up_process import say
+from tests.support.up_process import say_forked
 from tests.support.waiting import wait_until
 
 
@@ -197,8 +197,8 @@ def test_the_commands_dump_and_restore(engine: Engine, another_engine: Engine, t
     """`perceptune db dump` and `restore` say what they did."""
     finished_sweep(engine, 4)
     file = str(tmp_path / "dump")
-    written = say("db", "dump", file, DATABASE_URL=engine.url.render_as_string(hide_password=False))
+    written = say_forked("db", "dump", file, DATABASE_URL=engine.url.render_as_string(hide_password=False))
     assert (written.returncode, written.stdout.startswith(f"{file} has ")) == (0, True), written.stderr
-    read = say("db", "restore", file, DATABASE_URL=another_engine.url.render_as_string(hide_password=False))
+    read = say_forked("db", "restore", file, DATABASE_URL=another_engine.url.render_as_string(hide_password=False))
     assert (read.returncode, "rows are restored" in read.stdout) == (0, True), read.stderr
     assert rows(another_engine) == rows(engine)

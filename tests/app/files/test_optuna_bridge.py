@@ -17,7 +17,7 @@ from app.errors import ConflictError, InvalidError, NotFoundError
 from app.files import optuna_export, optuna_import
 from tests.support.export_examples import document, queued_again, rich_sweep
 from tests.support.queue_examples import create_sweep, sweep_of, trials_of
-from tests.support.up_process import say, say_forked
+from tests.support.up_process import say_forked
 
 
 @pytest.fixture
@@ -220,9 +220,9 @@ def test_the_command_line_does_both(engine: Engine, database_url: str, url: str)
     """`optuna-export` and `optuna-import` say what they made; an error is a sentence and exit code 1."""
     sweep_id = create_sweep(engine)
     variables: dict[str, Any] = {"DATABASE_URL": database_url}
-    exported = say("optuna-export", str(sweep_id), url, **variables)
+    exported = say_forked("optuna-export", str(sweep_id), url, **variables)
     assert (exported.returncode, exported.stdout) == (0, "The study is 'sweep 1: example'.\n"), exported.stderr
-    imported = say("optuna-import", url, **variables)
+    imported = say_forked("optuna-import", url, **variables)
     assert (imported.returncode, imported.stdout) == (0, "Sweep 2 is 'example', paused.\n"), imported.stderr
     unknown = say_forked("optuna-export", "9", url, **variables)
     assert (unknown.returncode, unknown.stderr.splitlines()[-1]) == (1, "perceptune: There is no sweep 9.")
