@@ -62,9 +62,9 @@ def ended(engine: Engine, sweep: int) -> Sweep:
 
 def test_out_of_memory_halves_the_cohort_and_goes_on(engine: Engine, database_url: str, tmp_path: Path) -> None:
     """Twelve trials of which a few fit: each ends once, at its first attempt, with its whole curve and its value."""
-    space = {"hidden_units": 1600, "depth": 2, "epochs": 1, "learning_rate": {"low": 0.01, "high": 0.1}}
+    space = {"hidden_units": 1100, "depth": 2, "epochs": 1, "learning_rate": {"low": 0.01, "high": 0.1}}
     sweep = create_sweep(engine, space=space, n_trials=12)
-    with limited_worker(environment(database_url, tmp_path), 150, tmp_path / "log"):
+    with limited_worker(environment(database_url, tmp_path), 70, tmp_path / "log"):
         assert ended(engine, sweep).state == SweepState.completed
     log = (tmp_path / "log").read_text()
     assert "out of memory with 12 trials, going on with 6" in log
