@@ -11,7 +11,7 @@ from tests.chaos.world import World
 
 def test_nothing_is_lost_and_nothing_is_there_twice(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Workers, server and Postgres are killed, frozen and cut off: each trial has one result, that of a quiet sweep."""
-    world = World(home)
+    world = World(home, forks_server=True)
     outcome = storm(world, faults=len(KINDS) + 2, seed=3, seconds=300, say=print)
     assert outcome.checks.wrong == [], capsys.readouterr().out
     assert set(outcome.faults) == {kind for kind in KINDS if can_happen(kind, world.fleet)}

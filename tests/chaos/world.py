@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,8 +21,9 @@ from app.service.postgres.server import running
 from app.sweeps import creation
 from tests.chaos.fleets import Fleet, ForkedWorkers, RayWorkers
 from tests.chaos.proxy import Proxy
+from tests.support.forking import Child, shared_parent
 from tests.support.paths import ROOT
-from tests.support.up_process import environment
+from tests.support.up_process import COMMAND, environment
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment as worker_environment
 
@@ -34,13 +34,16 @@ PATIENCE_SECONDS = 120.0
 class World:
     """Everything that runs; `engine` reads the truth past all of it."""
 
-    def __init__(self, home: Path, *, over_http: bool = False, on_ray: bool = False) -> None:
+    def __init__(
+        self, home: Path, *, over_http: bool = False, on_ray: bool = False, forks_server: bool = False
+    ) -> None:
         self.home = home
         self._over_http = over_http  # workers reach the server alone, and not the database
         self._on_ray = on_ray
+        self._forks_server = forks_server  # as workers are, rather than started, which takes seconds
         self.url = ""
         self._stack = ExitStack()
-        self._server: subprocess.Popen[str] | None = None
+        self._server: Child | subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -74,25 +77,21 @@ class World:
     def start_server(self) -> None:
         """Starts the server on the port that it had before, and waits until it says that it is ready."""
         port = make_url(self.url).port if self.url else 0
-        log = (self.home / "server.log").open("w")
-        command = [
-            sys.executable,
-            "-c",
-            "from app.cli import main; main()",
-            "up",
-            "--workers",
-            "0",
-            "--port",
-            str(port),
-        ]
+        log = self.home / "server.log"
+        log.write_bytes(b"")
+        arguments = ["up", "--workers", "0", "--port", str(port)]
         variables = environment(DATABASE_URL=self._database, PERCEPTUNE_HOME=self.home)
-        with log:
-            self._server = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log, text=True)
+        if self._forks_server:
+            self._server = shared_parent().fork("perceptune", arguments, variables, log)
+        else:
+            with log.open("wb") as output:
+                command = [*COMMAND, *arguments]
+                self._server = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=output)
 
         def said_url() -> str:
             assert self._server is not None
-            assert self._server.poll() is None, (self.home / "server.log").read_text()
-            lines = (self.home / "server.log").read_text().splitlines()
+            assert self._server.poll() is None, log.read_text()
+            lines = log.read_text().splitlines()
             return next((line.split()[3] for line in lines if line.startswith("Perceptune serves on ")), "")
 
         self.url = wait_until(said_url, PATIENCE_SECONDS)
