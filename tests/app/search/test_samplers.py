@@ -94,9 +94,9 @@ def test_a_batch_is_diverse(name: str) -> None:
 def searched(
     name: str, outcome: Callable[[dict[str, Any]], Observation], limits: Constraints | None = None
 ) -> list[Observation]:
-    """Sixty trials in batches of ten, each with what came of those before it."""
+    """Trials in batches of ten, each with what came of those before it: sixty, or forty of what learns from fewer."""
     space, observations = parse_space(CUBE), list[Observation]()
-    while len(observations) < 60:
+    while len(observations) < (40 if name == "gp" else 60):
         search = Search(space, options(name), observations, constraints=limits)
         proposals = [search.ask(AskSeed(0, len(observations) + at)) for at in range(10)]
         observations += [outcome(params)._replace(number=len(observations) + at) for at, params in enumerate(proposals)]
@@ -168,7 +168,7 @@ def test_what_can_not_be_trained_steers_away(name: str, state: str) -> None:
 
     observations = searched(name, outcome, limits)
     assert sum(trial.state == state for trial in observations[-20:]) <= 10
-    assert sum(trial.state == state for trial in observations) < 42  # what a random sampler comes to
+    assert sum(trial.state == state for trial in observations) < 0.7 * len(observations)  # of a random sampler's
 
 
 def test_several_objectives_are_searched_at_once() -> None:
