@@ -1,11 +1,11 @@
 """The command line as a user meets it: it serves, it stops, and what goes wrong is one sentence."""
 
-import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import pytest
 
 from app.config import Settings
 from app.service.up import Service
+from tests.support.forking import shared_parent
 from tests.support.other_users import AS_ROOT, python_for
-from tests.support.up_process import COMMAND, say, say_forked, up_by_itself
+from tests.support.up_process import COMMAND, Up, environment, say, say_forked, up, up_by_itself
 from tests.support.waiting import wait_until
 
 
@@ -37,14 +38,16 @@ def taken_port() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_up_serves_and_ends_with_exit_code_0(database_url: str, tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("started", "number"), [(up_by_itself, signal.SIGTERM), (up, signal.SIGINT)])
+def test_up_serves_and_ends_with_exit_code_0(
+    database_url: str, tmp_path: Path, started: Callable[..., AbstractContextManager[Up]], number: signal.Signals
+) -> None:
     """It says where it serves, answers there, and a signal ends it at once, also while somebody follows its events."""
-    with up_by_itself(tmp_path, "--workers", "0", PERCEPTUNE_HOME=tmp_path, DATABASE_URL=database_url) as server:
+    with started(tmp_path, "--workers", "0", PERCEPTUNE_HOME=tmp_path, DATABASE_URL=database_url) as server:
         assert httpx2.get(f"{server.url}/readyz").json()["status"] == "ready"
         with httpx2.stream("GET", f"{server.url}/api/v1/events") as stream:
             assert next(stream.iter_lines()).startswith(":")
-            assert server.end(number, 5) == 0
+            assert server.end(number, 20) == 0
     log = server.log.read_text()
     assert f"Perceptune serves on {server.url} until Ctrl-C; the API is documented at {server.url}/api/docs" in log
     assert "Traceback" not in log
@@ -52,7 +55,7 @@ def test_up_serves_and_ends_with_exit_code_0(database_url: str, tmp_path: Path, 
 
 def test_up_help_names_flags_and_variables() -> None:
     """Every flag with its variable, and the variables that have no flag."""
-    help_text = say("up", "--help").stdout
+    help_text = say_forked("up", "--help").stdout
     for field in Settings.model_fields.keys() - {"pulse_file", "server", "key"}:  # of one worker
         variable = "DATABASE_URL" if field == "database_url" else f"PERCEPTUNE_{field.upper()}"
         assert variable in help_text
@@ -62,7 +65,7 @@ def test_up_help_names_flags_and_variables() -> None:
 
 def test_a_port_in_use_is_a_sentence(tmp_path: Path, taken_port: int) -> None:
     """Before anything else is started: nothing is left in the data folder."""
-    result = say("up", PERCEPTUNE_PORT=taken_port, PERCEPTUNE_HOME=tmp_path / "home")
+    result = say_forked("up", PERCEPTUNE_PORT=taken_port, PERCEPTUNE_HOME=tmp_path / "home")
     assert_one_sentence(result, f"Port {taken_port} on 127.0.0.1 is in use: end the program that has it, or choose")
     assert not (tmp_path / "home").exists()
 
@@ -118,14 +121,14 @@ def test_no_data_set_and_no_network_is_a_sentence(tmp_path: Path) -> None:
 
 def test_db_upgrade_says_what_it_did(database_url: str, tmp_path: Path) -> None:
     """One line, exit code 0."""
-    result = say("db", "upgrade", DATABASE_URL=database_url, PERCEPTUNE_HOME=tmp_path)
+    result = say_forked("db", "upgrade", DATABASE_URL=database_url, PERCEPTUNE_HOME=tmp_path)
     assert (result.returncode, result.stdout) == (0, "The tables are those of this version.\n"), result.stderr
 
 
 def test_keys_are_made_listed_and_revoked(settings: Settings) -> None:
     """A running server heeds each at once or within seconds; what can't be done is one sentence."""
     place: dict[str, Any] = {"DATABASE_URL": settings.database_url, "PERCEPTUNE_HOME": settings.home}
-    made = say("keys", "create", "Ada Lovelace", "--role", "admin", "--days", "30", **place)
+    made = say_forked("keys", "create", "Ada Lovelace", "--role", "admin", "--days", "30", **place)
     assert (made.returncode, made.stdout.startswith("key_"), made.stdout.count("\n")) == (0, True, 1), made.stderr
     key = made.stdout.strip()
     with Service(settings.model_copy(update={"host": "0.0.0.0"})) as service:  # keys are there, so it may serve
@@ -146,17 +149,14 @@ def test_keys_are_made_listed_and_revoked(settings: Settings) -> None:
 
 def test_a_worker_of_a_database_that_is_gone_says_so_and_can_be_stopped(tmp_path: Path) -> None:
     """It waits for the database, which may only be restarting, one line a try, and Ctrl-C ends it with exit code 0."""
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*COMMAND, "worker", "--database-url", "postgresql://127.0.0.1:1/name", "--device", "cpu"],
-            env=os.environ | {"PERCEPTUNE_HOME": str(tmp_path)},
-            stderr=log,
-        )
-    with process:
-        try:
-            wait_until(lambda: "trying again" in (tmp_path / "log").read_text())
-            process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 0
-        finally:
-            process.kill()
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    log = tmp_path / "log"
+    log.touch()
+    arguments = ["worker", "--database-url", "postgresql://127.0.0.1:1/name", "--device", "cpu"]
+    process = shared_parent().fork("perceptune", arguments, environment(PERCEPTUNE_HOME=tmp_path), log)
+    try:
+        wait_until(lambda: "trying again" in log.read_text())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    assert "Traceback" not in log.read_text()
