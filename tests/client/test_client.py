@@ -28,6 +28,7 @@ from perceptune import (
     Sweep,
     UnauthorizedError,
     UnreachableError,
+    flows,
 )
 from perceptune._models import Counts
 from perceptune.progress import Progress, ended_trials
@@ -172,8 +173,9 @@ def test_a_call_that_failed_is_made_again_once(idle_server: str, fault: Fault) -
         assert front.calls.count("POST /api/v1/sweeps") == 2
 
 
-def test_what_can_not_be_repeated_is_not(idle_server: str) -> None:
+def test_what_can_not_be_repeated_is_not(idle_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Further seeds might be trained twice: the error is the caller's. A server that is always busy is one too."""
+    monkeypatch.setattr(flows, "FIRST_PAUSE_SECONDS", 0.05)
     with before(idle_server) as front, Client(front.url) as client:
         sweep = client.sweep("once", space=SPACE, dataset="digits", n_trials=2)
         front.faults[:] = ["answer lost"]

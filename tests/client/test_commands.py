@@ -13,7 +13,7 @@ from app.cli import app
 from app.errors import InvalidError, PerceptuneError
 from app.terminal.requirements import parse
 from app.terminal.sweep_file import read_sweep
-from perceptune import Client, Sweep
+from perceptune import Client, Sweep, flows
 from tests.support.up_process import say
 
 YAML = """
@@ -118,8 +118,11 @@ def test_charts_are_written(trained: Sweep, tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes().startswith(begin)
 
 
-def test_what_can_not_be_done_is_a_sentence(file: Path, trained: Sweep, tmp_path: Path) -> None:
+def test_what_can_not_be_done_is_a_sentence(
+    file: Path, trained: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the path of the field, as the server says it, and without a traceback."""
+    monkeypatch.setattr(flows, "FIRST_PAUSE_SECONDS", 0.05)  # before the server is tried again that is not there
     file.write_text(YAML.replace("digits", "digitz"))
     with pytest.raises(InvalidError) as error:
         perceptune("sweep", file)

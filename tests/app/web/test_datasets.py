@@ -76,22 +76,22 @@ def refused_copy(client: TestClient, exported: bytes) -> str:
     return str(answer.json()["errors"][0]["msg"])
 
 
-def test_an_unknown_data_set_is_told_which_there_are(client: TestClient) -> None:
+def test_an_unknown_data_set_is_told_which_there_are(refusing: TestClient) -> None:
     """The field is named, with the name that was probably meant."""
-    answer = client.post("/api/v1/sweeps", json={"name": "s", "dataset": "digit", "space": {}, "n_trials": 1})
+    answer = refusing.post("/api/v1/sweeps", json={"name": "s", "dataset": "digit", "space": {}, "n_trials": 1})
     (error,) = answer.json()["errors"]
     assert answer.status_code == 422
     assert error["loc"][-1] == "dataset"
     assert error["msg"].endswith("did you mean digits?")
 
 
-def test_a_bad_file_is_told_where_it_is_bad(client: TestClient) -> None:
+def test_a_bad_file_is_told_where_it_is_bad(refusing: TestClient) -> None:
     """Row and column are named, whatever process has read it, and nothing is stored."""
     bad_content = b"age,species\n1,a\n2,a\n3,a\nold,b\n5,b\n6,b\n"
-    answer = client.post(ADDRESS, params={"name": "bad", "target": "species"}, content=bad_content)
+    answer = refusing.post(ADDRESS, params={"name": "bad", "target": "species"}, content=bad_content)
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith("Data row 4, column 'age': 'old' is no number, as 5 other values")
-    assert client.get(f"{ADDRESS}/bad").status_code == 404
+    assert refusing.get(f"{ADDRESS}/bad").status_code == 404
 
 
 def test_the_server_itself_reads_no_file() -> None:
@@ -100,13 +100,13 @@ def test_the_server_itself_reads_no_file() -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 
-def test_options_that_can_not_be_stored_are_told(client: TestClient) -> None:
+def test_options_that_can_not_be_stored_are_told(refusing: TestClient) -> None:
     """What the database has no room for, and how a name must be; each with its field."""
     options = {"name": "My Data", "target": "a\0b", "source": "c\0d", "unit": "\0"}
-    answer = client.post(ADDRESS, params=options, content=iris_csv())
+    answer = refusing.post(ADDRESS, params=options, content=iris_csv())
     assert answer.status_code == 422
     sentences = {error["loc"][-1]: error["msg"] for error in answer.json()["errors"]}
     assert sentences.pop("name") == "must be a small letter, and after it small letters, digits, - and _"
     assert sentences == dict.fromkeys(("target", "source", "unit"), "must be a text without null characters")
-    refusal = client.put(f"{ADDRESS}/digits").json()["detail"]
+    refusal = refusing.put(f"{ADDRESS}/digits").json()["detail"]
     assert refusal.startswith(f"PUT can't be used at {ADDRESS}/digits, which takes")

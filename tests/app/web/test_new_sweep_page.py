@@ -13,9 +13,9 @@ from tests.support.sweep_form import FORM
 BROWSER = {"Accept": "text/html"}
 
 
-def test_wrong_fields_come_back_with_what_was_typed(client: TestClient) -> None:
+def test_wrong_fields_come_back_with_what_was_typed(refusing: TestClient) -> None:
     """The sentence stands beside its field, nothing typed is lost, nothing is stored."""
-    answer = client.post("/sweeps/new", data={**FORM, "learning_rate": "1 .. 0.1 log", "seeds": "0"})
+    answer = refusing.post("/sweeps/new", data={**FORM, "learning_rate": "1 .. 0.1 log", "seeds": "0"})
     assert answer.status_code == 422
     fields = re.findall(r'<p class="error-text" id="e-(\w+)">([^<]+)', answer.text)
     assert [(name, unescape(said)) for name, said in fields] == [
@@ -23,33 +23,33 @@ def test_wrong_fields_come_back_with_what_was_typed(client: TestClient) -> None:
         ("learning_rate", "Runs from 1 to 0.1: low must be less than high"),
     ]
     assert 'value="1 .. 0.1 log"' in answer.text
-    assert client.get("/api/v1/sweeps").json()["items"] == []
+    assert refusing.get("/api/v1/sweeps").json()["items"] == []
 
 
-def test_errors_of_the_whole_space_are_shown(client: TestClient) -> None:
+def test_errors_of_the_whole_space_are_shown(refusing: TestClient) -> None:
     """A grid over a continuous range is refused at the range, a model too large at the top."""
-    grid = client.post("/sweeps/new", data={**FORM, "sampler": "grid"})
+    grid = refusing.post("/sweeps/new", data={**FORM, "sampler": "grid"})
     assert re.findall(r'id="e-(\w+)"', grid.text) == ["learning_rate"]
-    large = client.post("/sweeps/new", data={**FORM, "hidden_units": "60000", "depth": "2"})
+    large = refusing.post("/sweeps/new", data={**FORM, "hidden_units": "60000", "depth": "2"})
     assert (large.status_code, "Holds a model of" in large.text) == (422, True)
 
 
-def test_the_form_has_every_hyperparameter(client: TestClient) -> None:
+def test_the_form_has_every_hyperparameter(refusing: TestClient) -> None:
     """What the API can vary, the form can vary."""
-    fields = re.findall(r'id="f-(\w+)" name="\1"', client.get("/sweeps/new").text)
+    fields = re.findall(r'id="f-(\w+)" name="\1"', refusing.get("/sweeps/new").text)
     assert sorted(fields) == sorted(FIELDS)
 
 
-def test_every_hyperparameter_is_explained_where_the_form_links_to(client: TestClient) -> None:
+def test_every_hyperparameter_is_explained_where_the_form_links_to(refusing: TestClient) -> None:
     """The link beside a field leads to its place in the page of all."""
-    links = re.findall(r'href="/hyperparameters#(\w+)"', client.get("/sweeps/new").text)
-    places = re.findall(r'<div id="(\w+)">', client.get("/hyperparameters").text)
+    links = re.findall(r'href="/hyperparameters#(\w+)"', refusing.get("/sweeps/new").text)
+    places = re.findall(r'<div id="(\w+)">', refusing.get("/hyperparameters").text)
     assert (len(links) > 30, set(links) - set(places)) == (True, set())
 
 
-def test_the_form_offers_what_can_be_posted(client: TestClient) -> None:
+def test_the_form_offers_what_can_be_posted(refusing: TestClient) -> None:
     """No pruner is chosen until somebody chooses one, and every name that is suggested can be read."""
-    page = client.get("/sweeps/new").text
+    page = refusing.get("/sweeps/new").text
     pruners = re.search(r'<select id="f-pruner"(.*?)</select>', page, re.DOTALL)
     suggestions = re.search(r'<datalist id="names-batch_norm">(.*?)</datalist>', page, re.DOTALL)
     assert pruners

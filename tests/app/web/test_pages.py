@@ -27,9 +27,9 @@ from tests.support.sweep_form import FORM
 BROWSER = {"Accept": "text/html"}
 
 
-def test_the_empty_list_invites_to_begin(client: TestClient) -> None:
+def test_the_empty_list_invites_to_begin(refusing: TestClient) -> None:
     """A new user is led to all exercises, which start with one button, and to the form."""
-    page = client.get("/").text
+    page = refusing.get("/").text
     assert "Nothing has been tried yet" in page
     assert '<form method="post" action="/exercises/runs"' in page
     assert "Run all nine exercises, quick" in page
@@ -40,44 +40,44 @@ def test_the_empty_list_invites_to_begin(client: TestClient) -> None:
     "path",
     ["/", "/sweeps/new", "/exercises", "/exercises/1", "/workers", "/datasets", "/login", "/hyperparameters"],
 )
-def test_every_page_is_whole_and_asks_nobody_else(client: TestClient, path: str) -> None:
+def test_every_page_is_whole_and_asks_nobody_else(refusing: TestClient, path: str) -> None:
     """Pages work offline: nothing is loaded from another host."""
-    answer = client.get(path)
+    answer = refusing.get(path)
     assert answer.status_code == 200
     assert answer.text.rstrip().endswith("</html>")
     loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="([^"]+)"', answer.text)
     assert loaded
-    assert all(client.get(address).status_code == 200 for address in loaded if address.startswith("/static/"))
+    assert all(refusing.get(address).status_code == 200 for address in loaded if address.startswith("/static/"))
     assert all(address.startswith("/static/") for address in loaded)
 
 
-def test_static_files_have_the_version_of_all_in_their_addresses(client: TestClient) -> None:
+def test_static_files_have_the_version_of_all_in_their_addresses(refusing: TestClient) -> None:
     """So that what a module imports by its name is of the same version; only these are kept without asking again."""
-    address = re.findall(r'src="(/static/[^"]+/js/charts/charts.js)"', client.get("/exercises/1").text)[0]
-    current = client.get(address)
+    address = re.findall(r'src="(/static/[^"]+/js/charts/charts.js)"', refusing.get("/exercises/1").text)[0]
+    current = refusing.get(address)
     assert "immutable" in current.headers["cache-control"]
-    assert client.get(address.replace("charts.js", "brush.js")).text.startswith("// Brushes")
+    assert refusing.get(address.replace("charts.js", "brush.js")).text.startswith("// Brushes")
     for old in (address.replace(assets.version(), "0123456789"), "/static/js/charts/charts.js"):
-        answer = client.get(old)
+        answer = refusing.get(old)
         assert (answer.content, answer.headers["cache-control"]) == (current.content, "no-cache")
-        assert client.get(old, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
-    assert client.get(f"/static/{assets.version()}/../app.py").status_code == 404
+        assert refusing.get(old, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert refusing.get(f"/static/{assets.version()}/../app.py").status_code == 404
 
 
-def test_plotly_takes_no_thread(client: TestClient) -> None:
+def test_plotly_takes_no_thread(refusing: TestClient) -> None:
     """Anybody may ask for its megabytes, as often as they like, while others wait for a thread."""
-    assert client.portal is not None
-    threads = client.portal.call(anyio.to_thread.current_default_thread_limiter)
+    assert refusing.portal is not None
+    threads = refusing.portal.call(anyio.to_thread.current_default_thread_limiter)
     others = [object() for _ in range(int(threads.total_tokens))]
     for other in others:
-        client.portal.call(threads.acquire_on_behalf_of_nowait, other)
+        refusing.portal.call(threads.acquire_on_behalf_of_nowait, other)
     with ThreadPoolExecutor() as own_threads:
-        asked = own_threads.submit(client.get, "/static/plotly.min.js")
+        asked = own_threads.submit(refusing.get, "/static/plotly.min.js")
         try:
             answer = asked.result(20)
         finally:
             for other in others:
-                client.portal.call(threads.release_on_behalf_of, other)
+                refusing.portal.call(threads.release_on_behalf_of, other)
     assert len(answer.content) == int(answer.headers["content-length"]) > 10**6
     assert answer.headers["content-type"].startswith("text/javascript")
 
