@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
 MEMORY = Path("/dev/shm")
 LEAST_MEMORY = 4 * 2**30  # free bytes: a container has 64 MiB unless more is asked for
 
