@@ -61,6 +61,30 @@ def test_a_sweep_is_paused_and_resumed(page: Page, server: str, complaints: list
     complaints[:] = [complaint for complaint in complaints if not complaint.endswith(f"{path})")]
 
 
+def test_a_page_that_is_left_asks_for_no_drawing(page: Page, server: str) -> None:
+    """What is under way is given up, since its sweep may be deleted by now; a page that stays after all draws."""
+    page.goto(post(server, BODY))
+    expect_state(page, "completed")
+    expect(page.locator("#effect .plot .trace").first).to_be_attached()
+    chart = re.compile(r"/charts/effect")
+    page.route(chart, lambda _: None)  # as long as it takes
+    with page.expect_request(chart):
+        page.evaluate("""() => {
+            document.querySelector('#effect').dataset.revision = 'another';
+            document.body.dispatchEvent(new Event('htmx:after:swap'));
+        }""")
+    with page.expect_event("requestfailed", lambda request: bool(chart.search(request.url))):
+        page.evaluate("""() => {
+            const form = document.querySelector('form[action$="/delete"]');
+            form.addEventListener('submit', (event) => event.preventDefault()); // nothing comes of it
+            form.requestSubmit();
+        }""")
+    page.unroute(chart)
+    with page.expect_response(chart) as answer:
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    assert answer.value.ok
+
+
 def test_what_happens_elsewhere_shows_up(page: Page, server: str) -> None:
     """Another client's sweep appears in the list, and its end too."""
     page.goto("/")

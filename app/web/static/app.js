@@ -10,6 +10,10 @@
   let heard = 0; // the revision of the sweep in the last event
   let isDeleted = false; // by the last event: no answer that was made before it will do
   let leaving = false; // a form was sent whose answer is another page: a sweep that is being deleted has none of its own
+  function leave(isLeaving) {
+    leaving = isLeaving;
+    document.dispatchEvent(new CustomEvent(isLeaving ? "page-left" : "page-kept")); // for what asks beside htmx
+  }
   let poll;
   function refresh() {
     clearTimeout(poll); // a poll is for when no event has come for long
@@ -18,8 +22,8 @@
   }
   document.addEventListener("submit", (event) => {
     if (event.target.getAttribute("hx-boost") !== "false") return;
-    leaving = true;
-    setTimeout(() => { leaving = false; refresh(); }, LEAVING_MS); // it is still here: the answer did not come
+    leave(true);
+    setTimeout(() => { leave(false); refresh(); }, LEAVING_MS); // it is still here: the answer did not come
   });
 
   // a link or a field counts more than those before it, whose answers are waited for no longer
@@ -83,7 +87,7 @@
   window.addEventListener("pagehide", disconnect);
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
-    leaving = false;
+    leave(false);
     connect();
   });
   if (document.body.dataset.events) {

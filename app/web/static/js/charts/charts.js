@@ -19,6 +19,7 @@ const config = {
 const drawings = new WeakMap(); // chart -> {src, revision, at, timer}
 const figures = new WeakMap(); // plot -> what the server drew
 const inWindow = new WeakSet(); // plots that are in the window, or nearly
+let page = new AbortController(); // once the page is left: its sweep may be deleted by then
 let chosen = []; // trials that are selected or open, by the places of their looks
 let focus = chosen; // and the one that is pointed at
 
@@ -51,12 +52,13 @@ async function draw(chart) {
   const { src, revision } = chart.dataset;
   const at = performance.now();
   drawings.set(chart, { src, revision, at });
+  const { signal } = page;
   const isOld = () => drawings.get(chart)?.at !== at || chart.dataset.src !== src || !chart.isConnected;
   const message = chart.querySelector(".chart-message");
   const plot = chart.querySelector(".plot");
   try {
     const seen = /^\d+$/.test(revision) ? { "X-Seen-Revision": revision } : {}; // nothing older will do
-    const response = await fetch(src, { headers: { Accept: "application/json", ...seen } });
+    const response = await fetch(src, { headers: { Accept: "application/json", ...seen }, signal });
     const figure = await response.json();
     if (!response.ok) throw new Error(figure.detail);
     if (isOld()) return;
@@ -71,6 +73,7 @@ async function draw(chart) {
   } catch (error) {
     if (isOld()) return;
     drawings.delete(chart); // so that the next refresh tries again
+    if (signal.aborted) return;
     message.hidden = false;
     message.textContent = `This chart can't be drawn right now: ${error.message}`;
   }
@@ -147,6 +150,11 @@ function openTrial(number, trials) {
   else location.assign(`${trials}?order_by=number&after=${number}#trial-${number}`);
 }
 
+document.addEventListener("page-left", () => page.abort());
+document.addEventListener("page-kept", () => {
+  page = new AbortController();
+  drawAll();
+});
 document.getElementById("plotly")?.addEventListener("load", drawAll);
 document.body.addEventListener("htmx:after:swap", drawAll);
 document.addEventListener("toggle", drawAll, true); // a part of the page was opened
