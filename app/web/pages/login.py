@@ -18,29 +18,32 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True)
 class LoginView:
-    """The form for the key."""
+    """The form for the key, or that there is none."""
 
     next: str
-    """Where to go with the right key."""
+    """Where to go with the right key, or without one."""
+    asks: bool = True
+    """Whether the server asks for a key."""
     error: str = ""
 
 
 @router.get("/login")
 def show_login(request: Request, next: str = "/") -> Response:
-    """Asks for the key."""
-    return render(request, "login.html", LoginView(next))
+    """Asks for the key, where there is one."""
+    return render(request, "login.html", LoginView(_own_page(next), _asks_for_key(request)))
 
 
 @router.post("/login", max_body_size=MAX_FORM_BYTES)
 def log_in(request: Request, key: Annotated[str, Form()] = "", next: Annotated[str, Form()] = "/") -> Response:
-    """Begins a session and goes on to the page that was asked for, or asks again."""
+    """Begins a session and goes on to the page that was asked for, or asks again; without keys it just goes on."""
     gate: Gate = request.app.state.gate
     try:
         cookie = gate.log_in(request, key.strip())
     except (UnauthorizedError, TooManyAttemptsError) as error:
+        if not _asks_for_key(request):
+            return RedirectResponse(_own_page(next), status_code=303)
         return _ask_again(request, next, error)
-    is_own_page = next.startswith("/") and not next.startswith(("//", "/\\"))
-    response = RedirectResponse(next if is_own_page else "/", status_code=303)
+    response = RedirectResponse(_own_page(next), status_code=303)
     # behind a proxy the scheme is what the proxy says, if it is one that the web server trusts
     is_encrypted = request.url.scheme == "https"
     options = {"httponly": True, "samesite": "strict", "secure": is_encrypted, "max_age": DAYS * 24 * 3600}
@@ -58,8 +61,20 @@ def log_out(request: Request) -> Response:
     return response
 
 
+def _asks_for_key(request: Request) -> bool:
+    """Whether nobody passes without a key."""
+    gate: Gate = request.app.state.gate
+    return gate.ring.anyone() is None
+
+
+def _own_page(next: str) -> str:
+    """The page that was asked for; the first one in place of another site's."""
+    return next if next.startswith("/") and not next.startswith(("//", "/\\")) else "/"
+
+
 def _ask_again(request: Request, next: str, error: PerceptuneError) -> Response:
-    response = render(request, "login.html", LoginView(next, error.detail), status=error.status)
+    view = LoginView(_own_page(next), error=error.detail)
+    response = render(request, "login.html", view, status=error.status)
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response

@@ -83,6 +83,18 @@ def test_a_cookie_is_void_once_the_key_is_another(serving: Clients) -> None:
     assert second.get("/api/v1/sweeps", headers={"Cookie": f"{cookie[:20]}"}).status_code == 401
 
 
+def test_a_server_without_keys_asks_for_none(serving: Clients) -> None:
+    """The page of the key says so and leads on, and a form that was open since there were keys does too."""
+    client = serving()
+    page = client.get("/login", params={"next": "/workers"}).text
+    assert "No key is needed" in page
+    assert '<a class="button primary" href="/workers">Go on</a>' in page
+    assert "<form" not in page
+    assert 'href="/">Go on' in client.get("/login", params={"next": "//evil.example"}).text
+    answer = client.post("/login", data={"key": "of before", "next": "/workers"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/workers")
+
+
 @pytest.mark.parametrize("place", ["https://evil.example", "//evil.example", "/\\evil.example", "evil"])
 def test_the_login_leads_nowhere_else(serving: Clients, place: str) -> None:
     """A link that was prepared by a stranger ends on our own first page."""

@@ -4,6 +4,7 @@ function logInByAddress() {
   if (!key) return;
   history.replaceState(null, "", location.pathname + location.search);
   const form = document.getElementById("login");
+  if (!form) return; // no key is needed
   form.elements.namedItem("key").value = key;
   form.requestSubmit();
 }
