@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import plotly
-from fastapi import Response
+from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -16,6 +16,7 @@ from starlette.types import Scope
 FOLDER = Path(__file__).parent / "static"
 _PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 PIECE_BYTES = 64 * 2**10  # sent at once, and as many are in memory for each client that reads slowly
+_TAG = re.compile(r'"([^"]*)"')
 _VERSION = re.compile(r"[0-9a-f]{10}/")
 _FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -56,19 +57,25 @@ class VersionedFiles(StaticFiles):
         return answer
 
 
-async def plotly_js() -> StreamingResponse:
-    """plotly.js from the installed package, so that its version is that of the figures.
+async def plotly_js(request: Request) -> Response:
+    """plotly.js from the installed package, so that its version is that of the figures, or 304.
 
     From memory: anybody may ask for it, and to read it piece by piece would take the threads of all other calls.
     """
-    content = _plotly()
-    headers = {"Cache-Control": "public, max-age=604800", "Content-Length": str(len(content))}
+    content, tag = _plotly()
+    is_current = request.query_params.get("v") == plotly.__version__
+    headers = {"Cache-Control": _FOR_GOOD if is_current else "no-cache", "ETag": f'"{tag}"'}
+    if tag in _TAG.findall(request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Length"] = str(len(content))
     return StreamingResponse(_pieces(content), headers=headers, media_type="text/javascript")
 
 
 @cache
-def _plotly() -> bytes:
-    return _PLOTLY_JS.read_bytes()
+def _plotly() -> tuple[bytes, str]:
+    """The file, and what tells it from that of another version."""
+    content = _PLOTLY_JS.read_bytes()
+    return content, hashlib.sha256(content).hexdigest()
 
 
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:
