@@ -125,7 +125,7 @@ _LONGEST_STREAK = text("""
 
 
 def _most_common(errors: Sequence[str]) -> str:
-    """Says which error most of the trials share: `2 of them with: diverged at epoch …`."""
+    """Says which error most of the trials share: `2 of them with: diverged at epoch 1 to 3`."""
     common = most_common_error(errors)
     return (
         f"all with: {common.words}" if common.trials == len(errors) else f"{common.trials} of them with: {common.words}"

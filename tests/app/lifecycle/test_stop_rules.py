@@ -98,7 +98,7 @@ def test_trials_without_improvement_stop_the_sweep(engine: Engine) -> None:
     [
         (
             {5: "diverged at epoch 1", 6: "diverged at epoch 3", 7: "out of memory"},
-            "failures: trials 5 to 7 failed, 2 of them with: diverged at epoch …",
+            "failures: trials 5 to 7 failed, 2 of them with: diverged at epoch 1 to 3",
         ),
         (dict.fromkeys((7, 8, 9), "no data"), "failures: trials 7 to 9 failed, all with: no data"),
     ],

@@ -219,7 +219,7 @@ def noise_sentence(leaders: Sequence[LeadingConfiguration]) -> str:
 
 
 def failures_sentence(errors: Sequence[str], trials: int) -> str:
-    """`7 of 24 trials failed, 6 of them with: diverged at epoch ….`"""
+    """`7 of 24 trials failed, 6 of them with: diverged at epoch 1 to 3.`"""
     if not errors:
         return ""
     common = most_common_error(errors)

@@ -69,11 +69,13 @@ def test_what_matters_is_computed_once_for_all_who_ask(
     [
         ([], ""),
         (["diverged at epoch 1"], "1 of 9 trials failed: diverged at epoch 1."),
-        (["diverged at epoch 1", "diverged at epoch 3"], "2 of 9 trials failed: diverged at epoch …."),
+        (["diverged at epoch 1", "diverged at epoch 3"], "2 of 9 trials failed: diverged at epoch 1 to 3."),
         (["diverged at epoch 1 (1 of 2 runs)", "diverged at epoch 1 (2 of 2 runs)"],
-         "2 of 9 trials failed: diverged at epoch 1 (… of 2 runs)."),
+         "2 of 9 trials failed: diverged at epoch 1."),
+        (["diverged at epoch 12 (1 of 2 runs)", "out of memory", "diverged at epoch 9 (2 of 3 runs)"],
+         "3 of 9 trials failed, 2 of them with: diverged at epoch 9 to 12."),
         (["a", "diverged at epoch 1", "diverged at epoch 3"],
-         "3 of 9 trials failed, 2 of them with: diverged at epoch …."),
+         "3 of 9 trials failed, 2 of them with: diverged at epoch 1 to 3."),
     ],
 )  # fmt: skip
 def test_failures_are_told_by_the_reason_of_most(errors: list[str], sentence: str) -> None:
