@@ -1,5 +1,6 @@
 """Shared links: one sweep or one run of an exercise is shown, and nothing else is."""
 
+import json
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +99,24 @@ def test_a_link_says_which_trial_is_the_best_and_why_others_failed(ada: TestClie
     assert [number for number, row in rows.items() if "★" in row] == ["1"]
     assert [number for number, row in rows.items() if "diverged at epoch 1" in row] == ["2"]
     assert "measured by validation accuracy" in page
+
+
+def test_a_link_says_of_how_many_runs_the_best_is_and_how_often_the_test_was_looked_at(
+    ada: TestClient, engine: Engine
+) -> None:
+    """Past the first look the score is a little too good, which whoever has the link is to know."""
+    sweep = a_sweep(engine, [[0.5, 0.52], [0.9, 0.92]])
+    looks = [
+        {"at": "2026-01-01T00:00:00+00:00", "number": number, "runs": 2, "test_accuracy": accuracy}
+        for number, accuracy in ((0, 0.5), (1, 0.75))
+    ]
+    with transaction(engine) as session:
+        session.execute(text("UPDATE runs SET test_accuracy = 0.75"))
+        session.execute(text("UPDATE sweeps SET test_scores = CAST(:looks AS jsonb)"), {"looks": json.dumps(looks)})
+    page = ada.get(httpx2.URL(share(ada, f"/sweeps/{sweep}")["url"]).path, headers=HTML).text
+    assert "Best configuration (2 runs)" in page
+    assert "0.7500" in page
+    assert "the last of 2 looks" in page
 
 
 def test_a_link_opens_nothing_else(ada: TestClient, guest: TestClient, sweeps: tuple[int, int]) -> None:
