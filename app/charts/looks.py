@@ -6,14 +6,13 @@ from itertools import count
 from typing import NamedTuple
 
 from app.charts.rows import Axis, SweepRow
-from app.charts.select import thinned
 from app.charts.theme import PALETTE, SYMBOLS, colors
 from app.domain.hyperparameters import is_number
 
 HUES = PALETTE[:-1]  # the grey is that of all other trials
 SHADES = 64
-MARKERS, MARKER = 5, 7  # symbols along a line, and their size
-GLYPHS = dict(zip(SYMBOLS, "●■◆▲✚⬟⬢", strict=True))
+ALONG_LINE = {"size": 9, "maxdisplayed": 5}  # of symbols, by which lines of like colours are told apart
+GLYPHS = dict(zip(SYMBOLS, "●■◆▲✚▼✖", strict=True))
 LOOKS = {"hues": HUES, "symbols": SYMBOLS}  # what a page needs to give trials their looks
 
 
@@ -57,12 +56,6 @@ def look_of(sweep: SweepRow, number: int, params: Mapping[str, object]) -> Look:
         return Look(_shade(axis, float(str(value))), SYMBOLS[0])
     symbol_turns = number // len(HUES)  # turns the hues too: every second trial, as of one choice, has all of them
     return Look(HUES[(number + symbol_turns) % len(HUES)], SYMBOLS[symbol_turns % len(SYMBOLS)])
-
-
-def marker_sizes(points: int) -> list[int]:
-    """A few symbols along a line, by which it is told from lines of like colours."""
-    marked = set(thinned(range(points), MARKERS))
-    return [MARKER if point in marked else 0 for point in range(points)]
 
 
 def _only_axis(sweep: SweepRow) -> Axis | None:

@@ -10,7 +10,8 @@ from plotly.colors import sample_colorscale
 # its blue a little lighter
 PALETTE = ("#1f86d1", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
 SCALE = ((0.0, "#1f86d1"), (0.25, "#56b4e9"), (0.5, "#009e73"), (0.75, "#e69f00"), (1.0, "#d55e00"))
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "pentagon", "hexagon")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "x")
+DASHES = ("solid", "dash", "dot", "dashdot")
 BEST = "#d55e00"
 
 INK = "#767676"  # the grey that can be read on white and on black; a page's own colours come from CSS
@@ -91,6 +92,16 @@ def colors(n: int, *, ordered: bool = False) -> Sequence[str]:
     if not ordered or n < 2:
         return [PALETTE[i % len(PALETTE)] for i in range(n)]
     return list(sample_colorscale([list(stop) for stop in SCALE], [i / (n - 1) for i in range(n)]))
+
+
+def symbol_at(place: int) -> str:
+    """The symbol of what has the palette's colour at this place: where a colour comes again, it is another one."""
+    return SYMBOLS[(place + place // len(PALETTE)) % len(SYMBOLS)]
+
+
+def dash_at(place: int) -> str:
+    """The same for lines without symbols, from the grey on, which some can hardly tell from the pink."""
+    return DASHES[place // (len(PALETTE) - 1) % len(DASHES)]
 
 
 def faded(color: str, alpha: float) -> str:

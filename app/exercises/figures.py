@@ -11,7 +11,7 @@ from app.charts.configurations import Spread, error_bars, spread
 from app.charts.empty import empty_figure
 from app.charts.labels import escape
 from app.charts.rows import Axis, SweepRow
-from app.charts.theme import INK, PALETTE, SYMBOLS, Trace, faded, new_figure, scatter
+from app.charts.theme import INK, PALETTE, Trace, faded, new_figure, scatter, symbol_at
 from app.charts.titles import axis_title, subtitle, value_hover, value_title
 from app.domain.formatting import plural
 from app.domain.tasks import TASKS
@@ -66,8 +66,7 @@ def levels_figure(
     plan = plan._replace(name=in_words(plan.name))
     for i, line in enumerate(line for line in drawn_lines if line.levels):
         color = PALETTE[i % len(PALETTE)]
-        symbol = SYMBOLS[(i + i // len(PALETTE)) % len(SYMBOLS)]  # a colour that comes again has another symbol
-        marker: dict[str, object] = {"color": color, "symbol": symbol}
+        marker: dict[str, object] = {"color": color, "symbol": symbol_at(i)}
         figure.add_trace(_runs_trace(plan, line, color, value_hover(sweep.objective.metric)))
         figure.add_trace(_line_trace(plan, metric, line, marker, value_hover(sweep.objective.metric)))
     by_name = plan.scale == "category"
@@ -108,8 +107,7 @@ def ratios_figure(
     plan = axis_plan(x, [value for line in drawn_lines for value, _ in line.ratios])
     plan = plan if x.choices else plan._replace(ticks=None)
     for i, line in enumerate(drawn_lines):
-        color, symbol = PALETTE[i % len(PALETTE)], SYMBOLS[i % len(SYMBOLS)]
-        figure.add_trace(_ratios_trace(plan, line, {"color": color, "symbol": symbol}))
+        figure.add_trace(_ratios_trace(plan, line, {"color": PALETTE[i % len(PALETTE)], "symbol": symbol_at(i)}))
     figure.add_hline(y=1, line={"color": INK, "width": 1, "dash": "dot"})
     ends = [end for line in drawn_lines for _, value in line.ratios for end in value.interval or (value.estimate,)]
     is_wide = max(1.0, *ends) > WIDE * min(1.0, *ends)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from app.charts.axis import whole_ticks
 from app.charts.diagnostics.parts import Boxes, DiagnosticsData, Line
 from app.charts.empty import empty_figure
-from app.charts.looks import Look, marker_sizes
+from app.charts.looks import ALONG_LINE, Look
 from app.charts.theme import INK, PALETTE, Trace, faded, new_figure, scatter
 
 COLUMNS = 4  # panels side by side, at most
@@ -78,7 +78,7 @@ def _line_trace(line: Line, look: Look, *, named: bool) -> Trace:
         showlegend=named,
         mode="markers" if len(line.x) == 1 else "lines+markers",
         line={"color": look.color, "width": 2},
-        marker={"color": look.color, "symbol": look.symbol, "size": marker_sizes(len(line.x))},
+        marker={"color": look.color, "symbol": look.symbol, **ALONG_LINE},
         customdata=[line.name.trial] * len(line.x),
         hovertemplate=f"trial {line.name.trial}<br>%{{x}}: <b>%{{y:.4g}}</b><br>{line.name.text}<extra></extra>",
     )

@@ -11,7 +11,7 @@ from app.charts.effect.parts import EffectData, Expected, Group, Level, Line, Po
 from app.charts.empty import empty_figure
 from app.charts.labels import label
 from app.charts.marks import hollow_trace, star_trace
-from app.charts.theme import INK, PALETTE, SCALE, SYMBOLS, Trace, colors, faded, new_figure, scatter
+from app.charts.theme import INK, PALETTE, SCALE, Trace, colors, faded, new_figure, scatter, symbol_at
 from app.domain.formatting import score
 from app.domain.hyperparameters import is_number
 
@@ -34,7 +34,7 @@ def effect_figure(data: EffectData) -> go.Figure:
     if data.envelope:
         figure.add_trace(_envelope_trace(data))
     for i, (group, shade) in enumerate(zip(data.groups, _shades(data), strict=True)):
-        for trace in _group_traces(data, group, {"color": shade, "symbol": SYMBOLS[i % len(SYMBOLS)]}):
+        for trace in _group_traces(data, group, {"color": shade, "symbol": symbol_at(i)}):
             figure.add_trace(trace)
     if data.best is not None:
         figure.add_trace(_best_trace(data, data.best))

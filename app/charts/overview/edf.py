@@ -9,10 +9,11 @@ import plotly.graph_objects as go
 from app.charts.configurations import configurations, left_out_note
 from app.charts.empty import empty_figure
 from app.charts.labels import label
+from app.charts.looks import ALONG_LINE
 from app.charts.marks import excluded_note
 from app.charts.rows import SweepRow, TrialRow
 from app.charts.select import finished, thinned
-from app.charts.theme import Trace, colors, new_figure, scatter
+from app.charts.theme import Trace, colors, new_figure, scatter, symbol_at
 from app.charts.titles import edf_title, subtitle
 from app.charts.value_scale import ValueScale
 from app.domain.formatting import plural
@@ -81,22 +82,24 @@ def edf_figure(data: EdfData) -> go.Figure:
     if not data.groups:
         return empty_figure(title=data.title, subtitle=data.subtitle)
     figure = new_figure(data.title, data.subtitle)
-    for group, shade in zip(data.groups, colors(len(data.groups), ordered=data.ordered), strict=True):
-        figure.add_trace(_line(data, group, shade))
+    shades = colors(len(data.groups), ordered=data.ordered)
+    for place, (group, shade) in enumerate(zip(data.groups, shades, strict=True)):
+        figure.add_trace(_line(data, group, {"color": shade, "symbol": symbol_at(place)}))
     ticks = data.scale.ticks([value for group in data.groups for value in group.values])
     figure.update_xaxes(title_text=data.scale.name, **ticks)
     figure.update_yaxes(title_text="at least as good", tickformat=".0%", range=(0, 1.03))
     return figure.update_layout(legend_title_text=data.color or "", showlegend=data.color is not None)
 
 
-def _line(data: EdfData, group: Group, shade: str) -> Trace:
+def _line(data: EdfData, group: Group, marker: dict[str, object]) -> Trace:
     steps = thinned([(value, (rank + 1) / len(group.values)) for rank, value in enumerate(group.values)], STEPS)
     return scatter(
         x=[round(data.scale.place(value), 5) for value, _ in steps],
         y=[round(share, 5) for _, share in steps],
         name=f"{group.name} ({len(group.values):,})" if group.name else "",
-        mode="lines+markers" if len(steps) < 3 else "lines",
-        line={"shape": "vh", "width": 2, "color": shade},
+        mode="lines+markers" if len(steps) < 3 or data.color else "lines",
+        line={"shape": "vh", "width": 2, "color": marker["color"]},
+        marker=marker | ALONG_LINE,
         text=[f"{value:.4f}" for value, _ in steps],
         hovertemplate="<b>%{y:.0%}</b> reach %{text}<extra>" + group.name + "</extra>",
     )

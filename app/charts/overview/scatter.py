@@ -13,7 +13,7 @@ from app.charts.marks import best_head, best_name, excluded_note, hollow_note, h
 from app.charts.progress.groups import grouping
 from app.charts.rows import Axis, SweepRow, TrialRow
 from app.charts.select import Scored, count_failed, finished, pruned, quota, thinned
-from app.charts.theme import SYMBOLS, Trace, colors, new_figure, scatter
+from app.charts.theme import Trace, colors, new_figure, scatter, symbol_at
 from app.charts.titles import OWN_BEST, against_title, axis_title, drawn_note, failed_note, metric_name, subtitle
 from app.domain.formatting import duration, in_units, is_in_own_units, plural, score
 
@@ -110,7 +110,7 @@ def scatter_figure(data: ScatterData) -> go.Figure:
         figure.add_trace(hollow_trace("pruned", data.hollow))
     hues = colors(len(data.clouds), ordered=data.is_ordered)
     for place, (cloud, hue) in enumerate(zip(data.clouds, hues, strict=True)):
-        figure.add_trace(_trace(cloud, {"color": hue, "symbol": SYMBOLS[place % len(SYMBOLS)]}))
+        figure.add_trace(_trace(cloud, {"color": hue, "symbol": symbol_at(place)}))
     if data.star is not None:
         figure.add_trace(star_trace(data.star_name, *data.star))
     draw_x_axis(figure, data.x)

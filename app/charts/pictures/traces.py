@@ -65,6 +65,8 @@ class TraceDrawing:
         opacity = marker.get("opacity", 1.0) * trace.get("opacity", 1.0)
         size, colors = marker.get("size", 6), marker.get("color", _color(trace.get("line", {}), shade))
         sizes = np.square(np.array(size if isinstance(size, list | tuple) else [size] * len(x), dtype=float) * POINT)
+        if most := marker.get("maxdisplayed"):
+            sizes[np.arange(len(x)) % max(-(-len(x) // most), 1) > 0] = 0
         shape, hollow = symbol(str(marker.get("symbol", "circle")))
         edge = marker.get("line", {})
         if not isinstance(colors, str):

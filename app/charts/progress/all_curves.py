@@ -15,7 +15,7 @@ from app.charts.progress.curves import limit_axis
 from app.charts.progress.groups import STATE, grouping
 from app.charts.rows import EpochMean, SweepRow, TrialRow
 from app.charts.select import finished, pruned, ranked, thinned
-from app.charts.theme import Trace, colors, new_figure, scatter
+from app.charts.theme import Trace, colors, dash_at, new_figure, scatter
 from app.charts.titles import all_curves_title, drawn_note, subtitle, value_hover, value_title
 
 TRIALS = 300  # whose curves are drawn
@@ -99,8 +99,9 @@ def all_curves_figure(data: AllCurvesData) -> go.Figure:
     if not data.groups:
         return empty_figure("No finished epoch yet", data.title, data.subtitle)
     figure = new_figure(data.title, data.subtitle)
-    for group, shade in zip(data.groups, colors(len(data.groups), ordered=data.is_ordered), strict=True):
-        figure.add_traces(_traces(group, shade, data))
+    shades = colors(len(data.groups), ordered=data.is_ordered)
+    for place, (group, shade) in enumerate(zip(data.groups, shades, strict=True)):
+        figure.add_traces(_traces(group, {"color": shade, "dash": dash_at(place)}, data))
     curves = [curve for group in data.groups for curve in group.curves.values()]
     figure.update_xaxes(title_text="epoch", **whole_ticks(sorted({epoch for curve in curves for epoch, _ in curve})))
     figure.update_yaxes(title_text=data.axis)
@@ -109,16 +110,16 @@ def all_curves_figure(data: AllCurvesData) -> go.Figure:
     return figure.update_layout(showlegend=True, legend_title_text=escape(data.by), meta={"curves": True})
 
 
-def _traces(group: Group, shade: str, data: AllCurvesData) -> list[Trace]:
+def _traces(group: Group, look: dict[str, str], data: AllCurvesData) -> list[Trace]:
     """The lines of a group, and dots for its curves of one epoch; the first of both is in the legend."""
     lines, dots = ({n: curve for n, curve in group.curves.items() if (len(curve) == 1) == is_dot} for is_dot in (0, 1))
     traces = [
-        _trace(curves, mode, group, shade, data) for curves, mode in ((lines, "lines"), (dots, "markers")) if curves
+        _trace(curves, mode, group, look, data) for curves, mode in ((lines, "lines"), (dots, "markers")) if curves
     ]
     return [trace | {"showlegend": place == 0} for place, trace in enumerate(traces)]
 
 
-def _trace(curves: Curves, mode: str, group: Group, shade: str, data: AllCurvesData) -> Trace:
+def _trace(curves: Curves, mode: str, group: Group, look: dict[str, str], data: AllCurvesData) -> Trace:
     points = [(trial, *point) for trial, curve in curves.items() for point in (*curve, (None, None))]
     return scatter(
         x=[epoch for _, epoch, _ in points],
@@ -128,7 +129,7 @@ def _trace(curves: Curves, mode: str, group: Group, shade: str, data: AllCurvesD
         legendgroup=group.name,
         mode=mode,
         opacity=0.55,
-        line={"color": shade, "width": 1.2},
-        marker={"color": shade, "size": 5},
+        line=look | {"width": 1.2},
+        marker={"color": look["color"], "size": 5},
         hovertemplate=f"trial %{{customdata}}<br>epoch %{{x}}: <b>{data.hover}</b><br>{group.name}<extra></extra>",
     )

@@ -10,7 +10,7 @@ from app.charts.empty import empty_figure
 from app.charts.labels import escape
 from app.charts.progress.regret import SPENT_TITLES, RegretData, Spent
 from app.charts.rows import Axis
-from app.charts.theme import Trace, colors, new_figure, scatter
+from app.charts.theme import Trace, colors, new_figure, scatter, symbol_at
 from app.charts.titles import regret_title
 from app.domain.formatting import score
 
@@ -36,8 +36,8 @@ def comparison_figure(sweeps: Sequence[ComparedSweep], unit: Spent) -> go.Figure
     scale = drawn_sweeps[0].progress.scale
     subtitle = f"of single trials, each sweep from its own start<br>y axis: {scale.note}"
     figure = new_figure(regret_title(scale.objective.metric, unit), subtitle)
-    for sweep, color in zip(drawn_sweeps, colors(len(drawn_sweeps)), strict=True):
-        figure.add_trace(_line(sweep, color))
+    for place, (sweep, color) in enumerate(zip(drawn_sweeps, colors(len(drawn_sweeps)), strict=True)):
+        figure.add_trace(_line(sweep, {"color": color, "symbol": symbol_at(place)}))
     places = [step.spent for sweep in drawn_sweeps for step in sweep.progress.steps]
     axis = axis_plan(Axis(SPENT_TITLES[unit]), [*places, *(sweep.progress.end for sweep in drawn_sweeps)])
     draw_x_axis(figure, axis._replace(ticks=None))
@@ -47,7 +47,7 @@ def comparison_figure(sweeps: Sequence[ComparedSweep], unit: Spent) -> go.Figure
     return figure.update_yaxes(title_text=scale.name, **ticks).update_layout(showlegend=True)
 
 
-def _line(sweep: ComparedSweep, color: str) -> Trace:
+def _line(sweep: ComparedSweep, marker: dict[str, object]) -> Trace:
     data = sweep.progress
     points = [*data.steps, data.steps[-1]._replace(spent=data.end)]
     metric = data.scale.objective.metric
@@ -56,8 +56,8 @@ def _line(sweep: ComparedSweep, color: str) -> Trace:
         y=[round(data.scale.place(point.value), 5) for point in points],
         name=sweep.label,
         mode="lines+markers",
-        line={"shape": "hv", "width": 2, "color": color},
-        marker={"size": [6] * len(data.steps) + [0], "color": color},
+        line={"shape": "hv", "width": 2, "color": marker["color"]},
+        marker=marker | {"size": [8] * len(data.steps) + [0]},
         text=[f"<b>{score(point.value, metric=metric)}</b>, trial {point.number} of {sweep.label}" for point in points],
         hovertemplate="%{text}<br>after %{x:.6g} " + data.unit + "<extra></extra>",
     )

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from app.charts.axis import whole_ticks
 from app.charts.empty import empty_figure
 from app.charts.labels import naming_parameters, trial_name
-from app.charts.looks import Look, look_at, look_of, marker_sizes
+from app.charts.looks import ALONG_LINE, Look, look_at, look_of
 from app.charts.marks import excluded_note
 from app.charts.progress.means import epoch_means
 from app.charts.rows import EpochRow, SweepRow, TrialRow
@@ -267,11 +267,7 @@ def _line(curve: Curve, part: Literal["train", "validation"]) -> Trace:
         showlegend=part == "validation",
         mode="markers" if single else "lines" if part == "train" else "lines+markers",
         line={"color": color, "width": 2 if part == "validation" else 1.2, "dash": "dash" if part == "train" else None},
-        marker={
-            "color": color,
-            "symbol": f"{symbol}-open" if part == "train" else symbol,
-            "size": marker_sizes(len(line.epochs)),
-        },
+        marker={"color": color, "symbol": f"{symbol}-open" if part == "train" else symbol, **ALONG_LINE},
         customdata=[curve.trial] * len(line.epochs),
         text=stopped if any(stopped) else None,
         hovertemplate=f"trial {curve.trial}, {part}{runs}{'%{text}' if any(stopped) else ''}<br>"

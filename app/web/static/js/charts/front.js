@@ -2,7 +2,7 @@
 // A redrawing by plotly would take longer, and would lose the pointer.
 import { trialOf } from "./focus.js";
 
-const DASHES = { dash: "6 4", dot: "2 3" };
+const DASHES = { dash: "6 4", dot: "2 3", dashdot: "6 3 2 3" };
 
 /** Brings a trial's curves forward in a plot, in this colour or in theirs, or none. */
 export function bringForward(plot, number, color) {
