@@ -97,6 +97,17 @@ class Hyperparameter:
 
 _WIDTH = Number(1, MAX_WIDTH, whole=True)
 
+
+def layer_width(layer: int | str) -> Hyperparameter:
+    """The width of one hidden layer, by its number, or by the letter that stands for it."""
+    return Hyperparameter(
+        _WIDTH,
+        f"units of hidden layer {layer}, at depths where there is one; hidden_units if left out",
+        f"W of layer {layer} has hidden_units_{layer} rows",
+        "Dive into Deep Learning 5.1",
+    )
+
+
 _TABLE: dict[str, Hyperparameter] = {
     "hidden_units": Hyperparameter(
         _WIDTH,
@@ -110,15 +121,7 @@ _TABLE: dict[str, Hyperparameter] = {
         "logits = W x + b at 0",
         "Dive into Deep Learning 5.1",
     ),
-    **{
-        name: Hyperparameter(
-            _WIDTH,
-            f"units of hidden layer {layer}, at depths where there is one; hidden_units if left out",
-            f"W of layer {layer} has {name} rows",
-            "Dive into Deep Learning 5.1",
-        )
-        for layer, name in enumerate(LAYER_WIDTHS, start=1)
-    },
+    **{name: layer_width(layer) for layer, name in enumerate(LAYER_WIDTHS, start=1)},
     "hidden_layers": Hyperparameter(
         Layers(),
         "widths of the hidden layers, in place of hidden_units and depth",

@@ -158,3 +158,14 @@ def test_a_task_has_its_own_hyperparameters(page: Page, server: str) -> None:
     page.wait_for_url(re.compile(r"/sweeps/\d+$"))
     sweep = page.url.rpartition("/")[2]
     assert httpx.get(f"{server}/api/v1/sweeps/{sweep}").json()["task"] == "time_matmul"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_hyperparameter_is_explained_at_its_own_address(page: Page, width: int) -> None:
+    """The widths of single layers are explained once; of all, what is told stands in one column."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/hyperparameters#hidden_units_5")
+    expect(page.locator("#hidden_units_5")).to_be_in_viewport()
+    expect(page.get_by_text("units of hidden layer k")).to_have_count(1)
+    lefts = "cells => [...new Set(cells.map((cell) => cell.getBoundingClientRect().left))]"
+    assert len(page.locator(".facts dd").evaluate_all(lefts)) == 1

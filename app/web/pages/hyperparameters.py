@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from app.domain.hyperparameters import HYPERPARAMETERS, Hyperparameter, values_text
+from app.domain.configuration import LAYER_WIDTHS
+from app.domain.hyperparameters import HYPERPARAMETERS, Hyperparameter, layer_width, values_text
 from app.domain.tasks import TASKS
 from app.web.pages.rendering import render
 
@@ -14,9 +15,9 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True)
 class Explanation:
-    """One hyperparameter."""
+    """One hyperparameter, or several that mean the same of one layer each."""
 
-    name: str
+    names: Sequence[str]
     parameter: Hyperparameter
 
     @property
@@ -41,7 +42,11 @@ class HyperparametersView:
 
 
 def _explanations(hyperparameters: Mapping[str, Hyperparameter]) -> list[Explanation]:
-    return [Explanation(name, parameter) for name, parameter in hyperparameters.items()]
+    return [
+        Explanation(LAYER_WIDTHS, layer_width("k")) if name in LAYER_WIDTHS else Explanation((name,), parameter)
+        for name, parameter in hyperparameters.items()
+        if name not in LAYER_WIDTHS[1:]
+    ]
 
 
 def _chapters() -> list[Chapter]:

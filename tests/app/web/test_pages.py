@@ -16,6 +16,7 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.db.tables import Worker
 from app.domain.states import WorkerState
+from app.domain.tasks import TASKS
 from app.exercises.registry import EXERCISES
 from app.web import assets
 from app.web.pages.labels import stop_sentence
@@ -62,6 +63,29 @@ def test_static_files_have_the_version_of_all_in_their_addresses(refusing: TestC
         assert (answer.content, answer.headers["cache-control"]) == (current.content, "no-cache")
         assert refusing.get(old, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert refusing.get(f"/static/{assets.version()}/../app.py").status_code == 404
+
+
+def test_each_hyperparameter_has_an_address(refusing: TestClient) -> None:
+    """Once, also those that are explained together."""
+    page = refusing.get("/hyperparameters").text
+    names = {name for task in TASKS.values() for name in task.hyperparameters}
+    assert {name: page.count(f'id="{name}"') for name in names} == dict.fromkeys(names, 1)
+    assert "units of hidden layer k, at depths where there is one" in page
+
+
+def test_plotly_is_sent_once(refusing: TestClient) -> None:
+    """At the address of its version, which is kept for good; at any other a browser asks whether it still has it."""
+    (address,) = re.findall(r'src="(/static/plotly[^"]+)"', refusing.get("/exercises/1").text)
+    current = refusing.get(address)
+    assert "immutable" in current.headers["cache-control"]
+    for old in ("/static/plotly.min.js", "/static/plotly.min.js?v=1.0.0"):
+        answer = refusing.get(old)
+        assert (answer.content, answer.headers["cache-control"]) == (current.content, "no-cache")
+        tag = answer.headers["etag"]
+        for tags, status in ((tag, 304), (f'"other", W/{tag}', 304), ('"other"', 200)):
+            asked = refusing.get(old, headers={"If-None-Match": tags})
+            assert (asked.status_code, asked.headers["etag"]) == (status, tag)
+            assert bool(asked.content) == (status == 200)
 
 
 def test_plotly_takes_no_thread(refusing: TestClient) -> None:
