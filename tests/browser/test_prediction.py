@@ -66,6 +66,19 @@ def test_a_picture_becomes_what_the_command_makes_of_it(page: Page, trained: str
     expect(page.locator(".answer-bars .most").first).to_have_text("1")
 
 
+def test_nothing_is_seen_before_there_is_a_picture(page: Page, trained: str) -> None:
+    """In place of a black square it says so, and what comes in its place is as large."""
+    page.goto(f"{trained}/trials/0/predict")
+    seen, unseen = page.get_by_role("img", name="as the network sees it"), page.get_by_text("no picture yet")
+    expect(unseen).to_be_visible()
+    expect(seen).to_be_hidden()
+    place = unseen.bounding_box()
+    page.get_by_role("button", name="Take one of the test images").click()
+    expect(seen).to_be_visible()
+    expect(unseen).to_be_hidden()
+    assert seen.bounding_box() == place
+
+
 def test_what_can_not_be_asked_is_said(page: Page, trained: str, tmp_path: Path) -> None:
     """A file that is no picture, and a row that is too short; a row of the data's own numbers is understood."""
     page.goto(f"{trained}/trials/0/predict")

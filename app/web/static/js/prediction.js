@@ -15,7 +15,9 @@ let turn = 0; // of what was chosen or typed: a picture that is read after a lat
 function askAbout(numbers) {
   const shown = new ImageData(side, side);
   numbers.forEach((value, index) => shown.data.set([value * 255, value * 255, value * 255, 255], 4 * index));
-  document.getElementById("seen").getContext("2d").putImageData(shown, 0, 0);
+  const canvas = document.getElementById("seen");
+  canvas.getContext("2d").putImageData(shown, 0, 0);
+  canvas.hidden = false;
   ask(numbers);
 }
 
