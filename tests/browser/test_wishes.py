@@ -118,6 +118,45 @@ def test_a_lens_has_all_that_was_chosen(sweep: Page) -> None:
     assert {"top=50", "robust=true", "state=complete"} <= set(sweep.url.partition("?")[2].split("&"))
 
 
+@pytest.mark.parametrize("first", ["axis", "lens", "order"])
+def test_what_was_chosen_in_different_places_is_asked_for_together(sweep: Page, first: str) -> None:
+    """An axis, the lens and the order of the table: whichever comes first, the others know nothing of it."""
+    order = sweep.get_by_role("columnheader", name="learning_rate").get_by_role("link")
+    acts: dict[str, Callable[[], object]] = {
+        "axis": lambda: sweep.locator("#chart-x").select_option("hidden_units"),
+        "lens": lambda: sweep.locator("#lens-top").select_option("50"),
+        "order": order.click,
+    }
+    sweep.evaluate(COUNTED, "#lens-link, .chart-options, th a")
+    held = hold_first(sweep, r"/sweeps/\d+\?")
+    for times, name in enumerate((first, *(acts.keys() - {first})), 1):
+        acts[name]()
+        asked(sweep, times)
+    held().abort()
+    sweep.wait_for_url(re.compile("top=50"))
+    query = set(sweep.url.partition("?")[2].split("&"))
+    assert {"x=hidden_units", "top=50", "order_by=params.learning_rate"} <= query
+    expect(sweep.locator("#chart-x")).to_have_value("hidden_units")
+    expect(sweep.locator("#lens-top")).to_have_value("50")
+
+
+def test_what_is_taken_back_at_once_is_not_asked_for(sweep: Page) -> None:
+    """A form whose fields are as they were has no wish left, whatever else was chosen meanwhile."""
+    sweep.evaluate(COUNTED, "#lens-link, .chart-options")
+    held = hold_first(sweep, r"\?top=50$")
+    sweep.locator("#lens-top").select_option("50")
+    asked(sweep, 1)
+    sweep.locator("#chart-x").select_option("hidden_units")
+    asked(sweep, 2)
+    sweep.locator("#lens-top").select_option("100")
+    asked(sweep, 3)
+    held().abort()
+    sweep.wait_for_url(re.compile("x=hidden_units"))
+    refresh(sweep)
+    assert "top=" not in sweep.url
+    expect(sweep.locator("#lens-top")).to_have_value("100")
+
+
 def test_a_tab_opened_while_the_table_is_sorted_stays_open(sweep: Page) -> None:
     """The answer, which knows of no other tab, is merged into the address and the page as they are by then."""
     held = hold_first(sweep, "order_by")
@@ -179,3 +218,33 @@ def test_an_older_drawing_does_not_come_over_a_newer_one(sweep: Page, complaints
         sweep.evaluate(draw_anew, "1000003")
     assert sweep.evaluate("window.said") == []
     complaints.clear()  # the browser tells of the status
+
+
+@pytest.mark.parametrize("leave", ["open another", "close"])
+def test_a_form_that_is_refused_late_does_not_come_over_what_was_opened_since(
+    sweep: Page, leave: str, complaints: list[str]
+) -> None:
+    """The panel shows the trial that was clicked, or stays closed; why nothing was queued stands above the page."""
+    held = hold_first(sweep, "/trials$", "POST")
+    sweep.get_by_role("link", name="Own trial…").click()
+    panel = sweep.get_by_role("complementary")
+    panel.get_by_label("learning_rate").fill("7")
+    panel.get_by_role("button", name="Queue this trial").click()
+    refused = held()
+    heading = panel.get_by_role("heading", level=2)
+    if leave == "close":
+        sweep.keyboard.press("Escape")
+    else:
+        sweep.locator("#open-3").click()
+        expect(heading).to_contain_text("Trial 3")
+    refused.continue_()
+    notice = sweep.locator("#notice")
+    expect(notice).to_contain_text("Your own trial was not queued.")
+    expect(notice).to_contain_text("learning_rate: must be one of what this sweep tries")
+    if leave == "close":
+        expect(panel).to_be_hidden()
+    else:
+        expect(heading).to_contain_text("Trial 3")
+    sweep.keyboard.press("Escape")
+    assert all("422" in text for text in complaints)  # the browser itself reports the status
+    complaints.clear()

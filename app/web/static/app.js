@@ -26,14 +26,41 @@
     setTimeout(() => { leave(false); refresh(); }, LEAVING_MS); // it is still here: the answer did not come
   });
 
-  // a link or a field counts more than those before it, whose answers are waited for no longer
+  // a link or a field counts more than those before it, whose answers are waited for no longer; what other forms have
+  // asked for meanwhile is asked for with it
   const isLive = (element) => element?.id === "live";
   let wanted = null; // the page as it was asked for last
+  const PLACES = ["after", "page"]; // in a table
+  const wishes = new Map(); // by form, and of all links together: names and texts of what is to be another in the address
+  function addWishes({ request, sourceElement }) {
+    const shown = new URL(document.getElementById("live").dataset.address, location.href).searchParams;
+    const url = new URL(request.action, location.href);
+    const query = url.searchParams;
+    for (const name of request.body.keys()) query.delete(name);
+    for (const [name, text] of request.body) query.append(name, text);
+    const names = [...new Set([...shown.keys(), ...query.keys()])].filter((name) => !PLACES.includes(name));
+    const changes = names.filter((name) => (query.get(name) ?? "") !== (shown.get(name) ?? ""));
+    const form = sourceElement.closest("form");
+    wishes.delete(form); // its fields still have what they asked for
+    const others = [...wishes.values()].flat().filter(([name]) => !changes.includes(name));
+    wishes.set(form, changes.map((name) => [name, query.get(name)]));
+    if (!others.length) return;
+    for (const [name, text] of others) text ? query.set(name, text) : query.delete(name);
+    for (const name of PLACES) query.delete(name); // the table will be another one
+    request.action = url.pathname + url.search;
+    request.body = new FormData();
+  }
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (ctx !== wanted) return;
+    wanted = null;
+    wishes.clear();
+  });
   document.body.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
     ctx.askedAt = location.href;
     if (!isLive(ctx.sourceElement) && isLive(ctx.target) && ctx.request.method === "GET") {
       wanted?.request.abort();
       wanted = ctx;
+      addWishes(ctx);
     }
     if (!isLive(ctx.sourceElement)) return;
     ctx.request.action = location.pathname + location.search;
