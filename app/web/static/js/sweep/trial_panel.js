@@ -43,13 +43,27 @@ function mark() {
   }
 }
 
-// what was asked for before a click is not shown: the trial that was clicked is fetched next
-document.body.addEventListener("htmx:before:swap", (event) => {
-  const { request, sourceElement } = event.detail.ctx;
-  if (sourceElement !== panel) return;
-  const fetched = new URL(request.action, location.href).pathname.split("/").at(-1);
-  if (fetched !== read("trial")) event.preventDefault();
+// what was asked for, or sent, before another trial was opened is not shown over that; the form may be gone by then
+document.addEventListener("htmx:before:swap", (event) => {
+  const { request, response, sourceElement, text } = event.detail.ctx;
+  const isForm = sourceElement.id === "manual-trial";
+  if (sourceElement !== panel && !isForm) return;
+  const place = isForm ? "new" : new URL(request.action, location.href).pathname.split("/").at(-1);
+  if (place === read("trial")) return;
+  event.preventDefault();
+  if (isForm && response.status >= 400) tellRefusal(text);
 });
+
+/** Says above the page why a trial of one's own was not queued, where its form is no longer open. */
+function tellRefusal(page) {
+  const answer = new DOMParser().parseFromString(page, "text/html");
+  const banner = answer.querySelector(".error-banner");
+  const reasons = [...answer.querySelectorAll(".field.invalid")].map((field) =>
+    `${field.querySelector("label").textContent}: ${field.querySelector(".error-text").textContent}`);
+  banner.prepend("Your own trial was not queued. ");
+  banner.append(...reasons.map((textContent) => Object.assign(document.createElement("p"), { textContent })));
+  document.getElementById("notice").replaceChildren(banner);
+}
 
 document.body.addEventListener("htmx:after:swap", (event) => {
   const target = event.detail?.ctx.target ?? null; // an element, or its selector; of #live the page is told by itself
