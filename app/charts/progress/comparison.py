@@ -57,7 +57,7 @@ def _line(sweep: ComparedSweep, marker: dict[str, object]) -> Trace:
         name=sweep.label,
         mode="lines+markers",
         line={"shape": "hv", "width": 2, "color": marker["color"]},
-        marker=marker | {"size": [8] * len(data.steps) + [0]},
+        marker=marker | {"size": [8] * len(data.steps) + [0], "opacity": 1, "line": {"width": 0}},
         text=[f"<b>{score(point.value, metric=metric)}</b>, trial {point.number} of {sweep.label}" for point in points],
         hovertemplate="%{text}<br>after %{x:.6g} " + data.unit + "<extra></extra>",
     )
