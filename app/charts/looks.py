@@ -54,8 +54,8 @@ def look_of(sweep: SweepRow, number: int, params: Mapping[str, object]) -> Look:
     value = params.get(axis.name) if axis else None
     if axis is not None and is_number(value):
         return Look(_shade(axis, float(str(value))), SYMBOLS[0])
-    symbol_turns = number // len(HUES)  # turns the hues too: every second trial, as of one choice, has all of them
-    return Look(HUES[(number + symbol_turns) % len(HUES)], SYMBOLS[symbol_turns % len(SYMBOLS)])
+    symbol_turns = number // len(HUES)  # turns the hues too: every second or fifth trial, as of one choice, has several
+    return Look(HUES[(number - symbol_turns) % len(HUES)], SYMBOLS[symbol_turns % len(SYMBOLS)])
 
 
 def _only_axis(sweep: SweepRow) -> Axis | None:

@@ -117,6 +117,7 @@ def test_looks_differ_by_symbols_where_colours_repeat() -> None:
     by_number = [look_of(SEARCH, number, {}) for number in range(42)]
     assert len(set(by_number)) == 42
     assert len({look.color for look in by_number[:12:2]}) == 6
+    assert all(len({look_of(SEARCH, step * n, {}).color for n in range(6)}) >= 4 for step in (1, 2, 3, 4, 5, 6, 8, 10))
     assert len({look.color for look in made[:6]}) == 6
     assert {look.glyph for look in made} == set(GLYPHS.values())
 
