@@ -246,6 +246,36 @@ def test_columns_are_chosen_and_kept(sweep: Page) -> None:
     mark_document(sweep)
 
 
+def test_a_table_that_is_too_wide_scrolls(sweep: Page) -> None:
+    """From when something in it has grown, whatever made it grow; on paper it is not cut."""
+    area = sweep.locator(".trial-scroll")
+    expect(area).to_have_css("overflow", "clip")
+    sweep.locator("tbody .row-time").first.evaluate("cell => { cell.textContent = 'a long time '.repeat(40); }")
+    expect(area).to_have_css("overflow", "auto")
+    sweep.emulate_media(media="print")
+    expect(area).to_have_css("overflow", "visible")
+    sweep.emulate_media(media="screen")
+    refreshed(sweep)
+    expect(area).to_have_css("overflow", "clip")
+
+
+def test_six_hyperparameters_find_room(page: Page, server: str) -> None:
+    """Their long names go on in a second line, so that the time at the end is in sight."""
+    space = {
+        "learning_rate": [0.01, 0.1],
+        "hidden_units": [4, 8],
+        "batch_size": [16, 32],
+        "weight_decay": [0.0, 0.001],
+        "label_smoothing": [0.0, 0.1],
+        "warmup_epochs": [0, 1],
+        "epochs": 2,
+    }
+    page.goto(post(server, BODY | {"name": "six", "space": space, "sampler": "random", "n_trials": 3}))
+    expect_state(page, "completed")
+    area = page.locator(".trial-scroll")
+    assert area.evaluate("area => area.querySelector('table').offsetWidth <= area.clientWidth")
+
+
 def test_a_phone_shows_the_tab_that_is_open(browser: Browser, server: str, path: str) -> None:
     """The row of tabs is wider than the screen, and begins at the one of the address."""
     context = browser.new_context(base_url=server, viewport={"width": 390, "height": 844})

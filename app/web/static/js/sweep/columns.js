@@ -3,6 +3,7 @@
 const key = `columns:${location.pathname}`;
 const sheet = new CSSStyleSheet();
 document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+const watcher = new ResizeObserver(fit);
 
 function stored() {
   try {
@@ -19,17 +20,14 @@ function apply() {
   for (const box of document.querySelectorAll("[data-column-choice]")) {
     box.checked = stored()[box.dataset.columnChoice] ?? box.defaultChecked;
   }
-  fit();
+  watcher.disconnect();
+  for (const element of document.querySelectorAll(".trial-scroll, .trial-table")) watcher.observe(element); // measures them too
 }
 
 // A table that is too wide scrolls in a box of its own; any other one lets its head stick to the window.
 function fit() {
-  const area = document.querySelector(".trial-scroll");
-  if (!area) return;
-  area.classList.remove("wide");
-  const isWide = area.querySelector("table").scrollWidth > area.clientWidth + 1;
-  area.classList.toggle("wide", isWide);
-  isWide ? area.setAttribute("tabindex", "0") : area.removeAttribute("tabindex");
+  const [area, table] = [".trial-scroll", ".trial-table"].map((name) => document.querySelector(name));
+  area?.toggleAttribute("data-wide", table.offsetWidth >= area.offsetWidth); // whose border is a pixel at either side
 }
 
 document.addEventListener("change", (event) => {
@@ -48,5 +46,4 @@ document.addEventListener("click", (event) => {
 });
 
 document.body.addEventListener("htmx:after:swap", apply);
-addEventListener("resize", fit);
 apply();
