@@ -31,22 +31,24 @@ FITS_WORKER = f"""(t.least_memory IS NULL OR t.least_memory <= :memory OR t.leas
     WHEN s.device IS NULL THEN :largest_alike ELSE :largest_of_kind_alike END)"""
 
 
-def _has(condition: str) -> str:
-    """Whether sweep `s` has such a trial.
+def _has(condition: str, count: str) -> str:
+    """Whether sweep `s` has such a trial, which all of this stored count are where none waits for a twin.
 
-    With EXISTS the planner reads all waiting trials of all sweeps; ordered as the index ix_trials_waiting is, it reads
-    the first one of each.
+    Only else trials are looked at. With EXISTS the planner reads all waiting trials of all sweeps; ordered as the index
+    ix_trials_waiting is, it reads the first one of each.
     """
     return f"""(
-        SELECT 1 FROM trials t WHERE t.sweep_id = s.id AND {condition} ORDER BY (t.attempt >= 2) DESC LIMIT 1
-    ) IS NOT NULL"""
+        SELECT CASE WHEN q.ready = 0 THEN false WHEN s.repeats <> 'reuse' AND q.{count} > 0 THEN true ELSE (
+            SELECT 1 FROM trials t WHERE t.sweep_id = s.id AND {condition} ORDER BY (t.attempt >= 2) DESC LIMIT 1
+        ) IS NOT NULL END FROM sweep_totals q WHERE q.sweep_id = s.id
+    )"""
 
 
-HAS_CLAIMABLE = _has(IS_CLAIMABLE)
+HAS_CLAIMABLE = _has(IS_CLAIMABLE, "ready")
 
 # Whether a worker of this kind that computes such products, and exact ones as all do, may train it: who began it has
 # decided on its products for all its trials.
 MAY_TRAIN = f"(s.device IS NULL OR s.device = :kind) AND {PRODUCTS_SQL} IN ('{EXACT}', :products)"
 
 # Whether it has one for a worker of this kind, memory and products.
-HAS_WORK = f"{MAY_TRAIN} AND {_has(f'{IS_CLAIMABLE} AND {FITS_WORKER}')}"
+HAS_WORK = f"{MAY_TRAIN} AND {_has(f'{IS_CLAIMABLE} AND {FITS_WORKER}', 'ready_for_any')}"

@@ -107,7 +107,7 @@ _HAVE_TRIALS_BETWEEN_LEGS = text(f"""
 
 # Whether any other trial of the sweep trains, or can be claimed: it may still reach a rung.
 _MORE_WILL_COME = text(f"""
-    SELECT EXISTS (SELECT FROM trials WHERE sweep_id = s.id AND state = 'running') OR {HAS_CLAIMABLE}
+    SELECT (SELECT running FROM sweep_totals WHERE sweep_id = s.id) > 0 OR {HAS_CLAIMABLE}
     FROM sweeps s WHERE s.id = :sweep
 """)
 

@@ -161,11 +161,9 @@ _MARK_CHANGED = text(f"""
 """)
 
 _ENDED = ", ".join(f"'{state}'" for state in ENDED_SWEEPS)
-_LIVE = ", ".join(f"'{state}'" for state in LIVE_TRIALS)
 _HAS_TRIAL = "EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state IN ({states}))"
 
-# The stored total is looked at first, which CASE sees to: of a large sweep, all that waits might be read to see that
-# something does.
+# Whether a trial is live is told by the stored totals: of a large sweep, all that waits might be read to see it.
 _CLOSE = text(f"""
     UPDATE sweeps s
     SET state = CAST(CASE WHEN {_HAS_TRIAL.format(states="'complete', 'pruned'")} THEN 'completed'
@@ -173,8 +171,7 @@ _CLOSE = text(f"""
                           ELSE 'cancelled' END AS sweep_state),
         finished_at = clock_timestamp(), revision = revision + 1
     WHERE s.id = ANY(:ids) AND s.state NOT IN ({_ENDED})
-      AND CASE WHEN (SELECT waiting FROM sweep_totals WHERE sweep_id = s.id) > 0 THEN false
-               ELSE NOT {_HAS_TRIAL.format(states=_LIVE)} END
+      AND (SELECT waiting + running FROM sweep_totals WHERE sweep_id = s.id) = 0
     RETURNING s.id, s.state
 """)
 

@@ -73,8 +73,7 @@ TOTALS = text(f"""
 """)
 
 _BY_STATE = text(f"""
-    SELECT {", ".join(f"CAST(coalesce(sum({state}), 0) AS bigint) AS {state}" for state in _STORED_STATES)},
-           (SELECT count(*) FROM trials t JOIN sweeps s ON s.id = t.sweep_id WHERE t.state = 'running') AS running
+    SELECT {", ".join(f"CAST(coalesce(sum({state}), 0) AS bigint) AS {state}" for state in TrialState)}
     FROM sweep_totals
 """)
 

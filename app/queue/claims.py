@@ -9,16 +9,16 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.db.tables import Sweep, Trial
+from app.db.tables import Sweep
 from app.domain.pruning.options import HyperbandPruner, OneEpochPruner, PrunerOptions, stored_pruner
 from app.domain.pruning.rules import complete_trials_needed
 from app.domain.pruning.rungs import bracket_sizes, ladder, next_bracket, waits_at_rungs
 from app.domain.sampling import first_batch, traits_of
-from app.domain.states import SweepState, TrialState
+from app.domain.states import SweepState
 from app.domain.sweep_limits import MAX_TRIALS
 from app.domain.tasks import TASKS
 from app.lifecycle.rungs import max_epochs
@@ -175,10 +175,7 @@ def _claim_limit(session: Session, sweep: Sweep, pruner: PrunerOptions | None, m
     complete_trials = None if pruner is None else complete_trials_needed(pruner)
     if complete_trials is None and not traits_of(sweep.sampler).learns:
         return max_trials
-    has_result = or_(Trial.finished_at.is_not(None), func.cardinality(Trial.rung_means) > 0)
-    results = session.scalars(
-        select(func.count()).where(Trial.sweep_id == sweep.id, has_result, Trial.state != TrialState.infeasible)
-    ).one()
+    results: int = session.scalars(_COUNT_RESULTS, {"sweep": sweep.id}).one()
     first = max(first_batch(sweep.sampler), complete_trials or 0, 1)
     if results >= first and not traits_of(sweep.sampler).learns:
         return max_trials
@@ -190,7 +187,7 @@ def _next_bracket(session: Session, sweep: Sweep, pruner: PrunerOptions | None, 
     halving = waits_at_rungs(pruner)
     if not isinstance(halving, HyperbandPruner):
         return None
-    rows = session.execute(statements.COUNT_BRACKETS, {"sweep": sweep.id})
+    rows = session.execute(_COUNT_BRACKETS, {"sweep": sweep.id})
     counts: dict[int, int] = {bracket: trials for bracket, trials in rows}  # noqa: C416 (of rows mypy knows no types)
     return next_bracket(bracket_sizes(halving, max_epochs(sweep)), counts, limit)
 
@@ -211,3 +208,21 @@ def _claimed(row: Row[Any], group: Group, rung_epoch: int | None) -> ClaimedTria
     lease = Lease(row.id, row.lease_token)
     place = (group.epochs_trained, rung_epoch, row.continued_from is not None)
     return ClaimedTrial(lease, row.number, row.params, row.attempt, row.first_seed, *place)
+
+
+# How many trials of a sweep have a result: they have ended, or have come to a rung. The second condition on those that
+# wait is that of the index ix_trials_between_legs.
+_COUNT_RESULTS = text("""
+    SELECT q.complete + q.pruned + q.failed + q.cancelled + CASE WHEN s.pruner IS NULL THEN 0 ELSE (
+        SELECT count(*) FROM trials WHERE sweep_id = s.id AND state = 'running' AND rung_means <> '{}'
+    ) + (
+        SELECT count(*) FROM trials WHERE sweep_id = s.id AND state = 'waiting' AND rung_means <> '{}'
+          AND (rung_means <> '{}' OR epochs_trained > 0)
+    ) END
+    FROM sweeps s JOIN sweep_totals q ON q.sweep_id = s.id WHERE s.id = :sweep
+""")
+
+# How many trials each of hyperband's brackets has so far.
+_COUNT_BRACKETS = text("""
+    SELECT bracket, count(*) FROM trials WHERE sweep_id = :sweep AND bracket IS NOT NULL GROUP BY bracket
+""")

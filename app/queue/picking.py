@@ -22,7 +22,7 @@ from app.lifecycle import sweep_row
 from app.lifecycle.claimable import HAS_WORK
 from app.queue import machines
 from app.queue.errors import CallError, UnreachableError
-from app.queue.shares import RunningTrials, Share, share_of
+from app.queue.shares import Share, share_of
 from app.queue.workers import Claimer
 
 LOCK_WAIT = "1s"  # for as long a claim waits for a sweep's row: as many writers as there may be in a row take less
@@ -82,8 +82,7 @@ def pick(session: Session, claimer: Claimer, leave_out: Iterable[int] = ()) -> P
 
 def _locked(session: Session, claimer: Claimer, row: Row[Any]) -> PickedSweep | None:
     """Takes all locks on the sweep of this row, its own as the last: whoever writes to the sweep waits for it."""
-    running = RunningTrials(row.trials, row.trials_with_cost, row.cost)
-    share = share_of(session, row.id, running, row.sweeps, claimer.id)
+    share = share_of(session, row.id, row.sweeps, claimer.id)
     if not row.is_mine:
         session.execute(_TAKE_TURN, {"sweep": row.id, "turn_wait": TURN_WAIT, "wait": LOCK_WAIT})
     if not _may_begin(session, claimer, row):
@@ -112,22 +111,16 @@ _TAKE_TURN = text(f"""
 
 # Of the sweeps that have something for this worker to claim, and of these those of the highest priority: first the ones
 # with the fewest running trials, then those that have waited longest for a claim. Of them the first that nobody else
-# claims from, which nobody else does then until the transaction ends, or else the first. All running trials are read
-# once: of each sweep by itself the planner would read them all anew, as it takes them for few.
+# claims from, which nobody else does then until the transaction ends, or else the first. No trial is read for it.
 _PICK_SWEEP = text(f"""
     WITH ready AS MATERIALIZED (
-        SELECT s.id, s.task, s.priority, s.claimed_at FROM sweeps s
+        SELECT s.id, s.task, s.priority, s.claimed_at, totals.running
+        FROM sweeps s JOIN sweep_totals totals ON totals.sweep_id = s.id
         WHERE s.state IN ('queued', 'running') AND s.id <> ALL(CAST(:passed AS bigint[]))
           AND {HAS_WORK}
-    ), running AS MATERIALIZED (
-        SELECT sweep_id, count(*) AS trials, count(cost) AS trials_with_cost, sum(cost) AS cost
-        FROM trials WHERE state = 'running' GROUP BY sweep_id
     ), best AS MATERIALIZED (
-        SELECT r.id, r.task, coalesce(running.trials, 0) AS trials,
-               coalesce(running.trials_with_cost, 0) AS trials_with_cost, coalesce(running.cost, 0) AS cost
-        FROM ready r LEFT JOIN running ON running.sweep_id = r.id
-        WHERE r.priority = (SELECT max(priority) FROM ready)
-        ORDER BY coalesce(running.trials, 0), r.claimed_at NULLS FIRST, r.id
+        SELECT id, task FROM ready WHERE priority = (SELECT max(priority) FROM ready)
+        ORDER BY running, claimed_at NULLS FIRST, id
     )
     SELECT picked.*, (SELECT count(*) FROM best) AS sweeps, set_config('lock_timeout', :wait, true) FROM (
         (SELECT best.*, true AS is_mine FROM best

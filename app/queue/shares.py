@@ -12,6 +12,7 @@ from app.queue.statements import CLAIM_ORDER
 from app.queue.workers import IS_LIVE_SQL, KIND_SQL
 
 GUESSED_PART = 4  # a worker whose speed nobody can tell takes the fourth part of its share, and is measured meanwhile
+MOST_LOOKED_AT = 4096  # of the next trials of a sweep, for the most expensive one
 ALIKE = 1.5  # a speed within this factor of most others' counts as theirs: no two measurements are equal
 
 
@@ -27,33 +28,15 @@ class Share:
     """Whether devices differ, and neither the worker nor one with such a device was measured."""
 
 
-@dataclass(frozen=True)
-class RunningTrials:
-    """What is in training of a sweep."""
-
-    trials: int
-    trials_with_cost: int  # whose parameters are known
-    cost: float  # of these
-
-
-def share_of(session: Session, sweep_id: int, running: RunningTrials, sweeps: int, worker_id: UUID) -> Share:
+def share_of(session: Session, sweep_id: int, sweeps: int, worker_id: UUID) -> Share:
     """The worker's share of a sweep, where the workers spread over so many.
 
     What others claim meanwhile changes little of it, so it is read before the sweep is locked.
     """
-    parameters = {"sweep": sweep_id, "sweeps": sweeps, "worker": worker_id} | vars(running)
-    row = session.execute(_SHARE, parameters).one()
+    row = session.execute(_SHARE, {"sweep": sweep_id, "sweeps": sweeps, "worker": worker_id}).one()
     cost = row.cost / GUESSED_PART if row.is_guessed else row.cost
-    return Share(row.mean_cost, cost, row.is_slower and row.most_cost > cost, row.is_guessed)
+    return Share(row.mean_cost, cost, row.most_cost > cost, row.is_guessed)
 
-
-# Of the waiting trials of a sweep so many are shared out for each worker as the largest claim takes, but no more than
-# 4096 or 64 for each in all; and all of them where the pruner compares what is claimed together.
-_SHARED_TRIALS = """
-    SELECT CASE WHEN s.pruner ->> 'name' = 'one_epoch' THEN NULL
-                ELSE least(512 * sharing.workers, greatest(4096, 64 * sharing.workers)) END
-    FROM sharing JOIN sweeps s ON s.id = :sweep
-"""
 
 # Whose speed is the same: cards of one model, and processors of one machine with as many threads. A card is the
 # quicker, the more networks it trains at once, so how quick it was says how large its share was: the greatest speed
@@ -63,8 +46,8 @@ _LIKE_IT = f"workers.device, CASE WHEN {KIND_SQL} <> 'cuda' THEN workers.host ||
 # What falls on a worker that may train a sweep of what is left to do in it, as a cost. It is what each of so many equal
 # parts has as these workers' speeds together are times its own; the speed of one that is not known is that of others
 # with such a device. The workers spread over the sweeps that have something to claim, `sweeps` of them; two are counted
-# for each at least, so that none takes all that is left of one while others run out of work. Of a large sweep its most
-# expensive part is looked at, which is enough to share.
+# for each at least, so that none takes all that is left of one while others run out of work. What is left is told by
+# the stored totals; trials are looked at only where others are quicker, for the most that one of the next costs.
 _SHARE = text(f"""
     WITH live AS MATERIALIZED (
         SELECT workers.id, workers.device, avg(nullif(workers.speed, 0)) OVER () AS mean_speed,
@@ -88,23 +71,25 @@ _SHARE = text(f"""
                least(count(*), greatest(2, (count(*) + :sweeps - 1) / :sweeps)) AS workers
         FROM weighted
     ), sharing AS MATERIALIZED (
-        SELECT greatest(1, summed.workers) AS workers,
-               coalesce(summed.most > own.speed, false) AS is_slower,
+        SELECT coalesce(summed.most > own.speed, false) AS is_slower,
                greatest(1, summed.speed / own.speed * summed.workers / nullif(summed.live, 0)) AS parts
         FROM own, summed
     ), work AS MATERIALIZED (
-        SELECT CAST(:trials AS bigint) + count(*) AS trials,
-               CAST(:trials_with_cost AS bigint) + count(cost) AS trials_with_cost,
-               CAST(:cost AS float8) + coalesce(sum(cost), 0) AS cost,
-               coalesce(max(cost), 0) AS most_cost
-        FROM (
-            SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
-            ORDER BY {CLAIM_ORDER} LIMIT ({_SHARED_TRIALS})
-        ) AS waiting
+        -- of the one row of the sweep, unless it was deleted meanwhile
+        SELECT coalesce(max(running + ready), 0) AS trials,
+               coalesce(max(running_known + ready_known), 0) AS trials_with_cost,
+               coalesce(max(CAST(running_cost + ready_cost AS float8)), 0) AS cost
+        FROM sweep_totals WHERE sweep_id = :sweep
     ), known_work AS (
         SELECT *, coalesce(cost / nullif(trials_with_cost, 0), 1) AS mean_cost FROM work
     )
-    SELECT mean_cost, (cost + (trials - trials_with_cost) * mean_cost) / parts AS cost, is_slower, most_cost,
+    SELECT mean_cost, (cost + (trials - trials_with_cost) * mean_cost) / parts AS cost,
+           CASE WHEN is_slower THEN (
+               SELECT coalesce(max(cost), 0) FROM (
+                   SELECT cost FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
+                   ORDER BY {CLAIM_ORDER} LIMIT {MOST_LOOKED_AT}
+               ) AS next
+           ) ELSE 0 END AS most_cost,
            (SELECT count(DISTINCT device) > 1 FROM live)
            AND EXISTS (SELECT FROM live WHERE id = :worker AND measured_speed IS NULL) AS is_guessed
     FROM known_work, sharing

@@ -19,7 +19,7 @@ MUST_MAKE_ROOM = text(f"""
     SELECT own.state = 'paused' OR own.state <> 'stopping' AND EXISTS (
         SELECT FROM sweeps s
         WHERE s.id <> own.id AND s.state IN ('queued', 'running') AND s.priority >= own.priority
-          AND NOT EXISTS (SELECT FROM trials t WHERE t.sweep_id = s.id AND t.state = 'running')
+          AND (SELECT running FROM sweep_totals WHERE sweep_id = s.id) = 0
           AND {HAS_WORK}
     )
     FROM sweeps own WHERE own.id = :sweep
@@ -53,11 +53,6 @@ PICK_GROUP = text(f"""
     ORDER BY bool_or({_LAST_ATTEMPT}) DESC, bool_or(enqueued) DESC, least(count(*), :wide) DESC, epochs_trained DESC,
              cardinality(rung_means) DESC, min(number)
     LIMIT 1
-""")
-
-# How many trials each of hyperband's brackets has so far.
-COUNT_BRACKETS = text("""
-    SELECT bracket, count(*) FROM trials WHERE sweep_id = :sweep AND bracket IS NOT NULL GROUP BY bracket
 """)
 
 # Whether a trial is of a group that has begun.

@@ -8,9 +8,9 @@ from sqlalchemy import Engine, text
 _SHARE = """CASE WHEN t.state IN ('complete', 'pruned', 'failed', 'infeasible') THEN CAST(1 AS float8)
                  WHEN t.epochs_total IS NULL THEN 0 ELSE t.epochs_done / CAST(t.epochs_total AS float8) END"""
 
-# A row a sweep: what is stored, and what its trials come to without those that are running.
+# A row a sweep: what is stored, and what its trials come to: without those that are running, and what claims look at.
 BOTH = f"""
-    SELECT s.id, to_jsonb(stored) - 'sweep_id' AS stored, to_jsonb(counted) AS counted
+    SELECT s.id, to_jsonb(stored) - 'sweep_id' AS stored, to_jsonb(held_by_none) || to_jsonb(claimed_from) AS counted
     FROM sweeps s LEFT JOIN sweep_totals stored ON stored.sweep_id = s.id, LATERAL (
         SELECT count(*) FILTER (WHERE t.state = 'waiting') AS waiting,
                count(*) FILTER (WHERE t.state = 'complete') AS complete,
@@ -37,7 +37,18 @@ BOTH = f"""
                coalesce(sum(CAST(t.cost * (1 - {_SHARE}) AS numeric)) FILTER (WHERE t.finished_at IS NULL), 0)
                    AS cost_left
         FROM trials t WHERE t.sweep_id = s.id AND t.state <> 'running'
-    ) AS counted
+    ) AS held_by_none, LATERAL (
+        SELECT count(*) FILTER (WHERE t.state = 'running') AS running,
+               count(t.cost) FILTER (WHERE t.state = 'running') AS running_known,
+               coalesce(sum(CAST(t.cost AS numeric)) FILTER (WHERE t.state = 'running'), 0) AS running_cost,
+               count(*) FILTER (WHERE t.state = 'waiting' AND t.rung IS NULL) AS ready,
+               count(t.cost) FILTER (WHERE t.state = 'waiting' AND t.rung IS NULL) AS ready_known,
+               coalesce(sum(CAST(t.cost AS numeric)) FILTER (WHERE t.state = 'waiting' AND t.rung IS NULL), 0)
+                   AS ready_cost,
+               count(*) FILTER (WHERE t.state = 'waiting' AND t.rung IS NULL AND t.least_memory IS NULL)
+                   AS ready_for_any
+        FROM trials t WHERE t.sweep_id = s.id
+    ) AS claimed_from
     ORDER BY s.id
 """
 

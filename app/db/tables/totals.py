@@ -1,4 +1,4 @@
-"""Stored totals: what the trials of a sweep come to, without those that a worker holds."""
+"""Stored totals: what the trials of a sweep come to, so that nobody has to read them for it."""
 
 from decimal import Decimal
 
@@ -11,10 +11,11 @@ _NONE = text("0")
 
 
 class SweepTotals(Base):
-    """Sums over the trials of a sweep that are not running, which triggers keep with each change of these.
+    """Sums over the trials of a sweep, which triggers keep with each change of these.
 
-    A running trial is counted by who reads it, so that recording its epochs changes no sum. Sums of costs are numeric:
-    what was added to one is taken away to the last digit. What is summed is said in app.queries.totals.
+    Of running ones there is only how many they are and what they cost: for all else they are counted by who reads it,
+    so that recording their epochs changes no sum. Ready is what waits for a worker, and not at a rung. Sums of costs
+    are numeric: what was added to one is taken away to the last digit. What is summed is said in app.queries.totals.
     """
 
     __tablename__ = "sweep_totals"
@@ -40,3 +41,10 @@ class SweepTotals(Base):
     cost: Mapped[Decimal] = mapped_column(server_default=_NONE)
     cost_done: Mapped[Decimal] = mapped_column(server_default=_NONE)
     cost_left: Mapped[Decimal] = mapped_column(server_default=_NONE)
+    running: Mapped[int] = mapped_column(server_default=_NONE)
+    running_known: Mapped[int] = mapped_column(server_default=_NONE, doc="Of these, what has a cost.")
+    ready: Mapped[int] = mapped_column(server_default=_NONE)
+    ready_known: Mapped[int] = mapped_column(server_default=_NONE, doc="Of these, what has a cost.")
+    ready_for_any: Mapped[int] = mapped_column(server_default=_NONE, doc="Of these, what was too large for no worker.")
+    running_cost: Mapped[Decimal] = mapped_column(server_default=_NONE)
+    ready_cost: Mapped[Decimal] = mapped_column(server_default=_NONE)

@@ -242,7 +242,7 @@ SWEEPS, TRIALS, HELD = 20, 1_000, 50
 
 
 def test_what_others_train_is_not_read_for_each_call(engine: Engine, database_url: str) -> None:
-    """A claim reads what is in training once, whatever the number of sweeps; records and results read their own trials.
+    """However many sweeps and workers there are, a claim, a record and a result read little but their own trials.
 
     So it is also where the planner takes running trials for few, as it does when a fleet comes: none was running when
     the tables were last analyzed.
@@ -268,7 +268,7 @@ def test_what_others_train_is_not_read_for_each_call(engine: Engine, database_ur
     read.append(entries_read(alone))
     alone.dispose()
     of_claim, of_record, of_finish = (after - before for before, after in pairwise(read))
-    assert running <= of_claim < 3 * running
+    assert of_claim < running / 2
     assert of_record < running / 2
     assert of_finish < running / 2
 
