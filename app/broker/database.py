@@ -33,7 +33,7 @@ from app.queue.progress import DiagnosticsPoint, EpochPoint, TrialResult
 from app.queue.retraining import Retraining
 from app.queue.scoring import Scores, Unscored
 from app.search import curve_cache
-from app.search.ask_ahead import ask_ahead_of_claims, prepare_asking
+from app.search.ask_ahead import ask_ahead_of_claims, has_to_ask, prepare_asking
 from app.search.assignment import assign_params
 from app.search.curve_cache import TrialSnapshot, Values
 
@@ -153,8 +153,10 @@ class DatabaseBroker:
             self._give_back_lost(lost_claims)
         with self.transaction() as session:
             queue.expire(session)
-        with call_errors():
-            ask_ahead_of_claims(self._engine, self._stopping, self._passed_over.unaskable)
+            must_ask = has_to_ask(session, self._passed_over.unaskable)
+        if must_ask:
+            with call_errors():
+                ask_ahead_of_claims(self._engine, self._stopping, self._passed_over.unaskable)
         leave_out = set(self._passed_over.unclaimable)
         limits = max_trials, lease_seconds
         while True:

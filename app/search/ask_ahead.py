@@ -9,21 +9,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db.engine import allow_idleness, first_line, is_gone, transaction
 from app.db.sweep_setups import setup_of
-from app.db.tables import Sweep, Trial
+from app.db.tables import Sweep
 from app.domain.sampling import ASKED_AT_ONCE, traits_of
-from app.domain.states import LIVE_TRIALS, TrialState
 from app.domain.sweep_setup import SweepSetup
 from app.search import statements
 from app.search.assignment import Suggestion, apply_suggestions
-from app.search.history import Observation, observations
+from app.search.history import Observation, observations, read_history
 from app.search.proposals import ExhaustedError, Proposer
 
 logger = logging.getLogger(__name__)
@@ -51,14 +50,11 @@ def prepare_asking(
     if min_ended is None:
         return None
     with transaction(engine) as session:
-        history = observations(session, sweep.id)
-        running = sum(trial.state == "running" for trial in history)
-        ended = sum(trial.state not in {*LIVE_TRIALS, "infeasible"} for trial in history)
-        ready = sum(trial.state == "waiting" for trial in history)
+        history = read_history(session, sweep)
         # as many as the next claim takes and does not find there: see app.queue.claims
-        limit = max(min((ended + running) // 2, max_trials) - ready, 0)
-        trials = waiting_without_params(session, sweep.id, limit) if ended >= min_ended else []
-    return partial(_ask_in_turn, engine, stopping, sweep, history, trials) if trials else None
+        limit = max(min((history.ended + history.running) // 2, max_trials) - history.ready, 0)
+        trials = waiting_without_params(session, sweep.id, limit) if history.ended >= min_ended else []
+    return partial(_ask_in_turn, engine, stopping, sweep, history.shown, trials) if trials else None
 
 
 def _ask_in_turn(
@@ -78,6 +74,11 @@ def _ask_in_turn(
         logger.exception("sweep %d: nothing was asked ahead", sweep.id)
 
 
+def has_to_ask(session: Session, unaskable: Iterable[int]) -> bool:
+    """Whether `ask_ahead_of_claims` finds a sweep whose trials have no parameters."""
+    return session.scalar(*_sweep_without_costs(unaskable)) is not None
+
+
 def ask_ahead_of_claims(engine: Engine, stopping: threading.Event, unaskable: set[int]) -> None:
     """Asks at once for the next trials of a sampler that learns nothing, so that workers can share them by their cost.
 
@@ -90,7 +91,8 @@ def ask_ahead_of_claims(engine: Engine, stopping: threading.Event, unaskable: se
     until = time.monotonic() + MAX_WAIT_SECONDS
     while not stopping.is_set():
         with transaction(engine) as session:
-            sweep = _sweep_without_costs(session, unaskable)
+            sweep_id = session.scalar(*_sweep_without_costs(unaskable))
+            sweep = None if sweep_id is None else session.get(Sweep, sweep_id)
         if sweep is None:
             return
         try:
@@ -109,18 +111,15 @@ def ask_ahead_of_claims(engine: Engine, stopping: threading.Event, unaskable: se
 
 
 def waiting_without_params(session: Session, sweep_id: int, limit: int) -> list[OpenTrial]:
-    """The next trials of the sweep for which the sampler was not asked yet."""
-    waiting = select(Trial.id, Trial.number).where(
-        Trial.sweep_id == sweep_id, Trial.state == TrialState.waiting, Trial.params.is_(None)
-    )
-    return [OpenTrial(*row) for row in session.execute(waiting.order_by(Trial.number).limit(limit))]
+    """The next trials of the sweep for which the sampler was not asked yet, in the order in which they are claimed."""
+    rows = session.execute(statements.WITHOUT_PARAMS, {"sweep": sweep_id, "limit": limit})
+    return [OpenTrial(*row) for row in rows]
 
 
-def _sweep_without_costs(session: Session, unaskable: Iterable[int]) -> Sweep | None:
-    """A sweep whose sampler learns nothing, with fewer than MIN_WAITING_WITH_PARAMS trials that have parameters."""
+def _sweep_without_costs(unaskable: Iterable[int]) -> tuple[TextClause, dict[str, Any]]:
+    """Selects a sweep whose sampler learns nothing, with fewer than MIN_WAITING_WITH_PARAMS trials with parameters."""
     limits = {"enough": MIN_WAITING_WITH_PARAMS, "samplers": list(ASKED_AT_ONCE), "unaskable": list(unaskable)}
-    sweep_id = session.scalar(statements.SWEEP_WITHOUT_COSTS, limits)
-    return None if sweep_id is None else session.get(Sweep, sweep_id)
+    return statements.SWEEP_WITHOUT_COSTS, limits
 
 
 def _ask_at_once(session: Session, stopping: threading.Event, sweep: SweepSetup) -> None:

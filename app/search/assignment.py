@@ -27,7 +27,7 @@ from app.queue.claims import ClaimedTrial
 from app.queue.leases import Lease, lease_arrays
 from app.queue.statements import CANCEL_IN_STOPPING, GIVE_BACK
 from app.search import statements
-from app.search.history import observations
+from app.search.history import read_history
 from app.search.proposals import ExhaustedError, Infeasible, Proposer
 from app.search.repeats import (
     Candidate,
@@ -70,7 +70,7 @@ def assign_params(engine: Engine, sweep: SweepSetup, trials: Sequence[ClaimedTri
         proposer = None
         if any(trial.params is None for trial in open_trials):
             with transaction(engine) as session:
-                proposer = Proposer(sweep, observations(session, sweep.id))
+                proposer = Proposer(sweep, read_history(session, sweep).shown)
         candidates, exhausted_reason = _propose(proposer, open_trials)
         suggestions = [Suggestion(trial.lease.trial_id, trial.lease.token, trial.params or {}) for trial in candidates]
         with transaction(engine) as session:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Epoch, Sweep, Trial
@@ -12,14 +12,17 @@ from app.domain.comparisons.pareto import fronts
 from app.domain.configuration import MLPConfig
 from app.domain.objectives import Objective
 from app.domain.pruning.rungs import ladder
+from app.domain.sampling import traits_of
 from app.domain.space import Constant, parse_space
 from app.domain.space.membership import contains
 from app.domain.states import LIVE_TRIALS, TrialState
+from app.domain.sweep_setup import SweepSetup
 from app.lifecycle.rungs import halving_pruner, max_epochs
 
 # Ended trials that a sampler is shown at most; all, where none is named. An ask of TPE costs 0.1 ms for each of them,
 # one of a Gaussian process far more: docs/adr/0005-asking-ahead.md has the measurements.
 MAX_HISTORY = {"tpe": 256, "gp": 96}
+BEST_PART = 4  # of these so manieth part are the best ones, and the others the newest
 
 
 class Observation(NamedTuple):
@@ -35,6 +38,48 @@ class Observation(NamedTuple):
     """Whether it is left out of what the sampler learns from."""
     epoch: int = 0
     """After which a pruned trial had its value; 0 where its curve was not kept."""
+
+
+class History(NamedTuple):
+    """What is known of a sweep when its sampler is asked: of trials with parameters that were not cancelled."""
+
+    shown: Sequence[Observation]
+    """At least those that its sampler is shown, by number."""
+    running: int
+    ready: int
+    """Those that wait."""
+    ended: int
+    """Those that were trained to their end, or failed."""
+
+
+def read_history(session: Session, sweep: SweepSetup) -> History:
+    """The history of a sweep, of which no more is read than its sampler is shown where that can be told beforehand."""
+    if not _shows_few(sweep):
+        return _history(observations(session, sweep.id))
+    sign, max_ended = -1 if sweep.first_objective.maximize else 1, MAX_HISTORY[sweep.sampler["name"]]
+    limits = {"shown": max_ended, "best": max_ended // BEST_PART}
+    rows = session.execute(_SHOWN, limits | {"sweep": sweep.id, "sign": sign}).all()
+    if rows[0].any_special:
+        return _history(observations(session, sweep.id))
+    shown = [
+        Observation(row.number, row.state, row.params, () if row.value is None else (row.value,))
+        for row in rows
+        if row.number is not None
+    ]
+    return History(shown, rows[0].running, rows[0].ready, rows[0].ended)
+
+
+def _shows_few(sweep: SweepSetup) -> bool:
+    """Whether its sampler is shown some of many trials, and nothing else depends on the others."""
+    if sweep.sampler["name"] not in MAX_HISTORY or traits_of(sweep.sampler).complete_only:  # these have stand-ins
+        return False
+    return sweep.pruner is None and sweep.repeats != "forbid" and not sweep.objectives
+
+
+def _history(trials: Sequence[Observation]) -> History:
+    states = [trial.state for trial in trials]
+    ended = sum(state not in {*LIVE_TRIALS, TrialState.infeasible} for state in states)
+    return History(trials, states.count(TrialState.running), states.count(TrialState.waiting), ended)
 
 
 def observations(session: Session, sweep_id: int) -> list[Observation]:
@@ -94,7 +139,7 @@ def best_first(trials: Iterable[Observation], objective: Objective) -> list[Obse
 
 def _best_numbers(trials: Sequence[Observation], max_ended: int, objectives: Sequence[Objective]) -> set[int]:
     """Numbers of the best quarter; of the whole Pareto front where that is more."""
-    size = max_ended // 4
+    size = max_ended // BEST_PART
     if len(objectives) == 1:
         return {trial.number for trial in best_first(trials, objectives[0])[:size]}
     ordered: list[Observation] = []
@@ -148,3 +193,44 @@ def _observation(row: Any, rung_epoch: int | None) -> Observation:
         return Observation(row.number, TrialState.pruned, row.params, (mean,), row.excluded, rung_epoch)
     values = () if row.value is None else (row.value, *(row.other_values or ()))
     return Observation(row.number, row.state, row.params, values, row.excluded, row.pruned_at or 0)
+
+
+# What `truncate_history` leaves of the trials of a sweep: the live ones, and of those that have ended the best and the
+# newest; in each row also how many there are. Special are trials that `observations` sees otherwise than they stand, or
+# not at all. Of those that wait the ones with parameters are found by their costs, in each part of ix_trials_waiting.
+_IS_SPECIAL = "is_survivor OR continued_from IS NOT NULL OR state = 'pruned' OR rung_means <> '{}'"
+_SHOWN = text(f"""
+    WITH ended AS MATERIALIZED (
+        SELECT id, number, state, value, excluded, {_IS_SPECIAL} AS is_special FROM trials
+        WHERE sweep_id = :sweep AND state IN ('complete', 'pruned', 'failed', 'infeasible') AND params IS NOT NULL
+    ), live AS MATERIALIZED (
+        SELECT id, state, excluded, {_IS_SPECIAL} AS is_special FROM trials
+        WHERE sweep_id = :sweep AND state = 'running' AND params IS NOT NULL
+        UNION ALL
+        SELECT ready.* FROM (VALUES (true, true), (true, false), (false, true), (false, false)) AS part(last, asked),
+            LATERAL (
+                SELECT id, state, excluded, {_IS_SPECIAL} AS is_special FROM trials
+                WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
+                  AND (attempt >= 2) = part.last AND enqueued = part.asked AND cost IS NOT NULL
+            ) AS ready
+    ), best AS MATERIALIZED (
+        SELECT id FROM ended WHERE value IS NOT NULL AND NOT excluded
+        ORDER BY CAST(:sign AS int) * value, number LIMIT :best
+    ), newest AS MATERIALIZED (
+        SELECT id FROM ended WHERE NOT excluded AND id NOT IN (SELECT id FROM best)
+        ORDER BY number DESC LIMIT CAST(:shown AS bigint) - (SELECT count(*) FROM best)
+    ), shown AS (
+        SELECT id FROM best UNION ALL SELECT id FROM newest UNION ALL SELECT id FROM live WHERE NOT excluded
+    ), counts AS (
+        SELECT (SELECT count(*) FROM live WHERE state = 'running') AS running,
+               (SELECT count(*) FROM live WHERE state = 'waiting') AS ready,
+               (SELECT count(*) FROM ended WHERE state <> 'infeasible') AS ended,
+               EXISTS (SELECT FROM ended WHERE is_special) OR EXISTS (SELECT FROM live WHERE is_special)
+               OR EXISTS (
+                   SELECT FROM trials WHERE sweep_id = :sweep AND state = 'waiting'
+                     AND (rung_means <> '{{}}' OR epochs_trained > 0)
+               ) AS any_special
+    )
+    SELECT counts.*, t.number, t.state, t.params, t.value
+    FROM counts LEFT JOIN (trials t JOIN shown ON shown.id = t.id) ON true ORDER BY t.number
+""")

@@ -3,23 +3,28 @@
 from sqlalchemy import text
 
 from app.lifecycle.trial_changes import CANCELLED, WITHOUT_LEASE
+from app.queue.statements import CLAIM_ORDER
 
 # A sweep of which some of the next trials to be claimed have no cost. Those without one come last, but for what failed
-# or was asked for by hand, so one look at the end of the index tells most sweeps in which all have theirs.
+# or was asked for by hand, so only where the stored totals say that there are some the next ones are looked at.
 SWEEP_WITHOUT_COSTS = text("""
-    SELECT s.id FROM sweeps s
+    SELECT s.id FROM sweeps s JOIN sweep_totals totals ON totals.sweep_id = s.id
     WHERE s.state IN ('queued', 'running') AND s.sampler ->> 'name' = ANY(:samplers)
       AND s.id <> ALL(CAST(:unaskable AS bigint[]))
-      AND CASE WHEN (
-            SELECT t.cost IS NULL FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting' AND t.rung IS NULL
-            ORDER BY (t.attempt >= 2), t.enqueued, t.cost NULLS FIRST, t.number DESC LIMIT 1
-          ) THEN (
+      AND CASE WHEN totals.ready > totals.ready_known THEN (
             SELECT count(*) > count(cost) FROM (
                 SELECT t.cost FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting' AND t.rung IS NULL
                 ORDER BY (t.attempt >= 2) DESC, t.enqueued DESC, t.cost DESC NULLS LAST, t.number LIMIT :enough
             ) AS next
           ) ELSE false END
     ORDER BY s.priority DESC, s.id LIMIT 1
+""")
+
+# Read in the order of ix_trials_waiting, so that neither what has ended nor all that waits is read for the next few.
+WITHOUT_PARAMS = text(f"""
+    SELECT id, number FROM trials
+    WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL AND cost IS NULL
+    ORDER BY {CLAIM_ORDER} LIMIT :limit
 """)
 
 WRITE_PARAMS = text("""

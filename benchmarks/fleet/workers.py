@@ -23,7 +23,7 @@ from app.db.sweep_setups import setup_of
 from app.domain.sweep_setup import SweepSetup
 from app.queue.claims import ClaimedTrial
 from app.queue.progress import EpochPoint, RunResult, TrialResult
-from app.search.ask_ahead import ask_ahead_of_claims, prepare_asking
+from app.search.ask_ahead import ask_ahead_of_claims, has_to_ask, prepare_asking
 from app.search.assignment import assign_params
 from benchmarks.size.processor import postgres_seconds
 from tests.support.queue_examples import new_worker
@@ -124,7 +124,9 @@ class SimulatedWorker:
     def claim(self) -> tuple[int, list[ClaimedTrial]] | None:
         with transaction(self._engine) as session:
             queue.expire(session)
-        ask_ahead_of_claims(self._engine, self._ending, self._unaskable)
+            must_ask = has_to_ask(session, self._unaskable)
+        if must_ask:
+            ask_ahead_of_claims(self._engine, self._ending, self._unaskable)
         with transaction(self._engine) as session:
             claimed = queue.claim(session, self.id, COHORT, LEASE_SECONDS)
             setup = setup_of(claimed[0]) if claimed and self._plan.sampler else None

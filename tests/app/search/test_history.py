@@ -4,15 +4,25 @@ from typing import Any
 
 import pytest
 from optuna.samplers._tpe.sampler import _split_trials
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app.db.engine import transaction
 from app.domain.objectives import Objective
 from app.domain.space import parse_space
 from app.queue.progress import RunResult, TrialResult
-from app.search.history import Observation, observations, truncate_history
+from app.search.history import MAX_HISTORY, Observation, observations, read_history, truncate_history
 from app.search.search import Search
-from tests.support.queue_examples import choose, claim, create_sweep, failure, finish, new_worker, record, success
+from tests.support.queue_examples import (
+    choose,
+    claim,
+    create_sweep,
+    failure,
+    finish,
+    new_worker,
+    record,
+    setup_of,
+    success,
+)
 
 SPACE = parse_space({"momentum": {"low": 0.0, "high": 1.0}})
 ACCURACY, LOSS = Objective("val_accuracy"), Objective("val_loss", maximize=False)
@@ -30,8 +40,9 @@ def pruned_sweep() -> list[Observation]:
 
 
 def study_of(name: str, trials: list[Observation], objective: Objective = ACCURACY) -> Any:
-    """The study that the sampler sees."""
-    return Search(SPACE, {"name": name}, trials, objectives=[objective])._study
+    """The study that the sampler sees; TPE is told of one as long as it draws at random."""
+    options = {"name": name} | ({"n_startup_trials": 1000} if name == "tpe" else {})
+    return Search(SPACE, options, trials, objectives=[objective])._study
 
 
 def test_tpe_takes_the_deepest_and_best_of_pruned_trials_for_good() -> None:
@@ -124,3 +135,62 @@ def test_a_pruned_trial_comes_with_the_epoch_at_which_it_was_pruned(engine: Engi
         ("failed", (), 0),
         ("complete", (0.5,), 0),
     ]
+
+
+# Of six trials one each is infeasible and has failed, four are complete with few different values, some of all of them
+# excluded; behind them forty run, wait with parameters, have a last attempt, or were cancelled; the rest has none.
+_ENDED = text("""
+    UPDATE trials SET params = CAST('{"hidden_units": ' || 1 + number % 64 || ', "epochs": 2}' AS json), cost = 1,
+        epochs_total = 2, finished_at = now(), excluded = number % 29 = 0,
+        state = CAST(CASE number % 6 WHEN 0 THEN 'infeasible' WHEN 1 THEN 'failed' ELSE 'complete' END AS trial_state),
+        value = CASE WHEN number % 6 > 1 THEN number * 7919 % 101 / 100.0 END,
+        error = CASE WHEN number % 6 = 1 THEN 'diverged' END
+    WHERE number < :ended
+""")
+_LIVE = text("""
+    UPDATE trials SET params = CAST('{"hidden_units": 3, "epochs": 2}' AS json), cost = 1, epochs_total = 2,
+        state = CAST(CASE number % 4 WHEN 0 THEN 'running' WHEN 1 THEN 'cancelled' ELSE 'waiting' END AS trial_state),
+        lease_token = CASE WHEN number % 4 = 0 THEN gen_random_uuid() END,
+        lease_until = CASE WHEN number % 4 = 0 THEN now() END,
+        finished_at = CASE WHEN number % 4 = 1 THEN now() END,
+        attempt = number % 3, enqueued = number % 5 = 0
+    WHERE number >= :ended AND number < :ended + 40
+""")
+
+
+@pytest.mark.parametrize("ended", [0, 30, 700])
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_no_more_is_read_than_a_sampler_is_shown(engine: Engine, ended: int, direction: str) -> None:
+    """It is what would be shown of all trials, and as many are counted."""
+    sweep = create_sweep(engine, n_trials=800, sampler="tpe", objective={"direction": direction})
+    with transaction(engine) as session:
+        session.execute(_ENDED, {"ended": ended})
+        session.execute(_LIVE, {"ended": ended})
+    setup = setup_of(engine, sweep)
+    with transaction(engine) as session:
+        history, trials = read_history(session, setup), observations(session, sweep)
+    states = [trial.state for trial in trials]
+    assert (history.running, history.ready) == (states.count("running"), states.count("waiting")) == (10, 20)
+    assert history.ended == states.count("complete") + states.count("failed")
+    included = [trial for trial in trials if not trial.excluded]
+    assert list(history.shown) == truncate_history(included, MAX_HISTORY["tpe"], setup.all_objectives)
+    assert len(history.shown) == 30 + min(sum(trial.state not in {"running", "waiting"} for trial in included), 256)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "is_survivor = true, first_seed = 1",
+        "continued_from = 0",
+        "state = 'pruned', error = NULL",
+        "state = 'waiting', finished_at = NULL, value = NULL, error = NULL, rung = 0, rung_means = '{0.5}'",
+    ],
+)
+def test_trials_that_count_for_others_have_all_of_them_read(engine: Engine, change: str) -> None:
+    """What a sampler is shown of them depends on further trials than the best and the newest."""
+    sweep = create_sweep(engine, n_trials=800, sampler="tpe")
+    with transaction(engine) as session:
+        session.execute(_ENDED, {"ended": 400})
+        session.execute(text(f"UPDATE trials SET {change} WHERE number = 7"))
+    with transaction(engine) as session:
+        assert read_history(session, setup_of(engine, sweep)).shown == observations(session, sweep)
