@@ -1,7 +1,7 @@
 """A search space in Optuna's terms: its distributions, and configurations as trials of a study."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import optuna
@@ -43,22 +43,38 @@ def encoded(value: Any) -> Any:
 
 def suggest_params(trial: optuna.Trial, space: Space) -> dict[str, Any]:
     """A configuration that the trial's sampler draws: the hyperparameters that are active, the constants included."""
+    return _params_of(space, lambda name, domain: _suggest(trial, name, domain))
+
+
+def drawn_params(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """The same of values that were drawn for all hyperparameters that vary."""
+    return _params_of(space, lambda name, domain: _value_of(domain, values[name]))
+
+
+def _params_of(space: Space, draw: Callable[[str, Choice | Range], Any]) -> dict[str, Any]:
     params: dict[str, Any] = {}
     for name in space.order:
         if space.is_active(name, params):
             domain = space.domains[name]
-            params[name] = _suggest(trial, name, domain) if isinstance(domain, Choice | Range) else domain.value
+            params[name] = draw(name, domain) if isinstance(domain, Choice | Range) else domain.value
     return space.as_posted(params)
 
 
-def frozen_trial(space: SamplerSpace, params: Mapping[str, Any], **fields: Any) -> FrozenTrial:
-    """The configuration as a trial of a study; a hyperparameter that the space got later has its default in it."""
+def sampler_params(space: SamplerSpace, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as samplers see it; a hyperparameter that the space got later has its default in it."""
     defaults: Mapping[str, Any] = TASKS[space.task].complete(params)
-    names = [name for name in space.distributions if name in params or name not in space.conditional]
+    return {
+        name: _on_grid(distribution, encoded(params.get(name, defaults[name])))
+        for name, distribution in space.distributions.items()
+        if name in params or name not in space.conditional
+    }
+
+
+def frozen_trial(space: SamplerSpace, params: Mapping[str, Any], **fields: Any) -> FrozenTrial:
+    """The configuration as a trial of a study."""
+    seen_params = sampler_params(space, params)
     return create_trial(
-        params={name: _on_grid(space.distributions[name], encoded(params.get(name, defaults[name]))) for name in names},
-        distributions={name: space.distributions[name] for name in names},
-        **fields,
+        params=seen_params, distributions={name: space.distributions[name] for name in seen_params}, **fields
     )
 
 
@@ -82,10 +98,16 @@ def _distribution(domain: Choice | Range) -> BaseDistribution:
 
 def _suggest(trial: optuna.Trial, name: str, domain: Choice | Range) -> Any:
     if isinstance(domain, Choice):
-        value = trial.suggest_categorical(name, [encoded(choice) for choice in domain.values])
-        has_lists = any(isinstance(choice, list) for choice in domain.values)
-        return json.loads(str(value)) if has_lists else value
+        return _value_of(domain, trial.suggest_categorical(name, [encoded(choice) for choice in domain.values]))
     if domain.whole:
         step = int(domain.step or 1)
         return trial.suggest_int(name, int(domain.low), int(domain.last), step=step, log=domain.log)
-    return domain.nearest(trial.suggest_float(name, domain.low, domain.last, step=domain.step, log=domain.log))
+    return _value_of(domain, trial.suggest_float(name, domain.low, domain.last, step=domain.step, log=domain.log))
+
+
+def _value_of(domain: Choice | Range, value: Any) -> Any:
+    """What a sampler has drawn, as a value of the domain."""
+    if isinstance(domain, Choice):
+        has_lists = any(isinstance(choice, list) for choice in domain.values)
+        return json.loads(str(value)) if has_lists else value
+    return value if domain.whole else domain.nearest(value)

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from app.domain.sampling import traits_of
 from app.search.optuna_space import SamplerSpace
 from app.search.private_parts import require_private_part, set_private_parts
-from app.search.tpe import BatchTPE
+from app.search.tpe.sampler import BatchTPE
 
 # some samplers and options are called experimental: what this project needs of them is tested
 warnings.filterwarnings("ignore", category=ExperimentalWarning)

@@ -1,19 +1,21 @@
-"""A sweep's search: one in-memory Optuna study that is told trials and asked for configurations."""
+"""A sweep's search: it is told trials and asked for configurations, as one study of Optuna's in memory would be."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from app.domain.objectives import Objective
-from app.domain.sampling import population_size, traits_of
+from app.domain.sampling import first_batch, population_size, traits_of
 from app.domain.space import Constraints, Space
 from app.search.history import MAX_HISTORY, Observation, truncate_history
-from app.search.optuna_space import frozen_trial, sampler_space, suggest_params
+from app.search.optuna_space import drawn_params, frozen_trial, sampler_params, sampler_space, suggest_params
 from app.search.samplers import AskSeed, generation, next_sampler
 from app.search.stand_ins import StandIns
+from app.search.tpe.batch import ToldTrial, TPEBatch
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -30,6 +32,16 @@ _OPTUNA_STATES = {
 _ANY_OBJECTIVE = Objective("value")
 MAX_COPIES = 10  # a child that equals a parent or a sibling is drawn again at most so often
 _NO_TRIAL = -1  # the number of a configuration that no trial has
+
+
+class _Told(NamedTuple):
+    """A trial as the sampler is told of it."""
+
+    params: Mapping[str, Any]
+    state: TrialState
+    values: tuple[float, ...]
+    fields: Mapping[str, Any]
+    """Further ones of Optuna's trials."""
 
 
 class Search:
@@ -49,14 +61,18 @@ class Search:
     ) -> None:
         self._space, self._options, self._constraints = space, options, constraints or Constraints()
         self._sampler_space, self._traits = sampler_space(space), traits_of(options)
-        self._study = optuna.create_study(directions=[objective.direction for objective in objectives])
+        self._directions = [objective.direction for objective in objectives]
         observations = [trial for trial in observations if not trial.excluded]
         self._stand_ins = StandIns(observations, objectives)
         self._complete_count = 0
         self._sampler: BaseSampler | None = None
         self._earlier_params = [dict(trial.params) for trial in observations] if self._traits.breeds else []
-        for observation in truncate_history(observations, MAX_HISTORY.get(options["name"]), objectives):
-            self.tell(observation)
+        shown_trials = truncate_history(observations, MAX_HISTORY.get(options["name"]), objectives)
+        told_trials = [told for trial in shown_trials if (told := self._told(trial)) is not None]
+        self._batch = self._make_batch(told_trials)  # None where the study is told and asked
+        self._study = optuna.create_study(directions=self._directions)
+        for told in told_trials if self._batch is None else ():
+            self._take_in(told)
 
     def ask(self, ask_seed: AskSeed) -> dict[str, Any]:
         """One new configuration, the constants included; from here on it counts as running."""
@@ -72,33 +88,68 @@ class Search:
 
     def tell(self, observation: Observation) -> None:
         """Takes in a trial as it stands. Of infeasible ones it takes those that break a constraint."""
-        violations = self._constraints.violations(observation.params) if self._constraints.items else {}
-        if observation.state == "infeasible" and not any(violation > 0 for violation in violations.values()):
-            return
-        state, values = self._outcome(observation)
-        if state is None:
-            return
-        fields: dict[str, Any] = {"constraints": violations} if violations else {}
-        if state == TrialState.PRUNED and len(observation.values) == 1:
-            fields["intermediate_values"] = {observation.epoch: observation.values[0]}
-        if state == TrialState.COMPLETE and (size := population_size(self._options)):
-            fields["system_attrs"] = generation(self._complete_count, size)
-            self._complete_count += 1
-        trial = frozen_trial(self._sampler_space, observation.params, state=state, values=values or None, **fields)
-        self._study.add_trial(trial)
+        told = self._told(observation)
+        if told is not None:
+            self._take_in(told)
 
     def refuse_last(self, params: Mapping[str, Any]) -> None:
         """Withdraws the last configuration; the sampler is told if it breaks a constraint."""
         self._discard_last()
         self.tell(Observation(_NO_TRIAL, "infeasible", params))
 
+    def _told(self, observation: Observation) -> _Told | None:
+        violations = self._constraints.violations(observation.params) if self._constraints.items else {}
+        if observation.state == "infeasible" and not any(violation > 0 for violation in violations.values()):
+            return None
+        state, values = self._outcome(observation)
+        if state is None:
+            return None
+        fields: dict[str, Any] = {"constraints": violations} if violations else {}
+        if state == TrialState.PRUNED and len(observation.values) == 1:
+            fields["intermediate_values"] = {observation.epoch: observation.values[0]}
+        if state == TrialState.COMPLETE and (size := population_size(self._options)):
+            fields["system_attrs"] = generation(self._complete_count, size)
+            self._complete_count += 1
+        return _Told(observation.params, state, values, fields)
+
+    def _make_batch(self, told_trials: Sequence[_Told]) -> TPEBatch | None:
+        """What draws as Optuna's TPE does once that learns, in a fraction of its time; None where Optuna is asked."""
+        space = self._sampler_space
+        ended = sum(told.state != TrialState.RUNNING for told in told_trials)
+        if self._options["name"] != "tpe" or len(self._directions) > 1 or ended < max(first_batch(self._options), 1):
+            return None
+        if not space.distributions or any(distribution.single() for distribution in space.distributions.values()):
+            return None
+        direction = StudyDirection[self._directions[0].upper()]
+        options = {key: value for key, value in self._options.items() if key not in {"name", "n_startup_trials"}}
+        trials = [self._batch_trial(told) for told in told_trials]
+        batch = TPEBatch(space.distributions, direction, trials, in_groups=bool(space.conditional), **options)
+        return batch if batch.knows_all else None
+
+    def _batch_trial(self, told: _Told) -> ToldTrial:
+        params = sampler_params(self._sampler_space, told.params)
+        violations, values = told.fields.get("constraints", {}), told.fields.get("intermediate_values", {})
+        return ToldTrial(params, told.state, told.values[0] if told.values else None, violations, values)
+
+    def _take_in(self, told: _Told) -> None:
+        if self._batch is not None:
+            self._batch.tell(self._batch_trial(told))
+        else:
+            fields = {"state": told.state, "values": told.values or None, **told.fields}
+            self._study.add_trial(frozen_trial(self._sampler_space, told.params, **fields))
+
     def _draw(self, ask_seed: AskSeed) -> dict[str, Any]:
+        if self._batch is not None:
+            return drawn_params(self._batch.ask(ask_seed.seed), self._space)
         self._sampler = next_sampler(self._sampler, self._options, ask_seed, self._sampler_space)
         self._study.sampler = self._sampler
         return suggest_params(self._study.ask(), self._space)
 
     def _discard_last(self) -> None:
-        self._study.tell(len(self._study.get_trials(deepcopy=False)) - 1, state=TrialState.FAIL)
+        if self._batch is not None:
+            self._batch.discard_last()
+        else:
+            self._study.tell(len(self._study.get_trials(deepcopy=False)) - 1, state=TrialState.FAIL)
 
     def _outcome(self, observation: Observation) -> tuple[TrialState | None, tuple[float, ...]]:
         """The trial's state and values as its sampler can learn from them; None where it is not shown."""

@@ -12,6 +12,8 @@ from optuna.samplers._tpe.probability_distributions import (
     _BatchedTruncNormDistributions,
 )
 
+from app.search.tpe.normal import log_mass, quantiles_between
+
 _NumericalKernels = (
     _BatchedDiscreteTruncLogNormDistributions
     | _BatchedDiscreteTruncNormDistributions
@@ -67,30 +69,13 @@ def _draws_of(
 ) -> np.ndarray:  # [n]
     mu, sigma = kernels.mu[kernel], kernels.sigma[kernel]
     low, high = ((bound - mu) / sigma for bound in (kernels.adapted_low, kernels.adapted_high))
-    values: np.ndarray = _quantiles_between(low, high, quantiles) * sigma + mu
+    values: np.ndarray = quantiles_between(low, high, quantiles) * sigma + mu
     if kernels.is_log:
         values = np.exp(values)
     if kernels.step:
         steps = np.round((values - kernels.low) / kernels.step)
         values = np.clip(kernels.low + steps * kernels.step, kernels.low, kernels.high)
     return values
-
-
-def _quantiles_between(
-    low: np.ndarray,  # [n]
-    high: np.ndarray,  # [n]
-    quantiles: np.ndarray,  # [n]
-) -> np.ndarray:  # [n]
-    """Of standard normal variables that are cut off at these bounds."""
-    from scipy.special import log_ndtr, ndtri_exp  # type: ignore[import-untyped]  # the server lacks it
-
-    is_right = low >= 0  # turned round: logarithms are accurate in the left tail
-    end = np.where(is_right, -high, low)
-    with np.errstate(divide="ignore"):  # a quantile of 0 is the end
-        part = np.where(is_right, np.log1p(-quantiles), np.log(quantiles)) + _log_mass(low, high)
-    places: np.ndarray = ndtri_exp(np.logaddexp(log_ndtr(end), part))
-    np.negative(places, where=is_right, out=places)
-    return places
 
 
 def _log_densities(
@@ -103,7 +88,7 @@ def _log_densities(
         inverse = [rows.setdefault(value, len(rows)) for value in values.tolist()]
         places = np.array(list(rows))
         ends = places - kernels.step / 2, places + kernels.step / 2
-        return _log_mass(*(_scaled(kernels, end) for end in ends))[inverse]
+        return log_mass(*(_scaled(kernels, end) for end in ends))[inverse]
     scaled = _scaled(kernels, values)
     densities: np.ndarray = scaled * scaled / -2 - (np.log(kernels.sigma) + math.log(math.sqrt(2 * math.pi)))
     return densities
@@ -114,7 +99,7 @@ def _log_mass_within_bounds(kernels: _NumericalKernels | _BatchedCategoricalDist
     if isinstance(kernels, _BatchedCategoricalDistributions):
         return None
     low, high = ((bound - kernels.mu) / kernels.sigma for bound in (kernels.adapted_low, kernels.adapted_high))
-    return _log_mass(low, high)
+    return log_mass(low, high)
 
 
 def _scaled(
@@ -125,18 +110,3 @@ def _scaled(
     scaled: np.ndarray = (np.log(values) if kernels.is_log else values)[:, np.newaxis] - kernels.mu
     scaled /= kernels.sigma
     return scaled
-
-
-def _log_mass(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The logarithm of a standard normal variable's probability to lie between, -inf where that is below 1e-308.
-
-    Such a kernel adds nothing to its mixture, whose last kernel is as wide as the bounds.
-    """
-    from scipy.special import ndtr  # as above
-
-    # the mass between a and b is that between -b and -a: there both ends are in the left tail
-    is_right = low > 0
-    mass: np.ndarray = ndtr(np.where(is_right, -low, high)) - ndtr(np.where(is_right, -high, low))
-    with np.errstate(divide="ignore"):
-        np.log(mass, out=mass)
-    return mass

@@ -1,4 +1,4 @@
-"""TPE that is asked for a batch: what it makes of ended trials is worked out once, not for each ask."""
+"""TPE as a sampler of Optuna's that is asked for a batch: what it makes of ended trials is worked out once."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from optuna.samplers._tpe.sampler import _split_trials, default_gamma, default_g
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from app.search.parzen import Mixture
 from app.search.private_parts import require_private_part, set_private_parts
+from app.search.tpe.mixture import Mixture
 
 _Space = dict[str, BaseDistribution]
 _SHOWN_STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
