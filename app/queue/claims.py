@@ -19,7 +19,6 @@ from app.domain.pruning.rules import complete_trials_needed
 from app.domain.pruning.rungs import bracket_sizes, ladder, next_bracket, waits_at_rungs
 from app.domain.sampling import first_batch, traits_of
 from app.domain.states import SweepState
-from app.domain.sweep_limits import MAX_TRIALS
 from app.domain.tasks import TASKS
 from app.lifecycle.rungs import max_epochs
 from app.queue import picking, statements
@@ -33,6 +32,7 @@ from app.queue.workers import Claimer, read_claimer
 # not what it trains at once: trained in smaller cohorts the same runs took no less time, whether the parameters of all
 # fit in the cache or not (`python -m benchmarks.cohorts`).
 MAX_CLAIMED_TRIALS = {"cpu": 64, "mps": 256, "cuda": 512}
+MAX_COMPARED_TRIALS = 4_096  # together, by `one_epoch`: a sampler is asked for all of them at once
 
 # Promoted trials go before new ones where there is one of them for so many of the largest claim: always on a CPU, whose
 # epochs cost little more than their networks, and on a GPU once they fill it (`python -m benchmarks.claim_rule`).
@@ -84,7 +84,7 @@ def claim(
 ) -> tuple[Sweep, list[ClaimedTrial]] | None:
     """Takes a fair share of the waiting trials of one sweep, None when nothing waits.
 
-    It is at most `max_trials`, except under the pruner `one_epoch`, which compares all trials of its cohort.
+    It is at most `max_trials`, or 4,096 under the pruner `one_epoch`, which compares all trials of its cohort.
 
     The sweep is one of the highest priority, of those one with the fewest running trials, and of those the one that has
     waited longest, so that a long sweep never starves a short one. All trials stand at the same epoch. The share is the
@@ -171,7 +171,7 @@ def _claim_limit(session: Session, sweep: Sweep, pruner: PrunerOptions | None, m
     if TASKS[sweep.task].is_timing:
         return 1  # it runs alone
     if isinstance(pruner, OneEpochPruner):
-        return MAX_TRIALS
+        return MAX_COMPARED_TRIALS
     complete_trials = None if pruner is None else complete_trials_needed(pruner)
     if complete_trials is None and not traits_of(sweep.sampler).learns:
         return max_trials
