@@ -18,6 +18,7 @@ from app.exercises.answers.wording import (
     count_text,
     judged_on,
     losses,
+    mean_text,
     recipe,
     runs_of,
     share,
@@ -98,14 +99,14 @@ def _smallest_as_good(widths: Widths, best: Level[int]) -> Level[int]:
 
 
 def _sentence(widths: Widths, best: Level[int], smallest: Level[int]) -> str:
-    text = (
-        f"Of the {count_text(len(widths))} widths tried, {best.setting:,} is best, with a mean validation accuracy of "
-        f"{best.mean:.4f}"
-    )
-    if smallest.setting < best.setting:
-        return f"{text}; {smallest.setting:,} is not clearly worse at {plural(best.n, 'seed')}."
+    place = "" if best.setting < max(widths) else ", the largest," if len(widths) > 1 else ""
+    widths_text = f"{count_text(len(widths))} {'widths' if len(widths) > 1 else 'width'} tried"
+    text = f"Of the {widths_text}, {best.setting:,}{place} has the best mean validation accuracy, {mean_text(best)}"
+    comparison = compare(smallest, best)
+    if smallest.setting < best.setting and comparison is not None:
+        return f"{text}. {smallest.setting:,} is the smallest that is not clearly worse: it has {points(comparison)}."
     if best.n == 1:
-        return f"{text}, by one run."
+        return f"{text}."
     if best.setting == min(widths):
         return f"{text}. It is the smallest width that was tried."
     return f"{text}, and no smaller width is as good."
@@ -117,7 +118,7 @@ def _best_finding(widths: Widths, best: Level[int]) -> Finding:
         f"{plural(best.n, 'run')})."
     )
     if len(widths) > 1 and best.setting == max(widths):
-        text += " It is the largest width that was tried, so a larger one may be better still."
+        text += " It is the largest that was tried, so a larger one may be better still."
     return Finding("best", text, best.mean, best.interval, best.n, "accuracy", {"hidden_units": best.setting})
 
 
@@ -208,7 +209,8 @@ def _certainty(widths: Widths, best: Level[int]) -> str:
 def _caveats(data: SweepData, widths: Widths, best: Level[int], *, has_times: bool) -> list[str]:
     settings = recipe(data.trials)
     texts = [
-        f"All widths were trained alike{f' ({settings})' if settings else ''}; another recipe may prefer another one.",
+        f"Not tested: widths beyond {max(widths):,}, more hidden layers, and other recipes. All widths were trained "
+        f"alike{f' ({settings})' if settings else ''}; another recipe may prefer another width.",
         *([SHARED_TIME] if has_times else []),
         judged_on(data.sweep),
     ]

@@ -54,7 +54,7 @@ def answer(measurements: Measurements) -> Answer | None:
     if len(ranked) < 2:
         return None
     return Answer(
-        sentence=first_sentence(ranked),
+        sentence=first_sentence(ranked, settings),
         findings=[
             best_finding(ranked),
             *last_findings(ranked),

@@ -4,36 +4,43 @@ from collections.abc import Sequence
 
 from app.domain.formatting import number, plural
 from app.exercises.activations.tuning import LINEAR, ONE_RATE, Setting, Settings, Tuned, as_good
-from app.exercises.answers.comparison import Comparison, compare, points, points_apart, verdict
+from app.exercises.answers.comparison import Comparison, apart, compare, points, points_apart, verdict
 from app.exercises.answers.finding import Finding
-from app.exercises.answers.wording import count_text, judged_on, losses, name_list, recipe, spread
+from app.exercises.answers.wording import count_text, judged_on, losses, mean_text, name_list, recipe, spread
 from app.exercises.exercise import SweepData
 
 
-def first_sentence(ranked: Sequence[Tuned]) -> str:
-    best = ranked[0]
+def first_sentence(ranked: Sequence[Tuned], settings: Settings) -> str:
+    """Which is best with a rate of its own, which can't be told from it, how far behind the others are."""
+    best, last, rivals = ranked[0], ranked[-1], as_good(ranked)
+    rates = count_text(len({key.rate for key in settings}))
     text = (
-        f"With a learning rate of its own for each, {best.activation} is best with a validation accuracy of "
-        f"{spread(best.best)}"
+        f"With the best of {rates} learning rates for each, {best.activation} has the highest mean validation "
+        f"accuracy, {mean_text(best.best)}"
     )
-    rivals = as_good(ranked)
-    seeds = plural(best.best.n, "seed")
-    if not rivals:
-        return f"{text}, clearly at {seeds}."
-    names = [tuned.activation for tuned in rivals]
-    text += f", but it is not clear at {seeds} that it is better than {_any_of(names, len(ranked) - 1)}"
+    if rivals:
+        text += f". {_any_of([tuned.activation for tuned in rivals], len(ranked) - 1)} can't be told from it"
     behind = next((tuned for tuned in ranked[1:] if tuned not in rivals), None)
-    comparison = compare(behind.best, best.best) if behind else None
-    if behind is None or comparison is None:
-        return f"{text}."
-    return f"{text}; {behind.activation} is clearly behind, by {points_apart(comparison)}."
+    comparison, furthest = (compare(tuned.best, best.best) if tuned else None for tuned in (behind, last))
+    if behind is not None and comparison is not None:
+        text += f"; {behind.activation} is clearly behind, by {points_apart(comparison)}"
+        if last not in (behind, *rivals) and furthest is not None:
+            text += f", and {last.activation}, the last, by {apart(furthest)}"
+    return f"{text}.{_untuned_text(ranked)}"
 
 
 def _any_of(names: Sequence[str], count: int) -> str:
-    """`gelu, silu or tanh`; of several `any other` where it is all of them."""
-    if len(names) == count > 1:
-        return "any other"
-    return name_list(names, "or")
+    """`gelu and silu`; of several `The others` where it is all of them."""
+    return "The others" if len(names) == count > 1 else name_list(names)
+
+
+def _untuned_text(ranked: Sequence[Tuned]) -> str:
+    """Which has the highest mean with the one rate for all, where it is another."""
+    levels = [tuned.at_one_rate for tuned in ranked if tuned.at_one_rate is not None]
+    first = max(levels, key=lambda level: level.mean, default=None)
+    if first is None or first.setting.activation == ranked[0].activation:
+        return ""
+    return f" With a rate of {number(ONE_RATE)} for all, {first.setting.activation} has the highest mean."
 
 
 def best_finding(ranked: Sequence[Tuned]) -> Finding:
@@ -137,10 +144,10 @@ def caveats(data: SweepData, ranked: Sequence[Tuned], settings: Settings) -> lis
     ends = ", ".join(tuned.activation for tuned in ranked if tuned.at_end)
     rates = sorted({key.rate for key in settings})
     texts = [
-        f"Each had {count_text(len(rates))} rates to choose from ({', '.join(map(number, rates))})"
-        f"{f', and all else alike ({recipe_text})' if recipe_text else ''}.",
+        f"Not tested: other rates than the {count_text(len(rates))} that each had to choose from "
+        f"({', '.join(map(number, rates))}), and other widths, depths and initializations"
+        f"{f'; all else was alike ({recipe_text})' if recipe_text else ''}.",
         f"The best rate is at the end of those tried for {ends}: one beyond may be better still." if ends else "",
-        "Of other widths, depths and initializations this says nothing.",
         judged_on(data.sweep),
         "Each comparison has 95 % confidence by itself; among many, some would look clear by luck.",
         *losses(data.trials, {f"{key.activation} {number(key.rate)}": level for key, level in settings.items()}),

@@ -60,6 +60,12 @@ def points_apart(comparison: Comparison) -> str:
     return f"{_distance(comparison)} ({_span(comparison, 'seed')})"
 
 
+def apart(comparison: Comparison) -> str:
+    """`0.42 (0.10 to 0.74)`, the same of a clear one, for lists that name the rest once."""
+    low, high = sorted(100 * abs(bound) for bound in comparison.difference.interval or (0.0, 0.0))
+    return f"{100 * abs(comparison.difference.estimate):.2f} ({low:.2f} to {high:.2f})"
+
+
 def _distance(comparison: Comparison) -> str:
     return f"{100 * abs(comparison.difference.estimate):.2f} percentage points"
 

@@ -39,7 +39,7 @@ class Answer:
     certainty: str = ""
     """How sure this is."""
     caveats: Sequence[str] = ()
-    """What could go wrong, and what was not tested, a sentence or two each."""
+    """What was not tested, first, and what could go wrong, a sentence or two each."""
     header: Sequence[str] = ()
     """The columns of a table of formatted text."""
     rows: Sequence[Sequence[str]] = ()

@@ -18,6 +18,19 @@ def share_interval(count: int, total: int) -> Interval | None:
     return max(middle - margin, 0.0), min(middle + margin, 1.0)
 
 
+def share_difference(first: tuple[int, int], second: tuple[int, int]) -> Interval | None:
+    """Newcombe's interval of the first share less the second, of counts and totals; None of no runs."""
+    interval, second_interval = share_interval(*first), share_interval(*second)
+    if interval is None or second_interval is None:
+        return None
+    (low, high), (second_low, second_high) = interval, second_interval
+    share, second_share = first[0] / first[1], second[0] / second[1]
+    return (
+        share - second_share - math.hypot(share - low, second_high - second_share),
+        share - second_share + math.hypot(high - share, second_share - second_low),
+    )
+
+
 def share_percent(share: float) -> str:
     """`51 %`, of a share that is measured: the nearest whole per cent, where progress is rounded down."""
     return f"{100 * share:.0f} %"

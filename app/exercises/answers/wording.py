@@ -18,6 +18,14 @@ def spread(level: Level[Any], metric: str = "val_accuracy") -> str:
     return score(level.mean if level.n else None, level.std, metric)
 
 
+def mean_text(level: Level[Any]) -> str:
+    """`0.8563 (0.8399 to 0.8727 with 95 % confidence, 3 seeds)`: a mean accuracy, and how sure it is."""
+    if level.interval is None:
+        return f"{level.mean:.4f} (one seed, so nobody knows its spread)"
+    low, high = level.interval
+    return f"{level.mean:.4f} ({low:.4f} to {high:.4f} with 95 % confidence, {plural(level.n, 'seed')})"
+
+
 def runs_of(level: Level[Any]) -> str:
     """`3`, or `2 of 3` where a run diverged, for a table."""
     return f"{level.n} of {level.runs}" if level.diverged else str(level.n)

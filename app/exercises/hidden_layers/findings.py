@@ -21,19 +21,32 @@ from app.exercises.hidden_layers.networks import (
 
 
 def first_sentence(data: SweepData, comparison: Comparison, networks: Networks) -> str:
-    """What the second layer changes from either start."""
+    """What the second layer changes from either start, and where the deepest network ends from the book's."""
     width = width_of(data, default_network(1))
-    text = f"From torch's default weights, a second hidden layer of {width} units {_second_layer_text(comparison)}."
-    scratch = scratch_comparison(networks)
-    if scratch is None:
-        return text
-    return f"{text} From the book's, normal of standard deviation 0.01, it {_second_layer_text(scratch)}."
+    texts = [f"From torch's default weights, a second hidden layer of {width} units {_second_layer_text(comparison)}."]
+    scratch, deepest = scratch_comparison(networks), deepest_comparison(networks)
+    if scratch is not None:
+        weights = "From the book's, normal with standard deviation 0.01,"
+        texts.append(f"{weights} it {_second_layer_text(scratch)}.")
+    if deepest is not None and deepest[0] > 2:
+        depth, difference = deepest
+        clarity = "" if difference.is_clear else f": {verdict(difference)}"
+        texts.append(f"With {_layers(depth)} the book's reach {points(difference)} than torch's{clarity}.")
+    return " ".join(texts)
 
 
 def scratch_comparison(networks: Networks) -> Comparison | None:
     """What a second layer of equal width changes from the book's own start."""
     scratch = levels_by_depth(networks, "equal width", SCRATCH)
     return compare(scratch[2], scratch[1]) if scratch.keys() >= {1, 2} else None
+
+
+def deepest_comparison(networks: Networks) -> tuple[int, Comparison] | None:
+    """The most layers that both starts have at equal width, and how much more the book's own has there."""
+    default, scratch = (levels_by_depth(networks, "equal width", name) for name in ("default", SCRATCH))
+    depth = max(default.keys() & scratch.keys(), default=0)
+    comparison = compare(scratch[depth], default[depth]) if depth else None
+    return None if comparison is None else (depth, comparison)
 
 
 def _second_layer_text(comparison: Comparison) -> str:
@@ -81,11 +94,11 @@ def equal_size_findings(networks: Networks, single: Level[Network]) -> list[Find
 
 def scratch_findings(data: SweepData, networks: Networks) -> list[Finding]:
     """How the start from scratch does in the deepest network, and in shallower ones."""
-    default, scratch = (levels_by_depth(networks, "equal width", name) for name in ("default", SCRATCH))
-    depth = max(default.keys() & scratch.keys(), default=0)
-    comparison = compare(scratch[depth], default[depth]) if depth else None
-    if comparison is None:
+    deepest = deepest_comparison(networks)
+    if deepest is None:
         return []
+    depth, comparison = deepest
+    default, scratch = (levels_by_depth(networks, "equal width", name) for name in ("default", SCRATCH))
     level = scratch[depth]
     text = (
         f"With {_layers(depth)} of {width_of(data, level.setting)} units, normal weights of standard deviation 0.01 "
@@ -161,8 +174,8 @@ def certainty(networks: Networks) -> str:
 def caveats(data: SweepData, networks: Networks) -> list[str]:
     settings = recipe(data.trials)
     texts = [
-        f"All networks were trained alike{f' ({settings})' if settings else ''}: a deeper one may need another rate or "
-        "more epochs.",
+        "Not tested: other rates and more epochs, which a deeper network may need. All were trained alike"
+        f"{f' ({settings})' if settings else ''}.",
         judged_on(data.sweep),
         "Each comparison has 95 % confidence by itself; among many, some would look clear by luck.",
     ]

@@ -4,12 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from app.domain.configuration import DEFAULTS
 from app.domain.formatting import plural
-from app.exercises.answers.comparison import Comparison, compare, points, signed, verdict
+from app.exercises.answers.comparison import Comparison, apart, compare, points, signed, verdict
 from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import best_level, levels
 from app.exercises.answers.shares import share_interval
-from app.exercises.answers.wording import chance, chance_text, losses, measured_on, recipe, share, spread
+from app.exercises.answers.wording import (
+    chance,
+    chance_text,
+    losses,
+    measured_on,
+    name_list,
+    recipe,
+    share,
+    spread,
+)
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.initializations.starts import (
     DEFAULT,
@@ -25,11 +34,11 @@ from app.exercises.initializations.starts import (
     starts_at,
 )
 
-TORCH = "torch's default"
+FEW = 3  # from so many names on a sentence has the range of their differences
 
 
 def first_sentence(data: SweepData, starts: Starts, depths: Sequence[int]) -> str:
-    """Whether it matters, and of each depth, the deepest first, how far from the default the others end."""
+    """Whether it matters, and at each depth, the deepest first, which are better and worse than the default."""
     last, early = (
         {depth: comparisons_with_default(item, depth) for depth in sorted(depths, reverse=True)}
         for item in (starts, starts_at(data, 1))
@@ -38,41 +47,61 @@ def first_sentence(data: SweepData, starts: Starts, depths: Sequence[int]) -> st
     if _is_any_clear(last):
         head = "It matters"
     elif _is_any_clear(early):
-        head = f"It matters after 1 epoch, but that it does after {epochs} is not clear"
+        head = f"It matters after 1 epoch; that it does after {epochs} is not clear"
     else:
         head = "That it matters is not clear"
-    deepest, *shallower = last
-    count, seeds = len(last[deepest]), _seeds_text(last[deepest])
+    deepest, *_ = last
     texts = [
-        f"with {plural(deepest, 'hidden layer')} of {_width(data)} units, {plural(count, 'initialization')} (zeros "
-        f"left out) {'end' if count > 1 else 'ends'} after {epochs} "
-        f"{_range_text(last[deepest], ' percentage points', TORCH)} ({_clear_text(last[deepest])} at {seeds})",
-        *(
-            f"with {plural(depth, 'hidden layer')}, {_range_text(last[depth], '', 'it')} ({_clear_text(last[depth])})"
-            for depth in shallower
-        ),
+        f"with {plural(depth, 'hidden layer')}{f' of {_width(data)} units' if depth == deepest else ''}, "
+        f"{_groups_text(compared)}"
+        for depth, compared in last.items()
     ]
-    return f"{head}: {'; '.join(texts)}."
+    body = ". ".join([texts[0], *map(str.capitalize, texts[1:])])
+    return (
+        f"{head}. Against torch's default, in percentage points after {epochs} (95 % confidence, "
+        f"{_seeds_text(last[deepest])}): {body}.{_zeros_text(data, starts, depths)}"
+    )
 
 
 def _is_any_clear(compared_by_depth: Mapping[int, Mapping[str, Comparison]]) -> bool:
     return any(item.is_clear for compared in compared_by_depth.values() for item in compared.values())
 
 
-def _range_text(comparisons: Mapping[str, Comparison], unit: str, default: str) -> str:
-    """`from 74.30 percentage points below torch's default to 2.82 above it`, or `0.36 to 0.81 above it`."""
-    sizes = [round(100 * comparison.difference.estimate, 2) for comparison in comparisons.values()]
-    low, high = min(sizes), max(sizes)
-    if low < 0 < high:
-        return f"from {-low:.2f}{unit} below {default} to {high:.2f} above it"
-    bounds = dict.fromkeys(f"{size:.2f}" for size in sorted((abs(low), abs(high))))
-    return f"{' to '.join(bounds)}{unit} {'above' if high > 0 else 'below'} {default}"
+def _groups_text(comparisons: Mapping[str, Comparison]) -> str:
+    """`clearly worse is normal by 74.30 (73.10 to 75.50); none is clearly better; not clear are the other 7 (...)`."""
+    worse, better = _clear(comparisons, -1), _clear(comparisons, 1)
+    unclear = {name: item for name, item in comparisons.items() if name not in better | worse}
+    groups = ["none is clearly better or worse"] if not worse and not better else []
+    if not groups:
+        groups = [_group_text("worse", worse), _group_text("better", better)]
+    if unclear:
+        sizes = sorted(100 * item.difference.estimate for item in unclear.values())
+        bounds = " to ".join(dict.fromkeys(map(signed, (sizes[0], sizes[-1]))))
+        names = name_list([*unclear]) if len(unclear) < FEW else f"the other {len(unclear)}"
+        groups.append(f"not clear {'is' if len(unclear) == 1 else 'are'} {names} ({bounds})")
+    return "; ".join(groups)
 
 
-def _clear_text(comparisons: Mapping[str, Comparison]) -> str:
-    """`2 clearly worse and none clearly better`."""
-    worse, better = (len(_clear(comparisons, sign)) for sign in (-1, 1))
-    return f"{worse or 'none'} clearly worse and {better or 'none'} clearly better"
+def _group_text(word: str, comparisons: Mapping[str, Comparison]) -> str:
+    """Each with its interval where they are few, else the range of their differences."""
+    if not comparisons:
+        return f"none is clearly {word}"
+    ordered = sorted(comparisons.items(), key=lambda item: -abs(item[1].difference.estimate))
+    if len(ordered) < FEW:
+        text = name_list([f"{name} by {apart(item)}" for name, item in ordered])
+    else:
+        high, low = (100 * abs(item.difference.estimate) for _, item in (ordered[0], ordered[-1]))
+        text = f"{name_list([name for name, _ in ordered])}, by {low:.2f} to {high:.2f}"
+    return f"clearly {word} {'is' if len(ordered) == 1 else 'are'} {text}"
+
+
+def _zeros_text(data: SweepData, starts: Starts, depths: Sequence[int]) -> str:
+    """What became of the runs that began with zeros, which are compared with nothing."""
+    values = [
+        value for depth in depths if (level := starts.get(Start(depth, ZEROS))) for value in level.values.values()
+    ]
+    stuck = sum(value < chance(data.sweep) for value in values)
+    return f" With zeros {share(stuck, len(values))} stayed at chance." if values else ""
 
 
 def _clear(comparisons: Mapping[str, Comparison], sign: int) -> dict[str, Comparison]:
@@ -244,8 +273,8 @@ def caveats(measurements: Measurements, starts: Starts) -> list[str]:
     settings = recipe(data.trials, ("optimizer", "batch_size", "epochs", "learning_rate"))
     comparison_count = sum(len(comparisons_with_default(starts, depth)) for depth in depths_of(starts))
     return [
-        f"ReLU networks, all trained alike{f' ({settings})' if settings else ''}: another activation, rate or "
-        "normalization may forgive more.",
+        "Not tested: other activations than ReLU, other rates, and normalization, which may forgive more. All networks "
+        f"were trained alike{f' ({settings})' if settings else ''}.",
         f"Each of the {comparison_count} comparisons has 95 % confidence by itself; among so many, some would look "
         "clear by luck.",
         measured_on(data.sweep),

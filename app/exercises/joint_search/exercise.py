@@ -87,7 +87,7 @@ def answer(measurements: Measurements) -> Answer | None:
     leader = max(by_method.values(), key=lambda level: level.mean)
     importance = importance_of_random(measurements)
     return Answer(
-        sentence=first_sentence(best_data, leader, by_method),
+        sentence=first_sentence(best_data, leader, by_method, measurements),
         findings=[
             best_finding(best_name, best_data),
             *strategy_findings(searches, leader, by_method),
@@ -129,6 +129,6 @@ JOINT_SEARCH = Exercise(
         "learning rate",
         "All else is as in the best configuration that the searches had found when the first rate was tried.",
     ),
-    subset="18 full trainings of 3 epochs a search, or as much pruned; 2 repetitions",
-    whole="36 full trainings of 9 epochs a search, or as much pruned; 3 repetitions",
+    subset="each search 18 trainings of 3 epochs, or more of them that are pruned; 2 of 3 repetitions",
+    whole="each search 36 trainings of 9 epochs, or more of them that are pruned; 3 repetitions",
 )

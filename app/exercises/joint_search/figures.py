@@ -92,12 +92,13 @@ def searches_figure(sweep: SweepRow, searches: Mapping[str, Sequence[Search]], s
     """A faint line for each search, a bold one for the mean of a method where all its repetitions have a value."""
     name = metric_name(sweep.objective.metric)
     title = f"Best {name.lower()} so far"
+    repetitions = max(map(len, searches.values()), default=0)
     notes = [
-        "faint: each repetition; bold: their mean",
-        "y axis: near the ends; who has ended keeps the best",
+        f"faint: each of {plural(repetitions, 'repetition')}; bold: their mean",
+        "cut off below; an ended search keeps its best",
     ]
     if spent == "epochs":
-        notes.append("a search's epochs are spread evenly over its time")
+        notes.append("epochs: spread evenly over a search's time")
     if not searches:
         return empty_figure(title=title, subtitle=subtitle(sweep, *notes))
     figure = new_figure(title, subtitle(sweep, *notes))

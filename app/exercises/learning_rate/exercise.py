@@ -8,6 +8,7 @@ from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider
 from app.exercises.learning_rate.figures import close_figure, optimum_figure, rate_figure, table_rows
 from app.exercises.learning_rate.findings import (
     best_finding,
+    catch_up_findings,
     caveats,
     certainty,
     first_sentence,
@@ -43,6 +44,7 @@ def answer(measurements: Measurements) -> Answer | None:
         findings=[
             best_finding(last, rates),
             *shift_findings(by_epochs, optima),
+            *catch_up_findings(by_epochs, optima),
             *short_findings(optima, rates),
             *limit_findings(data, last, by_epochs),
         ],

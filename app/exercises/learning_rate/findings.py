@@ -10,7 +10,7 @@ from app.exercises.answers.choosing import held_out
 from app.exercises.answers.comparison import Comparison, compare, points, verdict
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import CONFIDENCE, Level, sound, wins
-from app.exercises.answers.wording import guessing, judged_on, losses, recipe, share, spread
+from app.exercises.answers.wording import guessing, judged_on, losses, mean_text, recipe, share, spread
 from app.exercises.exercise import SweepData
 from app.exercises.learning_rate.rates import Optimum, Rates
 
@@ -18,23 +18,29 @@ from app.exercises.learning_rate.rates import Optimum, Rates
 def first_sentence(data: SweepData, optima: Sequence[Optimum], by_epochs: Mapping[int, Rates]) -> str:
     """The best rates after the most epochs and after the fewest, whether it moves, and which are too large."""
     first, last = optima[0], optima[-1]
-    rates = by_epochs[last.epochs]
-    text = f"After {plural(last.epochs, 'epoch')} a rate of {number(last.best.setting)} is best{_range_text(last)}"
+    alike, alike_early = _alike(last), _alike(first)
+    text = (
+        f"After {plural(last.epochs, 'epoch')} a rate of {number(last.best.setting)} is best, with a validation "
+        f"accuracy of {mean_text(last.best)}{f'; {alike}' if alike else ''}."
+    )
     if first.epochs < last.epochs:
-        text += f", after {plural(first.epochs, 'epoch')} one of {number(first.best.setting)}{_range_text(first)}"
-        text += _shift_text(best_rate_shift(by_epochs, optima))
+        text += f" After {plural(first.epochs, 'epoch')}, {number(first.best.setting)} is best"
+        text += f"{f' ({alike_early})' if alike_early else ''}{_shift_text(best_rate_shift(by_epochs, optima))}."
     failures = [
-        f"at {'a rate of ' if place == 0 else ''}{number(level.setting)} {'training fails ' if place == 0 else ''}in "
+        f"at {'a rate of ' if place == 0 else ''}{number(level.setting)} in "
         f"{share(level.diverged + _collapsed(data, last, level), level.runs)}"
-        for place, level in enumerate(_too_large(data, last, rates))
+        for place, level in enumerate(_too_large(data, last, by_epochs[last.epochs]))
     ]
-    return f"{text}. {', '.join(failures).capitalize()}." if failures else f"{text}."
+    if not failures:
+        return text
+    return f"{text} Training fails (it diverges, or ends below {_middle(data, last):.2f}) {', '.join(failures)}."
 
 
-def _range_text(optimum: Optimum) -> str:
+def _alike(optimum: Optimum) -> str:
+    """`0.2 to 0.5 can't be told apart`, or nothing where the best stands alone."""
     if optimum.low == optimum.high:
         return ""
-    return f" ({number(optimum.low)} to {number(optimum.high)} can't be told apart)"
+    return f"{number(optimum.low)} to {number(optimum.high)} can't be told apart"
 
 
 def best_finding(last: Optimum, rates: Rates) -> Finding:
@@ -59,7 +65,7 @@ def _shift_text(difference: PairedDifference | None) -> str:
     if difference is None:
         return ""
     seeds = plural(difference.n, "seed")
-    return f": that it moves with the epochs is {'' if Comparison(difference).is_clear else 'not '}clear at {seeds}"
+    return f": that the best rate moves is {'' if Comparison(difference).is_clear else 'not '}clear at {seeds}"
 
 
 def best_rate_shift(by_epochs: Mapping[int, Rates], optima: Sequence[Optimum]) -> PairedDifference | None:
@@ -103,6 +109,33 @@ def _factor_text(difference: PairedDifference, interval: tuple[float, float] | N
     bounds = f"{interval[0]:.2g} to {interval[1]:.2g} with 95 % confidence"
     clear = "clear" if Comparison(difference).is_clear else "that it moves is not clear"
     return f" ({bounds}): {clear} at {plural(difference.n, 'seed')}"
+
+
+def catch_up_findings(by_epochs: Mapping[int, Rates], optima: Sequence[Optimum]) -> list[Finding]:
+    """How far the smallest rate is behind the best after the fewest epochs, and after the most."""
+    first, last = optima[0], optima[-1]
+    small = next(iter(sound(by_epochs[last.epochs])))
+    early, late = (compare(optimum.best, by_epochs[optimum.epochs][small]) for optimum in (first, last))
+    if early is None or late is None or first.epochs == last.epochs:
+        return []
+    if small in (first.best.setting, last.best.setting):
+        return []
+    change = compare(_gaps(last, by_epochs, small), _gaps(first, by_epochs, small))
+    catches_up = change is not None and change.is_clear and change.difference.estimate < 0
+    text = (
+        f"{'The more epochs, the less a small rate loses: the' if catches_up else 'The'} best rate has {points(early)} "
+        f"than {number(small)} after {plural(first.epochs, 'epoch')}, and {points(late)} after {last.epochs}."
+    )
+    settings = {"learning_rate": small, "epochs": last.epochs}
+    difference = late.difference
+    return [Finding("small_rate", text, difference.estimate, difference.interval, difference.n, "accuracy", settings)]
+
+
+def _gaps(optimum: Optimum, by_epochs: Mapping[int, Rates], rate: float) -> Level[int]:
+    """By seed, how much more the best rate has than this one."""
+    values = by_epochs[optimum.epochs][rate].values
+    best = optimum.best.values
+    return Level(optimum.epochs, {seed: best[seed] - value for seed, value in values.items() if seed in best})
 
 
 def short_findings(optima: Sequence[Optimum], rates: Rates) -> list[Finding]:
@@ -182,8 +215,8 @@ def certainty(last: Optimum, rates: Rates) -> str:
 def caveats(data: SweepData, rates: Rates) -> list[str]:
     settings = recipe(data.trials, ("hidden_units", "activation", "optimizer", "batch_size"))
     texts = [
-        f"A constant rate{f' ({settings})' if settings else ''}: with a schedule, another batch size or another "
-        "optimizer the best one is another.",
+        "Not tested: schedules, other networks, batch sizes and optimizers, for which another rate may be best, other "
+        f"rates, and more epochs. Here the rate is constant{f' ({settings})' if settings else ''}.",
         "Fewer epochs are the beginnings of the same runs, which is exact for a constant rate.",
         judged_on(data.sweep),
         "Each comparison has 95 % confidence by itself; among many, some would look clear by luck.",

@@ -78,7 +78,7 @@ def answer(measurements: Measurements) -> Answer | None:
         sentence=first_sentence(speeds, devices, measurements),
         findings=findings,
         certainty=certainty(speeds, devices),
-        caveats=caveats(measurements),
+        caveats=caveats(measurements, devices),
         header=("device", "type", "size", "divisible by", "GFLOP/s", "times the power of two", "repeats"),
         rows=table_rows(speeds),
     )

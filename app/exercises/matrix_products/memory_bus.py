@@ -31,14 +31,17 @@ def bus_findings(processor: SweepData, gpu: SweepData) -> list[Finding]:
 
 
 def bus_sentences(processor: SweepData, gpu: SweepData) -> list[str]:
-    """The same in a sentence a device: `The processor's memory moves 28.53 ± 0.43 GB/s at most; ...`."""
+    """The same in a sentence a device: `The processor's memory moves 28.53 ± 0.43 GB/s in the fastest of ...`."""
     sentences = []
     for owner, data in (("processor", processor), ("GPU", gpu)):
         best = best_level(_passes(data))
         if best is not None:
             width_text = _width_text(_facts(data, best))
             beside = ", beside other programs" if _is_disturbed(data, best) else ""
-            sentences.append(f"The {owner}'s memory moves {spread(best, BANDWIDTH)} at most{beside}; {width_text}.")
+            sentences.append(
+                f"The {owner}'s memory moves {spread(best, BANDWIDTH)} in the fastest operation timed (mean ± standard "
+                f"deviation of {plural(best.n, 'repeat')}{beside}); {width_text}."
+            )
     return sentences
 
 
@@ -96,8 +99,8 @@ def _bandwidth(device: str, subject: str, data: SweepData, best: Level[Pass]) ->
         if key.threads == best.setting.threads
     ]
     text = (
-        f"{subject} moves {spread(best, BANDWIDTH)} at most, {plural(best.n, 'repeat')}{_arrays(_facts(data, best))}: "
-        f"{', '.join(operations)}.{disturbed_text}"
+        f"{subject} moves {spread(best, BANDWIDTH)} by {best.setting.operation}, the fastest operation, "
+        f"{plural(best.n, 'repeat')}{_arrays(_facts(data, best))}: {', '.join(operations)}.{disturbed_text}"
     )
     settings = {"operation": best.setting.operation, "threads": best.setting.threads}
     return Finding(f"bandwidth_{device}", text, best.mean, best.interval, best.n, "GB/s", settings)

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import NamedTuple
@@ -109,6 +109,7 @@ class Alignment(NamedTuple):
     misaligned: int  # sizes
     aligned: int
     left_out: int  # that others disturbed
+    by_power: Mapping[int, float]  # the same around each power of two
 
 
 def alignment(speeds: Speeds, device: str) -> Alignment | None:
@@ -116,21 +117,28 @@ def alignment(speeds: Speeds, device: str) -> Alignment | None:
 
     The few that others disturbed are left out; where they are not few, all are there and the ratio is disturbed.
     """
-    blocks = [[Product(device, "float32", size) for size in sizes] for sizes in sizes_by_power(speeds, device).values()]
-    count = sum(map(len, blocks))
-    disturbed_count = sum(product in speeds.disturbed for products in blocks for product in products)
+    blocks = {
+        power: [Product(device, "float32", size) for size in sizes]
+        for power, sizes in sizes_by_power(speeds, device).items()
+    }
+    count = sum(map(len, blocks.values()))
+    disturbed_count = sum(product in speeds.disturbed for products in blocks.values() for product in products)
     is_disturbed = disturbed_count > FEW * count
     groups: dict[bool, list[float]] = {True: [], False: []}
-    for products in blocks:
+    by_power: dict[int, float] = {}
+    for power, products in blocks.items():
         counted_products = [product for product in products if is_disturbed or product not in speeds.disturbed]
         logs = {product: fmean(map(math.log, speeds[product].values.values())) for product in counted_products}
         aligned = [value for product, value in logs.items() if product.size % ALIGNMENT == 0]
-        if not aligned or len(aligned) == len(logs):
+        misaligned = [value for product, value in logs.items() if product.size % ALIGNMENT]
+        if not aligned or not misaligned:
             continue
-        for product, value in logs.items():
-            groups[product.size % ALIGNMENT == 0].append(math.exp(value - fmean(aligned)))
+        by_power[power] = math.exp(fmean(misaligned) - fmean(aligned))
+        groups[True] += [math.exp(value - fmean(aligned)) for value in aligned]
+        groups[False] += [math.exp(value - fmean(aligned)) for value in misaligned]
     compared = ratio_of(groups[False], groups[True])
     if compared is None:
         return None
     left_out = 0 if is_disturbed else disturbed_count
-    return Alignment(replace(compared, disturbed=is_disturbed), len(groups[False]), len(groups[True]), left_out)
+    compared = replace(compared, disturbed=is_disturbed)
+    return Alignment(compared, len(groups[False]), len(groups[True]), left_out, by_power)

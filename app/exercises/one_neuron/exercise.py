@@ -136,8 +136,8 @@ ONE_NEURON = Exercise(
     ),
     answer=answer,
     subset="networks 64-b-64, not 128-b-128, 4 of 8 widths b, 2 of 3 activations, 4 of 10 epochs, 10 of 20 seeds",
-    whole="networks 128-b-128, b from 1 to 128, 3 activations, 10 epochs, 20 seeds of one neuron and 5 of wider ones, "
-    "and one neuron as the only hidden layer",
+    whole="networks 128-b-128, b from 1 to 128, with relu and tanh (sigmoid for b = 1 alone), 10 epochs, 20 seeds of "
+    "one neuron and 5 of wider ones, and one neuron as the only hidden layer",
     needs=frozenset({"diagnostics"}),
     slider=Slider(
         MIDDLE,

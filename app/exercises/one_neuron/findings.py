@@ -10,7 +10,7 @@ from app.exercises.answers.comparison import Comparison, compare, points, points
 from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs, median
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
-from app.exercises.answers.shares import share_interval, share_percent, share_text
+from app.exercises.answers.shares import share_difference, share_interval, share_percent, share_text
 from app.exercises.answers.wording import chance_text, losses, measured_on, recipe, share, spread
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.one_neuron.networks import (
@@ -37,19 +37,28 @@ def first_sentence(
     is_worse = comparison.difference.estimate < 0
     effect = f"costs {points_apart(comparison)}" if is_worse else f"brings {points(comparison)}"
     clarity = "" if comparison.is_clear else f", which is {verdict(comparison)}"
-    parts: list[str] = []
-    of_book = {place: by_activation(own_runs).get(BOOK, []) for place, own_runs in runs.items()}
-    for place, own_runs in of_book.items():
-        if own_runs:
-            meaning = "" if parts else f" ({chance_text(data.sweep)})"
-            parts.append(f"{PLACES[place]} {_stuck_text(data, own_runs, meaning)}")
+    of_book = {
+        place: own_runs for place, all_runs in runs.items() if (own_runs := by_activation(all_runs).get(BOOK, []))
+    }
+    parts = [f"{PLACES[place]} {_stuck_text(data, own_runs)}" for place, own_runs in of_book.items()]
     text = "; ".join(parts)
     has_dead = any(outcome(data, run) == "dead" for own_runs in of_book.values() for run in own_runs)
-    dead_text = " A dead neuron says the same for every image." if has_dead else ""
+    dead_text = " It can also die, and then gives the same output for every image." if has_dead else ""
     return (
         f"One ReLU neuron between two layers of {_outer_width(data)} lets one number of each image through, and "
-        f"{effect} of validation accuracy against {width} neurons there{clarity}. "
-        f"{text[:1].upper()}{text[1:]}.{dead_text}"
+        f"{effect} of validation accuracy against {width} neurons there{clarity}.{dead_text} "
+        f"{text[:1].upper()}{text[1:]}. At chance is {chance_text(data.sweep)}.{_places_text(data, of_book)}"
+    )
+
+
+def _places_text(data: SweepData, of_book: Mapping[str, Sequence[DiagnosedRun]]) -> str:
+    """That nobody knows where runs stay at chance more often, as long as the interval has zero in it."""
+    counts = [(sum(outcome(data, run) != "learns" for run in runs), len(runs)) for runs in of_book.values()]
+    difference = share_difference(counts[0], counts[1]) if len(counts) == 2 else None
+    if difference is None or difference[0] > 0 or difference[1] < 0:
+        return ""
+    return (
+        f" That the place makes a difference is not clear at {plural(min(total for _, total in counts), 'run')} each."
     )
 
 
@@ -59,13 +68,13 @@ def _outer_width(data: SweepData) -> str:
     return " or ".join(map(str, sorted({widths[0] for widths in layers})))
 
 
-def _stuck_text(data: SweepData, runs: Sequence[DiagnosedRun], meaning: str) -> str:
-    """`3 of 20 runs stayed at chance, all with a dead neuron`."""
+def _stuck_text(data: SweepData, runs: Sequence[DiagnosedRun]) -> str:
+    """`3 of 20 runs (5 % to 36 % with 95 % confidence) stayed at chance, all with a dead neuron`."""
     dead = sum(outcome(data, run) == "dead" for run in runs)
     stuck = sum(outcome(data, run) != "learns" for run in runs)
     how_many = f"{dead or 'none'} of them " if dead < stuck else "all " if stuck > 1 else ""
     cause = f", {how_many}with a dead neuron" if stuck else ""
-    return f"{share(stuck, len(runs))} stayed at chance{meaning}{cause}"
+    return f"{share_text(stuck, len(runs))} stayed at chance{cause}"
 
 
 def cost_finding(comparison: Comparison, narrowest: Level[Network], widest: Level[Network]) -> Finding:
@@ -110,10 +119,11 @@ def _cause(data: SweepData, stuck: Sequence[DiagnosedRun], runs: Sequence[Diagno
         born = sum(dead_share(run.first) == 1 for run in dead)
         same = sum(run.last.distinct_outputs == 1 for run in dead)
         which = f"{len(dead)} of them" if len(dead) < len(stuck) else "all of them" if len(dead) > 1 else "it"
+        gave = f"{share(same, len(dead), 'network')} gave every image the same answer"
+        before = f"in {born or 'none'} it was so before the first step"
         texts.append(
-            f"In {which} the neuron is dead after the last epoch (in {born or 'none'} it was so before the "
-            f"first step): it says the same for every image, {share(same, len(dead), 'network')} gave every image the "
-            f"same answer, and the gradient of the first layer is {_size([run.last.gradient_rms[0] for run in dead])}."
+            f"In {which} the neuron is dead after the last epoch ({before}): its output is the same for every image, "
+            f"{gave}, and the gradient of the first layer is {_size([run.last.gradient_rms[0] for run in dead])}."
         )
     alive = [run for run in stuck if outcome(data, run) == "alive at chance"]
     if alive:
@@ -258,13 +268,16 @@ def certainty(comparison: Comparison, narrowest: Level[Network], widest: Level[N
 
 def caveats(data: SweepData, networks: Networks) -> list[str]:
     settings = recipe(data.trials)
+    activations = dict.fromkeys(network.activation for network in networks)
+    widened = {network.activation for network in networks if network.bottleneck > 1}
+    narrow_text = "".join(f", and wider layers with {name}" for name in activations if name not in widened)
     return [
+        f"Not tested: other rates and more epochs{narrow_text}. All networks were trained alike"
+        f"{f' ({settings})' if settings else ''}.",
         "Dead is a neuron whose output varies by less than 0.01 over 1,000 held-out images and whose activation has a "
         "slope below 0.001 for each of them. A run at chance whose neuron is not dead may only need more epochs.",
         "The last column counts the different answers that a network gives to these 1,000 images, its class "
         "probabilities rounded to three decimals: the median of the runs.",
-        f"All networks were trained alike{f' ({settings})' if settings else ''}; another rate and more epochs "
-        "were not tried.",
         measured_on(data.sweep),
         *losses(data.trials, {_name(network): level for network, level in networks.items()}),
     ]

@@ -47,7 +47,7 @@ def passages(answer: Answer) -> list[Passage]:
         Passage("", [text for text in (answer.progress, answer.sentence) if text]),
         Passage("What was found", [finding.text for finding in answer.findings]),
         Passage("How sure is this?", [answer.certainty] if answer.certainty else []),
-        Passage("What could go wrong", answer.caveats),
+        Passage("What was not tested, and what could go wrong", answer.caveats),
     ]
     return [passage for passage in all_passages if passage.paragraphs]
 

@@ -57,8 +57,9 @@ def test_the_best_and_the_smallest_as_good_are_found_at_equal_seeds() -> None:
     """16 units have .005, .010 and .003 more than 8 units: at three seeds the interval still has zero in it."""
     said = answered(LADDER)
     assert said.sentence == (
-        "Of the five widths tried, 16 is best, with a mean validation accuracy of 0.8160; "
-        "8 is not clearly worse at 3 seeds."
+        "Of the five widths tried, 16, the largest, has the best mean validation accuracy, 0.8160 (0.7843 to 0.8477 "
+        "with 95 % confidence, 3 seeds). 8 is the smallest that is not clearly worse: it has 0.60 percentage points "
+        "less (between 0.30 more and 1.50 less with 95 % confidence, 3 seeds)."
     )
     best, smallest = finding(said, "best"), finding(said, "smallest_as_good")
     assert (best.settings, best.n) == ({"hidden_units": 16}, 3)
@@ -99,14 +100,14 @@ def test_a_difference_that_the_pairs_settle_is_settled() -> None:
 def test_of_the_smallest_width_no_smaller_one_is_spoken() -> None:
     """None was tried, so nobody knows."""
     said = answered([trial(0, 8, 0.84, 0.85, 0.83), trial(1, 16, 0.801, 0.810, 0.800)])
-    assert said.sentence.endswith("0.8400. It is the smallest width that was tried.")
+    assert said.sentence.endswith(" 3 seeds). It is the smallest width that was tried.")
 
 
 def test_the_best_is_the_one_of_the_sweep() -> None:
     """The answer names the configuration that the sweep's page calls the best, by whatever it is chosen."""
     said = answer({NAME: SweepData(with_best(SWEEP, LADDER[3]), LADDER)})
     assert said is not None
-    assert "8 is best" in said.sentence
+    assert "tried, 8 has the best mean" in said.sentence
     assert said.rows[said.best_row or 0][0] == "8"
 
 
@@ -118,12 +119,13 @@ def test_what_the_ladder_gains() -> None:
         "percentage points."
     )
     assert "2 of 3 runs stayed at chance" in finding(said, "one_unit").text
-    assert "the largest width that was tried" in finding(said, "best").text
+    assert "the largest that was tried" in finding(said, "best").text
 
 
 def test_what_it_rests_on_is_said() -> None:
     """The recipe, the images, and how sure one comparison among many is."""
     text = " ".join(answered(LADDER).caveats)
+    assert text.startswith("Not tested: widths beyond 16, more hidden layers, and other recipes. ")
     assert "(activation relu, optimizer sgd, batch size 256, epochs 10, learning rate 0.1)" in text
     assert "10,000 training images held out" in text
     assert "95 % confidence by itself" in text
@@ -170,7 +172,7 @@ def test_failed_and_stopped_trials_are_counted() -> None:
 def test_one_seed_knows_no_spread() -> None:
     """Then nobody can say what is as good."""
     said = answered([trial(0, 1, 0.2), trial(1, 2, 0.5)])
-    assert said.sentence.endswith("by one run.")
+    assert said.sentence.endswith("0.5000 (one seed, so nobody knows its spread).")
     assert "how much of this is luck" in said.certainty
     assert finding(said, "best").interval is None
 

@@ -89,16 +89,35 @@ def finding(name: str) -> Finding:
 def test_it_matters_where_differences_at_equal_seeds_are_clear() -> None:
     """At one layer orthogonal is better by 0.02 at both seeds; normal by −0.01 and 0.01, which is not clear."""
     assert answered().sentence == (
-        "It matters: with 2 hidden layers of 8 units, 2 initializations (zeros left out) end after 3 epochs from 70.25 "
-        "percentage points below torch's default to 4.00 above it (1 clearly worse and 1 clearly better at 2 seeds); "
-        "with 1 hidden layer, 0.00 to 2.00 above it (none clearly worse and 1 clearly better)."
+        "It matters. Against torch's default, in percentage points after 3 epochs (95 % confidence, 2 seeds): with 2 "
+        "hidden layers of 8 units, clearly worse is normal by 70.25 (67.07 to 73.43); clearly better is orthogonal by "
+        "4.00 (4.00 to 4.00). With 1 hidden layer, none is clearly worse; clearly better is orthogonal by 2.00 (2.00 "
+        "to 2.00); not clear is normal (0.00). With zeros all 4 runs stayed at chance."
     )
+    assert answered().caveats[0].startswith("Not tested: other activations than ReLU, other rates, and normalization")
     shallow, deep = finding("differ_at_depth_1"), finding("differ_at_depth_2")
     assert (shallow.estimate, shallow.n, deep.estimate) == (1, 2, 2)
     assert "Better, by an interval that leaves out 0: orthogonal 2.00 (2.00 to 2.00)." in shallow.text
     assert "Not clear at 2 seeds: normal 0.00 (−12.71 to 12.71)." in shallow.text
     assert "Worse, by an interval that leaves out 0: normal −70.25 (−73.43 to −67.07)." in deep.text
     assert deep.text.endswith("After the first epoch none of 2 were clearly better and none clearly worse.")
+
+
+def test_of_many_that_are_alike_the_range_is_told() -> None:
+    """Three are clearly better, by one to three hundredths, and four are not clear."""
+    values = {f"better_{place}": (0.80 + place / 100, 0.81 + place / 100) for place in (1, 2, 3)}
+    values |= {f"alike_{place}": (0.81, 0.80 - place / 1000) for place in (1, 2, 3, 4)}
+    trials = [
+        trial(number, 1, pair, initialization=name)
+        for number, (name, pair) in enumerate({"default": (0.80, 0.81), **values}.items())
+    ]
+    data = SweepData(sweep("initialization"), trials, curves(trials))
+    said = answer({NAMED: data, SCALES: SweepData(sweep("init_std"))})
+    assert said is not None
+    assert said.sentence.endswith(
+        "none is clearly worse; clearly better are better_3, better_2 and better_1, by 1.00 to 3.00; not clear are the "
+        "other 4 (−0.20 to −0.05)."
+    )
 
 
 def test_a_depth_with_nothing_to_compare_yet_is_left_to_later() -> None:
@@ -112,8 +131,9 @@ def test_a_depth_with_nothing_to_compare_yet_is_left_to_later() -> None:
     )
     assert said is not None
     assert said.sentence == (
-        "It matters: with 1 hidden layer of 8 units, 2 initializations (zeros left out) end after 3 epochs 0.00 to "
-        "2.00 percentage points above torch's default (none clearly worse and 1 clearly better at 2 seeds)."
+        "It matters. Against torch's default, in percentage points after 3 epochs (95 % confidence, 2 seeds): with 1 "
+        "hidden layer of 8 units, none is clearly worse; clearly better is orthogonal by 2.00 (2.00 to 2.00); not "
+        "clear is normal (0.00)."
     )
     assert any("2 hidden layers" in item.text for item in said.findings), "what the scales say needs no default"
 
@@ -134,9 +154,9 @@ def test_what_is_clear_after_one_epoch_alone_is_told_from_what_is_at_the_end() -
     )
     assert said is not None
     assert said.sentence == (
-        "It matters after 1 epoch, but that it does after 3 epochs is not clear: with 2 hidden layers of 8 units, 1 "
-        "initialization (zeros left out) ends after 3 epochs 2.50 percentage points above torch's default (none "
-        "clearly worse and none clearly better at 2 seeds)."
+        "It matters after 1 epoch; that it does after 3 epochs is not clear. Against torch's default, in percentage "
+        "points after 3 epochs (95 % confidence, 2 seeds): with 2 hidden layers of 8 units, none is clearly better or "
+        "worse; not clear is orthogonal (2.50)."
     )
     deep = next(item for item in said.findings if item.name == "differ_at_depth_2")
     assert "The default's own runs spread by 0.0424, theirs by at most 0.0071." in deep.text
