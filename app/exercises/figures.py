@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from app.charts.axis import AxisPlan, axis_plan, draw_x_axis, place_of
+from app.charts.axis import AxisPlan, Place, axis_plan, draw_x_axis, place_of
 from app.charts.configurations import Spread, error_bars, spread
 from app.charts.empty import empty_figure
-from app.charts.labels import escape
+from app.charts.labels import escape, label
 from app.charts.rows import Axis, SweepRow
 from app.charts.theme import INK, PALETTE, Trace, faded, new_figure, scatter, symbol_at
 from app.charts.titles import axis_title, subtitle, value_hover, value_title
@@ -20,6 +21,7 @@ from app.exercises.answers.ratios import Ratio
 from app.exercises.answers.wording import in_words
 
 CONFIDENCE_NOTE = "bars: 95 % confidence"
+SHIFT = 0.01  # of the axis, between lines at one place
 WIDE = 4  # times the smallest ratio, from where on the axis is a log one
 
 
@@ -64,11 +66,12 @@ def levels_figure(
     figure = new_figure(title, text)
     plan = axis_plan(x, [value for line in drawn_lines for value, _ in line.levels])
     plan = plan._replace(name=in_words(plan.name))
-    for i, line in enumerate(line for line in drawn_lines if line.levels):
+    drawn_lines = [line for line in drawn_lines if line.levels]
+    for i, (line, shift) in enumerate(zip(drawn_lines, _shifts(plan, drawn_lines), strict=True)):
         color = PALETTE[i % len(PALETTE)]
         marker: dict[str, object] = {"color": color, "symbol": symbol_at(i)}
-        figure.add_trace(_runs_trace(plan, line, color, value_hover(sweep.objective.metric)))
-        figure.add_trace(_line_trace(plan, metric, line, marker, value_hover(sweep.objective.metric)))
+        figure.add_trace(_runs_trace(plan, line, shift, color, value_hover(sweep.objective.metric)))
+        figure.add_trace(_line_trace(plan, metric, line, shift, marker, value_hover(sweep.objective.metric)))
     by_name = plan.scale == "category"
     drawn_levels = [level for line in drawn_lines for _, level in line.levels]
     y_range = _better_half(sweep, drawn_levels) if close else _whole_range(drawn_levels) if by_name else None
@@ -78,6 +81,34 @@ def levels_figure(
         figure.update_yaxes(range=None, **log_axis([run for level in drawn_levels for run in level.values.values()]))
     draw_x_axis(figure, plan)
     return figure.update_layout(scattermode="group" if by_name else "overlay")
+
+
+def _shifts(plan: AxisPlan, lines: Sequence[LevelLine]) -> list[float]:
+    """How far beside its places each line is drawn, so that bars at one place stand side by side."""
+    if plan.scale == "category":
+        return [0.0] * len(lines)
+    places = [{_height(plan, place_of(plan, value)) for value, _ in line.levels} for line in lines]
+    ladder = sorted(set().union(*places))
+    is_shared = sum(map(len, places)) > len(ladder)
+    if not is_shared or len(ladder) < 2:
+        return [0.0] * len(lines)
+    gap = min(high - low for low, high in pairwise(ladder))
+    step = min(SHIFT * (ladder[-1] - ladder[0]), gap / (2 * len(lines)))
+    return [(i - (len(lines) - 1) / 2) * step for i in range(len(lines))]
+
+
+def _height(plan: AxisPlan, place: Place) -> float:
+    """Where a number lies on its axis, in powers of ten on a log one."""
+    return math.log10(float(place)) if plan.scale == "log" else float(place)
+
+
+def _beside(plan: AxisPlan, value: object, shift: float) -> Place:
+    """The place of a value, and so far beside it."""
+    place = place_of(plan, value)
+    if not shift:
+        return place
+    height = _height(plan, place) + shift
+    return 10**height if plan.scale == "log" else height
 
 
 def _whole_range(drawn_levels: Sequence[Level[Any]]) -> tuple[float, float]:
@@ -145,8 +176,8 @@ def _ratios_trace(plan: AxisPlan, line: RatioLine, marker: dict[str, object]) ->
     )
 
 
-def _runs_trace(plan: AxisPlan, line: LevelLine, color: str, hover: str) -> Trace:
-    points = [(place_of(plan, value), run) for value, level in line.levels for run in level.values.values()]
+def _runs_trace(plan: AxisPlan, line: LevelLine, shift: float, color: str, hover: str) -> Trace:
+    points = [(_beside(plan, value, shift), run) for value, level in line.levels for run in level.values.values()]
     return scatter(
         x=[place for place, _ in points],
         y=[run for _, run in points],
@@ -160,10 +191,12 @@ def _runs_trace(plan: AxisPlan, line: LevelLine, color: str, hover: str) -> Trac
     )
 
 
-def _line_trace(plan: AxisPlan, metric: str, line: LevelLine, marker: dict[str, object], hover: str) -> Trace:
+def _line_trace(
+    plan: AxisPlan, metric: str, line: LevelLine, shift: float, marker: dict[str, object], hover: str
+) -> Trace:
     levels = [level for _, level in line.levels]
     return scatter(
-        x=[place_of(plan, value) for value, _ in line.levels],
+        x=[_beside(plan, value, shift) for value, _ in line.levels],
         y=[level.mean for level in levels],
         name=escape(line.name),
         legendgroup=line.name,
@@ -172,6 +205,6 @@ def _line_trace(plan: AxisPlan, metric: str, line: LevelLine, marker: dict[str, 
         line={"width": 2, "color": marker["color"]},
         marker=marker | {"size": 8},
         error_y=error_bars([spread(metric, level.mean, level.std) for level in levels]),
-        text=[f"{escape(line.name)}<br>{plural(level.n, 'run')}" for level in levels],
-        hovertemplate=f"<b>{hover}</b> at %{{x}}<br>%{{text}}<extra></extra>",
+        text=[f"{label(value)}<br>{escape(line.name)}<br>{plural(level.n, 'run')}" for value, level in line.levels],
+        hovertemplate=f"<b>{hover}</b> at %{{text}}<extra></extra>",
     )

@@ -62,11 +62,15 @@ def _first_pass(runs: Sequence[DiagnosedRun]) -> str:
     return texts[0] if len(hidden[0]) == 1 else " to ".join(texts)
 
 
-def accuracy_figure(measurements: Measurements) -> go.Figure:
+def accuracy_figure(measurements: Measurements, *, close: bool = False) -> go.Figure:
     """Accuracy by initialization, for each depth after the first and the last epoch."""
     data = measurements[NAMED]
     figure = levels_figure(
-        data.sweep, "Validation accuracy by initialization", Axis("initialization"), _lines(data, lambda name: name)
+        data.sweep,
+        "Validation accuracy by initialization",
+        Axis("initialization"),
+        _lines(data, lambda name: name),
+        close=close,
     )
     # names have no order: lines between them would say nothing
     return figure.update_traces(mode="markers", selector={"mode": "lines+markers"})
