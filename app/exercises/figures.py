@@ -19,6 +19,7 @@ from app.domain.tasks import TASKS
 from app.exercises.answers.levels import Level
 from app.exercises.answers.ratios import Ratio
 from app.exercises.answers.wording import in_words
+from app.exercises.exercise import LEGEND
 
 CONFIDENCE_NOTE = "bars: 95 % confidence"
 SHIFT = 0.01  # of the axis, between lines at one place
@@ -80,7 +81,7 @@ def levels_figure(
     if log_y:
         figure.update_yaxes(range=None, **log_axis([run for level in drawn_levels for run in level.values.values()]))
     draw_x_axis(figure, plan)
-    return figure.update_layout(scattermode="group" if by_name else "overlay")
+    return figure.update_layout(scattermode="group" if by_name else "overlay", legend_maxheight=LEGEND)
 
 
 def _shifts(plan: AxisPlan, lines: Sequence[LevelLine]) -> list[float]:

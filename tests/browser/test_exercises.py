@@ -104,6 +104,16 @@ def test_the_bodies_of_its_sweeps_can_be_copied(page: Page, server: str) -> None
     assert bodies == list(exercise(7).sweeps("full").values())
 
 
+def test_on_a_phone_all_columns_of_the_table_are_in_sight(page: Page, server: str, shared_engine: Engine) -> None:
+    """Those of exercise 1 fit side by side, with names in several lines."""
+    run = ended_run(server, shared_engine, "quick")
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"/exercises/1?run={run}")
+    area = page.locator(".exercise-answer .scroll-area")
+    expect(area.get_by_role("columnheader")).to_have_count(6)
+    assert area.evaluate("(place) => place.scrollWidth <= place.clientWidth")
+
+
 def test_on_paper_an_exercise_is_dark_on_light_and_fits(page: Page, server: str, shared_engine: Engine) -> None:
     """Whatever the screen is: without its buttons, with further findings unfolded and charts as wide as the sheet."""
     run = ended_run(server, shared_engine, "quick")

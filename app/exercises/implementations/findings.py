@@ -59,7 +59,7 @@ def _width_text(timings: Timings) -> str:
     texts = []
     for depth, change in changes.items():
         low, high = min(ratios[depth]), max(ratios[depth])
-        clarity = "" if gains_with_width else f" (the change is {ratio_verdict(change)})"
+        clarity = "" if gains_with_width else f", where the change is {ratio_verdict(change)}"
         texts.append(
             f"{_brief(ratios[depth][low])} with {low:,} units and {_brief(ratios[depth][high])} with {high:,} in "
             f"{plural(depth, 'hidden layer')}{clarity}"

@@ -63,13 +63,13 @@ def _first_pass(runs: Sequence[DiagnosedRun]) -> str:
 
 
 def accuracy_figure(measurements: Measurements, *, close: bool = False) -> go.Figure:
-    """Accuracy by initialization, for each depth after the first and the last epoch."""
+    """Accuracy by initialization, for each depth after the first and the last epoch; close up, after the last alone."""
     data = measurements[NAMED]
     figure = levels_figure(
         data.sweep,
         "Validation accuracy by initialization",
         Axis("initialization"),
-        _lines(data, lambda name: name),
+        _lines(data, lambda name: name, moments=1 if close else 2),
         close=close,
     )
     # names have no order: lines between them would say nothing
@@ -84,11 +84,11 @@ def scales_figure(measurements: Measurements) -> go.Figure:
     return levels_figure(data.sweep, "Accuracy by scale of normal weights", axis, lines)
 
 
-def _lines(data: SweepData, place: Any) -> list[LevelLine]:
-    """A line for each depth and moment; `place` makes the value of x of a start's name."""
+def _lines(data: SweepData, place: Any, moments: int = 2) -> list[LevelLine]:
+    """A line for each depth and for one moment or two; `place` makes the value of x of a start's name."""
     lines = []
     last = max((row.epoch for row in data.epochs), default=1)
-    for name, epoch in ((plural(1, "epoch"), 1), (plural(last, "epoch"), None)):
+    for name, epoch in ((plural(1, "epoch"), 1), (plural(last, "epoch"), None))[-moments:]:
         starts = starts_at(data, epoch)
         for depth in depths_of(starts):
             own_levels = [(place(start.name), level) for start, level in starts.items() if start.depth == depth]

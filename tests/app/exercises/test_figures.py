@@ -50,3 +50,9 @@ def test_lines_that_share_no_place_stand_on_their_ticks() -> None:
     assert list(alone.data[1].x) == [8, 9]
     one = levels_figure(SWEEP, "", Axis("size", choices=(8,)), [line("a", 8), line("b", 8)])
     assert places_by_name(one) == {"a": [8], "b": [8]}
+
+
+def test_a_legend_of_many_lines_has_the_room_that_a_phone_needs() -> None:
+    """Two fifths of the height: plotly would let readers scroll it, which nobody sees on paper."""
+    figure = levels_figure(SWEEP, "", Axis("size", choices=(8, 9)), [line("alone", 8, 9)])
+    assert figure.layout.legend.maxheight == pytest.approx(0.4)

@@ -84,7 +84,7 @@ def test_how_it_changes_with_size_is_told() -> None:
         "units and 1.00 (0.81 to 1.24) with 256 in 1 hidden layer."
     )
     alike = (*TRIALS[:3], *(item._replace(runs=TRIALS[place].runs) for place, item in enumerate(TRIALS[3:5])))
-    assert answered(*alike).sentence.endswith(" (the change is not clear at 3 repeats).")
+    assert answered(*alike).sentence.endswith(" in 1 hidden layer, where the change is not clear at 3 repeats.")
     assert " In multiples of the time from scratch, it takes 1.98 (" in answered(*alike).sentence
     finding = next(finding for finding in said.findings if finding.name == "change_with_size")
     assert "takes 1.98 times the time from scratch at 12,730 parameters and 1.00 times at 203,530" in finding.text
