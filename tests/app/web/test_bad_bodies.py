@@ -233,3 +233,9 @@ def test_what_the_database_may_do_later_is_503(
     answer = client.get("/api/v1/sweeps/1")
     assert (answer.status_code, "Retry-After" in answer.headers) == (status, status == 503)
     assert answer.json()["detail"] != "This is a bug of the server; its log says more." or status == 500
+
+
+def test_a_page_of_curves_has_so_many_points(client: TestClient, engine: Engine) -> None:
+    """Several may be asked for at once, and each is in memory."""
+    path = f"/api/v1/sweeps/{create_sweep(engine)}/trials/0/epochs"
+    assert [client.get(path, params={"limit": limit}).status_code for limit in (10_000, 10_001)] == [200, 422]
