@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     parser.add_argument("--into", type=Path, help="a page whose part with this table is to be replaced")
     arguments = parser.parse_args()
-    share, workers, seeds = (0.05, (2,), 2) if arguments.quick else (1.0, (1, 2, 8), arguments.seeds)
+    share, workers, seeds = (0.02, (2,), 2) if arguments.quick else (1.0, (1, 2, 8), arguments.seeds)
     simulated_rows = rows(share, workers, seeds)
     print(json.dumps(simulated_rows, indent=2) if arguments.json else markdown(simulated_rows))
     if arguments.into:
