@@ -1,4 +1,7 @@
-"""A real Chromium, one for all tests; a page of its own for each, which must not complain in its console."""
+"""A real Chromium, one for all tests; a page of its own for each, which must not complain in its console.
+
+What they share ends with the last of them: an idle browser, server and worker take time from the tests that follow.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -30,7 +33,7 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
         pytest.skip(
@@ -42,7 +45,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_settings(postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Those of a server with one worker, for tests that look at sweeps and leave them to the next test."""
     with new_database(postgres, template) as url:
@@ -50,14 +53,14 @@ def shared_settings(postgres: str, template: str, tmp_path_factory: pytest.TempP
         yield Settings(home=home, DATABASE_URL=url, port=0, workers=0, device="cpu", lease_seconds=5)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_server(shared_settings: Settings) -> Iterator[str]:
     """The URL of that server."""
     with service_with_worker(shared_settings) as service:
         yield service.url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_engine(shared_settings: Settings) -> Iterator[Engine]:
     """A way into that server's database."""
     engine = connect(str(shared_settings.database_url))
@@ -97,7 +100,7 @@ def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
     assert complaints == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def path(shared_server: str) -> str:
     """A completed sweep of 14 trials, which many tests look at."""
     body = BODY | {"name": "looked at", "space": RATES_AND_WIDTHS, "sampler": "random", "n_trials": 14}

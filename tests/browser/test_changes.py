@@ -1,5 +1,7 @@
 """Changing a sweep and its trials in a real browser, while its page is live."""
 
+from collections.abc import Iterator
+
 import httpx2 as httpx
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,9 +13,22 @@ pytestmark = pytest.mark.browser
 RANDOM = LONG | {"name": "endless", "sampler": "random", "n_trials": 1}
 
 
-def test_words_and_tags_are_edited_in_place(page: Page, server: str) -> None:
+@pytest.fixture(scope="module")
+def server(shared_server: str) -> str:
+    return shared_server
+
+
+@pytest.fixture
+def long_path(server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The path of a sweep that trains until the test has ended."""
+    path = post(server, getattr(request, "param", LONG))
+    yield path
+    httpx.post(f"{server}/api/v1{path}/cancel").raise_for_status()
+
+
+def test_words_and_tags_are_edited_in_place(page: Page, long_path: str) -> None:
     """What is typed outlives the page's own refreshes, is shown at once, and its tag finds the sweep in the list."""
-    page.goto(post(server, LONG))
+    page.goto(long_path)
     expect_state(page, "running")
     expect_live(page)
     mark_document(page)
@@ -35,9 +50,10 @@ def test_words_and_tags_are_edited_in_place(page: Page, server: str) -> None:
     expect(page.get_by_role("row", name="renamed")).to_be_visible()
 
 
-def test_a_sweep_is_extended(page: Page, server: str) -> None:
+@pytest.mark.parametrize("long_path", [RANDOM], ids=["random"], indirect=True)
+def test_a_sweep_is_extended(page: Page, long_path: str) -> None:
     """Further trials wait in the same sweep."""
-    page.goto(post(server, RANDOM))
+    page.goto(long_path)
     expect_state(page, "running")
     page.get_by_role("button", name="Add trials…").click()
     expect(page.get_by_label("Further trials")).to_be_focused()
@@ -66,9 +82,9 @@ def test_the_best_trial_is_excluded_and_included(page: Page, server: str) -> Non
     assert page.url.endswith(f"?order_by=-value&trial={best}")
 
 
-def test_one_running_trial_is_cancelled(page: Page, server: str) -> None:
+def test_one_running_trial_is_cancelled(page: Page, long_path: str) -> None:
     """Its neighbour goes on."""
-    page.goto(post(server, LONG))
+    page.goto(long_path)
     expect_state(page, "running")
     page.locator("#open-0").click()
     page.get_by_role("complementary").get_by_role("button", name="Cancel").click()

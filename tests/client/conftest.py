@@ -10,7 +10,7 @@ from perceptune import Client, Sweep
 from tests.conftest import new_database, service_with_worker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def trained_server(postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of that server."""
     with new_database(postgres, template) as url:
@@ -20,7 +20,7 @@ def trained_server(postgres: str, template: str, tmp_path_factory: pytest.TempPa
             yield service.url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def trained(trained_server: str) -> Iterator[Sweep]:
     """Two widths on digits, two seeds each."""
     with Client(trained_server) as client:
