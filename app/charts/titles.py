@@ -62,7 +62,7 @@ def curves_title(measure: str) -> str:
 
 def all_curves_title(metric: str) -> str:
     """`All learning curves: validation accuracy`."""
-    return f"All learning curves: {_within(value_name(metric))}"
+    return f"All learning curves: {within(value_name(metric))}"
 
 
 def measure_title(measure: str, unit: str) -> str:
@@ -70,7 +70,7 @@ def measure_title(measure: str, unit: str) -> str:
     return f"mean absolute<br>error ({escape(unit)})" if measure == "mae" and unit else MEASURES[measure]
 
 
-def _within(name: str) -> str:
+def within(name: str) -> str:
     """The name as it stands within a sentence: `validation R²`."""
     return name[:1].lower() + name[1:]
 
@@ -82,17 +82,17 @@ def history_title(metric: str) -> str:
 
 def heatmap_title(metric: str) -> str:
     """`Heat map of validation accuracy`; its axes say the rest, which no phone has room for."""
-    return f"Heat map of {_within(value_name(metric))}"
+    return f"Heat map of {within(value_name(metric))}"
 
 
 def importance_title(metric: str) -> str:
     """`What matters for the validation accuracy`."""
-    return f"What matters for the {_within(value_name(metric))}"
+    return f"What matters for the {within(value_name(metric))}"
 
 
 def regret_title(metric: str, spent: str) -> str:
     """`Best validation accuracy by seconds`."""
-    return f"Best {_within(value_name(metric))} by {spent}"
+    return f"Best {within(value_name(metric))} by {spent}"
 
 
 def parallel_title(metric: str) -> str:
@@ -102,7 +102,7 @@ def parallel_title(metric: str) -> str:
 
 def edf_title(metric: str) -> str:
     """`How many reach which validation accuracy`."""
-    return f"How many reach which {_within(metric_name(metric))}"
+    return f"How many reach which {within(metric_name(metric))}"
 
 
 def slice_title(metric: str) -> str:
@@ -112,17 +112,17 @@ def slice_title(metric: str) -> str:
 
 def rank_title(metric: str) -> str:
     """`Ranks by validation accuracy`."""
-    return f"Ranks by {_within(value_name(metric))}"
+    return f"Ranks by {within(value_name(metric))}"
 
 
 def contour_title(metric: str) -> str:
     """`Expected validation accuracy`."""
-    return f"Expected {_within(value_name(metric))}"
+    return f"Expected {within(value_name(metric))}"
 
 
 def against_title(x: str, y: str, *, is_metric: bool = True) -> str:
     """`Validation accuracy against parameters`; x may be a hyperparameter too."""
-    return f"{metric_name(y)} against {_within(metric_name(x)) if is_metric else x}"
+    return f"{metric_name(y)} against {within(metric_name(x)) if is_metric else x}"
 
 
 def subtitle(sweep: SweepRow, *notes: str) -> str:

@@ -1,7 +1,7 @@
 """Sweeps with several objectives: their trials' values, the spread over runs, and the Pareto front."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
@@ -28,6 +28,24 @@ def fronts(session: Session, sweeps: Sequence[Sweep]) -> dict[int, list[int]]:
     for row in session.execute(complete.order_by(Trial.number)):
         rows[row.sweep_id].append(row)
     return {sweep_id: _front(several[sweep_id], its_rows) for sweep_id, its_rows in rows.items()}
+
+
+class FrontTrial(NamedTuple):
+    """A trial on the Pareto front, with its value in every objective."""
+
+    number: int
+    values: Sequence[float]
+
+
+def front_trials(session: Session, sweep_id: int, numbers: Sequence[int]) -> list[FrontTrial]:
+    """The trials with these numbers, which are on the front."""
+    query = select(Trial.number, Trial.value, Trial.other_values)
+    query = query.where(Trial.sweep_id == sweep_id, Trial.number.in_(numbers))
+    return [
+        FrontTrial(number, (value, *others))
+        for number, value, others in session.execute(query)
+        if value is not None and others is not None
+    ]
 
 
 def with_objectives(session: Session, sweep: Sweep, trials: Sequence[TrialRow]) -> list[TrialRow]:

@@ -23,11 +23,12 @@ from app.lifecycle import sweep_row
 from app.lifecycle.failures import most_common_error
 from app.queries import chart_rows
 from app.queries.leading_configurations import LeadingConfiguration, failed_errors, leading_configurations
+from app.queries.objective_values import FrontTrial, front_trials
 from app.queries.totals import count_trials
 from app.queue.workers import live_workers
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages.sweep.copies import Copy, copies
-from app.web.pages.sweep.summary import SweepSummary
+from app.web.pages.sweep.summary import SweepSummary, objective_texts
 from app.web.security.drawings import DRAWING_PLACE
 from app.web.templating import templates
 
@@ -35,6 +36,7 @@ router = APIRouter(include_in_schema=False, prefix="/sweeps/{sweep_id}")
 
 LEADERS = 21  # configurations: the best, and those that are compared with it
 NAMED = 4  # of them, before the others are counted
+FRONT_NAMED = 8  # trials on the Pareto front, before the others are counted
 CONFIRMED = 5  # configurations, and further seeds of each
 LEAST_FOR_EDGES = 8  # complete trials
 MATTERING = 5  # hyperparameters that are named
@@ -47,6 +49,7 @@ def read_known(request: Request, session: Session, sweep: schemas.SweepOut, spac
         sweep=sweep,
         space=space,
         leaders=leading_configurations(session, sweep.id, LEADERS) if sweep.best else (),
+        front=front_trials(session, sweep.id, sweep.pareto) if sweep.pareto else (),
         errors=failed_errors(session, sweep.id) if sweep.counts.failed else (),
         workers=live_workers(session),
         importance_address=_importance_address(sweep),
@@ -90,6 +93,8 @@ class Known:
     space: Space
     leaders: Sequence[LeadingConfiguration]
     """The best configurations, the best first."""
+    front: Sequence[FrontTrial] = ()
+    """The trials that no other beats in every one of several objectives."""
     errors: Sequence[str] = ()
     """Of the failed trials."""
     workers: int = 0
@@ -111,6 +116,23 @@ class Known:
     def noise(self) -> str:
         """Which configurations lie within the noise of the best one, in a sentence."""
         return noise_sentence(self.leaders)
+
+    @property
+    def front_places(self) -> list["FrontPlace"]:
+        """The trials on the Pareto front with their values, the best in the first objective first."""
+        objectives = self.sweep.objectives or ()
+        if not objectives:
+            return []
+        by_value = sorted(self.front, key=lambda trial: trial.values[0], reverse=objectives[0].direction == "maximize")
+        return [
+            FrontPlace(trial.number, ", ".join(objective_texts(self.sweep, trial.values)))
+            for trial in by_value[:FRONT_NAMED]
+        ]
+
+    @property
+    def front_rest(self) -> int:
+        """How many more trials are on the front."""
+        return max(0, len(self.front) - FRONT_NAMED)
 
     @property
     def failures(self) -> str:
@@ -168,6 +190,13 @@ class Known:
         """What one further seed of the best one, the best two … takes on the workers that live."""
         seconds = accumulate(leader.run_seconds for leader in self.leaders)
         return [round(total / max(1, self.workers), 4) for total in seconds]
+
+
+class FrontPlace(NamedTuple):
+    """A trial on the Pareto front, and what it came to."""
+
+    number: int
+    text: str
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from app.sweeps import reruns
 from app.web.dependencies import DatabaseSession, PostedForm, SweepId, TrialNumber
 from app.web.pages.posted import back, whole_number
 from app.web.pages.rendering import ChartPanel, render
-from app.web.pages.sweep.summary import SweepSummary
+from app.web.pages.sweep.summary import SweepSummary, objective_texts
 from app.web.pages.sweep.trial_row import TrialRow
 from app.web.pages.sweep.trial_table import TrialQuery, settings_of
 
@@ -81,6 +81,15 @@ class TrialPanel:
     def state_sentence(self) -> str:
         """Its state in words."""
         return state_sentence(self.trial, self.worker, self.task.run_noun)
+
+    @property
+    def objectives(self) -> str:
+        """Its value in each of several objectives, as a sentence; nothing where there is one."""
+        texts = objective_texts(self.sweep, self.trial.values)
+        if not texts:
+            return ""
+        is_on_front = self.trial.number in (self.sweep.pareto or ())
+        return f"In all objectives: {', '.join(texts)}{'; on the Pareto front' if is_on_front else ''}."
 
     @property
     def legs(self) -> list[str]:

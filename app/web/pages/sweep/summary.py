@@ -1,11 +1,12 @@
 """How a sweep stands, as every page words it that names sweeps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app import schemas
-from app.domain.formatting import plural
+from app.charts.titles import value_name, within
+from app.domain.formatting import duration, plural, score
 from app.domain.states import ENDED_SWEEPS
 from app.domain.tasks import TASKS, Task
 
@@ -55,6 +56,21 @@ class SweepSummary:
     def task(self) -> Task:
         """What its trials measure."""
         return TASKS[self.sweep.task]
+
+
+def objective_texts(sweep: schemas.SweepOut, values: Sequence[float] | None) -> list[str]:
+    """`validation accuracy 0.9251` and `3,160 weights and biases`: a value of each of several objectives."""
+    if not sweep.objectives or values is None:
+        return []
+    return [_objective_text(one.metric, value) for one, value in zip(sweep.objectives, values, strict=False)]
+
+
+def _objective_text(metric: str, value: float) -> str:
+    if metric == "parameters":
+        return f"{value:,.0f} weights and biases"
+    if metric == "seconds":
+        return f"{duration(value)} of training for a run"
+    return f"{within(value_name(metric))} {score(value, metric=metric)}"
 
 
 def _name(options: str | Mapping[str, Any]) -> str:

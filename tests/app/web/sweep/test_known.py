@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app.charts.importance import ImportanceData, Share, importance_data
+from app.db.engine import transaction
 from app.queries.leading_configurations import LeadingConfiguration
 from app.web.pages.sweep import known
 from app.web.pages.sweep.known import failures_sentence, noise_sentence, what_matters
@@ -120,6 +121,26 @@ def test_what_matters_is_a_small_chart(client: TestClient, engine: Engine) -> No
     complete(engine, running, worker, claim(engine, worker, 1))
     page = unescape(client.get(f"/sweeps/{running}").text)
     assert "What matters can't be told yet: that takes 20 configurations." in page
+
+
+def test_the_front_of_several_objectives_is_named_with_its_values(client: TestClient, engine: Engine) -> None:
+    """The best in the first one is the first; what another beats in both is not there. A panel has every value."""
+    sweep = a_sweep(engine, [[0.7, 0.72], [0.9, 0.92], [0.5, 0.52]])
+    path = f"/sweeps/{sweep}"
+    with transaction(engine) as session:
+        further = json.dumps([{"metric": "parameters", "direction": "minimize"}])
+        session.execute(text("UPDATE sweeps SET objectives = :further"), {"further": further})
+        session.execute(text("UPDATE trials SET other_values = ARRAY[1000.0 * (number + 1)]"))
+    assert "Pareto front" not in client.get(f"/sweeps/{a_sweep(engine, [[0.7, 0.72]])}").text
+    page = " ".join(re.sub("<[^>]*>", "", client.get(path).text).split())
+    front = (
+        "trial 1 (validation accuracy 0.9100, 2,000 weights and biases); "
+        "trial 0 (validation accuracy 0.7100, 1,000 weights and biases)"
+    )
+    assert f"No other trial beats these in every objective (the Pareto front): {front}." in page
+    panels = [client.get(f"{path}/trials/{number}", headers={"HX-Request": "true"}).text for number in (1, 2)]
+    assert "In all objectives: validation accuracy 0.9100, 2,000 weights and biases; on the Pareto front." in panels[0]
+    assert "In all objectives: validation accuracy 0.5100, 3,000 weights and biases." in panels[1]
 
 
 def test_the_best_is_confirmed_on_its_page(client: TestClient, engine: Engine) -> None:
