@@ -30,7 +30,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
         "regression",
         "client",
     ),
-    "Your data": ("your-data", "data", "models", "lifecycle"),
+    "Your data": ("your-data", "data", "models", "lifecycle", "compared-to-optuna-dashboard"),
     "Running it": ("operations", "compose", "kubernetes", "ray", "scale", "security", "reliability", "performance"),
     "How it is built": ("architecture", "why-it-is-fast", "legs", "dependencies"),
 }
