@@ -54,7 +54,7 @@ def prepare_asking(
         # as many as the next claim takes and does not find there: see app.queue.claims
         limit = max(min((history.ended + history.running) // 2, max_trials) - history.ready, 0)
         trials = waiting_without_params(session, sweep.id, limit) if history.ended >= min_ended else []
-    return partial(_ask_in_turn, engine, stopping, sweep, history.shown, trials) if trials else None
+    return partial(_ask_in_turn, engine, stopping, sweep, history.shown_trials, trials) if trials else None
 
 
 def _ask_in_turn(

@@ -70,7 +70,7 @@ def assign_params(engine: Engine, sweep: SweepSetup, trials: Sequence[ClaimedTri
         proposer = None
         if any(trial.params is None for trial in open_trials):
             with transaction(engine) as session:
-                proposer = Proposer(sweep, read_history(session, sweep).shown)
+                proposer = Proposer(sweep, read_history(session, sweep).shown_trials)
         candidates, exhausted_reason = _propose(proposer, open_trials)
         suggestions = [Suggestion(trial.lease.trial_id, trial.lease.token, trial.params or {}) for trial in candidates]
         with transaction(engine) as session:

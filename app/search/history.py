@@ -43,7 +43,7 @@ class Observation(NamedTuple):
 class History(NamedTuple):
     """What is known of a sweep when its sampler is asked: of trials with parameters that were not cancelled."""
 
-    shown: Sequence[Observation]
+    shown_trials: Sequence[Observation]
     """At least those that its sampler is shown, by number."""
     running: int
     ready: int
@@ -61,12 +61,12 @@ def read_history(session: Session, sweep: SweepSetup) -> History:
     rows = session.execute(_SHOWN, limits | {"sweep": sweep.id, "sign": sign}).all()
     if rows[0].any_special:
         return _history(observations(session, sweep.id))
-    shown = [
+    shown_trials = [
         Observation(row.number, row.state, row.params, () if row.value is None else (row.value,))
         for row in rows
         if row.number is not None
     ]
-    return History(shown, rows[0].running, rows[0].ready, rows[0].ended)
+    return History(shown_trials, rows[0].running, rows[0].ready, rows[0].ended)
 
 
 def _shows_few(sweep: SweepSetup) -> bool:

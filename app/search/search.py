@@ -68,11 +68,11 @@ class Search:
         self._sampler: BaseSampler | None = None
         self._earlier_params = [dict(trial.params) for trial in observations] if self._traits.breeds else []
         shown_trials = truncate_history(observations, MAX_HISTORY.get(options["name"]), objectives)
-        told_trials = [told for trial in shown_trials if (told := self._told(trial)) is not None]
+        told_trials = [told_trial for trial in shown_trials if (told_trial := self._told_trial(trial)) is not None]
         self._batch = self._make_batch(told_trials)  # None where the study is told and asked
         self._study = optuna.create_study(directions=self._directions)
-        for told in told_trials if self._batch is None else ():
-            self._take_in(told)
+        for told_trial in told_trials if self._batch is None else ():
+            self._take_in(told_trial)
 
     def ask(self, ask_seed: AskSeed) -> dict[str, Any]:
         """One new configuration, the constants included; from here on it counts as running."""
@@ -88,16 +88,16 @@ class Search:
 
     def tell(self, observation: Observation) -> None:
         """Takes in a trial as it stands. Of infeasible ones it takes those that break a constraint."""
-        told = self._told(observation)
-        if told is not None:
-            self._take_in(told)
+        told_trial = self._told_trial(observation)
+        if told_trial is not None:
+            self._take_in(told_trial)
 
     def refuse_last(self, params: Mapping[str, Any]) -> None:
         """Withdraws the last configuration; the sampler is told if it breaks a constraint."""
         self._discard_last()
         self.tell(Observation(_NO_TRIAL, "infeasible", params))
 
-    def _told(self, observation: Observation) -> _Told | None:
+    def _told_trial(self, observation: Observation) -> _Told | None:
         violations = self._constraints.violations(observation.params) if self._constraints.items else {}
         if observation.state == "infeasible" and not any(violation > 0 for violation in violations.values()):
             return None
@@ -115,28 +115,30 @@ class Search:
     def _make_batch(self, told_trials: Sequence[_Told]) -> TPEBatch | None:
         """What draws as Optuna's TPE does once that learns, in a fraction of its time; None where Optuna is asked."""
         space = self._sampler_space
-        ended = sum(told.state != TrialState.RUNNING for told in told_trials)
+        ended = sum(told_trial.state != TrialState.RUNNING for told_trial in told_trials)
         if self._options["name"] != "tpe" or len(self._directions) > 1 or ended < max(first_batch(self._options), 1):
             return None
         if not space.distributions or any(distribution.single() for distribution in space.distributions.values()):
             return None
         direction = StudyDirection[self._directions[0].upper()]
         options = {key: value for key, value in self._options.items() if key not in {"name", "n_startup_trials"}}
-        trials = [self._batch_trial(told) for told in told_trials]
+        trials = [self._batch_trial(told_trial) for told_trial in told_trials]
         batch = TPEBatch(space.distributions, direction, trials, in_groups=bool(space.conditional), **options)
         return batch if batch.knows_all else None
 
-    def _batch_trial(self, told: _Told) -> ToldTrial:
-        params = sampler_params(self._sampler_space, told.params)
-        violations, values = told.fields.get("constraints", {}), told.fields.get("intermediate_values", {})
-        return ToldTrial(params, told.state, told.values[0] if told.values else None, violations, values)
+    def _batch_trial(self, told_trial: _Told) -> ToldTrial:
+        params = sampler_params(self._sampler_space, told_trial.params)
+        violations, values = told_trial.fields.get("constraints", {}), told_trial.fields.get("intermediate_values", {})
+        return ToldTrial(
+            params, told_trial.state, told_trial.values[0] if told_trial.values else None, violations, values
+        )
 
-    def _take_in(self, told: _Told) -> None:
+    def _take_in(self, told_trial: _Told) -> None:
         if self._batch is not None:
-            self._batch.tell(self._batch_trial(told))
+            self._batch.tell(self._batch_trial(told_trial))
         else:
-            fields = {"state": told.state, "values": told.values or None, **told.fields}
-            self._study.add_trial(frozen_trial(self._sampler_space, told.params, **fields))
+            fields = {"state": told_trial.state, "values": told_trial.values or None, **told_trial.fields}
+            self._study.add_trial(frozen_trial(self._sampler_space, told_trial.params, **fields))
 
     def _draw(self, ask_seed: AskSeed) -> dict[str, Any]:
         if self._batch is not None:

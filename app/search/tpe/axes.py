@@ -16,21 +16,22 @@ class Axes:
         self.distributions = dict(sorted(distributions.items()))
         ordered = list(self.distributions.values())
         numbers = [
-            (column, each)
-            for column, each in enumerate(ordered)
-            if isinstance(each, FloatDistribution | IntDistribution)
+            (column, distribution)
+            for column, distribution in enumerate(ordered)
+            if isinstance(distribution, FloatDistribution | IntDistribution)
         ]
         self.choices = [
-            (column, len(each.choices))
-            for column, each in enumerate(ordered)
-            if isinstance(each, CategoricalDistribution)
+            (column, len(distribution.choices))
+            for column, distribution in enumerate(ordered)
+            if isinstance(distribution, CategoricalDistribution)
         ]
         self.numbers = np.array([column for column, _ in numbers], dtype=int)
-        self.is_log = np.array([each.log for _, each in numbers], dtype=bool)
+        self.is_log = np.array([distribution.log for _, distribution in numbers], dtype=bool)
         self.first, self.last = (
-            np.array([getattr(each, end) for _, each in numbers], dtype=float) for end in ("low", "high")
+            np.array([getattr(distribution, end) for _, distribution in numbers], dtype=float)
+            for end in ("low", "high")
         )
-        self.step = np.array([each.step or 0.0 for _, each in numbers], dtype=float)
+        self.step = np.array([distribution.step or 0.0 for _, distribution in numbers], dtype=float)
         # as kernels have it: half a step wider at both ends, and in logarithms
         self.low, self.high = self.places(self.first - self.step / 2), self.places(self.last + self.step / 2)
         self.reals = np.flatnonzero(self.step == 0)  # of the numbers
@@ -40,7 +41,7 @@ class Axes:
         """The parameters of those of these trials that have them all, a row each."""
         names = self.distributions.keys()
         rows = [
-            [each.to_internal_repr(params[name]) for name, each in self.distributions.items()]
+            [distribution.to_internal_repr(params[name]) for name, distribution in self.distributions.items()]
             for params in trials
             if names <= params.keys()
         ]

@@ -109,24 +109,24 @@ class TPEBatch:
         """Tells good trials from all others."""
         ended: list[Any] = [trial for trial in self._trials if trial.state.is_finished()]
         split: Any = _split_trials  # it takes whatever has a trial's attributes
-        good, others = split(self._study, ended, default_gamma(len(ended)))
+        good, other_trials = split(self._study, ended, default_gamma(len(ended)))
         # those that run are none of the good ones, so that the next draw goes elsewhere
-        others += [trial for trial in self._trials if not trial.state.is_finished()]
-        others.sort(key=lambda trial: trial.number)
+        other_trials += [trial for trial in self._trials if not trial.state.is_finished()]
+        other_trials.sort(key=lambda trial: trial.number)
         axes = [Axes({name: self._distributions[name] for name in names}) for names in self._names()]
-        return [_Group(of_group, good, others) for of_group in axes]
+        return [_Group(of_group, good, other_trials) for of_group in axes]
 
 
 class _Group:
     """Hyperparameters that are drawn together, and the kernels of good trials that have them, and of all others."""
 
-    def __init__(self, axes: Axes, good: Sequence[ToldTrial], others: Sequence[ToldTrial]) -> None:
+    def __init__(self, axes: Axes, good: Sequence[ToldTrial], other_trials: Sequence[ToldTrial]) -> None:
         self._axes = axes
-        good_rows, rows = axes.rows(trial.params for trial in good), axes.rows(trial.params for trial in others)
-        self._good, self._others = Kernels(axes, len(good_rows)), Kernels(axes, len(rows) + _ROOM)
+        good_rows, rows = axes.rows(trial.params for trial in good), axes.rows(trial.params for trial in other_trials)
+        self._good, self._other_kernels = Kernels(axes, len(good_rows)), Kernels(axes, len(rows) + _ROOM)
         self._good.set(good_rows, 0)
         self._rows = np.vstack([rows, np.empty((_ROOM, rows.shape[1]))])
-        self._count, self._known = len(rows), 0  # of the others, and how many of them their kernels know
+        self._count, self._known_count = len(rows), 0  # of the others, and how many of them their kernels know
 
     @property
     def is_full(self) -> bool:
@@ -135,10 +135,10 @@ class _Group:
 
     def draw(self, rng: np.random.RandomState, candidates: int) -> dict[str, Any]:
         """The parameters of a trial that runs from here on."""
-        self._others.set(self._rows[: self._count], self._known)
-        self._known = self._count
+        self._other_kernels.set(self._rows[: self._count], self._known_count)
+        self._known_count = self._count
         rows = self._good.draw(rng, candidates)
-        advantages = self._good.log_densities(rows) - self._others.log_densities(rows)
+        advantages = self._good.log_densities(rows) - self._other_kernels.log_densities(rows)
         self._rows[self._count] = row = rows[:, np.argmax(advantages)]
         self._count += 1
         return self._axes.params(row.tolist())
@@ -146,4 +146,4 @@ class _Group:
     def discard_last(self) -> None:
         """Takes the last draw back."""
         self._count -= 1
-        self._known = min(self._known, self._count)
+        self._known_count = min(self._known_count, self._count)

@@ -1,4 +1,4 @@
-"""TPE's kernels, one for each trial and one as wide as the space; where a trial is added, only what changes is made."""
+"""TPE's kernels, one for each trial and one as wide as the space; with a further trial little is made anew."""
 
 import math
 
@@ -29,7 +29,7 @@ class Kernels:
         # by feature of a row: squares of places, places, one for each name, and the last one, which is always 1
         self._factors = np.zeros((2 * reals + sum(count for _, count in axes.choices) + 1, capacity + 1))
         self._means[:, 0], self._widths[:, 0] = self._middles, axes.high - axes.low
-        self._chosen: list[np.ndarray] = []  # of the names, by trial
+        self._chosen_names: list[np.ndarray] = []  # of the names, by trial
         self._renew(np.arange(len(axes.numbers)), np.zeros(len(axes.numbers), dtype=int))
         self._weights = np.empty(0)
 
@@ -58,13 +58,13 @@ class Kernels:
 
     def _set_names(self, rows: np.ndarray, first_new: int) -> None:
         count, feature = len(rows), 2 * len(self._axes.reals)
-        self._chosen = []
+        self._chosen_names = []
         for column, choices in self._axes.choices:
-            chosen = rows[:, column].astype(int)
+            chosen_names = rows[:, column].astype(int)
             new_trials = np.arange(first_new, count)
             self._factors[feature : feature + choices, first_new + 1 : count + 1] = 0
-            self._factors[feature + chosen[first_new:], new_trials + 1] = 1
-            self._chosen.append(chosen)
+            self._factors[feature + chosen_names[first_new:], new_trials + 1] = 1
+            self._chosen_names.append(chosen_names)
             feature += choices
 
     def _renew(self, numbers: np.ndarray, kernels: np.ndarray) -> None:
@@ -89,9 +89,9 @@ class Kernels:
         axes, kernels_in_all = self._axes, self._count + 1
         kernels = (rng.choice(kernels_in_all, p=self._weights, size=size) + 1) % kernels_in_all
         rows = np.empty((len(axes.distributions), size))
-        for (column, choices), chosen in zip(axes.choices, self._chosen, strict=True):
+        for (column, choices), chosen_names in zip(axes.choices, self._chosen_names, strict=True):
             shares = np.full((kernels_in_all, choices), 1 / kernels_in_all)
-            shares[np.arange(1, kernels_in_all), chosen] += 1
+            shares[np.arange(1, kernels_in_all), chosen_names] += 1
             shares /= shares.sum(axis=1, keepdims=True)
             rows[column] = (np.cumsum(shares[kernels], axis=1)[:, :-1] < rng.rand(size)[:, np.newaxis]).sum(1)
         quantiles = rng.uniform(size=(len(axes.numbers), size))

@@ -173,8 +173,10 @@ def test_no_more_is_read_than_a_sampler_is_shown(engine: Engine, ended: int, dir
     assert (history.running, history.ready) == (states.count("running"), states.count("waiting")) == (10, 20)
     assert history.ended == states.count("complete") + states.count("failed")
     included = [trial for trial in trials if not trial.excluded]
-    assert list(history.shown) == truncate_history(included, MAX_HISTORY["tpe"], setup.all_objectives)
-    assert len(history.shown) == 30 + min(sum(trial.state not in {"running", "waiting"} for trial in included), 256)
+    assert list(history.shown_trials) == truncate_history(included, MAX_HISTORY["tpe"], setup.all_objectives)
+    assert len(history.shown_trials) == 30 + min(
+        sum(trial.state not in {"running", "waiting"} for trial in included), 256
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,4 +195,4 @@ def test_trials_that_count_for_others_have_all_of_them_read(engine: Engine, chan
         session.execute(_ENDED, {"ended": 400})
         session.execute(text(f"UPDATE trials SET {change} WHERE number = 7"))
     with transaction(engine) as session:
-        assert read_history(session, setup_of(engine, sweep)).shown == observations(session, sweep)
+        assert read_history(session, setup_of(engine, sweep)).shown_trials == observations(session, sweep)
