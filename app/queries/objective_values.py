@@ -42,9 +42,9 @@ def front_trials(session: Session, sweep_id: int, numbers: Sequence[int]) -> lis
     query = select(Trial.number, Trial.value, Trial.other_values)
     query = query.where(Trial.sweep_id == sweep_id, Trial.number.in_(numbers))
     return [
-        FrontTrial(number, (value, *others))
-        for number, value, others in session.execute(query)
-        if value is not None and others is not None
+        FrontTrial(number, (value, *other_values))
+        for number, value, other_values in session.execute(query)
+        if value is not None and other_values is not None
     ]
 
 

@@ -62,7 +62,9 @@ def objective_texts(sweep: schemas.SweepOut, values: Sequence[float] | None) -> 
     """`validation accuracy 0.9251` and `3,160 weights and biases`: a value of each of several objectives."""
     if not sweep.objectives or values is None:
         return []
-    return [_objective_text(one.metric, value) for one, value in zip(sweep.objectives, values, strict=False)]
+    return [
+        _objective_text(objective.metric, value) for objective, value in zip(sweep.objectives, values, strict=False)
+    ]
 
 
 def _objective_text(metric: str, value: float) -> str:
