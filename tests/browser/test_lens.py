@@ -105,8 +105,9 @@ def test_a_zoom_outlives_another_lens(page: Page, path: str) -> None:
     assert page.evaluate("document.querySelector('#effect .plot').layout.yaxis.range") == [0.25, 0.75]
 
 
-def test_a_brush_over_parallel_coordinates_is_a_condition(page: Page, path: str) -> None:
-    """And a click on a point of a chart opens its trial."""
+@pytest.mark.parametrize("sideways", [20, 0])
+def test_a_brush_over_parallel_coordinates_is_a_condition(page: Page, path: str, sideways: int) -> None:
+    """Of one axis, also where it is drawn straight down; and a click on a point of a chart opens its trial."""
     page.goto(path)
     expect_state(page, "completed")
     page.locator("#further-charts > summary").click()
@@ -118,7 +119,7 @@ def test_a_brush_over_parallel_coordinates_is_a_condition(page: Page, path: str)
     left, top = box["x"] + 3, box["y"] + 0.3 * box["height"]
     page.mouse.move(left, box["y"] + 3)
     page.mouse.down()
-    page.mouse.move(left + 20, top, steps=4)
+    page.mouse.move(left + sideways, top, steps=4)
     page.mouse.up()
     expect(page.locator("#lens-sight")).to_contain_text("2 of 6 trials in sight")
     expect(page.locator(".lens-where .lens-chip")).to_have_text(re.compile(r"learning_rate >= "))

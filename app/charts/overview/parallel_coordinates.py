@@ -103,7 +103,8 @@ def parallel_figure(data: ParallelData) -> go.Figure:
     names = [item.name for item in data.dimensions]
     figure.update_xaxes(tickvals=[*range(len(names))], ticktext=names, range=(-0.05, len(names) - 0.55), gridcolor=INK)
     figure.update_yaxes(visible=False, range=(-0.06, 1.06))
-    return figure.update_layout(showlegend=True, dragmode="select", meta={"axes": _brushes(data)})
+    # a box is as wide as it was drawn: of itself plotly makes one over all axes of a line straight down
+    return figure.update_layout(showlegend=True, dragmode="select", selectdirection="d", meta={"axes": _brushes(data)})
 
 
 def _brushes(data: ParallelData) -> list[dict[str, object]]:

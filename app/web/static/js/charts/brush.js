@@ -28,7 +28,9 @@ export function brushed(plot, selection) {
   if (!axes || !selection?.range) return;
   const [left, right] = [...selection.range.x].sort((a, b) => a - b);
   const heights = [...selection.range.y].sort((a, b) => a - b);
-  const conditions = axes.flatMap((axis, place) => (left <= place && place <= right ? conditionsOf(axis, heights) : []));
+  const nearest = Math.min(Math.max(Math.round((left + right) / 2), 0), axes.length - 1); // where it meets no axis
+  const [first, last] = Math.ceil(left) <= right ? [left, right] : [nearest, nearest];
+  const conditions = axes.flatMap((axis, place) => (first <= place && place <= last ? conditionsOf(axis, heights) : []));
   Plotly.relayout(plot, { selections: [] });
   if (conditions.length) document.dispatchEvent(new CustomEvent("lens-where", { detail: conditions }));
 }
