@@ -35,7 +35,7 @@ def iris() -> pd.DataFrame:
     return frame
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def search(trained_server: str, iris: pd.DataFrame) -> PerceptuneSearchCV:
     """A grid of two widths with two seeds each."""
     search = PerceptuneSearchCV(SPACE, sampler="grid", seeds=2, url=trained_server, fields={"tags": ["sklearn"]})

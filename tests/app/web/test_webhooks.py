@@ -173,8 +173,10 @@ def test_what_failed_before_waits_for_what_was_not_tried(engine: Engine) -> None
         assert [item.attempts for sweep in (new, *dead) for item in deliveries(engine, sweep)] == [1] * 4
 
 
-def test_a_host_that_does_not_answer_leaves_a_sender_to_others(engine: Engine) -> None:
+def test_a_host_that_does_not_answer_leaves_a_sender_to_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many sweeps tell it of their changes."""
+    for name in ("SILENCE_SECONDS", "TOTAL_SECONDS"):
+        monkeypatch.setattr(request, name, 600.0)  # none is given up here, so that what was received is what is held
     with receiving() as silent, receiving() as receiver:
         silent.hold.clear()
         for _ in range(2 * webhooks.SENDERS):

@@ -172,6 +172,9 @@ def test_a_claim_waits_for_nobody_who_reads_a_whole_sweep(
             for other in ("live_workers", "must_make_room"):
                 words = {"sweep_id": sweep} if other == "must_make_room" else {}
                 await asyncio.wait_for(called(remote, uuid4(), other, **words), 20)
+            async with asyncio.timeout(20):
+                while len(begun) < workers.READING_PLACES:
+                    await asyncio.sleep(0.01)
             assert len(begun) == workers.READING_PLACES == 2
         finally:
             going_on.set()
