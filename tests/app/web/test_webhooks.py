@@ -1,64 +1,30 @@
-"""Every change of a sweep's state reaches its webhook: signed, in order, at least once, from one sender at a time."""
+"""Every change of a sweep's state reaches its webhook: signed, in order, once, and never to where it must not go."""
 
 import base64
 import hashlib
 import hmac
 import json
-import socket
 import threading
 import time
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, func, select, text
 
-from app import queries
 from app.db.engine import transaction
 from app.db.tables import WebhookDelivery
-from app.schemas import DeliveryOut
 from app.web.webhooks import delivery as webhooks
 from app.web.webhooks import request
 from tests.support.queue_examples import BODY, at_once, change, claim, create_sweep, finish, new_worker, success
-from tests.support.up_process import up
 from tests.support.waiting import wait_until
+from tests.support.webhook_deliveries import SECRET, create, deliveries, send
 from tests.support.webhook_receiver import receiving
-
-SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 
 OPEN = text("""
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'
 """)
-
-
-def create(engine: Engine, url: str, **changes: Any) -> int:
-    return create_sweep(engine, webhook={"url": url, "secret": SECRET}, **changes)
-
-
-def send(engine: Engine) -> int:
-    """Sends all that is due; how many."""
-    sent = 0
-    while webhooks.send_next(engine, allow_private=True):
-        sent += 1
-    return sent
-
-
-def deliveries(engine: Engine, sweep_id: int) -> list[DeliveryOut]:
-    """The oldest first."""
-    with transaction(engine) as session:
-        return queries.list_deliveries(session, sweep_id).items[::-1]
-
-
-def let_time_pass(engine: Engine) -> None:
-    """Makes every attempt that waits due, as time would."""
-    with transaction(engine) as session:
-        session.execute(
-            update(WebhookDelivery)
-            .where(WebhookDelivery.next_attempt_at.is_not(None))
-            .values(next_attempt_at=func.clock_timestamp())
-        )
 
 
 def test_what_is_sent_is_signed(engine: Engine) -> None:
@@ -120,100 +86,6 @@ def test_a_change_that_is_rolled_back_is_not_sent(engine: Engine) -> None:
         change(engine, create_sweep(engine), "pause")
         assert send(engine) == 0
     assert deliveries(engine, sweep_id) == []
-
-
-def test_what_failed_is_sent_again_until_it_is_taken(engine: Engine) -> None:
-    """After an answer of 500 and after a redirect, each time later; the same id and the same body."""
-    with receiving(500, 302) as receiver:
-        sweep_id = create(engine, receiver.url)
-        change(engine, sweep_id, "pause")
-        delays = []
-        for error in ("answered 500", "answered 302; redirects are not followed"):
-            assert send(engine) == 1
-            (delivery,) = deliveries(engine, sweep_id)
-            assert (delivery.state, delivery.error) == ("waiting", error)
-            assert delivery.next_attempt_at is not None
-            delays.append((delivery.next_attempt_at.timestamp() - time.time()) / webhooks.FIRST_DELAY_SECONDS)
-            let_time_pass(engine)
-        assert send(engine) == 1
-        assert len(receiver.received) == 3
-        assert len({body for _, body in receiver.received}) == 1
-        assert len({headers["webhook-id"] for headers, _ in receiver.received}) == 1
-    assert delays == [pytest.approx(1, abs=0.3), pytest.approx(2, abs=0.3)]
-    (delivery,) = deliveries(engine, sweep_id)
-    assert (delivery.state, delivery.attempts, delivery.error) == ("delivered", 3, None)
-
-
-def test_a_later_change_waits_for_an_earlier_one(engine: Engine) -> None:
-    """A dead port delays the changes of its own sweep, and of no other."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        dead = f"http://127.0.0.1:{unused.getsockname()[1]}/"
-    with receiving() as receiver:
-        stuck, delivered = create(engine, dead), create(engine, receiver.url)
-        for sweep_id in (stuck, stuck, delivered):
-            change(engine, sweep_id, "resume" if sweep_id == stuck and deliveries(engine, stuck) else "pause")
-        assert send(engine) == 2
-        assert len(receiver.received) == 1
-    first, second = deliveries(engine, stuck)
-    assert (first.attempts, first.state, second.attempts, second.state) == (1, "waiting", 0, "waiting")
-    assert "refused" in str(first.error)
-
-
-def test_what_failed_before_waits_for_what_was_not_tried(engine: Engine) -> None:
-    """Many sweeps whose webhook does not answer keep nobody else's waiting."""
-    with receiving() as receiver:
-        dead = [create(engine, "http://127.0.0.1:1/hook") for _ in range(3)]
-        for sweep in dead:
-            change(engine, sweep, "pause")
-        assert send(engine) == len(dead)
-        let_time_pass(engine)
-        new = create(engine, receiver.url)
-        change(engine, new, "pause")
-        assert webhooks.send_next(engine, allow_private=True)
-        assert [item.attempts for sweep in (new, *dead) for item in deliveries(engine, sweep)] == [1] * 4
-
-
-def test_a_host_that_does_not_answer_leaves_a_sender_to_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many sweeps tell it of their changes."""
-    for name in ("SILENCE_SECONDS", "TOTAL_SECONDS"):
-        monkeypatch.setattr(request, name, 600.0)  # none is given up here, so that what was received is what is held
-    with receiving() as silent, receiving() as receiver:
-        silent.hold.clear()
-        for _ in range(2 * webhooks.SENDERS):
-            change(engine, create(engine, silent.url), "pause")
-        with transaction(engine) as session:  # it has not answered before: else four senders may ask it first at once
-            session.execute(text("UPDATE webhook_deliveries SET attempts = 1"))
-        with webhooks.sending(engine, allow_private=True):
-            busy = webhooks.SENDERS - webhooks.FREE_SENDERS
-            wait_until(lambda: len(silent.received) >= busy)
-            change(engine, create(engine, receiver.url), "pause")
-            wait_until(lambda: len(receiver.received) == 1)
-            assert len(silent.received) <= busy + webhooks.FREE_SENDERS
-            silent.hold.set()
-            wait_until(lambda: len(silent.received) == 2 * webhooks.SENDERS)
-
-
-def test_after_a_day_it_is_given_up_and_the_next_goes(engine: Engine) -> None:
-    """The last error stays to be seen."""
-    with receiving(500) as receiver:
-        sweep_id = create(engine, receiver.url)
-        for call in ("pause", "resume"):
-            change(engine, sweep_id, call)
-        with transaction(engine) as session:
-            day = text("UPDATE webhook_deliveries SET at = at - interval '1 day' WHERE state = 'paused'")
-            session.execute(day)
-        assert send(engine) == 2
-    first, second = deliveries(engine, sweep_id)
-    assert (first.state, first.error, first.next_attempt_at) == ("given_up", "answered 500", None)
-    assert second.state == "delivered"
-
-
-def test_it_is_tried_for_about_a_day() -> None:
-    """The delays, doubled each time, that fit into the day: fifteen attempts."""
-    delays = [webhooks.FIRST_DELAY_SECONDS * 2**index for index in range(30)]
-    attempts = next(n for n in range(1, 30) if sum(delays[:n]) >= webhooks.GIVE_UP_SECONDS)
-    assert attempts == 15
-    assert sum(delays[: attempts - 1]) > 0.9 * webhooks.GIVE_UP_SECONDS
 
 
 def test_several_senders_send_each_change_once(engine: Engine) -> None:
@@ -313,42 +185,3 @@ def test_deliveries_come_a_page_at_a_time(engine: Engine, client: TestClient) ->
     assert client.get("/api/v1/sweeps/9/deliveries").status_code == 404
     with transaction(engine) as session:
         assert session.scalars(select(func.count()).select_from(WebhookDelivery)).one() == 3
-
-
-def test_a_killed_server_s_word_is_kept(engine: Engine, database_url: str, tmp_path: Path) -> None:
-    """kill -9 while it waits for the answer: the next server sends the same again, and then what came after it."""
-    variables = {"DATABASE_URL": database_url, "PERCEPTUNE_HOME": tmp_path, "PERCEPTUNE_WEBHOOK_PRIVATE": "true"}
-    with receiving() as receiver:
-        receiver.hold.clear()
-        sweep_id = create(engine, receiver.url)
-        with up(tmp_path, "--workers", "0", **variables) as first:
-            change(engine, sweep_id, "pause")
-            wait_until(lambda: receiver.received, 30)
-            first.process.kill()
-            first.process.wait()
-        change(engine, sweep_id, "resume")
-        receiver.hold.set()
-        assert [delivery.state for delivery in deliveries(engine, sweep_id)] == ["waiting", "waiting"]
-        let_time_pass(engine)
-        with up(tmp_path, "--workers", "0", **variables):
-            wait_until(lambda: all(delivery.state == "delivered" for delivery in deliveries(engine, sweep_id)), 30)
-        once, again, after = receiver.received
-    assert once[1] == again[1]
-    assert once[0]["webhook-id"] == again[0]["webhook-id"] != after[0]["webhook-id"]
-    assert json.loads(after[1])["event"] == "sweep.queued"
-
-
-def test_whatever_a_server_answers_is_noted(engine: Engine) -> None:
-    """Also what Postgres has no text for: it would be sent again for ever."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        sweep_id = create(engine, f"http://127.0.0.1:{listener.getsockname()[1]}/")
-        change(engine, sweep_id, "pause")
-
-        def answer() -> None:
-            with listener.accept()[0] as connection:
-                connection.recv(2**16)
-                connection.sendall(b"\0\0 \xff\r\n\r\n")
-
-        at_once([answer, lambda: send(engine)])
-    (delivery,) = deliveries(engine, sweep_id)
-    assert (delivery.state, delivery.attempts, delivery.error) == ("waiting", 1, " \xff\r\n")
