@@ -11,7 +11,7 @@ OURS = $(PIP) --no-build-isolation -c constraints.txt -e ./client -e '.[$(1)]'
 LOCKS := $(wildcard requirements/*.txt)
 COMMA := ,
 .DEFAULT_GOAL := help
-.PHONY: help setup demo exercises up bench bench-search client-models test test-compose test-pgbouncer test-prometheus test-ray test-kubernetes test-sklearn test-mlflow test-wandb chaos soak check audit clean
+.PHONY: help setup demo exercises up bench bench-search client-models client-twin test test-compose test-pgbouncer test-prometheus test-ray test-kubernetes test-sklearn test-mlflow test-wandb chaos soak check audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ bench-search: setup  ## how soon each way to search comes to given errors, again
 
 client-models: $(TOOLS)  ## the client's models anew, from the API of this version
 	$(BIN)/python -m tests.support.client_models --write
+
+client-twin: $(TOOLS)  ## the client for threads anew, from the one in asyncio
+	$(BIN)/python -m tests.support.client_twin --write
 
 test: $(TOOLS)  ## installs what the tests need and runs them; a handful that fail are run once more, alone
 	@scripts/fetch-fashion-mnist

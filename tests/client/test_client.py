@@ -32,6 +32,7 @@ from perceptune import (
 )
 from perceptune._models import Counts
 from perceptune.progress import Progress, ended_trials
+from tests.support import client_twin
 from tests.support.flaky_front import Fault, before
 from tests.support.own_loop import finished
 from tests.support.paths import ROOT
@@ -262,6 +263,12 @@ def test_the_twin_in_asyncio_has_the_same_methods() -> None:
             assert inspect.signature(method).parameters == inspect.signature(other).parameters
             assert inspect.getdoc(method) == inspect.getdoc(other)
             assert inspect.iscoroutinefunction(other)
+
+
+def test_the_client_for_threads_is_generated_from_the_one_in_asyncio() -> None:
+    """`make client-twin` was run after each change."""
+    modules = {path: path.read_text(encoding="utf-8") for path in client_twin.GENERATED.glob("*.py")}
+    assert modules == client_twin.twins()
 
 
 def test_asyncio_does_the_same(trained_server: str, trained: Sweep) -> None:

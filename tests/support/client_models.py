@@ -41,8 +41,13 @@ def generated_models() -> str:
         document.write_text(json.dumps(_plain(openapi_document())), encoding="utf-8")
         source = _output([sys.executable, "-m", "datamodel_code_generator", "--input", str(document), *OPTIONS])
     source = source.replace(HEADER, f"{HEADER}\n{DOCSTRING}", 1)
+    return formatted(source, MODELS)
+
+
+def formatted(source: str, path: Path) -> str:
+    """A generated module as ruff writes it, without imports that are not needed."""
     ruff = [sys.executable, "-m", "ruff"]
-    name = ["--stdin-filename", str(MODELS), "-"]
+    name = ["--stdin-filename", str(path), "-"]
     return _output([*ruff, "format", *name], _output([*ruff, "check", "--fix", "--quiet", *name], source))
 
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from perceptune._async.client import AsyncClient
+from perceptune._async.sweep import AsyncSweep
 from perceptune._models import (
     Best,
     Counts,
@@ -14,7 +16,8 @@ from perceptune._models import (
     SweepPreview,
     TrialOut,
 )
-from perceptune.client import AsyncClient, Client
+from perceptune._sync.client import Client
+from perceptune._sync.sweep import Sweep
 from perceptune.errors import (
     BusyError,
     ConflictError,
@@ -34,7 +37,6 @@ from perceptune.errors import (
 from perceptune.exports.mlflow_export import MlflowExport
 from perceptune.exports.wandb_export import WandbExport
 from perceptune.model_file import Model
-from perceptune.sweep import AsyncSweep, Sweep
 
 if TYPE_CHECKING:
     from perceptune.search_cv import PerceptuneRegressionSearchCV as PerceptuneRegressionSearchCV

@@ -1,4 +1,4 @@
-"""Runs flows: sends their requests, pauses and listens, in a thread or in asyncio."""
+"""What flows send and listen to, in threads and in asyncio: options of connections, requests, and events."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import asyncio
 import ipaddress
 import json
 import os
-import time
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 import httpx
 
-from perceptune.flows import Call, Flow, Listen, Outcome, Pause, Report, Wakeup
-
-Answer = TypeVar("Answer")
+from perceptune.flows import Call, Report, Wakeup
 
 API = "/api/v1"
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -80,160 +77,6 @@ class EventReader:
         event = json.loads("\n".join(self._data))
         self._data = []
         return Wakeup(None if event.get("state") == "deleted" else event.get("revision"))
-
-
-class Transport:
-    """Runs flows in the thread that calls."""
-
-    def __init__(self, options: Options) -> None:
-        self._http = httpx.Client(**options)
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
-
-    def run(self, flow: Flow[Answer]) -> Answer:
-        """What the flow returns."""
-        stream = _Stream(self._http)
-        outcome: Outcome = None
-        try:
-            while True:
-                try:
-                    step = flow.send(outcome)
-                except StopIteration as end:
-                    answer: Answer = end.value
-                    return answer
-                if isinstance(step, Pause):
-                    time.sleep(step.seconds)
-                    outcome = None
-                else:
-                    outcome = stream.listen(step) if isinstance(step, Listen) else self._send(step)
-        finally:
-            stream.close()
-
-    def _send(self, call: Call[Any]) -> httpx.Response | httpx.TransportError:
-        try:
-            return self._http.send(request_of(self._http, call))
-        except httpx.TransportError as error:
-            return error
-
-
-class _Stream:
-    """A stream of events, opened when it is first listened to, and again where it broke."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self._http = http
-        self._response: httpx.Response | None = None
-        self._lines: Iterator[str] = iter(())
-        self._patience = 0.0
-
-    def listen(self, step: Listen) -> Wakeup | None:
-        """The next event or sign of life; None when the time is over, or a while after the stream broke."""
-        try:
-            if self._response is None or self._patience > step.seconds:
-                self._open(step)
-            reader = EventReader()
-            for line in self._lines:
-                if wakeup := reader.feed(line):
-                    return wakeup
-        except httpx.ReadTimeout:
-            self.close()
-            return None
-        except (httpx.HTTPError, ValueError):
-            pass
-        self.close()
-        time.sleep(min(step.seconds, POLL_SECONDS))
-        return None
-
-    def close(self) -> None:
-        """Ends the stream."""
-        if self._response is not None:
-            self._response.close()
-        self._response = None
-
-    def _open(self, step: Listen) -> None:
-        self.close()
-        self._patience = min(step.seconds, STREAM_SECONDS)
-        request = self._http.build_request("GET", step.path, timeout=stream_timeout(self._patience))
-        self._response = self._http.send(request, stream=True).raise_for_status()
-        self._lines = self._response.iter_lines()
-
-
-class AsyncTransport:
-    """Runs flows in asyncio."""
-
-    def __init__(self, options: Options) -> None:
-        self._http = httpx.AsyncClient(**options)
-
-    async def close(self) -> None:
-        """Closes the connections."""
-        await self._http.aclose()
-
-    async def run(self, flow: Flow[Answer]) -> Answer:
-        """What the flow returns."""
-        stream = _AsyncStream(self._http)
-        outcome: Outcome = None
-        try:
-            while True:
-                try:
-                    step = flow.send(outcome)
-                except StopIteration as end:
-                    answer: Answer = end.value
-                    return answer
-                if isinstance(step, Pause):
-                    await asyncio.sleep(step.seconds)
-                    outcome = None
-                else:
-                    outcome = await (stream.listen(step) if isinstance(step, Listen) else self._send(step))
-        finally:
-            await stream.close()
-
-    async def _send(self, call: Call[Any]) -> Outcome:
-        try:
-            return await self._http.send(request_of(self._http, call))
-        except httpx.TransportError as error:
-            return error
-
-
-class _AsyncStream:
-    """The same stream in asyncio."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-        self._response: httpx.Response | None = None
-        self._lines: AsyncIterator[str]
-        self._patience = 0.0
-
-    async def listen(self, step: Listen) -> Outcome:
-        """The next event or sign of life; None when the time is over, or a while after the stream broke."""
-        try:
-            if self._response is None or self._patience > step.seconds:
-                await self._open(step)
-            reader = EventReader()
-            async for line in self._lines:
-                if wakeup := reader.feed(line):
-                    return wakeup
-        except httpx.ReadTimeout:
-            await self.close()
-            return None
-        except (httpx.HTTPError, ValueError):
-            pass
-        await self.close()
-        await asyncio.sleep(min(step.seconds, POLL_SECONDS))
-        return None
-
-    async def close(self) -> None:
-        """Ends the stream."""
-        if self._response is not None:
-            await self._response.aclose()
-        self._response = None
-
-    async def _open(self, step: Listen) -> None:
-        await self.close()
-        self._patience = min(step.seconds, STREAM_SECONDS)
-        request = self._http.build_request("GET", step.path, timeout=stream_timeout(self._patience))
-        self._response = (await self._http.send(request, stream=True)).raise_for_status()
-        self._lines = self._response.aiter_lines()
 
 
 def request_of(http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:

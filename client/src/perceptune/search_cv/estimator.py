@@ -23,11 +23,11 @@ from sklearn.utils.validation import (
 from typing_extensions import Self
 
 from perceptune import calls
-from perceptune.client import Client
+from perceptune._sync.client import Client
+from perceptune._sync.sweep import Sweep
 from perceptune.data_files import HASH_LENGTH, file_of
 from perceptune.errors import ProblemError
 from perceptune.search_cv.results import cv_results
-from perceptune.sweep import Sweep
 
 MIN_CLASS_ROWS = 3
 MIN_NUMBER_ROWS = 10
