@@ -19,6 +19,7 @@ from app.domain.space.values import problem
 from app.domain.states import LIVE_TRIALS, RunState, TrialState
 from app.domain.sweep_limits import MAX_ATTEMPTS_MADE, MAX_COUNT, MAX_FLOAT, MAX_TRIAL_NOTE_LENGTH
 from app.domain.tasks import EVERY_HYPERPARAMETER, TASKS
+from app.domain.tasks.train_mlp import EPOCH_METRICS
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, TRIAL, Field, import_error, parse_row
 from app.files.import_limits import check_trial_words
 from app.schemas import AttemptOut, Circumstances, DiagnosticsOut, ScoreOut, WarmStarted
@@ -106,7 +107,8 @@ class ImportedTrial:
         self.epochs, self.diagnostics = _NO_CURVES, []
 
 
-_FIGURES_OF_NUMBERS = ("train_r2", "train_mae", "val_r2", "val_mae")  # which a file of an older version lacks
+# which a file of an older version lacks
+_FIGURES_OF_NUMBERS = [name for name, metric in EPOCH_METRICS.items() if metric.target == "number"]
 _NO_CURVES: list[list[Any]] = [[] for _ in EPOCH]
 _SEED = list(EPOCH).index("seed")
 

@@ -10,6 +10,7 @@ from app.charts.rows import TrialRow
 from app.db.tables import Sweep, Trial
 from app.domain.comparisons.pareto import front
 from app.domain.states import TrialState
+from app.domain.tasks.train_mlp import EPOCH_METRICS
 
 
 def fronts(session: Session, sweeps: Sequence[Sweep]) -> dict[int, list[int]]:
@@ -69,12 +70,9 @@ def _front(sweep: Sweep, rows: Sequence[Row[Any]]) -> list[int]:
 
 
 # The last epoch of each run is one step in the primary key's index.
-_SPREAD = text("""
+_SPREAD = text(f"""
     SELECT t.number, t.other_values, stddev_samp(r.seconds) AS seconds,
-           stddev_samp(e.train_loss) AS train_loss, stddev_samp(e.train_accuracy) AS train_accuracy,
-           stddev_samp(e.val_loss) AS val_loss, stddev_samp(e.val_accuracy) AS val_accuracy,
-           stddev_samp(e.train_r2) AS train_r2, stddev_samp(e.train_mae) AS train_mae,
-           stddev_samp(e.val_r2) AS val_r2, stddev_samp(e.val_mae) AS val_mae
+           {", ".join(f"stddev_samp(e.{name}) AS {name}" for name in EPOCH_METRICS)}
     FROM trials t JOIN runs r ON r.trial_id = t.id, LATERAL (
         SELECT * FROM epochs WHERE trial_id = r.trial_id AND seed = r.seed ORDER BY epoch DESC LIMIT 1
     ) AS e

@@ -2,6 +2,7 @@
 
 from sqlalchemy import TextClause, text
 
+from app.domain.tasks.train_mlp import EPOCH_METRICS
 from app.lifecycle.best import without_mean
 
 # The seconds in which any of a sweep's trials was in training: pauses and nights without a worker don't count. A clock
@@ -26,10 +27,8 @@ TRAINED = text("""
 """)
 
 # Means over a trial's runs, each after its last epoch.
-LAST_METRICS = text("""
-    SELECT trial_id, avg(train_loss) AS train_loss, avg(train_accuracy) AS train_accuracy,
-           avg(val_loss) AS val_loss, avg(val_accuracy) AS val_accuracy,
-           avg(train_r2) AS train_r2, avg(train_mae) AS train_mae, avg(val_r2) AS val_r2, avg(val_mae) AS val_mae
+LAST_METRICS = text(f"""
+    SELECT trial_id, {", ".join(f"avg({name}) AS {name}" for name in EPOCH_METRICS)}
     FROM (
         SELECT DISTINCT ON (trial_id, seed) * FROM epochs WHERE trial_id = ANY(:ids)
         ORDER BY trial_id, seed, epoch DESC

@@ -2,7 +2,9 @@
 
 from sqlalchemy import text
 
+from app.db import curve_columns
 from app.db.notifications import NOTIFY_SQL
+from app.db.tables import Epoch
 from app.lifecycle.claimable import FITS_WORKER, HAS_WORK, IS_CLAIMABLE
 from app.lifecycle.sweep_row import TURN_SQL
 from app.lifecycle.trial_changes import (
@@ -154,16 +156,8 @@ RECORD = text(f"""
         WHERE t.sweep_id = sweep.id AND t.id = lease.id AND t.lease_token = lease.token
         RETURNING t.id
     ), written AS (
-        INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
-                            train_r2, train_mae, val_r2, val_mae)
-        SELECT p.* FROM unnest(
-            CAST(:trial_id AS bigint[]), CAST(:seed AS int[]), CAST(:epoch AS int[]),
-            CAST(:train_loss AS float8[]), CAST(:train_accuracy AS float8[]),
-            CAST(:val_loss AS float8[]), CAST(:val_accuracy AS float8[]), CAST(:seconds AS float8[]),
-            CAST(:train_r2 AS float8[]), CAST(:train_mae AS float8[]),
-            CAST(:val_r2 AS float8[]), CAST(:val_mae AS float8[])
-        ) AS p(trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
-               train_r2, train_mae, val_r2, val_mae)
+        INSERT INTO epochs ({curve_columns.names(Epoch)})
+        SELECT p.* FROM unnest({curve_columns.arrays(Epoch)}) AS p({curve_columns.names(Epoch)})
         JOIN held ON held.id = p.trial_id
         ON CONFLICT DO NOTHING  -- written before, when the connection was lost while the commit was on its way
     ), touched AS (

@@ -2,6 +2,8 @@
 
 from sqlalchemy import text
 
+from app.db.curve_columns import copy_rows
+from app.db.tables import Diagnostics, Epoch
 from app.lifecycle.trial_changes import CANCELLED, WITHOUT_LEASE
 from app.queue.statements import CLAIM_ORDER
 
@@ -62,17 +64,9 @@ COPY_RESULTS = text(f"""
         SELECT copies.id, r.seed, r.state, r.value, r.error, r.seconds
         FROM copies JOIN runs r ON r.trial_id = copies.source
     ), copied_diagnostics AS (
-        INSERT INTO diagnostics (trial_id, seed, epoch, dead_share, activation_rms, gradient_rms, predicted_classes,
-                                 top_class_share, distinct_outputs, bottleneck)
-        SELECT copies.id, d.seed, d.epoch, d.dead_share, d.activation_rms, d.gradient_rms, d.predicted_classes,
-               d.top_class_share, d.distinct_outputs, d.bottleneck
-        FROM copies JOIN diagnostics d ON d.trial_id = copies.source
+        {copy_rows(Diagnostics, "copies AS copy")}
     )
-    INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
-                        train_r2, train_mae, val_r2, val_mae)
-    SELECT copies.id, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, e.seconds,
-           e.train_r2, e.train_mae, e.val_r2, e.val_mae
-    FROM copies JOIN epochs e ON e.trial_id = copies.source
+    {copy_rows(Epoch, "copies AS copy")}
 """)
 
 # Cancels what has no parameters: all that wait, and of the running ones these held trials.

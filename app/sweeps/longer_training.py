@@ -11,7 +11,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.db import trial_rows
-from app.db.tables import Epoch, Sweep, Trial
+from app.db.curve_columns import copy_rows
+from app.db.tables import Diagnostics, Epoch, Sweep, Trial
 from app.domain.configuration import MLPConfig
 from app.domain.formatting import plural
 from app.domain.people.log_events import LogEvent
@@ -202,34 +203,22 @@ def _longer(sweep: Sweep, trial: Trial, number: int, epochs: int) -> Trial:
     )
 
 
-_LONGER = "unnest(CAST(:ids AS bigint[]), CAST(:sources AS bigint[])) AS longer(id, source)"
-_WITH_CHECKPOINT = f"{_LONGER} JOIN checkpoints c ON c.trial_id = longer.id"
+_COPIES = "unnest(CAST(:ids AS bigint[]), CAST(:sources AS bigint[])) AS copy(id, source)"
+_WITH_CHECKPOINT = f"{_COPIES} JOIN checkpoints c ON c.trial_id = copy.id"
 
 # each of these does nothing where the checkpoint was not kept: the trial begins anew, with the same seeds
 _COPY_CHECKPOINTS = text(f"""
     INSERT INTO checkpoints (trial_id, epochs_done, data, devices)
-    SELECT longer.id, c.epochs_done, c.data, c.devices
-    FROM {_LONGER} JOIN checkpoints c ON c.trial_id = longer.source AND c.is_final
+    SELECT copy.id, c.epochs_done, c.data, c.devices
+    FROM {_COPIES} JOIN checkpoints c ON c.trial_id = copy.source AND c.is_final
 """)
 
-_COPY_EPOCHS = text(f"""
-    INSERT INTO epochs (trial_id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
-                        train_r2, train_mae, val_r2, val_mae)
-    SELECT longer.id, seed, epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds,
-           train_r2, train_mae, val_r2, val_mae
-    FROM {_WITH_CHECKPOINT} JOIN epochs e ON e.trial_id = longer.source
-""")
+_COPY_EPOCHS = text(copy_rows(Epoch, _WITH_CHECKPOINT))
 
-_COPY_DIAGNOSTICS = text(f"""
-    INSERT INTO diagnostics (trial_id, seed, epoch, dead_share, activation_rms, gradient_rms, predicted_classes,
-                             top_class_share, distinct_outputs, bottleneck)
-    SELECT longer.id, seed, epoch, dead_share, activation_rms, gradient_rms, predicted_classes, top_class_share,
-           distinct_outputs, bottleneck
-    FROM {_WITH_CHECKPOINT} JOIN diagnostics d ON d.trial_id = longer.source
-""")
+_COPY_DIAGNOSTICS = text(copy_rows(Diagnostics, _WITH_CHECKPOINT))
 
 _GO_ON = text(f"""
     UPDATE trials t
     SET epochs_done = c.epochs_done, epochs_trained = (SELECT max(epoch) FROM epochs e WHERE e.trial_id = t.id)
-    FROM {_WITH_CHECKPOINT} WHERE t.id = longer.id
+    FROM {_WITH_CHECKPOINT} WHERE t.id = copy.id
 """)

@@ -54,10 +54,7 @@ def epochs_of(session: Session, ids: Sequence[int]) -> list[EpochRow]:
     return [EpochRow(*row) for row in rows.all()]
 
 
-_COLUMNS = (
-    "t.number, e.seed, e.epoch, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy, "
-    "e.train_r2, e.train_mae, e.val_r2, e.val_mae"
-)
+_COLUMNS = ", ".join(["t.number", *(f"e.{name}" for name in EpochRow._fields[1:])])
 
 _EPOCHS = text(f"""
     SELECT {_COLUMNS} FROM trials t JOIN epochs e ON e.trial_id = t.id
