@@ -1,8 +1,7 @@
 """Reads from the tables: sweeps, trials, learning curves, workers, data sets, logs, deliveries, rows of charts."""
 
 from app.queries.datasets import dataset_usage, get_dataset
-from app.queries.deliveries import list_deliveries
-from app.queries.sweep_log import list_log
+from app.queries.events import list_deliveries, list_log
 from app.queries.sweeps import list_sweeps, standings, summaries, summary, tags
 from app.queries.trials import (
     get_trial,
