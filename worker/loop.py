@@ -90,7 +90,7 @@ class Loop:
         """One turn: scores a sweep; else retrains one trial and trains a cohort. True where there was work."""
         context = self._context
         try:
-            if self._is_draining():
+            if self._idles_drained():
                 return False
             if score.score_one(context, self._dataset, self._unscorable):
                 return True
@@ -112,8 +112,8 @@ class Loop:
             self._train(*claim)
         return retrained or claim is not None
 
-    def _is_draining(self) -> bool:
-        """Whether the worker is to take nothing, which leaves it idle. Raises CallError."""
+    def _idles_drained(self) -> bool:
+        """Whether the worker is to take nothing; its server is then told, once, that it is idle. Raises CallError."""
         broker = self._context.broker
         if not broker.is_draining():
             return False

@@ -135,7 +135,8 @@ def finish(
 
     `weights` gives the parameters of a trial's runs by seed. They are stored of a trial that is the best of its sweep
     at this moment, so the best of all has them, and of those that the sweep or somebody asked for. `final_checkpoint`
-    gives what a trial can be trained longer from, None where that is nothing; it is stored of the best ones.
+    gives what a trial can be trained longer from, None where that is nothing; it is stored of the best ones. Both
+    are called while the sweep is locked, so others of its workers wait for them.
     """
     sweep = sweep_row.lock(session, sweep_id)
     if sweep is None:
