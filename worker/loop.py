@@ -90,7 +90,8 @@ class Loop:
         """One turn: scores a sweep; else retrains one trial and trains a cohort. True where there was work."""
         context = self._context
         try:
-            if self._idles_drained():
+            if context.broker.is_draining():
+                self._rest()
                 return False
             if score.score_one(context, self._dataset, self._unscorable):
                 return True
@@ -112,15 +113,11 @@ class Loop:
             self._train(*claim)
         return retrained or claim is not None
 
-    def _idles_drained(self) -> bool:
-        """Whether the worker is to take nothing; its server is then told, once, that it is idle. Raises CallError."""
-        broker = self._context.broker
-        if not broker.is_draining():
-            return False
+    def _rest(self) -> None:
+        """Takes nothing, and says so where others see the worker at work. Raises CallError."""
         if not self._is_idle:
-            broker.note_idle()
+            self._context.broker.note_idle()
         self._is_idle = True
-        return True
 
     def _claim(self) -> Claim | None:
         """Some trials of a sweep, leased to this worker; None where none waits. Raises CallError."""

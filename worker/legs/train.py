@@ -59,8 +59,9 @@ class TrainMLP:
         self._checkpointing = Checkpointing(context, sweep, self._training, self._shape)
         self._unwritten_points: list[EpochPoint] = []
         self._unwritten_diagnostics: list[DiagnosticsPoint] = []
-        self._started_at = self._recorded_at = self._looked_at = self._drain_looked_at = time.monotonic()
-        self._drains = False
+        self._started_at = self._recorded_at = self._room_looked_up_at = self._drain_looked_up_at = time.monotonic()
+        self._drains = False  # this worker is to hand its trials back
+        self._must_make_room = False  # another sweep has a better right to this worker or machine
         self.pruner = retry_while_disconnected(lambda: CohortPruner(curves, sweep, trials), context.stopping)
         self.verdicts: dict[int, Verdict] = {}  # on pruned trials, by trial id
 
@@ -88,18 +89,20 @@ class TrainMLP:
                 self._diagnose()
             self._write()  # where a worker was lost between a rung and the end of that leg
             self._leave()
-            while self._training.runs and not stopping.is_set() and not self._is_draining():
+            while self._training.runs and not stopping.is_set() and not self._drains:
                 results = self._training.train_epoch()
                 self._context.throughput.add(self._examples * len(results), self._cost_of(results))
                 self._add_results(results)
                 self._prune(results)
                 self._write()
                 self._leave()
-                if self._must_make_room():
+                self._look_up_room()
+                if self._must_make_room:
                     self._end_legs(self._held_trials())
                     self._leave()
                 elif self._checkpointing.is_due():
                     self._save(self._held_trials())
+                self._look_up_drain()
             if stopping.is_set() or self._drains:
                 self._save(self._checkpointing.worth_saving_at_exit(self._held_trials()))
         finally:
@@ -206,26 +209,23 @@ class TrainMLP:
             retry_while_disconnected(self._record_points, self._context.stopping)
             self._checkpointing.save(trials)
 
-    def _must_make_room(self) -> bool:
-        """Whether another sweep has a better right to this worker or machine, and a checkpoint costs little."""
+    def _look_up_room(self) -> None:
+        """Looks up now and then whether trials are to make room, once a checkpoint costs little beside the leg."""
         now, trials = time.monotonic(), self._held_trials()
         leg_seconds = max(LEG_SECONDS, self._checkpointing.worthwhile_seconds(trials))
-        if not trials or now - self._started_at < leg_seconds or now - self._looked_at < LOOK_SECONDS:
-            return False
-        self._looked_at = now
-        try:
-            return self._context.broker.must_make_room(self._sweep.id)
-        except UnreachableError:
-            return False
+        if not trials or now - self._started_at < leg_seconds or now - self._room_looked_up_at < LOOK_SECONDS:
+            return
+        self._room_looked_up_at = now
+        with suppress(UnreachableError):
+            self._must_make_room = self._context.broker.must_make_room(self._sweep.id)
 
-    def _is_draining(self) -> bool:
-        """Whether this worker is to hand its trials back; looked up now and then."""
-        if self._drains or time.monotonic() - self._drain_looked_at < LOOK_SECONDS:
-            return self._drains
-        self._drain_looked_at = time.monotonic()
+    def _look_up_drain(self) -> None:
+        """Looks up now and then whether this worker drains."""
+        if time.monotonic() - self._drain_looked_up_at < LOOK_SECONDS:
+            return
+        self._drain_looked_up_at = time.monotonic()
         with suppress(UnreachableError):
             self._drains = self._context.broker.is_draining()
-        return self._drains
 
     def _forget(self, trials: Iterable[TrialProgress]) -> None:
         """Holds trials no longer, whose runs leave the cohort next."""
