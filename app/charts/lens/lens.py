@@ -9,7 +9,7 @@ from app.charts.labels import escape
 from app.charts.lens.condition import Condition
 from app.charts.lens.metric import LAST, MetricLens
 from app.charts.rows import SweepRow, TrialRow
-from app.charts.select import finished, ranked
+from app.charts.select import finished
 from app.domain.formatting import number, plural
 
 LINE = 48  # characters of a subtitle's line
@@ -32,7 +32,7 @@ class Lens:
     states: tuple[str, ...] = ()
     """Those of the trials; empty for all."""
     top: float = 100.0
-    """Per cent of the complete trials, the best ones."""
+    """Per cent of the configurations that have a mean, the best ones by it, each with all its trials."""
     where: tuple[Condition, ...] = ()
     robust: bool = False
     """Whether values lie on a scale on which neither the best nor the worst hide the others."""
@@ -80,8 +80,11 @@ class Lens:
         return Sight(chosen_trials, left_out)
 
     def _best_numbers(self, sweep: SweepRow, trials: Sequence[TrialRow]) -> set[int]:
-        by_rank = ranked(sweep, finished(trials))
-        return {trial.number for trial, _ in by_rank[: math.ceil(len(by_rank) * self.top / 100)]}
+        scored = finished(trials)
+        by_rank = sorted(configurations(scored), key=lambda item: sweep.objective.rank(item.mean, item.trial.number))
+        best = [item.trial for item in by_rank[: math.ceil(len(by_rank) * self.top / 100)]]
+        best_keys = {trial.configuration or trial.number for trial in best}
+        return {trial.number for trial, _ in scored if (trial.configuration or trial.number) in best_keys}
 
     def _sweep_through(self, sweep: SweepRow, trials: Sequence[TrialRow], total: int) -> SweepRow:
         """The best configuration stays that of the sweep, with its value through the lens, where it is in sight."""

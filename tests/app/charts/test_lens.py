@@ -7,7 +7,7 @@ from app.charts.configurations import mean_and_std
 from app.charts.lens import WHOLE, Lens, MetricLens, condition, divide, parse_lens, refuse_metric
 from app.charts.progress.history import history_data
 from app.charts.registry import CHARTS
-from app.charts.rows import Axis, EpochMean
+from app.charts.rows import Axis, EpochMean, RunRow
 from app.errors import InvalidError
 from tests.support.chart_examples import complete, diverged, pruned, sweep, with_best
 
@@ -46,6 +46,19 @@ def seen(**query: str) -> list[int]:
 def test_it_shows_the_trials_that_pass(query: dict[str, str], numbers: list[int]) -> None:
     """By state, by hyperparameters, and of those that are left the best; a trial without one has no value of it."""
     assert seen(**query) == numbers
+
+
+@pytest.mark.parametrize(("top", "numbers"), [(33, [1]), (34, [0, 1, 2]), (100, [0, 1, 2, 3, 4])])
+def test_the_best_are_configurations_with_all_their_trials(top: float, numbers: list[int]) -> None:
+    """By the means over all their runs, as on pages; one of which a run diverged has none."""
+    values = [(0, "lucky", 0.95), (1, "steady", 0.9), (2, "lucky", 0.5), (3, "poor", 0.6), (4, "broken", 0.99)]
+    trials = [
+        complete(number, {}, value)._replace(
+            runs=[RunRow(number, value)], configuration=configuration, without_mean=configuration == "broken"
+        )
+        for number, configuration, value in values
+    ]
+    assert [trial.number for trial in Lens(top=top).sight(SWEEP, trials).trials] == numbers
 
 
 def test_what_it_shows_is_said_on_the_chart() -> None:
