@@ -15,21 +15,6 @@ from app.domain.sweep_setup import SweepSetup
 from app.domain.tasks import TASKS
 
 
-def add_trials(
-    session: Session,
-    sweep: Sweep,
-    numbers: Sequence[int],
-    cells: Sequence[Mapping[str, Any]] = (),
-    reasons: Sequence[str | None] | None = None,
-) -> None:
-    """Inserts trials of these numbers in one statement: a grid may have 100,000 cells.
-
-    The first ones have the parameters of `cells`, and are infeasible where those break a constraint, or for the
-    `reasons` that are given; all others wait. What is infeasible costs nothing.
-    """
-    insert_trials(session, sweep.id, numbers, new_trials(sweep, cells, reasons))
-
-
 class NewTrial(NamedTuple):
     """What is stored of a trial with parameters, all of it known before anything is locked."""
 
@@ -45,13 +30,18 @@ class NewTrial(NamedTuple):
 def new_trials(
     sweep: Sweep, cells: Sequence[Mapping[str, Any]], reasons: Sequence[str | None] | None = None
 ) -> list[NewTrial]:
-    """The trials of these cells, which are infeasible as `add_trials` says; 100,000 of them take seconds."""
-    infeasible_reasons = reasons or constraints_of(sweep).broken_by_all(cells)
-    return [_new_trial(sweep, cell, reason) for cell, reason in zip(cells, infeasible_reasons, strict=True)]
+    """The trials of these cells; 100,000 of them take seconds.
+
+    They are infeasible where they break a constraint, or for the `reasons` that are given. What is infeasible costs
+    nothing.
+    """
+    if reasons is None:
+        reasons = constraints_of(sweep).broken_by_all(cells)
+    return [_new_trial(sweep, cell, reason) for cell, reason in zip(cells, reasons, strict=True)]
 
 
 def insert_trials(session: Session, sweep_id: int, numbers: Sequence[int], trials: Sequence[NewTrial] = ()) -> None:
-    """Inserts trials of these numbers; those behind the ones that are given wait without parameters."""
+    """Inserts trials of these numbers in one statement; those behind the given ones wait without parameters."""
     columns = {name: [getattr(trial, name) for trial in trials] for name in NewTrial._fields}
     session.execute(_INSERT, {"sweep": sweep_id, "numbers": list(numbers)} | columns)
 

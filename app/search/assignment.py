@@ -4,7 +4,6 @@ The policy is applied and written under the sweep's lock, in one transaction: tw
 configuration at the same time see each other's.
 """
 
-import json
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.db import trial_rows
 from app.db.engine import transaction
 from app.db.tables import Sweep, Trial
+from app.db.trial_rows import NewTrial
 from app.domain.people.log_events import LogEvent
 from app.domain.states import ENDED_SWEEPS, SweepState, TrialState
 from app.domain.sweep_setup import SweepSetup
@@ -96,17 +96,23 @@ def apply_suggestions(
     """Writes what becomes of the suggestions, which is decided in their order; gives the decisions by trial id.
 
     Trials that are no longer this worker's, or wait no more, are left alone and have no decision. What was infeasible
-    becomes a row of its own, so that it costs no budget.
+    becomes a row of its own, so that it costs no budget. What follows from the configurations alone is computed before
+    anything is locked.
     """
+    sweep = session.get(Sweep, sweep_id)
+    if sweep is None:
+        return {}
+    columns = _columns(sweep, suggestions)
+    reasons = [draw.reason for draw in infeasible]
+    infeasible_trials = trial_rows.new_trials(sweep, [draw.params for draw in infeasible], reasons)
     sweep = sweep_row.lock(session, sweep_id)
     rows = _lock_rows(session, suggestions) if sweep is not None else {}
     if sweep is None or not (rows or (infeasible and sweep.state not in ENDED_SWEEPS)):
         return {}
-    _insert_infeasible(session, sweep, infeasible)
+    _insert_infeasible(session, sweep_id, infeasible_trials)
     suggestions = [suggestion for suggestion in suggestions if suggestion.trial_id in rows]
-    sizes = {suggestion.trial_id: trial_rows.trial_size(sweep, suggestion.params) for suggestion in suggestions}
-    decisions = _decide(session, sweep, suggestions, rows, sizes)
-    _write(session, sweep_id, suggestions, sizes, decisions)
+    decisions = _decide(session, sweep, suggestions, rows, columns)
+    _write(session, sweep_id, suggestions, columns, decisions)
     if infeasible or any(not isinstance(decision, Train) for decision in decisions.values()):
         session.execute(CANCEL_IN_STOPPING, {"sweeps": [sweep_id]})  # a twin that would wait in vain
         sweep_row.touch(session, sweep)
@@ -129,6 +135,12 @@ def end_search(session: Session, sweep_id: int, leases: Sequence[Lease], reason:
         sweep.stop_reason = reason
         sweep_log.note(session, sweep_id, LogEvent.stop_rule, f"No further trials: {reason}")
     sweep_row.touch(session, sweep)
+
+
+def _columns(sweep: Sweep, suggestions: Sequence[Suggestion]) -> dict[int, NewTrial]:
+    """What is written of each suggestion's trial, by its id."""
+    trials = trial_rows.new_trials(sweep, [item.params for item in suggestions], [None] * len(suggestions))
+    return {suggestion.trial_id: trial for suggestion, trial in zip(suggestions, trials, strict=True)}
 
 
 def _propose(proposer: Proposer | None, trials: Sequence[ClaimedTrial]) -> tuple[list[ClaimedTrial], str | None]:
@@ -167,10 +179,10 @@ def _decide(
     sweep: Sweep,
     suggestions: Sequence[Suggestion],
     rows: Mapping[int, Any],
-    sizes: Mapping[int, Mapping[str, object]],
+    columns: Mapping[int, NewTrial],
 ) -> dict[int, Decision]:
     """What becomes of each trial by its id; later ones see what was decided on the ones before."""
-    configurations = {trial_id: str(size["configuration"]) for trial_id, size in sizes.items()}
+    configurations = {suggestion.trial_id: columns[suggestion.trial_id].configuration for suggestion in suggestions}
     twins_of = _twins_by_configuration(session, sweep.id, set(configurations.values()), leave_out=set(rows))
     decisions: dict[int, Decision] = {}
     for suggestion in suggestions:
@@ -209,33 +221,27 @@ def _write(
     session: Session,
     sweep_id: int,
     suggestions: Sequence[Suggestion],
-    sizes: Mapping[int, Mapping[str, object]],
+    columns: Mapping[int, NewTrial],
     decisions: Mapping[int, Decision],
 ) -> None:
     """Writes the decisions, one statement for each kind; the rows are locked."""
     first_seeds = {trial_id: train.first_seed for trial_id, train in _of_kind(Train, decisions)}
     first_seeds |= {trial_id: 0 for trial_id, _ in _of_kind(WaitFor, decisions)}
-    _write_params(session, suggestions, sizes, first_seeds)
+    _write_params(session, columns, first_seeds)
     _put_back(session, sweep_id, suggestions, {trial_id for trial_id, _ in _of_kind(WaitFor, decisions)})
     _copy_results(session, {trial_id: copy.source for trial_id, copy in _of_kind(CopyResult, decisions)})
     _reject(session, {trial_id: rejection.reason for trial_id, rejection in _of_kind(Reject, decisions)})
 
 
-def _write_params(
-    session: Session,
-    suggestions: Sequence[Suggestion],
-    sizes: Mapping[int, Mapping[str, object]],
-    first_seeds: Mapping[int, int],
-) -> None:
+def _write_params(session: Session, columns: Mapping[int, NewTrial], first_seeds: Mapping[int, int]) -> None:
     """Writes the parameters, and what follows from them, of the trials that have a first seed."""
-    params = {suggestion.trial_id: json.dumps(suggestion.params) for suggestion in suggestions}
     if first_seeds:
         arrays: dict[str, list[Any]] = {
-            name: [sizes[trial_id][name] for trial_id in first_seeds]
-            for name in ("cost", "epochs_total", "configuration")
+            name: [getattr(columns[trial_id], name) for trial_id in first_seeds]
+            for name in ("params", "cost", "epochs_total", "configuration")
         }
         arrays |= {"ids": list(first_seeds), "first_seeds": list(first_seeds.values())}
-        session.execute(statements.WRITE_PARAMS, arrays | {"params": [params[trial_id] for trial_id in first_seeds]})
+        session.execute(statements.WRITE_PARAMS, arrays)
 
 
 def _put_back(session: Session, sweep_id: int, suggestions: Sequence[Suggestion], trial_ids: set[int]) -> None:
@@ -264,12 +270,10 @@ def _reject(session: Session, reasons: Mapping[int, str]) -> None:
         session.execute(statements.REJECT, {"ids": list(reasons), "reasons": list(reasons.values())})
 
 
-def _insert_infeasible(session: Session, sweep: Sweep, infeasible: Sequence[Infeasible]) -> None:
-    if infeasible:
-        last = session.scalar(select(func.max(Trial.number)).where(Trial.sweep_id == sweep.id)) or 0
-        numbers = range(last + 1, last + 1 + len(infeasible))
-        params, reasons = [case.params for case in infeasible], [case.reason for case in infeasible]
-        trial_rows.add_trials(session, sweep, numbers, params, reasons)
+def _insert_infeasible(session: Session, sweep_id: int, trials: Sequence[NewTrial]) -> None:
+    if trials:
+        last = session.scalar(select(func.max(Trial.number)).where(Trial.sweep_id == sweep_id)) or 0
+        trial_rows.insert_trials(session, sweep_id, range(last + 1, last + 1 + len(trials)), trials)
 
 
 def _of_kind(kind: type[_Kind], decisions: Mapping[int, Decision]) -> list[tuple[int, _Kind]]:
