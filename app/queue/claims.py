@@ -125,7 +125,7 @@ def _claim_from(
     max_trials = max(max_trials // GUESSED_PART, 1) if picked.share.is_guessed else max_trials
     pruner = None if sweep.pruner is None else stored_pruner(sweep.pruner)
     limit = _claim_limit(session, sweep, pruner, max_trials) if group.is_new else max_trials
-    bracket = _next_bracket(session, sweep, pruner, limit) if group.is_new else group.bracket
+    bracket = _next_bracket(picked, pruner, limit) if group.is_new else group.bracket
     parameters = {"sweep": sweep.id, "worker": claimer.id, "limit": limit, "bracket": bracket, **terms}
     parameters |= claimer.memories | {"mean_cost": picked.share.mean_cost, "share_cost": picked.share.cost}
     if not group.is_new:
@@ -182,14 +182,12 @@ def _claim_limit(session: Session, sweep: Sweep, pruner: PrunerOptions | None, m
     return min(max_trials, max(first, results // 2))
 
 
-def _next_bracket(session: Session, sweep: Sweep, pruner: PrunerOptions | None, limit: int) -> int | None:
+def _next_bracket(picked: PickedSweep, pruner: PrunerOptions | None, limit: int) -> int | None:
     """The bracket of hyperband that new trials go to; None where trials have no bracket, or are dealt to one later."""
     halving = waits_at_rungs(pruner)
     if not isinstance(halving, HyperbandPruner):
         return None
-    rows = session.execute(_COUNT_BRACKETS, {"sweep": sweep.id})
-    counts: dict[int, int] = {bracket: trials for bracket, trials in rows}  # noqa: C416 (of rows mypy knows no types)
-    return next_bracket(bracket_sizes(halving, max_epochs(sweep)), counts, limit)
+    return next_bracket(bracket_sizes(halving, max_epochs(picked.sweep)), picked.bracket_counts, limit)
 
 
 def _rung_epoch(sweep: Sweep, pruner: PrunerOptions | None, group: Group, bracket: int | None) -> int | None:
@@ -220,9 +218,4 @@ _COUNT_RESULTS = text("""
           AND (rung_means <> '{}' OR epochs_trained > 0)
     ) END
     FROM sweeps s JOIN sweep_totals q ON q.sweep_id = s.id WHERE s.id = :sweep
-""")
-
-# How many trials each of hyperband's brackets has so far.
-_COUNT_BRACKETS = text("""
-    SELECT bracket, count(*) FROM trials WHERE sweep_id = :sweep AND bracket IS NOT NULL GROUP BY bracket
 """)

@@ -6,7 +6,7 @@ sweeps, and none of a lower priority goes first because others are busy. Only a 
 passed over.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +56,8 @@ class PickedSweep:
 
     sweep: Sweep
     share: Share
+    bracket_counts: Mapping[int, int]
+    """How many trials each of hyperband's brackets has had so far; empty where trials have no brackets."""
 
 
 def pick(session: Session, claimer: Claimer, leave_out: Iterable[int] = ()) -> PickedSweep | None:
@@ -87,8 +89,14 @@ def _locked(session: Session, claimer: Claimer, row: Row[Any]) -> PickedSweep | 
         session.execute(_TAKE_TURN, {"sweep": row.id, "turn_wait": TURN_WAIT, "wait": LOCK_WAIT})
     if not _may_begin(session, claimer, row):
         return None
+    bracket_counts = _count_brackets(session, row.id) if row.has_brackets else {}
     sweep = sweep_row.lock(session, row.id)
-    return None if sweep is None else PickedSweep(sweep, share)
+    return None if sweep is None else PickedSweep(sweep, share, bracket_counts)
+
+
+def _count_brackets(session: Session, sweep_id: int) -> dict[int, int]:
+    rows = session.execute(_COUNT_BRACKETS, {"sweep": sweep_id})
+    return {bracket: trials for bracket, trials in rows}  # noqa: C416 (of rows mypy knows no types)
 
 
 def _may_begin(session: Session, claimer: Claimer, row: Row[Any]) -> bool:
@@ -109,17 +117,24 @@ _TAKE_TURN = text(f"""
            set_config('lock_timeout', :wait, true)
 """)
 
+# All that has been claimed of the sweep is read, by whoever has the turn and before anybody waits for the sweep's row.
+_COUNT_BRACKETS = text("""
+    SELECT bracket, count(*) FROM trials WHERE sweep_id = :sweep AND bracket IS NOT NULL GROUP BY bracket
+""")
+
 # Of the sweeps that have something for this worker to claim, and of these those of the highest priority: first the ones
 # with the fewest running trials, then those that have waited longest for a claim. Of them the first that nobody else
 # claims from, which nobody else does then until the transaction ends, or else the first. No trial is read for it.
 _PICK_SWEEP = text(f"""
     WITH ready AS MATERIALIZED (
-        SELECT s.id, s.task, s.priority, s.claimed_at, totals.running
+        SELECT s.id, s.task, s.priority, s.claimed_at, totals.running,
+               coalesce(s.pruner ->> 'name', '') = 'hyperband'
+               AND s.pruner ->> 'mode' IS DISTINCT FROM 'stopping' AS has_brackets
         FROM sweeps s JOIN sweep_totals totals ON totals.sweep_id = s.id
         WHERE s.state IN ('queued', 'running') AND s.id <> ALL(CAST(:passed AS bigint[]))
           AND {HAS_WORK}
     ), best AS MATERIALIZED (
-        SELECT id, task FROM ready WHERE priority = (SELECT max(priority) FROM ready)
+        SELECT id, task, has_brackets FROM ready WHERE priority = (SELECT max(priority) FROM ready)
         ORDER BY running, claimed_at NULLS FIRST, id
     )
     SELECT picked.*, (SELECT count(*) FROM best) AS sweeps, set_config('lock_timeout', :wait, true) FROM (
