@@ -17,6 +17,7 @@ from app.domain.space import Constant, parse_space
 from app.domain.space.membership import contains
 from app.domain.states import LIVE_TRIALS, TrialState
 from app.domain.sweep_setup import SweepSetup
+from app.lifecycle.best import without_mean
 from app.lifecycle.rungs import halving_pruner, max_epochs
 
 # Ended trials that a sampler is shown at most; all, where none is named. An ask of TPE costs 0.1 ms for each of them,
@@ -87,7 +88,7 @@ def observations(session: Session, sweep_id: int) -> list[Observation]:
 
     One that has come to a rung and may go on is seen as if it had been pruned there: that is what is known of it. One
     that was trained longer than the space says is left out: the sampler can't name it. A survivor is seen once, with
-    the mean over its first and its further seeds.
+    the mean over its first and its further seeds, or as failed where one of these diverged.
     """
     last_epoch = select(func.max(Epoch.epoch)).where(Epoch.trial_id == Trial.id).scalar_subquery()
     pruned_at = case((Trial.state == TrialState.pruned, last_epoch)).label("pruned_at")
@@ -100,12 +101,16 @@ def observations(session: Session, sweep_id: int) -> list[Observation]:
     rows = session.execute(query.order_by(Trial.number)).all()
     unsearched = _unsearched_configurations(session, sweep_id, rows)
     rows = [row for row in rows if row.configuration not in unsearched]
-    survivor_values = _survivor_values(rows)
+    survivor_values, diverged = _survivor_values(rows), _diverged_survivors(session, sweep_id, rows)
     rows = [row for row in rows if not row.is_survivor]
     at_rungs = [row for row in rows if row.rung_means and row.state in LIVE_TRIALS]
     epochs = _rung_epochs(session, sweep_id, at_rungs) if at_rungs else {}
     return [
-        _with_further_seeds(_observation(row, epochs.get(row.number)), survivor_values.get(row.configuration, []))
+        _with_further_seeds(
+            _observation(row, epochs.get(row.number)),
+            survivor_values.get(row.configuration, []),
+            has_diverged=row.configuration in diverged,
+        )
         for row in rows
     ]
 
@@ -160,8 +165,18 @@ def _survivor_values(rows: Iterable[Any]) -> dict[str, list[tuple[float, ...]]]:
     return values
 
 
-def _with_further_seeds(trial: Observation, further_values: Sequence[tuple[float, ...]]) -> Observation:
+def _diverged_survivors(session: Session, sweep_id: int, rows: Iterable[Any]) -> set[str]:
+    """The configurations of survivors that have no mean, as a further run of theirs diverged."""
+    failed = {row.configuration for row in rows if row.is_survivor and row.state == TrialState.failed}
+    return failed & {*session.scalars(_WITHOUT_MEAN, {"sweep": sweep_id})} if failed else set()
+
+
+def _with_further_seeds(
+    trial: Observation, further_values: Sequence[tuple[float, ...]], *, has_diverged: bool
+) -> Observation:
     """The trial with the mean over all its seeds: all its configuration's trials have as many."""
+    if trial.state == TrialState.complete and has_diverged:
+        return trial._replace(state=TrialState.failed, values=())
     if trial.state != TrialState.complete or not further_values:
         return trial
     return trial._replace(values=tuple(map(fmean, zip(trial.values, *further_values, strict=True))))
@@ -194,6 +209,8 @@ def _observation(row: Any, rung_epoch: int | None) -> Observation:
     values = () if row.value is None else (row.value, *(row.other_values or ()))
     return Observation(row.number, row.state, row.params, values, row.excluded, row.pruned_at or 0)
 
+
+_WITHOUT_MEAN = text(without_mean(":sweep"))
 
 # What `truncate_history` leaves of the trials of a sweep: the live ones, and of those that have ended the best and the
 # newest; in each row also how many there are. Special are trials that `observations` sees otherwise than they stand, or
