@@ -8,7 +8,10 @@ docs/adr/0009-the-best-is-expected.md.
 All fragments here but `without_mean` are of a statement that reads `sweeps s`.
 """
 
-from sqlalchemy import BigInteger, Select, bindparam, select, text
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import BigInteger, Select, TextClause, bindparam, select, text
+from sqlalchemy.orm import Session
 
 from app.db.tables import Sweep
 
@@ -93,10 +96,13 @@ def without_mean(sweep: str) -> str:
     """
 
 
-# Every configuration that has a mean, by its first trial. A trial that took over another one's results has its first
-# seed too.
-_POOLED = f"""
-    SELECT min(trial.number) AS number, (array_agg(trial.id ORDER BY trial.number))[1] AS id,
+def _pooled(condition: str = "true") -> str:
+    """Selects every configuration that has a mean and trials of which this holds, by its first trial.
+
+    A trial that took over another one's results has its first seed too.
+    """
+    return f"""
+    SELECT trial.key, min(trial.number) AS number, (array_agg(trial.id ORDER BY trial.number))[1] AS id,
            avg(trial.value) AS value, count(*) * s.seeds AS runs,
            CASE WHEN count(*) = 1 THEN min(trial.std)
                 ELSE sqrt(
@@ -106,17 +112,18 @@ _POOLED = f"""
     FROM (
         SELECT DISTINCT ON (coalesce(configuration, CAST(id AS text)), first_seed)
                coalesce(configuration, CAST(id AS text)) AS key, id, number, value, std
-        FROM trials WHERE sweep_id = s.id AND state = 'complete' AND NOT excluded
+        FROM trials WHERE sweep_id = s.id AND state = 'complete' AND NOT excluded AND {condition}
         ORDER BY coalesce(configuration, CAST(id AS text)), first_seed, number
     ) AS trial
     WHERE NOT EXISTS (SELECT FROM ({without_mean("s.id")}) AS d WHERE d.configuration = trial.key)
     GROUP BY trial.key
-"""
+    """
 
-# The same beside all of them.
+
+# All of them, each beside the others.
 _CONFIGURATIONS = f"""
     SELECT *, {_BOUND} AS bound, {_EXPECTED} AS expected
-    FROM (SELECT *, {_POPULATION.format(over="OVER ()")} FROM ({_POOLED}) AS pooled) AS beside_all
+    FROM (SELECT *, {_POPULATION.format(over="OVER ()")} FROM ({_pooled()}) AS pooled) AS beside_all
 """
 
 
@@ -147,7 +154,7 @@ BEST = text(f"""
 """)
 
 # The best configurations of one sweep, by their first trials' ids.
-TOP = text(f"""
+_TOP = text(f"""
     SELECT configuration.id FROM sweeps s, LATERAL ({_CONFIGURATIONS}) AS configuration
     WHERE s.id = :sweep ORDER BY {_BEST_FIRST} LIMIT :count
 """)
@@ -159,6 +166,54 @@ IDENTIFIED_BEST = text(f"SELECT best.* FROM sweeps s, LATERAL ({_IDENTIFIED}) AS
 BEST_VALUES = text(f"""
     SELECT s.id AS sweep_id, best.value FROM sweeps s, LATERAL ({_IDENTIFIED}) AS best WHERE s.id = ANY(:ids)
 """)
+
+
+_LEADING = 32  # trials of the best values, with whose configurations others are compared before all are read
+
+
+def _count_ahead(order: str, is_better: str) -> TextClause:
+    """How many configurations are ahead of each trial that ends with such a value, of those of the leading trials.
+
+    One is ahead whose mean is better, or equal with a lower number: it has as many runs at least, so no more of its
+    mean is luck. Where the best is that of the best bound none is ahead, since nothing is said without the spread.
+    """
+    return text(f"""
+        WITH leaders AS MATERIALIZED (
+            SELECT configuration FROM trials WHERE sweep_id = :sweep AND state = 'complete' AND NOT excluded
+            ORDER BY value {order} LIMIT {_LEADING}
+        ), means AS MATERIALIZED (
+            SELECT pooled.* FROM sweeps s, LATERAL (
+                {_pooled("configuration IN (SELECT configuration FROM leaders)")}
+            ) AS pooled WHERE s.id = :sweep
+        )
+        SELECT t.id, CASE WHEN s.best_by = 'lower_bound' THEN 0 ELSE (
+            SELECT count(*) FROM means
+            WHERE means.key <> coalesce(t.configuration, CAST(t.id AS text))
+              AND (means.value {is_better} ended.value OR means.value = ended.value AND means.number < t.number)
+        ) END AS ahead
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:values AS float8[])) AS ended(id, value)
+        JOIN trials t ON t.id = ended.id AND t.finished_at IS NULL JOIN sweeps s ON s.id = t.sweep_id
+    """)
+
+
+# By whether larger values are better; both orders are those of ix_trials_best.
+_COUNT_AHEAD = {True: _count_ahead("DESC", ">"), False: _count_ahead("ASC", "<")}
+
+
+def count_ahead(session: Session, sweep: Sweep, values: Mapping[int, float]) -> dict[int, int]:
+    """How many configurations are ahead of each trial that is about to end with such a value, as a few of them tell.
+
+    None is ahead of the best. What is behind `n` others is not among the best `n`, unless these are worse than the mean
+    of all. No more is read of a large sweep than of a small one. A trial that has ended already is left out.
+    """
+    parameters = {"sweep": sweep.id, "ids": list(values), "values": list(values.values())}
+    rows = session.execute(_COUNT_AHEAD[sweep.first_objective.maximize], parameters)
+    return {row.id: row.ahead for row in rows}
+
+
+def top_ids(session: Session, sweep_id: int, count: int) -> Sequence[int]:
+    """The ids of the first trials of so many best configurations, the best first."""
+    return session.scalars(_TOP, {"sweep": sweep_id, "count": count}).all()
 
 
 def best_trial_id(sweep: Sweep) -> Select[int]:

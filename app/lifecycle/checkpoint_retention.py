@@ -1,26 +1,18 @@
 """Which complete trials keep the checkpoint of their last epoch, from which they can be trained longer."""
 
-from sqlalchemy import select, text
+from collections.abc import Sequence
+
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.db.tables import Sweep, Trial
-from app.domain.states import TrialState
-
-KEPT_TRIALS = 3  # of a sweep: the best of those that are complete
+KEPT_TRIALS = 3  # of a sweep: the first trials of its best configurations
 MAX_CHECKPOINT_BYTES = 16 * 2**20  # of a trial; larger ones are not kept
 KEPT_DAYS = 7  # after the trial has ended
 
 
-def best_trial_ids(session: Session, sweep: Sweep) -> set[int]:
-    """The ids of the complete trials whose final checkpoints stay."""
-    complete = select(Trial.id).where(Trial.sweep_id == sweep.id, Trial.state == TrialState.complete, ~Trial.excluded)
-    value = Trial.value.desc() if sweep.first_objective.maximize else Trial.value
-    return set(session.scalars(complete.order_by(value, Trial.number).limit(KEPT_TRIALS)))
-
-
-def drop_superseded(session: Session, sweep: Sweep) -> None:
-    """Removes the final checkpoints of trials that were among the best only for a while."""
-    session.execute(_DROP_SUPERSEDED, {"sweep": sweep.id, "ids": list(best_trial_ids(session, sweep))})
+def drop_superseded(session: Session, sweep_id: int, top_ids: Sequence[int]) -> None:
+    """Removes the final checkpoints of trials that were among these, the best, only for a while."""
+    session.execute(_DROP_SUPERSEDED, {"sweep": sweep_id, "ids": list(top_ids)})
 
 
 def drop_ended(session: Session) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from app.db import trial_rows
-from app.db.tables import Run, Sweep, Trial
+from app.db.tables import Run, Sweep, SweepTotals, Trial
 from app.domain.comparisons import survivors
 from app.domain.comparisons.survivors import FirstResult
 from app.domain.states import SweepState
@@ -15,20 +15,37 @@ from app.domain.sweep_limits import MAX_TRIALS
 
 _OPEN_STATES = (SweepState.queued, SweepState.running, SweepState.paused)
 
+# All complete trials are read to give places: of a large sweep not each time that one ends, but when so manieth part
+# more is complete.
+LOOKS = 100
 
-def settle(session: Session, sweep_ids: Iterable[int]) -> None:
-    """Queues the further seeds of those configurations of these locked sweeps whose turn it is."""
+
+def settle(session: Session, sweep_ids: Iterable[int], completed: int | None = None) -> None:
+    """Queues the further seeds of those configurations of these locked sweeps whose turn it is.
+
+    `completed`: how many trials of each this transaction has completed, where that is all that it has changed. Then
+    places may wait for further ones to complete, or for the last one of all to end.
+    """
     ids = [sweep_id for sweep_id in sweep_ids if session.get_one(Sweep, sweep_id).survivor_seeds is not None]
-    with_survivors = select(Sweep).where(Sweep.id.in_(ids), Sweep.state.in_(_OPEN_STATES))
     if not ids:
         return
-    for sweep in session.scalars(with_survivors.execution_options(populate_existing=True)).all():
-        _settle(session, sweep)
+    live = SweepTotals.waiting + SweepTotals.running
+    open_sweeps = select(Sweep, SweepTotals.complete, live).join(SweepTotals, SweepTotals.sweep_id == Sweep.id)
+    open_sweeps = open_sweeps.where(Sweep.id.in_(ids), Sweep.state.in_(_OPEN_STATES))
+    for sweep, n_complete, n_live in session.execute(open_sweeps.execution_options(populate_existing=True)).all():
+        if completed is None or n_live == 0 or _is_due(n_complete, completed):
+            _settle(session, sweep)
 
 
 def further_first_seeds(sweep: Sweep) -> range:
     """The first seeds of the trials that a survivor gets, each with as many runs as any trial of the sweep."""
     return range(sweep.seeds, sweep.survivor_seeds or sweep.seeds, sweep.seeds)
+
+
+def _is_due(complete: int, completed: int) -> bool:
+    """Whether places are given where so many trials are complete, the last ones of them just now."""
+    step = max(complete // LOOKS, 1)
+    return complete // step > (complete - completed) // step
 
 
 def _settle(session: Session, sweep: Sweep) -> None:
@@ -74,16 +91,20 @@ def _queue(session: Session, trial_id: int, next_number: int, first_seeds: Itera
     session.flush()
 
 
-# A trial that goes on to more epochs is no further configuration: nobody asked for more seeds of it.
+# A trial that goes on to more epochs is no further configuration: nobody asked for more seeds of it. What waits, which
+# is most of a large sweep for long, is read in the order of its index, up to the first trial that counts.
 _COUNTS = text("""
-    SELECT count(DISTINCT configuration) FILTER (
-               WHERE state = 'complete' AND NOT excluded AND first_seed = 0 AND continued_from IS NULL
-           ) AS configurations,
-           count(DISTINCT configuration) FILTER (WHERE is_survivor) AS survivors,
-           coalesce(bool_or(state IN ('waiting', 'running') AND NOT is_survivor AND continued_from IS NULL), false)
-               AS more_will_end,
-           count(*) AS trials, coalesce(max(number) + 1, 0) AS next_number
-    FROM trials WHERE sweep_id = :sweep
+    SELECT (SELECT count(DISTINCT configuration) FROM trials
+            WHERE sweep_id = :sweep AND state = 'complete' AND NOT excluded AND first_seed = 0
+              AND continued_from IS NULL) AS configurations,
+           (SELECT count(DISTINCT configuration) FROM trials
+            WHERE sweep_id = :sweep AND first_seed > 0 AND is_survivor) AS survivors,
+           (SELECT 1 FROM trials
+            WHERE sweep_id = :sweep AND state <= 'running' AND NOT is_survivor AND continued_from IS NULL
+            ORDER BY state LIMIT 1) IS NOT NULL AS more_will_end,
+           waiting + running + complete + pruned + failed + cancelled + infeasible AS trials,
+           (SELECT max(number) + 1 FROM trials WHERE sweep_id = :sweep) AS next_number
+    FROM sweep_totals WHERE sweep_id = :sweep
 """)
 
 # The best configurations by their first seeds, each by its first trial, with the first seeds of its further trials.

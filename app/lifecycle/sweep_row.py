@@ -119,17 +119,18 @@ def mark_changed(session: Session, sweep_id: int, *, has_work: bool = True) -> N
         wake_workers(session, sweep_id)
 
 
-def close_if_done(session: Session, sweep_ids: Iterable[int]) -> set[int]:
+def close_if_done(session: Session, sweep_ids: Iterable[int], completed: int | None = None) -> set[int]:
     """Ends each of these sweeps that has no live trial left: completed if any trial was, else failed or cancelled.
 
     Returns the ids of those that it has ended.
 
     Before that, trials that wait at rungs go on, or end where no other trial is left, and survivors get further seeds.
+    `completed`: how many trials of each this transaction has completed, where that is all that may give them some.
     """
     sweep_ids = list(sweep_ids)
     session.flush()
     rungs.settle(session, sweep_ids)
-    survivors.settle(session, sweep_ids)
+    survivors.settle(session, sweep_ids, completed)
 
     ended = session.execute(_CLOSE, {"ids": sweep_ids})
     states = {sweep_id: state for sweep_id, state in ended.all()}  # noqa: C416 (of rows mypy knows no types)

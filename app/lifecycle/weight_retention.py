@@ -6,20 +6,17 @@ from sqlalchemy import ColumnElement, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import Run, Sweep, Trial
-from app.lifecycle.best import IDENTIFIED_BEST, best_trial_id
+from app.lifecycle.best import best_trial_id
 
 
 def trials_to_keep(
-    session: Session, sweep: Sweep, complete_ids: Collection[int], wanted_ids: Collection[int]
+    sweep: Sweep, complete_ids: Collection[int], wanted_ids: Collection[int], best_ids: Collection[int]
 ) -> set[int]:
     """The ids of those trials that have just completed whose weights are to be stored.
 
-    `wanted_ids`: the trials among them whose model somebody asked for.
+    `wanted_ids`: the trials among them whose model somebody asked for. `best_ids`: the best trial, or none.
     """
-    if sweep.keep_models == "all" or not complete_ids:
-        return {*complete_ids}
-    best = session.execute(IDENTIFIED_BEST, {"sweep": sweep.id}).one_or_none()
-    return {*wanted_ids, *([] if best is None else [best.id])} & {*complete_ids}
+    return {*complete_ids} if sweep.keep_models == "all" else {*wanted_ids, *best_ids} & {*complete_ids}
 
 
 def store_weights(session: Session, trial_id: int, weights: Mapping[int, bytes]) -> None:

@@ -25,7 +25,7 @@ class LeadingConfiguration(NamedTuple):
 
 def leading_configurations(session: Session, sweep_id: int, count: int) -> list[LeadingConfiguration]:
     """The best configurations by the sweep's own rule, the best first."""
-    ids = session.scalars(best.TOP, {"sweep": sweep_id, "count": count}).all()
+    ids = best.top_ids(session, sweep_id, count)
     rows = session.execute(_RUNS, {"ids": list(ids)}).all()
     leaders = []
     for _, group in groupby(rows, lambda row: row.place):

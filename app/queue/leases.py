@@ -169,6 +169,6 @@ def settle_sweeps(session: Session, sweep_ids: Sequence[int]) -> None:
     for sweep_id in sweep_ids:
         stop_rules.apply(session, sweep_row.get(session, sweep_id))
     session.execute(statements.CANCEL_IN_STOPPING, {"sweeps": list(sweep_ids)})
-    sweep_row.close_if_done(session, sweep_ids)
+    sweep_row.close_if_done(session, sweep_ids, completed=0)
     for sweep_id in sweep_ids:
         sweep_row.mark_changed(session, sweep_id)

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
@@ -16,7 +16,7 @@ from app.domain.diagnostics import NetworkDiagnostics
 from app.domain.states import RunState, TrialState
 from app.domain.sweep_limits import MAX_FLOAT
 from app.domain.tasks import TASKS
-from app.lifecycle import checkpoint_retention, stop_rules, sweep_row
+from app.lifecycle import best, checkpoint_retention, stop_rules, sweep_row
 from app.lifecycle.weight_retention import store_weights, trials_to_keep
 from app.queue import statements
 from app.queue.errors import storable
@@ -28,6 +28,10 @@ Measured = Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT, allow_inf_nan=Fal
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Amount = Annotated[float, Field(ge=0, le=MAX_FLOAT, allow_inf_nan=False)]
 Reason = Annotated[str, AfterValidator(storable)]
+
+Content = TypeVar("Content")
+
+MAX_READY_BYTES = 64 * 2**20  # of weights that are made before a sweep is locked: all of them are held until then
 
 
 @dataclass(frozen=True)
@@ -135,12 +139,12 @@ def finish(
 
     `weights` gives the parameters of a trial's runs by seed. They are stored of a trial that is the best of its sweep
     at this moment, so the best of all has them, and of those that the sweep or somebody asked for. `final_checkpoint`
-    gives what a trial can be trained longer from, None where that is nothing; it is stored of the best ones. Both
-    are called while the sweep is locked, so others of its workers wait for them.
+    gives what a trial can be trained longer from, None where that is nothing; it is stored of the best ones. What is
+    likely to be stored is made before the sweep is locked, and dropped where others have come first meanwhile.
     """
-    sweep = sweep_row.lock(session, sweep_id)
-    if sweep is None:
-        return set()
+    ready_weights = _Ready(weights)
+    ready_checkpoints = None if final_checkpoint is None else _Ready(final_checkpoint)
+    may_lead = _make_ready(session, sweep_id, results, ready_weights, ready_checkpoints)
     arrays: dict[str, Any] = lease_arrays([result.lease for result in results]) | {
         "states": [result.state for result in results],
         "values": [result.value for result in results],
@@ -151,18 +155,22 @@ def finish(
         "circumstances": [result.circumstances and json.dumps(result.circumstances) for result in results],
     }
     arrays |= {"sweep": sweep_id, "worker": worker_id} | _run_arrays(results)
+    sweep = sweep_row.lock(session, sweep_id)
+    if sweep is None:
+        return set()
     model_wanted = {row.id: row.model_wanted for row in session.execute(statements.FINISH, arrays)}
     accepted_ids = {*model_wanted}
     if not accepted_ids:
         return accepted_ids
     complete_ids = {result.lease.trial_id for result in results if result.state == TrialState.complete} & accepted_ids
     wanted_ids = [trial_id for trial_id, is_wanted in model_wanted.items() if is_wanted]
-    for trial_id in trials_to_keep(session, sweep, complete_ids, wanted_ids):
-        store_weights(session, trial_id, weights(trial_id))
-    if final_checkpoint is not None:
-        _keep_checkpoints(session, sweep, accepted_ids, final_checkpoint)
+    top_ids = best.top_ids(session, sweep_id, checkpoint_retention.KEPT_TRIALS) if may_lead else []
+    for trial_id in trials_to_keep(sweep, complete_ids, wanted_ids, top_ids[:1]):
+        store_weights(session, trial_id, ready_weights.take(trial_id))
+    if ready_checkpoints is not None:
+        _keep_checkpoints(session, sweep_id, top_ids, accepted_ids, ready_checkpoints)
     stop_rules.apply(session, sweep)
-    has_ended = bool(sweep_row.close_if_done(session, [sweep_id]))
+    has_ended = bool(sweep_row.close_if_done(session, [sweep_id], len(complete_ids)))
     sweep_row.mark_changed(session, sweep_id, has_work=has_ended or _leaves_work(sweep))
     return accepted_ids
 
@@ -173,15 +181,63 @@ def _leaves_work(sweep: Sweep) -> bool:
     return promotes or sweep.repeats == "reuse" or TASKS[sweep.task].is_timing
 
 
+class _Ready(Generic[Content]):
+    """What is made of trials that end, some of it before it is wanted."""
+
+    def __init__(self, make: Callable[[int], Content]) -> None:
+        self._make = make
+        self._made: dict[int, Content] = {}
+
+    def make(self, trial_id: int) -> Content:
+        """Makes it beforehand."""
+        self._made[trial_id] = self._make(trial_id)
+        return self._made[trial_id]
+
+    def take(self, trial_id: int) -> Content:
+        """Gives it, made now where it was not before."""
+        return self._made.pop(trial_id) if trial_id in self._made else self._make(trial_id)
+
+
+def _make_ready(
+    session: Session,
+    sweep_id: int,
+    results: Sequence[TrialResult],
+    weights: _Ready[Mapping[int, bytes]],
+    checkpoints: _Ready[TrialCheckpoint | None] | None,
+) -> bool:
+    """Makes what is likely to be stored of these trials, by their values; whether any may be among the best."""
+    values = {
+        result.lease.trial_id: result.value
+        for result in results
+        if result.state == TrialState.complete and result.value is not None
+    }
+    sweep = session.get(Sweep, sweep_id) if values else None
+    if sweep is None:
+        return False
+    ahead = best.count_ahead(session, sweep, values)
+    order = sorted(ahead, key=lambda trial_id: sweep.first_objective.rank(values[trial_id], trial_id))
+    n_bytes = 0
+    for place, trial_id in enumerate(order):
+        if (sweep.keep_models == "all" or place + ahead[trial_id] == 0) and n_bytes < MAX_READY_BYTES:
+            n_bytes += sum(map(len, weights.make(trial_id).values()))
+        if checkpoints is not None and place + ahead[trial_id] < checkpoint_retention.KEPT_TRIALS:
+            checkpoints.make(trial_id)
+    return min(ahead.values(), default=0) < checkpoint_retention.KEPT_TRIALS
+
+
 def _keep_checkpoints(
-    session: Session, sweep: Sweep, ended_ids: Collection[int], checkpoint: Callable[[int], TrialCheckpoint | None]
+    session: Session,
+    sweep_id: int,
+    top_ids: Sequence[int],
+    ended_ids: Collection[int],
+    checkpoints: _Ready[TrialCheckpoint | None],
 ) -> None:
     """Stores the final checkpoints of those of these trials that are among the best, in place of worse ones."""
-    best_ids = checkpoint_retention.best_trial_ids(session, sweep)
-    for trial_id in best_ids & {*ended_ids}:
-        if (stored_checkpoint := checkpoint(trial_id)) is not None:
-            store_checkpoint(session, stored_checkpoint, is_final=True)
-            checkpoint_retention.drop_superseded(session, sweep)
+    kept = [checkpoint for i in top_ids if i in ended_ids and (checkpoint := checkpoints.take(i)) is not None]
+    for checkpoint in kept:
+        store_checkpoint(session, checkpoint, is_final=True)
+    if kept:
+        checkpoint_retention.drop_superseded(session, sweep_id, top_ids)
 
 
 def _run_arrays(results: Sequence[TrialResult]) -> dict[str, list[Any]]:

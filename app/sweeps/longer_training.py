@@ -67,7 +67,7 @@ def continue_top(session: Session, sweep_id: int, body: ContinueTop) -> Continue
     Raises ConflictError where none can.
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
-    ids = session.scalars(best.TOP, {"sweep": sweep_id, "count": body.top}).all()
+    ids = best.top_ids(session, sweep_id, body.top)
     trials = {trial.id: trial for trial in session.scalars(select(Trial).where(Trial.id.in_(ids)))}
     plan = _plan(session, sweep, [trials[trial_id] for trial_id in ids], body.epochs)
     left_out = [NotContinued(trial=number, reason=reason) for number, reason in plan.reasons.items()]

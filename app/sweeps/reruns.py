@@ -22,7 +22,7 @@ def rerun_top(session: Session, sweep_id: int, body: RerunTop) -> Sweep:
     Raises ConflictError where no trial is complete, or for a sweep that is stopping or full.
     """
     sweep = sweep_row.get(session, sweep_id, lock=True)
-    best_ids = session.scalars(best.TOP, {"sweep": sweep_id, "count": body.k}).all()
+    best_ids = best.top_ids(session, sweep_id, body.k)
     if not best_ids:
         raise ConflictError(f"Sweep {sweep_id} is {sweep.state} and has no complete trial yet that could run again.")
     _queue(

@@ -100,6 +100,6 @@ def _candidates(session: Session, sweeps: Sequence[Sweep]) -> Iterator[tuple[int
 
 def _ranking(session: Session, sweep: Sweep) -> list[Trial]:
     """The first trials of the sweep's best configurations, the best first."""
-    ids = session.scalars(best.TOP, {"sweep": sweep.id, "count": MAX_CANDIDATES}).all()
+    ids = best.top_ids(session, sweep.id, MAX_CANDIDATES)
     trials: Iterable[Trial] = session.scalars(select(Trial).where(Trial.id.in_(ids)))
     return sorted(trials, key=lambda trial: ids.index(trial.id))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app.db.engine import transaction
 from app.domain.states import SweepState, TrialState
@@ -81,6 +81,24 @@ def test_places_open_as_trials_end(engine: Engine, values: list[float]) -> None:
     widths = survivors(engine, sweep)
     assert max(by_width, key=lambda width: by_width[width]) in widths
     assert widths == ([38, 35, 34] if values[0] < values[1] else [40, 39, 38])
+
+
+def test_of_a_large_sweep_places_are_given_a_hundredth_at_a_time(engine: Engine) -> None:
+    """All that is complete is read for it; the last ones are given when others complete, or nothing is left to do."""
+    values = {width: width / 1000 for width in range(1, 403)}
+    sweep, worker = create_grid(engine, *values, seeds=ONE_THEN_THREE), new_worker(engine)
+    with transaction(engine) as session:
+        session.execute(
+            text("UPDATE trials SET state = 'complete', value = 0.1, finished_at = now() WHERE number < 396")
+        )
+    last_trials = claim(engine, worker)
+    given = []
+    for part in (last_trials[:1], last_trials[1:3], last_trials[3:5], last_trials[5:]):
+        finish(engine, sweep, worker, [ended(trial, 0.5) for trial in part])
+        given.append(len(survivors(engine, sweep)))
+    train(engine, sweep, values, at_once=1000)
+    assert [*given, len(survivors(engine, sweep))] == [0, 133, 133, 133, 134]
+    assert sweep_of(engine, sweep).state == SweepState.completed
 
 
 def test_no_configuration_gets_them_twice(engine: Engine, client: TestClient) -> None:
@@ -169,6 +187,18 @@ def test_the_sampler_sees_a_survivor_once(engine: Engine) -> None:
     assert survivor == 3
     own = [trial.value or 0.0 for trial in trials_of(engine, sweep) if (trial.params or {})["hidden_units"] == 3]
     assert seen == {0: (0.9,), 1: (1.9,), 2: (pytest.approx(sum(own) / 3),)}
+
+
+def test_the_sampler_sees_a_survivor_that_diverged_as_failed(engine: Engine) -> None:
+    """Its configuration has no mean, however good its first value was; a lost worker says nothing of it."""
+    sweep, worker = create_grid(engine, 1, 2, 3, 4, 5, 6, seeds=ONE_THEN_THREE), new_worker(engine)
+    finish(engine, sweep, worker, [ended(trial, 0.9 - trial.number / 100) for trial in claim(engine, worker)])
+    further = {(trial.number - 6) // 2: trial.lease for trial in claim(engine, worker) if trial.first_seed == 1}
+    lost = TrialResult(further[1], None, None, "its worker was lost 3 times", [])
+    finish(engine, sweep, worker, [failure(further[0]), lost])
+    with transaction(engine) as session:
+        seen = {trial.number: (trial.state, trial.values) for trial in observations(session, sweep)}
+    assert (seen[0], seen[1]) == (("failed", ()), ("complete", (0.89,)))
 
 
 def test_a_diverged_trial_is_no_candidate(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """Longer training over HTTP: which trials go on, what becomes of their sweep, and what is refused."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -34,7 +35,14 @@ from tests.support.queue_examples import (
 
 def finished(engine: Engine, *values: float, **body: Any) -> int:
     """A grid of two epochs of which each trial has ended with a value, and the best three with a checkpoint."""
-    sweep, worker = create_grid(engine, *range(1, len(values) + 1), **body), new_worker(engine)
+    sweep = create_grid(engine, *range(1, len(values) + 1), **body)
+    train_all(engine, sweep, values)
+    return sweep
+
+
+def train_all(engine: Engine, sweep: int, values: Sequence[float]) -> None:
+    """Ends all that waits with the values of these numbers."""
+    worker = new_worker(engine)
     while trials := claim(engine, worker):
         for epoch in (1, 2):
             record(engine, sweep, [trial.lease for trial in trials], epoch)
@@ -45,7 +53,6 @@ def finished(engine: Engine, *values: float, **body: Any) -> int:
         }
         with transaction(engine) as session:
             queue.finish(session, sweep, worker, results, lambda _: {}, checkpoints.get)
-    return sweep
 
 
 def go_on(client: TestClient, sweep: int, number: int, epochs: int = 5) -> Any:
@@ -127,6 +134,22 @@ def test_checkpoints_stay_of_the_best_three_for_a_week(client: TestClient, engin
         checkpoint_retention.drop_ended(session)
     assert checkpointed_ids(engine) == []
     assert go_on(client, sweep, 1).json()["epochs_trained"] == 0
+
+
+def test_they_are_kept_of_those_that_would_go_on(client: TestClient, engine: Engine) -> None:
+    """The best configurations by the sweep's own rule: the first value of one that was trained again was luck."""
+    values = [0.9, 0.8, 0.7, 0.6, 0.1, 0.65]
+    sweep = finished(engine, *values[:4])
+    assert client.post(f"/api/v1/sweeps/{sweep}/trials/0/rerun", json={"seeds": 1}).is_success
+    train_all(engine, sweep, values)
+    wider_space = {"hidden_units": [1, 2, 3, 4, 5], "epochs": 2}
+    assert client.patch(f"/api/v1/sweeps/{sweep}", json={"space": wider_space}).is_success
+    train_all(engine, sweep, values)
+    ids = [trial.id for trial in trials_of(engine, sweep)]
+    assert checkpointed_ids(engine) == [ids[1], ids[2], ids[5]]
+    answer = client.post(f"/api/v1/sweeps/{sweep}/continue", json={"top": 3, "epochs": 5}).json()
+    longer_trials = [trials_of(engine, sweep)[number] for number in answer["trials"]]
+    assert [(trial.continued_from, trial.epochs_trained) for trial in longer_trials] == [(1, 2), (2, 2), (5, 2)]
 
 
 @pytest.mark.parametrize(
