@@ -186,16 +186,16 @@ class _Ready(Generic[Content]):
 
     def __init__(self, make: Callable[[int], Content]) -> None:
         self._make = make
-        self._made: dict[int, Content] = {}
+        self._made_contents: dict[int, Content] = {}
 
     def make(self, trial_id: int) -> Content:
         """Makes it beforehand."""
-        self._made[trial_id] = self._make(trial_id)
-        return self._made[trial_id]
+        self._made_contents[trial_id] = self._make(trial_id)
+        return self._made_contents[trial_id]
 
     def take(self, trial_id: int) -> Content:
         """Gives it, made now where it was not before."""
-        return self._made.pop(trial_id) if trial_id in self._made else self._make(trial_id)
+        return self._made_contents.pop(trial_id) if trial_id in self._made_contents else self._make(trial_id)
 
 
 def _make_ready(
@@ -233,10 +233,11 @@ def _keep_checkpoints(
     checkpoints: _Ready[TrialCheckpoint | None],
 ) -> None:
     """Stores the final checkpoints of those of these trials that are among the best, in place of worse ones."""
-    kept = [checkpoint for i in top_ids if i in ended_ids and (checkpoint := checkpoints.take(i)) is not None]
-    for checkpoint in kept:
+    made_checkpoints = [checkpoints.take(trial_id) for trial_id in top_ids if trial_id in ended_ids]
+    kept_checkpoints = [checkpoint for checkpoint in made_checkpoints if checkpoint is not None]
+    for checkpoint in kept_checkpoints:
         store_checkpoint(session, checkpoint, is_final=True)
-    if kept:
+    if kept_checkpoints:
         checkpoint_retention.drop_superseded(session, sweep_id, top_ids)
 
 
