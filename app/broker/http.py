@@ -29,9 +29,9 @@ _TCP_OPTIONS = {
     "TCP_USER_TIMEOUT": round(1000 * ANSWER_SECONDS),
     "TCP_NOTSENT_LOWAT": SENT_BYTES,
 }
-_TRY_AGAIN = {404, 408, 425, 429, 502, 503, 504}  # 404: of a proxy whose server starts
+_TRY_AGAIN = {404, 408, 425, 429, 502, 503, 504}
 _NEVER_AGAIN = {401, 403, 426}
-_TOO_LARGE, _TOO_SLOW = 413, 408
+_NOT_FOUND, _TOO_LARGE, _TOO_SLOW = 404, 413, 408
 _PROBLEM = "application/problem+json"  # of a server of ours
 
 
@@ -175,7 +175,7 @@ def _check(response: http.client.HTTPResponse) -> None:
 def _error(status: int, sentence: str, *, is_of_server: bool) -> CallError:
     if status == _TOO_SLOW and is_of_server:
         return TooSlowMessageError(sentence)
-    if status in _TRY_AGAIN:
+    if status in _TRY_AGAIN and not (status == _NOT_FOUND and is_of_server):  # else of a proxy whose server starts
         return UnreachableError(f"the server says {status}: {sentence}")
     if status in _NEVER_AGAIN:
         return ForbiddenError(sentence)

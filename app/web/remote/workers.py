@@ -132,6 +132,8 @@ def refusals() -> Iterator[None]:
         raise PerceptuneError(str(error)) from error
     except CallError as error:
         raise InvalidError(str(error)) from error
+    except PerceptuneError:  # of a sweep that is not there, or not any more: it says so, and with which status
+        raise
     except Exception as error:
         logger.exception("a worker's call raised an error")
         raise PerceptuneError(reason_of(error)) from error

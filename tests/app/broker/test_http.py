@@ -229,3 +229,17 @@ def test_a_page_in_place_of_an_answer_is_told_in_one_sentence(status: int, error
             broker.live_workers()
         broker.close()
     assert "<" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "error"), [("application/problem+json", RefusedError), ("text/html", UnreachableError)]
+)
+def test_what_a_server_does_not_find_is_refused(media_type: str, error: type[Exception]) -> None:
+    """A proxy's word for it is none: its server may start."""
+    body = b'{"detail": "There is no sweep 7."}'
+    with serving(lambda request: request.answer(body, 404, media_type)) as url:
+        broker = RemoteBroker(url, None, threading.Event())
+        with pytest.raises(error, match=r"There is no sweep 7\.") as raised:
+            broker.live_workers()
+        broker.close()
+    assert type(raised.value) is error

@@ -125,3 +125,21 @@ def test_a_worker_comes_to_a_sweep_again_that_was_at_fault(
     """After a minute; the server need not be started again."""
     monkeypatch.setattr(workers, "PASSED_OVER_SECONDS", 0.0)
     assert claimed(client, request.getfixturevalue("broken_sweep")) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("trial_snapshots", {}),
+        ("values_after", {"known_epochs": {}}),
+        ("assign_params", {"trials": []}),
+        ("ask_ahead", {"max_trials": 1}),
+    ],
+)
+def test_a_sweep_that_is_not_there_is_not_found(
+    client: TestClient, engine: Engine, caplog: pytest.LogCaptureFixture, call: str, arguments: dict[str, Any]
+) -> None:
+    """It may have been deleted: no fault of the server's, and no line in its log."""
+    answer = send(client, new_worker(engine), call, sweep_id=7, **arguments)
+    assert (answer.status_code, answer.json()["detail"]) == (404, "There is no sweep 7.")
+    assert "Traceback" not in caplog.text
