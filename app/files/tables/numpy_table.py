@@ -18,6 +18,11 @@ from app.files.tables.table import Table, refusal, unzipped
 Array = NDArray[np.generic]
 
 ROWS_AT_ONCE = 1024
+_DAMAGE = (
+    *(ValueError, OverflowError, EOFError, SyntaxError, TokenError),
+    *(TypeError, LookupError, AttributeError, RecursionError),
+)
+"""What reading an array raises: its heading is an expression in Python, and may be any."""
 
 # names of the same thing, in any case of letters
 EXAMPLES, CLASSES = ("x", "data", "features"), ("y", "target", "labels", "label")
@@ -79,7 +84,7 @@ def _array(file: IO[bytes], name: str) -> Array:
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # that a file is of Python 2
             array: Array = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, OverflowError, EOFError, SyntaxError, TokenError) as error:
+    except _DAMAGE as error:
         why = "it holds Python objects" if "Object arrays" in str(error) else "it is damaged"
         raise refusal(f"{name} can't be read: {why}; save an array of numbers or texts") from None
     if array.dtype.kind not in "biufU" or array.dtype.itemsize > 4096:
@@ -108,7 +113,7 @@ def _table(x: Array, y: Array, test_rows: int = 0) -> Table:
     columns = _columns(x.reshape(len(x), features))
     names = [f"x{place}" for place in range(features)]
     white = 255.0 if x.dtype == np.uint8 else None
-    return Table([*names, "y"], [*columns, pa.array(y.reshape(len(y)))], len(x), (), test_rows, white)
+    return Table([*names, "y"], [*columns, _column(y.reshape(len(y)))], len(x), (), test_rows, white)
 
 
 def _columns(rows: Array) -> list[pa.Array]:
@@ -116,4 +121,11 @@ def _columns(rows: Array) -> list[pa.Array]:
     columns = np.empty((rows.shape[1], len(rows)), rows.dtype)
     for start in range(0, len(rows), ROWS_AT_ONCE):
         columns[:, start : start + ROWS_AT_ONCE] = rows[start : start + ROWS_AT_ONCE].T
-    return [pa.array(column) for column in columns]
+    return [_column(column) for column in columns]
+
+
+def _column(values: Array) -> pa.Array:
+    try:
+        return pa.array(values)
+    except ValueError:  # which pyarrow's own is too
+        raise refusal("a text of it is none in Unicode") from None

@@ -46,9 +46,10 @@ def _read_parquet(path: str) -> Table:
         file = pq.ParquetFile(path)
         _check_size(file.metadata)
         table = file.read()
-    except (pa.ArrowException, OSError) as error:
+        table.validate(full=True)  # whether texts are UTF-8, above all
+        names = list(table.column_names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise refusal(f"the file can't be read as Parquet: {str(error).splitlines()[0]}") from None
-    names = list(table.column_names)
     check_names(names)
     return Table(names, list(table.columns), table.num_rows)
 

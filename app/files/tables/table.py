@@ -65,9 +65,11 @@ def unzipped(path: str, name: str) -> Iterator[zipfile.ZipFile]:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raises InvalidError for too many columns, and for two of one name."""
+    """Raises InvalidError for too many columns, for two of one name, and for a name that is no text."""
     if len(names) > MAX_COLUMNS:
         raise refusal(f"the table has {len(names):,} columns: at most {MAX_COLUMNS:,}")
+    if any("\0" in name for name in names):
+        raise refusal("the name of a column has the character U+0000")
     doubled = next((name for name, times in Counter(names).items() if times > 1), None)
     if doubled is not None:
         raise refusal("is there twice: each column needs a name of its own", column=doubled)

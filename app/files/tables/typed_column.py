@@ -56,6 +56,15 @@ class TypedColumn:
 
 def typed(name: str, values: Any, *, as_category: bool = False) -> TypedColumn:
     """The column with its type. Raises InvalidError that names the row of a value that is not like the others."""
+    try:
+        return _typed(name, values, as_category=as_category)
+    except MemoryError:
+        raise
+    except (pa.ArrowException, ValueError, OverflowError) as error:  # such as times beyond the year 9999
+        raise refusal(f"can't be read: {str(error).splitlines()[0][:200]}", column=name) from None
+
+
+def _typed(name: str, values: Any, *, as_category: bool) -> TypedColumn:
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
@@ -156,6 +165,8 @@ def _category(name: str, texts: Any) -> TypedColumn:
     rank[order.to_numpy()] = np.arange(len(values))
     rank[-1] = -1  # a missing value's place is -1, which is the last one
     places = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    if pc.any(pc.match_substring(values, "\0")).as_py():
+        raise refusal("has a text with the character U+0000, which no text may have", column=name)
     return TypedColumn(name, "category", "text", codes=rank[places], texts=tuple(values.take(order).to_pylist()))
 
 
