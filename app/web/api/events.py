@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator, Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.access.shares import PLACE
 from app.lifecycle import sweep_row
 from app.web.dependencies import DatabaseSession, SweepId, caller_name
 from app.web.error_handlers import problems
 from app.web.events import Broadcaster
+from app.web.security.gate import Gate
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
@@ -28,6 +31,8 @@ STREAM_PLACE = Depends(_place, scope="request")  # until the stream has ended
 async def all_events(request: Request) -> AsyncIterator[ServerSentEvent]:
     """`event: sweep` with `{id, revision, state, progress}` whenever any sweep changed."""
     async for event in stream(request.app.state.broadcaster):
+        if not await _may_listen(request):
+            return
         yield event
 
 
@@ -47,7 +52,18 @@ async def sweep_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """The same for one sweep."""
     async for event in stream(request.app.state.broadcaster, {sweep_id}):
+        if not await _may_listen(request):
+            return
         yield event
+
+
+async def _may_listen(request: Request) -> bool:
+    """Whether this stream may go on: it may be older than the revocation of its key."""
+    gate: Gate = request.app.state.gate
+    try:
+        return gate.remembered_caller(request) is not None or await run_in_threadpool(gate.still_lets_in, request)
+    except SQLAlchemyError:  # the database is away: who listens comes again
+        return False
 
 
 async def stream(broadcaster: Broadcaster, sweep_ids: Collection[int] | None = None) -> AsyncIterator[ServerSentEvent]:

@@ -75,6 +75,15 @@ class Gate:
             return caller
         raise UnauthorizedError("Send a key of this server as `Authorization: Bearer KEY`.")
 
+    def still_lets_in(self, request: Request) -> bool:
+        """Whether who was let in with this request would be so again: keys are revoked, and sessions end."""
+        if self.ring.anyone() is not None:
+            return True
+        if (token := _bearer_token(request)) is not None:
+            return self.ring.is_environment_key(token) or self.ring.find_key(token) is not None
+        cookie = request.cookies.get(COOKIE)
+        return cookie is not None and self.ring.find_session(cookie) is not None
+
     def caller_of_key(self, token: str, address: str) -> Caller:
         """The caller with this key. Raises UnauthorizedError for a wrong one, TooManyAttemptsError after many.
 

@@ -19,6 +19,7 @@ from app.service.up import Service
 from app.sweeps import trial_actions
 from app.web import events as web_events
 from app.web.events import Broadcaster, News, SweepEvent
+from tests.support.keys import bearer
 from tests.support.own_loop import finished
 from tests.support.queue_examples import change, claim, complete, create_grid, new_worker, record, sweep_of
 from tests.support.waiting import wait_until
@@ -229,3 +230,29 @@ def test_news_say_how_far_a_sweep_is_and_what_was_done_to_it(engine: Engine) -> 
     assert [(standing.id, standing.state) for standing in before] == [(sweep, "running")]
     assert (after.revision, after.progress) == (summary.revision, summary.progress)
     assert (after.entry > before[0].entry, after.revision > before[0].revision) == (True, True)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/sweeps/{sweep}/events"])
+@pytest.mark.parametrize("by", ["key", "session"])
+def test_a_stream_ends_with_its_key(settings: Settings, engine: Engine, path: str, by: str) -> None:
+    """Who listened when it was revoked is told of nothing that comes after that."""
+    sweep = create_grid(engine, 4)
+    with Service(settings) as service, httpx2.Client(base_url=service.url, timeout=30) as api:
+        admin = bearer(api.post("/api/v1/keys", json={"name": "Ada", "role": "admin"}).json()["key"])
+        made = api.post("/api/v1/keys", json={"name": "CI", "role": "read"}, headers=admin).json()
+        headers = bearer(made["key"])
+        if by == "session":
+            cookies = api.post("/login", data={"key": made["key"]}).headers["set-cookie"]
+            headers = {"Cookie": cookies.partition(";")[0]}
+        seen: list[str] = []
+        with api.stream("GET", path.format(sweep=sweep), headers=headers) as stream:
+            for line in stream.iter_lines():
+                if line.startswith(":"):
+                    change(engine, sweep, "pause")
+                if line.startswith("data:") and not seen:
+                    seen.append(line)
+                    api.delete(f"/api/v1/keys/{made['id']}", headers=admin).raise_for_status()
+                    change(engine, sweep, "resume")
+                elif line.startswith("data:"):
+                    seen.append(line)
+    assert len(seen) == 1
