@@ -32,7 +32,12 @@ _lock = threading.Lock()  # matplotlib's fonts are not for several threads at on
 
 def picture(figure: go.Figure, format: Format) -> bytes:
     """The figure in light colours, for paper and slides. Its texts stay texts in an SVG."""
-    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "perceptune", "font.family": "DejaVu Sans"}
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "perceptune",
+        "font.family": "DejaVu Sans",
+        "text.parse_math": False,  # a dollar of a unit or of a name is one
+    }
     with _lock, rc_context(settings):
         image = drawn_image(figure)
         (FigureCanvasAgg if format == "png" else FigureCanvasSVG)(image)

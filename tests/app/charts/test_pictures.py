@@ -39,6 +39,16 @@ def test_every_chart_is_a_picture(name: str) -> None:
     assert picture(chart_figure(name), "png").startswith(b"\x89PNG\r\n")
 
 
+def test_dollars_are_no_formula() -> None:
+    """In a legend, along an axis and beside a note; between two of them anything may stand."""
+    price = r"$\nothing{$"
+    figure = go.Figure([go.Scatter(x=[price, "b"], y=[1, 2], name=price), go.Bar(x=["b"], y=[1], name="b")])
+    figure.update_layout(title_text=price, yaxis_title_text=price)
+    figure.add_annotation(x="b", y=1, text=price)
+    assert picture(figure, "svg").decode().count(price) >= 4
+    assert picture(figure, "png").startswith(b"\x89PNG\r\n")
+
+
 def test_points_and_scales_are_those_of_the_figure() -> None:
     """On a log axis, with the points of each trace, and the legend's names."""
     figure = chart_figure("effect", x="learning_rate")
