@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.charts.lens import WHOLE, Lens, refuse_metric
-from app.charts.options import Query, curves_options, refuse, scatter_options
+from app.charts.options import Query, curves_options, diagnostics_options, refuse, scatter_options
 from app.charts.registry import Chart, Curves, Needs
 from app.charts.rows import Axis, BestRow, RunRow, SweepRow, TrialRow
 from app.charts.select import best_and_worst
@@ -105,7 +105,8 @@ def chart_rows(
     if needs in ("epochs", "diagnostics") and not lens.chooses:
         ids, trials_with_curves = curves.drawn_ids(session, sweep, row.best, include_excluded)
         trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs="none", ids=ids)
-        return replace(row, trials_with_curves=trials_with_curves), trials, _curves(session, sweep, needs, ids)
+        row = replace(row, trials_with_curves=trials_with_curves)
+        return row, trials, _curves(session, row, needs, ids, query or {})
     runs = seen_runs(_RUNS_NEEDED.get(needs, "none"), lens)
     trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=runs)
     if lens.metric.kind != "last":
@@ -116,7 +117,8 @@ def chart_rows(
         with_curves = [trial for trial in trials if trial.epochs > 0]
         drawn_trials = best_and_worst(row, with_curves)
         ids = _ids_of(session, sweep, [trial.number for trial in drawn_trials])
-        return replace(row, trials_with_curves=len(with_curves)), drawn_trials, _curves(session, sweep, needs, ids)
+        row = replace(row, trials_with_curves=len(with_curves))
+        return row, drawn_trials, _curves(session, row, needs, ids, query or {})
     if needs == "epoch_means":
         return row, trials, curves.epoch_means(session, sweep, chart.picked_trials(row, trials, query or {}))
     if needs == "attempts":
@@ -133,10 +135,10 @@ def seen_runs(runs: RunsNeeded, lens: Lens) -> RunsNeeded:
     return "valueless" if runs != "none" and lens.metric.kind != "last" else runs
 
 
-def _curves(session: Session, sweep: Sweep, needs: Needs, ids: Sequence[int]) -> Curves:
+def _curves(session: Session, sweep: SweepRow, needs: Needs, ids: Sequence[int], query: Query) -> Curves:
     if needs == "epochs":
         return curves.epochs_of(session, ids)
-    return curves.diagnostics_rows(session, sweep.id, ids)
+    return curves.diagnostics_of(session, ids, diagnostics_options(sweep, query).epoch)
 
 
 def _ids_of(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[int]:

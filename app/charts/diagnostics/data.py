@@ -1,7 +1,7 @@
 """What the chart of diagnostics shows: a panel for each layer, all layers after one epoch, or a bottleneck."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 
 from app.charts.diagnostics.parts import TEXTS, Boxes, DiagnosticsData, DiagnosticsOptions, Line, Measure, Panel
@@ -11,6 +11,7 @@ from app.charts.marks import excluded_note
 from app.charts.rows import DiagnosticsRow, SweepRow, TrialRow
 from app.charts.select import CURVES, thinned
 from app.charts.titles import drawn_note, subtitle
+from app.domain.diagnostics import is_measured
 
 PANELS = 6  # layers that are drawn beside each other
 
@@ -59,6 +60,7 @@ def diagnostics_data(
             "means over the seeds" if options.measure != "bottleneck" and len({row.seed for row in rows}) > 1 else "",
             drawn_note(len(names), max(sweep.trials_with_curves, len(measured_trials)), "trials"),
             drawn_note(PANELS, len(layers), "layers") if by_layer else "",
+            _epochs_note(by_trial.values()) if options.epoch is None and options.measure != "bottleneck" else "",
             _zeros_note(panels) if text.log else "",
             excluded_note(sweep),
         ),
@@ -109,9 +111,11 @@ def _value_of(measure: Measure, layer: str) -> Value:
 def _over_epochs(title: str, names: Sequence[TrialName], by_trial: Rows, value: Value) -> Panel:
     lines = []
     for name in names:
-        epochs = sorted({row.epoch for row in by_trial[name.trial]})
-        means = [_mean([row for row in by_trial[name.trial] if row.epoch == epoch], value) for epoch in epochs]
-        lines.append(_line(name, epochs, means))
+        by_epoch: dict[int, list[DiagnosticsRow]] = {}
+        for row in by_trial[name.trial]:
+            by_epoch.setdefault(row.epoch, []).append(row)
+        epochs = sorted(by_epoch)
+        lines.append(_line(name, epochs, [_mean(by_epoch[epoch], value) for epoch in epochs]))
     return Panel(title, [line for line in lines if line.x])
 
 
@@ -131,6 +135,14 @@ def _mean(rows: Sequence[DiagnosticsRow], value: Value) -> float | None:
 def _line(name: TrialName, x: Sequence[int | str], y: Sequence[float | None]) -> Line:
     points = [(place, number) for place, number in zip(x, y, strict=True) if number is not None]
     return Line(name, [place for place, _ in points], [number for _, number in points])
+
+
+def _epochs_note(curves: Iterable[Sequence[DiagnosticsRow]]) -> str:
+    """After how many epochs of the longest training networks are drawn, where it is not each that was measured."""
+    epochs_of_trials = ({row.epoch for row in rows} for rows in curves)
+    epochs = max(epochs_of_trials, key=lambda epochs: max(epochs, default=0), default=set[int]())
+    last = max(epochs, default=0)
+    return drawn_note(len(epochs), sum(is_measured(epoch, last) for epoch in range(last + 1)), "measured epochs")
 
 
 def _zeros_note(panels: Sequence[Panel]) -> str:

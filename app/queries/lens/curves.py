@@ -10,6 +10,7 @@ from app.charts.select import CURVES, EPOCHS
 from app.db.tables import Diagnostics, Sweep, Trial
 
 EPOCH_MEANS = 30  # epochs of a curve on a heat map
+MEASUREMENTS = 20_000  # of networks in a chart, each of all layers
 
 
 def epoch_means(session: Session, sweep: Sweep, numbers: Sequence[int]) -> list[EpochMean]:
@@ -29,14 +30,22 @@ def epoch_rows(session: Session, sweep_id: int, *, include_excluded: bool = Fals
     return [EpochRow(*row) for row in rows.all()]
 
 
-def diagnostics_rows(session: Session, sweep_id: int, ids: Sequence[int] | None = None) -> list[DiagnosticsRow]:
-    """What was measured of a sweep's networks, of all its trials or of those of these ids."""
+def diagnostics_rows(session: Session, sweep_id: int) -> list[DiagnosticsRow]:
+    """All that was measured of a sweep's networks."""
     columns = (getattr(Diagnostics, name) for name in DiagnosticsRow._fields[1:])
     query = select(Trial.number, *columns).join(Diagnostics).where(Trial.sweep_id == sweep_id)
-    if ids is not None:
-        query = query.where(Trial.id.in_(ids))
     rows = session.execute(query.order_by(Trial.number, Diagnostics.seed, Diagnostics.epoch))
     return [DiagnosticsRow(*row) for row in rows]
+
+
+def diagnostics_of(session: Session, ids: Sequence[int], epoch: int | None = None) -> list[DiagnosticsRow]:
+    """What was measured of the networks of the trials of these ids: after this epoch, or of very many runs not after
+    each, but before the first and after the last one of each run.
+
+    What a bottleneck has, which may be thousands of numbers, is read of the first run of each trial, at its end.
+    """
+    parameters = {"ids": ids, "epoch": epoch, "rows": MEASUREMENTS}
+    return [DiagnosticsRow(*row) for row in session.execute(_DIAGNOSTICS_OF_IDS, parameters)]
 
 
 def drawn_ids(session: Session, sweep: Sweep, best: BestRow | None, include_excluded: bool) -> tuple[list[int], int]:
@@ -97,6 +106,29 @@ _EPOCHS_OF_IDS = text(f"""
     JOIN epochs e ON e.trial_id = ends.trial_id AND e.seed = ends.seed
     WHERE e.trial_id = ANY(:ids) AND ((e.epoch - 1) % steps.step = 0 OR e.epoch = ends.last)
     ORDER BY t.number, e.seed, e.epoch
+""")
+
+_DIAGNOSTICS_OF_IDS = text("""
+    WITH ends AS MATERIALIZED (
+        SELECT trial_id, seed, max(epoch) AS last, seed = min(seed) OVER (PARTITION BY trial_id) AS is_first
+        FROM diagnostics WHERE trial_id = ANY(:ids) GROUP BY trial_id, seed
+        HAVING max(epoch) >= coalesce(CAST(:epoch AS int), 0)
+    ), epochs AS MATERIALIZED (
+        SELECT epoch, row_number() OVER (ORDER BY epoch) - 1 AS place
+        FROM (SELECT DISTINCT epoch FROM diagnostics WHERE trial_id = ANY(:ids)) AS measured
+    ), steps AS (
+        SELECT 1 + (SELECT count(*) FROM ends) * (SELECT count(*) FROM epochs) / :rows AS step
+    )
+    SELECT t.number, d.seed, d.epoch, d.dead_share, d.activation_rms, d.gradient_rms, d.predicted_classes,
+           d.top_class_share, d.distinct_outputs,
+           CASE WHEN ends.is_first AND d.epoch = coalesce(CAST(:epoch AS int), ends.last) THEN d.bottleneck END
+    FROM steps, ends JOIN trials t ON t.id = ends.trial_id
+    JOIN diagnostics d ON d.trial_id = ends.trial_id AND d.seed = ends.seed JOIN epochs ON epochs.epoch = d.epoch
+    WHERE d.trial_id = ANY(:ids) AND CASE
+        WHEN CAST(:epoch AS int) IS NULL THEN epochs.place % steps.step = 0 OR d.epoch = ends.last
+        ELSE d.epoch = :epoch
+    END
+    ORDER BY t.number, d.seed, d.epoch
 """)
 
 # A run diverges by its losses, when its accuracy may still be a number (app.search.curve_cache). A diverged run is

@@ -127,3 +127,27 @@ def test_what_was_not_measured_is_told_from_what_was(
     with pytest.raises(InvalidError) as error:
         chart("diagnostics").figure(replace(SWEEP, target=target), TRIALS, ROWS, query)
     assert [(field.loc, msg in field.msg) for field in error.value.errors] == [(("query", option), True)]
+
+
+def test_it_says_where_not_all_epochs_are_drawn() -> None:
+    """A long training is not measured after each: that is no gap."""
+    assert "epochs drawn" not in diagnostics_data(SWEEP, TRIALS, ROWS).subtitle
+    long_rows = [row(0, 0, epoch, 1.0, 1.0) for epoch in [*range(101), *range(110, 201, 10)]]
+    assert "epochs drawn" not in diagnostics_data(SWEEP, TRIALS, long_rows).subtitle
+    assert "56 of 111 measured epochs drawn" in diagnostics_data(SWEEP, TRIALS, long_rows[::2]).subtitle
+
+
+def test_the_time_grows_with_the_rows_alone() -> None:
+    """A hundred runs of 281 epochs are looked at once for each layer, and not once for each epoch."""
+    rows = [row(0, seed, epoch, 1.0, 1.0) for seed in range(100) for epoch in range(281)]
+    reads = 0
+
+    class Counted(DiagnosticsRow):
+        def __getattribute__(self, name: str) -> object:
+            nonlocal reads
+            reads += name == "epoch"
+            return super().__getattribute__(name)
+
+    data = diagnostics_data(SWEEP, TRIALS, [Counted(*item) for item in rows], DiagnosticsOptions("activations"))
+    assert [len(line.x) for panel in data.panels for line in panel.lines] == [281, 281]
+    assert reads <= 10 * len(rows)

@@ -5,13 +5,14 @@ from sqlalchemy import Engine, text
 
 from app.charts.progress.means import epoch_means
 from app.charts.registry import CHARTS
-from app.charts.rows import EpochMean, EpochRow, RunRow
+from app.charts.rows import DiagnosticsRow, EpochMean, EpochRow, RunRow
 from app.db.engine import transaction
 from app.lifecycle import sweep_row
 from app.queries import chart_rows
 from app.queries.lens import curves
 from app.schemas import SweepCreate
 from app.sweeps import creation
+from tests.support.queue_examples import create_grid
 
 # Trial n of 30 has the value n / 100, two runs and 300 epochs; the last one failed.
 _FINISH = """
@@ -174,3 +175,40 @@ def test_of_long_curves_not_every_epoch_is_read(engine: Engine) -> None:
     assert (epochs[0], epochs[-1]) == (1, 300)
     assert len(epochs) <= 32
     assert means[0] == EpochMean(3, 1, 0.5, 0.0, 2, 0)
+
+
+# Trial 0 was measured in three runs after 21 epochs; its bottleneck has two classes.
+_MEASURE = """
+    INSERT INTO diagnostics
+        (trial_id, seed, epoch, dead_share, activation_rms, gradient_rms, distinct_outputs, bottleneck)
+        SELECT t.id, seed, epoch, '{0}', '{1,1}', '{1,1}', 7, '{{1,2,3,4,5},{1,2,3,4,5}}'
+        FROM trials t, generate_series(0, 2) AS seed, generate_series(0, 20) AS epoch
+        WHERE t.sweep_id = :sweep AND t.number = 0;
+    UPDATE trials SET epochs_done = 60 WHERE sweep_id = :sweep AND number = 0
+"""
+
+
+def test_of_very_many_runs_not_every_measurement_is_read(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first and the last are always among them; a bottleneck is read where it is drawn."""
+    sweep_id = create_grid(engine, 1, 2, seeds=3, diagnostics=True)
+    with transaction(engine) as session:
+        for statement in _MEASURE.split(";"):
+            session.execute(text(statement), {"sweep": sweep_id})
+
+    def read(**query: str) -> list[DiagnosticsRow]:
+        with transaction(engine) as session:
+            sweep = sweep_row.get(session, sweep_id)
+            rows = chart_rows.chart_rows(session, sweep, CHARTS["diagnostics"], query)[2]
+        return [row for row in rows if isinstance(row, DiagnosticsRow)]
+
+    def with_bottleneck(rows: list[DiagnosticsRow]) -> list[tuple[int, int]]:
+        return [(row.seed, row.epoch) for row in rows if row.bottleneck is not None]
+
+    rows = read()
+    assert [(row.seed, row.epoch) for row in rows] == [(seed, epoch) for seed in range(3) for epoch in range(21)]
+    assert with_bottleneck(rows) == [(0, 20)]
+    monkeypatch.setattr(curves, "MEASUREMENTS", 30)
+    assert [row.epoch for row in read()] == [0, 3, 6, 9, 12, 15, 18, 20] * 3
+    rows = read(measure="bottleneck", epoch="7")
+    assert [(row.seed, row.epoch) for row in rows] == [(0, 7), (1, 7), (2, 7)]
+    assert with_bottleneck(rows) == [(0, 7)]
