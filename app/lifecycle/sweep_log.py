@@ -1,6 +1,7 @@
 """The log of a sweep: each change adds an entry in its own transaction, with the name of whoever called."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from app.db.tables import LogEntry
 from app.domain.formatting import plural
 from app.domain.people.log_events import BY_ITSELF, LogEvent
 
+MAX_TRIALS_NOTED = 1_000  # by their numbers, in one entry: lists show very many entries
 _CALLER = "caller"  # the key of `Session.info` under which a request's session has the name of its caller
 
 
@@ -18,9 +20,15 @@ def set_caller(session: Session, name: str | None) -> None:
 
 
 def note(session: Session, sweep_id: int, event: LogEvent, text: str, trials: Iterable[int] = ()) -> None:
-    """Adds an entry. The sweep is locked, or new."""
+    """Adds an entry, which names so many trials at most. The sweep is locked, or new."""
     by = None if event in BY_ITSELF else session.info.get(_CALLER)
-    values = {"sweep_id": sweep_id, "event": event, "text": text, "trials": list(trials), "by": by}
+    values = {
+        "sweep_id": sweep_id,
+        "event": event,
+        "text": text,
+        "trials": list(islice(trials, MAX_TRIALS_NOTED)),
+        "by": by,
+    }
     session.execute(insert(LogEntry).values(values))
 
 

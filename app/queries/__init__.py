@@ -5,10 +5,12 @@ from app.queries.events import list_deliveries, list_log
 from app.queries.sweeps import list_sweeps, standings, summaries, summary, tags
 from app.queries.trials import (
     get_trial,
+    last_diagnostics,
     list_configurations,
     list_diagnostics,
     list_epochs,
     list_trials,
+    members_listed,
     trials_of_numbers,
 )
 from app.queries.workers import get_worker, list_workers, open_trials
@@ -18,6 +20,7 @@ __all__ = [
     "get_dataset",
     "get_trial",
     "get_worker",
+    "last_diagnostics",
     "list_configurations",
     "list_deliveries",
     "list_diagnostics",
@@ -26,6 +29,7 @@ __all__ = [
     "list_sweeps",
     "list_trials",
     "list_workers",
+    "members_listed",
     "open_trials",
     "standings",
     "summaries",

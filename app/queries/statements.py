@@ -73,7 +73,10 @@ _CONFIGURATIONS = """
         SELECT key, row_number() OVER (ORDER BY rank {direction} NULLS LAST, number) AS place
         FROM configurations ORDER BY rank {direction} NULLS LAST, number LIMIT :limit OFFSET :skip
     )
-    SELECT chosen.id, place - :skip AS place FROM page JOIN chosen USING (key) ORDER BY place, number
+    SELECT id, place FROM (
+        SELECT chosen.id, place - :skip AS place, number, row_number() OVER (PARTITION BY key ORDER BY number) AS member
+        FROM page JOIN chosen USING (key)
+    ) AS members WHERE member <= :members ORDER BY place, number
 """
 
 

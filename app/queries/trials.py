@@ -1,21 +1,28 @@
 """Trials as the API shows them, with their runs and learning curves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Select, SQLColumnExpression, cast, func, literal_column, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from sqlalchemy.orm import Session
 
 from app import schemas
 from app.db.tables import Diagnostics, Epoch, Run, Trial
 from app.domain.states import TrialState
+from app.domain.sweep_limits import MAX_SEEDS
 from app.domain.tasks import EVERY_HYPERPARAMETER
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.queries import statements
 
 Point = TypeVar("Point", Epoch, Diagnostics)  # of one run, after one epoch
+
+# On a page, whatever its limit: ten times as much, which several ask for at once, takes gigabytes.
+MAX_RUNS = 10_000  # of trials; a trial has 100 at most
+MAX_NUMBERS = 200_000  # of diagnostics; a bottleneck has five for each class
+LEAST_MEMBERS = 10  # trials of one configuration that a page of configurations lists, however many runs they have
 
 
 def list_trials(
@@ -33,8 +40,8 @@ def list_trials(
     `order_by` is a column, or `params.` and a hyperparameter, or `metrics.` and a metric after the last epoch; `-`
     before it turns the order round, and of equal ones the lower number comes first.
     `after` is the `next` of the page before: by number the last trial's number, so that every page costs the same, else
-    how many trials came before. `skip` leaves out so many trials in any order. Raises NotFoundError, and InvalidError
-    for an unknown column.
+    how many trials came before. `skip` leaves out so many trials in any order. Of trials with very many runs the page
+    has fewer than `limit`. Raises NotFoundError, and InvalidError for an unknown column.
     """
     sweep_row.get(session, sweep_id)
     query = select(Trial).where(Trial.sweep_id == sweep_id)
@@ -46,10 +53,11 @@ def list_trials(
     elif after is not None:
         skip += after
     trials = session.scalars(query.order_by(*_order(order_by)).offset(skip).limit(limit + 1)).all()
+    count = _count_with_few_runs(session, trials[:limit])
     next_cursor = None
-    if len(trials) > limit:
-        next_cursor = str(trials[limit - 1].number if by_number else skip + limit)
-    return schemas.Page(items=_trials_out(session, trials[:limit]), next=next_cursor)
+    if len(trials) > count:
+        next_cursor = str(trials[count - 1].number if by_number else skip + count)
+    return schemas.Page(items=_trials_out(session, trials[:count]), next=next_cursor)
 
 
 def list_configurations(
@@ -57,14 +65,16 @@ def list_configurations(
 ) -> schemas.Page[schemas.TrialOut]:
     """A page of trials as `list_trials` has it, but those of one configuration stand together and count once.
 
-    A configuration has its first trial's place, or the one of its mean over all its trials. Raises NotFoundError, and
-    InvalidError for an unknown column.
+    A configuration has its first trial's place, or the one of its mean over all its trials, of which as many are listed
+    as `members_listed` says. Raises NotFoundError, and InvalidError for an unknown column.
     """
     if not session.scalars(statements.HAS_REPEATS, {"sweep": sweep_id}).one():
         return list_trials(session, sweep_id, state=state, order_by=order_by, limit=limit, skip=skip)
     _order(order_by)
     statement = statements.configurations(order_by, metric_of(order_by))
+    members = members_listed(sweep_row.get(session, sweep_id).seeds, limit)
     parameters: dict[str, Any] = {"sweep": sweep_id, "state": state, "limit": limit + 1, "skip": skip}
+    parameters["members"] = members
     if name := _named(order_by, _PARAMETER):
         parameters["parameter"] = name
     rows = session.execute(statement, parameters).all()
@@ -72,6 +82,11 @@ def list_configurations(
     trials = {trial.id: trial for trial in session.scalars(select(Trial).where(Trial.id.in_(ids)))}
     next_cursor = str(skip + limit) if len(ids) < len(rows) else None
     return schemas.Page(items=_trials_out(session, [trials[trial_id] for trial_id in ids]), next=next_cursor)
+
+
+def members_listed(seeds: int, limit: int) -> int:
+    """How many trials of so many runs a page of so many configurations lists of each: the first ones."""
+    return max(LEAST_MEMBERS, MAX_RUNS // (limit * seeds))
 
 
 def trials_of_numbers(session: Session, sweep_id: int, numbers: Sequence[int]) -> list[schemas.TrialOut]:
@@ -99,11 +114,41 @@ def list_epochs(
 def list_diagnostics(
     session: Session, sweep_id: int, number: int, limit: int = 1_000, after: int = 0
 ) -> schemas.Page[schemas.DiagnosticsOut]:
-    """The diagnostics of a trial, run by run, `after` the first so many. Raises NotFoundError."""
+    """The diagnostics of a trial, run by run, `after` the first so many; of those with very many numbers fewer than
+    `limit`. Raises NotFoundError."""
     trial = sweep_row.get_trial(session, sweep_id, number)
     query = select(Diagnostics).where(Diagnostics.trial_id == trial.id).order_by(Diagnostics.seed, Diagnostics.epoch)
-    rows, next_cursor = _page_of(session, query, limit, after)
+    sizes = session.scalars(query.with_only_columns(_NUMBERS).offset(after).limit(limit))
+    rows, next_cursor = _page_of(session, query, min(limit, _count_within(sizes, MAX_NUMBERS)), after)
     return schemas.Page(items=[schemas.DiagnosticsOut.model_validate(row) for row in rows], next=next_cursor)
+
+
+def last_diagnostics(session: Session, sweep_id: int, number: int) -> list[schemas.DiagnosticsOut]:
+    """What was measured of a trial after the last epoch of each run. Raises NotFoundError."""
+    trial = sweep_row.get_trial(session, sweep_id, number)
+    query = select(Diagnostics).where(Diagnostics.trial_id == trial.id).ext(distinct_on(Diagnostics.seed))
+    rows = session.scalars(query.order_by(Diagnostics.seed, Diagnostics.epoch.desc()))
+    return [schemas.DiagnosticsOut.model_validate(row) for row in rows]
+
+
+_NUMBERS = sum(
+    (func.cardinality(column) for column in (Diagnostics.activation_rms, Diagnostics.gradient_rms)),
+    func.cardinality(Diagnostics.dead_share) + func.coalesce(func.cardinality(Diagnostics.bottleneck), 0),
+)
+
+
+def _count_with_few_runs(session: Session, trials: Sequence[Trial]) -> int:
+    """How many of the first of these trials have no more than MAX_RUNS together."""
+    if len(trials) * MAX_SEEDS <= MAX_RUNS:
+        return len(trials)
+    counted = select(Run.trial_id, func.count().label("runs")).where(Run.trial_id.in_([trial.id for trial in trials]))
+    counts = {row.trial_id: row.runs for row in session.execute(counted.group_by(Run.trial_id))}
+    return _count_within((counts.get(trial.id, 0) for trial in trials), MAX_RUNS)
+
+
+def _count_within(sizes: Iterable[int], room: int) -> int:
+    """How many of the first have no more than so much together, and one at least."""
+    return sum(total <= room for total in accumulate(sizes)) or 1
 
 
 def _page_of(session: Session, query: Select[Point], limit: int, after: int) -> tuple[Sequence[Point], str | None]:

@@ -62,7 +62,7 @@ class LogEntryOut(BaseModel):
     at: UtcTime
     by: str | None = Field(description="Name of the key; null where no key was needed, or it happened by itself.")
     event: LogEvent
-    trials: list[int] = Field(description="Numbers of the trials that it is about.")
+    trials: list[int] = Field(description="Numbers of the trials that it is about, 1,000 at most.")
     text: str = Field(description="What happened.")
 
 

@@ -313,3 +313,8 @@ class SweepOut(BaseModel):
     started_at: UtcTime | None
     finished_at: UtcTime | None
     revision: int
+
+    @property
+    def first_seeds(self) -> int:
+        """Runs of every trial."""
+        return self.seeds.first if isinstance(self.seeds, SurvivorSeeds) else self.seeds

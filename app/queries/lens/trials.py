@@ -20,7 +20,7 @@ from app.lifecycle import sweep_row
 from app.queries.chart_rows import measured_sweep, seen_runs, trial_rows
 from app.queries.lens.run_values import with_values
 from app.queries.lens.trial_metrics import metric_means
-from app.queries.trials import metric_of, trials_of_numbers
+from app.queries.trials import members_listed, metric_of, trials_of_numbers
 
 COLUMNS = ("number", "state", "started_at", "finished_at")  # by which tables are ordered, beside value and parameters
 
@@ -72,14 +72,16 @@ def list_in_sight(
 ) -> schemas.Page[schemas.TrialOut]:
     """A page of the trials in sight, with their values through the lens.
 
-    Those of one configuration stand together and count once, at the place of the first one, or of their mean.
+    Those of one configuration stand together and count once, at the place of the first one, or of their mean; of very
+    many of them the first are listed.
     """
     groups: dict[object, list[TrialRow]] = {}
     for trial in in_sight.trials:
         groups.setdefault(trial.configuration or trial.number, []).append(trial)
     sweep = sweep_row.get(session, sweep_id)
     ordered = _ordered(list(groups.values()), order_by, _figures(session, sweep, in_sight, order_by))
-    rows = {trial.number: trial for group in ordered[skip : skip + limit] for trial in group}
+    members = members_listed(sweep.seeds, limit)
+    rows = {trial.number: trial for group in ordered[skip : skip + limit] for trial in group[:members]}
     items = [_through_lens(item, rows[item.number]) for item in trials_of_numbers(session, sweep_id, list(rows))]
     if in_sight.metric != LAST:
         items = _with_metrics(session, sweep, items, rows, in_sight.metric)

@@ -31,7 +31,7 @@ def list_trials(
     limit: Limit = 100,
     after: Cursor = None,
 ) -> schemas.Page[schemas.TrialOut]:
-    """The trials of a sweep with their runs."""
+    """The trials of a sweep with their runs, of which a page has 10,000 at most."""
     return queries.list_trials(session, sweep_id, state=state, order_by=order_by, limit=limit, after=after)
 
 
@@ -84,7 +84,10 @@ def list_diagnostics(
     limit: Annotated[int, Query(ge=1, le=10_000, description="Measurements a page.")] = 1_000,
     after: Cursor = None,
 ) -> schemas.Page[schemas.DiagnosticsOut]:
-    """What the networks of a trial did after each epoch, run by run; nothing where the sweep does not measure it."""
+    """What the networks of a trial did after each epoch, run by run; nothing where the sweep does not measure it.
+
+    A page has fewer than `limit` where each measurement has very many numbers.
+    """
     return queries.list_diagnostics(session, sweep_id, number, limit, after or 0)
 
 

@@ -1245,7 +1245,7 @@ class LogEntryOut(BaseModel):
     """What an entry of the log tells of."""
 
     trials: list[int]
-    """Numbers of the trials that it is about."""
+    """Numbers of the trials that it is about, 1,000 at most."""
 
     text: str
     """What happened."""

@@ -1,6 +1,7 @@
 """Trials in the order of their configurations, as the table on a sweep's page has them."""
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from app import queries
@@ -79,3 +80,22 @@ def drawn(engine: Engine, sweep_id: int, name: str) -> tuple[set[int], int]:
     drawn_numbers = {number for trace in figure.data for number in trace.customdata or () if number is not None}
     left_out = "1 complete trial left out: another seed diverged" in figure.layout.title.subtitle.text
     return drawn_numbers, int(left_out)
+
+
+def test_of_very_many_trials_of_a_configuration_the_first_are_listed(
+    engine: Engine, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that listed a hundred thousand would take gigabytes; what is not listed is in no mean that it shows."""
+    monkeypatch.setattr(queries.trials, "LEAST_MEMBERS", 3)
+    monkeypatch.setattr(queries.trials, "MAX_RUNS", 1)
+    sweep = a_sweep(engine, [[0.9], [0.7]])
+    for seed in range(1, 5):
+        again(engine, sweep, 1, first_seed=seed)
+    end(engine, sweep, [[0.8], [0.8], [0.8], [0.8]])
+    assert numbers(engine, sweep) == ([0, 1, 2, 3], None)
+    assert numbers(engine, sweep, limit=1, skip=1) == ([1, 2, 3], None)
+    assert numbers_in_sight(engine, sweep, "number") == [0, 1, 2, 3]
+    for query in ("", "?where=epochs=2"):
+        page = client.get(f"/sweeps/{sweep}{query}").text
+        assert "its first 3 trials" in page
+        assert "runs in" not in page

@@ -6,10 +6,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from app import queue
+from app import queries, queue
 from app.config import Settings
 from app.db.engine import transaction
 from app.web.app import create_app
+from tests.app.lifecycle.test_best import again
+from tests.support.measured_sweeps import a_sweep, end
 from tests.support.queue_examples import (
     change,
     choose,
@@ -94,6 +96,57 @@ def test_pages_of_trials_show_each_once(client: TestClient, engine: Engine, orde
         if (after := page["next"]) is None:
             break
     assert (len(items), items) == (7, whole)
+
+
+@pytest.mark.parametrize("order_by", ["number", "-value"])
+def test_a_page_has_so_many_runs_at_most(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch, order_by: str
+) -> None:
+    """A trial with more of them stands alone; `next` leads through all."""
+    monkeypatch.setattr(queries.trials, "MAX_RUNS", 5)
+    a_sweep(engine, [[0.9, 0.8], [0.7, 0.6], [0.5, 0.4], [0.3, 0.2]])
+    again(engine, 1, 0, first_seed=2)
+    with transaction(engine) as session:
+        session.execute(text("UPDATE sweeps SET seeds = 7"))
+    end(engine, 1, [[0.1] * 7])
+    pages: list[list[int]] = []
+    after: dict[str, str] | None = {}
+    while after is not None:
+        page = client.get(PAGES_OF_TRIALS, params={"order_by": order_by, "limit": "1000", **after}).json()
+        pages.append([len(trial["runs"]) for trial in page["items"]])
+        after = None if page["next"] is None else {"after": page["next"]}
+    assert pages == [[2, 2], [2, 2], [7]]
+
+
+def test_a_page_of_diagnostics_has_so_many_numbers_at_most(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of one measurement may be more; a trial's panel is about the last one of each run."""
+    sweep = create_grid(engine, 1, seeds=2, diagnostics=True)
+    with transaction(engine) as session:
+        session.execute(
+            text("""
+                INSERT INTO diagnostics
+                    (trial_id, seed, epoch, dead_share, activation_rms, gradient_rms, distinct_outputs, bottleneck)
+                SELECT t.id, seed, epoch, '{0}', '{1,1}', '{1,1}', 7, '{{1,2,3,4,5}}'
+                FROM trials t, generate_series(0, 1) AS seed, generate_series(0, 4) AS epoch
+            """)
+        )
+    monkeypatch.setattr(queries.trials, "MAX_NUMBERS", 39)
+    path, sizes, items = f"{PAGES_OF_TRIALS}/0/diagnostics", [], []
+    after: dict[str, str] | None = {"after": "0"}
+    while after is not None:
+        page = client.get(path, params=after).json()
+        sizes.append(len(page["items"]))
+        items += [(item["run"], item["epoch"]) for item in page["items"]]
+        after = None if page["next"] is None else {"after": page["next"]}
+    assert sizes == [3, 3, 3, 1]
+    assert items == [(run, epoch) for run in range(2) for epoch in range(5)]
+    monkeypatch.setattr(queries.trials, "MAX_NUMBERS", 1)
+    assert len(client.get(path).json()["items"]) == 1
+    with transaction(engine) as session:
+        last_rows = queries.last_diagnostics(session, sweep, 0)
+    assert [(row.run, row.epoch) for row in last_rows] == [(0, 4), (1, 4)]
 
 
 def test_a_page_by_number_does_not_shift_when_trials_are_removed(client: TestClient, engine: Engine) -> None:

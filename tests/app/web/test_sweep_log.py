@@ -131,6 +131,15 @@ def test_the_log_is_paged_newest_first(ada: TestClient) -> None:
     assert ("Changed priority 4 to 5" in page, page.count("Ada") >= 6) == (True, True)
 
 
+def test_an_entry_names_so_many_trials_at_most(ada: TestClient) -> None:
+    """Its words say how many they were."""
+    sweep = post(ada, space={"learning_rate": {"low": 0.1, "high": 1.0}}, sampler="random", n_trials=1_002)
+    for call in ("cancel", "retry?state=cancelled"):
+        ada.post(f"/api/v1/sweeps/{sweep}/{call}").raise_for_status()
+    newest, *_ = ada.get(f"/api/v1/sweeps/{sweep}/log").json()["items"]
+    assert (newest["text"], newest["trials"]) == ("Retried 1,002 trials", [*range(1_000)])
+
+
 def test_without_keys_the_log_has_no_names(client: TestClient) -> None:
     """Nobody says who he is."""
     sweep = post(client)

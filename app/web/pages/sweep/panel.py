@@ -244,8 +244,7 @@ def _diagnostics(session: Session, sweep: schemas.SweepOut, number: int) -> list
     """What was measured after the last epoch of each run."""
     if not sweep.diagnostics:
         return []
-    last_rows = {row.run: row for row in queries.list_diagnostics(session, sweep.id, number, limit=10_000).items}
-    return [LayerNote(seed, _diagnosis(row)) for seed, row in last_rows.items()]
+    return [LayerNote(row.run, _diagnosis(row)) for row in queries.last_diagnostics(session, sweep.id, number)]
 
 
 def _diagnosis(row: schemas.DiagnosticsOut) -> str:

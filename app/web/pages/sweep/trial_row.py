@@ -24,6 +24,8 @@ class Pooled(NamedTuple):
     std: float | None
     runs: int
     trials: int
+    is_cut: bool = False
+    """Whether it may have more trials than these, of which the page does not know."""
 
 
 class Setting(NamedTuple):
@@ -69,7 +71,10 @@ class TrialRow:
     @property
     def value_remark(self) -> str:
         """What the value is of, where it is not of this trial alone."""
-        return f"{plural(self.pooled.runs, 'run')} in {plural(self.pooled.trials, 'trial')}" if self.pooled else ""
+        if self.pooled is None:
+            return ""
+        trials = plural(self.pooled.trials, "trial")
+        return f"its first {trials}" if self.pooled.is_cut else f"{plural(self.pooled.runs, 'run')} in {trials}"
 
     @property
     def own_value(self) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
-from app import schemas
+from app import queries, schemas
 from app.charts.looks import Look, first_free, look_at, places_in
 from app.domain.body import Matching
 from app.domain.datasets import Target
@@ -228,6 +228,8 @@ class TrialTable:
     def _group_rows(self, trials: Sequence[schemas.TrialOut]) -> list[TrialRow]:
         first, *further = trials
         is_best, result = group_result(self.sweep, trials)
+        if len(trials) >= queries.members_listed(self.sweep.first_seeds, TRIALS_A_PAGE):
+            result = Pooled(*(result[:2] if result and is_best else (None, None)), 0, len(trials), is_cut=True)
         return [
             self._row(first, is_best=is_best, pooled=result),
             *(self._row(trial, is_member=True) for trial in further),
