@@ -77,6 +77,24 @@ def edf_data(sweep: SweepRow, trials: Sequence[TrialRow], options: EdfOptions) -
     )
 
 
+def compared_edf_data(sweeps: Sequence[tuple[str, SweepRow, Sequence[TrialRow]]]) -> EdfData:
+    """The same of several sweeps, by the names that they have there: a line for each. All have one objective."""
+    scale = ValueScale(sweeps[0][1].objective)
+    items = {name: configurations(finished(trials)) for name, _, trials in sweeps}
+    return EdfData(
+        title=edf_title(scale.objective.metric),
+        subtitle=f"configurations of complete trials, in brackets how many<br>x axis: {scale.note}",
+        color="sweep",
+        ordered=False,
+        scale=scale,
+        groups=[
+            Group(name, sorted((item.mean for item in its_items), reverse=scale.objective.maximize))
+            for name, its_items in items.items()
+            if its_items
+        ],
+    )
+
+
 def edf_figure(data: EdfData) -> go.Figure:
     """A falling line for each group: at each value the share of configurations that are at least as good."""
     if not data.groups:

@@ -25,7 +25,12 @@ class ComparedSweep(NamedTuple):
     @property
     def label(self) -> str:
         """`#3 width`."""
-        return f"#{self.id} {escape(self.name[:40])}"
+        return sweep_label(self.id, self.name)
+
+
+def sweep_label(sweep_id: int, name: str) -> str:
+    """`#3 width`, no longer than a legend has room for."""
+    return f"#{sweep_id} {escape(name[:40])}"
 
 
 def comparison_figure(sweeps: Sequence[ComparedSweep], unit: Spent) -> go.Figure:

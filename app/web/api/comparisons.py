@@ -1,14 +1,16 @@
 """Several sweeps side by side, and the chart of their progress."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
+import plotly.graph_objects as go
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.charts import registry
 from app.charts.empty import empty_figure
-from app.charts.progress.comparison import ComparedSweep, comparison_figure
+from app.charts.overview.edf import EdfData, compared_edf_data, edf_figure
+from app.charts.progress.comparison import ComparedSweep, comparison_figure, sweep_label
 from app.charts.progress.regret import RegretOptions, Spent, regret_data
 from app.db.tables import Sweep
 from app.errors import FieldError, InvalidError
@@ -59,6 +61,22 @@ def chart_progress(
 
     Sweeps whose values can't be compared are not drawn, and the figure says so. The `ETag` tells the revisions.
     """
+    return _figure(ids, request, session, lambda sweeps: comparison_figure(_progress(session, sweeps, x), x))
+
+
+@router.get("/charts/edf", responses=problems(404), response_model=dict[str, Any], dependencies=[DRAWING_PLACE])
+def chart_distributions(ids: ComparedIds, request: Request, session: DatabaseSession) -> Response:
+    """A plotly figure: the share of each sweep's configurations that are at least as good as each value.
+
+    Sweeps whose values can't be compared are not drawn, and the figure says so. The `ETag` tells the revisions.
+    """
+    return _figure(ids, request, session, lambda sweeps: edf_figure(_distributions(session, sweeps)))
+
+
+def _figure(
+    ids: Sequence[int], request: Request, session: Session, draw: Callable[[Sequence[Sweep]], go.Figure]
+) -> Response:
+    """What is drawn of these sweeps, or 304 where the client has it."""
     sweeps = [sweep_row.get(session, sweep_id) for sweep_id in ids]
     etag = etag_of("compare", *(f"{sweep.id}-{sweep.revision}" for sweep in sweeps))
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
@@ -68,7 +86,7 @@ def chart_progress(
         figure = empty_figure("Values of these sweeps can't be compared")
     else:
         with request.app.state.drawings.one_of(count_trials(session, ids)):
-            figure = comparison_figure(_progress(session, sweeps, x), x)
+            figure = draw(sweeps)
     return Response(str(figure.to_json()), media_type="application/json", headers=headers)
 
 
@@ -79,3 +97,8 @@ def _progress(session: Session, sweeps: Sequence[Sweep], x: Spent) -> list[Compa
         ComparedSweep(sweep.id, sweep.name, regret_data(row, trials, RegretOptions(x)))
         for sweep, (row, trials, _) in rows
     ]
+
+
+def _distributions(session: Session, sweeps: Sequence[Sweep]) -> EdfData:
+    rows = [(sweep, chart_rows.chart_rows(session, sweep, registry.chart("edf"))) for sweep in sweeps]
+    return compared_edf_data([(sweep_label(sweep.id, sweep.name), row, trials) for sweep, (row, trials, _) in rows])

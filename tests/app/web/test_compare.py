@@ -132,6 +132,25 @@ def test_the_chart_has_a_line_for_each_sweep(client: TestClient, engine: Engine)
     assert again.status_code == 304
 
 
+def test_the_values_of_all_configurations_are_compared(client: TestClient, engine: Engine) -> None:
+    """A line for each sweep: which share of its configurations is at least as good as each value."""
+    first, second = post(client), post(client, name="<b>second</b>")
+    complete(engine, first, (0.5, 0.01), (0.8, 0.01), (0.7, 0.01))
+    complete(engine, second, (0.6, 0.01))
+    query = {"sweeps": f"{first},{second}"}
+    answer = client.get("/api/v1/compare/charts/edf", params=query)
+    lines = answer.json()["data"]
+    assert [line["name"] for line in lines] == [f"#{first} first (3)", f"#{second} &lt;b&gt;second&lt;/b&gt; (1)"]
+    assert [line["text"] for line in lines] == [["0.8000", "0.7000", "0.5000"], ["0.6000"]]
+    assert [list(line["y"]) for line in lines] == [pytest.approx([1 / 3, 2 / 3, 1], abs=1e-5), [1]]
+    assert f"/api/v1/compare/charts/edf?sweeps={first},{second}" in client.get("/compare", params=query).text
+    again = client.get("/api/v1/compare/charts/edf", params=query, headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    other = post(client, name="other data", dataset="fashion_mnist")
+    unlike = client.get("/api/v1/compare/charts/edf", params={"sweeps": f"{first},{other}"}).json()
+    assert unlike["data"] == []
+
+
 def test_the_page_shows_differences_and_on_demand_all(client: TestClient) -> None:
     """Both are addresses, and a sweep can be left out where two others remain."""
     ids = [post(client, name=f"number {number}", seeds=number) for number in (1, 2, 3)]

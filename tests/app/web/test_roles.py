@@ -81,6 +81,7 @@ NEEDS = {
     GET /api/v1/sweeps/{sweep_id}/shares
     GET /api/v1/exercises/{number}/runs/{run_id}/shares
     GET /api/v1/compare
+    GET /api/v1/compare/charts/edf
     GET /api/v1/compare/charts/regret
     GET /compare
     GET /sweeps/{sweep_id}/trials/{number}/predict

@@ -82,12 +82,14 @@ class CompareView:
 
     @property
     def charts(self) -> list[ChartPanel]:
-        """The progress of all, where it can be compared."""
+        """The progress of all, and how good their configurations are, where these can be compared."""
         if self.comparison.not_comparable or not any(sweep.best for sweep in self.sweeps):
             return []
         ids = ",".join(str(sweep.id) for sweep in self.sweeps)
         path = f"/api/v1/compare/charts/regret?sweeps={ids}"
-        return [ChartPanel(f"progress-{x}", f"{path}&x={x}", f"Best value by {x}") for x in ("seconds", "epochs")]
+        progress = [ChartPanel(f"progress-{x}", f"{path}&x={x}", f"Best value by {x}") for x in ("seconds", "epochs")]
+        edf = ChartPanel("edf", f"/api/v1/compare/charts/edf?sweeps={ids}", "How many are how good", full_width=True)
+        return [*progress, edf]
 
     def _address(self, ids: Sequence[int], *, shows_all: bool) -> str:
         return f"/compare?sweeps={','.join(map(str, ids))}{'&all=true' if shows_all else ''}"
