@@ -89,11 +89,11 @@ def delete_sweep(sweep_id: SweepId, session: DatabaseSession) -> Response:
 # the last one: its path would take those of the others
 @router.post("/{call}")
 def change_state(
-    sweep_id: SweepId, call: Literal["pause", "resume", "stop", "cancel"], session: DatabaseSession
+    sweep_id: SweepId, call: Literal["pause", "resume", "stop", "cancel"], form: PostedForm, session: DatabaseSession
 ) -> Response:
-    """Pauses, resumes, stops or cancels, and goes back to the sweep."""
+    """Pauses, resumes, stops or cancels, and goes back to the sweep as it was shown."""
     sweep_row.change_state(session, sweep_id, call)
-    return RedirectResponse(f"/sweeps/{sweep_id}", status_code=303)
+    return back(sweep_id, form)
 
 
 def _patch(fields: dict[str, Any]) -> SweepPatch:

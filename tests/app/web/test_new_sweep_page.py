@@ -43,7 +43,7 @@ def test_the_form_has_every_hyperparameter(refusing: TestClient) -> None:
 def test_every_hyperparameter_is_explained_where_the_form_links_to(refusing: TestClient) -> None:
     """The link beside a field leads to its place in the page of all."""
     links = re.findall(r'href="/hyperparameters#(\w+)"', refusing.get("/sweeps/new").text)
-    places = re.findall(r'<code id="(\w+)">', refusing.get("/hyperparameters").text)
+    places = re.findall(r'<span id="(\w+)">', refusing.get("/hyperparameters").text)
     assert (len(links) > 30, set(links) - set(places)) == (True, set())
 
 

@@ -134,6 +134,19 @@ def test_a_state_shows_only_what_it_allows(client: TestClient, sweep: str) -> No
     assert client.get(sweep, headers=BROWSER).status_code == 404
 
 
+def test_a_change_of_state_leads_back_to_what_was_shown(client: TestClient, sweep: str) -> None:
+    """The tab and the lens stay, as they do behind each other button."""
+    for call in ("pause", "resume", "stop", "continue", "cancel"):
+        answer = client.post(f"{sweep}/{call}", data={"view": "?tab=curves&top=20"}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{sweep}?tab=curves&top=20")
+    asking = client.post(f"{sweep}/continue", follow_redirects=False)
+    assert asking.headers["location"] == sweep
+    page = client.get(f"{sweep}?tab=curves").text
+    for call in ("stop", "cancel"):
+        form = page.split(f'action="{sweep}/{call}"')[1].split("</form>")[0]
+        assert '<input type="hidden" name="view" value="?tab=curves">' in form
+
+
 def test_words_and_tags_are_edited_on_the_page(client: TestClient, sweep: str) -> None:
     """What was saved is shown, the list can be narrowed to a tag, and what can't be used is refused in a sentence."""
     form = {"name": "another", "tags": "b, a ,", "priority": "5", "notes": "<b>words</b>", "view": "?state=waiting"}

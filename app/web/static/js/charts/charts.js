@@ -1,6 +1,7 @@
 // Charts: drawn when they come into sight, drawn again when their address or their sweep's revision is another.
 
 import { brushed } from "./brush.js";
+import { fitted } from "./fit.js";
 import { focused, trialOf } from "./focus.js";
 import { bringForward } from "./front.js";
 import { lookAt, placed } from "./looks.js";
@@ -62,7 +63,7 @@ async function draw(chart) {
     const figure = await response.json();
     if (!response.ok) throw new Error(figure.detail);
     if (isOld()) return;
-    const layout = { ...figure.layout, autosize: true, uirevision: viewOf(src), ...(touch && { dragmode: false }) };
+    const layout = { ...fitted(figure.layout, plot.clientWidth), autosize: true, uirevision: viewOf(src), ...(touch && { dragmode: false }) };
     layout.clickanywhere = fields().length > 0;
     figures.set(plot, { data: figure.data, layout, focus });
     await Plotly.react(plot, focused(figures.get(plot), focus), layout, config);
