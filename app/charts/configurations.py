@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from app.charts.rows import RunRow, TrialRow
+from app.charts.rows import RunRow, SweepRow, TrialRow
 from app.charts.select import Scored, count_failed, finished
 from app.charts.titles import failed_note
 from app.domain.formatting import plural
@@ -43,6 +43,20 @@ def configurations(scored: Sequence[Scored]) -> list[Configuration]:
         if not item.trial.without_mean:
             trials.setdefault(item.trial.configuration or f"trial {item.trial.number}", []).append(item)
     return [_configuration(same_trials) for same_trials in trials.values()]
+
+
+def best_configuration(sweep: SweepRow, trials: Sequence[TrialRow]) -> Configuration | None:
+    """The one with the best mean, of equals that with the lowest number, or None."""
+    return min(
+        configurations(finished(trials)),
+        key=lambda item: sweep.objective.rank(item.mean, item.trial.number),
+        default=None,
+    )
+
+
+def run_count(sweep: SweepRow, item: Configuration) -> int:
+    """How many runs its mean is over."""
+    return sum(sweep.seeds if run.seed == ONLY_RUN else 1 for run in item.runs)
 
 
 def left_out_note(trials: Sequence[TrialRow]) -> str:

@@ -6,10 +6,7 @@ from app.domain.formatting import is_in_own_units, plural
 from app.domain.tasks import METRICS, TASKS
 from app.domain.tasks.train_mlp import EPOCH_METRICS
 
-WITH_UNITS = {
-    "parameters": "Weights and biases",
-    "seconds": "Training time of a run (s)",
-}
+TOTALS = {"parameters": "Weights and biases", "seconds": "Training time of a run"}
 OWN_BEST = "each metric at its own best epoch"  # where the best epoch counts as the value of a run
 MEASURES = {"accuracy": "accuracy", "r2": "R²", "loss": "loss", "mae": "mean absolute error"}
 
@@ -20,8 +17,8 @@ def metric_name(metric: str) -> str:
 
 
 def value_name(metric: str) -> str:
-    """The same of a sweep's first objective: `Speed of the product` for `gflops`."""
-    return METRICS[metric].title if metric in METRICS else metric_name(metric)
+    """The same of a sweep's objective: `Speed of the product` for `gflops`, `Weights and biases` for `parameters`."""
+    return METRICS[metric].title if metric in METRICS else TOTALS.get(metric) or metric_name(metric)
 
 
 def value_title(metric: str, target_unit: str = "") -> str:
@@ -32,19 +29,23 @@ def value_title(metric: str, target_unit: str = "") -> str:
 
 def value_hover(metric: str) -> str:
     """How a hover text of plotly writes a value: with four decimals, or in four digits with its unit."""
+    if metric == "parameters":
+        return "%{y:,.0f}"
     if is_in_own_units(metric):
         return "%{y:,.4r}"
     return f"%{{y:,.4r}} {_unit(metric)}" if _unit(metric) else "%{y:.4f}"
 
 
 def _unit(metric: str) -> str:
+    if metric == "seconds":
+        return "s"
     return METRICS[metric].unit if metric in METRICS else ""
 
 
 def axis_title(metric: str, sweep: SweepRow) -> str:
     """`Validation loss (nats)`: the metric with its unit. The squared error of standardized numbers has none."""
-    if metric in WITH_UNITS:
-        return WITH_UNITS[metric]
+    if metric in TOTALS:
+        return f"{TOTALS[metric]} (s)" if metric == "seconds" else TOTALS[metric]
     is_cross_entropy = metric.endswith("_loss") and sweep.target == "class"
     unit = "nats" if is_cross_entropy else escape(sweep.unit) if is_in_own_units(metric) else ""
     return f"{metric_name(metric)} ({unit})" if unit else metric_name(metric)

@@ -59,8 +59,8 @@ def score(value: float | None, std: float | None = None, metric: str = "val_accu
     """`0.8893 ± 0.0021`, or with its unit `61.24 ± 0.35 GFLOP/s`; a dash where there is no value yet."""
     if value is None:
         return "–"
-    unit = METRICS[metric].unit if metric in METRICS else ""
-    decimals = _decimals(value) if unit or is_in_own_units(metric) else 4
+    unit = METRICS[metric].unit if metric in METRICS else "s" if metric == "seconds" else ""
+    decimals = _decimals(value) if unit or is_in_own_units(metric) else 0 if metric == "parameters" else 4
     text = f"{value:,.{decimals}f}" if std is None else f"{value:,.{decimals}f} ± {std:,.{decimals}f}"
     return f"{text} {unit}" if unit else text
 

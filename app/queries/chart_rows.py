@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.charts.lens import WHOLE, Lens, refuse_metric
+from app.charts.lens import WHOLE, Lens, refuse_metric, refuse_objective
 from app.charts.options import Query, curves_options, diagnostics_options, refuse, scatter_options
 from app.charts.registry import Chart, Curves, Needs
 from app.charts.rows import Axis, BestRow, RunRow, SweepRow, TrialRow
@@ -27,8 +27,7 @@ from app.queries.best_configurations import best_configurations
 from app.queries.binary import read_binary
 from app.queries.lens import curves
 from app.queries.lens.attempts import attempt_rows, without_names
-from app.queries.lens.run_values import with_values
-from app.queries.lens.trial_metrics import with_metrics
+from app.queries.lens.trial_metrics import through_metric, with_metrics
 from app.queries.objective_values import with_objectives
 
 RunsNeeded = Literal["all", "pooled", "valueless", "none"]
@@ -98,6 +97,7 @@ def chart_rows(
     if is_timing and needs in ("epochs", "epoch_means", "metrics"):
         needs = "runs"  # it has no curves
     refuse_metric(lens, "timings" if is_timing else needs)
+    refuse_objective(lens, needs)
     if needs == "epochs" and (numbers := curves_options(row, query or {}).trials):
         ids = _known_ids(session, sweep, [*numbers])
         trials = trial_rows(session, sweep.id, include_excluded=True, runs="none", ids=ids)
@@ -109,8 +109,7 @@ def chart_rows(
         return row, trials, _curves(session, row, needs, ids, query or {})
     runs = seen_runs(_RUNS_NEEDED.get(needs, "none"), lens)
     trials = trial_rows(session, sweep.id, include_excluded=include_excluded, runs=runs)
-    if lens.metric.kind != "last":
-        trials = with_values(session, sweep, trials, lens.metric, sweep.first_objective)
+    row, trials = through_metric(session, sweep, row, trials, lens)
     if lens != WHOLE:
         row, trials = lens.through(row, trials)
     if needs in ("epochs", "diagnostics"):
@@ -132,7 +131,7 @@ def chart_rows(
 
 def seen_runs(runs: RunsNeeded, lens: Lens) -> RunsNeeded:
     """The runs to read before the lens gives others to trials that have a value."""
-    return "valueless" if runs != "none" and lens.metric.kind != "last" else runs
+    return "valueless" if runs != "none" and not lens.is_of_own_values else runs
 
 
 def _curves(session: Session, sweep: SweepRow, needs: Needs, ids: Sequence[int], query: Query) -> Curves:

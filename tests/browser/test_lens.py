@@ -126,3 +126,37 @@ def test_a_brush_over_parallel_coordinates_is_a_condition(page: Page, path: str,
     page.evaluate("document.addEventListener('trial-open', (event) => { window.opened = event.detail.number; })")
     page.locator("#history .plot").evaluate("plot => plot.emit('plotly_click', {points: [{customdata: 4}]})")
     assert page.evaluate("window.opened") == 4
+
+
+def test_a_further_objective_is_looked_at(page: Page, server: str) -> None:
+    """Chosen in the lens: charts, table and address follow, what matters is told for each, and it can be shared."""
+    objectives = [
+        {"metric": "val_accuracy", "direction": "maximize"},
+        {"metric": "parameters", "direction": "minimize"},
+    ]
+    page.goto(
+        post(
+            server,
+            BODY
+            | {"name": "two objectives", "sampler": "random", "n_trials": 8}
+            | {
+                "objectives": objectives,
+                "space": {
+                    "learning_rate": {"low": 0.01, "high": 1.0},
+                    "hidden_units": {"low": 4, "high": 32},
+                    "epochs": 2,
+                },
+            },
+        )
+    )
+    expect_state(page, "completed")
+    mark_document(page)
+    page.locator("#lens-objective").select_option("parameters")
+    page.wait_for_url(re.compile(r"\?objective=parameters$"))
+    expect(page.locator("#history .gtitle")).to_have_text("Weights and biases by trial")
+    expect(page.locator("#lens-sight")).to_contain_text("Best mean in sight")
+    values = [int(text.replace(",", "")) for text in page.locator(".trial-table .row-value").all_inner_texts()]
+    assert values == sorted(values)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#history .gtitle")).to_have_text("Validation accuracy by trial")
+    assert is_same_document(page)

@@ -4,13 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.charts.configurations import Configuration, configurations
+from app.charts.configurations import Configuration, best_configuration, configurations, run_count
 from app.charts.labels import escape
 from app.charts.lens.condition import Condition
 from app.charts.lens.metric import LAST, MetricLens
-from app.charts.rows import SweepRow, TrialRow
+from app.charts.rows import BestRow, SweepRow, TrialRow
 from app.charts.select import finished
 from app.domain.formatting import number, plural
+from app.domain.objectives import Objective
 
 LINE = 48  # characters of a subtitle's line
 
@@ -29,6 +30,8 @@ class Lens:
     """What a chart is to show of a sweep; by default all of it."""
 
     metric: MetricLens = LAST
+    objective: Objective | None = None
+    """Another one than the first of the sweep's several: what values are, and what the best is the best by."""
     states: tuple[str, ...] = ()
     """Those of the trials; empty for all."""
     top: float = 100.0
@@ -43,9 +46,15 @@ class Lens:
         return bool(self.states or self.where) or self.top < 100
 
     @property
+    def is_of_own_values(self) -> bool:
+        """Whether values are those that trials have in their rows."""
+        return self.metric == LAST and self.objective is None
+
+    @property
     def query(self) -> dict[str, str]:
         """Its parts that are not the usual ones, as a query string has them."""
         parts = {
+            "objective": self.objective.metric if self.objective else "",
             "metric": self.metric.text if self.metric != LAST else "",
             "state": ",".join(self.states),
             "top": number(self.top) if self.top < 100 else "",
@@ -105,6 +114,16 @@ class Lens:
 
 
 WHOLE = Lens()
+
+
+def of_objective(sweep: SweepRow, trials: Sequence[TrialRow], objective: Objective) -> SweepRow:
+    """The sweep as one of another objective, in which the trials have their values: its best one is that by it."""
+    sweep = replace(sweep, objective=objective)
+    item = best_configuration(sweep, trials)
+    if item is None:
+        return replace(sweep, best=None)
+    best = BestRow(item.trial.number, item.mean, item.std, run_count(sweep, item), item.trial.params)
+    return replace(sweep, best=best)
 
 
 def best_in_sight(sweep: SweepRow, trials: Sequence[TrialRow]) -> Configuration | None:

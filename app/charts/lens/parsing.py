@@ -7,10 +7,12 @@ from app.charts.lens.lens import Lens
 from app.charts.lens.metric import parse_metric
 from app.charts.options import refuse
 from app.charts.rows import SweepRow
+from app.domain.objectives import Objective
 from app.domain.states import TrialState
 
-OPTIONS = ("metric", "state", "top", "where", "robust")
+OPTIONS = ("objective", "metric", "state", "top", "where", "robust")
 MAX_WHERE, MAX_CONDITIONS = 4_000, 40  # characters of all conditions together, and how many: each looks at every trial
+OF_TRIALS = ("trials", "runs", "pooled")  # the rows of charts that show one value of each trial: that of one objective
 OF_RUNS = ("trials", "runs", "pooled", "metrics")  # the rows of charts that show one value of each run
 
 
@@ -18,6 +20,7 @@ def parse_lens(sweep: SweepRow, query: Mapping[str, str]) -> Lens:
     """The lens of a query string. Raises InvalidError, which says what would be right."""
     return Lens(
         parse_metric(query.get("metric") or "last"),
+        _objective(sweep, query.get("objective", "")),
         _states(query.get("state", "")),
         _top(query.get("top") or "100"),
         _where(sweep, query.get("where", "")),
@@ -35,6 +38,20 @@ def refuse_metric(lens: Lens, needs: str) -> None:
     """Raises InvalidError where a chart shows other values than one of each run."""
     if lens.metric.kind != "last" and needs not in OF_RUNS:
         refuse("metric", "it chooses among the epochs of a run, of which this chart shows all or none: leave it out")
+
+
+def refuse_objective(lens: Lens, needs: str) -> None:
+    """Raises InvalidError where a chart shows other values than those of one objective."""
+    if lens.objective is not None and needs not in OF_TRIALS:
+        refuse("objective", "this chart shows curves, or metrics that it names itself: leave it out")
+
+
+def _objective(sweep: SweepRow, text: str) -> Objective | None:
+    """None for the first one, by which trials have their values anyway."""
+    objectives = {objective.metric: objective for objective in sweep.objectives or [sweep.objective]}
+    if text and text not in objectives:
+        refuse("objective", f"must be {' or '.join(objectives)}, not {text!r}")
+    return None if text in ("", sweep.objective.metric) else objectives[text]
 
 
 def _states(text: str) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ TIME_MATMUL = Task(
     hyperparameters=PARAMETERS,
     metrics={
         "gflops": Metric("Speed of the product", maximize=True, unit="GFLOP/s"),
-        "seconds": Metric("Time of a product", maximize=False, unit="s"),
+        "seconds": Metric("Time", maximize=False, unit="s"),
     },
     complete=_complete,
     cost=_cost,

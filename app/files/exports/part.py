@@ -47,7 +47,7 @@ class Choice:
     @property
     def is_everything(self) -> bool:
         """Whether nothing is left out, and nothing seen in another way."""
-        whole_lens = self.lens.metric == LAST and not self.lens.chooses
+        whole_lens = self.lens.is_of_own_values and not self.lens.chooses
         return whole_lens and self.include_excluded and self.numbers is None
 
     def check(self, sweep: Sweep) -> None:
@@ -77,9 +77,8 @@ class Choice:
             "of": sight.total + n_infeasible,
             "left_out": [*sight.left_out, *(words for words, count in counts.items() if count)],
         }
-        values = (
-            {} if self.lens.metric == LAST else {trial.number: LensValue(trial.value, trial.std) for trial in trials}
-        )
+        by_number = {trial.number: LensValue(trial.value, trial.std) for trial in trials}
+        values = {} if self.lens.is_of_own_values else by_number
         return Part([trial.number for trial in trials], facts, values)
 
     @property

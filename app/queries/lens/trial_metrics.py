@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from app.charts.lens import MetricLens
-from app.charts.rows import TrialRow
+from app.charts.lens import Lens, MetricLens, of_objective
+from app.charts.rows import SweepRow, TrialRow
 from app.db.tables import Sweep
 from app.domain.configuration import LAYER_WIDTHS, MLPConfig
 from app.domain.objectives import Objective
@@ -43,20 +43,43 @@ def with_metrics(
 
 
 def metric_means(
-    session: Session, sweep: Sweep, trials: Sequence[TrialRow], name: str, lens: MetricLens
+    session: Session, sweep: Sweep, trials: Sequence[TrialRow], name: str, lens: MetricLens, *, valued_in: str = ""
 ) -> Mapping[int, Mean]:
     """What each trial that has ended with a value came to in this metric, by number, seen through the lens.
 
-    The trials have the sweep's own metric through the lens already.
+    The trials have their values through the lens already: in the metric `valued_in`, or else in the sweep's own.
     """
     if name == "seconds":
         return _seconds(session, sweep)
     if name == "parameters":
         size = _size_of(sweep)
         return {trial.number: Mean(size(trial), None) for trial in trials if trial.params}
-    if name != sweep.metric:
+    if name != (valued_in or sweep.metric):
         trials = with_values(session, sweep, trials, lens, Objective(name, METRICS[name].maximize))
     return {trial.number: Mean(trial.value, trial.std) for trial in trials if trial.value is not None}
+
+
+def through_metric(
+    session: Session, sweep: Sweep, row: SweepRow, trials: Sequence[TrialRow], lens: Lens
+) -> tuple[SweepRow, list[TrialRow]]:
+    """The sweep and its trials with the values that the lens wants: in which objective, and of which epochs."""
+    objective = lens.objective
+    if objective is None:
+        if lens.is_of_own_values:
+            return row, [*trials]
+        return row, with_values(session, sweep, trials, lens.metric, sweep.first_objective)
+    if objective.metric in METRICS:
+        valued_trials = with_values(session, sweep, trials, lens.metric, objective)
+    else:
+        means = metric_means(session, sweep, trials, objective.metric, lens.metric)
+        valued_trials = [
+            trial._replace(value=means[trial.number].value, std=means[trial.number].std, runs=())
+            if trial.value is not None
+            else trial
+            for trial in trials
+            if trial.value is None or trial.number in means
+        ]
+    return of_objective(row, valued_trials, objective), valued_trials
 
 
 def _seconds(session: Session, sweep: Sweep) -> Mapping[int, Mean]:

@@ -9,17 +9,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import schemas
-from app.charts.configurations import ONLY_RUN, Configuration, configurations
-from app.charts.lens import Lens, MetricLens
+from app.charts.configurations import Configuration, best_configuration, run_count
+from app.charts.lens import WHOLE, Lens
 from app.charts.lens.metric import LAST
 from app.charts.rows import SweepRow, TrialRow
-from app.charts.select import finished
 from app.db.tables import Run, Sweep, Trial
 from app.domain.tasks import TASKS
 from app.lifecycle import sweep_row
 from app.queries.chart_rows import measured_sweep, seen_runs, trial_rows
-from app.queries.lens.run_values import with_values
-from app.queries.lens.trial_metrics import metric_means
+from app.queries.lens.trial_metrics import Mean, metric_means, through_metric
 from app.queries.trials import members_listed, metric_of, trials_of_numbers
 
 COLUMNS = ("number", "state", "started_at", "finished_at")  # by which tables are ordered, beside value and parameters
@@ -35,36 +33,34 @@ class TrialsInSight:
     """Of all that have been drawn or are to come, excluded ones too."""
     left_out: Sequence[str]
     """`12 trials in other states`."""
-    metric: MetricLens = LAST
-    """What counts as the value of a run."""
+    lens: Lens = WHOLE
+    """What they are seen through."""
 
     @cached_property
     def best(self) -> Configuration | None:
         """The configuration with the best mean of those in sight."""
-        return min(
-            configurations(finished(self.trials)),
-            key=lambda item: self.sweep.objective.rank(item.mean, item.trial.number),
-            default=None,
-        )
+        return best_configuration(self.sweep, self.trials)
 
     @property
     def best_runs(self) -> int:
         """How many runs that mean is over."""
-        return sum(self.sweep.seeds if run.seed == ONLY_RUN else 1 for run in self.best.runs) if self.best else 0
+        return run_count(self.sweep, self.best) if self.best else 0
+
+    def metric_means(self, session: Session, sweep: Sweep, trials: Sequence[TrialRow], name: str) -> Mapping[int, Mean]:
+        """What these of the trials in sight came to in a metric, by number."""
+        return metric_means(session, sweep, trials, name, self.lens.metric, valued_in=self.sweep.objective.metric)
 
 
 def trials_in_sight(session: Session, sweep: Sweep, lens: Lens) -> TrialsInSight:
     """The trials in sight, excluded ones among them: these are in no chart's mean, but have a row in tables."""
     row = measured_sweep(session, sweep, include_excluded=True)
     all_trials = trial_rows(session, sweep.id, include_excluded=True, runs=seen_runs("pooled", lens))
-    trials, without_value = all_trials, 0
-    if lens.metric != LAST:
-        trials = with_values(session, sweep, all_trials, lens.metric, sweep.first_objective)
-        without_value = len(all_trials) - len(trials)
+    row, trials = through_metric(session, sweep, row, all_trials, lens)
+    without_value = len(all_trials) - len(trials)
     sight = lens.sight(row, trials)
     words = f"{without_value:,} without such an epoch"
     left_out = [*([words] if without_value else []), *sight.left_out]
-    return TrialsInSight(row, sight.trials, len(all_trials), left_out, lens.metric)
+    return TrialsInSight(row, sight.trials, len(all_trials), left_out, lens)
 
 
 def list_in_sight(
@@ -82,9 +78,11 @@ def list_in_sight(
     ordered = _ordered(list(groups.values()), order_by, _figures(session, sweep, in_sight, order_by))
     members = members_listed(sweep.seeds, limit)
     rows = {trial.number: trial for group in ordered[skip : skip + limit] for trial in group[:members]}
-    items = [_through_lens(item, rows[item.number]) for item in trials_of_numbers(session, sweep_id, list(rows))]
-    if in_sight.metric != LAST:
-        items = _with_metrics(session, sweep, items, rows, in_sight.metric)
+    items = trials_of_numbers(session, sweep_id, list(rows))
+    if not in_sight.lens.is_of_own_values:
+        items = [_through_lens(item, rows[item.number]) for item in items]
+    if in_sight.lens.metric != LAST:
+        items = _with_metrics(session, sweep, items, rows, in_sight)
     return schemas.Page(items=items, next=str(skip + limit) if len(ordered) > skip + limit else None)
 
 
@@ -93,7 +91,7 @@ def _figures(session: Session, sweep: Sweep, in_sight: TrialsInSight, order_by: 
     if order_by.removeprefix("-") == "seconds":
         return _seconds(session, sweep.id)
     if name := metric_of(order_by):
-        means = metric_means(session, sweep, in_sight.trials, name, in_sight.metric)
+        means = in_sight.metric_means(session, sweep, in_sight.trials, name)
         return {number: mean.value for number, mean in means.items()}
     return {}
 
@@ -103,11 +101,11 @@ def _with_metrics(
     sweep: Sweep,
     items: Sequence[schemas.TrialOut],
     rows: Mapping[int, TrialRow],
-    metric: MetricLens,
+    in_sight: TrialsInSight,
 ) -> list[schemas.TrialOut]:
     """The trials with all their metrics through the lens, as their values are; those that train have none yet."""
     names = TASKS[sweep.task].metrics_of(sweep.dataset_info.target)
-    means = {name: metric_means(session, sweep, list(rows.values()), name, metric) for name in names}
+    means = {name: in_sight.metric_means(session, sweep, list(rows.values()), name) for name in names}
     return [
         item.model_copy(
             update={
@@ -155,4 +153,10 @@ def _key(group: Sequence[TrialRow], column: str, figures: Mapping[int, float]) -
 
 
 def _through_lens(item: schemas.TrialOut, row: TrialRow) -> schemas.TrialOut:
-    return item.model_copy(update={"value": row.value, "std": row.std})
+    """The trial with the values that its runs have through the lens; a size is the same for all of them."""
+    by_seed = {run.seed: run.value for run in row.runs}
+    runs = [
+        run if run.value is None else run.model_copy(update={"value": by_seed.get(run.seed, row.value)})
+        for run in item.runs
+    ]
+    return item.model_copy(update={"value": row.value, "std": row.std, "runs": runs})

@@ -52,7 +52,8 @@ def get_chart(
     """The chart with the options of the query string, e.g. `effect?x=hidden_units&color=activation`.
 
     Every chart takes a lens too: `metric=last|best|mean_last=k|at_epoch=n`, `state=complete,pruned`, `top=20` (in per
-    cent), `where=depth=1,learning_rate<0.1,activation=relu|tanh`, `robust=true`.
+    cent), `where=depth=1,learning_rate<0.1,activation=relu|tanh`, `robust=true`, and of a sweep with several objectives
+    `objective=parameters`, where it shows one value of each trial.
 
     The `ETag` tells the sweep's revision: send it as `If-None-Match` and 304 says that nothing changed.
     """

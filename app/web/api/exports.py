@@ -45,6 +45,9 @@ class ExportLens:
             description="best, mean_last=k or at_epoch=n: values through the lens too, as `lens_value` and `lens_std`."
         ),
     ] = ""
+    objective: Annotated[
+        str, Query(description="Another of several objectives: its values, in the same way, and `top` by them.")
+    ] = ""
     state: Annotated[str, Query(description="Only trials in these states, e.g. complete,pruned.")] = ""
     top: Annotated[str, Query(description="Only the best, in per cent.")] = ""
     where: Annotated[str, Query(description="Only trials of which this holds, e.g. depth=1,learning_rate<0.1.")] = ""
@@ -53,7 +56,8 @@ class ExportLens:
 
     def choice(self, sweep: Sweep) -> Choice:
         """Which trials of this sweep. Raises InvalidError, which says what would be right."""
-        query = {"metric": self.metric, "state": self.state, "top": self.top, "where": self.where}
+        names = ("objective", "metric", "state", "top", "where")
+        query = {name: getattr(self, name) for name in names}
         lens = parse_lens(chart_sweep(sweep), query)
         numbers = None if self.trials is None else [*map(int, self.trials.split(","))]
         choice = Choice(lens, self.include_excluded, numbers)

@@ -7,7 +7,6 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from app.charts.lens import Lens, parse_lens
-from app.charts.lens.metric import LAST
 from app.db.tables import Sweep
 from app.domain.states import TrialState
 from app.queries.chart_rows import chart_sweep
@@ -18,6 +17,7 @@ from app.queries.lens.trials import TrialsInSight, trials_in_sight
 class LensQuery:
     """The parameters of the lens, as charts have them, and whether excluded trials are marked."""
 
+    objective: str = ""
     metric: str = ""
     state: str = ""
     top: str = ""
@@ -35,5 +35,5 @@ class LensQuery:
 
         Infeasible draws are in no chart: only their table is shown.
         """
-        is_whole = lens.metric == LAST and not lens.chooses
+        is_whole = lens.is_of_own_values and not lens.chooses
         return None if is_whole or lens.states == (TrialState.infeasible,) else trials_in_sight(session, sweep, lens)

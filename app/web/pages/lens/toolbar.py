@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from app import queries, schemas
 from app.charts import registry
 from app.charts.heatmap import EPOCHS_AXIS
-from app.charts.lens import OF_RUNS, Lens
+from app.charts.lens import OF_RUNS, OF_TRIALS, Lens
+from app.charts.titles import value_name, within
 from app.domain.formatting import number, plural, score, setting
 from app.domain.space import Choice, Space
 from app.domain.states import TrialState
@@ -76,6 +77,24 @@ class Toolbar:
     def is_timing(self) -> bool:
         """Whether its runs have no epochs to choose from."""
         return TASKS[self.sweep.task].is_timing
+
+    @property
+    def objectives(self) -> list[tuple[str, str, bool]]:
+        """Of several objectives: the metric of each, what it is called, and whether values are those."""
+        present = self.seen_sweep.objective.metric
+        metrics = [objective.metric for objective in self.sweep.objectives or ()]
+        return [(metric, within(value_name(metric)), metric == present) for metric in metrics]
+
+    @property
+    def seen_sweep(self) -> schemas.SweepOut:
+        """The sweep with the objective by which it is looked at in the place of its first one, and with its best."""
+        if self.lens.objective is None or self.in_sight is None:
+            return self.sweep
+        objective, best = self.lens.objective, self.in_sight.sweep.best
+        figures = {name: getattr(best, name) for name in ("number", "value", "std", "runs")} if best else {}
+        of_best = self.sweep.best.model_copy(update=figures) if self.sweep.best and best else None
+        stated = schemas.OneObjective.model_validate({"metric": objective.metric, "direction": objective.direction})
+        return self.sweep.model_copy(update={"objective": stated, "best": of_best})
 
     @property
     def metrics(self) -> list[MetricChoice]:
@@ -145,7 +164,7 @@ class Toolbar:
         best = self.in_sight.best if self.in_sight else None
         if best is None:
             return ""
-        value = score(best.mean, best.std, self.sweep.objective.metric)
+        value = score(best.mean, best.std, self.seen_sweep.objective.metric)
         runs = plural(self.in_sight.best_runs if self.in_sight else 0, "run")
         return f"{value}, trial {best.trial.number}, {runs}"
 
@@ -161,15 +180,14 @@ class Toolbar:
     def through(self, address: str, name: str, options: Mapping[str, str] | None = None) -> str:
         """A chart's address with its options and as much of the lens as it takes."""
         query = {**(options or {}), **self.lens.query}
-        if not self._takes_metric(name, options or {}):
+        needs = registry.chart(name).rows_needed(options or {"y": EPOCHS_AXIS})
+        if needs not in OF_RUNS or self.is_timing:
             query.pop("metric", None)
+        if needs not in OF_TRIALS:
+            query.pop("objective", None)
         if name in MARK_EXCLUDED and not self.excluded:
             query["include_excluded"] = "true"
         return f"{address}?{urlencode(query)}" if query else address
-
-    def _takes_metric(self, name: str, options: Mapping[str, str]) -> bool:
-        needs = registry.chart(name).rows_needed(options or {"y": EPOCHS_AXIS})
-        return needs in OF_RUNS and not self.is_timing
 
 
 def lens_toolbar(session: Session, sweep: schemas.SweepOut, space: Space, query: LensQuery) -> Toolbar:

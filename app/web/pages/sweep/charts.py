@@ -70,13 +70,21 @@ class SweepCharts:
         return is_sampled and not self.is_scatter
 
     @property
+    def has_importance(self) -> bool:
+        """Whether there is enough to tell what matters."""
+        return len(self.varied) > 1 and self.sweep.counts.complete >= LEAST_CONFIGURATIONS
+
+    @property
     def overview(self) -> list[ChartPanel]:
         """Those that are drawn at once."""
         panels = []
         if self.has_values and self.is_scatter:
             panels.append(self._chart("scatter", "One metric against another", **self._axes(), wide=True))
         elif self.has_values:
-            panels.append(self._chart("effect", "Value against a hyperparameter", **self._effect_options(), wide=True))
+            options, wide = self._effect_options(), not self.has_importance
+            panels.append(self._chart("effect", "Value against a hyperparameter", **options, wide=wide))
+        if self.has_importance:
+            panels.append(self._chart("importance", "What matters", wide=self.is_scatter))
         if self.sweep.best and self.sweep.pareto:
             panels.append(self._chart("pareto", "Pareto front of the objectives", wide=True))
         if self.has_values:
@@ -94,8 +102,6 @@ class SweepCharts:
         second = next((name for name in (self.query.color, *self.varied) if name and name != x), "")
         y_names = (second,) if self.summary.task.is_timing else dict.fromkeys((second, EPOCHS_AXIS))
         panels = [self._heatmap(x, y) for y in y_names if x and y and y != x]
-        if len(self.varied) > 1 and self.sweep.counts.complete >= LEAST_CONFIGURATIONS:
-            panels.append(self._chart("importance", "What matters"))
         if len(self.varied) > 1:
             panels.append(self._chart("parallel_coordinates", "All hyperparameters side by side"))
             panels.append(self._chart("slice", "Each hyperparameter by itself", wide=True))

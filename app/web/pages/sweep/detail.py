@@ -237,7 +237,7 @@ def show_sweep(
 
 def _table(request: Request, session: Session, lens: Toolbar, query: TrialQuery, dataset: DatasetInfo) -> TrialTable:
     """The page of trials in sight that the query string asks for, with their curves."""
-    sweep = lens.sweep
+    sweep = lens.seen_sweep
     order_by = query.order(sweep.objective.direction)
     page = lens.trials(session, order_by=order_by, limit=TRIALS_A_PAGE, skip=query.skip)
     parts = {name: str(value) for name, value in asdict(query).items() if name != "after"}

@@ -13,6 +13,9 @@ from sqlalchemy.orm import Session
 
 from app import queries, schemas
 from app.charts.importance import LEAST_CONFIGURATIONS, ImportanceData, ImportanceOptions, Share, importance_data
+from app.charts.lens import Lens
+from app.charts.titles import value_name, within
+from app.db.tables import Sweep
 from app.domain.comparisons.near_best import near_best
 from app.domain.formatting import plural, setting
 from app.domain.sampling import SAMPLERS
@@ -23,6 +26,7 @@ from app.lifecycle import sweep_row
 from app.lifecycle.failures import most_common_error
 from app.queries import chart_rows
 from app.queries.leading_configurations import LeadingConfiguration, failed_errors, leading_configurations
+from app.queries.lens.trial_metrics import through_metric
 from app.queries.objective_values import FrontTrial, front_trials
 from app.queries.totals import count_trials
 from app.queue.workers import live_workers
@@ -77,12 +81,21 @@ def show_importance(request: Request, sweep_id: SweepId, session: DatabaseSessio
 
     def write() -> str:
         with request.app.state.drawings.one_of(count_trials(session, [sweep_id])):
-            sweep = chart_rows.measured_sweep(session, sweep_row.get(session, sweep_id))
-            trials = chart_rows.trial_rows(session, sweep_id, runs="pooled")
-            matters = what_matters(importance_data(sweep, trials, ImportanceOptions()))
+            matters = _matters_by_objective(session, sweep_row.get(session, sweep_id))
         return templates.get_template("sweep/what_matters.html").render(view=matters)
 
     return HTMLResponse(request.app.state.answer_cache.get_or_make(("what matters", sweep_id, age), write))
+
+
+def _matters_by_objective(session: Session, sweep: Sweep) -> list[tuple[str, "Matters"]]:
+    """What each of the sweep's objectives is called, and what matters for it."""
+    row, trials = chart_rows.measured_sweep(session, sweep), chart_rows.trial_rows(session, sweep.id, runs="pooled")
+    further = [Lens(objective=objective) for objective in row.objectives[1:]]
+    rows = [(row, trials), *(through_metric(session, sweep, row, trials, lens) for lens in further)]
+    return [
+        (within(value_name(row.objective.metric)), what_matters(importance_data(row, trials, ImportanceOptions())))
+        for row, trials in rows
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 // The lens of a sweep's page: its fields become the page's address, and the page is fetched at it without a reload.
 
-const PARTS = ["metric", "state", "top", "where", "robust", "excluded"];
+const PARTS = ["objective", "metric", "state", "top", "where", "robust", "excluded"];
 const form = () => document.getElementById("lens");
 
 // ---- from the fields to the address
@@ -12,6 +12,7 @@ function parts() {
   const [metric = "last"] = texts("metric");
   const isCounted = form().querySelector(`#lens-metric option[value="${metric}"]`)?.hasAttribute("data-counted");
   return {
+    objective: texts("objective")[0],
     metric: isCounted ? `${metric}=${texts("epochs")[0] ?? 1}` : metric,
     state: texts("state").join(","),
     top: texts("top")[0],
