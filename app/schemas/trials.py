@@ -95,6 +95,10 @@ class Circumstances(Body):
         None,
         description="Time that the processor worked for the repeats, over their time and threads: near 1 undisturbed.",
     )
+    others_share: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+        None,
+        description="Share of all the machine's processors in which others worked meanwhile: near 0 undisturbed.",
+    )
     cache_bytes: Size | None = Field(description="Of the last cache before the memory.")
     memory_bus_bits: Size | None = Field(description="Of a GPU, as its driver says; null where it does not.")
     memory_modules: Annotated[list[MemoryModule], Field(max_length=256)] | None = Field(

@@ -111,6 +111,7 @@ def test_epochs_are_timed(api: TestClient) -> None:
     assert all(trial["circumstances"]["alone"] for trial in timed)
     assert {trial["circumstances"]["threads"] for trial in timed} == {1}
     assert all(0 < trial["circumstances"]["processor_share"] < 1.2 for trial in timed)
+    assert all(0 <= trial["circumstances"]["others_share"] <= 1.2 for trial in timed)
     assert sweep["test_scores"] == []
 
 

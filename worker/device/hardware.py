@@ -11,6 +11,8 @@ from worker.device.devices import device_name
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _BOARD_TABLES = Path("/sys/firmware/dmi/entries")
 _MEMORY_DEVICE = "17-*"  # the entries of SMBIOS that describe modules of memory
+_PROCESSOR_TIMES = Path("/proc/stat")
+_BUSY_TIMES = (1, 2, 3, 6, 7, 8)  # of its first line: user, nice, system, both interrupts, and other virtual machines
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -80,6 +82,15 @@ def _size(path: Path) -> int | None:
         size_text = path.read_text().strip()
         return int(size_text[:-1]) * _UNITS[size_text[-1]]
     except (OSError, ValueError, KeyError, IndexError):
+        return None
+
+
+def busy_seconds() -> float | None:
+    """For how long the machine's processors have worked, for whomever, since it started; None where nobody counts."""
+    try:
+        fields = _PROCESSOR_TIMES.read_text().splitlines()[0].split()
+        return sum(int(fields[place]) for place in _BUSY_TIMES) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
         return None
 
 

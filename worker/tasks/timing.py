@@ -1,12 +1,13 @@
 """Times a claimed trial, alone on its machine, repeat by repeat, and records what comes of it."""
 
 import logging
+import os
 import socket
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -34,6 +35,30 @@ TIMERS: dict[str, Callable[[Subject], AbstractContextManager[Timer]]] = {
 }
 
 
+class Clocks(NamedTuple):
+    """Seconds since some moment of the past."""
+
+    wall: float
+    own: float
+    """In which a processor worked for this process."""
+    machine: float | None
+    """In which one worked for anybody; None where the system does not count."""
+
+    @classmethod
+    def read(cls) -> "Clocks":
+        return cls(time.perf_counter(), time.process_time(), hardware.busy_seconds())
+
+    def others_share(self, since: "Clocks") -> float | None:
+        """The share of all the machine's processors in which others worked; None where that is not known.
+
+        They may leave a trial its processor and still slow it, for neighbours share caches, and often a core.
+        """
+        if self.machine is None or since.machine is None or self.wall <= since.wall:
+            return None
+        others_seconds = max(self.machine - since.machine - (self.own - since.own), 0.0)
+        return round(others_seconds / (self.wall - since.wall) / (os.cpu_count() or 1), 4)
+
+
 class TimedTrial:
     """One trial on its way to a value. `run` returns when it has ended, is lost, or the worker is told to stop."""
 
@@ -55,7 +80,9 @@ class TimedTrial:
         try:
             with TIMERS[self._sweep.task](self._subject) as timer:
                 circumstances |= {**hardware.facts(timer.device), **timer.facts}
+                clocks = Clocks.read()
                 self._time_repeats(timer)
+                circumstances["others_share"] = Clocks.read().others_share(clocks)
                 circumstances["processor_share"] = self._processor_share(timer)
         except NotAvailableError as error:
             self._finish(TrialResult(self._trial.lease, None, None, str(error), []))

@@ -7,6 +7,7 @@ from app.charts.rows import TrialRow
 from app.domain.formatting import plural
 
 LEAST_SHARE = 0.9  # of its processor that a trial has to have, so that one can be compared with another
+MOST_OTHERS = 0.1  # of the machine's processors that others may have meanwhile: they share caches, and often a core
 
 K = TypeVar("K", bound=Hashable)
 
@@ -22,11 +23,12 @@ def circumstances_caveats(trials: Sequence[TrialRow]) -> list[str]:
     shares = [float(share) for trial in timed if (share := (trial.circumstances or {}).get("processor_share"))]
     if shares:
         low, high = (f"{100 * min(1.0, share):.0f}" for share in (min(shares), max(shares)))
-        crowded_count = sum(share < LEAST_SHARE for share in shares)
+        others = [share for trial in timed if (share := _others_share(trial)) is not None]
+        crowded_count = sum(map(_is_disturbed, timed))
         crowded_text = f" In {crowded_count} of {plural(len(shares), 'trial')} others had more than a tenth."
         texts.append(
-            f"While it timed, the processor worked for it in {low} to {high} % of the time: the rest others "
-            f"had.{crowded_text if crowded_count else ''}"
+            f"While it timed, the processor worked for it in {low} to {high} % of the time: the rest others had."
+            f"{_others_text(others)}{crowded_text if crowded_count else ''}"
         )
     accompanied_count = sum(not (trial.circumstances or {}).get("alone") for trial in timed)
     if loads:
@@ -54,9 +56,28 @@ def _first(trial: TrialRow, name: str) -> list[float]:
 
 
 def disturbed_settings(trials: Sequence[TrialRow], setting: Callable[[TrialRow], K]) -> set[K]:
-    """The settings of trials that had less than nine tenths of their processor: their repeats share a disturbance."""
-    shares = [(trial, (trial.circumstances or {}).get("processor_share")) for trial in trials]
-    return {setting(trial) for trial, share in shares if share is not None and share < LEAST_SHARE}
+    """The settings of trials that others left too little of the machine: their repeats share a disturbance."""
+    return {setting(trial) for trial in trials if _is_disturbed(trial)}
+
+
+def _is_disturbed(trial: TrialRow) -> bool:
+    share, others = (trial.circumstances or {}).get("processor_share"), _others_share(trial)
+    return (share is not None and share < LEAST_SHARE) or (others is not None and others > MOST_OTHERS)
+
+
+def _others_share(trial: TrialRow) -> float | None:
+    """None on a GPU, which the processor's other programs leave alone, and of trials that did not record it."""
+    facts = trial.circumstances or {}
+    share = facts.get("others_share")
+    return float(share) if share is not None and facts.get("device") == "cpu" else None
+
+
+def _others_text(shares: Sequence[float]) -> str:
+    """` Of all the machine's processors others had 1 to 4 %.`"""
+    if not shares:
+        return ""
+    bounds = dict.fromkeys(f"{100 * bound:.0f}" for bound in (min(shares), max(shares)))
+    return f" Of all the machine's processors others had {' to '.join(bounds)} %."
 
 
 def failures_text(trials: Sequence[TrialRow]) -> str:

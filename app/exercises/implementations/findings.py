@@ -1,6 +1,7 @@
 """What the times show: the framework beside the network from scratch, for small and for large networks."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from app.domain.datasets import DATASETS
 from app.domain.formatting import plural
@@ -55,11 +56,14 @@ def _width_text(timings: Timings) -> str:
     }
     if not changes:
         return ""
-    gains_with_width = all(change.is_clear and change.estimate > 1 for change in changes.values())
+    reversals = {
+        depth: text for depth, change in changes.items() if change.is_clear and (text := _reversal_text(ratios[depth]))
+    }
+    gains_with_width = not reversals and all(change.is_clear and change.estimate > 1 for change in changes.values())
     texts = []
     for depth, change in changes.items():
         low, high = min(ratios[depth]), max(ratios[depth])
-        clarity = "" if gains_with_width else f", where the change is {ratio_verdict(change)}"
+        clarity = "" if gains_with_width else f", where the change is {ratio_verdict(change)}{reversals.get(depth, '')}"
         texts.append(
             f"{_brief(ratios[depth][low])} with {low:,} units and {_brief(ratios[depth][high])} with {high:,} in "
             f"{plural(depth, 'hidden layer')}{clarity}"
@@ -67,6 +71,20 @@ def _width_text(timings: Timings) -> str:
     gains = [*(["with width"] * gains_with_width), *(["with depth"] * _gains_with_depth(ratios))]
     head = f"It clearly gains {' and '.join(gains)}: in" if gains else "In"
     return f"{head} multiples of the time from scratch, it takes {', '.join(texts)}."
+
+
+def _reversal_text(by_width: Mapping[int, Ratio]) -> str:
+    """` but not steady: from 64 to 256 it rises from 0.80 to 1.15`, where one step clearly goes against the whole."""
+    widths = sorted(by_width)
+    gains = by_width[widths[0]].estimate > by_width[widths[-1]].estimate
+    for narrow, wide in pairwise(widths):
+        step = quotient(by_width[narrow], by_width[wide])
+        if step.is_clear and (step.estimate > 1) != gains:
+            return (
+                f" but not steady: from {narrow:,} to {wide:,} units it {'rises' if gains else 'falls'} from "
+                f"{by_width[narrow].estimate:.2f} to {by_width[wide].estimate:.2f}"
+            )
+    return ""
 
 
 def _brief(value: Ratio) -> str:

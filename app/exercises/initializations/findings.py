@@ -78,7 +78,8 @@ def _groups_text(comparisons: Mapping[str, Comparison]) -> str:
         sizes = sorted(100 * item.difference.estimate for item in unclear.values())
         bounds = " to ".join(dict.fromkeys(map(signed, (sizes[0], sizes[-1]))))
         names = name_list([*unclear]) if len(unclear) < FEW else f"the other {len(unclear)}"
-        groups.append(f"not clear {'is' if len(unclear) == 1 else 'are'} {names} ({bounds})")
+        verb, noun = ("is", "a difference") if len(unclear) == 1 else ("are", "differences")
+        groups.append(f"not clear {verb} {names} ({noun} of {bounds})")
     return "; ".join(groups)
 
 

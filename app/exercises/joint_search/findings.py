@@ -128,9 +128,14 @@ def strategy_findings(
     epochs = sum(search.epochs for search in halved) / sum(search.epochs for search in full)
     text = (
         f"A strategy: stopping bad configurations early let {HALVING} try {trials:.1f} times as many of them as random "
-        f"search, with {epochs:.1f} times the epochs. {_advice(leader, by_method)}"
+        f"search, with {_times_text(epochs)} epochs. {_advice(leader, by_method)}"
     )
     return [Finding("trials_ratio", text, trials, None, len(halved))]
+
+
+def _times_text(share: float) -> str:
+    """`about as many`, or `1.2 times as many`."""
+    return "about as many" if f"{share:.1f}" == "1.0" else f"{share:.1f} times as many"
 
 
 def early_findings(searches: Mapping[str, Sequence[Search]], leader: Level[str]) -> list[Finding]:
@@ -144,10 +149,10 @@ def early_findings(searches: Mapping[str, Sequence[Search]], leader: Level[str])
     early = {method: fmean(search.best_at(moment) or 0.0 for search in results) for method, results in searches.items()}
     first = max(early, key=lambda method: early[method])
     text = (
-        f"Who is ahead changes: first values come after {min(begun[earliest]):.0f} s ({earliest}) to {moment:.0f} s "
-        f"({latest}), as many trials train at a time. After {moment:.0f} s, with {ended or 'none'} of "
-        f"{len(all_searches)} searches at their end, {first} is ahead ({early[first]:.4f}), at the end "
-        f"{leader.setting}."
+        f"First values come after {min(begun[earliest]):.0f} s ({earliest}) to {moment:.0f} s ({latest}), as many "
+        f"trials train at a time. After {moment:.0f} s, with {ended or 'none'} of {len(all_searches)} searches at "
+        f"their end, {first} is ahead ({early[first]:.4f}), {'and still' if first == leader.setting else 'but not'} "
+        f"at the end{'' if first == leader.setting else f', where {leader.setting} is'}."
     )
     return [Finding("all_begun", text, moment, None, len(all_searches), "s")]
 
@@ -193,11 +198,11 @@ def importance_findings(importance: ImportanceData) -> list[Finding]:
     first = importance.single[0]._replace(name=reading_name(importance.single[0].name))
     together = next(share for share in importance.comparisons if share.name == TOGETHER)
     text = (
-        f"Of the variance between {plural(importance.configurations, 'random configuration')}, {first.name} alone "
-        f"explains {_share_text(first)}; {_share_text(together)} no hyperparameter explains alone: it is interaction, "
-        f"or noise of the seeds. So {first.name} is the one to search first. The shares are those of a forest of "
-        "decision trees, in brackets 90 % of its resamples; of the variance of configurations that it has not seen, it "
-        f"explains {percent(max(importance.predicted, 0.0))}."
+        f"As a forest of decision trees sees {plural(importance.configurations, 'random configuration')}, {first.name} "
+        f"alone explains {_share_text(first)} of their variance; {_share_text(together)} no hyperparameter explains "
+        f"alone: it is interaction, or noise of the seeds. In brackets are 90 % of its resamples. So {first.name} is "
+        "the one to search first. How much the others matter is less sure: of the variance of configurations that it "
+        f"has not seen, the forest explains {percent(max(importance.predicted, 0.0))}."
     )
     return [
         Finding("together", text, together.share, (together.low, together.high), importance.configurations, "share", {})
@@ -238,10 +243,11 @@ def certainty(leader: Level[str], by_method: Mapping[str, Level[str]]) -> str:
 def caveats(data: SweepData, measurements: Measurements) -> list[str]:
     settings_text = recipe(data.trials, ("activation", "optimizer", "batch_size"))
     failures = sum(trial.state == "failed" for item in measurements.values() for trial in item.trials)
+    counts = "counts" if failures == 1 else "count"
     return [
         "Not tested: other numbers of epochs, of which exercise 4 tells what more bring, and other choices of all that "
         f"was alike ({settings_text}). Only three hyperparameters were searched, over few trials.",
-        *([f"{plural(failures, 'trial')} diverged, and count as tried without a value."] if failures else []),
+        *([f"{plural(failures, 'trial')} diverged, and {counts} as tried without a value."] if failures else []),
         _seconds_caveat(measurements),
         judged_on(data.sweep),
         "Each comparison has 95 % confidence by itself; among many, some would look clear by luck, and few repetitions "

@@ -120,7 +120,8 @@ def _cause(data: SweepData, stuck: Sequence[DiagnosedRun], runs: Sequence[Diagno
         same = sum(run.last.distinct_outputs == 1 for run in dead)
         which = f"{len(dead)} of them" if len(dead) < len(stuck) else "all of them" if len(dead) > 1 else "it"
         gave = f"{share(same, len(dead), 'network')} gave every image the same answer"
-        before = f"in {born or 'none'} it was so before the first step"
+        one_before = f"before the first step it was {'so already' if born else 'not'}"
+        before = one_before if len(dead) == 1 else f"in {born or 'none'} it was so before the first step"
         texts.append(
             f"In {which} the neuron is dead after the last epoch ({before}): its output is the same for every image, "
             f"{gave}, and the gradient of the first layer is {_size([run.last.gradient_rms[0] for run in dead])}."
@@ -154,7 +155,7 @@ def separation_findings(data: SweepData, runs: Sequence[DiagnosedRun]) -> list[F
     halves, most = ([overlapping_pairs(run, part) for run in learning] for part in (MIDDLE_HALF, MIDDLE_90))
     classes = DATASETS[data.sweep.dataset].classes
     text = (
-        "What one number can't separate: behind the neuron each class has a range of numbers. Of the "
+        "What one number can't separate: the numbers that the neuron gives the images of a class make a range. Of the "
         f"{classes * (classes - 1) // 2} pairs of classes, the ranges of the middle 90 % of the images overlap in "
         f"{_mean(most)}, and even those of the middle half in {_mean(halves)} (mean ± std of the "
         f"{plural(len(learning), 'run')} that learn, of all activations)."

@@ -101,6 +101,7 @@ def circumstances_sentence(facts: Circumstances) -> str:
         "with no other trial on its machine" if facts.alone else "perhaps beside other trials on its machine",
         f"load average {facts.load_before[0]:g} before it" if facts.load_before else "",
         f"{facts.processor_share:.0%} of its threads' time".replace("%", " %") if facts.processor_share else "",
+        f"others had {facts.others_share:.0%} of the machine".replace("%", " %") if facts.others_share else "",
         f"last cache {facts.cache_bytes / 2**20:,.3g} MiB" if facts.cache_bytes else "",
         f"arrays of {facts.array_bytes / 2**20:,.0f} MiB" if facts.array_bytes else "",
         f"memory bus {facts.memory_bus_bits} bits" if facts.memory_bus_bits else "",

@@ -1052,6 +1052,9 @@ class Circumstances(BaseModel):
     processor_share: float | None = None
     """Time that the processor worked for the repeats, over their time and threads: near 1 undisturbed."""
 
+    others_share: float | None = None
+    """Share of all the machine's processors in which others worked meanwhile: near 0 undisturbed."""
+
     cache_bytes: int | None
     """Of the last cache before the memory."""
 

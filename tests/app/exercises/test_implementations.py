@@ -92,6 +92,15 @@ def test_how_it_changes_with_size_is_told() -> None:
     assert finding.estimate == pytest.approx(1.98 / 1.004, rel=0.01)
 
 
+def test_a_gain_with_a_setback_between_is_not_said_to_come_with_width() -> None:
+    """Twice the time at 16 units, half of it at 64, and as much at 256: which size decides is another question."""
+    said = answered(*TRIALS, trial(6, "scratch", 64, 0.080, 0.081, 0.082), trial(7, "concise", 64, 0.040, 0.041, 0.042))
+    assert "gains" not in said.sentence
+    assert said.sentence.endswith(
+        "where the change is clear at 3 repeats but not steady: from 64 to 256 units it rises from 0.51 to 1.00."
+    )
+
+
 def test_that_it_gains_with_depth_is_said_where_it_does_at_every_width() -> None:
     """Three layers that take as many times as a single one say nothing of depth; where they take less, it is said."""
     deep = [item._replace(number=6 + item.number, params={**item.params, "depth": 3}) for item in TRIALS]
@@ -113,9 +122,24 @@ def test_what_others_disturbed_is_not_settled() -> None:
     """Repeats that follow each other share a disturbance, which their spread does not show."""
     busy = FACTS | {"processor_share": 0.5}
     disturbed = [item._replace(circumstances=busy) if item.number == 1 else item for item in TRIALS]
-    finding = next(finding for finding in answered(*disturbed).findings if finding.name == "change_with_size")
+    assert_not_settled(disturbed)
+
+
+def test_a_neighbour_on_another_core_disturbs_too() -> None:
+    """It leaves the trial its processor, and shares caches, and often the core."""
+    busy = FACTS | {"others_share": 0.4}
+    disturbed = [item._replace(circumstances=busy) if item.number == 1 else item for item in TRIALS]
+    assert_not_settled(disturbed)
+    text = " ".join(answered(*disturbed).caveats)
+    assert "the rest others had. Of all the machine's processors others had 40 %. In 1 of 6 trials others had" in text
+    quiet = [item._replace(circumstances=FACTS | {"others_share": 0.04}) for item in TRIALS]
+    assert " It clearly gains with width: " in answered(*quiet).sentence
+
+
+def assert_not_settled(trials: list[TrialRow]) -> None:
+    finding = next(finding for finding in answered(*trials).findings if finding.name == "change_with_size")
     assert "is not settled (the interval leaves out 1, but other programs had much of the processor)" in finding.text
-    assert answered(*disturbed).certainty.endswith("Other programs disturbed the timing of 1 of them.")
+    assert answered(*trials).certainty.endswith("Other programs disturbed the timing of 1 of them.")
     assert finding.interval is not None
     assert finding.interval[0] > 1
 

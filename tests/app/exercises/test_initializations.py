@@ -92,7 +92,7 @@ def test_it_matters_where_differences_at_equal_seeds_are_clear() -> None:
         "It matters. Against torch's default, in percentage points after 3 epochs (95 % confidence, 2 seeds): with 2 "
         "hidden layers of 8 units, clearly worse is normal by 70.25 (67.07 to 73.43); clearly better is orthogonal by "
         "4.00 (4.00 to 4.00). With 1 hidden layer, none is clearly worse; clearly better is orthogonal by 2.00 (2.00 "
-        "to 2.00); not clear is normal (0.00). With zeros all 4 runs stayed at chance."
+        "to 2.00); not clear is normal (a difference of 0.00). With zeros all 4 runs stayed at chance."
     )
     assert answered().caveats[0].startswith("Not tested: other activations than ReLU, other rates, and normalization")
     shallow, deep = finding("differ_at_depth_1"), finding("differ_at_depth_2")
@@ -116,7 +116,7 @@ def test_of_many_that_are_alike_the_range_is_told() -> None:
     assert said is not None
     assert said.sentence.endswith(
         "none is clearly worse; clearly better are better_3, better_2 and better_1, by 1.00 to 3.00; not clear are the "
-        "other 4 (−0.20 to −0.05)."
+        "other 4 (differences of −0.20 to −0.05)."
     )
 
 
@@ -133,7 +133,7 @@ def test_a_depth_with_nothing_to_compare_yet_is_left_to_later() -> None:
     assert said.sentence == (
         "It matters. Against torch's default, in percentage points after 3 epochs (95 % confidence, 2 seeds): with 1 "
         "hidden layer of 8 units, none is clearly worse; clearly better is orthogonal by 2.00 (2.00 to 2.00); not "
-        "clear is normal (0.00)."
+        "clear is normal (a difference of 0.00)."
     )
     assert any("2 hidden layers" in item.text for item in said.findings), "what the scales say needs no default"
 
@@ -156,7 +156,7 @@ def test_what_is_clear_after_one_epoch_alone_is_told_from_what_is_at_the_end() -
     assert said.sentence == (
         "It matters after 1 epoch; that it does after 3 epochs is not clear. Against torch's default, in percentage "
         "points after 3 epochs (95 % confidence, 2 seeds): with 2 hidden layers of 8 units, none is clearly better or "
-        "worse; not clear is orthogonal (2.50)."
+        "worse; not clear is orthogonal (a difference of 2.50)."
     )
     deep = next(item for item in said.findings if item.name == "differ_at_depth_2")
     assert "The default's own runs spread by 0.0424, theirs by at most 0.0071." in deep.text

@@ -74,6 +74,27 @@ def test_methods_are_compared_repetition_by_repetition() -> None:
     assert said.rows[said.best_row or 0][0] == "TPE"
 
 
+def test_a_search_that_trained_about_as_much_is_not_said_to_have_trained_more() -> None:
+    """Halving has one trial of three epochs a repetition beside random search's two; then two beside two."""
+    for halving, words in (
+        (search_of((2, 0.82)), "0.5 times as many of them as random search, with 0.5 times as many epochs."),
+        (search_of((1, 0.8), (2, 0.82)), "1.0 times as many of them as random search, with about as many epochs."),
+    ):
+        said = answer(RUN | {name_of(HALVING, repetition): halving for repetition in range(2)})
+        assert said is not None
+        assert any(words in finding.text for finding in said.main_findings)
+
+
+def test_trials_that_diverged_are_counted() -> None:
+    """One counts, two count."""
+    failed = [trial(number, 1, 0.0, "failed") for number in (7, 8)]
+    for count, words in ((1, "1 trial diverged, and counts as tried"), (2, "2 trials diverged, and count as tried")):
+        data = RUN[name_of("grid", 0)]
+        said = answer(RUN | {name_of("grid", 0): SweepData(data.sweep, [*data.trials, *failed[:count]])})
+        assert said is not None
+        assert any(words in caveat for caveat in said.caveats)
+
+
 def test_the_best_of_several_runs_is_their_mean() -> None:
     """As it is once the best configuration of a search was trained again with further seeds."""
     data = RUN[name_of("TPE", 0)]
@@ -114,8 +135,9 @@ def test_shares_of_the_variance_are_told_with_how_far_to_trust_them() -> None:
     """They are those of a model, which explains a quarter of what it has not seen."""
     single, together = Share("learning_rate", 0.984, 0.853, 1.0), Share(TOGETHER, 0.01, 0.0, 0.06)
     (found,) = importance_findings(ImportanceData("", "", [single], [together], 36, 0.25, ""))
-    assert "learning rate alone explains 98 % (85 % to 100 %); 1 % (0 % to 6 %) no hyper" in found.text
-    assert found.text.endswith("of the variance of configurations that it has not seen, it explains 25 %.")
+    assert found.text.startswith("As a forest of decision trees sees 36 random configurations, learning rate alone ")
+    assert "explains 98 % (85 % to 100 %) of their variance; 1 % (0 % to 6 %) no hyperparameter" in found.text
+    assert found.text.endswith("of configurations that it has not seen, the forest explains 25 %.")
 
 
 def test_how_soon_each_comes_to_what_random_search_came_to() -> None:
@@ -153,8 +175,15 @@ def test_who_is_ahead_early_is_told_from_when_all_have_a_value() -> None:
     said = answer(RUN)
     assert said is not None
     text = next(finding.text for finding in said.findings if finding.name == "all_begun")
-    assert "first values come after 1 s (grid) to 2 s (TPE with halving)" in text
-    assert "After 2 s, with 4 of 8 searches at their end, TPE with halving is ahead (0.8100), at the end TPE" in text
+    assert text.startswith("First values come after 1 s (grid) to 2 s (TPE with halving)")
+    assert text.endswith("TPE with halving is ahead (0.8100), but not at the end, where TPE is.")
+    ahead = {name_of(HALVING, repetition): search_of((2, 0.9)) for repetition in range(2)}
+    stays = answer(RUN | ahead)
+    assert stays is not None
+    (text,) = [finding.text for finding in stays.findings if finding.name == "all_begun"]
+    assert text.endswith(
+        "After 2 s, with 4 of 8 searches at their end, TPE with halving is ahead (0.9000), and still at the end."
+    )
 
 
 def test_without_one_of_the_methods_there_is_no_answer() -> None:

@@ -125,7 +125,7 @@ def test_causes_are_those_that_were_measured() -> None:
     relu = finding("at_chance_relu")
     assert (relu.estimate, relu.n) == (0.5, 4)
     assert relu.interval == pytest.approx(share_interval(2, 4))
-    assert "In 1 of them the neuron is dead after the last epoch (in none it was so before the first step)" in relu.text
+    assert "In 1 of them the neuron is dead after the last epoch (before the first step it was not)" in relu.text
     assert "the one network gave every image the same answer, and the gradient of the first layer is 0." in relu.text
     assert (
         "In 1 the neuron is alive, and the gradient of the first layer, in the middle of these runs, 1e-06" in relu.text

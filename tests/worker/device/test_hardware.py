@@ -1,5 +1,6 @@
 """What a machine says of its hardware, and what it does not."""
 
+import time
 from pathlib import Path
 
 import torch
@@ -35,6 +36,17 @@ def test_what_can_not_be_read_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "17-0").mkdir()
     assert hardware.memory_modules(tmp_path) is None
     assert hardware.facts(torch.device("cpu"))["memory_bus_bits"] is None
+
+
+def test_the_machine_s_work_counts_that_of_this_process() -> None:
+    """Its processors work for at least as long as one of its programs, to the tick that they are counted in."""
+    machine, own = hardware.busy_seconds(), time.process_time()
+    while time.process_time() < own + 0.3:
+        pass
+    after = hardware.busy_seconds()
+    assert machine is not None
+    assert after is not None
+    assert after - machine > 0.2
 
 
 def test_this_machine_has_a_name() -> None:
