@@ -55,6 +55,12 @@ def approximate(seconds: float) -> str:
     return f"{5 * round(seconds / 5)} s" if seconds < 57.5 else duration(60 * max(1, round(seconds / 60)))
 
 
+def about(seconds: float) -> str:
+    """The same as a guess: `about 20 s`, but `a few seconds`, which says so itself."""
+    text = approximate(seconds)
+    return text if text.startswith("a ") else f"about {text}"
+
+
 def score(value: float | None, std: float | None = None, metric: str = "val_accuracy") -> str:
     """`0.8893 ± 0.0021`, or with its unit `61.24 ± 0.35 GFLOP/s`; a dash where there is no value yet."""
     if value is None:

@@ -54,7 +54,7 @@ HEADER = (
     "dead in the bottleneck",
     "different answers",
 )
-DEAD, GRADIENTS = "Dead neurons by layer, with ReLU", "Gradients with one neuron between two layers"
+DEAD, GRADIENTS = "Dead neurons by layer, with ReLU", "Gradients around one neuron"
 MIDDLE = "hidden_units_2"  # the width of the second of three layers
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import schemas
 from app.charts.page import Fact
 from app.db.tables import ExerciseRun
-from app.domain.formatting import approximate, plural, score
+from app.domain.formatting import about, plural, score
 from app.domain.states import ENDED_SWEEPS
 from app.domain.tasks import TASKS
 from app.errors import FieldError, InvalidError
@@ -103,7 +103,7 @@ class PresetPanel:
     @property
     def time(self) -> str:
         """`about 20 s`, or nothing where nobody knows."""
-        return "" if self.seconds is None else f"about {approximate(self.seconds)}"
+        return "" if self.seconds is None else about(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class ExerciseListView:
     @property
     def title(self) -> str:
         """`Nine questions, 12 min on this machine`."""
-        time = "" if self.seconds is None else f", about {approximate(self.seconds)} on this machine"
+        time = "" if self.seconds is None else f", {about(self.seconds)} on this machine"
         return f"{count_text(len(self.panels)).capitalize()} questions{time}"
 
 

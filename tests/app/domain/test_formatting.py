@@ -125,3 +125,10 @@ def test_the_book_split_says_that_test_images_were_used() -> None:
 def test_a_range_has_the_decimals_of_both_its_edges(low: float, high: float, said: str) -> None:
     """With separators of thousands in each."""
     assert formatting.number_range(low, high) == said
+
+
+def test_a_guess_says_once_that_it_is_one() -> None:
+    """`about a few seconds` would say it twice."""
+    assert formatting.about(4) == "a few seconds"
+    assert formatting.about(21) == "about 20 s"
+    assert formatting.about(12 * 60) == "about 12 min"
