@@ -70,7 +70,7 @@ def _width_text(timings: Timings) -> str:
         )
     gains = [*(["with width"] * gains_with_width), *(["with depth"] * _gains_with_depth(ratios))]
     head = f"It clearly gains {' and '.join(gains)}: in" if gains else "In"
-    return f"{head} multiples of the time from scratch, it takes {', '.join(texts)}."
+    return f"{head} multiples of the time from scratch, it takes {(', ' if gains_with_width else '; ').join(texts)}."
 
 
 def _reversal_text(by_width: Mapping[int, Ratio]) -> str:

@@ -99,6 +99,10 @@ def test_a_gain_with_a_setback_between_is_not_said_to_come_with_width() -> None:
     assert said.sentence.endswith(
         "where the change is clear at 3 repeats but not steady: from 64 to 256 units it rises from 0.51 to 1.00."
     )
+    deep = [item._replace(number=8 + item.number, params={**item.params, "depth": 3}) for item in TRIALS]
+    assert " hidden layer, where the change is clear at 3 repeats; 1.98 (" not in answered(*TRIALS, *deep).sentence
+    alike = [*deep[:3], *(item._replace(runs=TRIALS[place].runs) for place, item in enumerate(deep[3:5]))]
+    assert " hidden layer, where the change is clear at 3 repeats; 1.98 (" in answered(*TRIALS, *alike).sentence
 
 
 def test_that_it_gains_with_depth_is_said_where_it_does_at_every_width() -> None:
