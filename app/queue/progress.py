@@ -115,7 +115,7 @@ def record(
     """Writes points of learning curves and extends the leases; returns the ids of the trials that are still held.
 
     `epochs_done` says for each held trial how many epochs of its runs are recorded by now. Diagnostics are written
-    with the curves, of the trials that are held.
+    with the curves, of the trials that are held. A lease of which a tenth at most has passed stays as it is.
     """
     parameters = {"sweep": sweep_id, "lease": lease_seconds, "epochs_done": list(epochs_done.values())}
     columns = {name: [getattr(point, name) for point in points] for name in EpochPoint.__dataclass_fields__}

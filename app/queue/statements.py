@@ -144,13 +144,18 @@ _OF_SWEEP = "t.sweep_id = :sweep"
 _LEASE = "unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS lease(id, token)"
 _UNDER_LEASE = f"FROM {_LEASE} WHERE t.id = lease.id AND t.lease_token = lease.token"
 
+# A record leaves a lease of which a tenth at most has passed: an index has its end, and with a new one all are written.
+_EXTENDED = """CASE WHEN t.lease_until BETWEEN clock_timestamp() + make_interval(secs => 0.9 * :lease)
+                         AND clock_timestamp() + make_interval(secs => :lease)
+                    THEN t.lease_until ELSE clock_timestamp() + make_interval(secs => :lease) END"""
+
 # Writes points of learning curves and extends the leases, of the trials that are still held.
 RECORD = text(f"""
     WITH sweep AS MATERIALIZED (
         SELECT id FROM sweeps WHERE id = :sweep AND {TURN_SQL} FOR UPDATE
     ), held AS (
         UPDATE trials t
-        SET lease_until = clock_timestamp() + make_interval(secs => :lease), epochs_done = lease.epochs_done
+        SET lease_until = {_EXTENDED}, epochs_done = lease.epochs_done
         FROM sweep, unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[]), CAST(:epochs_done AS int[]))
              AS lease(id, token, epochs_done)
         WHERE t.sweep_id = sweep.id AND t.id = lease.id AND t.lease_token = lease.token

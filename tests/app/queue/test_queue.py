@@ -4,7 +4,7 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 
 from app import queries, queue
 from app.db.engine import transaction
@@ -16,6 +16,7 @@ from app.queue.leases import MAX_ATTEMPTS, Lease
 from app.search.assignment import Suggestion, apply_suggestions
 from app.sweeps import deletion
 from tests.support.queue_examples import (
+    LEASE_SECONDS,
     at_once,
     change,
     choose,
@@ -35,6 +36,8 @@ from tests.support.queue_examples import (
     sweep_of,
     trials_of,
 )
+
+UPDATED_IN_PLACE = text("SELECT pg_stat_get_xact_tuples_hot_updated('trials'::regclass)")
 
 
 def test_every_trial_is_claimed_once_by_many_claimers(engine: Engine) -> None:
@@ -127,6 +130,22 @@ def test_a_heartbeat_makes_the_leases_longer(engine: Engine) -> None:
     assert len(heartbeat(engine, worker, leases)) == 4
     after = [trial.lease_until for trial in trials_of(engine, sweep)]
     assert all(old and new and new > old for old, new in zip(before, after, strict=True))
+
+
+def test_a_record_extends_a_lease_of_which_more_than_a_tenth_has_passed(engine: Engine) -> None:
+    """Before that the trial is written in place, and none of its indexes."""
+    sweep, worker = create_sweep(engine, n_trials=2), new_worker(engine)
+    leases = [trial.lease for trial in claim(engine, worker, lease_seconds=0.8 * LEASE_SECONDS)]
+    ends = [[trial.lease_until for trial in trials_of(engine, sweep)]]
+    for _ in range(2):
+        assert len(record(engine, sweep, leases)) == 2
+        ends.append([trial.lease_until for trial in trials_of(engine, sweep)])
+    assert all(claimed and extended and extended > claimed for claimed, extended in zip(*ends[:2], strict=True))
+    assert ends[1] == ends[2]
+    with transaction(engine) as session:
+        before = session.scalar(UPDATED_IN_PLACE) or 0
+        queue.record(session, sweep, dict.fromkeys(leases, 2), [], LEASE_SECONDS)
+        assert session.scalar(UPDATED_IN_PLACE) == before + 2
 
 
 def test_a_lapsed_trial_goes_to_another_and_its_old_holder_writes_nothing(engine: Engine) -> None:
