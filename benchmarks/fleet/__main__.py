@@ -50,7 +50,7 @@ HEADER = [
 
 
 def row(name: str, plan: Plan, tally: Tally) -> list[str]:
-    """A row of the table; fairness is the fewest claims of a sweep over the most, or of what came out of turn."""
+    """A row of the table; fairness is the fewest claims of a sweep over the mean, or what came out of turn."""
     cells = [f"{name}{' paced' if plan.pace else ''}", str(plan.workers), f"{tally.finished / plan.seconds:.0f}"]
     for call in ("claim", "record", "finish"):
         cells += [f"{quantile(tally.spent[call], share):.0f}" for share in (0.5, 0.95)]

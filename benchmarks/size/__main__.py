@@ -19,15 +19,13 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from app.db.engine import connect
 from app.db.migrations import migrate
 from app.service.postgres.server import running
 from benchmarks.report import table
 from benchmarks.size.arms import Arm, arm
 from benchmarks.size.churn import churn
-from benchmarks.size.filling import fill
+from benchmarks.size.filling import fill, new_database
 from benchmarks.size.plans import explained, slowest
 from benchmarks.size.processor import postmaster, processor_seconds
 
@@ -101,9 +99,11 @@ def main() -> None:
     parser.add_argument(
         "--shapes", type=shape, nargs="+", default=shapes, help="such as 200x5000, the last the largest"
     )
-    parser.add_argument("--times", type=int, default=15)
+    parser.add_argument("--times", type=int, default=15, help="0: nothing is measured before the churn")
     parser.add_argument("--plans", action="store_true", help="how the slowest statements are carried out")
     parser.add_argument("--churn", type=float, default=0.0, help="seconds of training, posting and deleting at the end")
+    parser.add_argument("--pace", type=float, default=0.0, help="each worker of these comes once in so many seconds")
+    parser.add_argument("--every", type=float, default=60.0, help="seconds after which the tables are looked at again")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     arguments = parser.parse_args()
     if shutil.disk_usage(arguments.folder).free < 1.5 * BYTES_A_TRIAL * sum(
@@ -115,29 +115,21 @@ def main() -> None:
         url = exit.enter_context(running(Path(folder), OPTIONS))
         arms: dict[Shape, Arm] = {}
         for place in arguments.shapes:
-            address = _database(url, f"size_{place.sweeps}x{place.trials}")
+            address = new_database(url, f"size_{place.sweeps}x{place.trials}")
             engine = connect(address)
             migrate(engine)
             print(fill(engine, *place), flush=True)
             engine.dispose()
             arms[place] = exit.enter_context(arm(address, Path(folder)))
-        header = ["", *map(str, arms), *(f"{place} / {other}" for other in [*arms][:-1])]
-        load = os.getloadavg()[0]
-        spent = measure(arms, arguments.times, postmaster(Path(folder)))
-        print(f"\n{table(header, rows(spent))}\n\nload {load:.1f} to {os.getloadavg()[0]:.1f}", flush=True)
+        if arguments.times:
+            header = ["", *map(str, arms), *(f"{place} / {other}" for other in [*arms][:-1])]
+            load = os.getloadavg()[0]
+            spent = measure(arms, arguments.times, postmaster(Path(folder)))
+            print(f"\n{table(header, rows(spent))}\n\nload {load:.1f} to {os.getloadavg()[0]:.1f}", flush=True)
         if arguments.plans:
             print_plans(arms[place])
         if arguments.churn:
-            print(f"\n{churn(connect(address), address, arguments.churn)}\n\nload {os.getloadavg()[0]:.1f}")
-
-
-def _database(url: str, name: str) -> str:
-    """The address of a new database beside this one."""
-    engine = connect(url).execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return engine.url.set(database=name).render_as_string(hide_password=False)
+            print(f"\n{churn(connect(address), address, arguments.churn, arguments.pace, arguments.every)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-"""How the tables grow while sweeps are trained, posted and deleted: sizes before and after, and what vacuum left."""
+"""How the tables grow while sweeps are posted, trained and deleted: sizes and dead rows, looked at over and over."""
 
+import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, text
 
@@ -13,70 +16,108 @@ from benchmarks.report import table
 
 WORKERS = 8
 TRIALS = 5_000  # of a sweep that is posted
-POST_SECONDS = 5.0  # a sweep is posted, and the oldest one that has ended is deleted
-TABLES = ("sweeps", "trials", "runs", "epochs")
+LOOK_SECONDS = 1.0
+TABLES = ("trials", "runs", "epochs")
+HEADER = [
+    "minute",
+    "trained",
+    "posted",
+    "deleted",
+    "to clear",
+    *(f"{name}{what}" for name in TABLES for what in (", MB", ", indexes", ", dead")),
+    "load",
+]
 
 
-def churn(engine: Engine, url: str, seconds: float) -> str:
-    """Lets workers train in two halves while sweeps come and go: their pace, and the sizes of the tables.
+@dataclass(frozen=True)
+class Size:
+    """What a table takes on the disk, and how many of its rows are dead."""
 
-    The server that runs on the database clears away what is deleted.
-    """
-    sizes = [_sizes(engine)]
-    pace = []
-    with _coming_and_going(engine) as count:
-        for _ in range(2):
-            tally = work(url, Plan(WORKERS, seconds / 2))
-            pace.append(f"{tally.finished / seconds * 2:.0f}")
-            sizes.append(_sizes(engine))
+    megabytes: float
+    megabytes_of_indexes: float
+    dead: int
+
+
+@dataclass
+class Watch:
+    """What has come and gone, and what was seen of the tables meanwhile: a row a look."""
+
+    posted: int = 0
+    deleted: int = 0
+    rows: list[list[str]] = field(default_factory=list)
+
+    def look(self, engine: Engine, minute: float) -> None:
         with transaction(engine) as session:
-            uncleared = session.scalars(_UNCLEARED).one()
-    header = ["table", *(f"{what} {when}" for what in ("MB", "indexes MB") for when in ("before", "half-way", "after"))]
-    rows = [
-        [
-            name,
-            *(f"{size[name][place] / 1e6:.0f}" for place in (0, 1) for size in sizes),
-            f"{sizes[-1][name][2]:,}",
-        ]
-        for name in TABLES
-    ]
-    facts = (
-        f"trials a second in each half: {', '.join(pace)}; sweeps posted and deleted: {count[0]}, each of {TRIALS:,} "
-    )
-    facts += f"trials, of which {uncleared:,} were still to be cleared away"
-    return f"{facts}\n\n{table([*header, 'dead rows after'], rows)}"
+            trained, uncleared = session.scalar(_TRAINED), session.scalar(_UNCLEARED)
+        sizes = table_sizes(engine)
+        cells = [f"{minute:.0f}", f"{trained:,}", f"{self.posted * TRIALS:,}", f"{self.deleted * TRIALS:,}"]
+        cells += [f"{uncleared:,}", *(cell for name in TABLES for cell in _cells(sizes[name]))]
+        self.rows.append([*cells, f"{os.getloadavg()[0]:.1f}"])
+
+
+def churn(engine: Engine, url: str, seconds: float, pace: float, every: float) -> str:
+    """Lets workers train while sweeps come and go: a row every so many seconds.
+
+    A sweep is posted, and the oldest one that has ended is deleted, for as many trials as were trained: the tables stay
+    as large as they are but for what Postgres can't use again. The server that runs on the database clears away what is
+    deleted.
+    """
+    watch = Watch()
+    watch.look(engine, 0)
+    with _coming_and_going(engine, watch, every):
+        work(url, Plan(WORKERS, seconds, pace))
+    return table(HEADER, watch.rows)
 
 
 @contextmanager
-def _coming_and_going(engine: Engine) -> Iterator[list[int]]:
-    """Posts sweeps like the newest one and deletes the oldest, while the block runs; counts them."""
-    leaving, count = threading.Event(), [0]
+def _coming_and_going(engine: Engine, watch: Watch, every: float) -> Iterator[None]:
+    """Posts sweeps like the newest one, deletes the oldest one, and looks, while the block runs."""
+    leaving, begin = threading.Event(), time.monotonic()
 
     def come_and_go() -> None:
-        while not leaving.wait(POST_SECONDS):
+        while not leaving.wait(LOOK_SECONDS):
             with transaction(engine) as session:
-                sweep = session.scalars(_NEW_SWEEP).one()
-                session.execute(_NEW_TRIALS, {"sweep": sweep, "trials": TRIALS})
-            with transaction(engine) as session:
-                oldest = session.scalars(_OLDEST).one()
-                if oldest is not None:
-                    deletion.delete(session, oldest)
-            count[0] += 1
+                trained = session.scalars(_TRAINED).one()
+            while trained > watch.posted * TRIALS:
+                _post(engine)
+                watch.posted += 1
+                watch.deleted += _delete_oldest(engine)
+            if time.monotonic() - begin >= every * len(watch.rows):
+                watch.look(engine, (time.monotonic() - begin) / 60)
 
     thread = threading.Thread(target=come_and_go)
     thread.start()
     try:
-        yield count
+        yield
     finally:
         leaving.set()
         thread.join()
 
 
-def _sizes(engine: Engine) -> dict[str, tuple[int, int, int]]:
-    """Bytes of each table and of its indexes, and the rows that are dead in it."""
+def _post(engine: Engine) -> None:
+    with transaction(engine) as session:
+        sweep = session.scalars(_NEW_SWEEP).one()
+        session.execute(_NEW_TRIALS, {"sweep": sweep, "trials": TRIALS})
+
+
+def _delete_oldest(engine: Engine) -> bool:
+    """Whether there was one that has ended."""
+    with transaction(engine) as session:
+        oldest = session.scalars(_OLDEST).one()
+        if oldest is not None:
+            deletion.delete(session, oldest)
+    return oldest is not None
+
+
+def table_sizes(engine: Engine) -> Mapping[str, Size]:
+    """By the names of the tables."""
     with transaction(engine) as session:
         rows = session.execute(_SIZES, {"tables": list(TABLES)})
-        return {name: (size, indexes, dead) for name, size, indexes, dead in rows}
+        return {name: Size(size / 1e6, indexes / 1e6, dead) for name, size, indexes, dead in rows}
+
+
+def _cells(size: Size) -> list[str]:
+    return [f"{size.megabytes:.0f}", f"{size.megabytes_of_indexes:.0f}", f"{size.dead:,}"]
 
 
 _NEW_SWEEP = text("""
@@ -91,6 +132,7 @@ _NEW_TRIALS = text("""
     FROM generate_series(0, :trials - 1) AS n
 """)
 _OLDEST = text("SELECT min(id) FROM sweeps WHERE state = 'completed'")
+_TRAINED = text("SELECT CAST(coalesce(sum(trials_done), 0) AS bigint) FROM workers")
 _UNCLEARED = text("SELECT count(*) FROM trials WHERE sweep_id IN (SELECT sweep_id FROM deleted_sweeps)")
 _SIZES = text("""
     SELECT relname, pg_table_size(relid), pg_indexes_size(relid), n_dead_tup

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
 
-from app.db.engine import lift_limits
+from app.db.engine import connect, lift_limits
 
 EPOCHS = 22  # of a trial that has ended: 20,000,000 of a million trials, a tenth of which wait
 LIVE = 5  # every so manieth sweep has half of its trials waiting, and the last one
@@ -20,6 +20,15 @@ class Sizes:
     epochs: int
     gigabytes: float
     seconds: float
+
+
+def new_database(url: str, name: str) -> str:
+    """The address of a new database beside this one."""
+    engine = connect(url).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return engine.url.set(database=name).render_as_string(hide_password=False)
 
 
 def fill(engine: Engine, sweeps: int, trials: int) -> Sizes:
