@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from pathlib import Path
 from typing import Self
 
@@ -104,9 +106,22 @@ def worker_devices(settings: Settings) -> list[str | None]:
 
 
 def _gpu_count() -> int:
-    """The number of NVIDIA GPUs, by nvidia-smi: the server does not import torch."""
+    """The NVIDIA GPUs that workers may use, by nvidia-smi: the server does not import torch."""
     program = shutil.which("nvidia-smi")
-    if program is None:
+    if program is None or not _torch_knows_gpus():
         return 0
     process = subprocess.run([program, "-L"], capture_output=True, text=True, check=False)
-    return sum(line.startswith("GPU ") for line in process.stdout.splitlines())
+    count = sum(line.startswith("GPU ") for line in process.stdout.splitlines())
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return count
+    # what stands behind the first one that is no GPU is not seen
+    names = takewhile(lambda name: name and not name.startswith("-"), map(str.strip, visible.split(",")))
+    return min(count, len(list(names)))
+
+
+def _torch_knows_gpus() -> bool:
+    """Whether the torch that is installed is none for CPUs alone, which say so in their version."""
+    with contextlib.suppress(PackageNotFoundError):
+        return not version("torch").endswith("+cpu")
+    return False
