@@ -1,11 +1,15 @@
 """What the domain tells of a run's memory is true of the networks that train."""
 
+from collections.abc import Callable
 from itertools import chain, product
 from math import inf
 from typing import Any
 
 import pytest
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from app.domain.configuration import OPTIMIZERS, MLPConfig
 from app.domain.memory import EVALUATION_BATCH, STATE_PER_PARAMETER, run_bytes
@@ -61,6 +65,66 @@ def test_packed_networks_take_no_more_memory_than_was_told(
     former_members = [former.member(position) for position in range(len(configs))]
     total_bytes = held_bytes(model, *spaces) - batch_bytes + held_bytes(former_members)
     assert total_bytes <= sum(run_bytes(config, 784, 10, packed=True) for config in configs)
+
+
+class Scratch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The most memory that was made within it and not yet given back, which a graph has a pool for."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.most = 0
+        self._memories: list[tuple[StorageWeakRef, int]] = []
+
+    def __torch_dispatch__(
+        self, function: Callable[..., Any], types: object, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        given = {storage._cdata for storage in _storages((args, kwargs))}
+        new_storages = [storage for storage in _storages(out) if storage._cdata not in given]
+        self._memories += [(StorageWeakRef(storage), storage.nbytes()) for storage in new_storages]  # type: ignore[no-untyped-call]
+        self._memories = [(m, size) for m, size in self._memories if not m.expired()]  # type: ignore[no-untyped-call]
+        self.most = max(self.most, sum(size for _, size in self._memories))
+        return out
+
+
+def _storages(values: object) -> list[torch.UntypedStorage]:
+    return [leaf.untyped_storage() for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]
+
+
+@pytest.mark.parametrize("recipe", [*RECIPES, {"label_smoothing": 0.1, "batch_norm": True}])
+@pytest.mark.parametrize("shapes", [[()] * 9, [(1,)] * 9, [(256,)] * 4, [(40,), (70, 33)]])
+@pytest.mark.parametrize(("features", "classes"), [(784, 10), (4, 3)])
+def test_what_graphs_have_a_pool_for_is_told_too(
+    shapes: list[tuple[int, ...]],
+    recipe: dict[str, Any],
+    features: int,
+    classes: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside what a network holds, what a step or an evaluation makes for itself, however small it is."""
+    monkeypatch.setattr(network, "layout_for", lambda c, x, y, _: Layout(c, x, y, packed=True))
+    monkeypatch.setattr(pieces, "PIECE_NUMBERS", inf)
+    configs = [MLPConfig(shape, batch_size=100, **recipe) for shape in shapes]
+    model, former = (FusedMLP(_members(configs, features, classes), like=torch.empty(0)) for _ in range(2))
+    spaces = [model.workspace(100), model.workspace(99)]
+    x, y = torch.zeros(EVALUATION_BATCH, features), torch.zeros(EVALUATION_BATCH, dtype=torch.int64)
+    evaluated, sums = model.workspace(EVALUATION_BATCH, training=False), model.sums()
+    model.load_steps(torch.full((2, len(shapes)), 0.01), 0, 1)
+    with Scratch() as scratch:
+        for space in spaces:
+            space.x.zero_()
+            space.y.zero_()
+            model.step(space, sums)
+        model.evaluate([(evaluated, x, y)], sums)
+    held = held_bytes(model, *spaces, evaluated) - sum(space.x.nbytes for space in spaces)
+    held += held_bytes([former.member(position) for position in range(len(shapes))])
+    told = sum(run_bytes(config, features, classes, packed=True) for config in configs)
+    assert scratch.most > 0
+    assert held + scratch.most <= told
+
+
+def _members(configs: list[MLPConfig], features: int, classes: int) -> list[Member]:
+    return [Member(config, initial_parameters(Run(0, config, 0), features, classes)) for config in configs]
 
 
 def held_bytes(*things: object) -> int:
