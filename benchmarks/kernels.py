@@ -1,4 +1,4 @@
-"""`python -m benchmarks.kernels`: how many kernels a training step is, counted on a device without numbers.
+"""`python -m benchmarks.kernels`: how many kernels a step and a validation are, counted on a device without numbers.
 
 Every operation of torch that computes something is counted as one kernel, as it is on a GPU but for those that are
 made of several there; views and allocations are none. It needs no GPU, and says nothing of one's speed.
@@ -16,6 +16,7 @@ from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from benchmarks.report import table
 from benchmarks.workloads import CLASSES, FEATURES, WORKLOADS
+from worker.mlp.evaluation import Evaluation
 from worker.mlp.fused.epoch_steps import TrainingStep
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
@@ -24,6 +25,7 @@ from worker.mlp.groups.run_group import group_runs
 from worker.mlp.initializers import Layer, Parameters
 
 RUNS = 512
+VALIDATED = 10_000  # examples
 VIEWS = {  # what gives other shapes to the same numbers, or memory without numbers: no kernel
     *(
         "view",
@@ -81,25 +83,30 @@ def cohorts() -> dict[str, list[Run]]:
     }
 
 
-def kernels(runs: Sequence[Run]) -> int:
-    """Kernels of a step of all runs, those of all groups added up."""
-    return sum(_kernels_of_group(group) for group in group_runs(runs))
+def kernels(runs: Sequence[Run]) -> tuple[int, int]:
+    """Kernels of a step of all runs, and of a validation, those of all groups added up."""
+    steps, validations = zip(*(_kernels_of_group(group) for group in group_runs(runs)), strict=True)
+    return sum(steps), sum(validations)
 
 
 def _runs(configs: Sequence[MLPConfig]) -> list[Run]:
     return [Run(number, config, 0) for number, config in enumerate(configs)]
 
 
-def _kernels_of_group(runs: Sequence[Run]) -> int:
-    x = torch.empty(1000, FEATURES, device="meta")
-    y = torch.empty(1000, device="meta", dtype=torch.int64)
+def _kernels_of_group(runs: Sequence[Run]) -> tuple[int, int]:
+    x = torch.empty(VALIDATED, FEATURES, device="meta")
+    y = torch.empty(VALIDATED, device="meta", dtype=torch.int64)
     model = FusedMLP([Member(run.config, _parameters(run.config)) for run in runs], x)
     batch = runs[0].config.batch_size
     step = TrainingStep(model, x, y, model.sums(), StepTable(batch, y), model.workspace(batch))
     model.load_steps(torch.ones(1, len(runs)), 0, 1)
-    with KernelCount() as count:
-        step()
-    return int(count.kernels)
+    validation = Evaluation(model, x, y).take
+    counts = []
+    for take in (step, validation):
+        with KernelCount() as count:
+            take()
+        counts.append(count.kernels)
+    return counts[0], counts[1]
 
 
 def _parameters(config: MLPConfig) -> Parameters:
@@ -108,8 +115,8 @@ def _parameters(config: MLPConfig) -> Parameters:
 
 
 def main() -> None:
-    rows = [[name, f"{kernels(runs):,}"] for name, runs in cohorts().items()]
-    print(table([f"{RUNS} networks", "kernels a step"], rows))
+    rows = [[name, *(f"{count:,}" for count in kernels(runs))] for name, runs in cohorts().items()]
+    print(table([f"{RUNS} networks", "kernels a step", f"a validation of {VALIDATED:,} examples"], rows))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
 """How many kernels a training step is on a GPU, counted without one."""
 
+from dataclasses import replace
+
 import torch
 
-from benchmarks.kernels import KernelCount, cohorts, kernels
+from app.domain.configuration import MLPConfig
+from app.domain.memory import EVALUATION_BATCH
+from app.domain.runs import Run
+from benchmarks.kernels import VALIDATED, KernelCount, cohorts, kernels
 
 MOST = {
     "equal widths, SGD": 30,
@@ -14,8 +19,18 @@ MOST = {
 
 def test_a_step_of_512_networks_is_few_kernels() -> None:
     """However the networks differ: the goals were 400 for the mixed workload and 1,000 for its worst form."""
-    counts = {name: kernels(runs) for name, runs in cohorts().items()}
+    counts = {name: kernels(runs)[0] for name, runs in cohorts().items()}
     assert {name: count for name, count in counts.items() if not 10 < count <= MOST[name]} == {}
+
+
+def test_a_validation_folds_normalization_once() -> None:
+    """Of ten batches as of two: five kernels, and one for each level of a batch."""
+    config = MLPConfig((9, 7))
+    plain, normalized = (
+        kernels([Run(0, replace(config, batch_norm=batch_norm), 0)])[1] for batch_norm in (False, True)
+    )
+    batches = VALIDATED // EVALUATION_BATCH
+    assert normalized - plain == 5 + len(config.hidden_layers) * batches
 
 
 def test_counts_what_computes_and_no_views() -> None:

@@ -21,8 +21,8 @@ class BatchNorm(NamedTuple):
     z: Tensor  # [units, batch] pre-activations, contiguous
     y: Tensor  # [units, batch] what the activation begins with
     grad: Tensor  # [units, batch] dL/dy before `backward`, dL/dz after it
-    mean: Tensor  # [units] of this batch's z
-    inverse_std: Tensor  # [units] 1 / sqrt(variance + EPSILON) of this batch's z
+    mean: Tensor  # [units] of this batch's z, or the running one
+    inverse_std: Tensor  # [units] 1 / sqrt(variance + EPSILON) of this batch's z, or of the running variance
 
     @classmethod
     def of(
@@ -44,6 +44,9 @@ class BatchNorm(NamedTuple):
         # transposed copy is made.
         tensors = self.z.unsqueeze(0), *_flat(affine), *_flat(running)  # [1, units, batch], then [units] four times
         if self._single_example:
+            # a GPU's backward pass takes these, that of a processor the running statistics themselves
+            self.mean.copy_(tensors[3])
+            torch.add(tensors[4], EPSILON, out=self.inverse_std).rsqrt_()
             self.y.copy_(_aten.native_batch_norm(*tensors, False, MOMENTUM, EPSILON)[0][0])  # [units, batch]
         else:
             out = {"out": self.y.unsqueeze(0), "save_mean": self.mean, "save_invstd": self.inverse_std}
@@ -70,13 +73,14 @@ class BatchNorm(NamedTuple):
         return self.z.shape[1] == 1
 
 
-def scale_and_shift(
+def write_scale_and_shift(
     affine: Layer,  # gain and shift, [units, 1] each
     running: Layer,  # running mean and variance, [units, 1] each
-) -> tuple[Tensor, Tensor]:  # [units, 1] each
+    out: Layer,  # [units, 1] each, written over
+) -> None:
     """What normalization is in validation: y = scale * z + shift."""
-    scale = affine.weight / torch.sqrt(running.bias + EPSILON)
-    return scale, affine.bias - scale * running.weight
+    torch.div(affine.weight, torch.add(running.bias, EPSILON, out=out.weight).sqrt_(), out=out.weight)
+    torch.sub(affine.bias, torch.mul(out.weight, running.weight, out=out.bias), out=out.bias)
 
 
 def fold(

@@ -20,14 +20,12 @@ class EvaluationPass:
     """All examples once: the same operations on the same memory in every call."""
 
     model: FusedMLP
-    batches: list[tuple[Tensor, Tensor]]  # [size, features] and [size] int64 or numbers
-    spaces: dict[int, Workspace]  # by size: the last batch may be smaller
+    batches: list[tuple[Workspace, Tensor, Tensor]]  # each with [size, features], and [size] int64 or numbers
     sums: RunningSums
 
     def __call__(self) -> None:
         self.sums.zero_()
-        for x, y in self.batches:
-            self.model.evaluate(self.spaces[len(y)], x, y, self.sums)
+        self.model.evaluate(self.batches, self.sums)
 
 
 class Evaluation:
@@ -40,11 +38,12 @@ class Evaluation:
         y: Tensor,  # [n] int64, or numbers
     ) -> None:
         self._y, self._sums = y, model.sums()
-        batches = list(zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True))
-        sizes = {len(targets) for _, targets in batches}
+        examples = list(zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True))
+        sizes = {len(targets) for _, targets in examples}  # the last one may be smaller
         spaces = {size: model.workspace(size, training=False) for size in sizes}
+        batches = [(spaces[len(targets)], features, targets) for features, targets in examples]
         # not a method of this: what refers to itself stays in memory when it is no longer needed
-        self.take = EvaluationPass(model, batches, spaces, self._sums)
+        self.take = EvaluationPass(model, batches, self._sums)
 
     def scores(self) -> list[Score]:  # by run
         """The score of each network as it was when the examples were last taken; here the host waits for the device."""

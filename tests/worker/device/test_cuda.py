@@ -106,6 +106,26 @@ def test_trains_as_a_cpu_does(device: torch.device) -> None:
         assert losses(there[run.key]) == pytest.approx(losses(here[run.key]), rel=0, abs=1e-9)
 
 
+def test_a_last_batch_of_one_example_is_normalized_as_on_a_cpu(device: torch.device) -> None:
+    """By the running statistics, forward and backward."""
+    runs = [Run(i, MLPConfig((6, 3), 0.05 * (i + 1), 6, 23, batch_norm=True), 0) for i in range(2)]
+    there, here = curves(runs, split_on(device, torch.float64)), curves(runs, small_split(torch.float64))
+    for run in runs:
+        assert losses(there[run.key]) == pytest.approx(losses(here[run.key]), rel=0, abs=1e-9)
+
+
+def test_numbers_are_learned_as_on_a_cpu(device: torch.device) -> None:
+    """Targets that are numbers, by the squared error."""
+    data = small_split(torch.float64)
+    split = data._replace(train_y=data.train_x[:, 0] * 2, val_y=data.val_x[:, 0] * 2, classes=0)
+    targets = [y.to(device) for y in (split.train_y, split.val_y)]
+    moved = Split(split.train_x.to(device), targets[0], split.val_x.to(device), targets[1], 0)
+    runs = [Run(i, MLPConfig((9,), 0.01 * (i + 1), 6, 32, optimizer="adam"), 0) for i in range(3)]
+    there, here = curves(runs, moved), curves(runs, split)
+    for run in runs:
+        assert losses(there[run.key]) == pytest.approx(losses(here[run.key]), rel=0, abs=1e-9)
+
+
 def test_masks_are_those_of_a_cpu(device: torch.device) -> None:
     """Bit for bit."""
     (key,) = dropout.keys(3, 2, [5], 1)[0]

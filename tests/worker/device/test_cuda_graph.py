@@ -192,7 +192,7 @@ def test_a_step_knows_no_other_device() -> None:
             space = model.workspace(len(y), training=False)
             with OnTheDevice():
                 step()
-                model.evaluate(space, x, y, sums)
+                model.evaluate([(space, x, y)], sums)
             model = FusedMLP([model.member(i) for i in range(0, model.layout.runs, 2)], x)
 
 

@@ -89,7 +89,7 @@ def test_equal_scores_count_as_the_first_class() -> None:
     model = FusedMLP([Member(run.config, initial_parameters(run, FEATURES, CLASSES))], like=torch.empty(0))
     (x, y), *_ = batches(torch.float32, 1)
     sums = RunningSums.zeros(1, x)
-    model.evaluate(model.workspace(BATCH, training=False), x, y, sums)
+    model.evaluate([(model.workspace(BATCH, training=False), x, y)], sums)
     assert sums.answers.tolist() == [(y == 0).sum().item()]
 
 

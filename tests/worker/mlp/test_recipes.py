@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import replace
 from itertools import product
+from math import nan
 from typing import Any
 
 import pytest
@@ -22,10 +23,11 @@ from tests.support.mlp_examples import (
     recipes,
     small_split,
 )
+from worker.mlp.batch_norm import BatchNorm
 from worker.mlp.evaluation import score
 from worker.mlp.fused.member import Member
 from worker.mlp.fused.network import FusedMLP
-from worker.mlp.initializers import Parameters, initial_parameters
+from worker.mlp.initializers import Layer, Parameters, initial_parameters
 from worker.mlp.reference.concise import MLPConcise, train_concise
 from worker.mlp.reference.scratch import MLPScratch
 from worker.mlp.training import train
@@ -160,6 +162,20 @@ def test_a_last_batch_of_one_example_is_normalized_as_in_validation() -> None:
     assert len(split.train_y) % 23 == 1
     alone = list(train_concise(run, split, torch.float64))
     assert losses(curves([run])[0]) == pytest.approx(losses(alone), rel=0, abs=1e-9)
+
+
+def test_the_backward_pass_of_one_example_has_the_statistics_that_it_was_normalized_with() -> None:
+    """A GPU reads them where those of a whole batch are, of which nothing may be left; a CPU finds them by itself."""
+    z = torch.tensor([[1.0], [2.0]])
+    norm = BatchNorm.of(z, torch.empty_like(z), torch.ones_like(z))
+    norm.mean.fill_(nan)
+    norm.inverse_std.fill_(nan)
+    affine = Layer(torch.tensor([[2.0], [3.0]]), torch.zeros(2, 1))
+    running = Layer(torch.tensor([[0.5], [1.0]]), torch.tensor([[4.0], [0.25]]))
+    norm.forward(affine, running)
+    assert norm.mean.tolist() == [0.5, 1.0]
+    assert norm.inverse_std.tolist() == pytest.approx([0.5, 2.0], rel=1e-4)
+    assert norm.y.flatten().tolist() == pytest.approx([0.5, 6.0], rel=1e-4)
 
 
 def test_kept_parameters_of_a_normalized_run_are_plain_layers() -> None:

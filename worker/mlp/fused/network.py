@@ -16,7 +16,7 @@ from torch import Tensor
 from app.domain.configuration import MLPConfig
 from app.domain.datasets import Target
 from worker.mlp import dropout
-from worker.mlp.batch_norm import fold, scale_and_shift
+from worker.mlp.batch_norm import fold, write_scale_and_shift
 from worker.mlp.fused.heads import Head, SoftmaxHead, SquaredErrorHead
 from worker.mlp.fused.layout import Layout, fusion_order
 from worker.mlp.fused.member import Member, TrainingState
@@ -67,6 +67,8 @@ class FusedMLP:
         self._parameters.gain.fill_(1)
         running_shape = self._parameters.gain.shape  # [hidden rows, 1]
         self._running = Layer(self._like.new_zeros(running_shape), self._like.new_ones(running_shape))
+        # scale and shift that stand for normalization in an evaluation
+        self._folded = Layer(self._like.new_empty(running_shape), self._like.new_empty(running_shape))
         # [1], how many of the loaded steps were taken: a tensor, so that a captured step moves it on by itself
         self.cursor = torch.zeros(1, dtype=torch.int64, device=self._like.device)
         self._optimizer = Optimizer(configs, self._parameters, self._like)
@@ -188,14 +190,16 @@ class FusedMLP:
 
     def evaluate(
         self,
-        space: Workspace,  # on batches of this size
-        x: Tensor,  # [batch, features]
-        y: Tensor,  # [batch] int64, or numbers
-        sums: RunningSums,  # the batch is added
+        batches: Sequence[tuple[Workspace, Tensor, Tensor]],  # each with x [batch, features], and y [batch]
+        sums: RunningSums,  # the batches are added
     ) -> None:
-        """Adds a batch's losses and answers to the sums: nothing is dropped, and running statistics serve."""
-        self._forward(space, x, self._normalize_by_running_stats)
-        self._head.add_scores(space, y, sums)
+        """Adds losses and answers to the sums: nothing is dropped, and running statistics serve."""
+        if self._kind.batch_norm:  # once for all batches
+            affine = Layer(self._parameters.gain, self._parameters.shift)
+            write_scale_and_shift(affine, self._running, self._folded)
+        for space, x, y in batches:
+            self._forward(space, x, self._normalize_by_running_stats)
+            self._head.add_scores(space, y, sums)
 
     def _forward(
         self,
@@ -253,5 +257,5 @@ class FusedMLP:
         level.norm.forward(*self._norms(level))
 
     def _normalize_by_running_stats(self, level: Level) -> None:
-        scale, shift = scale_and_shift(*self._norms(level))
+        scale, shift = (numbers[level.rows] for numbers in self._folded)
         torch.addcmul(shift, level.z, scale, out=level.z)
