@@ -11,7 +11,7 @@ OURS = $(PIP) --no-build-isolation -c constraints.txt -e ./client -e '.[$(1)]'
 LOCKS := $(wildcard requirements/*.txt)
 COMMA := ,
 .DEFAULT_GOAL := help
-.PHONY: help setup demo exercises up bench bench-search client-models client-twin test test-compose test-pgbouncer test-prometheus test-ray test-kubernetes test-sklearn test-mlflow test-wandb chaos soak check audit clean
+.PHONY: help setup demo exercises up bench bench-gpu bench-search client-models client-twin test test-compose test-pgbouncer test-prometheus test-ray test-kubernetes test-sklearn test-mlflow test-wandb chaos soak check audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-14s%s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ up: setup  ## server and workers until Ctrl-C
 bench: setup  ## how fast it is, against other ways to train the same: twenty minutes on two cores
 	@scripts/fetch-fashion-mnist
 	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-gpu: $(TOOLS)  ## what a GPU shows, into docs/performance.md: its tests, all ways to train, profiles, the service
+	@scripts/fetch-fashion-mnist
+	$(BIN)/python -m benchmarks.gpu --into docs/performance.md $(BENCH)
 
 bench-search: setup  ## how soon each way to search comes to given errors, against a plain script: nine hours
 	@scripts/fetch-fashion-mnist

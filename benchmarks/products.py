@@ -40,11 +40,13 @@ class Products:
     def __init__(self, runs: Sequence[Run], split: Split) -> None:
         examples, held_out = len(split.train_y), len(split.val_y)
         self.phases: list[tuple[int, list[Callable[[], object]]]] = []  # how often, which
-        self.flops = 0
+        self.flops = self.step_flops = 0
         for layout, batch in _layouts(runs):
             steps = -(-examples // batch)
             evaluations = -(-held_out // EVALUATION_BATCH)
-            self._add(steps, list(_training(layout, batch)), split.train_x.device)
+            training = list(_training(layout, batch))
+            self.step_flops += sum(shape.flops for shape in training)
+            self._add(steps, training, split.train_x.device)
             self._add(evaluations, list(_forward(layout, min(EVALUATION_BATCH, held_out))), split.train_x.device)
 
     def _add(self, times: int, shapes: list[Shape], device: torch.device) -> None:
@@ -124,6 +126,16 @@ def _seconds(multiply: Callable[[], object], device: torch.device) -> float:
         wait(device)
         best = min(best, perf_counter() - start)
     return best
+
+
+def square_flops(flops: int, device: torch.device, limit: int = 16_384) -> float:
+    """Operations a second of one product of two square matrices that has about so many operations.
+
+    The quickest way to store the factors is taken; no side is longer than `limit`.
+    """
+    side = min(max(round((flops / 2) ** (1 / 3) / 64), 1) * 64, limit)
+    shape = Shape(1, side, side, side)
+    return shape.flops / min(_seconds(multiply, device) for multiply in _ways(shape, device))
 
 
 def wait(device: torch.device) -> None:

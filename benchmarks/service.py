@@ -81,14 +81,14 @@ def seconds(sweep: Answer) -> float:
 
 
 @contextmanager
-def service(home: Path, workers: int, log: Path | None = None) -> Iterator[Perceptune]:
+def service(home: Path, workers: int, log: Path | None = None, device: str = "cpu") -> Iterator[Perceptune]:
     """A service with a database of its own, and the data sets of the data folder `home`."""
     with tempfile.TemporaryDirectory(prefix="perceptune-bench.") as folder:
         own = Path(folder)
         own.chmod(0o755)  # as root the database runs as a user of its own
         if (home / "datasets").is_dir():
             (own / "datasets").symlink_to(home / "datasets")
-        settings = Settings(home=own, port=0, workers=workers, device="cpu")
+        settings = Settings(home=own, port=0, workers=workers, device=device)
         settings = settings.model_copy(update={"database_url": None})
         with Service(settings, log or own / "log") as served:
             yield Perceptune(served.url, served.engine)

@@ -1,4 +1,4 @@
-"""What only the comparison on a GPU has: the plain loop under a CUDA graph, and in several processes."""
+"""What only the comparison on a GPU has: the plain loop under a CUDA graph and in processes, products alone, data."""
 
 import multiprocessing
 from collections.abc import Callable, Hashable, Sequence
@@ -87,7 +87,7 @@ class GraphedProducts:
 
     def __init__(self, runs: Sequence[Run], split: Split) -> None:
         recorder, products = recorder_for(split.train_x.device), Products(runs, split)
-        self.flops = products.flops
+        self.flops, self.step_flops = products.flops, products.step_flops
         self._phases = [(times, _all(calls, recorder)) for times, calls in products.phases]
 
     def epoch(self) -> dict[Hashable, float]:
@@ -115,7 +115,8 @@ class EagerProcesses:
         for index in range(processes):
             pipe, child_pipe = context.Pipe()
             sizes = len(split.train_y), len(split.val_y)
-            arguments = child_pipe, list(runs[index::processes]), sizes, str(split.train_x.device), home
+            is_tf32 = torch.backends.cuda.matmul.allow_tf32  # which is each process's own
+            arguments = child_pipe, list(runs[index::processes]), sizes, str(split.train_x.device), home, is_tf32
             process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
             child_pipe.close()
@@ -135,8 +136,11 @@ class EagerProcesses:
         return {key: loss for pipe in self._pipes for key, loss in pipe.recv().items()}
 
 
-def _serve(pipe: Connection, runs: Sequence[Run], sizes: tuple[int, int], device: str, home: Path) -> None:
+def _serve(
+    pipe: Connection, runs: Sequence[Run], sizes: tuple[int, int], device: str, home: Path, is_tf32: bool
+) -> None:
     torch.set_num_threads(1)
+    torch.backends.cuda.matmul.allow_tf32 = is_tf32
     split = first(data(torch.device(device), home)[0], *sizes)
     arm = Eager(runs, split)
     try:

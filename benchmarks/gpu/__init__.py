@@ -1,0 +1,1 @@
+"""Hundreds of networks on one GPU, fused and in every other way, and what else a card shows."""
