@@ -21,7 +21,7 @@ from app.db.tables import Run, Sweep, Trial
 from app.domain.configuration import MLPConfig
 from app.files.model_file import read_info
 from app.lifecycle.best import best_trial_id
-from tests.support.queue_examples import create_sweep, new_worker, runs_of, sweep_of, trials_of
+from tests.support.queue_examples import ENDLESS, create_sweep, new_worker, runs_of, sweep_of, trials_of
 from tests.support.waiting import wait_until
 from tests.support.worker_contexts import context_on
 from tests.support.worker_processes import environment, worker_process, worker_row
@@ -247,21 +247,25 @@ def test_two_workers_do_not_train_it_twice_and_a_killed_one_is_replaced(
     engine: Engine, database_url: str, client: TestClient, tmp_path: Path
 ) -> None:
     """kill -9 in the middle: when its time is over the other worker makes the model; another value is said."""
-    sweep = complete_without_training(engine, space={"hidden_units": 64, "batch_size": 64, "epochs": 2000})
-    variables = environment(database_url, tmp_path, lease_seconds=6)
+    sweep = complete_without_training(engine, space=ENDLESS)
+    variables = environment(database_url, tmp_path, lease_seconds=4)
     logs = [tmp_path / "first", tmp_path / "second"]
     with worker_process(variables, logs[0]) as first, worker_process(variables, logs[1]) as second:
         wait_until(lambda: all(worker_row(engine, process.pid) for process in (first, second)))
         assert client.post(address(sweep, 0)).status_code == 202
         asked_at = waiting_for(engine, sweep)
-        wait_until(lambda: waiting_for(engine, sweep) > asked_at + timedelta(seconds=8))  # begun, and put off again
+        wait_until(lambda: waiting_for(engine, sweep) > asked_at)
+        begun_until = waiting_for(engine, sweep)
+        wait_until(lambda: waiting_for(engine, sweep) > begun_until)  # and put off again
         assert client.get(address(sweep, 0)).json()["detail"] == (
             f"Trial 0 of sweep {sweep} is being trained again for its model; ask again in a while."
         )
         begun = ["again for its weights" in log.read_text() for log in logs]
         assert sorted(begun) == [False, True]
         os.kill((first, second)[begun.index(True)].pid, signal.SIGKILL)
-        wait_until(lambda: with_weights(engine, sweep) == {0}, 180)
+        with transaction(engine) as session:  # so that the other one comes to an end
+            session.execute(update(Trial).values(params=ENDLESS | {"epochs": 2}))
+        wait_until(lambda: with_weights(engine, sweep) == {0})
         second_log = logs[begun.index(False)].read_text()
     info = read_info(client.get(address(sweep, 0)).content)
     assert info.recorded_value == 0.5
