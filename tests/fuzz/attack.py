@@ -14,7 +14,7 @@ from app.service.postgres.server import running
 from tests.fuzz.calls import Caller
 from tests.support.export_examples import rich_sweep
 from tests.support.process_size import Size, size_of
-from tests.support.up_process import Up, up_by_itself
+from tests.support.up_process import Up, up
 
 WARM_SHARE = 0.2  # of the calls, after which a server has loaded all that it loads
 CLEAN_EVERY = 200  # calls; what was accepted is deleted, so that the database stays as small as it was
@@ -36,7 +36,7 @@ def attack(folder: Path, *, calls: int, seed: int, say: Callable[[str], None] = 
         engine = connect(database)
         migrate(engine)
         rich_sweep(engine)
-        with up_by_itself(folder, "--workers", "0", DATABASE_URL=database, PERCEPTUNE_HOME=folder) as server:
+        with up(folder, "--workers", "0", DATABASE_URL=database, PERCEPTUNE_HOME=folder) as server:
             outcome = _call(server, engine, folder, calls, seed, say)
             outcome.errors += [line for line in server.log.read_text().splitlines() if "unexpected error" in line]
         engine.dispose()
