@@ -25,6 +25,17 @@ def server(shared_server: str) -> str:
     return shared_server
 
 
+NAMES = ("typed early", "typed later", "typed last")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def typed(server: str) -> None:
+    """Sweeps that were cancelled, whose names are searched for."""
+    for name in NAMES:
+        path = post(server, BODY | {"name": name, "tags": ["typed"], "priority": -100})
+        httpx.post(f"{server}/api/v1{path}/cancel").raise_for_status()
+
+
 def hold_first(page: Page, pattern: str, method: str = "GET") -> Callable[[], Route]:
     """Keeps the first request to such an address from the server; gives it once it is there."""
     held: list[Route] = []
@@ -52,17 +63,13 @@ def refresh(page: Page) -> None:
     )
 
 
-def test_of_what_is_typed_the_last_is_searched_for(page: Page, server: str) -> None:
+def test_of_what_is_typed_the_last_is_searched_for(page: Page) -> None:
     """However many searches are under way."""
-    names = ("typed early", "typed later", "typed last")
-    for name in names:
-        path = post(server, BODY | {"name": name, "tags": ["typed"], "priority": -100})
-        httpx.post(f"{server}/api/v1{path}/cancel")
     page.goto("/?tag=typed")
     expect_live(page)
     page.evaluate(COUNTED, "#filters")
     held = hold_first(page, r"\?q=typed")
-    for times, name in enumerate(names, 1):
+    for times, name in enumerate(NAMES, 1):
         page.get_by_label("Search names, tags and notes").fill(name)
         asked(page, times)
     held().continue_()
