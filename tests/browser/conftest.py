@@ -86,6 +86,13 @@ def complaints() -> list[str]:
 def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
     """A page that fails its test when there was an error in its console."""
     page = context.new_page()
+    listen(page, complaints)
+    yield page
+    assert complaints == []
+
+
+def listen(page: Page, complaints: list[str]) -> None:
+    """Notes what the page says in its console."""
 
     def heard(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -96,8 +103,6 @@ def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
 
     page.on("console", heard)
     page.on("pageerror", broke)
-    yield page
-    assert complaints == []
 
 
 @pytest.fixture(scope="package")

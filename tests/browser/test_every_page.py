@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import httpx2 as httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Response, expect
 
 from app.config import Settings
 from app.service.up import Service
@@ -17,7 +17,8 @@ from tests.support.sweep_pages import BODY, expect_live, expect_state, post
 pytestmark = pytest.mark.browser
 
 RESIZE_SECONDS = 5
-WIDTHS = (390, 768, 1024, 1280, 1920)
+# the narrowest window of each layout that the style sheets know, and a phone's: what fits there fits into wider ones
+WIDTHS = (897, 705, 481, 390)
 LOOKS = ((390, "dark"), (1280, "light"))
 VALUES = {"sweep_id": "1", "number": "0", "name:path": "hyperparameters"}
 FURTHER = (
@@ -58,7 +59,22 @@ def asked(page: Page) -> list[str]:
     return hosts
 
 
-def test_every_page_is_for_everybody(page: Page, server: str, asked: list[str], complaints: list[str]) -> None:
+@pytest.fixture
+def refused(page: Page) -> list[str]:
+    """What else than a page itself was asked for and not given."""
+    urls: list[str] = []
+
+    def note(response: Response) -> None:
+        if response.status >= 400 and not response.request.is_navigation_request():
+            urls.append(response.url)
+
+    page.on("response", note)
+    return urls
+
+
+def test_every_page_is_for_everybody(
+    page: Page, server: str, asked: list[str], refused: list[str], complaints: list[str]
+) -> None:
     """Nothing serious for a screen reader or weak eyes, no sideways scrolling, no other host, no inline scripts."""
     page.goto(post(server, BODY))
     expect_state(page, "completed")
@@ -72,6 +88,7 @@ def test_every_page_is_for_everybody(page: Page, server: str, asked: list[str], 
         faults += [f"{path}: {fault}" for fault in (*_policy_faults(page), *_width_faults(page), *_axe_faults(page))]
     assert not faults, "\n".join(faults)
     assert set(asked) == {urlsplit(server).netloc}
+    assert refused == []
     assert [text for text in complaints if not re.search("status of (404|422)", text)] == []  # pages of errors
     complaints.clear()
 
