@@ -3,7 +3,7 @@
 A claim takes the deepest of the groups that are wide enough, and where none is, the widest. Simulated is how many
 epochs a second are trained, when a good configuration has trained to its last epoch, and how long a sweep of 128 trials
 takes, for each number of trials that is wide enough: with 1 the deepest group comes first, with 64, the largest claim,
-the widest.
+the widest. In the first column a claim takes no more of the deepest than come to their next rung within ten seconds.
 
 Rungs, brackets and promotions are the service's own functions. Made up are the learning curves. A leg costs some time
 for itself, and each of its epochs a fixed part and one for each network.
@@ -28,7 +28,7 @@ from app.domain.pruning.options import HyperbandPruner, SuccessiveHalvingPruner
 from app.domain.pruning.promotion import RungRecord, promoted_ids
 from app.domain.pruning.rungs import HalvingPruner, bracket_sizes, ladder, next_bracket
 from app.domain.sampling import LEARNING_BATCH
-from app.queue.claims import MAX_CLAIMED_TRIALS
+from app.queue.claims import MAX_CLAIMED_TRIALS, SECONDS_TO_NEXT_RUNG
 from benchmarks.report import table, write_into
 
 PART = "claim rule part"  # of the page
@@ -37,6 +37,8 @@ EPOCHS, TRIALS = 81, 2_000
 SMALL = 128  # trials of a sweep that is trained to its end
 MAX_TRIALS = MAX_CLAIMED_TRIALS["cpu"]
 WIDTHS = (1, 4, 8, 16, MAX_TRIALS)
+RULES = [("quick", 1, SECONDS_TO_NEXT_RUNG), *[(str(wide), wide, math.inf) for wide in WIDTHS]]  # name, wide, seconds
+TITLES = {"quick": f"deepest, {SECONDS_TO_NEXT_RUNG:g} s", "1": "deepest", str(MAX_TRIALS): "widest"}
 GOOD = 0.02  # this share of random configurations is good
 TPE_STEP, TPE_BEST = 30, 4  # after so many results each proposal is the best of one more random one, up to so many
 
@@ -121,6 +123,7 @@ class Simulation:
     setting: Setting
     wide: int
     seed: int
+    quick: float = math.inf  # seconds that a claim of promoted trials lasts at most, if it is more than one
     trials: int = TRIALS
     outcome: Outcome = field(default_factory=Outcome)
 
@@ -158,8 +161,15 @@ class Simulation:
         if not groups:
             return False
         group = max(groups, key=lambda group: (min(len(groups[group]), self.wide), group.epochs, -groups[group][0]))
-        self._start_leg(now, group, groups[group][: min(MAX_TRIALS, self._share())])
+        self._start_leg(now, group, groups[group][: min(MAX_TRIALS, self._share(), self._most(group))])
         return True
+
+    def _most(self, group: Group) -> int:
+        """How many of this group a claim takes at most."""
+        if group.epochs == 0 or math.isinf(self.quick):
+            return MAX_TRIALS
+        epochs = min(ladder(self.setting.pruner, group.bracket, EPOCHS).epoch_at(group.rungs), EPOCHS) - group.epochs
+        return max(math.floor(self.quick / (self.setting.cost.network * epochs) + 0.5), 1)
 
     def _share(self) -> int:
         """How many of the trials that have not ended fall on each worker."""
@@ -215,11 +225,11 @@ class Simulation:
         self._ready.update(ids)
 
 
-def figures(setting: Setting, wide: int, seeds: int) -> dict[str, float | None]:
+def figures(setting: Setting, wide: int, quick: float, seeds: int) -> dict[str, float | None]:
     """Medians over so many searches; of a time that most do not come to, None."""
-    outcomes = [Simulation(setting, wide, seed).run() for seed in range(seeds)]
+    outcomes = [Simulation(setting, wide, seed, quick).run() for seed in range(seeds)]
     endless = replace(setting, seconds=math.inf)
-    small = [Simulation(endless, wide, seed, trials=SMALL).run() for seed in range(seeds)]
+    small = [Simulation(endless, wide, seed, quick, trials=SMALL).run() for seed in range(seeds)]
     good_after = sorted(outcome.good_at for outcome in outcomes)[seeds // 2]
     return {
         "epochs a second": median(outcome.epochs for outcome in outcomes) / setting.seconds,
@@ -232,7 +242,7 @@ def rows(share: float, worker_counts: Sequence[int], seeds: int) -> list[dict[st
     """A row of each setting, with the figures by width; all workers together have this share of each cost's budget."""
     return [
         {"cost": name, "pruner": pruner, "proposals": "TPE" if learns else "random", "workers": workers}
-        | {"widths": {wide: figures(setting, wide, seeds) for wide in WIDTHS}}
+        | {"rules": {rule: figures(setting, wide, quick, seeds) for rule, wide, quick in RULES}}
         for name, cost in COSTS.items()
         for pruner in PRUNERS
         for learns in (False, True)
@@ -243,11 +253,11 @@ def rows(share: float, worker_counts: Sequence[int], seeds: int) -> list[dict[st
 
 def markdown(simulated_rows: Sequence[dict[str, Any]]) -> str:
     """A line for each setting: epochs a second, when a good configuration had trained to its end, a small sweep."""
-    header = ["", *[{1: "deepest", MAX_TRIALS: "widest"}.get(wide, f"{wide} wide") for wide in WIDTHS]]
+    header = ["", *[TITLES.get(rule, f"{rule} wide") for rule, _, _ in RULES]]
     lines = [
         [
             f"{row['cost']}, {row['pruner']}, {row['proposals']}, {plural(row['workers'], 'worker')}",
-            *[_cell(row["widths"][wide]) for wide in WIDTHS],
+            *[_cell(row["rules"][rule]) for rule, _, _ in RULES],
         ]
         for row in simulated_rows
     ]

@@ -3,6 +3,7 @@
 What a lease is, and in which order rows are locked, is said in app.queue.leases.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -37,6 +38,11 @@ MAX_COMPARED_TRIALS = 4_096  # together, by `one_epoch`: a sampler is asked for 
 # Promoted trials go before new ones where there is one of them for so many of the largest claim: always on a CPU, whose
 # epochs cost little more than their networks, and on a GPU once they fill it (`python -m benchmarks.claim_rule`).
 TRIALS_A_PROMOTED_TRIAL = 64
+
+# Where one promoted trial is enough for a claim, no more are claimed than train in so many seconds: side by side they
+# would all come to their next rung late, while the workers that come after find nothing (`python -m
+# benchmarks.claim_rule`).
+SECONDS_TO_NEXT_RUNG = 10.0
 
 MAX_DEVICES = 100  # that are noted of a sweep
 
@@ -127,16 +133,18 @@ def _claim_from(
     limit = _claim_limit(session, sweep, pruner, max_trials) if group.is_new else max_trials
     bracket = _next_bracket(picked, pruner, limit) if group.is_new else group.bracket
     parameters = {"sweep": sweep.id, "worker": claimer.id, "limit": limit, "bracket": bracket, **terms}
-    parameters |= claimer.memories | {"mean_cost": picked.share.mean_cost, "share_cost": picked.share.cost}
+    rung_epoch = _rung_epoch(sweep, pruner, group, bracket)
+    share_cost = picked.share.cost
     if not group.is_new:
         parameters |= {"epochs_trained": group.epochs_trained, "rungs": group.rungs}
+        share_cost = min(share_cost, _quick_cost(sweep, claimer, pruner, group, rung_epoch, max_trials))
+    parameters |= claimer.memories | {"mean_cost": picked.share.mean_cost, "share_cost": share_cost}
     rows = session.execute(statements.CLAIMS[group.is_new, picked.share.is_fitted], parameters).all()
     if not rows:
         return None
     if not rows[0].is_awaited:
         raise RefusedError("the worker has given this claim up")
     set_committed_value(sweep, "state", SweepState.running)
-    rung_epoch = _rung_epoch(sweep, pruner, group, bracket)
     return sweep, [_claimed(row, group, rung_epoch) for row in sorted(rows, key=lambda row: row.number)]
 
 
@@ -144,9 +152,14 @@ def _pick_group(session: Session, sweep: Sweep, claimer: Claimer, max_trials: in
     """The trials to claim from, None where another worker took them all, or a user them away, before it was locked."""
     if sweep.state not in (SweepState.queued, SweepState.running) or not claimer.may_train(sweep):
         return None
-    wide = max(max_trials // TRIALS_A_PROMOTED_TRIAL, 1)
-    row = session.execute(statements.PICK_GROUP, claimer.memories | {"sweep": sweep.id, "wide": wide}).one_or_none()
+    parameters = claimer.memories | {"sweep": sweep.id, "wide": _wide(max_trials)}
+    row = session.execute(statements.PICK_GROUP, parameters).one_or_none()
     return None if row is None else Group(*row)
+
+
+def _wide(max_trials: int) -> int:
+    """How many promoted trials go before new ones."""
+    return max(max_trials // TRIALS_A_PROMOTED_TRIAL, 1)
 
 
 def note_environment(sweep: Sweep, environment: Mapping[str, str]) -> None:
@@ -180,6 +193,21 @@ def _claim_limit(session: Session, sweep: Sweep, pruner: PrunerOptions | None, m
     if results >= first and not traits_of(sweep.sampler).learns:
         return max_trials
     return min(max_trials, max(first, results // 2))
+
+
+def _quick_cost(
+    sweep: Sweep, claimer: Claimer, pruner: PrunerOptions | None, group: Group, rung_epoch: int | None, max_trials: int
+) -> float:
+    """The cost of promoted trials that come to their next rung, or to their end, quickly; infinite where it is all one.
+
+    The cost of a trial is that of its whole training.
+    """
+    if waits_at_rungs(pruner) is None or not claimer.speed or _wide(max_trials) > 1:
+        return math.inf
+    longest = max_epochs(sweep)
+    epochs = max((rung_epoch or longest) - group.epochs_trained, 1)
+    examples = sweep.dataset_info.train_examples(sweep.split) * sweep.seeds
+    return claimer.speed * SECONDS_TO_NEXT_RUNG * longest / (epochs * examples)
 
 
 def _next_bracket(picked: PickedSweep, pruner: PrunerOptions | None, limit: int) -> int | None:

@@ -49,6 +49,8 @@ class Claimer:
     """Of those with both."""
     products: Products
     """That it computes beside exact ones, which all do."""
+    speed: float | None
+    """Cost that it trains a second; None where neither it nor one like it was measured."""
 
     @property
     def memories(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ NEWEST_ENDED_SQL = """(
 
 _CLAIMER = text(f"""
     WITH own AS MATERIALIZED (
-        SELECT device, memory, products, {KIND_SQL} AS kind FROM workers WHERE id = :worker AND NOT draining
+        SELECT device, memory, products, speed, {KIND_SQL} AS kind FROM workers WHERE id = :worker AND NOT draining
     ), largest AS MATERIALIZED (
         SELECT coalesce(max(workers.memory), 0) AS largest_memory,
                coalesce(max(workers.memory) FILTER (WHERE {KIND_SQL} = own.kind), 0) AS largest_of_kind,
@@ -94,7 +96,7 @@ _CLAIMER = text(f"""
                AS largest_of_kind_alike
         FROM workers, own WHERE last_seen > clock_timestamp() - make_interval(secs => {GONE_SECONDS:g})
     )
-    SELECT device, memory, products, {", ".join(LARGEST)} FROM own, largest
+    SELECT device, memory, products, speed, {", ".join(LARGEST)} FROM own, largest
 """)
 
 _FORGET_WORKERS = text("""
@@ -145,7 +147,8 @@ def read_claimer(session: Session, worker_id: UUID) -> Claimer | None:
     if row is None:
         return None
     largest = {name: getattr(row, name) for name in LARGEST}
-    return Claimer(id=worker_id, kind=device_kind(row.device), memory=row.memory, products=row.products, **largest)
+    known = {"memory": row.memory, "products": row.products, "speed": row.speed}
+    return Claimer(id=worker_id, kind=device_kind(row.device), **known, **largest)
 
 
 def is_draining(session: Session, worker_id: UUID) -> bool:

@@ -12,6 +12,7 @@ from app.search.history import observations
 from app.sweeps import changes, trial_actions
 from tests.support.queue_examples import (
     HALVING,
+    LEASE_SECONDS,
     change,
     checkpointed_ids,
     choose,
@@ -80,6 +81,21 @@ def test_promoted_trials_wait_for_company_on_a_gpu(engine: Engine, reached: int,
     reach_rung(engine, sweep, claim(engine, worker, reached), {number: number / 100 for number in range(reached)})
     trials = claim(engine, worker, queue.MAX_CLAIMED_TRIALS["cuda"])
     assert {trial.epochs_trained for trial in trials} == {epoch}
+
+
+@pytest.mark.parametrize(("seconds", "claimed"), [(0.1, 4), (4.8, 2), (40.0, 1)])
+def test_few_promoted_trials_are_claimed_that_take_long(engine: Engine, seconds: float, claimed: int) -> None:
+    """Four trials are promoted, each of which takes so many seconds to the next rung: the claim takes ten."""
+    sweep, worker = halved(engine, 40), new_worker(engine)
+    reach_rung(engine, sweep, claim(engine, worker, 12), {number: number / 100 for number in range(12)})
+    row, trial = sweep_of(engine, sweep), trials_of(engine, sweep)[11]
+    assert trial.cost is not None
+    epochs_of_the_leg, all_epochs = 2, 9
+    cost = trial.cost * row.dataset_info.train_examples(row.split) * row.seeds * epochs_of_the_leg / all_epochs
+    with transaction(engine) as session:
+        queue.heartbeat(session, worker, [], LEASE_SECONDS, speed=cost / seconds)
+    promoted = claim(engine, worker, queue.MAX_CLAIMED_TRIALS["cpu"])
+    assert [trial.epochs_trained for trial in promoted] == [1] * claimed
 
 
 def test_a_stopped_sweep_ends_its_trials_at_rungs_as_pruned(engine: Engine) -> None:
