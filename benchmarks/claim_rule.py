@@ -17,7 +17,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import accumulate, count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -53,9 +53,9 @@ class Cost:
     budget: float  # of a search, all workers together
     leg: float = 0.15  # to claim, and to store what comes of it
 
-    def seconds(self, networks: int, epochs: int) -> float:
-        """What a leg takes."""
-        return self.leg + epochs * (self.fixed + networks * self.network)
+    def seconds(self, networks: Sequence[float], epochs: int) -> float:
+        """What a leg takes of networks of which each takes so long an epoch."""
+        return self.leg + epochs * (self.fixed + sum(networks))
 
 
 # The first is fitted to the times of cohorts of 1 and of 32 in docs/performance.md, for 50,000 images; the next two to
@@ -89,6 +89,7 @@ class Trial:
 
     floor: float  # the error that it comes to
     speed: float
+    seconds: float  # that an epoch takes longer with it
     epochs: int = 0
     bracket: int | None = None
 
@@ -161,15 +162,23 @@ class Simulation:
         if not groups:
             return False
         group = max(groups, key=lambda group: (min(len(groups[group]), self.wide), group.epochs, -groups[group][0]))
-        self._start_leg(now, group, groups[group][: min(MAX_TRIALS, self._share(), self._most(group))])
+        self._start_leg(now, group, self._claimed(group, groups[group])[: min(MAX_TRIALS, self._share())])
         return True
 
-    def _most(self, group: Group) -> int:
-        """How many of this group a claim takes at most."""
+    def _claimed(self, group: Group, ids: Sequence[int]) -> Sequence[int]:
+        """Those of a group that a claim takes, if they are not too many."""
         if group.epochs == 0 or math.isinf(self.quick):
-            return MAX_TRIALS
-        epochs = min(ladder(self.setting.pruner, group.bracket, EPOCHS).epoch_at(group.rungs), EPOCHS) - group.epochs
-        return max(math.floor(self.quick / (self.setting.cost.network * epochs) + 0.5), 1)
+            return ids
+        epochs = self._rung_epoch(group) - group.epochs
+        ids = sorted(ids, key=lambda i: -self._trials[i].seconds)
+        sums = accumulate(self._trials[i].seconds * epochs for i in ids)
+        fitting = [
+            total - self._trials[i].seconds * epochs / 2 <= self.quick for i, total in zip(ids, sums, strict=True)
+        ]
+        return ids[: max(sum(fitting), 1)]
+
+    def _rung_epoch(self, group: Group) -> int:
+        return min(ladder(self.setting.pruner, group.bracket, EPOCHS).epoch_at(group.rungs), EPOCHS)
 
     def _share(self) -> int:
         """How many of the trials that have not ended fall on each worker."""
@@ -181,11 +190,10 @@ class Simulation:
         bracket = group.bracket
         if group.epochs == 0:
             bracket = self._new_bracket(len(ids))
-            self._trials += [self._propose(bracket) for _ in ids]
+            self._trials += self._propose(len(ids), bracket)
         self._ready.difference_update(ids)
-        rungs = ladder(self.setting.pruner, bracket, EPOCHS)
-        epoch = min(rungs.epoch_at(group.rungs), EPOCHS)
-        seconds = self.setting.cost.seconds(len(ids), epoch - group.epochs)
+        epoch = self._rung_epoch(replace(group, bracket=bracket))
+        seconds = self.setting.cost.seconds([self._trials[i].seconds for i in ids], epoch - group.epochs)
         heapq.heappush(self._busy, (now + seconds, next(self._order), ids, epoch))
 
     def _new_bracket(self, width: int) -> int | None:
@@ -195,10 +203,18 @@ class Simulation:
         self._brackets[bracket] += width
         return bracket
 
-    def _propose(self, bracket: int | None) -> Trial:
+    def _propose(self, count: int, bracket: int | None) -> list[Trial]:
         tries = min(1 + self._results // TPE_STEP, TPE_BEST) if self.setting.learns else 1
-        quality = min(self._draws.random() for _ in range(tries))
-        return Trial(0.1 + 0.3 * quality, self._draws.uniform(0.6, 1.4), bracket=bracket)
+        seconds = self.setting.cost.network
+        return [
+            Trial(
+                0.1 + 0.3 * min(self._draws.random() for _ in range(tries)),
+                self._draws.uniform(0.6, 1.4),
+                seconds,
+                bracket=bracket,
+            )
+            for _ in range(count)
+        ]
 
     def _end_leg(self, now: float, ids: Sequence[int], epoch: int) -> None:
         for i in ids:
