@@ -41,7 +41,7 @@ def epoch_seconds(params: Params) -> float:
     """What an epoch takes on one core."""
     first, second = params["hidden_units_1"], params["hidden_units_2"]
     weights, steps = 784 * first + first * second + 10 * second, EXAMPLES / params["batch_size"]
-    return 6 * weights * EXAMPLES / 8e10 + steps * (weights * 28 / 1e10 + 150e-6) + 0.1
+    return float(6 * weights * EXAMPLES / 8e10 + steps * (weights * 28 / 1e10 + 150e-6) + 0.1)
 
 
 def floor_of(params: Params) -> float:
@@ -69,7 +69,7 @@ class Network(Trial):
         """What is seen of it now, with noise; it diverges far above a good rate."""
         if rate_error(self.params) > 1.6:
             return 0.9
-        return min(self.floor + 0.07 * (self.epochs * self.speed) ** -0.8, 0.9) + draws.gauss(0, 0.0015)
+        return float(min(self.floor + 0.07 * (self.epochs * self.speed) ** -0.8, 0.9) + draws.gauss(0, 0.0015))
 
     def observed(self, number: int) -> Observation:
         """The trial as a sampler sees it."""
