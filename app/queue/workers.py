@@ -147,8 +147,8 @@ def read_claimer(session: Session, worker_id: UUID) -> Claimer | None:
     if row is None:
         return None
     largest = {name: getattr(row, name) for name in LARGEST}
-    known = {"memory": row.memory, "products": row.products, "speed": row.speed}
-    return Claimer(id=worker_id, kind=device_kind(row.device), **known, **largest)
+    own_row = {"memory": row.memory, "products": row.products, "speed": row.speed}
+    return Claimer(id=worker_id, kind=device_kind(row.device), **own_row, **largest)
 
 
 def is_draining(session: Session, worker_id: UUID) -> bool:
