@@ -23,12 +23,12 @@ def circumstances_caveats(trials: Sequence[TrialRow]) -> list[str]:
     shares = [float(share) for trial in timed if (share := (trial.circumstances or {}).get("processor_share"))]
     if shares:
         low, high = (f"{100 * min(1.0, share):.0f}" for share in (min(shares), max(shares)))
-        others = [share for trial in timed if (share := _others_share(trial)) is not None]
+        others_shares = [share for trial in timed if (share := _others_share(trial)) is not None]
         crowded_count = sum(map(_is_disturbed, timed))
         crowded_text = f" In {crowded_count} of {plural(len(shares), 'trial')} others had more than a tenth."
         texts.append(
             f"While it timed, the processor worked for it in {low} to {high} % of the time: the rest others had."
-            f"{_others_text(others)}{crowded_text if crowded_count else ''}"
+            f"{_others_text(others_shares)}{crowded_text if crowded_count else ''}"
         )
     accompanied_count = sum(not (trial.circumstances or {}).get("alone") for trial in timed)
     if loads:
@@ -61,8 +61,8 @@ def disturbed_settings(trials: Sequence[TrialRow], setting: Callable[[TrialRow],
 
 
 def _is_disturbed(trial: TrialRow) -> bool:
-    share, others = (trial.circumstances or {}).get("processor_share"), _others_share(trial)
-    return (share is not None and share < LEAST_SHARE) or (others is not None and others > MOST_OTHERS)
+    share, others_share = (trial.circumstances or {}).get("processor_share"), _others_share(trial)
+    return (share is not None and share < LEAST_SHARE) or (others_share is not None and others_share > MOST_OTHERS)
 
 
 def _others_share(trial: TrialRow) -> float | None:
