@@ -18,6 +18,9 @@ from app.db.tables import Sweep
 # Standard errors between the mean and a one-sided bound that holds for 95 %, where the mean is normal.
 Z = 1.645
 
+# The standard deviation of a trial's runs. Less is none: Postgres raises an error where a square is too small a number.
+_STD = "CASE WHEN std < 1e-100 THEN 0 ELSE std END AS std"
+
 # Of a row that has value, std and runs.
 _BOUND = f"value - CASE WHEN s.direction = 'maximize' THEN {Z} ELSE -{Z} END * std / sqrt(runs)"
 
@@ -59,12 +62,12 @@ _MUST_POOL = """
 # The best trial, read from the end of ix_trials_best where the sweep's direction has it.
 _BEST_TRIAL = f"""
     (
-        SELECT id, number, value, std, s.seeds AS runs FROM trials
+        SELECT id, number, value, {_STD}, s.seeds AS runs FROM trials
         WHERE s.direction = 'maximize' AND NOT {_MUST_POOL}
           AND sweep_id = s.id AND state = 'complete' AND NOT excluded
         ORDER BY value DESC, number LIMIT 1
     ) UNION ALL (
-        SELECT id, number, value, std, s.seeds AS runs FROM trials
+        SELECT id, number, value, {_STD}, s.seeds AS runs FROM trials
         WHERE s.direction = 'minimize' AND NOT {_MUST_POOL}
           AND sweep_id = s.id AND state = 'complete' AND NOT excluded
         ORDER BY value, number LIMIT 1
@@ -78,7 +81,7 @@ _JUDGED_BEST_TRIAL = f"""
     FROM ({_BEST_TRIAL}) AS best_trial, LATERAL (
         SELECT {_POPULATION.format(over="")}
         FROM (
-            SELECT value, std, s.seeds AS runs FROM trials
+            SELECT value, {_STD}, s.seeds AS runs FROM trials
             WHERE s.seeds > 1 AND sweep_id = s.id AND state = 'complete' AND NOT excluded
         ) AS complete
     ) AS population
@@ -111,7 +114,7 @@ def _pooled(condition: str = "true") -> str:
                 ) END AS std
     FROM (
         SELECT DISTINCT ON (coalesce(configuration, CAST(id AS text)), first_seed)
-               coalesce(configuration, CAST(id AS text)) AS key, id, number, value, std
+               coalesce(configuration, CAST(id AS text)) AS key, id, number, value, {_STD}
         FROM trials WHERE sweep_id = s.id AND state = 'complete' AND NOT excluded AND {condition}
         ORDER BY coalesce(configuration, CAST(id AS text)), first_seed, number
     ) AS trial

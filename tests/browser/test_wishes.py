@@ -7,7 +7,7 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.sweep_pages import BODY, expect_live, post
+from tests.support.sweep_pages import LONG, expect_live, post
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -32,7 +32,7 @@ NAMES = ("typed early", "typed later", "typed last")
 def typed(server: str) -> None:
     """Sweeps that were cancelled, whose names are searched for."""
     for name in NAMES:
-        path = post(server, BODY | {"name": name, "tags": ["typed"], "priority": -100})
+        path = post(server, LONG | {"name": name, "tags": ["typed"], "priority": -100})
         httpx.post(f"{server}/api/v1{path}/cancel").raise_for_status()
 
 
@@ -140,9 +140,8 @@ def test_what_was_chosen_in_different_places_is_asked_for_together(sweep: Page, 
         acts[name]()
         asked(sweep, times)
     held().abort()
-    sweep.wait_for_url(re.compile("top=50"))
-    query = set(sweep.url.partition("?")[2].split("&"))
-    assert {"x=hidden_units", "top=50", "order_by=params.learning_rate"} <= query
+    wishes = {"x=hidden_units", "top=50", "order_by=params.learning_rate"}
+    sweep.wait_for_url(lambda url: wishes <= set(url.partition("?")[2].split("&")))
     expect(sweep.locator("#chart-x")).to_have_value("hidden_units")
     expect(sweep.locator("#lens-top")).to_have_value("50")
 
