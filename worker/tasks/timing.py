@@ -56,7 +56,8 @@ class Clocks(NamedTuple):
         if self.machine is None or since.machine is None or self.wall <= since.wall:
             return None
         others_seconds = max(self.machine - since.machine - (self.own - since.own), 0.0)
-        return round(others_seconds / (self.wall - since.wall) / (os.cpu_count() or 1), 4)
+        share = others_seconds / (self.wall - since.wall) / (os.cpu_count() or 1)
+        return round(min(share, 1.0), 4)  # the system counts in hundredths of a second, which may be more than all
 
 
 class TimedTrial:
