@@ -45,6 +45,7 @@ def report(outcome: Outcome) -> str:
     lines += [
         f"{outcome.sweeps} sweeps, {outcome.trials} trials; {outcome.retried} trials lost three workers, failed, and "
         "were asked for again.",
+        str(outcome.retraining),
         "",
         "| afterwards | looked at | wrong |",
         "|---|---:|---:|",

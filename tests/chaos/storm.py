@@ -8,6 +8,7 @@ from itertools import count, cycle
 
 from tests.chaos.checks import Checks, check_all, values_of
 from tests.chaos.faults import Faults
+from tests.chaos.retraining import Retraining, keep_deleted_epochs
 from tests.chaos.sweeps import CYCLE
 from tests.chaos.world import World
 from tests.support.waiting import wait_until
@@ -31,6 +32,7 @@ class Outcome:
     trials: int
     retried: int
     seconds: float
+    retraining: Retraining
 
 
 class Storm:
@@ -46,6 +48,7 @@ class Storm:
 
     def run(self, faults: int, seconds: float, say: Callable[[str], None]) -> Outcome:
         """Injects so many faults, or as many as the seconds allow, lets the sweeps end, and checks."""
+        keep_deleted_epochs(self._world.engine)
         self._world.fleet.start(self._workers)
         references = self._references()
         say("undisturbed sweeps are trained; now the faults")
@@ -68,7 +71,7 @@ class Storm:
         retried = self._finish()
         trials = self._world.query("SELECT count(*) AS n FROM trials")[0].n
         checks = check_all(self._world, self._kinds, references)
-        return Outcome(injected, checks, len(self._kinds), trials, retried, spent)
+        return Outcome(injected, checks, len(self._kinds), trials, retried, spent, Retraining.measured_in(self._world))
 
     def _references(self) -> dict[str, list[float]]:
         """The values of sweeps that nothing happened to."""
