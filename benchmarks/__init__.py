@@ -1,1 +1,1 @@
-"""The measurements that the documents quote, one command each: `make bench` and `python -m benchmarks.NAME`."""
+"""The measurements that the documents quote: `make bench`, and `python -m benchmarks.SUBJECT.NAME` for the others."""

@@ -31,17 +31,18 @@ from app.queue.workers import Claimer, read_claimer
 
 # The largest claim by the kind of device; the share of a worker is often less. It bounds what is lost with a worker,
 # not what it trains at once: trained in smaller cohorts the same runs took no less time, whether the parameters of all
-# fit in the cache or not (`python -m benchmarks.cohorts`).
+# fit in the cache or not (`python -m benchmarks.training.cohorts`).
 MAX_CLAIMED_TRIALS = {"cpu": 64, "mps": 256, "cuda": 512}
 MAX_COMPARED_TRIALS = 4_096  # together, by `one_epoch`: a sampler is asked for all of them at once
 
 # Promoted trials go before new ones where there is one of them for so many of the largest claim: always on a CPU, whose
-# epochs cost little more than their networks, and on a GPU once they fill it (`python -m benchmarks.claim_rule`).
+# epochs cost little more than their networks, and on a GPU once they fill it
+# (`python -m benchmarks.claims.claim_rule`).
 TRIALS_A_PROMOTED_TRIAL = 64
 
 # Where one promoted trial is enough for a claim, no more are claimed than train in so many seconds: side by side they
 # would all come to their next rung late, while the workers that come after find nothing (`python -m
-# benchmarks.claim_rule`).
+# benchmarks.claims.claim_rule`).
 SECONDS_TO_NEXT_RUNG = 10.0
 
 MAX_DEVICES = 100  # that are noted of a sweep

@@ -24,8 +24,8 @@ from app.service.postgres.server import running
 from benchmarks.fleet.filling import fill
 from benchmarks.fleet.waits import reset, statements, waits, watched
 from benchmarks.fleet.workers import Plan, Tally, work
-from benchmarks.latency import quantile
 from benchmarks.report import table
+from benchmarks.server.latency import quantile
 from benchmarks.size.processor import postmaster
 
 SWEEPS = {"hot": (1, 0), "forty": (40, 0), "first": (40, 4)}  # how many, and how many of them come first

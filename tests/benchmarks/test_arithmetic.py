@@ -9,8 +9,8 @@ from benchmarks.fleet.__main__ import HEADER as FLEET_HEADER
 from benchmarks.fleet.__main__ import fairness
 from benchmarks.fleet.__main__ import row as fleet_row
 from benchmarks.fleet.workers import CALLS, Plan, Tally
-from benchmarks.latency import quantile
-from benchmarks.pruned_sweeps import Ended, comparison
+from benchmarks.pruning.pruned_sweeps import Ended, comparison
+from benchmarks.server.latency import quantile
 from benchmarks.size.__main__ import Shape, Spent, rows, shape
 from benchmarks.size.written import HEADER as WRITTEN_HEADER
 from benchmarks.size.written import Counts

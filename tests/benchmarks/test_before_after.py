@@ -1,6 +1,6 @@
 """Two versions can be timed against each other."""
 
-from benchmarks.before_after import Size, seconds
+from benchmarks.training.before_after import Size, seconds
 from benchmarks.workloads import QUICK
 from tests.support.paths import ROOT
 

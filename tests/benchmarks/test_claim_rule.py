@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.claim_rule import COSTS, PRUNERS, Cost, Setting, Simulation
-from benchmarks.simulated_search import COST, HALVING, PROBLEM, SimulatedSearch, row
+from benchmarks.claims.claim_rule import COSTS, PRUNERS, Cost, Setting, Simulation
+from benchmarks.claims.simulated_search import COST, HALVING, PROBLEM, SimulatedSearch, row
 from tests.support.paths import ROOT
 
 
 def test_prints_a_table_of_all_settings() -> None:
     """The quick simulation has a line for each cost, pruner and kind of proposals."""
-    command = [sys.executable, "-m", "benchmarks.claim_rule", "--quick"]
+    command = [sys.executable, "-m", "benchmarks.claims.claim_rule", "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     header, _, *lines = done.stdout.strip().splitlines()
     assert header.split(" | ")[1:3] == ["deepest, 10 s", "deepest"]

@@ -7,7 +7,7 @@ import torch
 from app.domain.configuration import MLPConfig
 from app.domain.memory import EVALUATION_BATCH
 from app.domain.runs import Run
-from benchmarks.kernels import VALIDATED, KernelCount, cohorts, kernels
+from benchmarks.training.kernels import VALIDATED, KernelCount, cohorts, kernels
 
 MOST = {
     "equal widths, SGD": 30,

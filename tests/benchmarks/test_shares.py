@@ -4,7 +4,7 @@ from statistics import median
 
 import pytest
 
-from benchmarks.shares import FLEETS, RULES, Rule, Simulation, markdown
+from benchmarks.claims.shares import FLEETS, RULES, Rule, Simulation, markdown
 
 
 @pytest.mark.parametrize("rule", RULES)

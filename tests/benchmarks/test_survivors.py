@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.choosing import NOISES, POPULATIONS
-from benchmarks.survivors import CONFIGURATIONS, as_many_runs, compare
+from benchmarks.search.choosing import NOISES, POPULATIONS
+from benchmarks.search.survivors import CONFIGURATIONS, as_many_runs, compare
 
 
 @pytest.mark.parametrize("population", POPULATIONS)

@@ -6,7 +6,7 @@ import torch
 
 from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
-from benchmarks.thirty_seeds import GOAL, fused_accuracies, plain_accuracies
+from benchmarks.training.thirty_seeds import GOAL, fused_accuracies, plain_accuracies
 from tests.support.digits import digits
 
 

@@ -8,7 +8,7 @@ import torch
 
 from app.domain.devices.products import EXACT, Products
 
-LEAST_ROUNDED_BATCH = 32  # `python -m benchmarks.bfloat16 --only W2/16 W2/32`
+LEAST_ROUNDED_BATCH = 32  # `python -m benchmarks.training.bfloat16 --only W2/16 W2/32`
 _MKLDNN = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # torch makes it when it is imported
 
 

@@ -1,4 +1,4 @@
-"""What settling the rungs of a sweep costs, for which others wait: `python -m benchmarks.rungs --trials 10000`."""
+"""What settling a sweep's rungs costs, for which others wait: `python -m benchmarks.pruning.rungs --trials 10000`."""
 
 import argparse
 import os
@@ -42,7 +42,7 @@ def measure(engine: Engine, trials: int, times: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rungs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning.rungs", description=__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[10_000, 50_000])
     parser.add_argument("--times", type=int, default=7)
     arguments = parser.parse_args()

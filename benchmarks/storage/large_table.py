@@ -1,6 +1,6 @@
 """A million rows of 100 numbers, stored, trained on and asked, from a file of one kind or another.
 
-python -m benchmarks.large_table [npz | npy | parquet | csv | csv.gz] [ROWS]
+python -m benchmarks.storage.large_table [npz | npy | parquet | csv | csv.gz] [ROWS]
 """
 
 import gzip

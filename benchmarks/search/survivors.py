@@ -1,6 +1,6 @@
-"""What seeds for survivors are worth: `python -m benchmarks.survivors [--sweeps 2000]`.
+"""What seeds for survivors are worth: `python -m benchmarks.search.survivors [--sweeps 2000]`.
 
-Nothing is trained: true values and runs are drawn, as in `benchmarks.choosing`. Each number is what the chosen
+Nothing is trained: true values and runs are drawn, as in `benchmarks.search.choosing`. Each number is what the chosen
 configuration truly has, in standard deviations of a run, over the mean of all configurations: with the same seeds for
 all of 64 configurations; with as many runs given to survivors of more configurations; and with survivors of 64, for
 which fewer runs are needed. The best is chosen by `expected`, and places open as trials end, one by one.
@@ -16,7 +16,7 @@ import numpy as np
 
 from app.domain.comparisons.survivors import FirstResult, next_survivors, places
 from app.domain.objectives import Objective
-from benchmarks.choosing import NOISES, POPULATIONS, expected
+from benchmarks.search.choosing import NOISES, POPULATIONS, expected
 
 CONFIGURATIONS = 64
 PLANS = ((1, 3), (2, 6))  # first seeds, and those of survivors

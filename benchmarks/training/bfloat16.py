@@ -1,4 +1,4 @@
-"""What bfloat16 products bring on this processor, and what they cost: `python -m benchmarks.bfloat16`.
+"""What bfloat16 products bring on this processor, and what they cost: `python -m benchmarks.training.bfloat16`.
 
 The same cohorts train with exact products and with those of PERCEPTUNE_BF16, in turns in one process with one thread,
 from the same weights and with the same mini-batches. Times are seconds of the processor for 10,240 examples of each
@@ -37,7 +37,7 @@ class Comparison(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bfloat16", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training.bfloat16", description=__doc__)
     parser.add_argument("--home", type=Path, default=Path.home() / ".local/share/perceptune", help="data folder")
     parser.add_argument("--rounds", type=int, default=5, help="of both in turn; medians are told")
     parser.add_argument("--only", nargs="*", help="workloads: W1 W2 W3 W4 W5, or W3/B for W3 with batches of B")

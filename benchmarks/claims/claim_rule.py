@@ -1,4 +1,4 @@
-"""`python -m benchmarks.claim_rule`: which group of waiting trials a claim should choose, simulated.
+"""`python -m benchmarks.claims.claim_rule`: which group of waiting trials a claim should choose, simulated.
 
 A claim takes the deepest of the groups that are wide enough, and where none is, the widest. Simulated is how many
 epochs a second are trained, when a good configuration has trained to its last epoch, and how long a sweep of 128 trials
@@ -286,7 +286,7 @@ def _cell(figure: dict[str, float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.claim_rule", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.claims.claim_rule", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two short searches of each kind: whether it works")
     parser.add_argument("--seeds", type=int, default=9, help="searches of each kind")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")

@@ -1,4 +1,4 @@
-"""Networks beside least squares and ridge regression on the data set diabetes: `python -m benchmarks.regression`."""
+"""Networks beside least squares and ridge regression on diabetes: `python -m benchmarks.training.regression`."""
 
 import tempfile
 from collections.abc import Hashable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.before_after FOLDER`: the fused arm on this machine's processor, here and in another checkout.
+"""`python -m benchmarks.training.before_after FOLDER`: the fused arm on a processor, here and in another checkout.
 
 A folder of an earlier version comes from `git worktree add FOLDER COMMIT`. One half of each workload is trained in two
 processes with one thread, which take turns, epoch by epoch; seconds of the processor are compared.
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from benchmarks.report import table
 from benchmarks.workloads import QUICK, WORKLOADS, Workload
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[2]
 # what both versions have: the arm, the meaning of parameters, and a split
 PROGRAM = """
 import json, sys, time
@@ -90,7 +90,7 @@ def _epoch(process: subprocess.Popen[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.before_after", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training.before_after", description=__doc__)
     parser.add_argument("folder", type=Path, help="of the other version")
     parser.add_argument("--only", nargs="*", help="workloads, of W1 W2 W3 W4 W5 and Q")
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.thirty_seeds`: the book's 784-256-10 with thirty seeds, fused and one network at a time."""
+"""`python -m benchmarks.training.thirty_seeds`: the book's 784-256-10 with thirty seeds, fused and one by one."""
 
 import argparse
 from collections.abc import Hashable, Sequence
@@ -20,7 +20,7 @@ GOAL = 0.001  # a tenth of a point
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.thirty_seeds", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training.thirty_seeds", description=__doc__)
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--epochs", type=int, default=3)
     arguments = parser.parse_args()

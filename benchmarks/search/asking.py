@@ -1,4 +1,4 @@
-"""What share of a sweep's time its sampler takes: `python -m benchmarks.asking [--device cuda] [--trials 120]`.
+"""What share of a sweep's time its sampler takes: `python -m benchmarks.search.asking [--device cuda] [--trials 120]`.
 
 A real worker trains Fashion-MNIST on a Postgres of its own. Of its log are read: the seconds in which it asked before a
 cohort, and those in which it asked for the next one while a cohort trained; of the database the seconds of training.

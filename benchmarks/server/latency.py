@@ -1,4 +1,4 @@
-"""How long the service takes to answer: `python -m benchmarks.latency` prints the table of docs/reliability.md.
+"""How long the service takes to answer: `python -m benchmarks.server.latency` prints the table of docs/reliability.md.
 
 A database of its own is filled with large sweeps; then a real server is asked over loopback, by one client and by eight
 at once. Before each call of the one client the sweep's revision is raised, so that nothing kept from an earlier call
@@ -25,7 +25,7 @@ from app import queue
 from app.db.engine import connect, transaction
 from app.db.migrations import migrate
 from app.service.postgres.server import running
-from benchmarks.large_sweeps import Filled, fill
+from benchmarks.server.large_sweeps import Filled, fill
 from tests.support.queue_examples import new_worker
 from tests.support.up_process import Up, up
 

@@ -1,4 +1,4 @@
-"""How long a whole sweep takes with each pruner, and without: `python -m benchmarks.pruned_sweeps`.
+"""How long a whole sweep takes with each pruner, and without: `python -m benchmarks.pruning.pruned_sweeps`.
 
 One worker claims, trains and prunes through the real queue on a Postgres of its own until each sweep has ended, one
 sweep after the other, all pruners in turn; told are the medians of the rounds, and how they compare with those of the
@@ -58,7 +58,7 @@ class Ended(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruned_sweeps", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning.pruned_sweeps", description=__doc__)
     parser.add_argument("--dataset", default="digits")
     parser.add_argument("--examples", type=int, default=None, help="to train on; all of them where it is left out")
     parser.add_argument("--sampler", default="random")

@@ -1,4 +1,4 @@
-"""Which rule chooses the best configuration from a few noisy runs: `python -m benchmarks.choosing [--sweeps 4000]`.
+"""Which rule chooses the best of configurations by a few runs: `python -m benchmarks.search.choosing [--sweeps 4000]`.
 
 Nothing is trained: true values and runs are drawn, 64 configurations a sweep. The regret is how much less the chosen
 one truly has than the best, in standard deviations of a run. After a rerun the five that the rule ranks first have ten

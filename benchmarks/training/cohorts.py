@@ -1,4 +1,4 @@
-"""`python -m benchmarks.cohorts`: how quick fused training is in cohorts of different sizes on this machine's CPU."""
+"""`python -m benchmarks.training.cohorts`: how quick fused training is in cohorts of different sizes on a CPU."""
 
 import argparse
 import math
@@ -24,7 +24,7 @@ EXTRA = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cohorts", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training.cohorts", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", help="these workloads alone")
     arguments = parser.parse_args()

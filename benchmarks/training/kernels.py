@@ -1,4 +1,4 @@
-"""`python -m benchmarks.kernels`: how many kernels a step and a validation are, counted on a device without numbers.
+"""`python -m benchmarks.training.kernels`: the kernels of a step and of a validation, counted on torch's meta device.
 
 Every operation of torch that computes something is counted as one kernel, as it is on a GPU but for those that are
 made of several there; views and allocations are none. It needs no GPU, and says nothing of one's speed.

@@ -1,4 +1,4 @@
-"""How long a scrape of `/metrics` takes over many trials: `python -m benchmarks.scrape --trials 200000`.
+"""How long a scrape of `/metrics` takes over many trials: `python -m benchmarks.server.scrape --trials 200000`.
 
 A Postgres of its own; the rows are made in SQL: sweeps of 10,000 finished trials, and one that still runs and
 has changed before each scrape.
@@ -59,7 +59,7 @@ def measure(engine: Engine, client: TestClient, times: int) -> tuple[float, list
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scrape", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.server.scrape", description=__doc__)
     parser.add_argument("--trials", type=int, default=200_000)
     parser.add_argument("--times", type=int, default=20)
     arguments = parser.parse_args()

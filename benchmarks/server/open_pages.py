@@ -1,4 +1,4 @@
-"""What open pages cost: `python -m benchmarks.open_pages` prints how much of a core the server computes for them.
+"""What open pages cost: `python -m benchmarks.server.open_pages` prints what share of a core the server computes.
 
 A server with one worker trains a sweep, and clients keep its page open as browsers do: a stream of events each, the
 page once more after an event, its charts where they are older than two seconds, and the page every 15 seconds anyway.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx2
 
-from benchmarks.latency import cpu_ms
+from benchmarks.server.latency import cpu_ms
 from tests.support.up_process import up
 
 GOAL = 0.05  # of a core

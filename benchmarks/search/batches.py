@@ -1,4 +1,4 @@
-"""How long TPE takes for a batch, and Optuna's own for each of its trials: `python -m benchmarks.batches [--asks 64]`.
+"""How long TPE takes for a batch, and Optuna's own for each trial: `python -m benchmarks.search.batches [--asks 64]`.
 
 Nothing is trained. Both are shown 256 trials that have ended, and draw the same; what is timed is the processor's time.
 """

@@ -1,4 +1,4 @@
-"""What a sampler learns from pruned trials, by how it is told of them: `python -m benchmarks.telling [--seeds 40]`.
+"""What a sampler learns of pruned trials, by how it is told them: `python -m benchmarks.search.telling [--seeds 40]`.
 
 Nothing is trained: the learning curves are made up, and successive halving prunes them in cohorts. A trial that
 is told `by its depth` has its last epoch and the value there; `without either` it is told as one that diverged; `as

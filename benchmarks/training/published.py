@@ -1,4 +1,4 @@
-"""Networks beside results that others have published, on three data sets: `python -m benchmarks.published`.
+"""Networks beside results that others have published, on three data sets: `python -m benchmarks.training.published`.
 
 Of the small tables ten splits are stored, each with rows to test on of its own, so that not one lucky split decides.
 """

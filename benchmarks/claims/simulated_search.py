@@ -1,4 +1,4 @@
-"""How soon a search comes to low errors, by how claims take promoted trials: `python -m benchmarks.simulated_search`.
+"""How soon searches find, by how promoted trials are claimed: `python -m benchmarks.claims.simulated_search`.
 
 Problem a of `python -m benchmarks.search` with TPE and successive halving, in seconds in place of hours: single
 searches differ so much that the real one would need days. The sampler and the promotions are the service's own. Made
@@ -22,7 +22,7 @@ from app.queue.claims import SECONDS_TO_NEXT_RUNG
 from app.search.history import Observation
 from app.search.samplers import AskSeed
 from app.search.search import Search
-from benchmarks.claim_rule import EPOCHS, ERROR, Cost, Group, Setting, Simulation, Trial
+from benchmarks.claims.claim_rule import EPOCHS, ERROR, Cost, Group, Setting, Simulation, Trial
 from benchmarks.report import table
 from benchmarks.search.problems import PROBLEMS
 
@@ -140,7 +140,7 @@ def row(workers: int, quick: float, seeds: int, minutes: float) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulated_search", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.claims.simulated_search", description=__doc__)
     parser.add_argument("--seeds", type=int, default=60)
     parser.add_argument("--minutes", type=float, default=20, help="of each search")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])

@@ -1,6 +1,6 @@
 """What a worker over HTTP costs: the same calls, and the same sweeps, by one at the database and one at the server.
 
-    python -m benchmarks.over_http --calls 200 --rounds 5
+    python -m benchmarks.fleet.over_http --calls 200 --rounds 5
 
 Calls take turns, one of each kind. For the sweeps there is one server and one worker of each kind, of which one is
 drained while the other trains; a sweep's time is that from its first claim to its end, by the database's clock.

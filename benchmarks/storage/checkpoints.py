@@ -1,4 +1,4 @@
-"""`python -m benchmarks.checkpoints`: what it costs to keep checkpoints in the database, beside files."""
+"""`python -m benchmarks.storage.checkpoints`: what it costs to keep checkpoints in the database, beside files."""
 
 import os
 import statistics

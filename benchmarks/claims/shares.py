@@ -1,4 +1,4 @@
-"""`python -m benchmarks.shares`: how much of a sweep a worker should take where others are quicker, simulated.
+"""`python -m benchmarks.claims.shares`: how much of a sweep a worker should take where others are quicker, simulated.
 
 Of each fleet and size of sweep: how long the sweep takes by each rule, as a multiple of the least possible, where all
 workers end at one moment. Each rule adds to the one before; the last is what claims do.
@@ -183,7 +183,7 @@ def markdown(seeds: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.shares", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.claims.shares", description=__doc__)
     parser.add_argument("--seeds", type=int, default=25, help="sweeps of each kind")
     parser.add_argument("--into", type=Path, help="a page whose part with this table is to be replaced")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""How long charts of 10,000 trials take: `python -m benchmarks.charts` prints the table of docs/performance.md.
+"""How long charts of 10,000 trials take: `python -m benchmarks.server.charts` prints the table of docs/performance.md.
 
 A database of its own is filled with a sweep of 10,000 trials, 30,000 runs and 1,020,000 epochs. Each chart is read,
 drawn and written as JSON, as the server does it once for each revision of a sweep. The times are medians; what this
@@ -25,7 +25,7 @@ from app.lifecycle import sweep_row
 from app.queries import chart_rows
 from app.service.postgres.server import running
 from app.service.up import collect_garbage_rarely
-from benchmarks.large_sweeps import fill
+from benchmarks.server.large_sweeps import fill
 
 GOAL_MS, GOAL_BYTES = 300.0, 2_000_000
 LENSES = (

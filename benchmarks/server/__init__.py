@@ -1,0 +1,1 @@
+"""How long the server takes over large sweeps: its API, pages, charts and metrics."""
