@@ -20,8 +20,8 @@ from app.db.tables import Base
 from app.service.postgres.server import running
 from app.service.up import Service
 from app.web.app import create_app
-from tests.support.data_folders import open_folder, place_in_memory
 from tests.support.forking import end_shared_parent
+from tests.support.machine.data_folders import open_folder, place_in_memory
 from tests.support.worker_processes import Nursery, environment, worker_process
 
 os.environ["OMP_NUM_THREADS"] = "1"

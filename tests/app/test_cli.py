@@ -15,7 +15,7 @@ import pytest
 from app.config import Settings
 from app.service.up import Service
 from tests.support.forking import shared_parent
-from tests.support.other_users import AS_ROOT, python_for
+from tests.support.machine.other_users import AS_ROOT, python_for
 from tests.support.up_process import COMMAND, Up, environment, say, say_forked, up, up_by_itself
 from tests.support.waiting import wait_until
 

@@ -19,9 +19,9 @@ from benchmarks.gpu.ensembles import Ensembles
 from benchmarks.gpu.report import machine, markdown, table
 from benchmarks.report import marks
 from benchmarks.workloads import Workload
-from tests.support.mlp_examples import small_split
 from tests.support.paths import ROOT
-from tests.support.recorded_steps import RecordedSteps
+from tests.support.training.mlp_examples import small_split
+from tests.support.training.recorded_steps import RecordedSteps
 
 TINY = Workload("G32", "2 trials of width 4", {"hidden_units": 4, "learning_rate": [0.1, 0.2]}, epochs=1)
 

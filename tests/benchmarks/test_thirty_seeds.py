@@ -7,7 +7,7 @@ import torch
 from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from benchmarks.training.thirty_seeds import GOAL, fused_accuracies, plain_accuracies
-from tests.support.digits import digits
+from tests.support.training.digits import digits
 
 
 def test_means_over_thirty_seeds_agree() -> None:

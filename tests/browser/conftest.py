@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from app.config import Settings
 from app.db.engine import connect
 from tests.conftest import new_database, service_with_worker
-from tests.support.sweep_pages import BODY, RATES_AND_WIDTHS, expect_live, is_same_document, mark_document, post
 from tests.support.waiting import wait_until
+from tests.support.web.sweep_pages import BODY, RATES_AND_WIDTHS, expect_live, is_same_document, mark_document, post
 
 WAIT_MS = 60_000  # of a busy machine
 expect.set_options(timeout=WAIT_MS)

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Error, Page, Route, expect
 
-from tests.support.sweep_pages import BODY, expect_live, post
+from tests.support.web.sweep_pages import BODY, expect_live, post
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 from app.config import Settings
 from app.service.up import Service
 from tests.browser.conftest import listen
-from tests.support.sweep_pages import BODY, LONG, expect_live, expect_state, is_same_document, mark_document, post
+from tests.support.web.sweep_pages import BODY, LONG, expect_live, expect_state, is_same_document, mark_document, post
 
 pytestmark = pytest.mark.browser
 

@@ -8,8 +8,8 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.sweep_pages import post
 from tests.support.waiting import wait_until
+from tests.support.web.sweep_pages import post
 
 pytestmark = pytest.mark.browser
 

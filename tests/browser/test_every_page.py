@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Request, Response, expect
 from app.config import Settings
 from app.service.up import Service
 from app.web.pages.routes import ROUTERS
-from tests.support.sweep_pages import BODY, expect_live, expect_state, post
+from tests.support.web.sweep_pages import BODY, expect_live, expect_state, post
 
 pytestmark = pytest.mark.browser
 

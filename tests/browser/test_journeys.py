@@ -7,8 +7,8 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.sweep_pages import BODY, expect_live, expect_state, is_same_document, mark_document, post
 from tests.support.waiting import wait_until
+from tests.support.web.sweep_pages import BODY, expect_live, expect_state, is_same_document, mark_document, post
 
 pytestmark = pytest.mark.browser
 

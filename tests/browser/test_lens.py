@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.sweep_pages import BODY, expect_state, is_same_document, mark_document, post
+from tests.support.web.sweep_pages import BODY, expect_state, is_same_document, mark_document, post
 
 pytestmark = pytest.mark.browser
 

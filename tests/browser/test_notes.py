@@ -6,7 +6,7 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.sweep_pages import BODY, expect_live, is_same_document, mark_document, post
+from tests.support.web.sweep_pages import BODY, expect_live, is_same_document, mark_document, post
 
 pytestmark = pytest.mark.browser
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.support.sweep_pages import post
 from tests.support.waiting import wait_until
+from tests.support.web.sweep_pages import post
 from worker.predict.inputs import read_inputs
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.support.sweep_pages import BODY, expect_state, post
+from tests.support.web.sweep_pages import BODY, expect_state, post
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from app.config import Settings
 from app.service.up import Service
 from tests.conftest import new_database
-from tests.support.sweep_pages import BODY, expect_live, is_same_document, mark_document, post
+from tests.support.web.sweep_pages import BODY, expect_live, is_same_document, mark_document, post
 
 pytestmark = pytest.mark.browser
 

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.sweep_pages import mark_document
 from tests.support.waiting import wait_until
+from tests.support.web.sweep_pages import mark_document
 
 pytestmark = pytest.mark.browser
 

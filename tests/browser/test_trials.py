@@ -6,7 +6,7 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.sweep_pages import BODY, RATES_AND_WIDTHS, expect_live, expect_state, mark_document, post
+from tests.support.web.sweep_pages import BODY, RATES_AND_WIDTHS, expect_live, expect_state, mark_document, post
 
 pytestmark = pytest.mark.browser
 

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 
 from app.db.engine import transaction
 from app.schemas import SweepCreate
-from tests.support.sweep_pages import BODY, LONG, expect_state, is_same_document, mark_document, post
 from tests.support.waiting import wait_until
+from tests.support.web.sweep_pages import BODY, LONG, expect_state, is_same_document, mark_document, post
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,8 @@ import httpx2 as httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.sweep_pages import LONG, expect_live, post
 from tests.support.waiting import wait_until
+from tests.support.web.sweep_pages import LONG, expect_live, post
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.chaos.sweeps import EPOCHS
 from tests.chaos.world import World
-from tests.support.stored_totals import BOTH, wrong_of
+from tests.support.sweeps.stored_totals import BOTH, wrong_of
 
 TOLERANCE = 1e-6
 

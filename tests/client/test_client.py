@@ -33,9 +33,9 @@ from perceptune import (
 from perceptune._models import Counts
 from perceptune.progress import Progress, ended_trials
 from tests.support import client_twin
-from tests.support.flaky_front import Fault, before
 from tests.support.own_loop import finished
 from tests.support.paths import ROOT
+from tests.support.web.flaky_front import Fault, before
 from worker.data.datasets import load
 
 SPACE = {"hidden_units": [2, 16], "epochs": 1}

@@ -12,9 +12,9 @@ import pytest
 
 from perceptune import AsyncClient, Client, MlflowError, Model, Sweep
 from tests.client.test_mlflow_export import write_note
+from tests.support.machine.ports import free_port
 from tests.support.own_loop import finished
 from tests.support.paths import ROOT
-from tests.support.ports import free_port
 from tests.support.up_process import say
 from tests.support.waiting import wait_until
 

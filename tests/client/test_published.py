@@ -25,8 +25,8 @@ from app.errors import PerceptuneError
 from perceptune import Client, DownloadError, InvalidError, published
 from perceptune.data_files import file_of
 from perceptune.published import BUNDLED_TABLES, DOWNLOAD, FETCHED_TABLES, IMAGES, SCIKIT_LEARN, IdxSet
-from tests.support.ports import free_port
-from tests.support.sent_files import sent_bytes
+from tests.support.machine.ports import free_port
+from tests.support.web.sent_files import sent_bytes
 
 
 class Mirror:

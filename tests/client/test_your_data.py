@@ -22,7 +22,7 @@ from perceptune.data_files import file_of
 from tests.client.test_documents import blocks_of
 from tests.support.own_loop import finished
 from tests.support.paths import ROOT
-from tests.support.sent_files import sent_bytes
+from tests.support.web.sent_files import sent_bytes
 
 DOCUMENT = (ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx2
 
+from tests.support.machine.ports import free_port
 from tests.support.paths import ROOT
-from tests.support.ports import free_port
 
 LEASE_SECONDS = 5
 LABEL = "com.docker.compose"

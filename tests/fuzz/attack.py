@@ -12,8 +12,8 @@ from app.db.engine import connect
 from app.db.migrations import migrate
 from app.service.postgres.server import running
 from tests.fuzz.calls import Caller
-from tests.support.export_examples import rich_sweep
-from tests.support.process_size import Size, size_of
+from tests.support.machine.process_size import Size, size_of
+from tests.support.sweeps.export_examples import rich_sweep
 from tests.support.up_process import Up, up
 
 WARM_SHARE = 0.2  # of the calls, after which a server has loaded all that it loads

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from app.service.up import Service
+from tests.support.machine.ports import free_port
 from tests.support.paths import ROOT
-from tests.support.ports import free_port
 from tests.support.queue_examples import create_sweep, sweep_of
 from tests.support.waiting import wait_until
 

@@ -20,7 +20,7 @@ from tests.conftest import new_database
 from tests.ray_cluster.nodes import NODE, actor_of, cluster_of, family, kill_at_once, parent, seconds_of_life
 from tests.support.paths import ROOT
 from tests.support.queue_examples import ENDLESS, change, create_sweep, expire, runs_of, states, trials_of
-from tests.support.trained_sweeps import are_done, assert_whole, training
+from tests.support.sweeps.trained_sweeps import are_done, assert_whole, training
 from tests.support.up_process import COMMAND, environment
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import is_alive

@@ -13,7 +13,7 @@ from tests.chaos.faults import Faults
 from tests.chaos.fleets import ForkedWorkers
 from tests.chaos.sweeps import CYCLE
 from tests.chaos.world import World
-from tests.support.process_size import Size, size_of
+from tests.support.machine.process_size import Size, size_of
 
 SAMPLE_SECONDS = 10.0
 KEPT_SWEEPS = 25  # the oldest beyond are deleted, so that the database stays as large as it was

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.soak.trend import draw, growths, warm_and_end
-from tests.support.process_size import Size
+from tests.support.machine.process_size import Size
 
 
 def sizes(*worker: Size) -> list[tuple[float, str, Size]]:

@@ -7,7 +7,7 @@ from statistics import median
 
 from matplotlib.figure import Figure
 
-from tests.support.process_size import Size
+from tests.support.machine.process_size import Size
 
 Sizes = Sequence[tuple[float, str, Size]]
 MEASURES = {"megabytes": "memory, MB", "files": "open files", "connections": "connections to Postgres"}

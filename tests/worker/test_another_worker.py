@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from app.domain.runs import EpochResult
-from tests.support.digits import digits
-from tests.support.mlp_examples import recipes
 from tests.support.paths import ROOT
+from tests.support.training.digits import digits
+from tests.support.training.mlp_examples import recipes
 from worker.mlp.training import train
 
 RECIPES = recipes(24)

@@ -9,8 +9,8 @@ from app.config import Settings
 from app.domain.runs import EpochResult
 from app.domain.sweep_setup import SweepSetup
 from app.queue.claims import ClaimedTrial
-from tests.support.mlp_examples import small_split
 from tests.support.queue_examples import claim, create_sweep, new_worker, setup_of
+from tests.support.training.mlp_examples import small_split
 from tests.support.waiting import wait_until
 from tests.support.worker_contexts import context_on
 from worker.cohort import cohort

@@ -12,7 +12,7 @@ from app.db.tables import Trial
 from app.service.postgres.server import running
 from tests.chaos.proxy import Proxy
 from tests.support.queue_examples import create_grid, expire, runs_of, trials_of
-from tests.support.trained_sweeps import are_done, assert_whole, training
+from tests.support.sweeps.trained_sweeps import are_done, assert_whole, training
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment
 

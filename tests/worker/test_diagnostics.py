@@ -11,8 +11,8 @@ from app.db.engine import transaction
 from app.db.tables import Diagnostics, Epoch, Trial
 from app.domain.states import SweepState
 from app.queue import retraining
-from tests.support.export_examples import document
 from tests.support.queue_examples import create_sweep, sweep_of, trials_of
+from tests.support.sweeps.export_examples import document
 from tests.support.waiting import wait_until
 
 SPACE = {"hidden_layers": [[16], [16, 1, 8]], "activation": ["relu", "tanh"], "learning_rate": 0.1, "epochs": 4}

@@ -19,7 +19,7 @@ from app.service.postgres.server import running
 from app.service.up import Service
 from tests.support.paths import ROOT
 from tests.support.queue_examples import BODY, create_sweep, runs_of, sweep_of, trials_of
-from tests.support.trained_sweeps import are_done, assert_whole, training
+from tests.support.sweeps.trained_sweeps import are_done, assert_whole, training
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment, open_transactions
 from worker.liveness.pulse import complaint

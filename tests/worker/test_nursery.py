@@ -23,7 +23,7 @@ from app.errors import StartError
 from app.service.ray import worker_actor
 from app.service.ray.nursery import NurseryWorker
 from tests.ray_cluster.nodes import parent
-from tests.support.other_users import AS_ROOT
+from tests.support.machine.other_users import AS_ROOT
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment, is_alive

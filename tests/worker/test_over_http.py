@@ -19,7 +19,7 @@ from app.domain.people.roles import Role
 from app.errors import StartError
 from app.service.up import Service
 from tests.support.queue_examples import create_sweep
-from tests.support.trained_sweeps import are_done, assert_whole, training
+from tests.support.sweeps.trained_sweeps import are_done, assert_whole, training
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import Nursery, environment
 

@@ -12,7 +12,7 @@ from app.charts.progress.all_curves import (
     trials_of_all_curves,
 )
 from app.charts.rows import Axis, EpochMean, TrialRow
-from tests.support.chart_examples import complete, sweep
+from tests.support.sweeps.chart_examples import complete, sweep
 
 SWEEP = sweep(Axis("learning_rate", log=True, ends=(0.01, 1.0)), Axis("optimizer", choices=("sgd", "adam")))
 

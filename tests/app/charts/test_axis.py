@@ -6,7 +6,7 @@ import pytest
 from app.charts.axis import axis_plan, draw_x_axis
 from app.charts.rows import Axis
 from app.charts.titles import axis_title, measure_title, value_title
-from tests.support.chart_examples import sweep
+from tests.support.sweeps.chart_examples import sweep
 
 
 @pytest.mark.parametrize(

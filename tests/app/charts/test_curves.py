@@ -7,7 +7,7 @@ from app.charts.progress.curves import CurvesOptions, Line, curves_data, curves_
 from app.charts.rows import Axis, EpochRow, TrialRow
 from app.charts.value_scale import ValueScale
 from app.domain.objectives import Objective
-from tests.support.chart_examples import complete, curve, sweep, with_best
+from tests.support.sweeps.chart_examples import complete, curve, sweep, with_best
 
 WIDTH = Axis("hidden_units", choices=(1, 2))
 TRIALS = [complete(0, {"hidden_units": 2}, 0.6), complete(1, {"hidden_units": 1}, 0.3)]

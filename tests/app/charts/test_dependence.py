@@ -10,7 +10,7 @@ from app.charts.landscape.contour import contour_data, contour_figure
 from app.charts.landscape.plane import PlaneOptions
 from app.charts.registry import CHARTS
 from app.charts.rows import Axis, TrialRow
-from tests.support.chart_examples import complete, sweep
+from tests.support.sweeps.chart_examples import complete, sweep
 
 SWEEP = sweep(Axis("learning_rate", log=True), Axis("width"), Axis("activation", choices=("relu", "tanh")))
 

@@ -10,7 +10,7 @@ from app.charts.registry import CHARTS, chart
 from app.charts.rows import Axis, DiagnosticsRow
 from app.domain.datasets import Target
 from app.errors import InvalidError
-from tests.support.chart_examples import complete, sweep
+from tests.support.sweeps.chart_examples import complete, sweep
 
 SWEEP = replace(sweep(Axis("hidden_units", choices=(1, 2))), diagnostics=True)
 TRIALS = [complete(0, {"hidden_units": 2}, 0.6, 0.4), complete(1, {"hidden_units": 1}, 0.3)]

@@ -2,7 +2,7 @@ import pytest
 
 from app.charts.overview.edf import EdfOptions, edf_data, edf_figure
 from app.charts.rows import Axis
-from tests.support.chart_examples import complete, sweep
+from tests.support.sweeps.chart_examples import complete, sweep
 
 SWEEP = sweep(Axis("depth"), Axis("activation", choices=("relu", "tanh")))
 TRIALS = [

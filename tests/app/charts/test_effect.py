@@ -4,7 +4,7 @@ import pytest
 
 from app.charts.effect import EffectOptions, effect_data, effect_figure
 from app.charts.rows import Axis, TrialRow
-from tests.support.chart_examples import complete, diverged, pruned, sweep, waiting, with_best
+from tests.support.sweeps.chart_examples import complete, diverged, pruned, sweep, waiting, with_best
 
 WIDTH = Axis("hidden_units", choices=(1, 2, 4, 8))
 X = EffectOptions("hidden_units")

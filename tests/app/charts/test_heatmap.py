@@ -5,7 +5,7 @@ import pytest
 from app.charts.heatmap import HeatmapOptions, heatmap_data, heatmap_figure, trials_with_curves
 from app.charts.heatmap import samples as heatmap_samples
 from app.charts.rows import Axis, EpochMean, TrialRow
-from tests.support.chart_examples import complete, diverged, sweep, with_best
+from tests.support.sweeps.chart_examples import complete, diverged, sweep, with_best
 
 RATE = Axis("learning_rate", choices=(0.1, 1.0, 10.0))
 UNITS = Axis("activation", choices=("relu", "tanh"))

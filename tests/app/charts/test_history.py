@@ -1,6 +1,6 @@
 from app.charts.progress.history import history_data, history_figure
 from app.charts.rows import Axis
-from tests.support.chart_examples import complete, diverged, pruned, sweep, waiting, with_best
+from tests.support.sweeps.chart_examples import complete, diverged, pruned, sweep, waiting, with_best
 
 RATE = Axis("learning_rate", log=True)
 TRIALS = [complete(n, {"learning_rate": value}, value) for n, value in ((3, 0.4), (0, 0.2), (1, 0.1))]

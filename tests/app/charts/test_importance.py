@@ -6,7 +6,7 @@ import pytest
 
 from app.charts.importance import ImportanceData, ImportanceOptions, importance_data, importance_figure
 from app.charts.rows import Axis, TrialRow
-from tests.support.chart_examples import complete, diverged, pruned, sweep
+from tests.support.sweeps.chart_examples import complete, diverged, pruned, sweep
 
 NAMES = ("relu", "tanh", "gelu")
 RATE, DEPTH, NAME = Axis("learning_rate", log=True), Axis("depth"), Axis("activation", choices=NAMES)

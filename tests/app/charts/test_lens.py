@@ -9,7 +9,7 @@ from app.charts.progress.history import history_data
 from app.charts.registry import CHARTS
 from app.charts.rows import Axis, EpochMean, RunRow
 from app.errors import InvalidError
-from tests.support.chart_examples import complete, diverged, pruned, sweep, with_best
+from tests.support.sweeps.chart_examples import complete, diverged, pruned, sweep, with_best
 
 SWEEP = sweep(Axis("depth"), Axis("learning_rate", log=True), Axis("activation"))
 TRIALS = [

@@ -15,7 +15,7 @@ from app.charts.progress.regret import RegretOptions, regret_data
 from app.charts.registry import CHARTS, Curves
 from app.charts.rows import Axis, EpochMean
 from app.domain.configuration import ACTIVATIONS
-from tests.support.chart_examples import complete, curve, sweep
+from tests.support.sweeps.chart_examples import complete, curve, sweep
 
 SEARCH = sweep(Axis("learning_rate", log=True, ends=(0.01, 1.0)), Axis("activation", choices=("relu", "tanh")))
 WIDTHS = sweep(Axis("hidden_units", choices=(1, 2, 4)), Axis("epochs"))

@@ -3,7 +3,7 @@ import re
 from app.charts.page import Passage, Section, Table, page
 from app.charts.registry import chart
 from app.charts.rows import Axis
-from tests.support.chart_examples import complete, sweep
+from tests.support.sweeps.chart_examples import complete, sweep
 
 AXIS = Axis("activation", choices=("relu", "tanh"))
 

@@ -2,7 +2,7 @@ import pytest
 
 from app.charts.overview.parallel_coordinates import parallel_data, parallel_figure
 from app.charts.rows import Axis
-from tests.support.chart_examples import complete, diverged, sweep, with_best
+from tests.support.sweeps.chart_examples import complete, diverged, sweep, with_best
 
 SWEEP = sweep(Axis("learning_rate", log=True), Axis("activation", choices=("relu", "tanh")), Axis("momentum"))
 TRIALS = [

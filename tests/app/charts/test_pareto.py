@@ -6,7 +6,7 @@ from app.charts.pareto import ParetoOptions, pareto_data, pareto_figure
 from app.charts.registry import CHARTS, chart
 from app.charts.rows import TrialRow
 from app.domain.objectives import Objective
-from tests.support.chart_examples import diverged, sweep, waiting
+from tests.support.sweeps.chart_examples import diverged, sweep, waiting
 
 TWO = replace(sweep(), objectives=(Objective("val_accuracy"), Objective("parameters", maximize=False)))
 THREE = replace(sweep(), objectives=(*TWO.objectives, Objective("seconds", maximize=False)))

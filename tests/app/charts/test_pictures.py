@@ -11,7 +11,7 @@ from app.charts.pictures import picture
 from app.charts.pictures.picture import drawn_image
 from app.charts.registry import CHARTS, Curves
 from app.charts.rows import Axis, EpochMean
-from tests.support.chart_examples import complete, curve, diverged, pruned, sweep, with_best
+from tests.support.sweeps.chart_examples import complete, curve, diverged, pruned, sweep, with_best
 
 SWEEP = sweep(Axis("learning_rate", log=True), Axis("activation", choices=("relu", "tanh")))
 TRIALS = [

@@ -5,7 +5,7 @@ import pytest
 from app.charts.registry import CHARTS, Curves, chart
 from app.charts.rows import AttemptRow, Axis, EpochMean
 from app.errors import InvalidError, NotFoundError
-from tests.support.chart_examples import complete, curve, sweep
+from tests.support.sweeps.chart_examples import complete, curve, sweep
 
 SWEEP = sweep(Axis("epochs"), Axis("hidden_units", choices=(1, 2)))
 ENDED = datetime(2025, 1, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.charts.progress.regret import RegretOptions, Spent, regret_data, regret_figure
 from app.charts.rows import TrialRow
-from tests.support.chart_examples import complete, diverged, pruned, sweep, waiting
+from tests.support.sweeps.chart_examples import complete, diverged, pruned, sweep, waiting
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 SWEEP = replace(sweep(), started_at=START)

@@ -10,7 +10,7 @@ from app.charts.registry import chart
 from app.charts.rows import Axis, TrialRow
 from app.charts.titles import OWN_BEST
 from app.errors import InvalidError
-from tests.support.chart_examples import complete, diverged, pruned, sweep, with_best
+from tests.support.sweeps.chart_examples import complete, diverged, pruned, sweep, with_best
 
 SWEEP = sweep(Axis("depth"), Axis("activation"))
 

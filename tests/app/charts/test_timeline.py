@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.charts.progress.timeline import TimelineOptions, timeline_data, timeline_figure
 from app.charts.rows import AttemptRow
-from tests.support.chart_examples import complete, diverged, pruned, sweep, waiting
+from tests.support.sweeps.chart_examples import complete, diverged, pruned, sweep, waiting
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 TRIALS = [

@@ -28,7 +28,7 @@ from tests.support.queue_examples import (
     new_worker,
     trials_of,
 )
-from tests.support.stored_totals import wrong_totals
+from tests.support.sweeps.stored_totals import wrong_totals
 from tests.support.up_process import say_forked
 from tests.support.waiting import wait_until
 

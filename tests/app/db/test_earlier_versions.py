@@ -17,9 +17,9 @@ from app.db.tables import Sweep, Trial
 from app.db.trial_rows import configuration
 from app.web.app import create_app
 from tests.conftest import new_database
-from tests.support.earlier_versions import EPOCHS, SEEDS, SPACE, TRIALS, upgrade_with_rows, value_of
 from tests.support.queue_examples import claim, new_worker
-from tests.support.stored_totals import wrong_totals
+from tests.support.sweeps.earlier_versions import EPOCHS, SEEDS, SPACE, TRIALS, upgrade_with_rows, value_of
+from tests.support.sweeps.stored_totals import wrong_totals
 
 KEY = "a key of the environment"
 

@@ -12,7 +12,7 @@ from app.exercises.activations.figures import comparison_figure
 from app.exercises.activations.tuning import SWEEP, Setting
 from app.exercises.answers.finding import Answer
 from app.exercises.exercise import SweepData
-from tests.support.exercise_runs import Body, run_small
+from tests.support.sweeps.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 
 AXES = {"activation": Axis("activation", choices=ACTIVATIONS), "learning_rate": Axis("learning_rate")}

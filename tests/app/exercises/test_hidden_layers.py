@@ -11,7 +11,7 @@ from app.exercises.answers.finding import Answer
 from app.exercises.exercise import SweepData
 from app.exercises.hidden_layers.exercise import answer, equal_size_width, sweeps
 from app.exercises.hidden_layers.networks import SWEEP
-from tests.support.exercise_runs import Body, run_small
+from tests.support.sweeps.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 
 LAYERS: tuple[list[int], ...] = ([], [8], [8, 8], [8, 8, 8], [6, 6])

@@ -13,8 +13,8 @@ from app.exercises.exercise import SweepData
 from app.exercises.hidden_units import HIDDEN_UNITS, answer, sweeps
 from app.exercises.hidden_units import SWEEP as NAME
 from app.schemas import SweepCreate
-from tests.support.chart_examples import with_best
-from tests.support.exercise_runs import Body, run_small
+from tests.support.sweeps.chart_examples import with_best
+from tests.support.sweeps.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 
 AXES = {"hidden_units": Axis("hidden_units", choices=(1, 2, 4, 8, 16))}

@@ -11,7 +11,7 @@ from app.exercises.exercise import SweepData
 from app.exercises.implementations.exercise import answer
 from app.exercises.implementations.figures import ratio_figure, seconds_figure
 from app.exercises.implementations.timings import COMPILED, EPOCHS
-from tests.support.exercise_runs import Body, run_small
+from tests.support.sweeps.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 
 AXES = {name: Axis(name) for name in ("implementation", "hidden_units", "depth")}

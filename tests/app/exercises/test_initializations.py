@@ -14,7 +14,7 @@ from app.exercises.exercise import SweepData
 from app.exercises.initializations.exercise import answer, sweeps
 from app.exercises.initializations.starts import NAMED, SCALES
 from app.exercises.preset import Preset
-from tests.support.exercise_runs import Body, run_small
+from tests.support.sweeps.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 
 NAMES = ("default", "normal", "orthogonal", "zeros")

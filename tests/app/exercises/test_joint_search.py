@@ -16,7 +16,7 @@ from app.exercises.joint_search.figures import paths_figure
 from app.exercises.joint_search.findings import importance_findings
 from app.exercises.joint_search.methods import HALVING, METHODS, name_of
 from app.exercises.joint_search.searches import read_search
-from tests.support.exercise_runs import Body, run_small
+from tests.support.sweeps.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

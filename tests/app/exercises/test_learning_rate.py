@@ -11,7 +11,7 @@ from app.exercises.exercise import SweepData
 from app.exercises.learning_rate.exercise import answer
 from app.exercises.learning_rate.figures import close_figure, optimum_figure, rate_figure
 from app.exercises.learning_rate.rates import SWEEP, budgets, rates_by_epochs
-from tests.support.exercise_runs import Body, run_small
+from tests.support.sweeps.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 
 RATES = (0.01, 0.1, 1.0, 10.0)

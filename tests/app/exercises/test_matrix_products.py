@@ -15,7 +15,7 @@ from app.exercises.matrix_products.exercise import answer, sweeps
 from app.exercises.matrix_products.figures import close_figure
 from app.exercises.matrix_products.speeds import GPU, GPU_MEMORY, MEMORY, NARROW, PRODUCTS
 from app.sweeps.exercises import results, runs
-from tests.support.exercise_runs import Body, run_small
+from tests.support.sweeps.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 
 AXES = {"size": Axis("size")}

@@ -15,7 +15,7 @@ from app.exercises.exercise import SweepData
 from app.exercises.one_neuron.exercise import answer
 from app.exercises.one_neuron.findings import overlapping_pairs
 from app.exercises.one_neuron.networks import ALONE, MIDDLE_90, MIDDLE_HALF, ONE, WIDTHS, outcome
-from tests.support.exercise_runs import Body, run_small
+from tests.support.sweeps.exercise_runs import Body, run_small
 from tests.support.worker_processes import Nursery
 
 ROW = SweepRow(

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from app.errors import BusyError, ConflictError, FieldError, InvalidError, PerceptuneError
 from app.files import child
 from app.files.child import Limits, run_in_child
-from tests.support.export_examples import export, rich_sweep
+from tests.support.sweeps.export_examples import export, rich_sweep
 
 TIGHT = Limits(memory_bytes=256 * 2**20)
 

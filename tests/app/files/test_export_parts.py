@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from tests.support.measured_sweeps import a_sweep, a_sweep_with_epochs
 from tests.support.queue_examples import claim, complete, create_grid, new_worker
+from tests.support.sweeps.measured_sweeps import a_sweep, a_sweep_with_epochs
 
 
 def exported(client: TestClient, sweep: int, query: str) -> dict[str, Any]:

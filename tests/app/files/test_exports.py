@@ -12,8 +12,8 @@ from sqlalchemy import Engine, text
 from app.files.exports import FORMATS, open_sweep
 from app.files.exports.fields import EPOCH, TRIAL
 from app.web.api.exports import file_pieces
-from tests.support.export_examples import document, export, rich_sweep
 from tests.support.queue_examples import create_grid, create_sweep
+from tests.support.sweeps.export_examples import document, export, rich_sweep
 
 OPEN = text("""
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'

@@ -17,7 +17,7 @@ from app.db.engine import connect
 from app.web.api import imports as import_routes
 from app.web.app import create_app
 from tests.conftest import new_database
-from tests.support.export_examples import document, export, rich_sweep
+from tests.support.sweeps.export_examples import document, export, rich_sweep
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from tests.fuzz.mutations import mutate
-from tests.support.export_examples import export, rich_sweep
+from tests.support.sweeps.export_examples import export, rich_sweep
 
 MUTATIONS = 100
 

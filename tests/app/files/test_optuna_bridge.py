@@ -15,8 +15,8 @@ from app import queries
 from app.db.engine import transaction
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.files import optuna_export, optuna_import
-from tests.support.export_examples import document, queued_again, rich_sweep
 from tests.support.queue_examples import create_sweep, sweep_of, trials_of
+from tests.support.sweeps.export_examples import document, queued_again, rich_sweep
 from tests.support.up_process import say_forked
 
 

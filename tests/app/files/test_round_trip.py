@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from app.db import engine as engines
 from app.files import imports
-from tests.support.export_examples import SPACE, document, export, queued_again, rich_sweep
 from tests.support.queue_examples import claim, create_grid, finish, new_worker, success
+from tests.support.sweeps.export_examples import SPACE, document, export, queued_again, rich_sweep
 
 ENDINGS = ("json", "csv", "parquet")
 

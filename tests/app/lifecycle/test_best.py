@@ -13,8 +13,8 @@ from app.db.tables import Trial
 from app.lifecycle import sweep_row
 from app.lifecycle.best import best_trial_id
 from app.schemas import Best
-from tests.support.measured_sweeps import a_sweep, end
 from tests.support.queue_examples import trials_of
+from tests.support.sweeps.measured_sweeps import a_sweep, end
 
 
 def again(engine: Engine, sweep: int, number: int, first_seed: int) -> None:

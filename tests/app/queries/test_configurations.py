@@ -14,7 +14,7 @@ from app.lifecycle import sweep_row
 from app.queries import chart_rows
 from app.queries.lens.trials import list_in_sight, trials_in_sight
 from tests.app.lifecycle.test_best import again
-from tests.support.measured_sweeps import a_sweep, end
+from tests.support.sweeps.measured_sweeps import a_sweep, end
 
 
 def numbers(engine: Engine, sweep: int, **options: object) -> tuple[list[int], str | None]:

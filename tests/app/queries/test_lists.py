@@ -11,7 +11,6 @@ from app.config import Settings
 from app.db.engine import transaction
 from app.web.app import create_app
 from tests.app.lifecycle.test_best import again
-from tests.support.measured_sweeps import a_sweep, end
 from tests.support.queue_examples import (
     change,
     choose,
@@ -24,6 +23,7 @@ from tests.support.queue_examples import (
     record,
     success,
 )
+from tests.support.sweeps.measured_sweeps import a_sweep, end
 
 PAGES_OF_TRIALS = "/api/v1/sweeps/1/trials"
 

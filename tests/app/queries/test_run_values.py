@@ -20,7 +20,7 @@ from app.queries.lens import run_values
 from app.queries.lens.trial_metrics import metric_means
 from app.queries.lens.trials import TrialsInSight, list_in_sight, trials_in_sight
 from app.schemas import TrialOut
-from tests.support.measured_sweeps import a_sweep_with_epochs
+from tests.support.sweeps.measured_sweeps import a_sweep_with_epochs
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from tests.support.queue_examples import (
     save_checkpoints,
     states,
 )
-from tests.support.stored_totals import wrong_totals
+from tests.support.sweeps.stored_totals import wrong_totals
 
 WIDTHS = (1, 2, 4, 8, 16, 32)
 

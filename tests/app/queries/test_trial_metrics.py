@@ -12,8 +12,8 @@ from app.lifecycle import sweep_row
 from app.queries import chart_rows
 from app.queries.lens.trial_metrics import metric_means
 from app.queue.progress import EpochPoint, RunResult, TrialResult
-from tests.support.measured_sweeps import a_sweep_with_epochs
 from tests.support.queue_examples import LEASE_SECONDS, claim, finish, new_worker
+from tests.support.sweeps.measured_sweeps import a_sweep_with_epochs
 
 PARAMETERS = 64 * 256 + 256 + 256 * 10 + 10
 

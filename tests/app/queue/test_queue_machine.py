@@ -38,8 +38,8 @@ from tests.support.queue_examples import (
     success,
     trials_of,
 )
-from tests.support.queue_model import ATTEMPTS, LIVE, ModelSweep, ModelTrial
-from tests.support.stored_totals import BOTH, wrong_of
+from tests.support.sweeps.queue_model import ATTEMPTS, LIVE, ModelSweep, ModelTrial
+from tests.support.sweeps.stored_totals import BOTH, wrong_of
 
 MAX_TRIALS = 12  # of a sweep
 

@@ -34,7 +34,7 @@ from tests.support.queue_examples import (
     sweep_of,
     trials_of,
 )
-from tests.support.stored_totals import wrong_totals
+from tests.support.sweeps.stored_totals import wrong_totals
 
 
 class Storm:

@@ -3,7 +3,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.support.sweep_form import FORM
+from tests.support.web.sweep_form import FORM
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from app.config import Settings
 from app.web.app import create_app
 from app.web.security import backoff
-from tests.support.keys import bearer, make_key
+from tests.support.web.keys import bearer, make_key
 
 
 def test_wrong_keys_have_to_wait(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

@@ -22,8 +22,8 @@ from app.files import prediction
 from app.service.up import Service
 from app.web.app import create_app
 from app.web.security import bodies, room
-from tests.support.keys import bearer, make_key
 from tests.support.waiting import wait_until
+from tests.support.web.keys import bearer, make_key
 
 PATH = "/api/v1/sweeps/1/trials/0/predict"
 LARGE = b'{"rows": [[' + b"[]," * 10_000 + b"1]]}"  # which takes a hundred times as much once it is read

@@ -14,9 +14,9 @@ from app.errors import ConflictError
 from app.queries import chart_rows
 from app.sweeps import previews
 from app.web.security import drawings, places, plans
-from tests.support.keys import bearer, make_key
-from tests.support.measured_sweeps import a_sweep
+from tests.support.sweeps.measured_sweeps import a_sweep
 from tests.support.waiting import wait_until
+from tests.support.web.keys import bearer, make_key
 
 
 def test_so_many_charts_are_drawn_at_once(client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

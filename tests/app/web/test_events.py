@@ -19,10 +19,10 @@ from app.service.up import Service
 from app.sweeps import trial_actions
 from app.web import events as web_events
 from app.web.events import Broadcaster, News, SweepEvent
-from tests.support.keys import bearer
 from tests.support.own_loop import finished
 from tests.support.queue_examples import change, claim, complete, create_grid, new_worker, record, sweep_of
 from tests.support.waiting import wait_until
+from tests.support.web.keys import bearer
 
 Events = list[dict[str, Any]]
 Follow = Callable[[str], Events]

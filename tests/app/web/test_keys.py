@@ -19,7 +19,7 @@ from app.domain.people.roles import Role
 from app.service.up import Service
 from app.web.app import create_app
 from app.web.security import key_ring
-from tests.support.keys import bearer, browser, make_key
+from tests.support.web.keys import bearer, browser, make_key
 
 HTML = {"Accept": "text/html"}
 

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from app.web.pages.new_sweep.form import FIELDS
 from app.web.pages.new_sweep.space_text import parse_domain
-from tests.support.sweep_form import FORM
+from tests.support.web.sweep_form import FORM
 
 BROWSER = {"Accept": "text/html"}
 

@@ -21,9 +21,9 @@ from app.exercises.registry import EXERCISES
 from app.web import assets
 from app.web.pages.labels import stop_sentence
 from app.web.pages.workers import worker_command
-from tests.support.keys import browser, make_key
 from tests.support.queue_examples import choose, claim, create_sweep, end_leg, new_worker
-from tests.support.sweep_form import FORM
+from tests.support.web.keys import browser, make_key
+from tests.support.web.sweep_form import FORM
 
 BROWSER = {"Accept": "text/html"}
 

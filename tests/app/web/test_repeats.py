@@ -12,9 +12,9 @@ from starlette.types import Message, Receive, Scope, Send
 from app.access.callers import ANYONE
 from app.db.engine import transaction
 from app.web import repeats
-from tests.support.keys import browser, make_key
-from tests.support.measured_sweeps import a_sweep
 from tests.support.own_loop import finished
+from tests.support.sweeps.measured_sweeps import a_sweep
+from tests.support.web.keys import browser, make_key
 
 
 @pytest.fixture(autouse=True)

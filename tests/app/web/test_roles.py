@@ -12,7 +12,7 @@ from app.db.engine import transaction
 from app.domain.people.roles import Role
 from app.web.app import create_app
 from app.web.security.roles import needed_role
-from tests.support.routes import routes
+from tests.support.web.routes import routes
 
 NEEDS = {
     None: """

@@ -15,7 +15,7 @@ from app.domain.people.roles import Role
 from app.service.up import Service
 from app.web.security import backoff
 from app.web.security.gate import COOKIE
-from tests.support.keys import bearer, browser, make_key
+from tests.support.web.keys import bearer, browser, make_key
 
 HTML = {"Accept": "text/html"}
 

@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from app import queries
 from app.errors import ConflictError
 from app.web.security import turns
-from tests.support.keys import bearer, make_key
 from tests.support.waiting import wait_until
+from tests.support.web.keys import bearer, make_key
 
 MANY = 60  # more than a server has threads
 

@@ -30,7 +30,7 @@ from tests.support.queue_examples import (
 )
 from tests.support.up_process import up
 from tests.support.waiting import wait_until
-from tests.support.webhook_receiver import receiving
+from tests.support.web.webhook_receiver import receiving
 
 KEY = "the key of the environment"
 SECRET = "a-secret-of-twenty-letters"

@@ -15,8 +15,8 @@ from app.config import Settings
 from app.errors import InvalidError
 from app.service.up import Service
 from app.web import uploads
-from tests.support.keys import bearer, make_key
 from tests.support.waiting import wait_until
+from tests.support.web.keys import bearer, make_key
 
 FORM = "multipart/form-data; boundary=b"
 

@@ -14,8 +14,8 @@ from app.web.webhooks import request
 from tests.support.queue_examples import at_once, change
 from tests.support.up_process import up
 from tests.support.waiting import wait_until
-from tests.support.webhook_deliveries import create, deliveries, let_time_pass, send
-from tests.support.webhook_receiver import receiving
+from tests.support.web.webhook_deliveries import create, deliveries, let_time_pass, send
+from tests.support.web.webhook_receiver import receiving
 
 
 def test_what_failed_is_sent_again_until_it_is_taken(engine: Engine) -> None:

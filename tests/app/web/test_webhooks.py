@@ -19,8 +19,8 @@ from app.web.webhooks import delivery as webhooks
 from app.web.webhooks import request
 from tests.support.queue_examples import BODY, at_once, change, claim, create_sweep, finish, new_worker, success
 from tests.support.waiting import wait_until
-from tests.support.webhook_deliveries import SECRET, create, deliveries, send
-from tests.support.webhook_receiver import receiving
+from tests.support.web.webhook_deliveries import SECRET, create, deliveries, send
+from tests.support.web.webhook_receiver import receiving
 
 OPEN = text("""
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'

@@ -10,8 +10,8 @@ import torch
 from app.domain.configuration import MLPConfig
 from app.domain.memory import run_bytes
 from app.domain.runs import Run
-from tests.support.learning_curves import Curves, losses, numbers
-from tests.support.mlp_examples import RATES, recipes, small_split
+from tests.support.training.learning_curves import Curves, losses, numbers
+from tests.support.training.mlp_examples import RATES, recipes, small_split
 from worker.device.cuda_graph import CudaGraphs, Step
 from worker.device.devices import choose_device
 from worker.device.memory import free_memory, is_out_of_memory

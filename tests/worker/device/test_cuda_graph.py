@@ -13,9 +13,9 @@ from torch.utils._pytree import tree_leaves
 
 from app.domain.configuration import OPTIMIZERS, MLPConfig
 from app.domain.runs import Run
-from tests.support.learning_curves import Curves, losses, numbers
-from tests.support.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
-from tests.support.recorded_steps import RecordedSteps
+from tests.support.training.learning_curves import Curves, losses, numbers
+from tests.support.training.mlp_examples import BATCH, CLASSES, FEATURES, mixed_runs, recipes, small_split
+from tests.support.training.recorded_steps import RecordedSteps
 from worker.device.cuda_graph import WARM_UP, Recorder, ReplayedSteps, Step, recorder_for
 from worker.device.memory import is_out_of_memory
 from worker.mlp.fused.epoch_steps import TrainingStep

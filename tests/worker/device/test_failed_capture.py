@@ -13,9 +13,9 @@ from app.config import Settings
 from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from app.domain.states import TrialState
-from tests.support.mlp_examples import small_split
 from tests.support.queue_examples import create_sweep, new_worker, trials_of
-from tests.support.stand_in_cuda import DEVICE, FAILED_CAPTURE, StandInCuda, stand_in_cuda
+from tests.support.training.mlp_examples import small_split
+from tests.support.training.stand_in_cuda import DEVICE, FAILED_CAPTURE, StandInCuda, stand_in_cuda
 from tests.support.worker_contexts import context_on
 from worker.device.cuda_graph import CudaGraphs, Step
 from worker.device.memory import is_out_of_memory

@@ -9,10 +9,10 @@ import torch
 
 from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
-from tests.support.learning_curves import Curves, numbers
-from tests.support.mlp_examples import small_split
-from tests.support.recorded_steps import RecordedSteps
-from tests.support.stand_in_cuda import DEVICE, Stream, stand_in_cuda
+from tests.support.training.learning_curves import Curves, numbers
+from tests.support.training.mlp_examples import small_split
+from tests.support.training.recorded_steps import RecordedSteps
+from tests.support.training.stand_in_cuda import DEVICE, Stream, stand_in_cuda
 from worker.device.cuda_graph import BRANCHES, WARM_UP, CudaGraphs, Recorder, ReplayedSteps, Step
 from worker.device.rounds import rounds
 from worker.mlp.training import Training, train

@@ -8,8 +8,8 @@ import torch
 from app.domain.configuration import MLPConfig
 from app.domain.devices.products import EXACT, Products
 from app.domain.runs import Run
-from tests.support.digits import digits
-from tests.support.learning_curves import Curves, losses
+from tests.support.training.digits import digits
+from tests.support.training.learning_curves import Curves, losses
 from worker.device.products import products, rounds_to_bfloat16
 from worker.mlp.training import train
 

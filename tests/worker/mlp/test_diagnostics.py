@@ -11,8 +11,8 @@ from torch.nn import functional
 from app.domain.configuration import MLPConfig
 from app.domain.diagnostics import NetworkDiagnostics, is_measured
 from app.domain.runs import EpochResult, Run
-from tests.support.mlp_examples import CLASSES, FEATURES, recipes, small_split
-from tests.support.recorded_steps import RecordedSteps
+from tests.support.training.mlp_examples import CLASSES, FEATURES, recipes, small_split
+from tests.support.training.recorded_steps import RecordedSteps
 from worker.mlp.diagnostics import Sample, diagnose
 from worker.mlp.fused.member import Member
 from worker.mlp.initializers import Layer, initial_parameters

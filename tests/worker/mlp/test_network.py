@@ -5,7 +5,7 @@ import torch
 
 from app.domain.configuration import ACTIVATIONS, MLPConfig
 from app.domain.runs import Run
-from tests.support.mlp_examples import (
+from tests.support.training.mlp_examples import (
     BATCH,
     CLASSES,
     FEATURES,

@@ -12,8 +12,8 @@ from torch import Tensor
 from app.domain.configuration import OPTIMIZERS, MLPConfig
 from app.domain.memory import packed_width
 from app.domain.runs import Run
-from tests.support.learning_curves import curves, losses, numbers
-from tests.support.mlp_examples import (
+from tests.support.training.learning_curves import curves, losses, numbers
+from tests.support.training.mlp_examples import (
     BATCH,
     CLASSES,
     FEATURES,

@@ -11,8 +11,8 @@ import torch
 
 from app.domain.configuration import ACTIVATIONS, INITIALIZATIONS, LR_SCHEDULES, OPTIMIZERS, MLPConfig
 from app.domain.runs import Run
-from tests.support.learning_curves import curves, losses, numbers
-from tests.support.mlp_examples import (
+from tests.support.training.learning_curves import curves, losses, numbers
+from tests.support.training.mlp_examples import (
     CLASSES,
     FEATURES,
     RATES,

@@ -10,9 +10,9 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from app.domain.configuration import OPTIMIZERS, MLPConfig
 from app.domain.datasets import Scaling
 from app.domain.runs import EpochResult, Run
-from tests.support.learning_curves import Curves, losses
-from tests.support.mlp_examples import BATCH, FEATURES, distance, mixed_runs, recipes, small_split
-from tests.support.recorded_steps import RecordedSteps
+from tests.support.training.learning_curves import Curves, losses
+from tests.support.training.mlp_examples import BATCH, FEATURES, distance, mixed_runs, recipes, small_split
+from tests.support.training.recorded_steps import RecordedSteps
 from worker.legs import checkpoint
 from worker.legs.checkpoint import RunCheckpoint
 from worker.mlp.evaluation import score

@@ -7,8 +7,8 @@ import torch
 
 from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
-from tests.support.mlp_examples import recipes, small_split
-from tests.support.recorded_steps import RecordedSteps
+from tests.support.training.mlp_examples import recipes, small_split
+from tests.support.training.recorded_steps import RecordedSteps
 from worker.legs import checkpoint
 from worker.legs.checkpoint import RunCheckpoint
 from worker.mlp.run_state import RunState

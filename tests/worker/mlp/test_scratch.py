@@ -4,7 +4,7 @@ import torch
 
 from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
-from tests.support.mlp_examples import distance, mixed_runs, plain_after
+from tests.support.training.mlp_examples import distance, mixed_runs, plain_after
 from worker.mlp.initializers import initial_parameters
 from worker.mlp.reference.concise import MLPConcise
 from worker.mlp.reference.scratch import MLPScratch

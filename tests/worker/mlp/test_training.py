@@ -12,8 +12,8 @@ from sklearn.datasets import load_digits
 
 from app.domain.configuration import MLPConfig
 from app.domain.runs import EpochResult, Run
-from tests.support.learning_curves import SPLIT, curves, losses, numbers
-from tests.support.mlp_examples import CLASSES, FEATURES, distance, mixed_runs
+from tests.support.training.learning_curves import SPLIT, curves, losses, numbers
+from tests.support.training.mlp_examples import CLASSES, FEATURES, distance, mixed_runs
 from worker.mlp.evaluation import score
 from worker.mlp.initializers import Parameters
 from worker.mlp.reference.concise import train_concise

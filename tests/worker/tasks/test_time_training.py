@@ -9,7 +9,7 @@ import torch
 from app.domain.datasets import DATASETS
 from app.domain.tasks import TASKS
 from app.domain.tasks.time_training import config_of
-from tests.support.mlp_examples import small_split
+from tests.support.training.mlp_examples import small_split
 from worker.mlp.initializers import Parameters
 from worker.tasks import time_training
 from worker.tasks.subject import NotAvailableError, Subject

@@ -15,7 +15,7 @@ from app.errors import InvalidError
 from app.files.tables.idx_table import TYPES
 from perceptune.data_files import file_of
 from tests.app.files.tables.test_bad_files import features_of, npz, table_of
-from tests.support.sent_files import sent_bytes
+from tests.support.web.sent_files import sent_bytes
 
 LUCK = np.random.default_rng(0)
 IMAGES = LUCK.integers(0, 256, (60, 4, 4), dtype=np.uint8)

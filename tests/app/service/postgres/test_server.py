@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from app.errors import StartError
 from app.service.postgres.server import running
-from tests.support.data_folders import open_folder
-from tests.support.other_users import AS_ROOT, python_for
+from tests.support.machine.data_folders import open_folder
+from tests.support.machine.other_users import AS_ROOT, python_for
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 

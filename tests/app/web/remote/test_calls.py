@@ -13,7 +13,7 @@ from app.db.engine import transaction
 from app.db.tables import Trial
 from app.web.remote import workers
 from tests.support.queue_examples import LEASE_SECONDS, create_grid, new_worker
-from tests.support.worker_calls import send
+from tests.support.web.worker_calls import send
 
 CLAIM: dict[str, Any] = {
     "max_trials": 64,

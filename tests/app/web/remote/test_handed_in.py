@@ -30,7 +30,7 @@ from tests.support.queue_examples import (
     success,
     trials_of,
 )
-from tests.support.worker_calls import post, send
+from tests.support.web.worker_calls import post, send
 
 
 def test_no_other_column_than_a_score_is_written(client: TestClient, engine: Engine) -> None:

@@ -30,7 +30,7 @@ from app.web.remote import messages, workers
 from app.web.security import room
 from tests.support.queue_examples import claim, create_grid, new_worker, success
 from tests.support.waiting import wait_until
-from tests.support.worker_calls import VERSION, post, send
+from tests.support.web.worker_calls import VERSION, post, send
 
 
 def checkpointed(engine: Engine, *sizes: int) -> list[int]:

@@ -29,7 +29,7 @@ from app.web.security import room
 from app.web.security.room import Room
 from tests.support.own_loop import finished
 from tests.support.queue_examples import LEASE_SECONDS, create_sweep, new_worker
-from tests.support.worker_calls import VERSION, send
+from tests.support.web.worker_calls import VERSION, send
 
 PATH = f"/api/v1/worker/{uuid4()}/live_workers"
 MALFORMED = bytes(2**17)  # 422 once there was room for it

@@ -15,8 +15,8 @@ from app.db.engine import transaction
 from app.queries.leading_configurations import LeadingConfiguration
 from app.web.pages.sweep import known
 from app.web.pages.sweep.known import failures_sentence, noise_sentence, what_matters
-from tests.support.measured_sweeps import a_sweep, end
 from tests.support.queue_examples import claim, complete, create_grid, create_sweep, new_worker
+from tests.support.sweeps.measured_sweeps import a_sweep, end
 
 BEST = {0: 0.90, 1: 0.92, 2: 0.91}
 LIKE_IT = {0: 0.91, 1: 0.90, 2: 0.91}

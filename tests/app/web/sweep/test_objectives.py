@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 
 from app.db.engine import transaction
 from app.lifecycle import sweep_row
-from tests.support.measured_sweeps import a_sweep_with_epochs, end
 from tests.support.queue_examples import create_sweep
+from tests.support.sweeps.measured_sweeps import a_sweep_with_epochs, end
 
 FURTHER = [{"metric": "val_loss", "direction": "minimize"}, {"metric": "parameters", "direction": "minimize"}]
 

@@ -15,8 +15,8 @@ from app.db.engine import transaction
 from app.domain.states import RunState
 from app.web.pages.sweep.comparison import difference_sentence
 from app.web.pages.sweep.sparklines import sparklines
-from tests.support.measured_sweeps import a_sweep
 from tests.support.queue_examples import create_grid, create_sweep
+from tests.support.sweeps.measured_sweeps import a_sweep
 
 HTMX = {"HX-Request": "true"}
 BROWSER = {"Accept": "text/html"}

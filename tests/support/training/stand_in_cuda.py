@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.support.recorded_steps import Recording
+from tests.support.training.recorded_steps import Recording
 from worker.device import cuda_graph
 
 DEVICE = torch.device("cuda:0")

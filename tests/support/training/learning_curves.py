@@ -5,7 +5,7 @@ from collections.abc import Hashable
 import torch
 
 from app.domain.runs import EpochResult, Run
-from tests.support.mlp_examples import small_split
+from tests.support.training.mlp_examples import small_split
 from worker.mlp.split import Split
 from worker.mlp.training import train
 

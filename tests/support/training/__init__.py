@@ -1,0 +1,1 @@
+"""The numeric core's examples: data, networks and learning curves, and a stand-in for a GPU."""
