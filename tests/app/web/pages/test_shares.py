@@ -19,7 +19,7 @@ from app.service.up import Service
 from app.sweeps import deletion
 from app.web.security.gate import COOKIE
 from app.web.security.roles import needed_role
-from tests.app.web.test_roles import TABLE, filled
+from tests.app.web.security.test_roles import TABLE, filled
 from tests.support.queue_examples import change, claim, complete, create_grid, new_worker
 from tests.support.sweeps.measured_sweeps import a_sweep
 from tests.support.waiting import wait_until

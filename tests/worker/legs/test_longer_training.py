@@ -11,7 +11,7 @@ from app.db.tables import Diagnostics, Trial
 from app.domain.states import TrialState
 from tests.support.queue_examples import checkpointed_ids, create_sweep, sweep_of, trials_of
 from tests.support.waiting import wait_until
-from tests.worker.test_legs import curve, done
+from tests.worker.legs.test_legs import curve, done
 
 GRID = {"sampler": "grid", "n_trials": None, "seeds": 2}
 KINDS: dict[str, dict[str, Any]] = {

@@ -1,0 +1,1 @@
+"""What sweeps come to on a real worker."""
