@@ -70,14 +70,16 @@ def _claim(is_of_group: str, by_cost: str) -> str:
     """Claims waiting trials of a group that make up this worker's share of the cost, or one on its last attempt.
 
     In one statement, since others wait for the sweep: what a worker recorded beyond the checkpoints from which the
-    trials go on is removed, and the sweep and the worker are told. A trial that begins anew although it has reached a
-    rung keeps its curve, of which its value there was taken: what is recorded again is the same. So it is with
-    diagnostics, of which those before the first step stay.
+    trials go on is removed, and the sweep and the worker are told. Nobody has recorded anything of a trial that has had
+    no worker, so nothing is looked for: each look would read a page of an index that may be larger than the memory. A
+    trial that begins anew although it has reached a rung keeps its curve, of which its value there was taken: what is
+    recorded again is the same. So it is with diagnostics, of which those before the first step stay.
     """
     return f"""
     WITH waiting AS MATERIALIZED (
         -- the trials that may be claimed, in the order of claims; those that another claim has locked are passed over
-        SELECT t.id, t.number, t.cost, t.enqueued, {_LAST_ATTEMPT} AS last_attempt
+        SELECT t.id, t.number, t.cost, t.enqueued, t.worker_id IS NOT NULL AS had_worker,
+               {_LAST_ATTEMPT} AS last_attempt
         FROM trials t JOIN sweeps s ON s.id = t.sweep_id
         WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND {FITS_WORKER} AND {is_of_group}
         ORDER BY {_LAST_ATTEMPT} DESC, enqueued DESC, {by_cost}, number
@@ -86,7 +88,7 @@ def _claim(is_of_group: str, by_cost: str) -> str:
         -- the same with the cost of all before each and of half of itself: claimed are those where it is within the
         -- share, so that a trial goes to this worker if more than half of it belongs there; and all of them, where
         -- they are more than the share by half a trial at most, so that no crumbs are left to be trained by themselves
-        SELECT w.id,
+        SELECT w.id, w.had_worker,
                row_number() OVER by_cost AS rank,
                bool_or(w.last_attempt) OVER () AS any_last_attempt,
                sum(coalesce(w.cost, CAST(:mean_cost AS float8))) OVER by_cost
@@ -109,13 +111,13 @@ def _claim(is_of_group: str, by_cost: str) -> str:
                AND (r.cost_to_middle <= CAST(:share_cost AS float8)
                     OR r.cost <= CAST(:share_cost AS float8) + r.most_cost / 2)))
         RETURNING t.id, t.number, t.params, t.attempt, t.lease_token, t.first_seed, t.continued_from, t.epochs_trained,
-                  t.epochs_trained = 0 AND t.rung_means <> '{{}}' AS keeps_curve
+                  r.had_worker AND (t.epochs_trained > 0 OR t.rung_means = '{{}}') AS drops_later
     ), later_epochs AS (
         DELETE FROM epochs e USING claimed c
-        WHERE e.trial_id = c.id AND e.epoch > c.epochs_trained AND NOT c.keeps_curve
+        WHERE e.trial_id = c.id AND e.epoch > c.epochs_trained AND c.drops_later
     ), later_diagnostics AS (
         DELETE FROM diagnostics d USING claimed c
-        WHERE d.trial_id = c.id AND d.epoch > c.epochs_trained AND NOT c.keeps_curve
+        WHERE d.trial_id = c.id AND d.epoch > c.epochs_trained AND c.drops_later
     ), claimed_sweep AS (
         UPDATE sweeps SET state = 'running', claimed_at = clock_timestamp(), revision = revision + 1,
                           started_at = coalesce(started_at, clock_timestamp())

@@ -4,7 +4,7 @@ from sqlalchemy import Engine, text
 
 from app.db.engine import transaction
 
-_EMPTY = text("TRUNCATE sweeps, workers CASCADE")
+_EMPTY = text("TRUNCATE sweeps, trials, workers CASCADE")
 _SWEEPS = text("""
     INSERT INTO sweeps (name, task, dataset, split, space, sampler, seeds, seed, metric, direction, priority)
     SELECT 'fleet ' || n, 'train_mlp', 'digits', 'holdout',

@@ -123,7 +123,9 @@ class Trial(Base):
     least_memory: Mapped[int | None] = mapped_column(
         doc="Bytes that a worker has to have, noted where one had too little; null where nobody lacked any."
     )
-    worker_id: Mapped[UUID | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
+    worker_id: Mapped[UUID | None] = mapped_column(
+        doc="The last one that claimed it. No foreign key: all trials would be read for each worker that is forgotten."
+    )
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     started_at: Mapped[datetime | None]

@@ -24,6 +24,7 @@ from tests.support.queue_examples import (
     new_worker,
     states,
     sweep_of,
+    trials_of,
 )
 
 # tables with their columns, indexes and checks, and the types: whatever a migration makes
@@ -109,6 +110,19 @@ def test_what_a_deleted_sweep_has_left_goes_with_a_downgrade(engine: Engine) -> 
         command.downgrade(alembic(connection), "0021")
         assert connection.scalars(text("SELECT sweep_id FROM trials")).all() == [other, other]
         command.upgrade(alembic(connection), "head")
+
+
+def test_an_earlier_version_knows_the_workers_of_all_trials_or_none(engine: Engine) -> None:
+    """It has a foreign key for them: of a worker that is no longer there a trial has none after a downgrade."""
+    sweep, workers = create_grid(engine, 4, 8), [new_worker(engine) for _ in range(2)]
+    trials = [claim(engine, worker, 1) for worker in workers]
+    assert [len(claimed) for claimed in trials] == [1, 1]
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM workers WHERE id = :id"), {"id": workers[0]})
+        command.downgrade(alembic(connection), "0028")
+        command.upgrade(alembic(connection), "head")
+    by_id = {trial.id: trial.worker_id for trial in trials_of(engine, sweep)}
+    assert [by_id[claimed[0].lease.trial_id] for claimed in trials] == [None, workers[1]]
 
 
 def test_a_server_knows_whether_its_tables_are_there(engine: Engine) -> None:

@@ -279,6 +279,26 @@ _MANY_TRIALS = text("""
 """)
 
 
+def test_forgetting_workers_reads_trials_once(engine: Engine, database_url: str) -> None:
+    """However many there are: of an autoscaled fleet hundreds a day, none of which has a trial that is still here."""
+    create_sweep(engine, n_trials=1)
+    worker, *_ = [new_worker(engine) for _ in range(21)]
+    with transaction(engine) as session:
+        session.execute(_MANY_TRIALS, {"trials": 1_000})
+        session.execute(text("UPDATE trials SET worker_id = :worker"), {"worker": worker})
+    with transaction(engine) as session:
+        session.execute(text("UPDATE workers SET last_seen = last_seen - interval '8 days'"))
+    alone = connect(database_url, pool_size=1, max_overflow=0)  # each connection counts what it reads
+    before = entries_read(alone)
+    with transaction(alone) as session:
+        queue.forget_workers(session)
+    read = entries_read(alone) - before
+    alone.dispose()
+    with transaction(engine) as session:
+        assert session.scalars(text("SELECT id FROM workers")).all() == [worker]
+    assert read < 3_000
+
+
 def entries_read(engine: Engine) -> int:
     """How many entries of indexes of `trials` were read so far, and of its rows where it was read to its end."""
     with transaction(engine) as session:
