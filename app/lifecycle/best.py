@@ -156,10 +156,35 @@ BEST = text(f"""
     WHERE s.id = ANY(:ids)
 """)
 
+
+def _leading(direction: str, order: str) -> str:
+    """Selects the best configurations of a sweep of this direction by their first trials, where nothing is pooled.
+
+    They are read from the end of ix_trials_best. Of trials with one configuration the first counts, and none where a
+    run of any of them diverged.
+    """
+    return f"""
+        SELECT t.id, row_number() OVER (ORDER BY t.value {order}, t.number) AS place FROM trials t
+        WHERE s.direction = '{direction}' AND NOT {_MUST_POOL}
+          AND t.sweep_id = s.id AND t.state = 'complete' AND NOT t.excluded
+          AND (
+              SELECT bool_or(twin.state = 'complete' AND twin.number < t.number OR twin.state = 'failed'
+                             AND EXISTS (SELECT FROM runs r WHERE r.trial_id = twin.id AND r.state = 'diverged'))
+              FROM trials twin
+              WHERE twin.sweep_id = s.id AND twin.configuration = t.configuration AND NOT twin.excluded
+          ) IS NOT TRUE
+        ORDER BY t.value {order}, t.number LIMIT :count
+    """
+
+
 # The best configurations of one sweep, by their first trials' ids.
 _TOP = text(f"""
-    SELECT configuration.id FROM sweeps s, LATERAL ({_CONFIGURATIONS}) AS configuration
-    WHERE s.id = :sweep ORDER BY {_BEST_FIRST} LIMIT :count
+    SELECT top.id FROM sweeps s, LATERAL (
+        ({_leading("maximize", "DESC")}) UNION ALL ({_leading("minimize", "ASC")}) UNION ALL (
+            SELECT id, row_number() OVER (ORDER BY {_BEST_FIRST}) AS place FROM ({_CONFIGURATIONS}) AS configuration
+            WHERE {_MUST_POOL} ORDER BY place LIMIT :count
+        )
+    ) AS top WHERE s.id = :sweep ORDER BY top.place
 """)
 
 # The best configuration of one sweep: id and number of its first trial, and the mean over all its runs.
@@ -215,7 +240,10 @@ def count_ahead(session: Session, sweep: Sweep, values: Mapping[int, float]) -> 
 
 
 def top_ids(session: Session, sweep_id: int, count: int) -> Sequence[int]:
-    """The ids of the first trials of so many best configurations, the best first."""
+    """The ids of the first trials of so many best configurations, the best first.
+
+    No more is read of a large sweep than of a small one, but where trials must be pooled.
+    """
     return session.scalars(_TOP, {"sweep": sweep_id, "count": count}).all()
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.db.tables import Sweep, Trial
 from app.domain import transitions
 from app.domain.formatting import plural
-from app.domain.states import LIVE_TRIALS, TrialState
+from app.domain.states import TrialState
 from app.lifecycle import sweep_row
 from app.lifecycle.best import IDENTIFIED_BEST
 from app.lifecycle.failures import most_common_error
@@ -55,10 +55,21 @@ def trials_since_best(session: Session, sweep: Sweep) -> int | None:
 
 
 def _has_live_enqueued(session: Session, sweep: Sweep) -> bool:
-    """Whether a trial that somebody asked for by hand waits or runs."""
-    live = (Trial.state.in_(LIVE_TRIALS), Trial.rung.is_(None))
-    enqueued = select(Trial.id).where(Trial.sweep_id == sweep.id, *live, Trial.enqueued)
-    return session.scalar(enqueued.limit(1)) is not None
+    """Whether a trial that somebody asked for by hand waits or runs, and not at a rung."""
+    return bool(session.scalar(_HAS_LIVE_ENQUEUED, {"sweep": sweep.id}))
+
+
+# Of what waits, which may be 100,000 trials, the first entry of ix_trials_waiting tells it, and the first behind those
+# that are on their last attempt, which are few.
+_HAS_LIVE_ENQUEUED = text("""
+    WITH waiting AS NOT MATERIALIZED (
+        SELECT * FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
+    )
+    SELECT coalesce((SELECT enqueued FROM waiting ORDER BY attempt >= 2 DESC, enqueued DESC LIMIT 1), false)
+        OR coalesce((SELECT enqueued FROM waiting WHERE attempt < 2 ORDER BY attempt >= 2 DESC, enqueued DESC LIMIT 1),
+                    false)
+        OR EXISTS (SELECT FROM trials WHERE sweep_id = :sweep AND state = 'running' AND enqueued)
+""")
 
 
 def _seconds(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
@@ -106,21 +117,28 @@ def _failures(session: Session, sweep: Sweep, rules: StopRules) -> str | None:
     return f"failures: {numbers} failed, {_most_common(streak.errors)}"
 
 
-# A row by number, not by time: trials that fail do so early, while those beside them still train. Failed trials are in
-# one row if as many before them did not fail. No trial is read before enough have failed at all.
+# A row by number, not by time: trials that fail do so early, while those beside them still train. Two failed trials are
+# in one row if none between them was tried and did not fail, which is looked for up to the first one. No trial is read
+# before enough have failed at all, and then few but these.
 _LONGEST_STREAK = text("""
-    WITH tried AS (
-        SELECT t.number, t.error,
-               count(*) FILTER (WHERE t.error IS NULL) OVER (ORDER BY t.number) AS streak
-        FROM trials t
-        WHERE t.sweep_id = :sweep
-          AND (t.state IN ('running', 'complete', 'pruned', 'failed')
-               OR (t.state = 'waiting' AND (t.rung_means <> '{}' OR t.epochs_trained > 0)))  -- it is between two legs
+    WITH failed AS (
+        SELECT number, error, lag(number) OVER (ORDER BY number) AS previous FROM trials
+        WHERE sweep_id = :sweep AND state = 'failed'
           AND (SELECT failed FROM sweep_totals WHERE sweep_id = :sweep) >= :failures
+    ), marked AS (
+        SELECT number, error, (
+            SELECT 1 FROM trials t
+            WHERE t.sweep_id = :sweep AND t.number > failed.previous AND t.number < failed.number
+              AND (t.state IN ('running', 'complete', 'pruned')
+                   OR (t.state = 'waiting' AND (t.rung_means <> '{}' OR t.epochs_trained > 0)))  -- between two legs
+            LIMIT 1
+        ) AS begins
+        FROM failed
+    ), streaks AS (
+        SELECT number, error, count(begins) OVER (ORDER BY number) AS streak FROM marked
     )
     SELECT min(number) AS first, max(number) AS last, array_agg(error ORDER BY number) AS errors
-    FROM tried WHERE error IS NOT NULL
-    GROUP BY streak HAVING count(*) >= :failures ORDER BY count(*) DESC, first LIMIT 1
+    FROM streaks GROUP BY streak HAVING count(*) >= :failures ORDER BY count(*) DESC, first LIMIT 1
 """)
 
 
