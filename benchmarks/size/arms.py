@@ -12,7 +12,7 @@ from app.db.engine import connect, transaction
 from app.queries.standing import facts
 from app.queue.claims import ClaimedTrial
 from app.web.app import create_app
-from benchmarks.fleet.workers import Plan, SimulatedWorker
+from benchmarks.fleet.workers import EPOCHS, Plan, SimulatedWorker
 
 CHARTS = ("history", "curves", "importance")
 
@@ -32,7 +32,8 @@ class Arm:
             self._live = session.scalars(text("SELECT max(id) FROM sweeps WHERE state = 'running'")).one()
         self.calls: dict[str, Callable[[], object]] = {
             "claim": self._claim,
-            "record": self._record,
+            "first record": lambda: self._record(1),
+            "further record": lambda: self._record(1 + EPOCHS),
             "finish": self._finish,
             "first list of sweeps": self._first_list,
             "list of sweeps": lambda: self._get("/api/v1/sweeps"),
@@ -58,9 +59,9 @@ class Arm:
     def _claim(self) -> None:
         self._claimed = self._worker.claim()
 
-    def _record(self) -> None:
+    def _record(self, first: int) -> None:
         assert self._claimed is not None
-        self._worker.record(*self._claimed)
+        self._worker.record(*self._claimed, first)
 
     def _finish(self) -> None:
         assert self._claimed is not None
