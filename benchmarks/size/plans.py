@@ -40,7 +40,7 @@ def slowest(engine: type[Engine] = Engine) -> Iterator[list[Sent]]:
 def explained(engine: Engine, sent: Sent) -> str:
     """How it is carried out; what it changes is rolled back."""
     with engine.connect() as connection:
-        rows = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS) {sent.statement}", sent.parameters)
+        rows = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, WAL) {sent.statement}", sent.parameters)
         plan = "\n".join(f"    {row[0]}" for row in rows)
         connection.rollback()
     return f"{sent.milliseconds:.1f} ms: {' '.join(sent.statement.split())[:300]}\n{plan}"

@@ -53,16 +53,33 @@ def test_the_end_of_a_trial_reads_few_others(engine: Engine, database_url: str, 
     sweep = create_grid(engine, 4, 5, **body)
     with transaction(engine) as session:
         session.execute(_MANY_ENDED, {"trials": TRIALS})
+    assert _read_by_the_end(engine, database_url, sweep, value=0.1) < TRIALS / 5
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_the_end_of_the_best_trial_reads_few_others(engine: Engine, database_url: str, direction: str) -> None:
+    """Where none was trained again the best ones are told by an index, and so is whether many failed in a row."""
+    objective = {"metric": "val_loss", "direction": direction}
+    sweep = create_grid(engine, 4, 5, objective=objective, stop={"failures": 300})
+    with transaction(engine) as session:
+        session.execute(_MANY_ENDED, {"trials": TRIALS})
+        session.execute(text("UPDATE trials SET first_seed = 0, configuration = md5(CAST(number AS text))"))
+    value = 2.0 if direction == "maximize" else -1.0
+    assert _read_by_the_end(engine, database_url, sweep, value) < TRIALS / 5
+
+
+def _read_by_the_end(engine: Engine, database_url: str, sweep: int, value: float) -> int:
+    """How many entries of indexes and rows are read as a trial ends."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     alone = connect(database_url, pool_size=1, max_overflow=0)  # each connection counts what it reads
     worker = new_worker(alone)
     trial, *_ = claim(alone, worker)
     before = entries_read(alone)
-    assert len(finish(alone, sweep, worker, [success(trial.lease, 0.1)])) == 1
+    assert len(finish(alone, sweep, worker, [success(trial.lease, value)])) == 1
     read = entries_read(alone) - before
     alone.dispose()
-    assert read < TRIALS / 5
+    return read
 
 
 # Every hundredth one trains the configuration of the one before it again, and every fiftieth one has failed.
