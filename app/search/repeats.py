@@ -84,8 +84,9 @@ def decide(policy: str, seeds: int, trial: Candidate, twins: Sequence[Twin]) -> 
     decision: Decision | None = None
     if policy == "forbid":
         decision = _forbid(trial, twins)
-    elif policy == "reuse" and trial.is_leased:
-        decision = _reuse(twins)
+    elif policy == "reuse":
+        # asked for ahead, it is decided upon when it is claimed: until then it must have the first seeds
+        decision = _reuse(twins) if trial.is_leased else Train(0)
     return decision or Train(_free_first_seed(seeds, twins))
 
 

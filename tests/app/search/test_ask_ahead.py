@@ -77,3 +77,23 @@ def test_a_learned_sampler_is_asked_while_the_cohort_trains(engine: Engine) -> N
             ask()
     waiting_trials = [trial for trial in trials_of(engine, sweep) if trial.state == TrialState.waiting and trial.params]
     assert len(waiting_trials) == min((ended + len(claimed)) // 2, 200 - ended - len(claimed))
+
+
+def test_what_was_asked_ahead_takes_over_results_too(engine: Engine) -> None:
+    """Where results are reused no configuration is trained twice, nor with further seeds, whenever it was drawn."""
+    space = {"hidden_units": [4, 8], "activation": ["relu", "tanh"], "epochs": 1}
+    sweep = create_sweep(engine, space=space, sampler="random", n_trials=14, repeats="reuse")
+    worker = new_worker(engine)
+
+    def train(max_trials: int) -> None:
+        trials = assign_params(engine, setup_of(engine, sweep), claim(engine, worker, max_trials))
+        finish(engine, sweep, worker, [success(trial.lease, 0.5) for trial in trials])
+
+    train(1)
+    ask_ahead_of_claims(engine, Event(), set())
+    assert all(trial.params for trial in trials_of(engine, sweep))
+    while any(trial.state == TrialState.waiting for trial in trials_of(engine, sweep)):
+        train(8)
+    trials = trials_of(engine, sweep)
+    assert {(trial.state, trial.first_seed) for trial in trials} == {(TrialState.complete, 0)}
+    assert sum(trial.reason is None for trial in trials) == len({trial.configuration for trial in trials}) == 4

@@ -63,7 +63,8 @@ def test_new_seeds_are_those_that_nobody_has(trial: Candidate, twins: list[Twin]
         (SUGGESTED, [FAILED], Train(2)),
         (SUGGESTED, [twin("pruned")], Train(2)),
         (SUGGESTED, [WAITING], Train(0)),
-        (AHEAD, [COMPLETE], Train(2)),  # it is decided upon again when it is claimed, if its seeds are the first
+        (AHEAD, [COMPLETE], Train(0)),  # it is decided upon when it is claimed
+        (AHEAD, [FAILED, RUNNING], Train(0)),
         (AHEAD, [WAITING], Train(0)),
     ],
 )
