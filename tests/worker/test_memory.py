@@ -25,7 +25,7 @@ from tests.support.queue_examples import create_sweep, new_worker, runs_of, stat
 from tests.support.waiting import wait_until
 from tests.support.worker_processes import environment
 from worker.cohort import MEMORY_SHARE, TrialsTooLargeError, split_by_memory, trial_bytes
-from worker.device.memory import free_container_memory, is_out_of_memory
+from worker.device.memory import is_out_of_memory
 
 SHAPE = 784, 10
 # The limit is set once everything is imported and the threads have their stacks, on what is then left.
@@ -208,17 +208,3 @@ def test_weights_that_there_is_no_room_for_end_no_worker() -> None:
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert process.returncode == 0, process.stderr
     assert process.stdout.splitlines() == ["8 no memory", "24 no memory", "40 no memory", "200 True"]
-
-
-@pytest.mark.parametrize(
-    ("limit", "usage"),
-    [("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")],
-)
-def test_what_is_free_heeds_the_limit_of_a_container(limit: str, usage: str, tmp_path: Path) -> None:
-    """Of both versions of cgroups; without a limit there is more than any machine has."""
-    (tmp_path / limit).parent.mkdir(exist_ok=True)
-    (tmp_path / limit).write_text("1000\n")
-    (tmp_path / usage).write_text("400\n")
-    assert free_container_memory(tmp_path) == 600
-    (tmp_path / limit).write_text("max\n")
-    assert free_container_memory(tmp_path) > 2**60

@@ -1,10 +1,10 @@
 """The memory of a device: how much is free, and whether an error says that none is."""
 
 import os
-from contextlib import suppress
-from pathlib import Path
 
 import torch
+
+from app.host_memory import free_host_memory
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
@@ -29,24 +29,6 @@ def free_memory(device: torch.device) -> int:
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    return min(_free_host_memory(), free_container_memory())
-
-
-def _free_host_memory() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:  # not Linux: half of what is installed is a careful guess
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    available = next(line for line in lines if line.startswith("MemAvailable:"))
-    return int(available.split()[1]) * 1024
-
-
-def free_container_memory(folder: Path = Path("/sys/fs/cgroup")) -> int:
-    """What the container's limit leaves, by cgroups of version 2 or 1; very much where there is none."""
-    for limit, usage in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        with suppress(OSError, ValueError):  # no such file, or the limit is "max"
-            return int((folder / limit).read_text()) - int((folder / usage).read_text())
-    return 2**62
+    if (free_bytes := free_host_memory()) is not None:
+        return free_bytes
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2  # not Linux: a careful guess

@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.config import Settings, local_address
+from app.host_memory import free_host_memory
 from app.service.doctor.finding import Finding, fail, ok, warn
 
 GIB = 2**30
 FEW_DISK_BYTES, NO_DISK_BYTES = 5 * GIB, GIB // 2
 FEW_MEMORY_BYTES, NO_MEMORY_BYTES = 2 * GIB, GIB // 2
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def data_folder(settings: Settings) -> Finding:
@@ -39,7 +39,7 @@ def disk(settings: Settings) -> Finding:
 
 def memory() -> Finding:
     """How much is free, within the container's limit where there is one."""
-    free_bytes = _free_memory()
+    free_bytes = free_host_memory()
     if free_bytes is None:
         return warn("memory", "This system does not tell how much is free.")
     free = f"{free_bytes / GIB:.1f} GiB are free"
@@ -74,14 +74,3 @@ def _is_ours(settings: Settings) -> bool:
     with suppress(OSError, ValueError), urllib.request.urlopen(address, timeout=3) as answer:
         return bool(answer.headers.get("X-Request-ID"))
     return False
-
-
-def _free_memory() -> int | None:
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free_bytes = 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
-        with suppress(OSError, ValueError):  # no limit: the file says `max`
-            limit = int((_CGROUP / "memory.max").read_text())
-            free_bytes = min(free_bytes, limit - int((_CGROUP / "memory.current").read_text()))
-        return free_bytes
-    return None

@@ -68,7 +68,7 @@ def test_disk_and_memory_have_thresholds(
 ) -> None:
     """Enough, little, and nearly none."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(2**40, 0, free))
-    monkeypatch.setattr(machine, "_free_memory", lambda: free // 2)
+    monkeypatch.setattr(machine, "free_host_memory", lambda: free // 2)
     assert (machine.disk(settings).level, machine.memory().level) == (level, level)
 
 
