@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -131,8 +132,9 @@ class HttpConnections:
         with suppress(ConnectionError):  # of who answers, and goes, before all was taken: what it says may be here
             path = f"{self._path}/api/v1/worker/{request.path}"
             connection.request("POST", path, _pieces(request.message), headers)
+        deadline = time.monotonic() + request.seconds
         while request.goes_on is not None and not select.select([connection.sock], [], [], SLICE_SECONDS)[0]:
-            if not request.goes_on():
+            if time.monotonic() > deadline or not request.goes_on():
                 raise TimeoutError("it was not waited for")
         return connection.getresponse()
 

@@ -91,6 +91,28 @@ def test_a_claim_that_may_have_been_made_is_never_sent_again_unnoticed() -> None
     assert [message["lost_claims"] for message in claims] == [0, 1]
 
 
+def test_a_server_that_says_nothing_is_not_waited_for_without_end() -> None:
+    """Also where the caller would go on: it asks again, perhaps another server behind the same address."""
+    wait_is_over = threading.Event()
+
+    def answering(request: Request) -> None:
+        request.rfile.read(request.size)
+        wait_is_over.wait(30)
+        request.close_connection = True
+
+    with serving(answering) as url:
+        connections = HttpConnections(url, None, "1")
+        begin = time.monotonic()
+        goes_on = lambda: time.monotonic() < begin + 10  # noqa: E731
+        try:
+            with pytest.raises(UnreachableError), connections.answer("worker/wait", b"", 0.5, goes_on):
+                pass
+            assert time.monotonic() < begin + 8
+        finally:
+            wait_is_over.set()
+            connections.close()
+
+
 def test_a_message_takes_as_long_as_its_way_does() -> None:
     """It is given up after so long without a piece of it being taken, not after so long altogether."""
     message = bytes(2**22)
