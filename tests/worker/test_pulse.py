@@ -4,10 +4,18 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from sqlalchemy import Engine
 
+from app.broker import DatabaseBroker
+from app.config import Settings
+from tests.support.queue_examples import new_worker
 from tests.support.waiting import wait_until
+from worker.context import Context
+from worker.liveness.heartbeat import keep_alive
 from worker.liveness.pulse import BEATS, LOOP_SECONDS, Pulse, complaint
 
 
@@ -51,3 +59,31 @@ def test_a_full_disk_does_not_end_the_heartbeat(tmp_path: Path, caplog: pytest.L
     """A pulse that can't be written is a warning."""
     Pulse(tmp_path / "missing" / "pulse", threading.current_thread(), every_seconds=10).beat()
     assert "the pulse could not be written" in caplog.text
+
+
+class OnceFaultyBroker(DatabaseBroker):
+    """A broker whose first heartbeat raises an error that nobody foresaw."""
+
+    beats = 0
+
+    def heartbeat(self, *arguments: Any, **further_arguments: Any) -> set[int]:
+        self.beats += 1
+        if self.beats == 1:
+            raise RuntimeError("nobody foresaw this")
+        return super().heartbeat(*arguments, **further_arguments)
+
+
+def test_no_error_ends_the_heartbeat(engine: Engine, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says which, and the next beat is heard."""
+    stopping = threading.Event()
+    broker = OnceFaultyBroker(engine, stopping, new_worker(engine))
+    context = Context(settings.model_copy(update={"lease_seconds": 1}), broker, torch.device("cpu"), stopping=stopping)
+    heart = threading.Thread(target=keep_alive, args=(context, threading.current_thread()))
+    heart.start()
+    try:
+        wait_until(lambda: broker.beats > 1 or not heart.is_alive())
+    finally:
+        stopping.set()
+        heart.join()
+    assert broker.beats > 1
+    assert "nobody foresaw this" in caplog.text

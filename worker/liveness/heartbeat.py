@@ -28,5 +28,8 @@ def keep_alive(context: Context, loop: threading.Thread) -> None:
         except CallError as error:
             logger.warning("no heartbeat: %s", error)
             continue
+        except Exception:  # whatever it was, the next one may be heard: without this thread all leases would end
+            logger.exception("no heartbeat")
+            continue
         context.held_leases.keep_only(leases, held_ids)
         pulse.beat()
