@@ -74,15 +74,22 @@ _BEST_TRIAL = f"""
     )
 """
 
-# The same beside all complete trials, which are read for it where anything ran more than once: else nothing is known
-# of luck, and nothing is expected.
+# The same beside all complete configurations, which are read for it where anything ran more than once: else nothing is
+# known of luck, and nothing is expected. Where results are reused a configuration may have several trials.
 _JUDGED_BEST_TRIAL = f"""
     SELECT best_trial.*, {_BOUND} AS bound, {_EXPECTED} AS expected
     FROM ({_BEST_TRIAL}) AS best_trial, LATERAL (
         SELECT {_POPULATION.format(over="")}
         FROM (
-            SELECT value, {_STD}, s.seeds AS runs FROM trials
-            WHERE s.seeds > 1 AND sweep_id = s.id AND state = 'complete' AND NOT excluded
+            (
+                SELECT value, {_STD}, s.seeds AS runs FROM trials
+                WHERE s.seeds > 1 AND s.repeats <> 'reuse' AND sweep_id = s.id AND state = 'complete' AND NOT excluded
+            ) UNION ALL (
+                SELECT DISTINCT ON (coalesce(configuration, CAST(id AS text))) value, {_STD}, s.seeds AS runs
+                FROM trials
+                WHERE s.seeds > 1 AND s.repeats = 'reuse' AND sweep_id = s.id AND state = 'complete' AND NOT excluded
+                ORDER BY coalesce(configuration, CAST(id AS text)), number
+            )
         ) AS complete
     ) AS population
 """

@@ -167,3 +167,13 @@ def test_results_that_were_taken_over_count_once(engine: Engine) -> None:
     best = best_of(engine, sweep)
     assert (best.number, best.runs) == (0, 2)
     assert best.value == pytest.approx(0.8)
+
+
+def test_results_that_were_taken_over_say_nothing_more_of_luck(engine: Engine) -> None:
+    """What the best is expected to have is told beside configurations, and not beside trials that copied one."""
+    values = [[0.9, 0.7], [0.5, 0.3], [0.1, 0.2]]
+    sweep = a_sweep(engine, values, repeats="reuse")
+    expected = best_of(engine, sweep).expected
+    again(engine, sweep, 2, first_seed=0)
+    end(engine, sweep, [values[2]])
+    assert best_of(engine, sweep).expected == pytest.approx(expected)
