@@ -183,7 +183,8 @@ def _decide(
 ) -> dict[int, Decision]:
     """What becomes of each trial by its id; later ones see what was decided on the ones before."""
     configurations = {suggestion.trial_id: columns[suggestion.trial_id].configuration for suggestion in suggestions}
-    twins_of = _twins_by_configuration(session, sweep.id, set(configurations.values()), leave_out=set(rows))
+    open_ids = {row.id for row in rows.values() if row.first_seed == 0}  # the others have their seeds, which count
+    twins_of = _twins_by_configuration(session, sweep.id, set(configurations.values()), leave_out=open_ids)
     decisions: dict[int, Decision] = {}
     for suggestion in suggestions:
         row = rows[suggestion.trial_id]

@@ -6,9 +6,23 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from app.db.engine import transaction
 from app.domain.states import SweepState
 from app.queue.progress import TrialResult
-from tests.support.queue_examples import claim, create_grid, finish, new_worker, success, sweep_of, trials_of
+from app.search.assignment import assign_params
+from app.sweeps import reruns, trial_actions
+from tests.support.queue_examples import (
+    claim,
+    complete,
+    create_grid,
+    create_sweep,
+    finish,
+    new_worker,
+    setup_of,
+    success,
+    sweep_of,
+    trials_of,
+)
 
 
 def finished(engine: Engine, values: list[float], **body: Any) -> int:
@@ -72,3 +86,15 @@ def test_without_a_complete_trial_there_is_nothing_to_run_again(client: TestClie
     client.post(f"/api/v1/sweeps/{sweep}/stop")
     assert rerun(client, sweep).status_code == 409
     assert rerun(client, 10**6).status_code == 404
+
+
+def test_of_one_claim_no_two_trials_have_the_same_seeds(engine: Engine) -> None:
+    """A configuration that is queued by hand beside further seeds of it that wait is trained with others."""
+    body: dict[str, Any] = {"space": {"hidden_units": [4], "epochs": 1}, "sampler": "random", "n_trials": 1}
+    sweep, worker = create_sweep(engine, **body), new_worker(engine)
+    complete(engine, sweep, worker, assign_params(engine, setup_of(engine, sweep), claim(engine, worker)))
+    with transaction(engine) as session:
+        trial_actions.enqueue(session, sweep, {"hidden_units": 4})
+        reruns.rerun_trial(session, sweep, 0, seeds=1)
+    trials = assign_params(engine, setup_of(engine, sweep), claim(engine, worker))
+    assert {trial.number: trial.first_seed for trial in trials} == {1: 2, 2: 1}
