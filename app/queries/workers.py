@@ -13,7 +13,7 @@ from app.domain.datasets import SPLITS
 from app.domain.devices.kinds import DeviceKind, device_kind
 from app.errors import NotFoundError
 from app.lifecycle.claimable import IS_CLAIMABLE
-from app.queue.workers import IS_LIVE, NEWEST_ENDED_SQL
+from app.queue.workers import IN_ONE_LEG_SQL, IS_LIVE, NEWEST_ENDED_SQL
 
 _OF_THE_ROW = set(schemas.WorkerOut.model_fields) & set(Worker.__table__.columns.keys())
 
@@ -76,7 +76,7 @@ _WORK = text(f"""
     ), recent AS (
         SELECT t.worker_id, t.state, t.sweep_id, s.name,
                tstzrange(t.started_at, greatest(t.started_at, coalesce(t.finished_at, clock_timestamp()))) AS period,
-               CASE WHEN s.task = 'train_mlp' AND t.epochs_trained = 0
+               CASE WHEN s.task = 'train_mlp' AND {IN_ONE_LEG_SQL}
                     THEN CAST(t.epochs_done AS float8) * size.examples END AS examples
         FROM latest t JOIN sweeps s ON s.id = t.sweep_id
         LEFT JOIN unnest(CAST(:datasets AS text[]), CAST(:splits AS text[]), CAST(:examples AS int[]))

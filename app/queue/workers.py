@@ -85,6 +85,9 @@ NEWEST_ENDED_SQL = """(
     ORDER BY id DESC LIMIT 5000
 )"""
 
+# Of trials in several legs only the last one has times; one that ends at a rung was not in training when it ended.
+IN_ONE_LEG_SQL = "t.epochs_trained = 0 AND t.rung_means = '{}'"
+
 _CLAIMER = text(f"""
     WITH own AS MATERIALIZED (
         SELECT device, memory, products, speed, {KIND_SQL} AS kind FROM workers WHERE id = :worker AND NOT draining

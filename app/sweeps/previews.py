@@ -16,7 +16,7 @@ from app.domain.sampling import traits_of
 from app.domain.space import Space, largest_trial, parse_constraints, runs_in_memory
 from app.domain.tasks import TASKS
 from app.queries.standing.warnings import no_device
-from app.queue.workers import IS_LIVE_SQL, KIND_SQL, NEWEST_ENDED_SQL, largest_memory
+from app.queue.workers import IN_ONE_LEG_SQL, IS_LIVE_SQL, KIND_SQL, NEWEST_ENDED_SQL, largest_memory
 from app.schemas import SweepCreate, SweepPreview
 from app.search.samplers import AskSeed
 from app.search.search import Search
@@ -174,7 +174,7 @@ _SPEED = text(f"""
         JOIN unnest(CAST(:datasets AS text[]), CAST(:splits AS text[]), CAST(:examples AS int[]))
              AS size(dataset, split, examples) ON size.dataset = s.dataset AND size.split = s.split
         WHERE s.task = 'train_mlp' AND t.epochs_done > 0 AND t.finished_at > t.started_at
-          AND t.epochs_trained = 0 AND t.rung_means = '{{}}'  -- of trials in several legs only the last one has times
+          AND {IN_ONE_LEG_SQL}
           AND (w.host, w.device) IN (SELECT host, device FROM live)
     ), past_workers AS (
         SELECT host, device, count(*) AS trials, sum(work) AS work,
