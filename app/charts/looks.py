@@ -49,7 +49,12 @@ def first_free(places: Iterable[int]) -> int:
 
 
 def look_of(sweep: SweepRow, number: int, params: Mapping[str, object]) -> Look:
-    """The look of a trial among all, by its number, or by its place on the axis where one varies and is a number."""
+    """The look of a trial among all, by its number, or by its place on the axis where one varies and is a number.
+
+    A sweep of which only some trials are drawn may give those places of their own.
+    """
+    if number in sweep.look_places:
+        return look_at(sweep.look_places[number])
     axis = _only_axis(sweep)
     value = params.get(axis.name) if axis else None
     if axis is not None and is_number(value):

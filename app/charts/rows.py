@@ -1,7 +1,7 @@
 """The rows that charts are drawn from, as plain values: sweep, trials, runs and epochs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -54,6 +54,7 @@ class SweepRow:
     noun: str = "images"  # what its data set's examples are called
     lens: str = ""  # what of the sweep is in sight, in words; empty for all of it
     run_value: str = "last"  # which epochs count as the value of a run, as the lens calls them
+    look_places: Mapping[int, int] = field(default_factory=dict)  # of trials with other looks than by their numbers
 
 
 class RunRow(NamedTuple):

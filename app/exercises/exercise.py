@@ -112,9 +112,10 @@ def _with_titles_in_words(figure: go.Figure) -> go.Figure:
 
 
 def _part_of(data: SweepData, numbers: Collection[int]) -> SweepData:
-    """Some of its trials, of which none is called the best."""
+    """Some of its trials, of which none is called the best; their looks are told apart as those of the first ones."""
+    look_places = {number: place for place, number in enumerate(sorted(numbers))}
     return SweepData(
-        replace(data.sweep, best=None),
+        replace(data.sweep, best=None, look_places=look_places),
         [trial for trial in data.trials if trial.number in numbers],
         [row for row in data.epochs if row.trial in numbers],
         [row for row in data.diagnostics if row.trial in numbers],

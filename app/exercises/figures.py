@@ -47,35 +47,37 @@ def levels_figure(
     lines: Sequence[LevelLine],
     *notes: str,
     metric: str = "",
-    close: bool = False,
+    best_share: float = 1.0,
     log_y: bool = False,
 ) -> go.Figure:
     """Means with bars of one standard deviation over seeds, every run a faint point; what diverged is counted.
 
     `metric` is that of the values, the sweep's own if it is left out. Along names there are no lines, and the kinds
-    stand side by side. With `close` the y axis is cut to the better half of the means; `log_y` is for values that span
+    stand side by side. A close-up draws only a share of the means, the best ones; `log_y` is for values that span
     decades.
     """
     metric = metric or sweep.objective.metric
-    drawn_lines = [LevelLine(line.name, [item for item in line.levels if item[1].n]) for line in lines]
+    all_lines = [LevelLine(line.name, [item for item in line.levels if item[1].n]) for line in lines]
+    all_lines, far_count = _close_up(sweep, all_lines, best_share)
     diverged = sum(level.diverged for line in lines for _, level in line.levels)
     left_out = f"{plural(diverged, 'diverged run')} left out" if diverged else ""
-    cut = "close-up: the y axis shows the better half" if close else ""
+    cut = f"close-up: the worst {plural(far_count, 'mean')} left out" if far_count else ""
     text = subtitle(sweep, *notes, f"bars: ± std over {TASKS[sweep.task].run_noun}s", left_out, cut)
-    if not any(line.levels for line in drawn_lines):
+    drawn_lines = {place: line for place, line in enumerate(all_lines) if line.levels}
+    if not drawn_lines:
         return empty_figure(title=title, subtitle=text)
     figure = new_figure(title, text)
-    plan = axis_plan(x, [value for line in drawn_lines for value, _ in line.levels])
+    plan = axis_plan(x, [value for line in drawn_lines.values() for value, _ in line.levels])
     plan = plan._replace(name=in_words(plan.name))
-    drawn_lines = [line for line in drawn_lines if line.levels]
-    for i, (line, shift) in enumerate(zip(drawn_lines, _shifts(plan, drawn_lines), strict=True)):
-        color = PALETTE[i % len(PALETTE)]
-        marker: dict[str, object] = {"color": color, "symbol": symbol_at(i)}
+    shifts = _shifts(plan, list(drawn_lines.values()))
+    for (place, line), shift in zip(drawn_lines.items(), shifts, strict=True):
+        color = PALETTE[place % len(PALETTE)]
+        marker: dict[str, object] = {"color": color, "symbol": symbol_at(place)}
         figure.add_trace(_runs_trace(plan, line, shift, color, value_hover(sweep.objective.metric)))
         figure.add_trace(_line_trace(plan, metric, line, shift, marker, value_hover(sweep.objective.metric)))
     by_name = plan.scale == "category"
-    drawn_levels = [level for line in drawn_lines for _, level in line.levels]
-    y_range = _better_half(sweep, drawn_levels) if close else _whole_range(drawn_levels) if by_name else None
+    drawn_levels = [level for line in drawn_lines.values() for _, level in line.levels]
+    y_range = _whole_range(drawn_levels) if by_name or far_count else None
     is_timing = TASKS[sweep.task].is_timing
     figure.update_yaxes(title_text=value_title(metric) if is_timing else axis_title(metric, sweep), range=y_range)
     if log_y:
@@ -113,18 +115,25 @@ def _beside(plan: AxisPlan, value: object, shift: float) -> Place:
 
 
 def _whole_range(drawn_levels: Sequence[Level[Any]]) -> tuple[float, float]:
-    """That of all runs: side by side, plotly would draw them from zero."""
+    """That of all runs and bars: side by side, plotly would draw them from zero."""
     runs = [run for level in drawn_levels for run in level.values.values()]
-    low, high = min(runs), max(runs)
-    room = max(0.12 * (high - low), 1e-3)
+    bars = [level.mean + sign * (level.std or 0.0) for level in drawn_levels for sign in (-1, 1)]
+    low, high = min(runs + bars), max(runs + bars)
+    room = max(0.06 * (high - low), 1e-3)
     return low - room, high + room
 
 
-def _better_half(sweep: SweepRow, drawn_levels: Sequence[Level[Any]]) -> tuple[float, float]:
-    ranked = sorted((level.mean for level in drawn_levels), reverse=sweep.objective.maximize)
-    best, middle = ranked[0], ranked[len(ranked) // 2]
-    room = max(0.15 * abs(best - middle), 1e-3)
-    return min(best, middle) - room, max(best, middle) + room
+def _close_up(sweep: SweepRow, lines: Sequence[LevelLine], best_share: float) -> tuple[list[LevelLine], int]:
+    """The lines with that share of all their means, the best ones, and how many means that leaves out."""
+    ranked = sorted((level.mean for line in lines for _, level in line.levels), reverse=sweep.objective.maximize)
+    if not ranked:
+        return [*lines], 0
+    sign, limit = (1 if sweep.objective.maximize else -1), ranked[math.ceil(best_share * len(ranked)) - 1]
+    near_lines = [
+        LevelLine(line.name, [(value, level) for value, level in line.levels if sign * level.mean >= sign * limit])
+        for line in lines
+    ]
+    return near_lines, len(ranked) - sum(len(line.levels) for line in near_lines)
 
 
 def ratios_figure(

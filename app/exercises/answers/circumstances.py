@@ -22,19 +22,20 @@ def circumstances_caveats(trials: Sequence[TrialRow]) -> list[str]:
     loads = [load for trial in timed for load in _first(trial, "load_before")]
     shares = [float(share) for trial in timed if (share := (trial.circumstances or {}).get("processor_share"))]
     if shares:
-        low, high = (f"{100 * min(1.0, share):.0f}" for share in (min(shares), max(shares)))
+        share_text = _percent_range([min(1.0, share) for share in shares])
         others_shares = [share for trial in timed if (share := _others_share(trial)) is not None]
         crowded_count = sum(map(_is_disturbed, timed))
         crowded_text = f" In {crowded_count} of {plural(len(shares), 'trial')} others had more than a tenth."
         texts.append(
-            f"While it timed, the processor worked for it in {low} to {high} % of the time: the rest others had."
+            f"While it timed, the processor worked for it in {share_text} of the time"
+            f"{'' if share_text == '100 %' else ': the rest others had'}."
             f"{_others_text(others_shares)}{crowded_text if crowded_count else ''}"
         )
     accompanied_count = sum(not (trial.circumstances or {}).get("alone") for trial in timed)
     if loads:
         texts.append(
-            f"The machine's load average before the trials was {min(loads):.1f} to {max(loads):.1f}: what other "
-            "programs do shows in the spread, and, where it lasts, in the values."
+            f"The machine's load average before the trials was {_range([f'{load:.1f}' for load in sorted(loads)])}: "
+            "what other programs do shows in the spread, and, where it lasts, in the values."
         )
     if accompanied_count:
         was = "were" if accompanied_count > 1 else "was"
@@ -74,10 +75,17 @@ def _others_share(trial: TrialRow) -> float | None:
 
 def _others_text(shares: Sequence[float]) -> str:
     """` Of all the machine's processors others had 1 to 4 %.`"""
-    if not shares:
-        return ""
-    bounds = dict.fromkeys(f"{100 * bound:.0f}" for bound in (min(shares), max(shares)))
-    return f" Of all the machine's processors others had {' to '.join(bounds)} %."
+    return f" Of all the machine's processors others had {_percent_range(shares)}." if shares else ""
+
+
+def _percent_range(shares: Sequence[float]) -> str:
+    """`63 to 100 %`, or `100 %` where all are alike."""
+    return f"{_range([f'{100 * share:.0f}' for share in sorted(shares)])} %"
+
+
+def _range(ordered_texts: Sequence[str]) -> str:
+    """From the first to the last, once where they are alike."""
+    return " to ".join(dict.fromkeys((ordered_texts[0], ordered_texts[-1])))
 
 
 def failures_text(trials: Sequence[TrialRow]) -> str:

@@ -83,11 +83,19 @@ def times(value: Ratio, noun: str = "repeat", counted: str = "") -> str:
 
 
 def ratio_verdict(value: Ratio, noun: str = "repeat", counted: str = "") -> str:
+    """`clear at 5 repeats`, and of a disturbed one why it is not settled."""
+    text = brief_verdict(value, noun, counted)
+    if not value.disturbed:
+        return text
+    reason = "the interval leaves out 1, but" if value.leaves_out_1 else "and"
+    return f"{text} ({reason} other programs had much of the processor)"
+
+
+def brief_verdict(value: Ratio, noun: str = "repeat", counted: str = "") -> str:
     """`clear at 5 repeats`, or `not clear at 5 repeats`; `not settled` where it looks clear and was disturbed."""
     if value.disturbed and value.leaves_out_1:
-        return "not settled (the interval leaves out 1, but other programs had much of the processor)"
-    text = f"{'clear' if value.is_clear else 'not clear'} at {counted or plural(value.n, noun)}"
-    return f"{text} (and other programs had much of the processor)" if value.disturbed else text
+        return "not settled"
+    return f"{'clear' if value.is_clear else 'not clear'} at {counted or plural(value.n, noun)}"
 
 
 def _decimals(estimate: float) -> int:

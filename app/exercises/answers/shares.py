@@ -38,6 +38,11 @@ def share_percent(share: float) -> str:
 
 def share_text(count: int, total: int) -> str:
     """`3 of 20 runs (5 % to 36 % with 95 % confidence)`."""
+    return share_with_bounds(count, total, " with 95 % confidence")
+
+
+def share_with_bounds(count: int, total: int, confidence: str = "") -> str:
+    """`3 of 20 runs (5 % to 36 %)`, for lists that name the confidence once."""
     interval = share_interval(count, total)
-    bounds = f" ({share_percent(interval[0])} to {share_percent(interval[1])} with 95 % confidence)" if interval else ""
+    bounds = f" ({share_percent(interval[0])} to {share_percent(interval[1])}{confidence})" if interval else ""
     return f"{share(count, total)}{bounds}"

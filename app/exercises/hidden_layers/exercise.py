@@ -91,7 +91,7 @@ HIDDEN_LAYERS = Exercise(
     sweeps=sweeps,
     charts=(
         ExerciseChart("depth", "Accuracy by number of hidden layers", depth_figure),
-        ExerciseChart("close-up", "The same, close up", lambda data: depth_figure(data, close=True)),
+        ExerciseChart("close-up", "The same, close up", lambda data: depth_figure(data, best_share=0.75)),
         ExerciseChart("curves", CURVES, chart_of(SWEEP, "curves", curve_numbers, title=CURVES)),
     ),
     answer=answer,

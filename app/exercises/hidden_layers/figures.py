@@ -15,7 +15,7 @@ from app.exercises.figures import LevelLine, levels_figure
 from app.exercises.hidden_layers.networks import SCRATCH, SWEEP, Networks, levels_by_depth, network_of
 
 
-def depth_figure(measurements: Measurements, *, close: bool = False) -> go.Figure:
+def depth_figure(measurements: Measurements, *, best_share: float = 1.0) -> go.Figure:
     """Accuracy by the number of hidden layers, a line for each kind of network and initialisation."""
     data = measurements[SWEEP]
     networks = levels(data.trials, lambda trial: network_of(data, trial))
@@ -32,7 +32,7 @@ def depth_figure(measurements: Measurements, *, close: bool = False) -> go.Figur
         lines,
         "0 layers: softmax regression",
         "normal: standard deviation 0.01",
-        close=close,
+        best_share=best_share,
     )
 
 

@@ -13,6 +13,7 @@ from app.exercises.implementations.findings import (
     ratio_finding,
     seconds_finding,
     size_findings,
+    width_findings,
 )
 from app.exercises.implementations.timings import (
     COMPILED,
@@ -77,6 +78,7 @@ def answer(measurements: Measurements) -> Answer | None:
             ratio_finding("concise_to_scratch", timings, reference, "concise", "scratch"),
             *size_findings(timings, measurements[EPOCHS]),
             *optional_findings(timings, reference, "fused", measurements[EPOCHS]),
+            *width_findings(timings),
             *optional_findings(timings, reference, "compiled", measurements[COMPILED]),
             *(seconds_finding(timings, reference, name) for name in ("scratch", "concise")),
         ],

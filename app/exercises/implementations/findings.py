@@ -8,7 +8,7 @@ from app.domain.formatting import plural
 from app.domain.tasks.time_training import epoch_examples
 from app.exercises.answers.circumstances import circumstances_caveats, failures_text
 from app.exercises.answers.finding import Finding
-from app.exercises.answers.ratios import Ratio, quotient, ratio_verdict, times
+from app.exercises.answers.ratios import Ratio, brief_verdict, quotient, ratio_verdict, times
 from app.exercises.answers.wording import spread
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.implementations.timings import (
@@ -49,39 +49,60 @@ def first_sentence(timings: Timings, reference: Network, value: Ratio) -> str:
 def _width_text(timings: Timings) -> str:
     """`In multiples of the time from scratch, it takes 1.08 (1.06 to 1.10) with 16 units and 0.81 with ...`."""
     ratios = _ratios_by_depth(timings)
-    changes = {
-        depth: quotient(first, last)
-        for depth, by_width in ratios.items()
-        if len(by_width) > 1 and (first := by_width[min(by_width)]) and (last := by_width[max(by_width)])
-    }
+    changes = _changes_with_width(ratios)
     if not changes:
         return ""
-    reversals = {
-        depth: text for depth, change in changes.items() if change.is_clear and (text := _reversal_text(ratios[depth]))
-    }
+    reversals = {depth for depth, change in changes.items() if change.is_clear and _reversal_text(ratios[depth])}
     gains_with_width = not reversals and all(change.is_clear and change.estimate > 1 for change in changes.values())
     texts = []
     for depth, change in changes.items():
-        low, high = min(ratios[depth]), max(ratios[depth])
-        clarity = "" if gains_with_width else f", where the change is {ratio_verdict(change)}{reversals.get(depth, '')}"
-        texts.append(
-            f"{_brief(ratios[depth][low])} with {low:,} units and {_brief(ratios[depth][high])} with {high:,} in "
-            f"{plural(depth, 'hidden layer')}{clarity}"
-        )
+        steadiness = " but not steady" if depth in reversals else ""
+        clarity = "" if gains_with_width else f", where the change is {brief_verdict(change)}{steadiness}"
+        texts.append(f"{_ends_text(ratios[depth])} in {plural(depth, 'hidden layer')}{clarity}")
     gains = [*(["with width"] * gains_with_width), *(["with depth"] * _gains_with_depth(ratios))]
     head = f"It clearly gains {' and '.join(gains)}: in" if gains else "In"
     return f"{head} multiples of the time from scratch, it takes {(', ' if gains_with_width else '; ').join(texts)}."
 
 
+def _changes_with_width(ratios: Mapping[int, Mapping[int, Ratio]]) -> dict[int, Ratio]:
+    """By depth, how many times as large the ratio of the narrowest network is as that of the widest."""
+    return {
+        depth: quotient(by_width[min(by_width)], by_width[max(by_width)])
+        for depth, by_width in ratios.items()
+        if len(by_width) > 1
+    }
+
+
+def _ends_text(by_width: Mapping[int, Ratio]) -> str:
+    """`1.15 (1.09 to 1.21) with 16 units and 0.86 (0.85 to 0.87) with 512`."""
+    low, high = min(by_width), max(by_width)
+    return f"{_brief(by_width[low])} with {low:,} units and {_brief(by_width[high])} with {high:,}"
+
+
+def width_findings(timings: Timings) -> list[Finding]:
+    """How the ratio changes from the narrowest network to the widest, at each depth, and whether steadily."""
+    ratios, findings = _ratios_by_depth(timings), []
+    for depth, change in _changes_with_width(ratios).items():
+        reversal = _reversal_text(ratios[depth]) if change.is_clear else ""
+        text = (
+            f"With {plural(depth, 'hidden layer')} the framework takes {_ends_text(ratios[depth])} times the time from "
+            f"scratch (95 % confidence, {plural(change.n, 'repeat')}): that it changes is {ratio_verdict(change)}"
+            f"{reversal}."
+        )
+        name, settings = f"change_with_width_at_depth_{depth}", {"depth": depth}
+        findings.append(Finding(name, text, change.estimate, change.interval, change.n, "times", settings))
+    return findings
+
+
 def _reversal_text(by_width: Mapping[int, Ratio]) -> str:
-    """` but not steady: from 64 to 256 it rises from 0.80 to 1.15`, where one step clearly goes against the whole."""
+    """`, but not steady: from 64 to 256 it rises from 0.80 to 1.15`, where one step clearly goes against the whole."""
     widths = sorted(by_width)
     gains = by_width[widths[0]].estimate > by_width[widths[-1]].estimate
     for narrow, wide in pairwise(widths):
         step = quotient(by_width[narrow], by_width[wide])
         if step.is_clear and (step.estimate > 1) != gains:
             return (
-                f" but not steady: from {narrow:,} to {wide:,} units it {'rises' if gains else 'falls'} from "
+                f", but not steady: from {narrow:,} to {wide:,} units it {'rises' if gains else 'falls'} from "
                 f"{by_width[narrow].estimate:.2f} to {by_width[wide].estimate:.2f}"
             )
     return ""

@@ -100,7 +100,7 @@ INITIALIZATION = Exercise(
     sweeps=sweeps,
     charts=(
         ExerciseChart("accuracy", "Accuracy by initialization", accuracy_figure),
-        ExerciseChart("close-up", "The same, close up", lambda data: accuracy_figure(data, close=True)),
+        ExerciseChart("close-up", "The same, close up", lambda data: accuracy_figure(data, best_share=0.8)),
         ExerciseChart("scales", "Accuracy by the scale of normal weights", scales_figure),
         ExerciseChart("activations", f"Activations before training, {DEEP}", _first_pass(NAMED, "activations")),
         ExerciseChart("gradients", f"Gradients before training, {DEEP}", _first_pass(NAMED, "gradients")),

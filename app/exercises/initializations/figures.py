@@ -62,15 +62,15 @@ def _first_pass(runs: Sequence[DiagnosedRun]) -> str:
     return texts[0] if len(hidden[0]) == 1 else " to ".join(texts)
 
 
-def accuracy_figure(measurements: Measurements, *, close: bool = False) -> go.Figure:
+def accuracy_figure(measurements: Measurements, *, best_share: float = 1.0) -> go.Figure:
     """Accuracy by initialization, for each depth after the first and the last epoch; close up, after the last alone."""
     data = measurements[NAMED]
     figure = levels_figure(
         data.sweep,
         "Validation accuracy by initialization",
         Axis("initialization"),
-        _lines(data, lambda name: name, moments=1 if close else 2),
-        close=close,
+        _lines(data, lambda name: name, moments=1 if best_share < 1 else 2),
+        best_share=best_share,
     )
     # names have no order: lines between them would say nothing
     return figure.update_traces(mode="markers", selector={"mode": "lines+markers"})

@@ -37,23 +37,23 @@ def _cell(level: Level[float]) -> str:
 # ---- charts
 
 
-def _rate_figure(measurements: Measurements, *, close: bool) -> go.Figure:
+def _rate_figure(measurements: Measurements, best_share: float = 1.0) -> go.Figure:
     data = measurements[SWEEP]
     by_epochs = rates_by_epochs(data)
     lines = [LevelLine(plural(epochs, "epoch"), [*by_epochs[epochs].items()]) for epochs in budgets(by_epochs)]
     axis = data.sweep.axes.get("learning_rate", Axis("learning_rate", log=True))
     note = "fewer epochs: read from the same runs"
-    return levels_figure(data.sweep, "Validation accuracy by learning rate", axis, lines, note, close=close)
+    return levels_figure(data.sweep, "Validation accuracy by learning rate", axis, lines, note, best_share=best_share)
 
 
 def rate_figure(measurements: Measurements) -> go.Figure:
     """Accuracy by rate, a line for each of a few numbers of epochs."""
-    return _rate_figure(measurements, close=False)
+    return _rate_figure(measurements)
 
 
 def close_figure(measurements: Measurements) -> go.Figure:
     """The same, close up."""
-    return _rate_figure(measurements, close=True)
+    return _rate_figure(measurements, 0.5)
 
 
 def optimum_figure(measurements: Measurements) -> go.Figure:

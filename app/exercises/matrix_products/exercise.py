@@ -6,6 +6,7 @@ from app.exercises.answers.finding import Answer
 from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider
 from app.exercises.matrix_products.figures import close_figure, size_figure, table_rows
 from app.exercises.matrix_products.findings import (
+    alignment_findings,
     caveats,
     certainty,
     dtype_findings,
@@ -68,6 +69,7 @@ def answer(measurements: Measurements) -> Answer | None:
     bus = bus_findings(measurements[MEMORY], measurements[GPU_MEMORY])
     sizes = [finding for device in devices for finding in size_findings(speeds, device)]
     findings = [
+        *(finding for device in devices for finding in alignment_findings(speeds, device)),
         *sizes[:1],
         *bus,
         *sizes[1:],

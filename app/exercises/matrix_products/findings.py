@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from app.domain.formatting import plural
 from app.exercises.answers.circumstances import circumstances_caveats, failures_text
 from app.exercises.answers.finding import Finding
-from app.exercises.answers.ratios import ratio_verdict, times
+from app.exercises.answers.ratios import brief_verdict, ratio_verdict, times
 from app.exercises.answers.wording import name_list, spread
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.matrix_products.memory_bus import bus_sentences
-from app.exercises.matrix_products.named_sizes import named_findings
+from app.exercises.matrix_products.named_sizes import named_findings, named_sentence
 from app.exercises.matrix_products.speeds import (
     ALIGNMENT,
     DEVICES,
@@ -37,9 +37,11 @@ def first_sentence(speeds: Speeds, devices: Sequence[str], measurements: Measure
         value = alignment(speeds, device)
         if value is not None:
             texts.append(_alignment_text(device, value))
+        is_unsettled = value is not None and value.ratio.disturbed
+        texts.append(named_sentence(speeds, device, beside_disturbed=is_unsettled))
     if "gpu" not in devices:
         texts.append(_no_gpu(measurements[GPU]))
-    return " ".join([*texts, *bus_sentences(measurements[MEMORY], measurements[GPU_MEMORY])])
+    return " ".join(filter(None, [*texts, *bus_sentences(measurements[MEMORY], measurements[GPU_MEMORY])]))
 
 
 def _alignment_text(device: str, value: Alignment) -> str:
@@ -52,7 +54,30 @@ def _alignment_text(device: str, value: Alignment) -> str:
     head = f"On {DEVICES[device]}, misaligned matrices (of a size that is not divisible by {ALIGNMENT}) are multiplied "
     if value.ratio.is_clear:
         return f"{head}clearly {'slower' if value.ratio.estimate < 1 else 'faster'} than aligned ones: {speed}."
-    return f"{head}{speed} of aligned ones: {ratio_verdict(value.ratio, counted='these sizes')}."
+    verdict = brief_verdict(value.ratio, counted="these sizes")
+    return f"{head}{speed} of aligned ones: {verdict}{_disturbed_text(value) if value.ratio.disturbed else ''}."
+
+
+def _disturbed_text(value: Alignment) -> str:
+    """`, as other programs had much of the processor at 7 of the 46 sizes`."""
+    sizes_text = plural(value.misaligned + value.aligned, "size")
+    joint = ", as" if value.ratio.leaves_out_1 else "; and"
+    return f"{joint} other programs had much of the processor at {value.disturbed:,} of the {sizes_text}"
+
+
+def alignment_findings(speeds: Speeds, device: str) -> list[Finding]:
+    """How fast misaligned sizes are beside aligned ones, over all sizes and around each power of two."""
+    value = alignment(speeds, device)
+    if value is None:
+        return []
+    ratio, total = value.ratio, value.misaligned + value.aligned
+    sizes_text = plural(total, "size")
+    text = (
+        f"Over all sizes on {DEVICES[device]}, misaligned ones have {times(ratio, counted=sizes_text)} the speed of "
+        f"aligned ones, {ratio_verdict(ratio, counted=sizes_text)}.{_powers_text(value)}"
+    )
+    settings = {"device": device, "dtype": "float32"}
+    return [Finding(f"misaligned_{device}", text, ratio.estimate, ratio.interval, total, "times", settings)]
 
 
 def _extremes_text(speeds: Speeds, device: str) -> str:
@@ -137,7 +162,7 @@ def certainty(speeds: Speeds, devices: Sequence[str]) -> str:
         f"The comparison on {DEVICES[device]} rests on {plural(value.aligned, 'aligned size')} and "
         f"{plural(value.misaligned, 'misaligned size')} around {plural(len(sizes_by_power(speeds, device)), 'power')} "
         f"of two, each beside the mean of the aligned ones there{_left_out_text(value)}."
-        f"{_powers_text(value)}{_extremes_text(speeds, device)}"
+        f"{_extremes_text(speeds, device)}"
         for device, value in values.items()
     ]
     return " ".join(texts) or "No power of two was timed with its neighbours."

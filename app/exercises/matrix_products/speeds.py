@@ -108,7 +108,8 @@ class Alignment(NamedTuple):
     ratio: Ratio
     misaligned: int  # sizes
     aligned: int
-    left_out: int  # that others disturbed
+    disturbed: int  # by others, of all sizes
+    left_out: int  # of these: all, where they are few
     by_power: Mapping[int, float]  # the same around each power of two
 
 
@@ -141,4 +142,4 @@ def alignment(speeds: Speeds, device: str) -> Alignment | None:
         return None
     left_out = 0 if is_disturbed else disturbed_count
     compared = replace(compared, disturbed=is_disturbed)
-    return Alignment(compared, len(groups[False]), len(groups[True]), left_out, by_power)
+    return Alignment(compared, len(groups[False]), len(groups[True]), disturbed_count, left_out, by_power)

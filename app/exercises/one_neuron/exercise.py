@@ -112,7 +112,7 @@ def answer(measurements: Measurements) -> Answer | None:
             *behind_findings(measurements),
             *of_others,
         ],
-        certainty=certainty(comparison, narrowest, widest),
+        certainty=certainty(comparison, narrowest, widest, data, runs),
         caveats=caveats(data, networks),
         header=HEADER,
         rows=table_rows(measurements, networks),

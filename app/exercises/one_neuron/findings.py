@@ -10,7 +10,13 @@ from app.exercises.answers.comparison import Comparison, compare, points, points
 from app.exercises.answers.diagnosed import DiagnosedRun, diagnosed_runs, median
 from app.exercises.answers.finding import Finding
 from app.exercises.answers.levels import Level
-from app.exercises.answers.shares import share_difference, share_interval, share_percent, share_text
+from app.exercises.answers.shares import (
+    share_difference,
+    share_interval,
+    share_percent,
+    share_text,
+    share_with_bounds,
+)
 from app.exercises.answers.wording import chance_text, losses, measured_on, recipe, share, spread
 from app.exercises.exercise import Measurements, SweepData
 from app.exercises.one_neuron.networks import (
@@ -37,44 +43,50 @@ def first_sentence(
     is_worse = comparison.difference.estimate < 0
     effect = f"costs {points_apart(comparison)}" if is_worse else f"brings {points(comparison)}"
     clarity = "" if comparison.is_clear else f", which is {verdict(comparison)}"
-    of_book = {
-        place: own_runs for place, all_runs in runs.items() if (own_runs := by_activation(all_runs).get(BOOK, []))
-    }
-    parts = [f"{PLACES[place]} {_stuck_text(data, own_runs)}" for place, own_runs in of_book.items()]
-    text = "; ".join(parts)
-    has_dead = any(outcome(data, run) == "dead" for own_runs in of_book.values() for run in own_runs)
-    dead_text = " It can also die, and then gives the same output for every image." if has_dead else ""
     return (
         f"One ReLU neuron between two layers of {_outer_width(data)} lets one number of each image through, and "
-        f"{effect} of validation accuracy against {width} neurons there{clarity}.{dead_text} "
-        f"{text[:1].upper()}{text[1:]}. At chance is {chance_text(data.sweep)}.{_places_text(data, of_book)}"
+        f"{effect} of validation accuracy against {width} neurons there{clarity}. {_stuck_text(data, runs)}"
     )
 
 
-def _places_text(data: SweepData, of_book: Mapping[str, Sequence[DiagnosedRun]]) -> str:
+def _stuck_text(data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]) -> str:
+    """`Between two layers 1 of 20 runs (...) stayed at chance, ...: in each of them the neuron had died.`"""
+    of_book = _of_book(runs)
+    (first_place, first), *others = _stuck_counts(data, of_book).items()
+    text = f"{PLACES[first_place].capitalize()} {share_text(*first)} stayed at chance"
+    text += "".join(f", {PLACES[place]} {share_with_bounds(*counts)}" for place, counts in others)
+    outcomes = [outcome(data, run) for own_runs in of_book.values() for run in own_runs]
+    dead, stuck = outcomes.count("dead"), sum(item != "learns" for item in outcomes)
+    which = "it" if stuck == 1 else "each of them" if dead == stuck else f"{dead} of them"
+    return f"{text}: in {which} the neuron had died." if dead else f"{text}."
+
+
+def _of_book(runs: Mapping[str, Sequence[DiagnosedRun]]) -> dict[str, list[DiagnosedRun]]:
+    """By place, the runs with ReLU."""
+    return {place: own_runs for place, all_runs in runs.items() if (own_runs := by_activation(all_runs).get(BOOK, []))}
+
+
+def _stuck_counts(data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]) -> dict[str, tuple[int, int]]:
+    """By place, how many runs stayed at chance, and how many there are."""
+    return {
+        place: (sum(outcome(data, run) != "learns" for run in own_runs), len(own_runs))
+        for place, own_runs in runs.items()
+    }
+
+
+def _places_text(data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]) -> str:
     """That nobody knows where runs stay at chance more often, as long as the interval has zero in it."""
-    counts = [(sum(outcome(data, run) != "learns" for run in runs), len(runs)) for runs in of_book.values()]
+    counts = list(_stuck_counts(data, _of_book(runs)).values())
     difference = share_difference(counts[0], counts[1]) if len(counts) == 2 else None
     if difference is None or difference[0] > 0 or difference[1] < 0:
         return ""
-    return (
-        f" That the place makes a difference is not clear at {plural(min(total for _, total in counts), 'run')} each."
-    )
+    return f": that the place makes a difference is not clear at {plural(min(n for _, n in counts), 'run')} each"
 
 
 def _outer_width(data: SweepData) -> str:
     """The units of the layers around the bottleneck."""
     layers = [widths for trial in data.trials if isinstance(widths := trial.params.get("hidden_layers"), list)]
     return " or ".join(map(str, sorted({widths[0] for widths in layers})))
-
-
-def _stuck_text(data: SweepData, runs: Sequence[DiagnosedRun]) -> str:
-    """`3 of 20 runs (5 % to 36 % with 95 % confidence) stayed at chance, all with a dead neuron`."""
-    dead = sum(outcome(data, run) == "dead" for run in runs)
-    stuck = sum(outcome(data, run) != "learns" for run in runs)
-    how_many = f"{dead or 'none'} of them " if dead < stuck else "all " if stuck > 1 else ""
-    cause = f", {how_many}with a dead neuron" if stuck else ""
-    return f"{share_text(stuck, len(runs))} stayed at chance{cause}"
 
 
 def cost_finding(comparison: Comparison, narrowest: Level[Network], widest: Level[Network]) -> Finding:
@@ -256,14 +268,21 @@ def _mean(values: Sequence[float]) -> str:
     return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
-def certainty(comparison: Comparison, narrowest: Level[Network], widest: Level[Network]) -> str:
+def certainty(
+    comparison: Comparison,
+    narrowest: Level[Network],
+    widest: Level[Network],
+    data: SweepData,
+    runs: Mapping[str, Sequence[DiagnosedRun]],
+) -> str:
     seeds = narrowest.values.keys() & widest.values.keys()
     worse = sum(narrowest.values[seed] < widest.values[seed] for seed in seeds)
     effect = "costs" if comparison.difference.estimate < 0 else "brings"
     return (
         f"One neuron is worse than {widest.setting.bottleneck} in {worse} of {plural(len(seeds), 'seed')}: that it "
         f"{effect} accuracy is {verdict(comparison)}. How often runs stay at chance is known only as well as the "
-        "intervals beside the shares say (Wilson's). Whether a neuron is dead was measured in each run."
+        f"intervals beside the shares say (Wilson's){_places_text(data, runs)}. Whether a neuron is dead was measured "
+        "in each run."
     )
 
 
@@ -275,8 +294,9 @@ def caveats(data: SweepData, networks: Networks) -> list[str]:
     return [
         f"Not tested: other rates and more epochs{narrow_text}. All networks were trained alike"
         f"{f' ({settings})' if settings else ''}.",
-        "Dead is a neuron whose output varies by less than 0.01 over 1,000 held-out images and whose activation has a "
-        "slope below 0.001 for each of them. A run at chance whose neuron is not dead may only need more epochs.",
+        f"At chance is an accuracy {chance_text(data.sweep)}. Dead is a neuron whose output varies by less than 0.01 "
+        "over 1,000 held-out images and whose activation has a slope below 0.001 for each of them. A run at chance "
+        "whose neuron is not dead may only need more epochs.",
         "The last column counts the different answers that a network gives to these 1,000 images, its class "
         "probabilities rounded to three decimals: the median of the runs.",
         measured_on(data.sweep),

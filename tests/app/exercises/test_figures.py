@@ -52,6 +52,24 @@ def test_lines_that_share_no_place_stand_on_their_ticks() -> None:
     assert places_by_name(one) == {"a": [8], "b": [8]}
 
 
+def test_a_close_up_shows_the_best_means_with_all_of_their_bars() -> None:
+    """Of ten means the eight best, every one in its colour of the whole chart; the worst are counted, none is cut."""
+    lines = [
+        LevelLine("chance", [(0, Level(0, {0: 0.1, 1: 0.1})), (1, Level(1, {0: 0.2, 1: 0.2}))]),
+        LevelLine("better", [(place, Level(place, {0: 0.8 + place / 100, 1: 0.9})) for place in range(8)]),
+    ]
+    axis = Axis("layers", choices=tuple(range(8)))
+    whole, close = (levels_figure(SWEEP, "", axis, lines, best_share=share) for share in (1.0, 0.8))
+    assert "close-up: the worst 2 means left out" in close.layout.title.subtitle.text
+    assert "close-up" not in whole.layout.title.subtitle.text
+    (shown,) = (trace for trace in close.data if trace.showlegend is not False)
+    assert (shown.name, shown.line.color) == ("better", whole.data[3].line.color)
+    low, high = close.layout.yaxis.range
+    bars = zip(shown.y, shown.error_y.array, shown.error_y.arrayminus, strict=True)
+    assert all(low < mean - below and mean + above < high for mean, above, below in bars)
+    assert low > 0.7
+
+
 def test_a_legend_of_many_lines_has_the_room_that_a_phone_needs() -> None:
     """Two fifths of the height: plotly would let readers scroll it, which nobody sees on paper."""
     figure = levels_figure(SWEEP, "", Axis("size", choices=(8, 9)), [line("alone", 8, 9)])

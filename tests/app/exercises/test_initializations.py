@@ -1,5 +1,6 @@
 """Exercise 9: the answer says what the rows say, depth by depth."""
 
+from collections import Counter
 from pathlib import Path
 from statistics import fmean
 from typing import get_args
@@ -8,10 +9,11 @@ import pytest
 from sqlalchemy import Engine
 
 from app.charts.rows import Axis, DiagnosticsRow, EpochRow, RunRow, SweepRow, TrialRow
+from app.domain.configuration import INITIALIZATIONS
 from app.domain.objectives import Objective
 from app.exercises.answers.finding import Answer, Finding
 from app.exercises.exercise import SweepData
-from app.exercises.initializations.exercise import answer, sweeps
+from app.exercises.initializations.exercise import INITIALIZATION, answer, sweeps
 from app.exercises.initializations.starts import NAMED, SCALES
 from app.exercises.preset import Preset
 from tests.support.sweeps.exercise_runs import Body, run_small
@@ -239,3 +241,17 @@ def test_a_small_run_on_digits(nursery: Nursery, engine: Engine, tmp_path: Path)
     assert run.finding("best_scale_at_depth_3").settings["init_std"] == best.params["init_std"]
     assert len(run.answer.rows) == 26
     assert all(count > 0 for count in run.charts.values())
+
+
+def test_no_three_initializations_have_one_colour() -> None:
+    """Those of the deep networks are ten, for six hues: each is of two at most, and these have other symbols."""
+    trials = [
+        trial(10 * layers - 10 + place, layers, (0.8, 0.9), initialization=name)
+        for layers in (1, 2)
+        for place, name in enumerate(INITIALIZATIONS)
+    ]
+    data = {NAMED: SweepData(sweep("initialization"), trials, curves(trials)), SCALES: SweepData(sweep("init_std"))}
+    chart = next(chart for chart in INITIALIZATION.charts if chart.name == "curves")
+    looks = {(trace.line.color, trace.marker.symbol) for trace in chart.draw(data).data if trace.showlegend}
+    assert len(looks) == len(INITIALIZATIONS) == 10
+    assert max(Counter(color for color, _ in looks).values()) == 2

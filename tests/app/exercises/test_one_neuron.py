@@ -80,13 +80,15 @@ def test_the_cost_is_a_difference_at_equal_seeds() -> None:
         "points ("
     )
     assert sentence.endswith(
-        " of validation accuracy against 64 neurons there. It can also die, and then gives the same output for every "
-        "image. Between two layers 2 of 4 runs (15 % to 85 % with 95 % confidence) stayed at chance, 1 of them with a "
-        "dead neuron; as the only hidden layer 3 of 4 runs (30 % to 95 % with 95 % confidence) stayed at chance, all "
-        "with a dead neuron. At chance is below 0.11, where guessing gives 0.10. That the place makes a difference is "
-        "not clear at 4 runs each."
+        " of validation accuracy against 64 neurons there. Between two layers 2 of 4 runs (15 % to 85 % with 95 % "
+        "confidence) stayed at chance, as the only hidden layer 3 of 4 runs (30 % to 95 %): in 4 of them the neuron "
+        "had died."
     )
     assert answered().certainty.startswith("One neuron is worse than 64 in 4 of 4 seeds: that it costs accuracy is ")
+    assert "(Wilson's): that the place makes a difference is not clear at 4 runs each." in answered().certainty
+    assert any(
+        "At chance is an accuracy below 0.11, where guessing gives 0.10. " in item for item in answered().caveats
+    )
 
 
 def test_that_a_share_differs_is_said_by_newcombe_s_interval() -> None:
@@ -101,7 +103,11 @@ def test_that_a_share_differs_is_said_by_newcombe_s_interval() -> None:
     stuck = SweepData(ROW, [SINGLE._replace(runs=tuple(RunRow(seed, 0.1) for seed in range(4)))], (), SINGLE_ROWS)
     said = answer({ONE: learning, ALONE: stuck, WIDTHS: SweepData(ROW, WIDER)})
     assert said is not None
-    assert said.sentence.endswith("At chance is below 0.11, where guessing gives 0.10."), "all of 4, and none of 4"
+    assert said.sentence.endswith(
+        " Between two layers none of 4 runs (0 % to 49 % with 95 % confidence) stayed at chance, as the only hidden "
+        "layer all 4 runs (51 % to 100 %): in 3 of them the neuron had died."
+    )
+    assert "(Wilson's). Whether" in said.certainty
 
 
 def test_of_a_neuron_that_is_better_it_is_asked_whether_it_brings_accuracy() -> None:
