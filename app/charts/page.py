@@ -76,7 +76,7 @@ dd { margin: 0; }
   section + section { break-before: page; }
   .chart { height: 380px; margin: 1rem 0 0; }
   dl { font-size: .75rem; line-height: 1.35; }
-  .chart, table, tr, dl { break-inside: avoid; }
+  .chart, table, tr, dl > * { break-inside: avoid; }
   .scroll { overflow: visible; margin-top: 1rem; }
   table { font-size: .8rem; }
   th, td { padding: .15rem .45rem; }

@@ -127,6 +127,14 @@ def test_on_paper_an_exercise_is_dark_on_light_and_fits(page: Page, server: str,
         expect(page.locator(clicked)).to_be_hidden()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(page.locator("#chart-accuracy .main-svg").first).to_have_attribute("width", "680")
+    page.set_viewport_size({"width": 688, "height": 900})  # A4 without its margins
+    drawings, titles = (
+        page.locator(f".chart-panel {name}").evaluate_all("(all) => all.map((e) => e.getBoundingClientRect())")
+        for name in (".main-svg:first-child", ".gtitle")
+    )
+    assert len(drawings) == len(titles) == 3
+    for drawing, title in zip(drawings, titles[1:], strict=False):
+        assert drawing["bottom"] <= title["top"], "no title stands in the chart above it"
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(page.locator("#chart-accuracy .main-svg").first).not_to_have_attribute("width", "680")
 

@@ -41,7 +41,7 @@ TEXTS: Mapping[Measure, MeasureText] = {
     ),
     "bottleneck": MeasureText(
         "The number in a layer of one unit",
-        "before the activation",
+        "before the<br>activation",
         "held-out examples by class; each panel one run<br>box 25 to 75 %, line the median, whiskers 5 to 95 %",
     ),
 }

@@ -213,5 +213,6 @@ def caveats(measurements: Measurements) -> list[str]:
         f"Fused are {NETWORKS} networks of the same shape that one program trains together; the time of one is theirs "
         f"divided by {NETWORKS}.",
         *circumstances_caveats(trials),
-        "Each interval has 95 % confidence by itself; among many, some would look clear by luck.",
+        "Each interval has 95 % confidence by itself; among many, some would look clear by luck. Repeats follow each "
+        "other, so an interval is of their minutes alone: a run at another time may differ by more.",
     ]

@@ -91,7 +91,7 @@ def table_row(level: Level[str], results: Sequence[Search]) -> tuple[str, ...]:
 def searches_figure(sweep: SweepRow, searches: Mapping[str, Sequence[Search]], spent: str) -> go.Figure:
     """A faint line for each search, a bold one for the mean of a method where all its repetitions have a value."""
     name = metric_name(sweep.objective.metric)
-    title = f"Best {name.lower()} so far"
+    title = f"Best {name.lower()} so far, by {spent}"
     repetitions = max(map(len, searches.values()), default=0)
     notes = [
         f"faint: each of {plural(repetitions, 'repetition')}; bold: their mean",

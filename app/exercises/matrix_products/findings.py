@@ -194,5 +194,6 @@ def caveats(measurements: Measurements, devices: Sequence[str]) -> list[str]:
         "Sizes around one power of two are beside the same mean of its aligned ones and share its error, so the "
         "interval over sizes is a little too narrow.",
         *circumstances_caveats(trials),
-        "Each interval has 95 % confidence by itself; among many, some would look clear by luck.",
+        "Each interval has 95 % confidence by itself; among many, some would look clear by luck. Repeats follow each "
+        "other, so an interval is of their minutes alone: a run at another time may differ by more.",
     ]
