@@ -16,9 +16,11 @@ from app import queries, schemas
 from app.access import shares
 from app.access.shares import PLACE
 from app.charts.page import Fact
+from app.db import datasets
 from app.db.engine import transaction
 from app.db.tables import Share
-from app.domain.space import Space, parse_space
+from app.domain.datasets import DatasetInfo
+from app.domain.space import parse_space
 from app.errors import NotFoundError
 from app.exercises.exercise import Exercise
 from app.exercises.registry import exercise
@@ -28,13 +30,12 @@ from app.web.api import charts, exercises
 from app.web.api.charts import Format
 from app.web.api.events import STREAM_PLACE, stream
 from app.web.dependencies import DatabaseSession
-from app.web.pages.rendering import ChartPanel, render
+from app.web.pages.rendering import ChartPanel, PageLink, render
 from app.web.pages.sweep.summary import SweepSummary
+from app.web.pages.sweep.trial_table import TRIALS_A_PAGE, TrialQuery, TrialTable
 from app.web.security.drawings import DRAWING_PLACE
 
 router = APIRouter(include_in_schema=False, prefix=f"{PLACE}{{token}}")
-
-TRIALS_A_PAGE = 50
 
 After = Annotated[int | None, Query(ge=0, le=2**62)]
 
@@ -51,15 +52,18 @@ class SharedSweepView:
     """A sweep as its link shows it."""
 
     summary: SweepSummary
-    space: Space
-    trials: schemas.Page[schemas.TrialOut]
-    path: str
-    after: int | None
+    dataset: DatasetInfo
+    table: TrialTable
+
+    @property
+    def path(self) -> str:
+        """The link without its host."""
+        return self.table.link.path
 
     @property
     def address(self) -> str:
         """The page as it is."""
-        return self.path if self.after is None else f"{self.path}?after={self.after}"
+        return self.table.link.to(after=self.table.query.skip or "")
 
     @property
     def events(self) -> str:
@@ -67,14 +71,9 @@ class SharedSweepView:
         return f"{self.path}/events"
 
     @property
-    def next_address(self) -> str:
-        """The page with the next trials, or nothing."""
-        return "" if self.trials.next is None else f"{self.path}?after={self.trials.next}"
-
-    @property
     def charts(self) -> list[ChartPanel]:
         """The charts that have something to show."""
-        sweep, names = self.summary.sweep, list(self.space.free())
+        sweep, names = self.summary.sweep, self.table.varied
         panels = []
         if (sweep.counts.complete or sweep.counts.pruned) and names:
             query = urlencode({"x": names[0]})
@@ -124,9 +123,12 @@ def show_shared(request: Request, share: SharedLink, session: DatabaseSession, a
     if share.sweep_id is None:
         return render(request, "shares/run.html", _run_view(session, share, path))
     sweep = queries.summary(session, share.sweep_id)
-    trials = queries.list_trials(session, share.sweep_id, limit=TRIALS_A_PAGE, after=after)
-    view = SharedSweepView(SweepSummary(sweep), parse_space(sweep.space, sweep.task), trials, path, after)
-    return render(request, "shares/sweep.html", view)
+    dataset, query = datasets.get(session, sweep.dataset), TrialQuery(after=after)
+    order_by = query.order(sweep.objective.direction)
+    trials = queries.list_configurations(session, sweep.id, order_by=order_by, limit=TRIALS_A_PAGE, skip=query.skip)
+    varied = list(parse_space(sweep.space, sweep.task).free())
+    table = TrialTable(sweep, trials, dataset.target, varied, query, PageLink(path, {}))
+    return render(request, "shares/sweep.html", SharedSweepView(SweepSummary(sweep), dataset, table))
 
 
 @router.get("/charts/{name}", response_model=dict[str, Any], dependencies=[DRAWING_PLACE])

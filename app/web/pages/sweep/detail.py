@@ -11,7 +11,7 @@ from app import queries, schemas
 from app.charts.titles import OWN_BEST
 from app.db import datasets
 from app.domain.datasets import DatasetInfo
-from app.domain.formatting import look_text, plural, split
+from app.domain.formatting import look_text, plural
 from app.domain.space import Space, parse_space
 from app.domain.tasks import TASKS, Task
 from app.lifecycle import sweep_row
@@ -103,8 +103,7 @@ class SweepView:
     def best_label(self) -> str:
         """`Best configuration (6 runs), validation accuracy`."""
         runs = f" ({plural(self.sweep.best.runs, 'run')})" if self.sweep.best else ""
-        metric = self.task.metrics[self.sweep.objective.metric].title
-        return f"Best configuration{runs}, {metric[:1].lower()}{metric[1:]}"
+        return f"Best configuration{runs}, {self.summary.measure}"
 
     @property
     def test_remark(self) -> str:
@@ -179,23 +178,6 @@ class SweepView:
     def book_settings(self) -> Mapping[str, object]:
         """Those that do something here and that the sweep does not name."""
         return book_settings(self.space, self.task)
-
-    @property
-    def setup(self) -> str:
-        """What is done: on which data it trains, or what it times."""
-        if not self.task.is_timing:
-            return self.sweep.dataset
-        return f"{self.task.name}, {self.sweep.dataset}" if self.task.takes_data else self.task.name
-
-    @property
-    def fairness(self) -> str:
-        """What the values can be trusted for: which examples chose, or under which circumstances it was timed."""
-        if not self.task.is_timing:
-            return split(self.sweep.split, self.dataset)
-        return (
-            "Each trial is timed alone: no other worker of its machine trains meanwhile, but whatever else runs there "
-            "does. What is known of the machine is in each trial's row."
-        )
 
     @property
     def environment(self) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from app import schemas
 from app.charts.titles import value_name, within
-from app.domain.formatting import duration, plural, score
+from app.domain.datasets import DatasetInfo
+from app.domain.formatting import duration, plural, score, split
 from app.domain.states import ENDED_SWEEPS
 from app.domain.tasks import TASKS, Task
 
@@ -48,14 +49,40 @@ class SweepSummary:
 
     @property
     def epochs(self) -> str:
-        """`248 of 300 epochs`, or repeats where it times; nothing while the sampler has parameters to choose."""
+        """`248 of 300 epochs`, or repeats where it times; nothing while the sampler has parameters to choose.
+
+        At its end those that were trained alone: dropped and pruned trials were to have more.
+        """
         epochs, noun = self.sweep.epochs, "repeat" if self.task.is_timing else "epoch"
+        if self.ended:
+            return plural(epochs.done, noun) if epochs.done else ""
         return f"{epochs.done:,} of {plural(epochs.total, noun)}" if epochs.total else ""
 
     @property
     def task(self) -> Task:
         """What its trials measure."""
         return TASKS[self.sweep.task]
+
+    @property
+    def measure(self) -> str:
+        """What its value is, within a sentence: `validation accuracy`."""
+        return within(value_name(self.sweep.objective.metric))
+
+    @property
+    def setup(self) -> str:
+        """What is done: on which data it trains, or what it times."""
+        if not self.task.is_timing:
+            return self.sweep.dataset
+        return f"{self.task.name}, {self.sweep.dataset}" if self.task.takes_data else self.task.name
+
+    def fairness(self, dataset: DatasetInfo) -> str:
+        """What the values can be trusted for: which examples chose, or under which circumstances it was timed."""
+        if not self.task.is_timing:
+            return split(self.sweep.split, dataset)
+        return (
+            "Each trial is timed alone: no other worker of its machine trains meanwhile, but whatever else runs there "
+            "does. What is known of its machine stands with each trial."
+        )
 
 
 def objective_texts(sweep: schemas.SweepOut, values: Sequence[float] | None) -> list[str]:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from app import queries
-from app.domain.tasks import TASKS
 from app.queries import sweep_search
 from app.queries.sweep_search import SweepPage
 from app.queue.workers import live_workers
@@ -22,22 +21,12 @@ router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True)
-class ListRow(SweepSummary):
-    """One sweep of the list."""
-
-    @property
-    def metric(self) -> str:
-        """What its value is, in people's words."""
-        return TASKS[self.sweep.task].metrics[self.sweep.objective.metric].title
-
-
-@dataclass(frozen=True)
 class SweepListView:
     """One page of the sweeps that the query string asks for."""
 
     query: ListQuery
     page: SweepPage
-    rows: Sequence[ListRow]
+    rows: Sequence[SweepSummary]
     tags: Sequence[str]
     """Those that the list can be narrowed to; tasks and data sets likewise."""
     tasks: Sequence[str]
@@ -88,7 +77,7 @@ def list_sweeps(request: Request, session: DatabaseSession, query: Annotated[Lis
 
 def _view(session: Session, query: ListQuery) -> SweepListView:
     page = sweep_search.search(session, query.filter, query.order_by, limit=SWEEPS_A_PAGE, skip=query.skip)
-    rows = [ListRow(sweep) for sweep in page.sweeps]
+    rows = [SweepSummary(sweep) for sweep in page.sweeps]
     return SweepListView(
         query=query,
         page=page,

@@ -20,7 +20,7 @@ from app.sweeps import deletion
 from app.web.security.gate import COOKIE
 from app.web.security.roles import needed_role
 from tests.app.web.security.test_roles import TABLE, filled
-from tests.support.queue_examples import change, claim, complete, create_grid, new_worker
+from tests.support.queue_examples import change, claim, complete, create_grid, create_timing, new_worker
 from tests.support.sweeps.measured_sweeps import a_sweep
 from tests.support.waiting import wait_until
 
@@ -95,10 +95,39 @@ def test_a_link_says_which_trial_is_the_best_and_why_others_failed(ada: TestClie
     """In the table, where somebody without a key can open no trial."""
     sweep = a_sweep(engine, [[0.5, 0.52], [0.9, 0.92], [0.1, None]])
     page = ada.get(httpx2.URL(share(ada, f"/sweeps/{sweep}")["url"]).path, headers=HTML).text
-    rows = dict(re.findall(r'<tr id="trial-(\d)">(.*?)</tr>', page, re.S))
+    rows = rows_of(page)
     assert [number for number, row in rows.items() if "★" in row] == ["1"]
-    assert [number for number, row in rows.items() if "diverged at epoch 1" in row] == ["2"]
+    assert [number for number, row in rows.items() if "Diverged at epoch 1" in row] == ["2"]
     assert "measured by validation accuracy" in page
+
+
+def rows_of(page: str) -> dict[str, str]:
+    """The rows of the table of trials by number, in its order."""
+    return dict(re.findall(r'<tbody id="trial-(\d+)"[^>]*>(.*?)</tbody>', page, re.S))
+
+
+def test_a_link_shows_trials_as_the_page_of_the_sweep_does(ada: TestClient, engine: Engine) -> None:
+    """The best first, 25 on a page, and told apart where the user left one out."""
+    sweep = a_sweep(engine, [[number / 100, number / 100] for number in range(30)], split="book")
+    with transaction(engine) as session:
+        session.execute(
+            text("UPDATE trials SET excluded = true WHERE sweep_id = :sweep AND number = 28"), {"sweep": sweep}
+        )
+    path = httpx2.URL(share(ada, f"/sweeps/{sweep}")["url"]).path
+    page = ada.get(path, headers=HTML).text
+    rows = rows_of(page)
+    assert [*rows] == [str(number) for number in range(29, 4, -1)]
+    assert [number for number, row in rows.items() if "excluded" in row] == ["28"]
+    assert "Book split." in page
+    assert f'href="{path}?after=25"' in page
+    assert [*rows_of(ada.get(f"{path}?after=25", headers=HTML).text)] == ["4", "3", "2", "1", "0"]
+
+
+def test_a_link_to_a_timing_names_what_it_times(ada: TestClient, engine: Engine) -> None:
+    """It takes no data, and trains nothing that could be fair or not."""
+    sweep = create_timing(engine, 1)
+    page = ada.get(httpx2.URL(share(ada, f"/sweeps/{sweep}")["url"]).path, headers=HTML).text
+    assert ("time_matmul" in page, "fashion_mnist" in page, "timed alone" in page) == (True, False, True)
 
 
 def test_a_link_says_of_how_many_runs_the_best_is_and_how_often_the_test_was_looked_at(
