@@ -164,7 +164,7 @@ def _http_error(request: Request, error: HTTPException) -> Response:
         why = "a number of it has thousands of digits" if is_text else "it is not UTF-8"
         return render(request, InvalidError(_INVALID, [FieldError((), f"the body is no JSON: {why}")]))
     refusal = PerceptuneError(str(error.detail))
-    refusal.status, refusal.title = error.status_code, HTTPStatus(error.status_code).phrase
+    refusal.status, refusal.title = error.status_code, HTTPStatus(error.status_code).phrase.capitalize()
     if error.status_code == 404 and error.detail == "Not Found":
         refusal.detail = f"There is nothing at {request.url.path}."
     if error.status_code == 405:

@@ -93,6 +93,20 @@ def stop_sentence(reason: str | None, seconds: float | None) -> str:
     return f"{_STOP_RULES[rule]}: {words}." if rule in _STOP_RULES else f"No further trials: {reason}."
 
 
+def ending_sentence(call: str, waiting: int, running: int, undo: str) -> str:
+    """What a stop or a cancel does to so many trials; `undo` is the button that takes it back."""
+    dropped = (
+        f"{plural(waiting, 'waiting trial')} {'is' if waiting == 1 else 'are'} dropped" if waiting else "Nothing waits"
+    )
+    trials, is_one = plural(running, "running trial"), running == 1
+    if call == "stop":
+        going_on = f"; {trials} {'finishes' if is_one else 'finish'}" if running else ""
+        return f"{dropped}{going_on}. {undo} takes dropped trials up again."
+    ends = "ends at its next epoch, and what it has" if is_one else "end at their next epoch, and what they have"
+    lost = f"; {trials} {ends} learnt is lost" if running else ""
+    return f"{dropped}{lost}. What has finished stays. {undo} takes dropped trials up again, from their beginning."
+
+
 def circumstances_sentence(facts: Circumstances) -> str:
     """`On an Intel Xeon, 1 thread, with no other trial on its machine, load average 0.3 before it.`"""
     texts = [

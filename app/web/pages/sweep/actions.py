@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from app import schemas
 from app.domain import transitions
 from app.domain.configuration import DEFAULTS
-from app.domain.formatting import plural
 from app.domain.sampling import SAMPLERS
 from app.domain.states import SweepState
-from app.web.pages.labels import SWEEP_BUTTONS, Button
+from app.web.pages.labels import SWEEP_BUTTONS, Button, ending_sentence
 from app.web.pages.sweep.summary import SweepSummary
 
 MAX_EPOCHS = 10_000  # that are proposed to train longer
@@ -90,16 +89,14 @@ class SweepActions:
         params = self.sweep.best.params if self.sweep.best else {}
         return min(2 * int(params.get("epochs", DEFAULTS["epochs"])), MAX_EPOCHS)
 
-    @property
-    def dropped(self) -> str:
-        """What a stop or cancel would drop: `12 waiting trials are dropped`."""
-        count = self.sweep.counts.waiting
-        return f"{plural(count, 'waiting trial')} {'is' if count == 1 else 'are'} dropped" if count else "Nothing waits"
+    def ending(self, call: str) -> str:
+        """What a stop or a cancel would do."""
+        return ending_sentence(call, self.sweep.counts.waiting, self.sweep.counts.running, "Continue")
 
     @property
-    def running_trials(self) -> str:
-        """`4 running trials`."""
-        return plural(self.sweep.counts.running, "running trial")
+    def keep(self) -> str:
+        """What the button says that leaves it as it is."""
+        return "Keep it paused" if self.sweep.state == SweepState.paused else "Keep running"
 
     @property
     def duplicate_address(self) -> str:

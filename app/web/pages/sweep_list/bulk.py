@@ -18,6 +18,7 @@ from app.schemas.sweeps import Tag
 from app.sweeps import bulk
 from app.sweeps.bulk import MAX_SWEEPS, UNDO, Call, Outcome
 from app.web.dependencies import DatabaseSession, caller_name
+from app.web.pages.labels import ending_sentence
 from app.web.pages.rendering import render
 
 router = APIRouter(include_in_schema=False, prefix="/sweeps/bulk")
@@ -76,15 +77,13 @@ class QuestionView:
     @property
     def consequence(self) -> str:
         """What it would do to their trials, in a sentence or two."""
-        waiting = plural(sum(sweep.counts.waiting for sweep in self.sweeps), "waiting trial")
-        running = plural(sum(sweep.counts.running for sweep in self.sweeps), "running trial")
-        if self.call == "stop":
-            return f"Dropped: {waiting}. To their end: {running}. Undo takes dropped trials up again."
-        if self.call == "cancel":
-            return (
-                f"Dropped: {waiting}. Ended at their next epoch: {running}, and what these have learnt is lost. What "
-                "has finished stays. Undo takes dropped trials up again, from their beginning."
+        if self.call in {"stop", "cancel"}:
+            waiting, running = (
+                sum(getattr(sweep.counts, state) for sweep in self.sweeps) for state in ("waiting", "running")
             )
+            is_paused = any(sweep.state == SweepState.paused for sweep in self.sweeps)
+            afterwards = " What is paused goes on then." if is_paused else ""
+            return ending_sentence(self.call, waiting, running, "Undo") + afterwards
         if self.call == "delete":
             trials = plural(sum(sweep.n_trials for sweep in self.sweeps), "trial")
             return f"{trials} and all that was measured in them are removed for good; there is no way back."

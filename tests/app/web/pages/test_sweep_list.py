@@ -192,7 +192,7 @@ def test_what_it_would_do_is_said_first(client: TestClient) -> None:
     query: dict[str, Any] = {"call": "stop", "sweep": [first, second, cancelled]}
     page = " ".join(client.get("/sweeps/bulk/ask", params=query).text.split())
     assert "Stop 2 sweeps?" in page
-    assert "Dropped: 4 waiting trials. To their end: 0 running trials." in page
+    assert "4 waiting trials are dropped. Undo takes dropped trials up again." in page
     assert f"#{cancelled} third is cancelled" in page
     assert re.findall(r'name="sweep" value="(\d+)"', page) == [str(first), str(second)]
     assert states(client, [first, second]) == ["queued", "queued"]

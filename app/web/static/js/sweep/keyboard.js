@@ -43,7 +43,7 @@ document.addEventListener("click", (event) => {
   const panel = name && document.getElementById(`${name}-panel`);
   if (panel) {
     show("overview");
-    panel.closest("details").open = true;
+    panel.closest("details")?.setAttribute("open", "");
     panel.scrollIntoView({ block: "center" });
   }
   const button = event.target.closest("[data-show-tab]");
