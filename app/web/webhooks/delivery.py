@@ -10,6 +10,7 @@ import http.client
 import json
 import logging
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from app.web.webhooks.request import RefusedError, post
 logger = logging.getLogger(__name__)
 
 SENDERS = 4
+SENDERS_A_HOST = 2  # at most, whichever of its ports: one that does not answer leaves the others
 FREE_SENDERS = 1  # for hosts at which nothing is tried and nothing has failed, however many others do not answer
 POLL_SECONDS = 1.0
 HIDDEN_SECONDS = 60.0  # longer than a request and the look-up of its host may take
@@ -40,18 +42,46 @@ class Attempt:
     id: int  # of the row in the outbox
     delivery: str  # the header `webhook-id`, the same in each attempt
     number: int  # from 1
+    host: str
     url: str
     secret: str
     body: bytes
 
 
+class HostsInUse:
+    """The hosts from which the senders of this server wait for answers."""
+
+    def __init__(self) -> None:
+        self._claiming = threading.Lock()  # one claims after the other, so that each knows the hosts of the others
+        self._senders: Counter[str] = Counter()
+
+    def claim(self, engine: Engine, *, passes_tried_hosts: bool) -> Attempt | None:
+        """The next attempt at a host that has not all the senders it may have; `leave` its host afterwards."""
+        with self._claiming:
+            full = [host for host, senders in self._senders.items() if senders >= SENDERS_A_HOST]
+            with transaction(engine) as session:
+                attempt = _claim(session, full, passes_tried_hosts=passes_tried_hosts)
+            if attempt is not None:
+                self._senders[attempt.host] += 1
+        return attempt
+
+    def leave(self, host: str) -> None:
+        """The attempt there has ended."""
+        with self._claiming:
+            self._senders[host] -= 1
+            self._senders += Counter()  # keeps those that are in use
+
+
 @contextlib.contextmanager
 def sending(engine: Engine, *, allow_private: bool) -> Iterator[Sequence[threading.Thread]]:
     """Sends in the background while the block runs, by these threads."""
-    stop = threading.Event()
+    stop, hosts = threading.Event(), HostsInUse()
     threads = [
         threading.Thread(
-            target=_run, args=(engine, allow_private, index < FREE_SENDERS, stop), name=f"webhooks-{index}", daemon=True
+            target=_run,
+            args=(engine, hosts, allow_private, index < FREE_SENDERS, stop),
+            name=f"webhooks-{index}",
+            daemon=True,
         )
         for index in range(SENDERS)
     ]
@@ -65,41 +95,50 @@ def sending(engine: Engine, *, allow_private: bool) -> Iterator[Sequence[threadi
             thread.join(1)  # one that waits for an answer is left behind; what it sends is sent again
 
 
-def _run(engine: Engine, allow_private: bool, is_free: bool, stop: threading.Event) -> None:
+def _run(engine: Engine, hosts: HostsInUse, allow_private: bool, is_free: bool, stop: threading.Event) -> None:
     """One sender: makes all attempts that are due, and looks again after POLL_SECONDS."""
     while not stop.wait(POLL_SECONDS):
         try:
-            while not stop.is_set() and send_next(engine, allow_private=allow_private, passes_tried_hosts=is_free):
+            while not stop.is_set() and send_next(
+                engine, hosts, allow_private=allow_private, passes_tried_hosts=is_free
+            ):
                 pass
         except Exception as error:  # the database is away; whatever it is, the next turn may find it mended
             logger.warning("webhooks can't be sent: %s", str(error).splitlines()[:1])
 
 
-def send_next(engine: Engine, *, allow_private: bool, passes_tried_hosts: bool = False) -> bool:
+def send_next(
+    engine: Engine, hosts: HostsInUse | None = None, *, allow_private: bool, passes_tried_hosts: bool = False
+) -> bool:
     """Makes the attempt that has been due for longest, first ones before others; False when none is.
 
-    At hosts that are being tried, or have failed before, others are tried first; `passes_tried_hosts`: they alone.
+    `hosts`: those that the server's other senders use. At hosts that are being tried, or have failed before, others are
+    tried first; `passes_tried_hosts`: they alone.
     """
-    with transaction(engine) as session:
-        attempt = _claim(session, passes_tried_hosts=passes_tried_hosts)
+    hosts = hosts or HostsInUse()
+    attempt = hosts.claim(engine, passes_tried_hosts=passes_tried_hosts)
     if attempt is None:
         return False
-    status, error = _send(attempt, allow_private)
+    try:
+        status, error = _send(attempt, allow_private)
+    finally:
+        hosts.leave(attempt.host)
     with transaction(engine) as session:
         _write_result(session, attempt, status, error)
     return True
 
 
-def _claim(session: Session, *, passes_tried_hosts: bool) -> Attempt | None:
+def _claim(session: Session, full_hosts: Sequence[str], *, passes_tried_hosts: bool) -> Attempt | None:
     """The next attempt, hidden from other senders; its body is written at the first one, so that all say the same."""
-    row = session.execute(_CLAIM, {"hidden": HIDDEN_SECONDS, "passes": passes_tried_hosts}).one_or_none()
+    parameters = {"hidden": HIDDEN_SECONDS, "passes": passes_tried_hosts, "full": full_hosts}
+    row = session.execute(_CLAIM, parameters).one_or_none()
     sweep = row and session.get(Sweep, row.sweep_id)
     if row is None or sweep is None or sweep.webhook is None:
         return None
     body = row.body or _body(session, row)
     session.execute(_KEEP_BODY, {"id": row.id, "body": body})
     url, secret = sweep.webhook["url"], sweep.webhook["secret"]
-    return Attempt(row.id, str(row.delivery), row.attempts, url, secret, body.encode())
+    return Attempt(row.id, str(row.delivery), row.attempts, row.host, url, secret, body.encode())
 
 
 def _body(session: Session, row: Row[Any]) -> str:
@@ -136,7 +175,8 @@ def _write_result(session: Session, attempt: Attempt, status: int | None, error:
         session.execute(_FAILED, {**result, "error": error, **delays})
 
 
-_HOST = "coalesce(substring(s.webhook ->> 'url' FROM '^[a-z]+://([^/?#]*)'), '')"
+# Without its port: a machine that does not answer has thousands of them.
+_HOST = r"coalesce(lower(substring(s.webhook ->> 'url' FROM '^[^:]+://(\[[^]]*\]|[^:/?#]*)')), '')"
 
 # What failed before may fail again, and where one does not answer, others may not: they would keep new changes waiting.
 _CLAIM = text(f"""
@@ -144,18 +184,18 @@ _CLAIM = text(f"""
         SELECT DISTINCT {_HOST} AS host FROM webhook_deliveries d JOIN sweeps s ON s.id = d.sweep_id
         WHERE d.next_attempt_at IS NOT NULL AND d.attempts > 0
     ), due AS MATERIALIZED (
-        SELECT d.id FROM webhook_deliveries d JOIN sweeps s ON s.id = d.sweep_id
+        SELECT d.id, {_HOST} AS host FROM webhook_deliveries d JOIN sweeps s ON s.id = d.sweep_id
         LEFT JOIN tried ON tried.host = {_HOST}
         WHERE d.next_attempt_at <= clock_timestamp() AND NOT EXISTS (
             SELECT FROM webhook_deliveries before
             WHERE before.sweep_id = d.sweep_id AND before.id < d.id AND before.next_attempt_at IS NOT NULL
-        ) AND NOT (:passes AND tried.host IS NOT NULL)
+        ) AND {_HOST} <> ALL(CAST(:full AS text[])) AND NOT (:passes AND tried.host IS NOT NULL)
         ORDER BY d.attempts > 0, tried.host IS NOT NULL, d.next_attempt_at, d.id LIMIT 1 FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE webhook_deliveries d
     SET attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + make_interval(secs => :hidden)
     FROM due WHERE d.id = due.id
-    RETURNING d.id, d.delivery, d.sweep_id, d.state, d.at, d.attempts, d.body
+    RETURNING d.id, d.delivery, d.sweep_id, d.state, d.at, d.attempts, d.body, due.host
 """)
 
 _KEEP_BODY = text("UPDATE webhook_deliveries SET body = :body WHERE id = :id AND body IS NULL")

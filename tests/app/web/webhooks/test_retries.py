@@ -69,24 +69,42 @@ def test_what_failed_before_waits_for_what_was_not_tried(engine: Engine) -> None
         assert [item.attempts for sweep in (new, *dead) for item in deliveries(engine, sweep)] == [1] * 4
 
 
-def test_a_host_that_does_not_answer_leaves_a_sender_to_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many sweeps tell it of their changes."""
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_host_that_does_not_answer_leaves_senders_to_others(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, has_failed: bool
+) -> None:
+    """However many sweeps tell it of their changes, at whichever of its ports, for the first time or again."""
     for name in ("SILENCE_SECONDS", "TOTAL_SECONDS"):
         monkeypatch.setattr(request, name, 600.0)  # none is given up here, so that what was received is what is held
-    with receiving() as silent, receiving() as receiver:
-        silent.hold.clear()
-        for _ in range(2 * webhooks.SENDERS):
-            change(engine, create(engine, silent.url), "pause")
-        with transaction(engine) as session:  # it has not answered before: else four senders may ask it first at once
-            session.execute(text("UPDATE webhook_deliveries SET attempts = 1"))
+    with receiving() as silent, receiving() as as_silent, receiving() as receiver:
+        for port in (silent, as_silent):
+            port.hold.clear()
+            for _ in range(webhooks.SENDERS):
+                change(engine, create(engine, port.url), "pause")
+        with transaction(engine) as session:
+            session.execute(text("UPDATE webhook_deliveries SET attempts = :failures"), {"failures": int(has_failed)})
         with webhooks.sending(engine, allow_private=True):
-            busy = webhooks.SENDERS - webhooks.FREE_SENDERS
-            wait_until(lambda: len(silent.received) >= busy)
-            change(engine, create(engine, receiver.url), "pause")
+            wait_until(lambda: len(silent.received + as_silent.received) == webhooks.SENDERS_A_HOST)
+            change(engine, create(engine, receiver.url.replace("127.0.0.1", "LOCALHOST")), "pause")
             wait_until(lambda: len(receiver.received) == 1)
-            assert len(silent.received) <= busy + webhooks.FREE_SENDERS
-            silent.hold.set()
-            wait_until(lambda: len(silent.received) == 2 * webhooks.SENDERS)
+            assert len(silent.received + as_silent.received) == webhooks.SENDERS_A_HOST < webhooks.SENDERS
+            for port in (silent, as_silent):
+                port.hold.set()
+            wait_until(lambda: len(silent.received) == len(as_silent.received) == webhooks.SENDERS)
+
+
+def test_hosts_are_told_apart_without_their_ports(engine: Engine) -> None:
+    """In any case of letters, and with addresses of IPv6 in their brackets."""
+    hosts = {
+        "HTTP://Hook.Example.org:81/a?b#c": "hook.example.org",
+        "https://[2001:DB8::1]:8443/": "[2001:db8::1]",
+        "http://10.0.0.1?x=http://other": "10.0.0.1",
+    }
+    for url, host in hosts.items():
+        change(engine, create(engine, url), "pause")
+        attempt = webhooks.HostsInUse().claim(engine, passes_tried_hosts=False)
+        assert attempt is not None
+        assert (attempt.url, attempt.host) == (url, host)
 
 
 def test_after_a_day_it_is_given_up_and_the_next_goes(engine: Engine) -> None:
