@@ -14,6 +14,7 @@ Numbers = NDArray[np.float32]
 
 _erf_at_once = np.vectorize(math.erf, otypes=[np.float64])
 PIECE = 2**14
+MAX_NUMBER = 1e30  # what float32 multiplies and adds up without an overflow
 
 
 def _erf(z: Numbers) -> NDArray[np.float64]:

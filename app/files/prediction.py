@@ -11,9 +11,7 @@ from app import schemas
 from app.errors import ConflictError, FieldError, InvalidError
 from app.files import trained_models
 from app.files.model_file import ModelFileError, ModelInfo
-from app.files.network import Network
-
-MAX_NUMBER = 1e30  # what float32 multiplies and adds up without an overflow
+from app.files.network import MAX_NUMBER, Network
 
 
 def predict(session: Session, sweep_id: int, number: int, body: schemas.PredictionRequest) -> schemas.PredictionOut:

@@ -13,6 +13,7 @@ from app.config import load_settings
 from app.domain.formatting import in_units
 from app.errors import InvalidError, exit_on_error
 from app.files.model_file import ModelFileError, ModelInfo
+from app.logs import printable
 from worker.predict.model_source import read_model
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -86,26 +87,30 @@ def _as_json(names: list[str], guesses: list[list[Guess]]) -> Iterator[str]:
 
 def _as_text(names: list[str], guesses: list[list[Guess]], info: ModelInfo) -> Iterator[str]:
     """Columns: the input, then class and probability."""
-    name_width, label_width = max(map(len, names)), max(map(len, info.classes))
+    names = [printable(name) for name in names]
+    name_width, label_width = max(map(len, names)), max(len(printable(label)) for label in info.classes)
     for name, input_guesses in zip(names, guesses, strict=True):
-        cells = (f"{guess.label:{label_width}} {guess.probability:.3f}" for guess in input_guesses)
+        cells = (f"{printable(guess.label):{label_width}} {guess.probability:.3f}" for guess in input_guesses)
         yield f"{name:{name_width}}  " + "  ".join(cells)
 
 
 def _numbers(names: list[str], numbers: NDArray[np.float64], info: ModelInfo, as_json: bool) -> Iterator[str]:
-    """A line for each number, with its unit."""
+    """A line for each number, with its unit. Raises InvalidError where the network gives none."""
+    if not np.isfinite(numbers).all():
+        raise InvalidError(f"{names[int((~np.isfinite(numbers)).argmax())]}: the network gives no finite number.")
+    names = names if as_json else [printable(name) for name in names]
     width = max(map(len, names))
     for name, number in zip(names, numbers.tolist(), strict=True):
         if as_json:
             yield json.dumps({"input": name, "number": number, "quantity": info.quantity, "unit": info.unit})
         else:
-            yield f"{name:{width}}  {in_units(number, info.unit)}"
+            yield f"{name:{width}}  {in_units(number, printable(info.unit))}"
 
 
 def _note_difference(info: ModelInfo) -> None:
     """Says on standard error where a network that was trained again has another value than the first one."""
     if abs(info.value - info.recorded_value) > 1e-6:
-        values = f"{info.metric} {info.value:.6g}, where {info.recorded_value:.6g} was recorded"
+        values = f"{printable(info.metric)} {info.value:.6g}, where {info.recorded_value:.6g} was recorded"
         print(f"perceptune: trained again, this network has {values}", file=sys.stderr)
 
 

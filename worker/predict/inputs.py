@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from app.errors import InvalidError
+from app.files.array_file import read_array
+from app.files.network import MAX_NUMBER
 
 # by name: Pillow has decoders for dozens of formats that nobody looks after, each a way in for a file of a stranger
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -76,9 +78,12 @@ def _number(cell: str) -> float | None:
 def load_array(path: str, features: int) -> NDArray[np.float64]:
     """[n, features] of an array with one example, or with one in each first index, such as [n, 28, 28]."""
     try:
-        array = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-    except (ValueError, TypeError, EOFError):
+        with Path(path).open("rb") as file:
+            array = np.asarray(read_array(file), dtype=np.float64)
+    except ValueError:  # which an error of the array's file is too
         raise InvalidError(f"{path} can't be read: it is no .npy file of numbers.") from None
+    except MemoryError:
+        raise InvalidError(f"{path} can't be read: it takes more memory than there is.") from None
     shape = array.shape
     if shape == (features,):
         array = array[None]
@@ -91,11 +96,11 @@ def _from_rows(name: str, rows: NDArray[np.float64], scale: float, are_pixels: b
     if not len(rows):
         raise InvalidError(f"{name} has no rows.")
     x = rows / scale
-    endless_rows = np.flatnonzero(~np.isfinite(x).all(1))
+    endless_rows = np.flatnonzero(~(np.abs(x) <= MAX_NUMBER).all(1))
     bad_rows = np.flatnonzero(~((x >= 0) & (x <= 1)).all(1))  # also where one is not finite
     if not are_pixels:
         if len(endless_rows):
-            raise InvalidError(f"{name}, row {endless_rows[0] + 1}: a number is not finite.")
+            raise InvalidError(f"{name}, row {endless_rows[0] + 1}: a number is not finite, or beyond {MAX_NUMBER:g}.")
     elif len(bad_rows):
         row = x[bad_rows[0]]
         beyond = row[~((row >= 0) & (row <= 1))][0]
@@ -116,7 +121,9 @@ def _load_image(path: str, features: int, invert: bool) -> NDArray[np.float32]:
             if opened.mode.startswith(("I", "F")):
                 raise InvalidError(f"{path} has more than 8 bits a channel: save it with 8.")
             image = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (Image.DecompressionBombError, SyntaxError, ValueError):
+    except (InvalidError, OSError):
+        raise
+    except Exception:  # a decoder stumbles on whatever a damaged file has
         raise InvalidError(f"{path} can't be read: it is too large, or damaged.") from None
     background = (255, 255, 255, 255) if invert else (0, 0, 0, 255)  # what is transparent ends up black, as in training
     grey = Image.alpha_composite(Image.new("RGBA", image.size, background), image).convert("L")

@@ -11,6 +11,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 
 from app.config import Settings, is_loopback, service_address
 from app.errors import InvalidError
+from app.logs import printable
 
 TIMEOUT_SECONDS = 30
 
@@ -49,11 +50,12 @@ def _best_trial(sweep: str, address: str, answer: bytes) -> int:
     """The number of the best trial in the service's answer about a sweep. Raises InvalidError."""
     try:
         best = json.loads(answer)["best"]
-    except (ValueError, KeyError, TypeError):
+        number = None if best is None else int(best["number"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidError(f"{address} answers, but not as Perceptune does.") from None
-    if best is None:
+    if number is None:
         raise InvalidError(f"Sweep {sweep} has no complete trial yet, so there is no best model.")
-    return int(best["number"])
+    return number
 
 
 def _get(address: str, settings: Settings) -> bytes:
@@ -77,6 +79,6 @@ def _get(address: str, settings: Settings) -> bytes:
 def _detail(error: HTTPError) -> str:
     """The sentence of the server's answer, or what HTTP calls its status."""
     try:
-        return str(json.loads(error.read())["detail"])
-    except (ValueError, KeyError, TypeError):
+        return printable(str(json.loads(error.read())["detail"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"{error.reason}."

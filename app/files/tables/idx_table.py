@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from app.domain.tables.limits import MAX_UNPACKED_BYTES
-from app.files.tables.numpy_table import Array, of_arrays
+from app.files.array_file import Array
+from app.files.tables.numpy_table import of_arrays
 from app.files.tables.table import Table, refusal, unzipped
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}

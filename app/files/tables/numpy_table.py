@@ -1,28 +1,19 @@
 """Reads NumPy's files: .npz with examples and their classes, or .npy with both in one array; never a pickle."""
 
 import math
-import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from tokenize import TokenError
 from typing import IO
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from app.domain.tables.limits import MAX_CELLS, MAX_FEATURES, MAX_UNPACKED_BYTES
+from app.files.array_file import Array, ArrayFileError, read_array
 from app.files.tables.table import Table, refusal, unzipped
 
-Array = NDArray[np.generic]
-
 ROWS_AT_ONCE = 1024
-_DAMAGE = (
-    *(ValueError, OverflowError, EOFError, SyntaxError, TokenError),
-    *(TypeError, LookupError, AttributeError, RecursionError),
-)
-"""What reading an array raises: its heading is an expression in Python, and may be any."""
 
 # names of the same thing, in any case of letters
 EXAMPLES, CLASSES = ("x", "data", "features"), ("y", "target", "labels", "label")
@@ -82,16 +73,9 @@ def _member(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], names
 
 def _array(file: IO[bytes], name: str) -> Array:
     try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # that a file is of Python 2
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
-    except _DAMAGE as error:
-        why = "it holds Python objects" if "Object arrays" in str(error) else "it is damaged"
-        raise refusal(f"{name} can't be read: {why}; save an array of numbers or texts") from None
-    if array.dtype.kind not in "biufU" or array.dtype.itemsize > 4096:
-        raise refusal(f"{name} holds {array.dtype}: it must hold numbers or texts")
-    if array.size > MAX_CELLS:
-        raise refusal(f"{name} has {array.size:,} values: at most {MAX_CELLS:,} are read")
-    return _native(array)
+        return _native(read_array(file, MAX_CELLS))
+    except ArrayFileError as error:
+        raise refusal(f"{name} {error}") from None
 
 
 def _native(array: Array) -> Array:

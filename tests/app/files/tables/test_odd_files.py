@@ -36,6 +36,16 @@ def parquet_of_bytes(*texts: bytes) -> bytes:
 
 ODD: dict[str, tuple[Callable[[], bytes], str]] = {
     "a heading nested deeply": (lambda: npy("-" * 4000 + "1"), "the .npy can't be read: it is damaged"),
+    "a heading of very many signs": (lambda: npy("-" * 9000 + "1"), "the .npy can't be read: it is damaged"),
+    "a size of very many signs": (
+        lambda: heading(shape=f"({'-' * 9000}1, 2)"),
+        "the .npy can't be read: it is damaged",
+    ),
+    "a size below none": (lambda: heading(shape="(-1, 2)"), "the .npy can't be read: it is damaged"),
+    "sizes beyond all memory": (
+        lambda: heading(shape="(1099511627776, 2)"),
+        "the .npy has 2,199,023,255,552 values: at most 200,000,000 are read",
+    ),
     "a type of no parts": (lambda: heading(descr="()"), "the .npy can't be read: it is damaged"),
     "a text of half a character": (
         lambda: npz(x=np.ones((8, 2)), y=np.array([0xD800, 0x61] * 4, np.uint32).view("<U1")),
