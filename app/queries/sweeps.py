@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from app import schemas
@@ -11,6 +11,8 @@ from app.db.tables import LogEntry, Sweep
 from app.domain.states import SweepState, TrialState
 from app.errors import NotFoundError
 from app.lifecycle import sweep_row
+from app.queries import pages
+from app.queries.pages import count_within
 from app.queries.standing import facts as standing_facts
 from app.queries.standing.facts import SweepFacts, sweep_facts
 from app.queries.standing.time_left import TimeLeft, times_left
@@ -75,17 +77,25 @@ def list_sweeps(
     limit: int = 50,
     after: int | None = None,
 ) -> schemas.Page[schemas.SweepOut]:
-    """Sweeps in this state and with this tag, the newest first."""
-    query = select(Sweep).order_by(Sweep.id.desc()).limit(limit + 1)
+    """Sweeps in this state and with this tag, the newest first; of those with very much to say fewer than `limit`."""
+    query = select(Sweep.id, _CHARACTERS).order_by(Sweep.id.desc()).limit(limit + 1)
     if state is not None:
         query = query.where(Sweep.state == state)
     if tag is not None:
         query = query.where(Sweep.tags.contains([tag]))
     if after is not None:
         query = query.where(Sweep.id < after)
-    sweeps = session.scalars(query).all()
-    next_cursor = str(sweeps[limit - 1].id) if len(sweeps) > limit else None
-    return schemas.Page(items=summaries(session, sweeps[:limit]), next=next_cursor)
+    rows = session.execute(query).all()
+    count = count_within((row.characters for row in rows[:limit]), pages.MAX_CHARACTERS)
+    ids = [row.id for row in rows[:count]]
+    sweeps = session.scalars(select(Sweep).where(Sweep.id.in_(ids)).order_by(Sweep.id.desc())).all()
+    next_cursor = str(ids[-1]) if len(rows) > count else None
+    return schemas.Page(items=summaries(session, sweeps), next=next_cursor)
+
+
+# Of the whole row as Postgres writes it: a space can list tens of thousands of values, and an imported sweep's facts
+# have as many words.
+_CHARACTERS = func.octet_length(cast(literal_column("sweeps"), Text)).label("characters")
 
 
 def tags(session: Session, limit: int = 30) -> list[str]:

@@ -1,7 +1,6 @@
 """Trials as the API shows them, with their runs and learning curves."""
 
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Select, SQLColumnExpression, cast, func, literal_column, select
@@ -16,6 +15,7 @@ from app.domain.tasks import EVERY_HYPERPARAMETER
 from app.errors import FieldError, InvalidError
 from app.lifecycle import sweep_row
 from app.queries import statements
+from app.queries.pages import count_within
 
 Point = TypeVar("Point", Epoch, Diagnostics)  # of one run, after one epoch
 
@@ -119,7 +119,7 @@ def list_diagnostics(
     trial = sweep_row.get_trial(session, sweep_id, number)
     query = select(Diagnostics).where(Diagnostics.trial_id == trial.id).order_by(Diagnostics.seed, Diagnostics.epoch)
     sizes = session.scalars(query.with_only_columns(_NUMBERS).offset(after).limit(limit))
-    rows, next_cursor = _page_of(session, query, min(limit, _count_within(sizes, MAX_NUMBERS)), after)
+    rows, next_cursor = _page_of(session, query, min(limit, count_within(sizes, MAX_NUMBERS)), after)
     return schemas.Page(items=[schemas.DiagnosticsOut.model_validate(row) for row in rows], next=next_cursor)
 
 
@@ -143,12 +143,7 @@ def _count_with_few_runs(session: Session, trials: Sequence[Trial]) -> int:
         return len(trials)
     counted = select(Run.trial_id, func.count().label("runs")).where(Run.trial_id.in_([trial.id for trial in trials]))
     counts = {row.trial_id: row.runs for row in session.execute(counted.group_by(Run.trial_id))}
-    return _count_within((counts.get(trial.id, 0) for trial in trials), MAX_RUNS)
-
-
-def _count_within(sizes: Iterable[int], room: int) -> int:
-    """How many of the first have no more than so much together, and one at least."""
-    return sum(total <= room for total in accumulate(sizes)) or 1
+    return count_within((counts.get(trial.id, 0) for trial in trials), MAX_RUNS)
 
 
 def _page_of(session: Session, query: Select[Point], limit: int, after: int) -> tuple[Sequence[Point], str | None]:

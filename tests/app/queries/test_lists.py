@@ -118,6 +118,22 @@ def test_a_page_has_so_many_runs_at_most(
     assert pages == [[2, 2], [2, 2], [7]]
 
 
+def test_a_page_of_sweeps_has_so_many_characters_at_most(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what they were set up with: a space lists thousands of values. A sweep with more is alone on its page."""
+    for width in range(1, 6):
+        create_grid(engine, *range(1, 1001 if width == 3 else 2), notes="n" * 2_000)
+    monkeypatch.setattr(queries.pages, "MAX_CHARACTERS", 6_500)
+    listed: list[list[int]] = []
+    after: str | None = None
+    while after is not None or not listed:
+        page = client.get("/api/v1/sweeps", params={"limit": 1000} | ({"after": after} if after else {})).json()
+        listed.append([sweep["id"] for sweep in page["items"]])
+        after = page["next"]
+    assert listed == [[5, 4], [3], [2, 1]]
+
+
 def test_a_page_of_diagnostics_has_so_many_numbers_at_most(
     client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Form, Query, Request, Response
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import queries
@@ -13,7 +14,7 @@ from app.domain import transitions
 from app.domain.formatting import plural
 from app.domain.states import SweepState
 from app.errors import FieldError, InvalidError
-from app.schemas import SweepOut
+from app.schemas import Best, Counts
 from app.schemas.sweeps import Tag
 from app.sweeps import bulk
 from app.sweeps.bulk import MAX_SWEEPS, UNDO, Call, Outcome
@@ -25,6 +26,8 @@ router = APIRouter(include_in_schema=False, prefix="/sweeps/bulk")
 
 Ids = Annotated[int, Query(ge=1, le=2**62)]
 PostedIds = Annotated[int, Form(ge=1, le=2**62)]
+
+READ_AT_ONCE = 25
 
 # What is asked, what the button says, and what the sentence of the results begins with, by call.
 _QUESTIONS: dict[Call, str] = {
@@ -52,14 +55,25 @@ _DONE: dict[Call, str] = {
 _TRAINING = {SweepState.running, SweepState.stopping}
 
 
+class ChosenSweep(NamedTuple):
+    """What is asked about of a sweep: of hundreds at once, so without its space."""
+
+    id: int
+    name: str
+    state: SweepState
+    counts: Counts
+    n_trials: int
+    best: Best | None
+
+
 @dataclass(frozen=True)
 class QuestionView:
     """What is asked before it is done."""
 
     call: Call
-    sweeps: Sequence[SweepOut]
+    sweeps: Sequence[ChosenSweep]
     """Those that it would change."""
-    unchanged_sweeps: Sequence[SweepOut]
+    unchanged_sweeps: Sequence[ChosenSweep]
     """Those whose state does not allow it."""
     tags: Sequence[str]
     """Suggestions for a tag."""
@@ -130,7 +144,7 @@ def ask(request: Request, session: DatabaseSession, call: Call, sweep: Annotated
     """What the call would do to these sweeps, with the button that does it."""
     if call not in _QUESTIONS:
         raise InvalidError("Nothing is asked before this.", [FieldError(("call",), f"must be {', '.join(_QUESTIONS)}")])
-    chosen_sweeps = _summaries(session, sweep)
+    chosen_sweeps = _chosen_sweeps(session, sweep)
     changing_ids = {entry.id for entry in chosen_sweeps if _is_allowed(call, entry)}
     view = QuestionView(
         call=call,
@@ -157,10 +171,17 @@ def act(
     return render(request, "sweep_list/results.html", ResultsView(call, word, outcomes))
 
 
-def _summaries(session: Session, ids: Sequence[int]) -> list[SweepOut]:
+def _chosen_sweeps(session: Session, ids: Sequence[int]) -> list[ChosenSweep]:
     _refuse_too_many(ids)
-    rows = [session.get(Sweep, sweep_id) for sweep_id in sorted(set(ids))]
-    return queries.summaries(session, [row for row in rows if row is not None])
+    numbers = sorted(set(ids))
+    pieces = [numbers[start : start + READ_AT_ONCE] for start in range(0, len(numbers), READ_AT_ONCE)]
+    return [
+        ChosenSweep(**{name: getattr(sweep, name) for name in ChosenSweep._fields})
+        for piece in pieces
+        for sweep in queries.summaries(
+            session, session.scalars(select(Sweep).where(Sweep.id.in_(piece)).order_by(Sweep.id)).all()
+        )
+    ]
 
 
 def _refuse_too_many(ids: Sequence[int]) -> None:
@@ -171,7 +192,7 @@ def _refuse_too_many(ids: Sequence[int]) -> None:
         )
 
 
-def _is_allowed(call: Call, sweep: SweepOut) -> bool:
+def _is_allowed(call: Call, sweep: ChosenSweep) -> bool:
     if call == "delete":
         return sweep.state not in _TRAINING
     return call == "tag" or bool(transitions.SWEEPS.allowed(sweep.state, (call,)))
