@@ -57,7 +57,8 @@ HAS_REPEATS = text("""
 # last in both directions.
 _CONFIGURATIONS = """
     WITH chosen AS (
-        SELECT *, coalesce(configuration, CAST(id AS text)) AS key FROM trials
+        SELECT id, sweep_id, number, state, value, excluded, first_seed, started_at, finished_at{params},
+               coalesce(configuration, CAST(id AS text)) AS key FROM trials
         WHERE sweep_id = :sweep AND (CAST(:state AS text) IS NULL OR CAST(state AS text) = :state)
     ), measured AS (
         SELECT DISTINCT ON (key, first_seed) key, value, state = 'complete' AND NOT excluded AS counts
@@ -102,4 +103,7 @@ def configurations(order_by: str, metric: str = "") -> TextClause:
     rank = _RANKS.get(order_by.removeprefix("-"), _RANK_OF_PARAMETER)
     if metric:
         rank = f"avg({last_metric(metric, 'chosen')}) FILTER (WHERE NOT excluded)"
-    return text(_CONFIGURATIONS.format(rank=rank, direction=direction, without_mean=without_mean(":sweep")))
+    params = ", params" if rank == _RANK_OF_PARAMETER else ""  # which take most of the room
+    return text(
+        _CONFIGURATIONS.format(rank=rank, params=params, direction=direction, without_mean=without_mean(":sweep"))
+    )

@@ -11,7 +11,7 @@ from app.db.engine import transaction
 from app.domain.states import TrialState
 from app.errors import InvalidError
 from app.lifecycle import sweep_row
-from app.queries import chart_rows
+from app.queries import chart_rows, leading_configurations
 from app.queries.lens.trials import list_in_sight, trials_in_sight
 from tests.app.lifecycle.test_best import again
 from tests.support.sweeps.measured_sweeps import a_sweep, end
@@ -99,3 +99,18 @@ def test_of_very_many_trials_of_a_configuration_the_first_are_listed(
         page = client.get(f"/sweeps/{sweep}{query}").text
         assert "its first 3 trials" in page
         assert "runs in" not in page
+
+
+def test_of_very_many_runs_of_a_configuration_those_of_the_first_seeds_are_compared(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand tell no more of how it differs from others, and would be read for each view of its page."""
+    monkeypatch.setattr(leading_configurations, "RUNS_READ", 3)
+    sweep = a_sweep(engine, [[0.9], [0.7]])
+    for seed in (3, 1, 2, 1):
+        again(engine, sweep, 1, first_seed=seed)
+    end(engine, sweep, [[0.8], [0.6], [0.7], [0.6]])
+    with transaction(engine) as session:
+        session.execute(text("UPDATE runs SET seed = first_seed FROM trials WHERE trials.id = trial_id"))
+        leaders = leading_configurations.leading_configurations(session, sweep, 2)
+    assert [(leader.number, leader.runs) for leader in leaders] == [(0, {0: 0.9}), (1, {0: 0.7, 1: 0.6, 2: 0.7})]

@@ -109,7 +109,7 @@ class Known:
     front: Sequence[FrontTrial] = ()
     """The trials that no other beats in every one of several objectives."""
     errors: Sequence[str] = ()
-    """Of the failed trials."""
+    """Of the failed trials, of very many those of the first."""
     workers: int = 0
     """That live."""
     importance_address: str = ""
@@ -150,7 +150,8 @@ class Known:
     @property
     def failures(self) -> str:
         """The reason that explains most failures, in a sentence."""
-        return failures_sentence(self.errors, self.sweep.n_trials + self.sweep.survivor_trials)
+        trials = self.sweep.n_trials + self.sweep.survivor_trials
+        return failures_sentence(self.errors, self.sweep.counts.failed, trials)
 
     @property
     def widenings(self) -> list["Widening"]:
@@ -260,15 +261,16 @@ def noise_sentence(leaders: Sequence[LeadingConfiguration]) -> str:
     return f"{subject} within its noise ({'; '.join(remarks)})."
 
 
-def failures_sentence(errors: Sequence[str], trials: int) -> str:
-    """`7 of 24 trials failed, 6 of them with: diverged at epoch 1 to 3.`"""
+def failures_sentence(errors: Sequence[str], failed: int, trials: int) -> str:
+    """`7 of 24 trials failed, 6 of them with: diverged at epoch 1 to 3.`, from the errors of the first that failed."""
     if not errors:
         return ""
     common = most_common_error(errors)
-    count = f"{len(errors)} of {plural(trials, 'trial')} failed"
-    if common.trials == len(errors):
+    count = f"{failed} of {plural(trials, 'trial')} failed"
+    if common.trials == failed:
         return f"{count}: {common.words}."
-    return f"{count}, {common.trials} of them with: {common.words}."
+    them = "them" if len(errors) >= failed else f"the first {len(errors)} of them"
+    return f"{count}, {common.trials} of {them} with: {common.words}."
 
 
 class Matters(NamedTuple):

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from app.charts.importance import ImportanceData, Share, importance_data
 from app.db.engine import transaction
+from app.queries import leading_configurations
 from app.queries.leading_configurations import LeadingConfiguration
 from app.web.pages.sweep import known
 from app.web.pages.sweep.known import failures_sentence, noise_sentence, what_matters
@@ -81,7 +82,19 @@ def test_what_matters_is_computed_once_for_all_who_ask(
 )  # fmt: skip
 def test_failures_are_told_by_the_reason_of_most(errors: list[str], sentence: str) -> None:
     """Whatever the numbers in it."""
-    assert failures_sentence(errors, 9) == sentence
+    assert failures_sentence(errors, len(errors), 9) == sentence
+
+
+def test_of_very_many_failures_the_first_are_read(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the beginnings of their errors: a file may have brought thousands, of tens of thousands of characters."""
+    monkeypatch.setattr(leading_configurations, "ERRORS_READ", 3)
+    monkeypatch.setattr(leading_configurations, "ERROR_LENGTH", 10)
+    sweep = a_sweep(engine, [[None]] * 5)
+    with transaction(engine) as session:
+        session.execute(text("UPDATE trials SET error = 'too ' || repeat('many ', 1000)"))
+    assert "5 of 5 trials failed, 3 of the first 3 of them with: too many m." in client.get(f"/sweeps/{sweep}").text
 
 
 def importance(*shares: Share, reason: str = "", predicted: float = 0.9) -> ImportanceData:
