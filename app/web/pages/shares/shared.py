@@ -155,8 +155,9 @@ def list_shared_trials(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: After = None,
 ) -> schemas.Page[schemas.TrialOut]:
-    """The trials of a sweep with their runs."""
-    return queries.list_trials(session, _sweep_id(share), limit=limit, after=after)
+    """The trials of a sweep with their runs, without the names of machines and without people's notes."""
+    page = queries.list_trials(session, _sweep_id(share), limit=limit, after=after)
+    return page.model_copy(update={"items": [_for_strangers(trial) for trial in page.items]})
 
 
 @router.get("/report.html", dependencies=[DRAWING_PLACE])
@@ -192,6 +193,11 @@ def _is_valid(engine: Engine, token: str) -> bool:
     except NotFoundError:
         return False
     return True
+
+
+def _for_strangers(trial: schemas.TrialOut) -> schemas.TrialOut:
+    circumstances = trial.circumstances and trial.circumstances.model_copy(update={"host": ""})
+    return trial.model_copy(update={"circumstances": circumstances, "note": ""})
 
 
 def _sweep_id(share: Share) -> int:

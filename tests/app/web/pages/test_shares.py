@@ -21,6 +21,7 @@ from app.web.security.gate import COOKIE
 from app.web.security.roles import needed_role
 from tests.app.web.security.test_roles import TABLE, filled
 from tests.support.queue_examples import change, claim, complete, create_grid, create_timing, new_worker
+from tests.support.sweeps.earlier_versions import CIRCUMSTANCES
 from tests.support.sweeps.measured_sweeps import a_sweep
 from tests.support.waiting import wait_until
 
@@ -89,6 +90,20 @@ def test_a_link_names_no_machine(ada: TestClient, guest: TestClient, engine: Eng
         assert "ada-laptop, process 1" in own
         assert "ada-laptop" not in shared
         assert "worker 1" in shared
+
+
+def test_a_link_s_trials_name_no_machine_and_have_no_notes(
+    ada: TestClient, guest: TestClient, sweeps: tuple[int, int], engine: Engine
+) -> None:
+    """Where a timing was measured, and what people wrote to it, is for those who have a key."""
+    with transaction(engine) as session:
+        facts = "UPDATE trials SET note = 'for Ada', circumstances = CAST(:facts AS jsonb)"
+        session.execute(text(facts), {"facts": json.dumps(CIRCUMSTANCES)})
+    own = ada.get(f"/api/v1/sweeps/{sweeps[0]}/trials").json()["items"]
+    shared = guest.get(f"{httpx2.URL(share(ada, f'/sweeps/{sweeps[0]}')['url']).path}/trials").json()["items"]
+    assert {(trial["note"], trial["circumstances"]["host"]) for trial in own} == {("for Ada", CIRCUMSTANCES["host"])}
+    assert {(trial["note"], trial["circumstances"]["host"]) for trial in shared} == {("", "")}
+    assert shared[0]["circumstances"]["processor"] == CIRCUMSTANCES["processor"]
 
 
 def test_a_link_says_which_trial_is_the_best_and_why_others_failed(ada: TestClient, engine: Engine) -> None:
