@@ -28,6 +28,9 @@ from app.files.exports.records import FORMAT, VERSION
 from app.files.import_checks import check_values
 from app.files.optuna_export import RECORD_ATTRIBUTE, storage_url
 
+MAX_REASON = 200  # characters
+_DAMAGE = (SQLAlchemyError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a study raises that another program wrote, or somebody changed."""
 _STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -41,6 +44,16 @@ def restore(session: Session, url: str, name: str | None = None, *, dataset: str
     Raises NotFoundError, and InvalidError for a study that can't be a sweep.
     """
     study = _study(url, name)
+    try:
+        document = _document(session, study, dataset)
+    except _DAMAGE as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InvalidError(f"The study can't be read: {why[:MAX_REASON]}") from None
+    return imports.restore(session, document)
+
+
+def _document(session: Session, study: optuna.Study, dataset: str) -> dict[str, Any]:
+    """The study as the document of an export."""
     trials = study.get_trials(deepcopy=False)
     record = study._storage.get_study_system_attrs(study._study_id).get(RECORD_ATTRIBUTE)
     header = record if isinstance(record, dict) else _header(study, trials, datasets.get_named(session, dataset))
@@ -52,7 +65,7 @@ def restore(session: Session, url: str, name: str | None = None, *, dataset: str
         trial.system_attrs.get(RECORD_ATTRIBUTE) or _trial(trial, header["sweep"], foreign, constants)
         for trial in trials
     ]
-    return imports.restore(session, {**header, "counts": _counts(documents), "trials": documents})
+    return {**header, "counts": _counts(documents), "trials": documents}
 
 
 def _study(url: str, name: str | None) -> optuna.Study:

@@ -4,15 +4,23 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from pydantic import TypeAdapter
+
 from app.errors import StartError
 
 FORMAT = 1
 PIECE_BYTES = 2**20
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError),
+    *(NotImplementedError, RuntimeError, EOFError),  # of a zip that is packed or locked in another way
+)
+"""What reading a file raises that is no dump, or none that this program wrote."""
 _HEADER = "header.json"
 _DIGEST_BYTES = 64
 
@@ -41,6 +49,9 @@ class Header:
     def rows(self) -> int:
         """Of all tables together."""
         return sum(table.rows for table in self.tables.values())
+
+
+_HEADERS = TypeAdapter(Header)
 
 
 def write_rows(archive: zipfile.ZipFile, name: str, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
@@ -92,12 +103,18 @@ def check(path: Path) -> Header:
             return _header(archive)
     except OSError as error:
         raise StartError(f"{path} can't be read: {error.strerror or error}.") from None
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise StartError(f"{path} is no dump, or damaged ({error}): nothing was changed; use another copy.") from None
+    except DAMAGE as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: Exception) -> StartError:
+    """The error of a dump that can't be used, with the first line of what was met in it."""
+    why = (str(error).splitlines() or [type(error).__name__])[0]
+    return StartError(f"{path} is no dump, or damaged ({why}): nothing was changed; use another copy.")
 
 
 def _header(archive: zipfile.ZipFile) -> Header:
     values = json.loads(archive.read(_HEADER))
     if values["format"] != FORMAT:
         raise StartError(f"This dump has the format {values['format']}, of a newer Perceptune: use that one.")
-    return Header(**{**values, "tables": {name: TableInfo(**table) for name, table in values["tables"].items()}})
+    return _HEADERS.validate_python(values)

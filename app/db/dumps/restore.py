@@ -7,7 +7,6 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
@@ -33,12 +32,11 @@ def restore(engine: Engine, path: Path, *, replace: bool = False) -> archive.Hea
     empty and `replace` is not set, and where a server or a worker runs on it.
     """
     header = archive.check(path)
-    try:
-        ScriptDirectory.from_config(alembic_config()).get_revision(header.revision)
-    except CommandError:
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    if header.revision not in {script.revision for script in scripts}:
         raise StartError(
             f"The dump is of tables of Perceptune {header.program}, newer than this one: restore it with that version."
-        ) from None
+        )
     try:
         with migrating(engine) as (connection, config):
             _refuse_users(connection)
@@ -50,6 +48,8 @@ def restore(engine: Engine, path: Path, *, replace: bool = False) -> archive.Hea
         raise StartError(f"The dump can't be restored: {str(error).splitlines()[0]}.") from None
     except DBAPIError as error:
         raise StartError(f"The dump can't be restored: {first_line(error)}.") from None
+    except archive.DAMAGE as error:
+        raise archive.damaged(path, error) from None
     return header
 
 

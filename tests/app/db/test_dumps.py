@@ -1,7 +1,9 @@
 """Dumps: written while sweeps train, restored elsewhere with the same rows, and refused where they must be."""
 
+import json
+import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,62 @@ def test_a_damaged_dump_is_refused(engine: Engine, another_engine: Engine, tmp_p
         with pytest.raises(StartError, match="damaged"):
             restore(another_engine, path)
     assert rows(another_engine) == before
+
+
+HEADERS: dict[str, tuple[str, Any]] = {
+    "a list": ("tables", []),
+    "columns that are none": ("tables", {"sweeps": {"columns": 7, "rows": 1}}),
+    "other tables": ("tables", {"sweeps": {"columns": ["id"], "rows": 1}}),
+    "numbers that are none": ("next_numbers", {"sweeps": {"id": "x"}}),
+    "numbers of other tables": ("next_numbers", {"x": {"id": 7}}),
+    "numbers beyond all": ("next_numbers", {"sweeps": {"id": 10**30}}),
+    "the newest tables": ("revision", "head"),
+    "a step": ("revision", "+1"),
+    "no tables": ("revision", None),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_dump_that_somebody_made_up_is_refused(
+    engine: Engine, another_engine: Engine, tmp_path: Path, case: str
+) -> None:
+    """Whatever its header says under the right digest; nothing is restored of it."""
+    finished_sweep(engine, 4, 8)
+    dump(engine, tmp_path / "dump")
+    before = rows(another_engine)
+    name, value = HEADERS[case]
+    remade(tmp_path / "dump", lambda header: header | {name: value})
+    with pytest.raises(StartError):
+        restore(another_engine, tmp_path / "dump")
+    assert rows(another_engine) == before
+
+
+def test_a_dump_without_the_rows_of_a_table_is_refused(engine: Engine, another_engine: Engine, tmp_path: Path) -> None:
+    """Or with others: those before it are taken back."""
+    finished_sweep(engine, 4, 8)
+    dump(engine, tmp_path / "whole")
+    before = rows(another_engine)
+    for content in (None, b"\\N\n", b"\0"):
+        shutil.copy(tmp_path / "whole", tmp_path / "dump")
+        remade(tmp_path / "dump", lambda header: header, {"tables/trials": content})
+        with pytest.raises(StartError):
+            restore(another_engine, tmp_path / "dump")
+        assert rows(another_engine) == before
+
+
+def remade(
+    path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], contents: Mapping[str, bytes | None] | None = None
+) -> None:
+    """Writes the dump again with another header and other contents, None for none, under the right digest."""
+    with zipfile.ZipFile(path) as old:
+        members = {name: old.read(name) for name in old.namelist()} | dict(contents or {})
+    members["header.json"] = json.dumps(change(json.loads(members["header.json"] or b""))).encode()
+    with zipfile.ZipFile(path, "w") as new:
+        for name, content in members.items():
+            if content is not None:
+                new.writestr(name, content)
+        new.comment = b"0" * 64
+    archive.seal(path)
 
 
 def test_what_is_no_dump_is_refused(tmp_path: Path) -> None:

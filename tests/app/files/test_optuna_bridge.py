@@ -2,6 +2,8 @@
 
 import json
 import math
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,51 @@ def test_a_storage_that_can_not_be_used_is_a_sentence(engine: Engine, url: str, 
     optuna.create_study(study_name="second", storage=url)
     with pytest.raises(NotFoundError, match="Say which study: the storage has 'sweep 1: example', 'second'"):
         restore(engine, url)
+
+
+ODD = {
+    "no distribution": "UPDATE trial_params SET distribution_json = '{'",
+    "another distribution": """UPDATE trial_params SET distribution_json = '{"name": "X", "attributes": {}}'""",
+    "a choice that is none": "UPDATE trial_params SET param_value = 99 WHERE param_name = 'activation'",
+    "a number beyond its range": "UPDATE trial_params SET param_value = 1e300 WHERE param_name = 'learning_rate'",
+    "a scale in one trial": """
+        UPDATE trial_params SET distribution_json = replace(replace(distribution_json, 'true', 'false'), '0.0001', '-1')
+        WHERE param_name = 'learning_rate' AND param_id = (SELECT max(param_id) FROM trial_params)
+    """,
+    "epochs before all": "UPDATE trial_intermediate_values SET step = -1000000000000 - step",
+    "epochs beyond all": "UPDATE trial_intermediate_values SET step = 4611686018427387904 + step",
+    "the first of years": "UPDATE trials SET datetime_start = '0001-01-01 00:00:00.000000'",
+    "no time": "UPDATE trials SET datetime_start = 'soon'",
+    "another state": "UPDATE trials SET state = 'LOST'",
+    "numbers twice": "UPDATE trials SET number = 0",
+    "a number beyond all": "UPDATE trials SET number = number + 4611686018427387904",
+    "other names": "UPDATE trial_params SET param_name = param_id",
+    "a name of a null character": "UPDATE studies SET study_name = 'a' || char(0)",
+    "a record that is none": "INSERT INTO study_system_attributes VALUES (1, 1, 'perceptune', '{}')",
+    "a trial's record that is none": """
+        INSERT INTO trial_system_attributes SELECT trial_id, trial_id, 'perceptune', '"x"' FROM trials
+    """,
+    "a trial's record without runs": """
+        INSERT INTO trial_system_attributes SELECT trial_id, trial_id, 'perceptune', '{"runs": 7}' FROM trials
+    """,
+    "no direction": "DELETE FROM study_directions",
+    "no table": "DROP TABLE trial_params",
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_a_study_that_somebody_changed_becomes_a_sweep_or_a_sentence(
+    engine: Engine, client: TestClient, url: str, tmp_path: Path, case: str
+) -> None:
+    """Whatever its tables say; of half a sweep there is nothing."""
+    study = optuna.create_study(study_name="theirs", storage=url, direction="minimize")
+    study.optimize(objective, n_trials=3, catch=ArithmeticError)
+    with sqlite3.connect(tmp_path / "study.db") as storage:
+        storage.execute(ODD[case])
+    storage.close()
+    with suppress(InvalidError, NotFoundError):
+        assert document(client, restore(engine, url))["counts"]["trials"] <= 3
+    assert client.get("/api/v1/sweeps").status_code == 200
 
 
 def test_figures_that_are_not_finite_come_back(engine: Engine, url: str) -> None:
