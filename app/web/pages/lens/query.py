@@ -30,10 +30,13 @@ class LensQuery:
         parts: Mapping[str, str] = {name: text for name, text in asdict(self).items() if text and name != "excluded"}
         return parse_lens(chart_sweep(sweep), parts)
 
-    def in_sight(self, session: Session, sweep: Sweep, lens: Lens) -> TrialsInSight | None:
-        """The trials in sight; None where these are all of them, with their own values: nothing is read for that.
+    def reads_all(self, lens: Lens) -> bool:
+        """Whether all trials are read to tell which are in sight, and their values.
 
         Infeasible draws are in no chart: only their table is shown.
         """
-        is_whole = lens.is_of_own_values and not lens.chooses
-        return None if is_whole or lens.states == (TrialState.infeasible,) else trials_in_sight(session, sweep, lens)
+        return (lens.chooses or not lens.is_of_own_values) and lens.states != (TrialState.infeasible,)
+
+    def in_sight(self, session: Session, sweep: Sweep, lens: Lens) -> TrialsInSight | None:
+        """The trials in sight; None where these are all of them, with their own values: nothing is read for that."""
+        return trials_in_sight(session, sweep, lens) if self.reads_all(lens) else None

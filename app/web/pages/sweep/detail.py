@@ -16,6 +16,7 @@ from app.domain.space import Space, parse_space
 from app.domain.tasks import TASKS, Task
 from app.lifecycle import sweep_row
 from app.queries.lens.curves import epoch_means
+from app.queries.totals import count_trials
 from app.sweeps import trial_actions
 from app.web.dependencies import DatabaseSession, SweepId
 from app.web.pages.labels import stop_sentence
@@ -195,9 +196,15 @@ def show_sweep(
     query: Annotated[TrialQuery, Depends()],
     lens_query: Annotated[LensQuery, Depends()],
 ) -> Response:
-    """A sweep with its charts and trials."""
+    """A sweep with its charts and trials; through a lens one of a large sweep at a time, as charts are drawn."""
     row = sweep_row.get(session, sweep_id)  # read once, as long as it is held here
     request.state.revision = row.revision  # for those who have the page open
+    trials_read = count_trials(session, [sweep_id]) if lens_query.reads_all(lens_query.lens(row)) else 0
+    with request.app.state.drawings.one_of(trials_read):
+        return _page(request, session, sweep_id, query, lens_query)
+
+
+def _page(request: Request, session: Session, sweep_id: int, query: TrialQuery, lens_query: LensQuery) -> Response:
     sweep = queries.summary(session, sweep_id)
     summary, space = SweepSummary(sweep), parse_space(sweep.space, sweep.task)
     lens = lens_toolbar(session, sweep, space, lens_query)

@@ -119,3 +119,16 @@ def test_of_large_sweeps_one_chart_is_drawn_at_a_time(
         assert len(begun) == 1
         going_on.set()
         assert sorted(answer.result(60).status_code for answer in answers) == [200, 503]
+
+
+def test_of_large_sweeps_one_page_is_read_through_a_lens_at_a_time(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reads all trials: sixteen at once took half a gigabyte. Without a lens nobody waits."""
+    monkeypatch.setattr(places, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(drawings, "LARGE_TRIALS", 2)
+    large, small = a_sweep(engine, [[0.5], [0.9]]), a_sweep(engine, [[0.5]])
+    with client.app.state.drawings.one_of(2):  # type: ignore[attr-defined]
+        statuses = [client.get(f"/sweeps/{path}").status_code for path in (f"{large}?top=50", large, f"{small}?top=50")]
+    assert statuses == [503, 200, 200]
+    assert client.get(f"/sweeps/{large}?top=50").status_code == 200
