@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
+from app.web.assets import FOLDER
 from tests.support.waiting import wait_until
 from tests.support.web.sweep_pages import post
 from worker.predict.inputs import read_inputs
@@ -77,6 +78,15 @@ def test_nothing_is_seen_before_there_is_a_picture(page: Page, trained: str) -> 
     expect(seen).to_be_visible()
     expect(unseen).to_be_hidden()
     assert seen.bounding_box() == place
+
+
+def test_a_test_image_is_taken_whole(page: Page, trained: str) -> None:
+    """Without the gaps that part it from its neighbours; here the last one of the last class."""
+    page.add_init_script("Math.random = () => 0.99")
+    page.goto(f"{trained}/trials/0/predict")
+    row = sent_row(page, page.get_by_role("button", name="Take one of the test images").click)
+    sheet = np.asarray(Image.open(FOLDER / "datasets" / "digits.png").convert("L")) / 255
+    assert row == pytest.approx(sheet[-8:, -8:].flatten().tolist(), abs=1.5 / 255)
 
 
 def test_what_can_not_be_asked_is_said(page: Page, trained: str, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_hyperparameters_are_found_on_a_phone(phone: Page) -> None:
 
 
 def test_titles_of_charts_fit_a_phone(phone: Page, path: str) -> None:
-    """The longest of them ends within its chart."""
+    """The longest of them ends within its chart, also where that is presented."""
     phone.goto(path)
     expect_state(phone, "completed")
     phone.locator("#further-charts > summary").click()
@@ -62,6 +62,11 @@ def test_titles_of_charts_fit_a_phone(phone: Page, path: str) -> None:
         assert box is not None
         assert chart is not None
         assert box["x"] + box["width"] <= chart["x"] + chart["width"], name
+    phone.get_by_role("button", name="Present: What matters").click()
+    expect(phone.locator("#importance-panel")).to_contain_class("presented")
+    box = phone.locator("#importance .gtitle").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= PHONE["width"]
 
 
 def test_a_shared_sweep_is_short_on_a_phone(phone: Page, server: str, path: str) -> None:

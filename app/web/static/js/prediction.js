@@ -87,7 +87,8 @@ function takePictures() {
     const sheet = await createImageBitmap(await (await fetch(page.dataset.sheet)).blob());
     if (mine !== turn) return;
     const [column, line] = [10, Number(page.dataset.classes)].map((count) => Math.floor(Math.random() * count));
-    image = pixelsOf(sheet, column * side, line * side, side, side);
+    const step = Number(page.dataset.step); // an image and the gap behind it
+    image = pixelsOf(sheet, column * step, line * step, side, side);
     invert.checked = false;
     row.value = "";
     askAboutImage();

@@ -1,7 +1,8 @@
-// A chart on its own, as large as the screen and with larger type: for a projector.
+// A chart on its own, as large as the screen and, but for a phone's, with larger type: for a projector.
 
 const SCALE = 1.7; // of all type
-let stage = null; // the panel that is presented, with what its chart looked like
+let stage = null; // the panel that is presented
+let scale = 1; // of its type
 
 const SIZES = ["font.size", "title.font.size", "title.subtitle.font.size", "legend.font.size", "legend.title.font.size"];
 
@@ -26,7 +27,8 @@ export async function toggleStage(panel) {
   panel.classList.add("presented");
   panel.querySelector("[data-present]").textContent = "Close";
   await panel.requestFullscreen?.().catch(() => {}); // where that is refused it fills the window
-  await Plotly.relayout(plotOf(panel), scaled(plotOf(panel), SCALE));
+  scale = matchMedia("(max-width: 44rem)").matches ? 1 : SCALE; // titles would be cut off
+  await Plotly.relayout(plotOf(panel), scaled(plotOf(panel), scale));
   Plotly.Plots.resize(plotOf(panel));
 }
 
@@ -37,7 +39,7 @@ async function leave() {
   panel.classList.remove("presented");
   panel.querySelector("[data-present]").textContent = "Present";
   if (document.fullscreenElement) await document.exitFullscreen();
-  await Plotly.relayout(plotOf(panel), scaled(plotOf(panel), 1 / SCALE));
+  await Plotly.relayout(plotOf(panel), scaled(plotOf(panel), 1 / scale));
   Plotly.Plots.resize(plotOf(panel));
 }
 
