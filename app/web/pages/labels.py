@@ -103,8 +103,8 @@ def ending_sentence(call: str, waiting: int, running: int, undo: str) -> str:
         going_on = f"; {trials} {'finishes' if is_one else 'finish'}" if running else ""
         return f"{dropped}{going_on}. {undo} takes dropped trials up again."
     ends = "ends at its next epoch, and what it has" if is_one else "end at their next epoch, and what they have"
-    lost = f"; {trials} {ends} learnt is lost" if running else ""
-    return f"{dropped}{lost}. What has finished stays. {undo} takes dropped trials up again, from their beginning."
+    loss = f"; {trials} {ends} learnt is lost" if running else ""
+    return f"{dropped}{loss}. What has finished stays. {undo} takes dropped trials up again, from their beginning."
 
 
 def circumstances_sentence(facts: Circumstances) -> str:
