@@ -45,7 +45,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     with process:
         try:
-            wait_until(serves)
+            wait_until(serves, 600)  # it imports much, and makes its tables
             yield url
         finally:
             os.killpg(process.pid, signal.SIGKILL)
