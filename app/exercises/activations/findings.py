@@ -23,7 +23,8 @@ def first_sentence(ranked: Sequence[Tuned], settings: Settings) -> str:
     behind = next((tuned for tuned in ranked[1:] if tuned not in rivals), None)
     comparison, furthest = (compare(tuned.best, best.best) if tuned else None for tuned in (behind, last))
     if behind is not None and comparison is not None:
-        text += f"; {behind.activation} is clearly behind, by {points_apart(comparison)}"
+        place = ", the second by its mean," if rivals and behind is ranked[1] else ""
+        text += f"; {behind.activation}{place} is clearly behind, by {points_apart(comparison)}"
         if last not in (behind, *rivals) and furthest is not None:
             text += f", and {last.activation}, the last, by {apart(furthest)}"
     return f"{text}.{_untuned_text(ranked)}"

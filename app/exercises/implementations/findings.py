@@ -57,7 +57,7 @@ def _width_text(timings: Timings) -> str:
     texts = []
     for depth, change in changes.items():
         steadiness = " but not steady" if depth in reversals else ""
-        clarity = "" if gains_with_width else f", where the change is {brief_verdict(change)}{steadiness}"
+        clarity = "" if gains_with_width else f", where the change with width is {brief_verdict(change)}{steadiness}"
         texts.append(f"{_ends_text(ratios[depth])} in {plural(depth, 'hidden layer')}{clarity}")
     gains = [*(["with width"] * gains_with_width), *(["with depth"] * _gains_with_depth(ratios))]
     head = f"It clearly gains {' and '.join(gains)}: in" if gains else "In"
@@ -206,7 +206,7 @@ def caveats(measurements: Measurements) -> list[str]:
     trials = [trial for item in measurements.values() for trial in item.trials]
     counts = sorted({epoch_examples(trial.params, DATASETS[data.sweep.dataset]) for trial in trials})
     return [
-        "Not tested: other batch sizes, other libraries and other devices than those named below.",
+        "Not tested: other batch sizes, other libraries and other devices than this machine's.",
         f"An epoch is {' or '.join(f'{count:,}' for count in counts)} images here. In the time are the order of the "
         "examples, choosing each mini-batch by index, forward, loss, backward and update; out of it are loading, "
         "compiling and validation. There is no DataLoader.",

@@ -75,12 +75,21 @@ def _groups_text(comparisons: Mapping[str, Comparison]) -> str:
     if not groups:
         groups = [_group_text("worse", worse), _group_text("better", better)]
     if unclear:
-        sizes = sorted(100 * item.difference.estimate for item in unclear.values())
-        bounds = " to ".join(dict.fromkeys(map(signed, (sizes[0], sizes[-1]))))
         names = name_list([*unclear]) if len(unclear) < FEW else f"the other {len(unclear)}"
-        verb, noun = ("is", "a difference") if len(unclear) == 1 else ("are", "differences")
-        groups.append(f"not clear {verb} {names} ({noun} of {bounds})")
+        groups.append(f"not clear {'is' if len(unclear) == 1 else 'are'} {names} ({_unclear_text(unclear)})")
     return "; ".join(groups)
+
+
+def _unclear_text(comparisons: Mapping[str, Comparison]) -> str:
+    """`means higher by 2.33 to 2.86`; `differences of −0.20 to 0.10` where they go both ways."""
+    sizes = sorted(round(100 * item.difference.estimate, 2) for item in comparisons.values())
+    ends = [sizes[0], sizes[-1]]
+    if ends[0] <= 0 <= ends[1]:
+        noun = "a difference of" if len(sizes) == 1 else "differences of"
+    else:
+        noun = f"{'a mean' if len(sizes) == 1 else 'means'} {'higher' if ends[1] > 0 else 'lower'} by"
+        ends = sorted(map(abs, ends))
+    return f"{noun} {' to '.join(dict.fromkeys(map(signed, ends)))}"
 
 
 def _group_text(word: str, comparisons: Mapping[str, Comparison]) -> str:

@@ -52,9 +52,9 @@ def first_sentence(
 def _stuck_text(data: SweepData, runs: Mapping[str, Sequence[DiagnosedRun]]) -> str:
     """`Between two layers 1 of 20 runs (...) stayed at chance, ...: in each of them the neuron had died.`"""
     of_book = _of_book(runs)
-    (first_place, first), *others = _stuck_counts(data, of_book).items()
+    (first_place, first), *other_counts = _stuck_counts(data, of_book).items()
     text = f"{PLACES[first_place].capitalize()} {share_text(*first)} stayed at chance"
-    text += "".join(f", {PLACES[place]} {share_with_bounds(*counts)}" for place, counts in others)
+    text += "".join(f", {PLACES[place]} {share_with_bounds(*counts)}" for place, counts in other_counts)
     outcomes = [outcome(data, run) for own_runs in of_book.values() for run in own_runs]
     dead, stuck = outcomes.count("dead"), sum(item != "learns" for item in outcomes)
     which = "it" if stuck == 1 else "each of them" if dead == stuck else f"{dead} of them"

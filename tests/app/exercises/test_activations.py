@@ -78,6 +78,8 @@ def test_the_first_that_is_clearly_behind_is_told_with_its_interval() -> None:
         " seeds). relu can't be told from it; silu is clearly behind, by 1.00 percentage points (0.75 to 1.25 with 95 "
         "% confidence, 3 seeds), and identity, the last, by 8.17 (4.17 to 12.16)."
     )
+    steady = trial(9, "silu", 0.1, 0.899, 0.879, 0.8941)
+    assert "; silu, the second by its mean, is clearly behind, by 0.1" in answered(*TRIALS, gelu, steady).sentence
     late, slow = trial(8, "gelu", 1.0, 0.90, 0.91, 0.895), trial(9, "gelu", 0.1, 0.5, 0.5, 0.5)
     assert answered(*TRIALS, late, slow).sentence.endswith(" With a rate of 0.1 for all, relu has the highest mean.")
 

@@ -84,7 +84,9 @@ def test_how_it_changes_with_size_is_told() -> None:
         "units and 1.00 (0.81 to 1.24) with 256 in 1 hidden layer."
     )
     alike = (*TRIALS[:3], *(item._replace(runs=TRIALS[place].runs) for place, item in enumerate(TRIALS[3:5])))
-    assert answered(*alike).sentence.endswith(" in 1 hidden layer, where the change is not clear at 3 repeats.")
+    assert answered(*alike).sentence.endswith(
+        " in 1 hidden layer, where the change with width is not clear at 3 repeats."
+    )
     assert " In multiples of the time from scratch, it takes 1.98 (" in answered(*alike).sentence
     finding = next(finding for finding in said.findings if finding.name == "change_with_size")
     assert "takes 1.98 times the time from scratch at 12,730 parameters and 1.00 times at 203,530" in finding.text
@@ -96,7 +98,7 @@ def test_a_gain_with_a_setback_between_is_not_said_to_come_with_width() -> None:
     """Twice the time at 16 units, half of it at 64, and as much at 256: which size decides is another question."""
     said = answered(*TRIALS, trial(6, "scratch", 64, 0.080, 0.081, 0.082), trial(7, "concise", 64, 0.040, 0.041, 0.042))
     assert "gains" not in said.sentence
-    assert said.sentence.endswith("where the change is clear at 3 repeats but not steady.")
+    assert said.sentence.endswith("where the change with width is clear at 3 repeats but not steady.")
     steps = next(finding for finding in said.findings if finding.name == "change_with_width_at_depth_1")
     assert steps.estimate == pytest.approx(1.98 / 1.004, rel=0.01)
     assert steps.text.startswith("With 1 hidden layer the framework takes 1.98 (1.85 to 2.11) with 16 units and 1.00 (")
@@ -104,9 +106,14 @@ def test_a_gain_with_a_setback_between_is_not_said_to_come_with_width() -> None:
         "that it changes is clear at 3 repeats, but not steady: from 64 to 256 units it rises from 0.51 to 1.00."
     )
     deep = [item._replace(number=8 + item.number, params={**item.params, "depth": 3}) for item in TRIALS]
-    assert " hidden layer, where the change is clear at 3 repeats; 1.98 (" not in answered(*TRIALS, *deep).sentence
+    assert (
+        " hidden layer, where the change with width is clear at 3 repeats; 1.98 ("
+        not in answered(*TRIALS, *deep).sentence
+    )
     alike = [*deep[:3], *(item._replace(runs=TRIALS[place].runs) for place, item in enumerate(deep[3:5]))]
-    assert " hidden layer, where the change is clear at 3 repeats; 1.98 (" in answered(*TRIALS, *alike).sentence
+    assert (
+        " hidden layer, where the change with width is clear at 3 repeats; 1.98 (" in answered(*TRIALS, *alike).sentence
+    )
 
 
 def test_that_it_gains_with_depth_is_said_where_it_does_at_every_width() -> None:
@@ -147,7 +154,7 @@ def test_a_neighbour_on_another_core_disturbs_too() -> None:
 def assert_not_settled(trials: list[TrialRow]) -> None:
     finding = next(finding for finding in answered(*trials).findings if finding.name == "change_with_size")
     assert "is not settled (the interval leaves out 1, but other programs had much of the processor)" in finding.text
-    assert answered(*trials).sentence.endswith(" in 1 hidden layer, where the change is not settled.")
+    assert answered(*trials).sentence.endswith(" in 1 hidden layer, where the change with width is not settled.")
     assert answered(*trials).certainty.endswith("Other programs disturbed the timing of 1 of them.")
     assert finding.interval is not None
     assert finding.interval[0] > 1
@@ -164,7 +171,7 @@ def test_what_did_not_compile_is_said() -> None:
 def test_what_it_rests_on_is_said() -> None:
     """The processor, its threads, what else it did, and what is in the time."""
     text = " ".join(answered(*TRIALS).caveats)
-    assert text.startswith("Not tested: other batch sizes, other libraries and other devices than those named below.")
+    assert text.startswith("Not tested: other batch sizes, other libraries and other devices than this machine's.")
     assert "a processor (a chip) with 1 thread" in text
     assert "load average before the trials was 0.5: what other programs do" in text
     assert "the processor worked for it in 97 % of the time: the rest others had." in text

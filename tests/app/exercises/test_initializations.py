@@ -118,7 +118,7 @@ def test_of_many_that_are_alike_the_range_is_told() -> None:
     assert said is not None
     assert said.sentence.endswith(
         "none is clearly worse; clearly better are better_3, better_2 and better_1, by 1.00 to 3.00; not clear are the "
-        "other 4 (differences of −0.20 to −0.05)."
+        "other 4 (means lower by 0.05 to 0.20)."
     )
 
 
@@ -158,7 +158,7 @@ def test_what_is_clear_after_one_epoch_alone_is_told_from_what_is_at_the_end() -
     assert said.sentence == (
         "It matters after 1 epoch; that it does after 3 epochs is not clear. Against torch's default, in percentage "
         "points after 3 epochs (95 % confidence, 2 seeds): with 2 hidden layers of 8 units, none is clearly better or "
-        "worse; not clear is orthogonal (a difference of 2.50)."
+        "worse; not clear is orthogonal (a mean higher by 2.50)."
     )
     deep = next(item for item in said.findings if item.name == "differ_at_depth_2")
     assert "The default's own runs spread by 0.0424, theirs by at most 0.0071." in deep.text
