@@ -15,11 +15,11 @@ WAIT_SECONDS = 20.0  # for a place, before a call is refused, unless its kind ha
 
 
 class Places:
-    """So many for the calls of one kind by one caller, and one more for all callers together."""
+    """So many for the calls of one kind by one caller, and some more for all callers together."""
 
-    def __init__(self, count: int, refusal: str) -> None:
-        """`refusal`: the sentence to who finds none."""
-        self.total = count + 1
+    def __init__(self, count: int, refusal: str, total: int | None = None) -> None:
+        """`refusal`: the sentence to who finds none. `total`: of all callers, else one more than of one."""
+        self.total = count + 1 if total is None else total
         self._free_places, self._refusal = asyncio.Semaphore(self.total), refusal
         self._of_callers = OfCallers(lambda: asyncio.Semaphore(count))
 

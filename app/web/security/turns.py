@@ -1,7 +1,7 @@
 """Turns: so many calls of one caller are at work at a time, so that others find a thread however many there are."""
 
-import asyncio
 import re
+from contextlib import AsyncExitStack
 
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,9 +10,12 @@ from app.access.shares import PLACE
 from app.errors import BusyError
 from app.web.error_handlers import render
 from app.web.security.bodies import is_streamed
-from app.web.security.of_callers import OfCallers
+from app.web.security.places import Places
 
-MAX_TURNS = 16  # of the 40 threads that a server has for calls
+MAX_TURNS = 16  # of the 40 threads that a server has for calls, and of its 40 connections to the database
+# Of all callers together, so that with the calls that have places of their own they never hold every connection: each
+# needs a thread once more to give its connection back, and all threads might wait for a connection by then.
+MAX_TURNS_OF_ALL = 24
 WAIT_SECONDS = 20.0  # for a turn, before a call is refused
 
 # They wait for places of their own, or stay for long without a thread.
@@ -29,24 +32,17 @@ class Turns:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._of_callers = OfCallers(lambda: asyncio.Semaphore(MAX_TURNS))
+        self._places = Places(MAX_TURNS, "Too many other calls are at work: try again in a moment.", MAX_TURNS_OF_ALL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not needs_turn(scope):
-            await self._app(scope, receive, send)
-            return
-        turns = self._of_callers.of(scope)
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await turns.acquire()
-        except TimeoutError:
-            error = BusyError("Other calls with this key, or by shared links, are at work: try again in a moment.")
-            await render(Request(scope), error)(scope, receive, send)
-            return
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            turns.release()
+        async with AsyncExitStack() as turn:
+            app = self._app
+            if needs_turn(scope):
+                try:
+                    await turn.enter_async_context(self._places.place(scope, WAIT_SECONDS))
+                except BusyError as error:
+                    app = render(Request(scope), error)
+            await app(scope, receive, send)
 
 
 def needs_turn(scope: Scope) -> bool:

@@ -54,6 +54,29 @@ def test_one_key_leaves_threads_to_others(client: TestClient, admin: str, monkey
     assert (len(begun), statuses.count(409)) == (turns.MAX_TURNS, turns.MAX_TURNS)
 
 
+def test_many_keys_leave_threads_and_connections_for_what_ends_their_calls(
+    client: TestClient, admin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls of many keys hold few connections, so that none waits for a thread which waits for a connection."""
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.1)
+    keys = [bearer(make_key(client, admin, name=f"Bob {number}", role="read")["key"]) for number in range(MANY // 10)]
+    begun, going_on = list[int](), threading.Event()
+
+    def summary_later(*_: Any) -> None:
+        begun.append(1)
+        going_on.wait(60)
+        raise ConflictError("It is gone.")
+
+    monkeypatch.setattr(queries, "summary", summary_later)
+    with ThreadPoolExecutor(MANY) as threads:
+        answers = [threads.submit(client.get, "/api/v1/sweeps/1", headers=key) for key in keys for _ in range(10)]
+        wait_until(lambda: sum(answer.done() for answer in answers) == MANY - turns.MAX_TURNS_OF_ALL)
+        assert client.get("/api/v1/sweeps", headers=bearer("wrong")).status_code == 401
+        going_on.set()
+        statuses = [answer.result(60).status_code for answer in answers]
+    assert (len(begun), statuses.count(409)) == (turns.MAX_TURNS_OF_ALL, turns.MAX_TURNS_OF_ALL)
+
+
 def test_every_call_takes_a_turn_but_those_that_wait_for_a_place(client: TestClient) -> None:
     """Whatever else a path is for: who makes a model or lists data sets needs a thread at once, as links do."""
     assert isinstance(client.app, FastAPI)
