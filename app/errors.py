@@ -118,6 +118,11 @@ class StartError(PerceptuneError):
     title = "Can't start"
 
 
+def in_short(error: BaseException) -> str:
+    """The first line of what another library's error says, or the error's name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 @contextmanager
 def exit_on_error(worker_packages: Collection[str] = ()) -> Iterator[None]:
     """Ends a program with one sentence and exit code 1 where an error that is meant for the user is raised.

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import pooling
-from app.errors import StartError
+from app.errors import StartError, in_short
 
 _DIRECT_URL = "direct_url"  # the execution option of our engines
 POOL_SECONDS = 5.0  # in which one of the pool's connections has to become free
@@ -141,8 +141,7 @@ def transaction(engine: Engine) -> Iterator[Session]:
 
 def first_line(error: DBAPIError) -> str:
     """The first line of the database's own message, without SQLAlchemy's."""
-    message = str(error.orig).strip().removeprefix("connection failed: ")
-    return message.splitlines()[0] if message else type(error).__name__
+    return in_short(error.orig or error).removeprefix("connection failed: ")
 
 
 def is_gone(error: DBAPIError) -> bool:

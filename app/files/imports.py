@@ -20,6 +20,7 @@ from app.domain.people.log_events import LogEvent
 from app.domain.space import parse_space
 from app.domain.states import ENDED_SWEEPS, LIVE_TRIALS, SweepState
 from app.domain.sweep_limits import MAX_TRIALS
+from app.errors import in_short
 from app.files import child
 from app.files.exports import csv_format, json_format, parquet_format
 from app.files.exports.fields import DIAGNOSTICS, EPOCH, RUN, SWEEP, TRIAL, Field, import_error, parse_row
@@ -210,7 +211,7 @@ def _insert(session: Session, sweep_id: int, trials: list[ImportedTrial]) -> Non
         measured = ([ids[trial.facts["number"]], *row.values()] for trial in trials for row in trial.diagnostics)
         _copy(session, Diagnostics, ["trial_id", *DIAGNOSTICS], measured)
     except (psycopg.DataError, psycopg.IntegrityError) as error:
-        raise import_error((), f"does not fit the tables: {str(error).splitlines()[0]}") from None
+        raise import_error((), f"does not fit the tables: {in_short(error)}") from None
 
 
 def _cells(fields: Mapping[str, Field], names: Iterable[str], row: Mapping[str, Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from app.db.engine import normalised_url
 from app.domain.objectives import Objective
 from app.domain.space import parse_space
-from app.errors import ConflictError, InvalidError
+from app.errors import ConflictError, InvalidError, in_short
 from app.files.exports import SweepRecord, open_sweep
 from app.files.exports.fields import EPOCH, to_json
 from app.files.exports.records import TrialRecord
@@ -46,7 +46,7 @@ def export(engine: Engine, sweep_id: int, url: str) -> str:
     except DuplicatedStudyError:
         raise ConflictError(f"The storage has a study {name!r} already: delete it there, or use another one.") from None
     except (SQLAlchemyError, ImportError, ValueError) as error:
-        raise InvalidError(f"The storage can't be used: {str(error).splitlines()[0]}") from None
+        raise InvalidError(f"The storage can't be used: {in_short(error)}") from None
     return name
 
 

@@ -21,7 +21,7 @@ from app.db.trial_rows import trial_size
 from app.domain.datasets import DatasetInfo
 from app.domain.hyperparameters import HYPERPARAMETERS, Kind, Number
 from app.domain.objectives import Objective
-from app.errors import InvalidError, NotFoundError
+from app.errors import InvalidError, NotFoundError, in_short
 from app.files import imports
 from app.files.exports.fields import EPOCH
 from app.files.exports.records import FORMAT, VERSION
@@ -47,8 +47,7 @@ def restore(session: Session, url: str, name: str | None = None, *, dataset: str
     try:
         document = _document(session, study, dataset)
     except _DAMAGE as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InvalidError(f"The study can't be read: {why[:MAX_REASON]}") from None
+        raise InvalidError(f"The study can't be read: {in_short(error)[:MAX_REASON]}") from None
     return imports.restore(session, document)
 
 
@@ -83,7 +82,7 @@ def _study(url: str, name: str | None) -> optuna.Study:
             raise NotFoundError(f"{problem}: the storage has {', '.join(map(repr, names)) or 'none'}.")
         return optuna.load_study(study_name=name, storage=storage)
     except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
-        raise InvalidError(f"The storage can't be used: {str(error).splitlines()[0]}") from None
+        raise InvalidError(f"The storage can't be used: {in_short(error)}") from None
 
 
 def _header(study: optuna.Study, trials: Sequence[FrozenTrial], dataset: DatasetInfo) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from app.access.shares import PLACE
 from app.db.engine import is_gone
 from app.domain.body import as_json, plain_sentence
 from app.domain.nearest import did_you_mean
-from app.errors import BusyError, FieldError, InvalidError, PerceptuneError, UnavailableError
+from app.errors import BusyError, FieldError, InvalidError, PerceptuneError, UnavailableError, in_short
 from app.web.templating import templates
 
 logger = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ def database_problem(request: Request, error: Exception) -> Response:
     if isinstance(error, DBAPIError) and not is_gone(error):
         return _bug(request, error)
     cause = getattr(error, "orig", None)
-    logger.warning("the database is gone: %s", str(cause or error).strip().splitlines()[:1])
+    logger.warning("the database is gone: %s", in_short(cause or error))
     state = getattr(cause, "sqlstate", None) or ""
     if state in _TOOK_TOO_LONG:
         return render(

@@ -19,7 +19,7 @@ from app import queries
 from app.db.engine import transaction
 from app.db.tables import Sweep
 from app.domain.states import ENDED_SWEEPS
-from app.errors import BusyError
+from app.errors import BusyError, in_short
 from app.web.listener import Listener
 from app.web.remote.bell import Bell
 from app.web.upkeep import Upkeep
@@ -153,7 +153,7 @@ class Broadcaster:
                 for news in await self._changes(sweep_ids):
                     self._broadcast(news)
             except Exception as error:  # whatever it is, the next poll may read it
-                logger.warning("could not read what changed: %s", str(error).splitlines()[:1])
+                logger.warning("could not read what changed: %s", in_short(error))
                 self._listener.put_back(sweep_ids)
                 self._polled_at = -math.inf
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from app.access import sessions, shares
 from app.db.engine import transaction
+from app.errors import in_short
 from app.lifecycle import checkpoint_retention, stop_rules
 from app.queue.leases import expire
 from app.queue.workers import forget_workers
@@ -65,5 +66,5 @@ def _clear(engine: Engine, stop: threading.Event) -> None:
             seconds = pieces.turn()
             pause = CLEARING_SECONDS if seconds is None else seconds
         except Exception as error:  # the database is away; whatever it is, the next turn may find it mended
-            logger.warning("deleted sweeps can't be cleared away: %s", str(error).splitlines()[:1])
+            logger.warning("deleted sweeps can't be cleared away: %s", in_short(error))
             pause = CLEARING_SECONDS

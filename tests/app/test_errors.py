@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import FieldError, InvalidError, exit_on_error
+from app.errors import FieldError, InvalidError, exit_on_error, in_short
 
 
 def test_a_sentence_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,3 +18,9 @@ def test_a_sentence_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit), exit_on_error():
             raise InvalidError(detail, [FieldError(("file",), msg)])
         assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_an_error_without_words_is_called_by_its_name() -> None:
+    """Also where another library raises it in the middle of a file."""
+    assert in_short(ValueError("\nno table\nat all")) == "no table"
+    assert in_short(OSError()) == "OSError"

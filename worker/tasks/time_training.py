@@ -17,6 +17,7 @@ import torch
 from app.domain.configuration import MLPConfig
 from app.domain.runs import Run
 from app.domain.tasks.time_training import config_of, networks_of
+from app.errors import in_short
 from worker.device.devices import synchronize
 from worker.mlp.initializers import Parameters, initial_parameters
 from worker.mlp.losses import mean_loss
@@ -128,5 +129,5 @@ def _compiling(implementation: str) -> Iterator[None]:
     except Exception as error:
         if implementation != "compiled":
             raise
-        reason = str(error).strip().splitlines()[0][:MAX_REASON_LENGTH]
+        reason = in_short(error)[:MAX_REASON_LENGTH]
         raise NotAvailableError(f"torch.compile does not work here: {type(error).__name__}: {reason}") from error

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from pydantic import TypeAdapter
 
-from app.errors import StartError
+from app.errors import StartError, in_short
 
 FORMAT = 1
 PIECE_BYTES = 2**20
@@ -109,8 +109,7 @@ def check(path: Path) -> Header:
 
 def damaged(path: Path, error: Exception) -> StartError:
     """The error of a dump that can't be used, with the first line of what was met in it."""
-    why = (str(error).splitlines() or [type(error).__name__])[0]
-    return StartError(f"{path} is no dump, or damaged ({why}): nothing was changed; use another copy.")
+    return StartError(f"{path} is no dump, or damaged ({in_short(error)}): nothing was changed; use another copy.")
 
 
 def _header(archive: zipfile.ZipFile) -> Header:

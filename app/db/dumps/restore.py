@@ -15,7 +15,7 @@ from app.db.dumps import archive
 from app.db.dumps.dump import VERSION_TABLE, driver_connection
 from app.db.engine import first_line
 from app.db.migrations import alembic_config, migrating
-from app.errors import StartError
+from app.errors import StartError, in_short
 
 _NOT_COUNTED = {VERSION_TABLE, "workers", "counters"}  # what a service has that was started and never used
 
@@ -45,7 +45,7 @@ def restore(engine: Engine, path: Path, *, replace: bool = False) -> archive.Hea
             _fill(connection, path, header)
             command.upgrade(config, "head")
     except psycopg.Error as error:
-        raise StartError(f"The dump can't be restored: {str(error).splitlines()[0]}.") from None
+        raise StartError(f"The dump can't be restored: {in_short(error)}.") from None
     except DBAPIError as error:
         raise StartError(f"The dump can't be restored: {first_line(error)}.") from None
     except archive.DAMAGE as error:

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from app.errors import InvalidError
+from app.errors import InvalidError, in_short
 from app.files.exports import table
 from app.files.exports.fields import Field, import_error
 from app.files.exports.records import FORMAT, SweepRecord
@@ -97,7 +97,7 @@ def read(file: IO[bytes]) -> dict[str, Any]:
         parquet_file = parquet.ParquetFile(file)
         header = json.loads((parquet_file.schema_arrow.metadata or {}).get(FORMAT.encode(), b"null"))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise import_error((), f"is no Parquet that can be read: {str(error).splitlines()[0]}") from None
+        raise import_error((), f"is no Parquet that can be read: {in_short(error)}") from None
     if not isinstance(header, dict):
         raise import_error(
             ("schema", FORMAT), "is missing: the file is no export, or was written anew without its metadata"
@@ -113,7 +113,7 @@ def read(file: IO[bytes]) -> dict[str, Any]:
     try:
         return table.document(header, _rows(parquet_file, names))
     except (pyarrow.ArrowException, OSError) as error:
-        raise import_error((), f"is no Parquet that can be read: {str(error).splitlines()[0]}") from None
+        raise import_error((), f"is no Parquet that can be read: {in_short(error)}") from None
 
 
 def _too_large() -> InvalidError:

@@ -16,6 +16,7 @@ import pyarrow.csv as arrow_csv
 from app.domain.formatting import plural
 from app.domain.tables.encoding import MISSING_TEXTS
 from app.domain.tables.limits import MAX_CELLS
+from app.errors import in_short
 from app.files.tables import arff_heading
 from app.files.tables.arff_rows import ArffRows
 from app.files.tables.table import Table, check_names, refusal
@@ -181,7 +182,7 @@ def _texts(source: io.IOBase, layout: Layout) -> pa.Table:
             msg = f"has {count} where {row.expected_columns} are expected: {row.text[:60]!r}"
             advice = "; perhaps a quotation mark is not closed" if '"' in row.text and "\n" in row.text else ""
             raise refusal(msg + advice, row=number) from None
-        raise refusal(f"the file can't be read as CSV: {str(error).splitlines()[0]}") from None
+        raise refusal(f"the file can't be read as CSV: {in_short(error)}") from None
 
 
 def _is_number(cell: str) -> bool:

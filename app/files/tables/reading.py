@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from app.domain.tables.limits import MAX_CELLS, MAX_UNPACKED_BYTES
 from app.domain.tables.options import TableOptions
+from app.errors import in_short
 from app.files.tables import csv_table, idx_table, numpy_table
 from app.files.tables.table import Table, check_names, refusal, unzipped
 
@@ -49,7 +50,7 @@ def _read_parquet(path: str) -> Table:
         table.validate(full=True)  # whether texts are UTF-8, above all
         names = list(table.column_names)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise refusal(f"the file can't be read as Parquet: {str(error).splitlines()[0]}") from None
+        raise refusal(f"the file can't be read as Parquet: {in_short(error)}") from None
     check_names(names)
     return Table(names, list(table.columns), table.num_rows)
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from app.domain.tables.encoding import SECONDS_A_DAY, ColumnKind, as_text
+from app.errors import in_short
 from app.files.tables.table import refusal
 
 MAX_NUMBER = 1e30  # whose square is a float64 still
@@ -61,7 +62,7 @@ def typed(name: str, values: Any, *, as_category: bool = False) -> TypedColumn:
     except MemoryError:
         raise
     except (pa.ArrowException, ValueError, OverflowError) as error:  # such as times beyond the year 9999
-        raise refusal(f"can't be read: {str(error).splitlines()[0][:200]}", column=name) from None
+        raise refusal(f"can't be read: {in_short(error)[:200]}", column=name) from None
 
 
 def _typed(name: str, values: Any, *, as_category: bool) -> TypedColumn:

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 
-from app.errors import StartError
+from app.errors import StartError, in_short
 
 # What Ray reads of the environment as soon as it is imported
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}  # nothing is reported to anybody
@@ -31,7 +31,7 @@ def connected(address: str | None) -> Iterator[None]:
         else:
             ray.init(address, logging_level=logging.ERROR)
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError) as error:
-        raise StartError(f"Ray can't be reached or started: {str(error).strip().splitlines()[0]}") from None
+        raise StartError(f"Ray can't be reached or started: {in_short(error)}") from None
     try:
         yield
     finally:

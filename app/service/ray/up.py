@@ -17,7 +17,7 @@ from app.config import Settings
 from app.db.engine import connect, first_line, transaction
 from app.db.migrations import is_migrated, migrate
 from app.domain.devices.kinds import device_kind
-from app.errors import StartError
+from app.errors import StartError, in_short
 from app.service.database import database
 from app.service.ray import cluster
 from app.service.ray.fleet_size import FleetSize
@@ -90,7 +90,7 @@ def _keep(fleet: "Fleet", read_size: Callable[[], int], idle_seconds: float, lea
         try:
             target_size = read_size()
         except (DBAPIError, PoolTimeoutError) as error:
-            logger.warning("the queue can't be read: %s", str(error).splitlines()[0])
+            logger.warning("the queue can't be read: %s", in_short(error))
             target_size = fleet.size
         if target_size >= fleet.size:
             enough_until = time.monotonic() + idle_seconds

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from app import queries
 from app.db.engine import transaction
 from app.db.tables import Sweep
+from app.errors import in_short
 from app.queue.errors import storable
 from app.web.webhooks.request import RefusedError, post
 
@@ -104,7 +105,7 @@ def _run(engine: Engine, hosts: HostsInUse, allow_private: bool, is_free: bool, 
             ):
                 pass
         except Exception as error:  # the database is away; whatever it is, the next turn may find it mended
-            logger.warning("webhooks can't be sent: %s", str(error).splitlines()[:1])
+            logger.warning("webhooks can't be sent: %s", in_short(error))
 
 
 def send_next(

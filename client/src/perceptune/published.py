@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 
 import httpx
 
-from perceptune.errors import DownloadError
+from perceptune.errors import DownloadError, in_short
 
 SCIKIT_LEARN, DOWNLOAD = "sklearn:", "download:"
 PREFIXES = (SCIKIT_LEARN, DOWNLOAD)
@@ -105,7 +105,7 @@ def _fetched(datasets: Any, name: str) -> Any:
         if isinstance(error, HTTPError):
             error.close()  # the connection, which it holds
         raise DownloadError(
-            f"scikit-learn can't download {name} ({_words(error)}): go online, or copy its folder scikit_learn_data "
+            f"scikit-learn can't download {name} ({in_short(error)}): go online, or copy its folder scikit_learn_data "
             "from a machine that has it, or get the table as a file for `perceptune data add FILE`."
         ) from None
 
@@ -152,7 +152,7 @@ def _checked(http: httpx.Client, mirrors: Sequence[str], file: str, md5: str) ->
         try:
             content = _get(http, mirror + file)
         except httpx.HTTPError as error:
-            reasons.append(f"{mirror}{file}: {_words(error)}")
+            reasons.append(f"{mirror}{file}: {in_short(error)}")
             continue
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:
             return content
@@ -169,8 +169,3 @@ def _get(http: httpx.Client, url: str) -> bytes:
             if len(content) > MAX_BYTES:
                 break
     return bytes(content)
-
-
-def _words(error: Exception) -> str:
-    """What went wrong, in a line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
