@@ -3,6 +3,7 @@
 from sqlalchemy import and_, or_
 
 from app.db.tables import Trial
+from app.db.tables.trials import ON_LAST_ATTEMPT
 from app.domain.devices.products import EXACT
 from app.domain.states import TrialState
 
@@ -39,7 +40,7 @@ def _has(condition: str, count: str) -> str:
     """
     return f"""(
         SELECT CASE WHEN q.ready = 0 THEN false WHEN s.repeats <> 'reuse' AND q.{count} > 0 THEN true ELSE (
-            SELECT 1 FROM trials t WHERE t.sweep_id = s.id AND {condition} ORDER BY (t.attempt >= 2) DESC LIMIT 1
+            SELECT 1 FROM trials t WHERE t.sweep_id = s.id AND {condition} ORDER BY (t.{ON_LAST_ATTEMPT}) DESC LIMIT 1
         ) IS NOT NULL END FROM sweep_totals q WHERE q.sweep_id = s.id
     )"""
 

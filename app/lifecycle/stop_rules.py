@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Float, cast, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.tables import Sweep, Trial
+from app.db.tables.trials import ON_LAST_ATTEMPT
 from app.domain import transitions
 from app.domain.formatting import plural
 from app.domain.states import TrialState
@@ -61,13 +62,13 @@ def _has_live_enqueued(session: Session, sweep: Sweep) -> bool:
 
 # Of what waits, which may be 100,000 trials, the first entry of ix_trials_waiting tells it, and the first behind those
 # that are on their last attempt, which are few.
-_HAS_LIVE_ENQUEUED = text("""
+_HAS_LIVE_ENQUEUED = text(f"""
     WITH waiting AS NOT MATERIALIZED (
         SELECT * FROM trials WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
     )
-    SELECT coalesce((SELECT enqueued FROM waiting ORDER BY attempt >= 2 DESC, enqueued DESC LIMIT 1), false)
-        OR coalesce((SELECT enqueued FROM waiting WHERE attempt < 2 ORDER BY attempt >= 2 DESC, enqueued DESC LIMIT 1),
-                    false)
+    SELECT coalesce((SELECT enqueued FROM waiting ORDER BY {ON_LAST_ATTEMPT} DESC, enqueued DESC LIMIT 1), false)
+        OR coalesce((SELECT enqueued FROM waiting WHERE NOT ({ON_LAST_ATTEMPT})
+                     ORDER BY {ON_LAST_ATTEMPT} DESC, enqueued DESC LIMIT 1), false)
         OR EXISTS (SELECT FROM trials WHERE sweep_id = :sweep AND state = 'running' AND enqueued)
 """)
 

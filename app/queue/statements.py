@@ -5,6 +5,7 @@ from sqlalchemy import text
 from app.db import curve_columns
 from app.db.notifications import NOTIFY_SQL
 from app.db.tables import Epoch
+from app.db.tables.trials import ON_LAST_ATTEMPT
 from app.lifecycle.claimable import FITS_WORKER, HAS_WORK, IS_CLAIMABLE
 from app.lifecycle.sweep_row import TURN_SQL
 from app.lifecycle.trial_changes import (
@@ -27,10 +28,7 @@ MUST_MAKE_ROOM = text(f"""
     FROM sweeps own WHERE own.id = :sweep
 """)
 
-# One attempt is left: MAX_ATTEMPTS - 1 were made. A literal, so that the index ix_trials_waiting matches.
-_LAST_ATTEMPT = "attempt >= 2"
-
-CLAIM_ORDER = f"{_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, number"  # as ix_trials_waiting has it
+CLAIM_ORDER = f"{ON_LAST_ATTEMPT} DESC, enqueued DESC, cost DESC NULLS LAST, number"  # as ix_trials_waiting has it
 _FITS = "coalesce(cost, CAST(:mean_cost AS float8)) <= CAST(:share_cost AS float8)"
 # The costs in the order in which a worker takes them: the most expensive first, and where others are quicker the most
 # expensive of those that fit into its share, and the cheapest of the others behind.
@@ -52,7 +50,7 @@ PICK_GROUP = text(f"""
     SELECT epochs_trained, CASE WHEN {_HAS_BEGUN} THEN bracket END AS bracket, cardinality(rung_means) AS rungs
     FROM (SELECT * FROM trials_that_begin UNION ALL SELECT * FROM trials_that_go_on) AS t
     GROUP BY 1, 2, 3
-    ORDER BY bool_or({_LAST_ATTEMPT}) DESC, bool_or(enqueued) DESC, least(count(*), :wide) DESC, epochs_trained DESC,
+    ORDER BY bool_or({ON_LAST_ATTEMPT}) DESC, bool_or(enqueued) DESC, least(count(*), :wide) DESC, epochs_trained DESC,
              cardinality(rung_means) DESC, min(number)
     LIMIT 1
 """)
@@ -79,10 +77,10 @@ def _claim(is_of_group: str, by_cost: str) -> str:
     WITH waiting AS MATERIALIZED (
         -- the trials that may be claimed, in the order of claims; those that another claim has locked are passed over
         SELECT t.id, t.number, t.cost, t.enqueued, t.worker_id IS NOT NULL AS had_worker,
-               {_LAST_ATTEMPT} AS last_attempt
+               {ON_LAST_ATTEMPT} AS last_attempt
         FROM trials t JOIN sweeps s ON s.id = t.sweep_id
         WHERE t.sweep_id = :sweep AND {IS_CLAIMABLE} AND {FITS_WORKER} AND {is_of_group}
-        ORDER BY {_LAST_ATTEMPT} DESC, enqueued DESC, {by_cost}, number
+        ORDER BY {ON_LAST_ATTEMPT} DESC, enqueued DESC, {by_cost}, number
         LIMIT :limit FOR UPDATE OF t SKIP LOCKED
     ), ranked AS (
         -- the same with the cost of all before each and of half of itself: claimed are those where it is within the

@@ -8,6 +8,7 @@ from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Epoch, Sweep, Trial
+from app.db.tables.trials import ON_LAST_ATTEMPT
 from app.domain.comparisons.pareto import fronts
 from app.domain.configuration import MLPConfig
 from app.domain.objectives import Objective
@@ -228,7 +229,7 @@ _SHOWN = text(f"""
             LATERAL (
                 SELECT id, state, excluded, {_IS_SPECIAL} AS is_special FROM trials
                 WHERE sweep_id = :sweep AND state = 'waiting' AND rung IS NULL
-                  AND (attempt >= 2) = part.last AND enqueued = part.asked AND cost IS NOT NULL
+                  AND ({ON_LAST_ATTEMPT}) = part.last AND enqueued = part.asked AND cost IS NOT NULL
             ) AS ready
     ), best AS MATERIALIZED (
         SELECT id FROM ended WHERE value IS NOT NULL AND NOT excluded

@@ -4,19 +4,20 @@ from sqlalchemy import text
 
 from app.db.curve_columns import copy_rows
 from app.db.tables import Diagnostics, Epoch
+from app.db.tables.trials import ON_LAST_ATTEMPT
 from app.lifecycle.trial_changes import CANCELLED, WITHOUT_LEASE
 from app.queue.statements import CLAIM_ORDER
 
 # A sweep of which some of the next trials to be claimed have no cost. Those without one come last, but for what failed
 # or was asked for by hand, so only where the stored totals say that there are some the next ones are looked at.
-SWEEP_WITHOUT_COSTS = text("""
+SWEEP_WITHOUT_COSTS = text(f"""
     SELECT s.id FROM sweeps s JOIN sweep_totals totals ON totals.sweep_id = s.id
     WHERE s.state IN ('queued', 'running') AND s.sampler ->> 'name' = ANY(:samplers)
       AND s.id <> ALL(CAST(:unaskable AS bigint[]))
       AND CASE WHEN totals.ready > totals.ready_known THEN (
             SELECT count(*) > count(cost) FROM (
                 SELECT t.cost FROM trials t WHERE t.sweep_id = s.id AND t.state = 'waiting' AND t.rung IS NULL
-                ORDER BY (t.attempt >= 2) DESC, t.enqueued DESC, t.cost DESC NULLS LAST, t.number LIMIT :enough
+                ORDER BY (t.{ON_LAST_ATTEMPT}) DESC, t.enqueued DESC, t.cost DESC NULLS LAST, t.number LIMIT :enough
             ) AS next
           ) ELSE false END
     ORDER BY s.priority DESC, s.id LIMIT 1

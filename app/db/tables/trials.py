@@ -21,6 +21,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.tables.base import Base, stored_enum
 from app.domain.states import RunState, TrialState
 
+# One attempt is left: all but one of queue.MAX_ATTEMPTS were made. A literal, so that queries match ix_trials_waiting.
+ON_LAST_ATTEMPT = "attempt >= 2"
+
 
 class Trial(Base):
     """One configuration of hyperparameters, and the entry of the queue under which it is trained."""
@@ -48,7 +51,7 @@ class Trial(Base):
         Index(
             "ix_trials_waiting",
             "sweep_id",
-            text("(attempt >= 2) DESC"),
+            text(f"({ON_LAST_ATTEMPT}) DESC"),
             text("enqueued DESC"),
             text("cost DESC NULLS LAST"),
             "number",

@@ -1,14 +1,15 @@
 """Turns: however many calls are made with one key, those of others are answered."""
 
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from httpx2 import Response
 
 from app import queries
 from app.errors import ConflictError
@@ -31,50 +32,51 @@ FILES = {f"GET /api/v1/sweeps/{{sweep_id}}/export.{kind}" for kind in ("csv", "p
 }
 
 
-def test_one_key_leaves_threads_to_others(client: TestClient, admin: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its further calls wait for their turn, and are refused after a while."""
-    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.1)
-    busy_key = bearer(make_key(client, admin, name="Bob", role="read")["key"])
-    begun, going_on = list[int](), threading.Event()
+class Held:
+    """Summaries of sweeps that are asked for and not answered before they may be."""
 
-    def summary_later(*_: Any) -> None:
-        begun.append(1)
-        going_on.wait(60)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun = list[int]()
+        self.may_end = threading.Event()
+        monkeypatch.setattr(turns, "WAIT_SECONDS", 0.1)
+        monkeypatch.setattr(queries, "summary", self._summary)
+
+    def _summary(self, *_: Any) -> None:
+        self.begun.append(1)
+        self.may_end.wait(60)
         raise ConflictError("It is gone.")
 
-    monkeypatch.setattr(queries, "summary", summary_later)
+    def statuses(self, answers: Sequence[Future[Response]]) -> list[int]:
+        """Those of the answers, now that all may end."""
+        self.may_end.set()
+        return [answer.result(60).status_code for answer in answers]
+
+
+def test_one_key_leaves_threads_to_others(client: TestClient, admin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its further calls wait for their turn, and are refused after a while."""
+    busy_key, held = bearer(make_key(client, admin, name="Bob", role="read")["key"]), Held(monkeypatch)
     with ThreadPoolExecutor(MANY) as threads:
         answers = [threads.submit(client.get, "/api/v1/sweeps/1", headers=busy_key) for _ in range(MANY)]
         wait_until(lambda: sum(answer.done() for answer in answers) == MANY - turns.MAX_TURNS)
         refusals = [answer.result() for answer in answers if answer.done()]
         assert {(answer.status_code, answer.headers["retry-after"]) for answer in refusals} == {(503, "5")}
         assert client.get("/api/v1/sweeps", headers=bearer(admin)).status_code == 200
-        going_on.set()
-        statuses = [answer.result(60).status_code for answer in answers]
-    assert (len(begun), statuses.count(409)) == (turns.MAX_TURNS, turns.MAX_TURNS)
+        statuses = held.statuses(answers)
+    assert (len(held.begun), statuses.count(409)) == (turns.MAX_TURNS, turns.MAX_TURNS)
 
 
 def test_many_keys_leave_threads_and_connections_for_what_ends_their_calls(
     client: TestClient, admin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls of many keys hold few connections, so that none waits for a thread which waits for a connection."""
-    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.1)
     keys = [bearer(make_key(client, admin, name=f"Bob {number}", role="read")["key"]) for number in range(MANY // 10)]
-    begun, going_on = list[int](), threading.Event()
-
-    def summary_later(*_: Any) -> None:
-        begun.append(1)
-        going_on.wait(60)
-        raise ConflictError("It is gone.")
-
-    monkeypatch.setattr(queries, "summary", summary_later)
+    held = Held(monkeypatch)
     with ThreadPoolExecutor(MANY) as threads:
         answers = [threads.submit(client.get, "/api/v1/sweeps/1", headers=key) for key in keys for _ in range(10)]
         wait_until(lambda: sum(answer.done() for answer in answers) == MANY - turns.MAX_TURNS_OF_ALL)
         assert client.get("/api/v1/sweeps", headers=bearer("wrong")).status_code == 401
-        going_on.set()
-        statuses = [answer.result(60).status_code for answer in answers]
-    assert (len(begun), statuses.count(409)) == (turns.MAX_TURNS_OF_ALL, turns.MAX_TURNS_OF_ALL)
+        statuses = held.statuses(answers)
+    assert (len(held.begun), statuses.count(409)) == (turns.MAX_TURNS_OF_ALL, turns.MAX_TURNS_OF_ALL)
 
 
 def test_every_call_takes_a_turn_but_those_that_wait_for_a_place(client: TestClient) -> None:
