@@ -7,11 +7,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, make_url, text
+from sqlalchemy import Connection, Engine, bindparam, inspect, make_url, select, text
 
 from app.db.engine import connect, transaction
 from app.db.migrations import alembic_config, is_migrated, migrate
-from app.db.tables import Base
+from app.db.tables import Base, Epoch
 from app.errors import StartError
 from app.sweeps import deletion
 from tests.support.queue_examples import (
@@ -21,7 +21,11 @@ from tests.support.queue_examples import (
     create_grid,
     create_sweep,
     create_timing,
+    expire,
+    let_lapse,
     new_worker,
+    record,
+    save_checkpoints,
     states,
     sweep_of,
     trials_of,
@@ -123,6 +127,24 @@ def test_an_earlier_version_knows_the_workers_of_all_trials_or_none(engine: Engi
         command.upgrade(alembic(connection), "head")
     by_id = {trial.id: trial.worker_id for trial in trials_of(engine, sweep)}
     assert [by_id[claimed[0].lease.trial_id] for claimed in trials] == [None, workers[1]]
+
+
+def test_epochs_of_workers_that_were_forgotten_are_trained_again(engine: Engine) -> None:
+    """What such a trial had beyond its checkpoint goes, as with a claim; what others had stays."""
+    sweep, worker = create_grid(engine, 4, 8, 16), new_worker(engine)
+    leases = [trial.lease for trial in claim(engine, worker, 3)]
+    for epoch in (1, 2):
+        record(engine, sweep, leases, epoch)
+    save_checkpoints(engine, sweep, leases[:2], 1)
+    let_lapse(engine, *leases[1:])
+    expire(engine)
+    with engine.begin() as connection:
+        command.downgrade(alembic(connection), "0029")
+        connection.execute(text("UPDATE trials SET worker_id = NULL WHERE state = 'waiting'"))  # as 0028 left them
+        command.upgrade(alembic(connection), "head")
+        numbers = select(Epoch.epoch).where(Epoch.trial_id == bindparam("trial")).order_by(Epoch.epoch)
+        stored = [connection.scalars(numbers, {"trial": lease.trial_id}).all() for lease in leases]
+    assert stored == [[1, 2], [1], []]
 
 
 def test_a_server_knows_whether_its_tables_are_there(engine: Engine) -> None:
