@@ -31,7 +31,6 @@ BODY = {
         "epochs": 400,
     },
     "sampler": "random",
-    "n_trials": 400,
 }
 
 
@@ -99,18 +98,24 @@ async def open_pages(url: str, path: str, count: int, seconds: float, pid: int) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, nargs="+", default=[0, 1, 10, 50], help="how many are open, in turns")
-    parser.add_argument("--seconds", type=float, default=30, help="of each")
+    parser.add_argument("--seconds", type=float, default=25, help="of each")
+    parser.add_argument("--trials", type=int, default=400, help="of the sweep, which must outlast the seconds")
     options = parser.parse_args()
     print("| open pages | of a core | answers a second | goal |\n|---:|---:|---:|---|")
     with tempfile.TemporaryDirectory(prefix="perceptune-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         with up(Path(folder), "--workers", "1", "--home", f"{folder}/home") as server:
-            sweep = httpx2.post(f"{server.url}/api/v1/sweeps", json=BODY).raise_for_status().json()["id"]
-            time.sleep(5)
             idle = 0.0
             for count in options.pages:
+                body = BODY | {"n_trials": options.trials}
+                sweep = httpx2.post(f"{server.url}/api/v1/sweeps", json=body).raise_for_status().json()["id"]
+                time.sleep(5)
                 path, pid = f"/sweeps/{sweep}", server.process.pid
                 share, rate = asyncio.run(open_pages(server.url, path, count, options.seconds, pid))
+                state = httpx2.get(f"{server.url}/api/v1{path}").raise_for_status().json()["state"]
+                if state != "running":  # pages of a sweep that has ended hear of nothing
+                    raise SystemExit(f"the sweep is {state}: give fewer --seconds or more --trials")
+                httpx2.post(f"{server.url}/api/v1{path}/cancel").raise_for_status()
                 idle = share if count == 0 else idle
                 is_kept = share - idle <= GOAL
                 print(f"| {count} | {share:.1%} | {rate:.1f} | {'' if is_kept else 'MISSED'} |", flush=True)
