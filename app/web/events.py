@@ -33,7 +33,8 @@ GATHER_SECONDS = 0.2  # notifications of so long are answered with one read
 POLL_SECONDS = 5.0
 PACE_SECONDS = 0.3  # for each page that is open: each fetches itself anew after an event
 STAGGER_SECONDS = 0.03  # from one of them to the next, or all would want a connection to the database at once
-MANY_SECONDS, MANY_PACE_SECONDS = 5.0, 0.1  # of many pages, which are answered the same: no less often than this
+# of many pages, of which one has all made for the others: so that they cost less than 5 % of a core together
+MANY_SECONDS, MANY_PACE_SECONDS = 2.0, 0.1
 MAX_QUEUED_EVENTS = 1000  # of one subscriber
 MAX_STREAMS = 500  # at once: each keeps a connection for as long as its client likes
 MAX_STREAMS_OF_KEY = 400
@@ -217,7 +218,7 @@ class Broadcaster:
 
 def _pace(pages: int) -> float:
     """Seconds between two events of progress: what is made for the first page costs most, what is sent again little."""
-    return min(PACE_SECONDS * pages, max(MANY_SECONDS, MANY_PACE_SECONDS * pages))
+    return min(PACE_SECONDS * pages, MANY_SECONDS + MANY_PACE_SECONDS * pages)
 
 
 async def _in_thread(function: Callable[[Argument], Result], argument: Argument) -> Result:

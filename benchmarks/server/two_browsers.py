@@ -38,7 +38,8 @@ def delay_ms(changing: Page, watching: Page, *, is_excluded: bool) -> int:
     panel = changing.get_by_role("complementary")
     button = panel.get_by_role("button", name="Exclude" if is_excluded else "Include")
     clicked = int(button.evaluate(CLICK))
-    watching.wait_for_function("window.seenAt > 0", timeout=30_000)
+    row = expect(watching.locator(f"#trial-{TRIAL}"))
+    (row.to_contain_class if is_excluded else row.not_to_contain_class)("excluded-row", timeout=30_000)
     expect(panel.get_by_role("button", name="Include" if is_excluded else "Exclude")).to_be_visible()
     return int(watching.evaluate("window.seenAt")) - clicked
 
@@ -60,7 +61,7 @@ def main() -> None:
             browsers = [playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) for _ in range(2)]
             pages = [browser.new_page(viewport={"width": 1280, "height": 900}) for browser in browsers]
             for page in pages:
-                page.goto(f"{server.url}/sweeps/{sweep}?trial={TRIAL}#trial-{TRIAL}")
+                page.goto(f"{server.url}/sweeps/{sweep}?order_by=number&trial={TRIAL}")
                 page.wait_for_selector(f"#trial-{TRIAL}", state="attached")
             delays = [
                 delay_ms(pages[turn // 2 % 2], pages[1 - turn // 2 % 2], is_excluded=turn % 2 == 0)
