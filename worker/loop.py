@@ -46,7 +46,7 @@ class Loop:
         self._siblings = siblings
         self._datasets: dict[tuple[str, str], datasets.Dataset] = {}
         self._unscorable: set[int] = set()
-        self._refusals = Counter[int]()  # of trials to be trained again, for lack of memory
+        self._failures = Counter[int]()  # of trials that were to be trained again
         self._is_idle = True  # as others see it
         self._curves = CurveCache(context.broker)
         self._max_claim = MAX_CLAIMED_TRIALS[context.device.type]
@@ -96,7 +96,7 @@ class Loop:
             if score.score_one(context, self._dataset, self._unscorable):
                 return True
             # one at a time, so that no sweep starves
-            retrained = retrain.retrain_one(context, self._dataset, self._refusals)
+            retrained = retrain.retrain_one(context, self._dataset, self._failures)
             if retrained:
                 self._is_idle = False
             if context.stopping.is_set():

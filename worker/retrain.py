@@ -5,8 +5,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 
-from app.broker import CallError, FaultError, RefusedError
+from app.broker import CallError, FaultError, RefusedError, reason_of
 from app.domain.configuration import MLPConfig
 from app.domain.datasets import DatasetInfo
 from app.domain.memory import ESTIMATE_SLACK
@@ -14,7 +15,7 @@ from app.domain.runs import EpochResult, Run
 from app.queue.retraining import Retraining
 from worker.cohort import run_seed, size_sentence, trial_bytes
 from worker.context import Context
-from worker.data.datasets import Dataset
+from worker.data.datasets import Dataset, DatasetError
 from worker.device import memory
 from worker.device.products import products
 from worker.mlp import weights
@@ -26,8 +27,12 @@ from worker.signals import Stopped
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 60.0  # until a trial that could not be trained here is tried again, here or elsewhere
-MAX_REFUSALS = 3  # for lack of memory, which may be others' for a while; then the trial is left to a larger worker
+MAX_FAILURES = 3  # of a trial at one worker: what was in the way may pass, or not be in that of another worker
 VALUE_TOLERANCE = 1e-6  # values that differ by less are the same
+
+
+class DivergedError(ArithmeticError):
+    """A trial that was complete diverges on this device; the sentence says which of its runs."""
 
 
 class RetrainingTooLargeError(MemoryError):
@@ -38,16 +43,18 @@ class RetrainingTooLargeError(MemoryError):
         self.memory = memory
 
 
-def retrain_one(context: Context, load_dataset: Callable[[DatasetInfo, str], Dataset], refusals: Counter[int]) -> bool:
-    """Trains one trial that waits for it; False when none does. Raises CallError. `refusals`: by trial id, so far.
+def retrain_one(context: Context, load_dataset: Callable[[DatasetInfo, str], Dataset], failures: Counter[int]) -> bool:
+    """Trains one trial that waits for it; False when none does. Raises CallError. `failures`: by trial id, so far.
 
     Nothing is locked meanwhile. A trial that this worker leaves, because it is told to stop or killed, is taken by
-    another one when the lease ends; one that can't be trained here waits, and the log says why; one that does not fit
-    is left to a worker with more memory; one whose weights are refused is given up.
+    another one when the lease ends; one that can't be trained here waits, so that another worker may come by, and after
+    a few times is given up, or where it does not fit left to a worker with more memory; one whose weights are refused
+    is given up. Whoever asks for its model is told why.
     """
-    trial = context.broker.claim_retraining(context.settings.lease_seconds)
+    broker, trial = context.broker, context.broker.claim_retraining(context.settings.lease_seconds)
     if trial is None:
         return False
+    place = (trial.sweep.id, trial.trial_id)
     logger.info("sweep %d: training trial %d again for its weights", trial.sweep.id, trial.number)
     try:
         with _lease_extended(context, trial), products(trial.sweep.products):
@@ -56,12 +63,14 @@ def retrain_one(context: Context, load_dataset: Callable[[DatasetInfo, str], Dat
         raise
     except RetrainingTooLargeError as error:
         logger.error("sweep %d: trial %d: %s", trial.sweep.id, trial.number, error)
-        _leave(context, trial, error, refusals)
+        larger = partial(broker.leave_retraining_to_larger, *place, error.memory, str(error))
+        _put_off_or(larger, context, trial, failures)
         return True
-    except Exception:
+    except Exception as error:
         logger.exception("sweep %d: trial %d could not be trained again here", trial.sweep.id, trial.number)
-        _put_off(context, trial, RETRY_SECONDS)
+        _put_off_or(partial(broker.give_up_retraining, *place, _reason(error)), context, trial, failures)
         return True
+    del failures[trial.trial_id]
     if run_weights is not None:
         _store(context, trial, run_weights)
     return True
@@ -79,8 +88,8 @@ def _store(context: Context, trial: Retraining, run_weights: Mapping[int, bytes]
         logger.error("sweep %d: the model of trial %d is not stored yet: %s", trial.sweep.id, trial.number, error)
         _put_off(context, trial, RETRY_SECONDS)
     except RefusedError as error:
-        reason = str(error)
-        logger.error("sweep %d: the model of trial %d can't be stored: %s", trial.sweep.id, trial.number, reason)
+        logger.error("sweep %d: the model of trial %d can't be stored: %s", trial.sweep.id, trial.number, error)
+        reason = f"it was trained again, and can't be stored: {error}"
         retry_while_disconnected(lambda: broker.give_up_retraining(*place, reason), context.stopping)
 
 
@@ -100,8 +109,8 @@ def _train(context: Context, trial: Retraining, data: Dataset) -> dict[int, byte
             if context.stopping.is_set():
                 return None
     if diverged := [index for index in trial.values if index not in parameters]:
-        raise ArithmeticError(
-            f"runs {', '.join(map(str, diverged))} diverge on this device, where they were complete before"
+        raise DivergedError(
+            f"runs {', '.join(map(str, diverged))} diverge on {context.device}, where they were complete before"
         )
     values = {index: objective.value_of(last_results[index]) for index in trial.values}
     _log_differences(trial, values)
@@ -125,15 +134,18 @@ def _telling_sizes(context: Context, trial: Retraining, shape: tuple[int, int]) 
         raise
 
 
-def _leave(context: Context, trial: Retraining, error: RetrainingTooLargeError, refusals: Counter[int]) -> None:
-    """Has the trial wait, and after a few times leaves it to a worker with more memory."""
-    refusals[trial.trial_id] += 1
-    if refusals[trial.trial_id] < MAX_REFUSALS:
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, DivergedError | DatasetError) else reason_of(error)
+
+
+def _put_off_or(end: Callable[[], None], context: Context, trial: Retraining, failures: Counter[int]) -> None:
+    """Has the trial wait, so that it is tried again here or elsewhere; after a few failures here it is ended."""
+    failures[trial.trial_id] += 1
+    if failures[trial.trial_id] < MAX_FAILURES:
         _put_off(context, trial, RETRY_SECONDS)
         return
-    del refusals[trial.trial_id]
-    place = (trial.sweep.id, trial.trial_id, error.memory, str(error))
-    retry_while_disconnected(lambda: context.broker.leave_retraining_to_larger(*place), context.stopping)
+    del failures[trial.trial_id]
+    retry_while_disconnected(end, context.stopping)
 
 
 @contextmanager

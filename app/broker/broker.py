@@ -228,7 +228,7 @@ class Broker(CurveReader, Protocol):
         ...
 
     def give_up_retraining(self, sweep_id: int, trial_id: int, reason: str) -> None:
-        """Takes a trial out of those that are to be trained again, because its weights can't be stored."""
+        """Takes a trial out of those that are to be trained again, because that fails for this reason."""
         ...
 
     def next_unscored(self, leave_out: SweepIds) -> Unscored | None:

@@ -68,6 +68,8 @@ def find(session: Session, sweep_id: int, number: int, run: int | None = None) -
         return StoredModel(trial.id, chosen_run.seed, _info(session, sweep, trial, chosen_run))
     if trial.retrain_at is not None:
         raise ConflictError(f"{_name(trial)} is being trained again for its model; ask again in a while.")
+    if (failure := retraining.failure(session, trial)) is not None:
+        raise ConflictError(f"{failure.removesuffix('.')}. POST to this address, and it is tried again.")
     raise ConflictError(
         f"The model of {_name(trial, 'trial')} was not kept; POST to this address, and it is trained again."
     )

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.db import notifications
 from app.db.sweep_setups import setup_of
-from app.db.tables import Run, Sweep, Trial
+from app.db.tables import LogEntry, Run, Sweep, Trial
 from app.domain.people.log_events import LogEvent
 from app.domain.states import SweepState, TrialState
 from app.domain.sweep_setup import SweepSetup
@@ -98,7 +98,7 @@ def leave_to_larger(session: Session, sweep_id: int, trial_id: int, worker_id: U
         return
     least = claimer.memory_of_larger(memory)
     if least > claimer.largest_for(sweep):
-        _end_wait(session, sweep, trial, f"can't be made: {reason}")
+        _end_wait(session, sweep, trial, reason)
     else:
         trial.least_memory, trial.retrain_at = least, session.scalar(select(func.clock_timestamp()))
         session.flush()
@@ -106,21 +106,33 @@ def leave_to_larger(session: Session, sweep_id: int, trial_id: int, worker_id: U
 
 
 def give_up(session: Session, sweep_id: int, trial_id: int, reason: str) -> None:
-    """Takes the trial out of the queue, because its new weights can't be stored."""
+    """Takes the trial out of the queue, because that fails for this reason."""
     sweep = sweep_row.lock(session, sweep_id)
     trial = _waiting_trial(session, sweep_id, trial_id)
     if sweep is not None and trial is not None:
-        _end_wait(session, sweep, trial, f"can't be stored, though it was trained again for it: {reason}")
+        _end_wait(session, sweep, trial, reason)
 
 
-def _end_wait(session: Session, sweep: Sweep, trial: Trial, failure: str) -> None:
+def failure(session: Session, trial: Trial) -> str | None:
+    """Why it was given up to make the trial's model, if that is the last that became of it."""
+    noted = LogEntry.event == LogEvent.model, LogEntry.trials == [trial.number]
+    last = select(LogEntry.text).where(LogEntry.sweep_id == trial.sweep_id, *noted).order_by(LogEntry.id.desc())
+    words = session.scalar(last.limit(1)) or ""
+    return words if words.startswith(_failure_words(trial, "")) else None
+
+
+def _failure_words(trial: Trial, reason: str) -> str:
+    return f"The model of trial {trial.number} can't be made: {reason}"
+
+
+def _end_wait(session: Session, sweep: Sweep, trial: Trial, reason: str) -> None:
     """Takes the trial out of the queue; the sweep's log says why.
 
     Where it is the best trial of a sweep that waits to be scored, the sweep stays without a score, which needs its
     weights.
     """
     trial.retrain_at = None
-    words = f"The model of trial {trial.number} {failure}"
+    words = _failure_words(trial, reason)
     if sweep.state == SweepState.completed and not sweep.scored and session.scalar(best_trial_id(sweep)) == trial.id:
         sweep.scored = True
         words += "; so it is not measured on the test examples"

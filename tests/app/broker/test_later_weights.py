@@ -83,8 +83,7 @@ def test_weights_that_can_t_be_stored_are_given_up(broker: Broker, engine: Engin
     with transaction(engine) as session:
         log = session.scalars(select(LogEntry.text).where(LogEntry.event == LogEvent.model)).all()
     assert log == [
-        "The model of trial 0 can't be stored, though it was trained again for it: they are too large?; so it is not "
-        "measured on the test examples"
+        "The model of trial 0 can't be made: they are too large?; so it is not measured on the test examples"
     ]
     broker.give_up_retraining(sweep, trial_id, "nobody waits for them any more")
     with transaction(engine) as session:

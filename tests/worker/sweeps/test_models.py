@@ -29,7 +29,7 @@ from worker.data.datasets import Dataset
 from worker.data.datasets import load as load_dataset
 from worker.mlp.evaluation import score
 from worker.mlp.weights import from_bytes
-from worker.retrain import MAX_REFUSALS, retrain_one
+from worker.retrain import MAX_FAILURES, retrain_one
 
 CPU = torch.device("cpu")
 GRID: dict[str, Any] = {
@@ -201,8 +201,9 @@ def test_a_model_that_is_refused_is_not_trained_again_and_again(
     assert not retrain_one(context, lambda *_: digits, Counter())
     entry = client.get(f"/api/v1/sweeps/{sweep}/log").json()["items"][0]
     assert (entry["event"], entry["trials"]) == ("model", [0])
-    assert "can't be stored, though it was trained again for it: " in entry["text"]
+    assert "it was trained again, and can't be stored: " in entry["text"]
     assert "it is too large" in entry["text"]
+    assert client.get(address(sweep, 0)).json()["detail"].startswith(entry["text"])
     assert client.post(address(sweep, 0)).status_code == 202
 
 
@@ -232,7 +233,7 @@ def test_a_model_that_is_too_large_for_every_worker_is_given_up(
     small, large = new_worker(engine, memory=2**30), new_worker(engine, memory=2**60)
     for worker in (small, large):
         context, refusals = context_on(engine, settings, worker), Counter[int]()
-        for _ in range(MAX_REFUSALS):
+        for _ in range(MAX_FAILURES):
             with transaction(engine) as session:
                 session.execute(update(Trial).values(retrain_at=func.now()))
             assert retrain_one(context, lambda *_: digits, refusals)
@@ -241,6 +242,29 @@ def test_a_model_that_is_too_large_for_every_worker_is_given_up(
     entry = client.get(f"/api/v1/sweeps/{sweep}/log").json()["items"][0]
     assert entry["text"].startswith("The model of trial 0 can't be made: There is not enough memory to train hidden")
     assert "MiB are free" in entry["text"]
+
+
+def test_a_model_that_diverges_wherever_it_is_made_is_given_up(
+    engine: Engine, client: TestClient, settings: Settings, digits: Dataset
+) -> None:
+    """Another worker may try meanwhile; then whoever asks is told why, and it is tried again on request alone."""
+    sweep = complete_without_training(engine, space={"hidden_units": 4, "epochs": 1})
+    with transaction(engine) as session:
+        session.execute(update(Trial).values(params={"hidden_units": 4, "epochs": 1, "learning_rate": 1e38}))
+    assert client.post(address(sweep, 0)).status_code == 202
+    context, failures = context_on(engine, settings, new_worker(engine)), Counter[int]()
+    for _ in range(MAX_FAILURES):
+        assert trials_of(engine, sweep)[0].retrain_at is not None
+        with transaction(engine) as session:
+            session.execute(update(Trial).values(retrain_at=func.now()))
+        assert retrain_one(context, lambda *_: digits, failures)
+    assert trials_of(engine, sweep)[0].retrain_at is None
+    why = "The model of trial 0 can't be made: runs 0 diverge on cpu, where they were complete before"
+    assert client.get(f"/api/v1/sweeps/{sweep}/log").json()["items"][0]["text"].startswith(why)
+    answer = client.get(address(sweep, 0))
+    assert (answer.status_code, answer.json()["detail"].startswith(why)) == (409, True)
+    assert client.post(address(sweep, 0)).status_code == 202
+    assert "is being trained again" in client.get(address(sweep, 0)).json()["detail"]
 
 
 def test_two_workers_do_not_train_it_twice_and_a_killed_one_is_replaced(
