@@ -53,7 +53,10 @@ def next_sampler(
     if isinstance(sampler, BatchTPE):
         sampler.reseed(ask_seed.seed)
     elif sampler is None or not traits_of(options).reuses_model:
-        return make_sampler(options, ask_seed, space)
+        next_one = make_sampler(options, ask_seed, space)
+        if isinstance(sampler, _Genetic):
+            set_private_parts(next_one, _search_space=sampler._search_space)  # else it is made of all trials again
+        return next_one
     return sampler
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from optuna.search_space import IntersectionSearchSpace
 
 from app.domain.objectives import Objective
 from app.domain.space import Constraints, Space, parse_constraints, parse_space
@@ -205,6 +206,18 @@ def test_a_generation_has_the_parents_that_optuna_finds(
     upwards = children()
     monkeypatch.delattr(type(make_sampler(genetic, AskSeed(0, 0), sampler_space(space))), "get_parent_population")
     assert upwards == children()
+
+
+def test_what_all_trials_have_in_common_is_found_once_for_a_batch() -> None:
+    """And its children are those that come of looking at all trials for each of them."""
+    space = parse_space(CUBE)
+    batch, each = (Search(space, {"name": "nsgaii", "population_size": 4}, learnt(space, 20)) for _ in range(2))
+    spaces_in_common = []
+    for number in range(20, 26):
+        assert batch.ask(AskSeed(0, number)) == each.ask(AskSeed(0, number))
+        spaces_in_common.append(batch._sampler._search_space)  # type: ignore[union-attr]
+        each._sampler._search_space = IntersectionSearchSpace()  # type: ignore[union-attr]
+    assert all(in_common is spaces_in_common[0] for in_common in spaces_in_common)
 
 
 def test_a_thousand_generations_can_be_evolved() -> None:
