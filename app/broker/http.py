@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from app.broker.wire import MEDIA_TYPE, VERSION_HEADER
@@ -54,6 +55,34 @@ class _Request(NamedTuple):
     seconds: float
     goes_on: Callable[[], bool] | None
     is_repeatable: bool
+
+
+class _AwaitedResponse(http.client.HTTPResponse):
+    """An answer that is waited for as long as its caller goes on."""
+
+    def __init__(self, request: _Request, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self._request, self._socket = request, sock
+
+    def begin(self) -> None:
+        deadline = time.monotonic() + self._request.seconds
+        while self._request.goes_on is not None and not self._has_begun():
+            if time.monotonic() > deadline or not self._request.goes_on():
+                raise TimeoutError("it was not waited for")
+        super().begin()
+
+    def _has_begun(self) -> bool:
+        """Whether something of it comes within a moment; what comes over TLS may also be of the connection itself."""
+        if not select.select([self._socket], [], [], SLICE_SECONDS)[0]:
+            return False
+        self._socket.setblocking(False)
+        try:
+            self.fp.peek(1)
+        except ssl.SSLWantReadError:
+            return False
+        finally:
+            self._socket.settimeout(self._request.seconds)
+        return True
 
 
 class HttpConnections:
@@ -132,10 +161,7 @@ class HttpConnections:
         with suppress(ConnectionError):  # of who answers, and goes, before all was taken: what it says may be here
             path = f"{self._path}/api/v1/worker/{request.path}"
             connection.request("POST", path, _pieces(request.message), headers)
-        deadline = time.monotonic() + request.seconds
-        while request.goes_on is not None and not select.select([connection.sock], [], [], SLICE_SECONDS)[0]:
-            if time.monotonic() > deadline or not request.goes_on():
-                raise TimeoutError("it was not waited for")
+        connection.response_class = partial(_AwaitedResponse, request)  # type: ignore[assignment]
         return connection.getresponse()
 
     def _connection(self) -> http.client.HTTPConnection:

@@ -1,12 +1,16 @@
 """The requests of workers over HTTP: what is sent again and what is not, over slow ways and through proxies."""
 
 import logging
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -48,17 +52,21 @@ class Request(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(answering: Callable[[Request], None]) -> Iterator[str]:
-    """The address of a server that answers like this, and takes little at a time."""
+def serving(answering: Callable[[Request], None], certificate: Path | None = None) -> Iterator[str]:
+    """The address of a server that answers like this, and takes little at a time; over TLS with a certificate."""
     handler = type("Handler", (Request,), {"answering": staticmethod(answering)})
     listener = ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=False)
     listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
     listener.server_bind()
     listener.server_activate()
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.server_port}"
+        yield f"{'http' if certificate is None else 'https'}://127.0.0.1:{listener.server_port}"
     finally:
         listener.shutdown()
         listener.server_close()
@@ -108,6 +116,45 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end() -> None:
             with pytest.raises(UnreachableError), connections.answer("worker/wait", b"", 0.5, goes_on):
                 pass
             assert time.monotonic() < begin + 8
+        finally:
+            wait_is_over.set()
+            connections.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate")
+def test_a_stop_is_noticed_over_tls_before_anything_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a new connection says of itself, such as its tickets, is no beginning of an answer; that comes whole."""
+    certificate = tmp_path / "certificate.pem"
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(certificate), "-out", str(tmp_path / "public.pem")]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names, *files],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    with certificate.open("a") as file:
+        file.write((tmp_path / "public.pem").read_text())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "public.pem"))
+    wait_is_over = threading.Event()
+
+    def answering(request: Request) -> None:
+        request.rfile.read(request.size)
+        if request.call == "wait":
+            wait_is_over.wait(30)
+        request.answer(bytes(2**20))
+
+    with serving(answering, certificate) as url:
+        connections = HttpConnections(url, None, "1")
+        try:
+            with (
+                pytest.raises(UnreachableError, match="it was not waited for"),
+                connections.answer("wait", b"", 20.0, lambda: False),
+            ):
+                pass
+            with connections.answer("now", b"", 20.0, lambda: True) as answer:
+                assert answer.read() == bytes(2**20)
         finally:
             wait_is_over.set()
             connections.close()
