@@ -53,11 +53,11 @@ HAS_REPEATS = text("""
     SELECT EXISTS (SELECT FROM trials WHERE sweep_id = :sweep GROUP BY configuration HAVING count(configuration) > 1)
 """)
 
-# Trials that took over the results of another one have its first seed; their value counts once. What has no mean comes
-# last in both directions.
+# Trials that took over the results of another one have its first seed; what was measured counts once. What has no mean
+# comes last in both directions.
 _CONFIGURATIONS = """
     WITH chosen AS (
-        SELECT id, sweep_id, number, state, value, excluded, first_seed, started_at, finished_at{params},
+        SELECT id, sweep_id, number, state, value, excluded, first_seed, started_at, finished_at{params}{is_first},
                coalesce(configuration, CAST(id AS text)) AS key FROM trials
         WHERE sweep_id = :sweep AND (CAST(:state AS text) IS NULL OR CAST(state AS text) = :state)
     ), measured AS (
@@ -88,8 +88,12 @@ _RANKS = {
     "started_at": "min(started_at)",
     "finished_at": "max(finished_at)",
     "value": "max(mean.value)",
-    "seconds": "sum((SELECT sum(r.seconds) FROM runs r WHERE r.trial_id = chosen.id))",
+    "seconds": "sum((SELECT sum(r.seconds) FROM runs r WHERE r.trial_id = chosen.id)) FILTER (WHERE is_first)",
 }
+# Of the trials of a configuration with one first seed, one that is not excluded where there is such a one.
+_IS_FIRST = """, row_number() OVER (
+    PARTITION BY coalesce(configuration, CAST(id AS text)), first_seed ORDER BY excluded, number
+) = 1 AS is_first"""
 _RANK_OF_PARAMETER = "(array_agg(CAST(params AS jsonb) -> :parameter ORDER BY number))[1]"
 
 
@@ -102,8 +106,8 @@ def configurations(order_by: str, metric: str = "") -> TextClause:
     direction = "DESC" if order_by.startswith("-") else "ASC"
     rank = _RANKS.get(order_by.removeprefix("-"), _RANK_OF_PARAMETER)
     if metric:
-        rank = f"avg({last_metric(metric, 'chosen')}) FILTER (WHERE NOT excluded)"
+        rank = f"avg({last_metric(metric, 'chosen')}) FILTER (WHERE is_first AND NOT excluded)"
     params = ", params" if rank == _RANK_OF_PARAMETER else ""  # which take most of the room
-    return text(
-        _CONFIGURATIONS.format(rank=rank, params=params, direction=direction, without_mean=without_mean(":sweep"))
-    )
+    is_first = _IS_FIRST if "is_first" in rank else ""
+    parts = {"rank": rank, "params": params, "is_first": is_first, "direction": direction}
+    return text(_CONFIGURATIONS.format(**parts, without_mean=without_mean(":sweep")))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, NamedTuple, Protocol
 
 from pydantic import Field
-from sqlalchemy import and_, or_, select, text
+from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from app.db.tables import Trial
@@ -18,6 +18,7 @@ from app.domain.sweep_setup import SweepSetup
 from app.lifecycle.rungs import max_epochs
 from app.queue.claims import ClaimedTrial
 from app.queue.errors import UnreachableError
+from app.search.repeats import TOOK_OVER
 
 logger = logging.getLogger(__name__)
 
@@ -155,13 +156,15 @@ class CurveCache:
 def read_snapshots(session: Session, sweep_id: int) -> list[TrialSnapshot]:
     """The sweep's trials that train or have trained, without those that are excluded.
 
-    Left out is what pruners don't judge either: further seeds of a configuration, and trials that go on to more epochs.
-    Their configuration has the curve of its first trial, and counts once.
+    Left out is what pruners don't judge either: further seeds of a configuration, trials that go on to more epochs, and
+    those that took over the results of another one. Their configuration has the curve of its first trial, and counts
+    once.
     """
     columns = (Trial.id, Trial.number, Trial.state, Trial.value, Trial.started_at)
     has_trained = or_(Trial.state.in_(_TRIED_STATES), and_(Trial.state == TrialState.waiting, Trial.epochs_trained > 0))
     query = select(*columns).where(Trial.sweep_id == sweep_id, has_trained, ~Trial.excluded)
-    query = query.where(Trial.first_seed == 0, Trial.continued_from.is_(None))
+    took_over = func.coalesce(Trial.reason, "").startswith(TOOK_OVER)
+    query = query.where(Trial.first_seed == 0, Trial.continued_from.is_(None), ~took_over)
     return [TrialSnapshot(*row) for row in session.execute(query)]
 
 

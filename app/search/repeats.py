@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.domain.states import TrialState
 
+TOOK_OVER = "same configuration as trial "  # the beginning of the reason of a trial that has another one's results
 _TRAINED = frozenset({TrialState.running, TrialState.complete, TrialState.pruned, TrialState.failed})
 
 
@@ -92,7 +93,7 @@ def decide(policy: str, seeds: int, trial: Candidate, twins: Sequence[Twin]) -> 
 
 def same_configuration_as(number: int) -> str:
     """The reason of a trial that was not trained because an earlier one was."""
-    return f"same configuration as trial {number}"
+    return f"{TOOK_OVER}{number}"
 
 
 def _forbid(trial: Candidate, twins: Sequence[Twin]) -> Decision | None:

@@ -138,18 +138,25 @@ def _key(group: Sequence[TrialRow], column: str, figures: Mapping[int, float]) -
     A configuration of which a run diverged has no mean.
     """
     if column == "seconds":
-        seconds = [figures[trial.number] for trial in group if trial.number in figures]
+        seconds = [figures[trial.number] for trial in _without_copies(group) if trial.number in figures]
         return sum(seconds) if seconds else None
     if column == "value" and any(trial.without_mean for trial in group):
         return None
     if column == "value" or metric_of(column):
-        of_trials = [trial.value if column == "value" else figures.get(trial.number) for trial in group]
-        values = [
-            value for trial, value in zip(group, of_trials, strict=True) if value is not None and not trial.excluded
-        ]
+        counted = [trial for trial in _without_copies(group) if not trial.excluded]
+        of_trials = [trial.value if column == "value" else figures.get(trial.number) for trial in counted]
+        values = [value for value in of_trials if value is not None]
         return sum(values) / len(values) if values else None
     key = getattr(group[0], column) if column in COLUMNS else group[0].params.get(column.removeprefix("params."))
     return str(key) if isinstance(key, str | list | tuple) else key
+
+
+def _without_copies(group: Sequence[TrialRow]) -> list[TrialRow]:
+    """Trials of a configuration without those that took over another one's results, and so have its seeds."""
+    first_trials: dict[object, TrialRow] = {}
+    for trial in sorted(group, key=lambda trial: trial.excluded):
+        first_trials.setdefault(tuple(sorted(run.seed for run in trial.runs)) or trial.number, trial)
+    return list(first_trials.values())
 
 
 def _through_lens(item: schemas.TrialOut, row: TrialRow) -> schemas.TrialOut:

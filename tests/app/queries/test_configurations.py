@@ -43,6 +43,26 @@ def test_trials_of_one_configuration_stand_together(engine: Engine) -> None:
         numbers(engine, sweep, order_by="nonsense")
 
 
+@pytest.mark.parametrize("order_by", ["-value", "-metrics.val_accuracy", "-seconds"])
+def test_a_copied_result_is_no_second_measurement(engine: Engine, order_by: str) -> None:
+    """Trials 0 and 3 have a mean of 0.625 and took 0.2 s; with the copy, trial 2, it would be over 0.7 and 0.3 s."""
+    sweep = a_sweep(engine, [[0.9], [0.7]])
+    again(engine, sweep, 0, first_seed=0)
+    again(engine, sweep, 0, first_seed=1)
+    end(engine, sweep, [[0.9], [0.35]])
+    with transaction(engine) as session:
+        session.execute(text("UPDATE runs r SET seed = t.first_seed FROM trials t WHERE t.id = r.trial_id"))
+        session.execute(text("UPDATE runs r SET seconds = 0.25 FROM trials t WHERE t.id = r.trial_id AND number = 1"))
+        session.execute(
+            text(
+                "INSERT INTO epochs (trial_id, seed, epoch, train_loss, val_loss, val_accuracy, seconds) "
+                "SELECT id, first_seed, 1, 1, 1, value, 0.1 FROM trials"
+            )
+        )
+    assert numbers(engine, sweep, order_by=order_by) == ([1, 0, 2, 3], None)
+    assert numbers_in_sight(engine, sweep, order_by) == [1, 0, 2, 3]
+
+
 def test_a_configuration_of_which_a_run_diverged_has_no_mean(engine: Engine) -> None:
     """By value it comes last, as in no chart it is the top; unless the trial that diverged is excluded."""
     sweep_id = a_sweep(engine, [[0.95, 0.95], [0.8, 0.82], [0.7, 0.7]])

@@ -24,6 +24,7 @@ from app.domain.runs import EpochResult
 from app.domain.states import RunState, SweepState, TrialState
 from app.queue.claims import ClaimedTrial
 from app.queue.progress import EpochPoint
+from app.search.assignment import assign_params
 from app.search.curve_cache import CurveCache
 from app.search.pruner import CohortPruner
 from tests.support.queue_examples import (
@@ -156,6 +157,23 @@ def test_a_configuration_that_goes_on_has_one_curve(engine: Engine, client: Test
     curves = cache.curves_of(row, keep_runs=False)
     curves.refresh({})
     assert set(curves.table.curves) == set(curves.table.complete_values) == {0, 1}
+
+
+def test_a_copied_result_is_no_second_rival(engine: Engine) -> None:
+    """Trials that took over the results of another one add nothing to what others are compared with."""
+    space = {"hidden_units": [4, 8], "epochs": 1}
+    sweep, worker = create_sweep(engine, space=space, n_trials=6, repeats="reuse", pruner="median"), new_worker(engine)
+    while claimed := claim(engine, worker):
+        chosen = assign_params(engine, setup_of(engine, sweep), claimed)
+        record(engine, sweep, [trial.lease for trial in chosen])
+        finish(engine, sweep, worker, [success(trial.lease) for trial in chosen])
+    trials = trials_of(engine, sweep)
+    assert {trial.state for trial in trials} == {TrialState.complete}
+    trained_numbers = {trial.number for trial in trials if trial.started_at is not None}
+    assert len(trained_numbers) == 2
+    curves = CurveCache(DatabaseBroker(engine, threading.Event())).curves_of(setup_of(engine, sweep), keep_runs=False)
+    curves.refresh({})
+    assert set(curves.table.curves) == set(curves.table.complete_values) == trained_numbers
 
 
 def record_curve(engine: Engine, sweep: int, trial: ClaimedTrial, *values: float, seeds: int = 1) -> None:
