@@ -16,7 +16,7 @@ from app.errors import StartError, in_short
 
 FORMAT = 1
 PIECE_BYTES = 2**20
-DAMAGE = (
+_DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError),
     *(NotImplementedError, RuntimeError, EOFError),  # of a zip that is packed or locked in another way
 )
@@ -87,10 +87,13 @@ def _digest(file: BinaryIO) -> bytes:
 
 
 def read_rows(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    """The rows of a table, piece by piece."""
-    with archive.open(f"tables/{name}") as member:
-        while piece := member.read(PIECE_BYTES):
-            yield piece
+    """The rows of a table, piece by piece. Raises StartError where they can't be read."""
+    try:
+        with archive.open(f"tables/{name}") as member:
+            while piece := member.read(PIECE_BYTES):
+                yield piece
+    except _DAMAGE as error:
+        raise _damaged(Path(archive.filename or ""), error) from None
 
 
 def check(path: Path) -> Header:
@@ -103,11 +106,11 @@ def check(path: Path) -> Header:
             return _header(archive)
     except OSError as error:
         raise StartError(f"{path} can't be read: {error.strerror or error}.") from None
-    except DAMAGE as error:
-        raise damaged(path, error) from None
+    except _DAMAGE as error:
+        raise _damaged(path, error) from None
 
 
-def damaged(path: Path, error: Exception) -> StartError:
+def _damaged(path: Path, error: Exception) -> StartError:
     """The error of a dump that can't be used, with the first line of what was met in it."""
     return StartError(f"{path} is no dump, or damaged ({in_short(error)}): nothing was changed; use another copy.")
 

@@ -207,6 +207,22 @@ def test_a_dump_without_the_rows_of_a_table_is_refused(engine: Engine, another_e
         assert rows(another_engine) == before
 
 
+def test_a_bug_is_not_called_a_damaged_dump(
+    engine: Engine, another_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another part of the restore raises is no fault of the file's; nothing is changed."""
+    dump(engine, tmp_path / "dump")
+    before = rows(another_engine)
+
+    def upgrade(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(command, "upgrade", upgrade)
+    with pytest.raises(KeyError, match="a bug"):
+        restore(another_engine, tmp_path / "dump")
+    assert rows(another_engine) == before
+
+
 def remade(
     path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], contents: Mapping[str, bytes | None] | None = None
 ) -> None:
