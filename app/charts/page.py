@@ -66,6 +66,9 @@ h3, h1 ~ h2 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1rem; margin: 0; font-size: .9rem; }
 dt { color: var(--soft); }
 dd { margin: 0; }
+nav ul { list-style: none; padding: 0; }
+nav a { color: inherit; }
+@media (max-width: 30rem) { table { font-size: .78rem; } th, td { padding: .25rem .3rem; } th { hyphens: auto; } }
 @page { margin: 14mm; }
 @media print {
   :root { color-scheme: light; --ground: #fff; --ink: #1c2024; --soft: #5b646d; --edge: #d9dee3; --chart-ink: #39414a;
@@ -102,9 +105,9 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
     A document of one section has no other title than that of the section.
     """
-    head = f"<h1>{escape(title)}</h1>" if len(sections) > 1 else ""
+    head = f"<h1>{escape(title)}</h1>{_contents(sections)}" if len(sections) > 1 else ""
     level = 2 if len(sections) > 1 else 1
-    body = "".join(_section(section, level) for section in sections)
+    body = "".join(_section(section, place, level) for place, section in enumerate(sections))
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -123,7 +126,15 @@ def page(title: str, sections: Sequence[Section]) -> str:
 """
 
 
-def _section(section: Section, level: int) -> str:
+def _contents(sections: Sequence[Section]) -> str:
+    """Links to the sections of a document that is too long to scroll through."""
+    links = (
+        f'<li><a href="#section-{place}">{escape(section.title)}</a></li>' for place, section in enumerate(sections)
+    )
+    return f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>'
+
+
+def _section(section: Section, place: int, level: int) -> str:
     parts = [
         f"<h{level}>{escape(section.title)}</h{level}>",
         f'<p class="description">{escape(section.description)}</p>',
@@ -132,7 +143,7 @@ def _section(section: Section, level: int) -> str:
         _table(section.table) if section.table else "",
         _provenance(section.provenance, level + 1) if section.provenance else "",
     ]
-    return f"<section>{''.join(parts)}</section>"
+    return f'<section id="section-{place}">{"".join(parts)}</section>'
 
 
 def _passage(passage: Passage, level: int) -> str:

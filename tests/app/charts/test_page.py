@@ -36,3 +36,13 @@ def test_a_document_of_several_sections_has_a_title_of_its_own() -> None:
     html = page("All", [Section("One", "first"), Section("Two", "second")])
     assert re.findall(r"<h(\d)>(\w+)</h", html) == [("1", "All"), ("2", "One"), ("2", "Two")]
     assert "<h1>One</h1>" in page("One", [Section("One", "first")])
+
+
+def test_a_document_of_several_sections_begins_with_links_to_them() -> None:
+    """In their order; one section needs none."""
+    html = page("All", [Section("One", "first"), Section("Two", "second")])
+    links = re.findall(r'<a href="#([^"]+)">(\w+)</a>', html)
+    assert [name for _, name in links] == ["One", "Two"]
+    for place, name in links:
+        assert f'<section id="{place}"><h2>{name}</h2>' in html
+    assert "<nav" not in page("One", [Section("One", "first")])
