@@ -5,7 +5,9 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from app.charts.rows import TrialRow
+import plotly.graph_objects as go
+
+from app.charts.rows import Axis, TrialRow
 from app.domain.configuration import MLPConfig
 from app.domain.datasets import DATASETS
 from app.domain.formatting import plural
@@ -25,6 +27,7 @@ from app.exercises.answers.wording import (
     spread,
 )
 from app.exercises.exercise import Exercise, ExerciseChart, Measurements, Slider, SweepData, chart_of, training_body
+from app.exercises.figures import LevelLine, levels_figure
 from app.exercises.preset import Preset
 
 WIDTHS = {"quick": (1, 4, 16, 64, 256), "full": tuple(2**k for k in range(11))}
@@ -47,6 +50,15 @@ def sweeps(preset: Preset) -> dict[str, dict[str, Any]]:
         "epochs": EPOCHS[preset],
     }
     return {SWEEP: training_body(1, "hidden units", preset, space, SEEDS)}
+
+
+def close_figure(measurements: Measurements) -> go.Figure:
+    """The better part of the widths, each with all of its bar."""
+    data = measurements[SWEEP]
+    widths = sorted(levels(data.trials, _width).items())
+    line = LevelLine("mean", widths)
+    axis = data.sweep.axes.get("hidden_units", Axis("hidden_units"))
+    return levels_figure(data.sweep, "Validation accuracy by hidden units", axis, [line], best_share=0.6)
 
 
 def answer(measurements: Measurements) -> Answer | None:
@@ -262,7 +274,7 @@ HIDDEN_UNITS = Exercise(
     sweeps=sweeps,
     charts=(
         ExerciseChart("accuracy", "Accuracy by number of hidden units", chart_of(SWEEP, "effect", x="hidden_units")),
-        ExerciseChart("close-up", "The same, close up", chart_of(SWEEP, "effect", x="hidden_units", close="true")),
+        ExerciseChart("close-up", "The same, close up", close_figure),
         ExerciseChart("curves", "Learning curves", chart_of(SWEEP, "curves")),
     ),
     answer=answer,

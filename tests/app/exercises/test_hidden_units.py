@@ -150,6 +150,18 @@ def test_charts_call_hyperparameters_as_readers_do() -> None:
     assert figure.layout.xaxis.title.text == "hidden units"
 
 
+def test_the_close_up_cuts_no_bar() -> None:
+    """It has the best widths alone, counts the others, and the axis holds each bar and each run."""
+    figure = HIDDEN_UNITS.charts[1].draw({NAME: SweepData(with_best(SWEEP, LADDER[4]), LADDER)})
+    low, high = figure.layout.yaxis.range
+    (means,) = (trace for trace in figure.data if trace.error_y.array is not None)
+    assert len(means.y) < len(LADDER)
+    assert "left out" in figure.layout.title.subtitle.text
+    bars = zip(means.y, means.error_y.array, means.error_y.arrayminus, strict=True)
+    assert all(low < mean - below and mean + above < high for mean, above, below in bars)
+    assert all(low < value < high for trace in figure.data for value in trace.y)
+
+
 def test_a_diverged_run_is_said_and_its_width_is_no_candidate() -> None:
     """Width 16 would be best by the runs that are left, but one in three diverged."""
     said = answered([*LADDER[:4], trial(4, 16, 0.9, None, 0.9), trial(5, 32, None, None, None)])
