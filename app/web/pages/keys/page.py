@@ -42,6 +42,11 @@ class KeysView:
         return self.caller is ANYONE
 
     @property
+    def may_change(self) -> bool:
+        """Whether keys can be made and revoked from here: not once the first was made, before its login."""
+        return not (self.is_open and self.new_key)
+
+    @property
     def by_environment(self) -> bool:
         """Whether the caller has the key of the environment, which is not in the list."""
         return self.caller.name == ENVIRONMENT_KEY

@@ -207,6 +207,9 @@ def test_the_page_makes_shows_and_revokes(client: TestClient) -> None:
     assert "needs no key" in first
     made = client.post("/keys", data={"name": "Ada", "role": "admin", "days": ""}, headers=HTML)
     assert (made.status_code, "key_" in made.text) == (201, True)
+    for untrue in ("needs no key", "The first key", "Make the key", "Revoke…"):
+        assert untrue not in made.text
+    assert 'data-copy="key_' in made.text
     with transaction(client.app.state.engine) as session:  # type: ignore[attr-defined]
         admin = keys.create(session, "Grace", Role.admin)[1]
     client.post("/login", data={"key": admin})
