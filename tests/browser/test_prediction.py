@@ -97,8 +97,12 @@ def test_what_can_not_be_asked_is_said(page: Page, trained: str, tmp_path: Path)
     expect(page.get_by_role("alert")).to_have_text(
         "a.png is no picture that this browser can read: PNG, JPEG, GIF, BMP and WebP will do."
     )
+    page.get_by_role("button", name="Take one of the test images").click()
+    seen = page.get_by_role("img", name="as the network sees it")
+    expect(seen).to_be_visible()
     row = page.get_by_label("Or a row of 64 numbers")
     row.fill("1, 2, 3")
+    expect(seen).to_be_hidden()  # it is not what was asked about
     expect(page.get_by_role("alert")).to_have_text("These are 3 numbers, and the network takes 64.")
     assert sent_row(page, lambda: row.fill(" ".join(["16", "8"] * 32))) == [1, 0.5] * 32
     expect(page.locator(".answer-bars li")).to_have_count(10)

@@ -1,7 +1,7 @@
 // Asks a trained network about a picture, or a row of numbers, and shows what it sees and how sure it is.
 import { takeDropped } from "./drop_zone.js";
 import { greyOf, squareOf } from "./picture.js";
-import { ask, fail } from "./prediction_answer.js";
+import { ask, refuse } from "./prediction_answer.js";
 
 const page = document.getElementById("prediction");
 const side = Number(page.dataset.side ?? 0); // 0 where the network takes no pictures
@@ -39,14 +39,15 @@ function pixelsOf(bitmap, x = 0, y = 0, width = bitmap.width, height = bitmap.he
 async function take(file) {
   if (!file) return;
   const mine = ++turn;
+  image = null;
   try {
     const bitmap = await createImageBitmap(file);
     if (mine !== turn) return;
-    if (bitmap.width * bitmap.height > MAX_PIXELS) return fail(`The picture may have at most ${MAX_PIXELS / 1e6} million pixels.`);
+    if (bitmap.width * bitmap.height > MAX_PIXELS) return refuse(`The picture may have at most ${MAX_PIXELS / 1e6} million pixels.`);
     image = pixelsOf(bitmap);
   } catch {
     if (mine !== turn) return;
-    return fail(`${file.name} is no picture that this browser can read: PNG, JPEG, GIF, BMP and WebP will do.`);
+    return refuse(`${file.name} is no picture that this browser can read: PNG, JPEG, GIF, BMP and WebP will do.`);
   }
   invert.checked = hasLightEdge(image);
   row.value = "";
@@ -66,12 +67,12 @@ function takeRow() {
   if (!texts.length) return;
   const numbers = texts.map(Number);
   const wrong = texts.find((_, index) => !Number.isFinite(numbers[index]));
-  if (wrong !== undefined) return fail(`${wrong} is no number.`);
-  if (numbers.length !== features) return fail(`These are ${numbers.length} numbers, and the network takes ${features}.`);
+  if (wrong !== undefined) return refuse(`${wrong} is no number.`);
+  if (numbers.length !== features) return refuse(`These are ${numbers.length} numbers, and the network takes ${features}.`);
   if (!side) return ask(numbers);
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
   const scale = Number(page.dataset.scale);
-  if (least < 0 || most > scale) return fail(`The numbers go from 0 to 1, or from 0 to ${scale}.`);
+  if (least < 0 || most > scale) return refuse(`The numbers go from 0 to 1, or from 0 to ${scale}.`);
   image = null;
   askAbout(most > 1 ? numbers.map((number) => number / scale) : numbers);
 }

@@ -4,8 +4,15 @@ const problem = document.getElementById("prediction-problem");
 const answer = document.getElementById("answer");
 let turn = 0;
 
+/** Shows a sentence in place of an answer, and no picture where what was chosen is none. */
+export function refuse(sentence) {
+  const seen = document.getElementById("seen");
+  if (seen) seen.hidden = true;
+  fail(sentence);
+}
+
 /** Shows a sentence in place of an answer. */
-export function fail(sentence) {
+function fail(sentence) {
   turn++;
   problem.textContent = sentence;
   answer.replaceChildren();
