@@ -112,7 +112,8 @@ def test_the_list_shows_a_sweep_and_that_nobody_works(client: TestClient, sweep:
     assert f'<a href="{sweep}">{FORM["name"]}</a>' in page
     assert '<span class="badge queued">queued</span>' in page
     assert "16 waiting" in page
-    assert "No worker is connected: start one with <code>perceptune worker</code>." in page
+    assert "No worker is connected, and what is queued waits for one" in page
+    assert '<a href="/workers">Workers</a>' in page
 
 
 def test_a_state_shows_only_what_it_allows(client: TestClient, sweep: str) -> None:
