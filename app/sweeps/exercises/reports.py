@@ -1,5 +1,7 @@
 """Reports of exercises: pages that stand alone, of one run or of the shown run of every exercise."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.orm import Session
 
 from app.charts.page import Fact, Passage, Section, Table, page
@@ -38,7 +40,16 @@ def provenance(session: Session, run: ExerciseRun, *, names_hosts: bool = True) 
     sweeps = runs.sweeps_of(session, run)
     facts_by_sweep = [sweep_provenance(session, sweep, names_hosts=names_hosts) for sweep in sweeps]
     shared_facts = [fact for fact in facts_by_sweep[0] if all(fact in facts for facts in facts_by_sweep)]
-    return [preset, *shared_facts, *(fact for facts in facts_by_sweep for fact in facts if fact not in shared_facts)]
+    own_facts = [[fact for fact in facts if fact not in shared_facts] for facts in facts_by_sweep]
+    if len(own_facts) > 1:  # a line each: twelve sweeps would fill two sheets
+        own_facts = [[_one_line(facts)] for facts in own_facts]
+    return [preset, *shared_facts, *(fact for facts in own_facts for fact in facts)]
+
+
+def _one_line(facts: Sequence[Fact]) -> Fact:
+    """What several facts of one sweep say, under the name of the first."""
+    name, text = facts[0]
+    return Fact(name, "; ".join([text, *(f"{fact.name.lower()} {fact.text}" for fact in facts[1:])]))
 
 
 def passages(answer: Answer) -> list[Passage]:
