@@ -209,14 +209,17 @@ class ExerciseView:
         """The charts, once there may be something to show."""
         if self.run is None or not (self.run.progress > 0 or self.run.answer.findings):
             return []
+        charts = self.exercise.charts
+        narrow = [chart for chart in charts[1:] if not self._is_tried_on(chart.name)]
+        wide = {charts[0], *narrow[len(narrow) // 2 * 2 :]}  # the last one where it would stand alone in its row
         return [
             ChartPanel(
                 f"chart-{chart.name}",
                 f"{self.api_path}/charts/{chart.name}{self.run_query}",
                 chart.title,
-                position == 0 or self._is_tried_on(chart.name),
+                chart in wide or self._is_tried_on(chart.name),
             )
-            for position, chart in enumerate(self.exercise.charts)
+            for chart in charts
         ]
 
 
