@@ -8,7 +8,7 @@ from app.web.templating import templates
 PART = templates.env.from_string('{% import "_parts.html" as part %}{% include "exercises/_answer.html" %}')
 
 
-@pytest.mark.parametrize(("count", "is_folded"), [(11, False), (15, False), (16, True)])
+@pytest.mark.parametrize(("count", "is_folded"), [(11, False), (16, False), (17, True)])
 def test_a_long_table_is_folded_away(count: int, is_folded: bool) -> None:
     """It would keep the charts out of sight; a short one stands beside the words."""
     rows = [(str(width), "0.8") for width in range(count)]
