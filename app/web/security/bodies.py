@@ -18,6 +18,7 @@ from app.web.security.room import SharedRoom
 
 MAX_BODY_BYTES = 4 * 2**20
 MAX_MARKS = 500_000  # commas and opening brackets of its JSON, which is read while everybody else waits
+MAX_FIELDS = 1_000  # of a form, which is read byte by byte meanwhile
 SMALL_BYTES = 16 * 2**10  # of one that needs no room
 # On their way or at work, of all callers; and what their JSON takes once it is read: three bytes may be a list.
 BODY_BYTES, VALUE_BYTES = 64 * 2**20, 256 * 2**20
@@ -66,6 +67,7 @@ class Bodies:
             body = await whole_body(request, size, Pace(GRACE_SECONDS, BYTES_A_SECOND, _TOO_SLOW))
             if marks_of(body) > MAX_MARKS:
                 raise TooLargeError(f"A body may have at most {MAX_MARKS:,} values: send it in parts.")
+            _check_form(request.headers.get("content-type", "").lower(), body)
             await room.enter_async_context(self._values.share(request.scope, memory_of(body)))
             return body
         except (BusyError, TooLargeError, TooSlowError) as error:
@@ -74,6 +76,14 @@ class Bodies:
             return render(request, TooLargeError(f"A body may have at most {MAX_BODY_BYTES // 2**20} MiB."))
         except ClientDisconnect:
             return None
+
+
+def _check_form(media_type: str, body: bytes) -> None:
+    """Raises TooLargeError for a form that would keep others waiting for seconds while it is read."""
+    if "form-data" in media_type:
+        raise TooLargeError(f"A form in parts may have at most {SMALL_BYTES // 2**10} KiB here: send it URL-encoded.")
+    if "form-urlencoded" in media_type and body.count(b"&") + body.count(b";") > MAX_FIELDS:
+        raise TooLargeError(f"A form may have at most {MAX_FIELDS:,} fields.")
 
 
 async def whole_body(request: Request, size: int, pace: Pace) -> bytes:

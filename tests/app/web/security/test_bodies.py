@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from app.broker.wire import VERSION_HEADER, memory_of
 from app.config import Settings
@@ -22,6 +23,7 @@ from app.files import prediction
 from app.service.up import Service
 from app.web.app import create_app
 from app.web.security import bodies, room
+from tests.support.queue_examples import create_sweep
 from tests.support.waiting import wait_until
 from tests.support.web.keys import bearer, make_key
 
@@ -72,6 +74,35 @@ def test_a_body_of_very_many_values_is_not_read(client: TestClient) -> None:
         413,
         "A body may have at most 500,000 values: send it in parts.",
     )
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "refusal"),
+    [
+        ("application/x-www-form-urlencoded", b"&" * 4_000_000, "A form may have at most 1,000 fields."),
+        ("application/x-www-form-urlencoded", b"name=1;" * 500_000, "A form may have at most 1,000 fields."),
+        (
+            "multipart/form-data; boundary=B",
+            b'--B\r\nContent-Disposition: form-data; name="name"; filename="a"\r\n\r\n' + b"\r\n--Bx" * 600_000,
+            "A form in parts may have at most 16 KiB here: send it URL-encoded.",
+        ),
+    ],
+    ids=["separators", "fields", "boundaries"],
+)
+def test_a_form_that_takes_long_to_read_is_not_read(
+    client: TestClient, media_type: str, content: bytes, refusal: str
+) -> None:
+    """Byte by byte that takes seconds, in which nobody else is answered."""
+    answer = client.post("/sweeps/new/preview", content=content, headers={"Content-Type": media_type})
+    assert (answer.status_code, answer.json()["detail"]) == (413, refusal)
+
+
+def test_a_long_form_is_read(client: TestClient, engine: Engine) -> None:
+    """Notes may be long."""
+    sweep_id = create_sweep(engine)
+    notes = "é&;" * 3_000
+    assert client.post(f"/sweeps/{sweep_id}/notes", data={"notes": notes}, follow_redirects=False).status_code == 303
+    assert client.get(f"/api/v1/sweeps/{sweep_id}").json()["notes"] == notes
 
 
 def test_a_body_that_comes_too_slowly_is_ended(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
