@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.body import Body
+from app.domain.configuration import MAX_DEPTH
 from app.schemas.base import UtcTime
 from app.schemas.sweeps import SweepOut
 from app.schemas.system import ChartOut
@@ -59,9 +60,9 @@ class ExerciseRunCreate(Body):
 class ExerciseTry(Body):
     """A value that a reader tries."""
 
-    value: int | Annotated[float, Field(allow_inf_nan=False)] | str | list[int] = Field(
-        description="Of the hyperparameter of the exercise's slider, e.g. 37."
-    )
+    value: (
+        int | Annotated[float, Field(allow_inf_nan=False)] | str | Annotated[list[int], Field(max_length=MAX_DEPTH)]
+    ) = Field(description="Of the hyperparameter of the exercise's slider, e.g. 37.")
 
 
 class ExerciseRunItem(BaseModel):

@@ -77,6 +77,28 @@ def test_very_many_unknown_fields_are_one_error(refusing: TestClient, field: str
     assert error["loc"] == (["space"] if field == "space" else [])
 
 
+def test_every_list_in_a_body_has_a_limit(client: TestClient) -> None:
+    """Of a longer one nothing is checked: to word what is wrong with each of its values takes seconds, and memory."""
+    schemas = client.get("/api/openapi.json").json()["components"]["schemas"]
+    bodies = {name: schema for name, schema in schemas.items() if schema.get("additionalProperties") is False}
+    unlimited = {f"{name}.{field}" for name, body in bodies.items() for field in unlimited_lists(body["properties"])}
+    assert unlimited == set()
+    answer = client.post("/api/v1/exercises/1/runs/1/tries", json={"value": ["a"] * 200_000})
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 4
+
+
+def unlimited_lists(properties: dict[str, Any]) -> list[str]:
+    """The fields that take a list of any length."""
+    kinds = {name: [field, *field.get("anyOf", [])] for name, field in properties.items()}
+    return [name for name, choices in kinds.items() if any(map(is_unlimited, choices))]
+
+
+def is_unlimited(schema: dict[str, Any]) -> bool:
+    """Whether this is a list of any length."""
+    return schema.get("type") == "array" and not {"maxItems", "prefixItems"} & set(schema)
+
+
 def test_a_chart_of_another_version_is_another_chart(
     client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
