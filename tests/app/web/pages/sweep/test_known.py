@@ -210,3 +210,12 @@ def test_the_copied_command_is_a_sweep_of_the_best_alone(client: TestClient, eng
     body = json.loads(shlex.split(command)[-1])
     made = client.post("/api/v1/sweeps", json=body).json()
     assert (made["n_trials"], made["seeds"]) == (1, 2)
+
+
+def test_charts_are_promised_only_while_there_may_be_some(client: TestClient, engine: Engine) -> None:
+    """A sweep that was cancelled before its first epoch says so."""
+    sweep = create_sweep(engine, n_trials=2)
+    assert "Charts appear with the first finished epoch." in client.get(f"/sweeps/{sweep}").text
+    client.post(f"/api/v1/sweeps/{sweep}/cancel").raise_for_status()
+    page = client.get(f"/sweeps/{sweep}").text
+    assert "There are no charts: it ended before the first finished epoch." in page
