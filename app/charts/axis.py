@@ -99,6 +99,39 @@ def whole_ticks(numbers: Sequence[int]) -> dict[str, object]:
     return {"tickformat": "d"} | ({"dtick": 1} if spans_few else {})
 
 
+def with_room(figure: go.Figure) -> go.Figure:
+    """The figure, where an axis has a single value with room around it in proportion: plotly gives it -1 to 1.
+
+    Values with error bars, and what is no point or line, are left to plotly.
+    """
+    for letter in ("x", "y"):
+        places: dict[str, list[object]] = {}
+        for trace in figure.data:
+            name = (trace[f"{letter}axis"] if trace.type == "scatter" else None) or letter
+            is_plain = trace.type == "scatter" and trace[f"error_{letter}"].array is None
+            places.setdefault(name, []).extend((trace[letter] if is_plain else None) or ("not a number",))
+        for name, values in places.items():
+            layout = figure.layout[f"{letter}axis{name[1:]}"]
+            if layout.range is None and layout.type != "category" and (lone := _lone_number(values)) is not None:
+                layout.range = _range_around(lone, is_log=layout.type == "log")
+    return figure
+
+
+def _lone_number(values: Iterable[object]) -> float | None:
+    """The one number that all of them are but for gaps, where they are."""
+    distinct_values = {value for value in values if value is not None}
+    lone = distinct_values.pop() if len(distinct_values) == 1 else None
+    return float(lone) if isinstance(lone, int | float) else None
+
+
+def _range_around(lone: float, *, is_log: bool) -> tuple[float, float]:
+    """A factor of two to both sides, half of one for whole numbers, or a tenth."""
+    if is_log:
+        return math.log10(lone / 2), math.log10(lone * 2)
+    half = 0.5 if lone == int(lone) else abs(lone) / 10
+    return lone - half, lone + half
+
+
 def color_bar(plan: AxisPlan) -> dict[str, object]:
     """The same plan for colours: a bar with a handful of its values as ticks, evenly or by their logarithm."""
     ticks = thinned(plan.places, BAR_TICKS)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from app.charts.axis import axis_plan
+from app.charts.axis import AxisPlan, axis_plan, draw_x_axis, draw_y_axis
 from app.charts.configurations import Spread, error_bars, spread
 from app.charts.empty import empty_figure
 from app.charts.labels import params_text, varying
@@ -46,9 +46,8 @@ class ParetoData(NamedTuple):
 
     title: str
     subtitle: str
-    x: str
-    y: str
-    log: tuple[bool, bool]  # of the x and the y axis
+    x: AxisPlan
+    y: AxisPlan
     front: list[Point]  # by x
     dominated: list[Point]
     joined: bool  # whether the front is a line, which it is for two objectives
@@ -77,9 +76,8 @@ def pareto_data(sweep: SweepRow, trials: Sequence[TrialRow], options: ParetoOpti
             excluded_note(sweep),
             drawn_note(len(drawn_points), len(dominated), "trials off the front"),
         ),
-        x=axis_title(options.x, sweep),
-        y=axis_title(options.y, sweep),
-        log=(_is_log([point.x for point in points]), _is_log([point.y for point in points])),
+        x=_plan(axis_title(options.x, sweep), [point.x for point in points]),
+        y=_plan(axis_title(options.y, sweep), [point.y for point in points]),
         front=sorted((points[index] for index in best), key=lambda point: (point.x, point.y)),
         dominated=drawn_points,
         joined=len(metrics) == 2,
@@ -100,8 +98,8 @@ def pareto_figure(data: ParetoData) -> go.Figure:
         "line": {"width": 2, "color": BEST},
     }
     figure.add_trace(_trace(data.front, "Pareto front", {"size": 10, "color": BEST, "symbol": "diamond"}, **bars))
-    figure.update_xaxes(title_text=data.x, type="log" if data.log[0] else "linear")
-    figure.update_yaxes(title_text=data.y, type="log" if data.log[1] else "linear")
+    draw_x_axis(figure, data.x)
+    draw_y_axis(figure, data.y)
     return figure
 
 
@@ -139,6 +137,6 @@ def _spread(std: float | None) -> str:
     return "" if std is None else f" ± {std:.2g}"
 
 
-def _is_log(values: Sequence[float]) -> bool:
+def _plan(title: str, values: Sequence[float]) -> AxisPlan:
     """Sizes and times that lie two decades apart are compared by their ratio."""
-    return axis_plan(Axis(""), values).scale == "log"
+    return axis_plan(Axis(title), values)._replace(ticks=None)

@@ -13,12 +13,14 @@ MEASURES = {"accuracy": "accuracy", "r2": "R²", "loss": "loss", "mae": "mean ab
 
 def metric_name(metric: str) -> str:
     """`Validation accuracy` for `val_accuracy`. A metric without a name for people keeps its own."""
-    return EPOCH_METRICS[metric].title if metric in EPOCH_METRICS else metric.replace("_", " ").capitalize()
+    if metric in EPOCH_METRICS:
+        return EPOCH_METRICS[metric].title
+    return TOTALS.get(metric) or metric.replace("_", " ").capitalize()
 
 
 def value_name(metric: str) -> str:
     """The same of a sweep's objective: `Speed of the product` for `gflops`, `Weights and biases` for `parameters`."""
-    return METRICS[metric].title if metric in METRICS else TOTALS.get(metric) or metric_name(metric)
+    return METRICS[metric].title if metric in METRICS else metric_name(metric)
 
 
 def value_title(metric: str, target_unit: str = "") -> str:
@@ -45,7 +47,7 @@ def _unit(metric: str) -> str:
 def axis_title(metric: str, sweep: SweepRow) -> str:
     """`Validation loss (nats)`: the metric with its unit. The squared error of standardized numbers has none."""
     if metric in TOTALS:
-        return f"{TOTALS[metric]} (s)" if metric == "seconds" else TOTALS[metric]
+        return f"{metric_name(metric)} (s)" if metric == "seconds" else metric_name(metric)
     is_cross_entropy = metric.endswith("_loss") and sweep.target == "class"
     unit = "nats" if is_cross_entropy else escape(sweep.unit) if is_in_own_units(metric) else ""
     return f"{metric_name(metric)} ({unit})" if unit else metric_name(metric)
@@ -122,7 +124,7 @@ def contour_title(metric: str) -> str:
 
 
 def against_title(x: str, y: str, *, is_metric: bool = True) -> str:
-    """`Validation accuracy against parameters`; x may be a hyperparameter too."""
+    """`Validation accuracy against weights and biases`; x may be a hyperparameter too."""
     return f"{metric_name(y)} against {within(metric_name(x)) if is_metric else x}"
 
 

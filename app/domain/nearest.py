@@ -8,9 +8,14 @@ _MAX_LENGTH = 60  # characters of a word for which a name is looked for
 
 
 def did_you_mean(word: object, names: Iterable[object]) -> str:
-    """`; did you mean relu?` behind a sentence about a word that is none of the names, or nothing."""
+    """`; did you mean relu?` behind a sentence about a word that is none of the names, or nothing.
+
+    A name that the word only begins with is meant too: `stop` by `stop_rules`.
+    """
     if not isinstance(word, str) or not 0 < len(word) <= _MAX_LENGTH:
         return ""
     by_text = {str(name).lower(): str(name) for name in names}
-    matches = get_close_matches(word.lower().replace("-", "_").replace(" ", "_"), by_text, 1, _LEAST_LIKENESS)
+    asked = word.lower().replace("-", "_").replace(" ", "_")
+    beginnings = [text for text in by_text if text and asked.startswith(f"{text}_")]
+    matches = get_close_matches(asked, by_text, 1, _LEAST_LIKENESS) or beginnings
     return f"; did you mean {by_text[matches[0]]}?" if matches else ""

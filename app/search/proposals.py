@@ -89,8 +89,8 @@ class Proposer:
         self._infeasible_in_a_row += 1
         if self._infeasible_in_a_row >= MAX_INFEASIBLE:
             raise ExhaustedError(
-                f"{MAX_INFEASIBLE} configurations in a row were infeasible, the last one because of {reason}: "
-                "widen the space or loosen the constraints"
+                f"{MAX_INFEASIBLE} configurations in a row were infeasible, the last one because of {reason}. "
+                "Widen the space or loosen the constraints"
             )
 
     def _untried_cell(self, number: int) -> dict[str, Any] | None:

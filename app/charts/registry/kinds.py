@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import plotly.graph_objects as go
 
+from app.charts.axis import with_room
 from app.charts.heatmap import EPOCHS_AXIS
 from app.charts.lens import OPTIONS as LENS
 from app.charts.lens.robust import with_robust_axis
@@ -87,7 +88,7 @@ class Chart:
                     f"the chart {self.name} has {joined(self.options) or 'no options'}, and each has {joined(LENS)}",
                 )
         options = self.parse(sweep, query)
-        figure = self.draw(sweep, trials, epochs, options)
+        figure = with_room(self.draw(sweep, trials, epochs, options))
         figure.update_layout(meta={**(figure.layout.meta or {}), "looks": LOOKS})
         if robust and self.robust is not None:
             return with_robust_axis(figure, ValueScale(self.robust(sweep, options)))

@@ -1,9 +1,11 @@
+import math
 from dataclasses import replace
+from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 
-from app.charts.axis import axis_plan, draw_x_axis
+from app.charts.axis import axis_plan, draw_x_axis, with_room
 from app.charts.rows import Axis
 from app.charts.titles import axis_title, measure_title, value_title
 from tests.support.sweeps.chart_examples import sweep
@@ -40,6 +42,29 @@ def test_ticks_that_lie_close_have_no_names(choices: tuple[float, ...], texts: l
     draw_x_axis(figure, axis_plan(Axis("x", choices=choices), choices))
     assert list(figure.layout.xaxis.ticktext) == texts
     assert list(figure.layout.xaxis.tickvals) == list(choices)
+
+
+@pytest.mark.parametrize(
+    ("scale", "values", "room"),
+    [
+        ("linear", [0.85, None, 0.85], [0.765, 0.935]),
+        ("linear", [0], [-0.5, 0.5]),
+        ("log", [64], [math.log10(32), math.log10(128)]),
+        ("linear", [0.85, 0.86], None),
+        ("category", ["relu"], None),
+    ],
+)
+def test_a_lone_value_has_room_around_it(scale: str, values: list[Any], room: list[float] | None) -> None:
+    """In proportion to it."""
+    figure = go.Figure(go.Scatter(x=[0, 1, 2][: len(values)], y=values)).update_yaxes(type=scale)
+    given = with_room(figure).layout.yaxis.range
+    assert given is None if room is None else list(given) == pytest.approx(room)
+
+
+def test_a_lone_value_with_bars_is_left_as_it_is() -> None:
+    """The bars are what its axis is for."""
+    figure = go.Figure(go.Scatter(x=[1], y=[0.85], error_y={"array": [0.3]}))
+    assert with_room(figure).layout.yaxis.range is None
 
 
 def test_a_unit_is_text_and_not_markup() -> None:

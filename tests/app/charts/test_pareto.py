@@ -26,7 +26,7 @@ def test_the_front_is_marked_and_joined_in_the_order_of_x() -> None:
     data = pareto_data(TWO, [*TRIALS, diverged(4, {}), waiting(5, {})], AXES)
     assert [(point.x, point.y) for point in data.front] == [(100, 0.8), (1000, 0.9), (90_000, 0.95)]
     assert [(point.x, point.y) for point in data.dominated] == [(200, 0.7)]
-    assert (data.log, data.joined) == ((True, False), True)
+    assert (data.x.scale, data.y.scale, data.joined) == ("log", "linear", True)
     assert "1 failed trial left out" in data.subtitle
     others, front = pareto_figure(data).data
     assert (others.mode, front.mode, front.name) == ("markers", "lines+markers", "Pareto front")
@@ -49,7 +49,8 @@ def test_axes_have_units() -> None:
         "Weights and biases",
         "Validation accuracy",
     )
-    assert figure.layout.xaxis.type == "log"
+    assert (figure.layout.xaxis.type, figure.layout.xaxis.dtick) == ("log", 1)
+    assert figure.layout.title.text == "Validation accuracy against weights and biases"
 
 
 def test_the_front_of_three_objectives_is_no_line() -> None:
@@ -58,7 +59,7 @@ def test_the_front_of_three_objectives_is_no_line() -> None:
     data = pareto_data(THREE, trials, ParetoOptions("seconds", "val_accuracy"))
     assert [point.x for point in data.front] == [1.0, 5.0]
     assert not data.joined
-    assert data.x == "Training time of a run (s)"
+    assert data.x.name == "Training time of a run (s)"
 
 
 def test_it_is_a_chart_of_sweeps_with_several_objectives() -> None:

@@ -97,7 +97,7 @@ def test_trials_are_trained_longer(page: Page, server: str) -> None:
     page.goto(post(server, BODY))
     expect_state(page, "completed")
     mark_document(page)
-    page.get_by_role("button", name="Longer…").click()
+    page.get_by_role("button", name="Train longer…").click()
     expect(page.get_by_label("Epochs, all together")).to_have_value("6")
     page.get_by_label("Configurations").fill("2")
     page.get_by_role("dialog").get_by_role("button", name="Train longer").click()

@@ -241,24 +241,22 @@ class Widening:
 
 
 def noise_sentence(leaders: Sequence[LeadingConfiguration]) -> str:
-    """`Trials 54 and 25 are within its noise, of the 20 next best configurations (at equal seeds, 95 %).`"""
+    """`Of the 20 next best configurations, trials 54 and 25 can't be told from it (95 %, at equal seeds).`"""
     if len(leaders) < 2:
         return ""
     best, *rivals = leaders
     near = near_best(best.runs, {leader.number: leader.runs for leader in rivals})
     if not near.compared:
-        return "Which others lie within its noise is not known: none of the next best shares two seeds with it."
-    compared = (
-        f"of the {near.compared} next best configurations" if near.compared > 1 else "the next best configuration"
-    )
-    remarks = ["at equal seeds, 95 %"]
-    if near.unknown:
-        remarks.append(f"{len(near.unknown)} more share fewer than two seeds with it")
-    if near.within:
-        verb = "is" if len(near.within) == 1 else "are"
-        return f"{_trials(near.within)} {verb} within its noise, {compared} ({'; '.join(remarks)})."
-    subject = f"None {compared} is" if near.compared > 1 else "The next best configuration is not"
-    return f"{subject} within its noise ({'; '.join(remarks)})."
+        return "Whether others are as good can't be told: none of the next best shares two seeds with it."
+    several = near.compared > 1
+    rest = f"{len(near.unknown)} more share fewer than two seeds with it"
+    remark = f"(95 %, at equal seeds{'; ' + rest if near.unknown else ''})"
+    if not near.within:
+        each = f"each of the {near.compared} next best configurations" if several else "the next best configuration"
+        return f"It is clearly better than {each} {remark}."
+    trials = _trials(near.within)
+    subject = f"Of the {near.compared} next best configurations," if several else "The next best configuration,"
+    return f"{subject} {trials}{'' if several else ','} can't be told from it {remark}."
 
 
 def failures_sentence(errors: Sequence[str], failed: int, trials: int) -> str:
@@ -291,15 +289,15 @@ def what_matters(data: ImportanceData) -> Matters:
     chance = data.comparisons[-1].high if data.comparisons else 0.0
     telling = [share for share in data.single if share.low > chance][:MATTERING]
     if data.predicted < TRUSTED or not telling:
-        return Matters((), f"{count} don't tell yet; the chart shows how uncertain the shares are.")
-    return Matters(telling, f"of the variance of {count}; lines: 90 % of resamples.")
+        return Matters((), f"{count} can't tell that yet. The chart shows how uncertain the shares are.")
+    return Matters(telling, f"as a share of the variance between {count}. Lines: 90 % of resamples.")
 
 
 def _trials(numbers: Sequence[int]) -> str:
-    """`Trials 54, 25 and 3`, `Trials 1, 2, 3, 4 and 12 more`."""
+    """`trials 54, 25 and 3`, `trials 1, 2, 3, 4 and 12 more`."""
     texts = [str(number) for number in numbers[:NAMED]]
     if len(numbers) > NAMED:
         texts.append(f"{len(numbers) - NAMED} more")
     if len(texts) == 1:
-        return f"Trial {texts[0]}"
-    return f"Trials {', '.join(texts[:-1])} and {texts[-1]}"
+        return f"trial {texts[0]}"
+    return f"trials {', '.join(texts[:-1])} and {texts[-1]}"

@@ -7,8 +7,8 @@ from typing import Any
 from app import schemas
 from app.charts.titles import value_name, within
 from app.domain.datasets import DatasetInfo
-from app.domain.formatting import duration, plural, score, split
-from app.domain.states import ENDED_SWEEPS
+from app.domain.formatting import duration, percent, plural, score, split
+from app.domain.states import ENDED_SWEEPS, SweepState
 from app.domain.tasks import TASKS, Task
 
 
@@ -32,6 +32,12 @@ class SweepSummary:
     def ended(self) -> bool:
         """Whether nothing is left to do."""
         return self.sweep.state in ENDED_SWEEPS
+
+    @property
+    def progress(self) -> str:
+        """`22 %`: the share of the work that is done; `stopped` where the sweep ended before all of it was."""
+        is_cut_short = self.sweep.state == SweepState.completed and self.sweep.stop_reason is not None
+        return "stopped" if is_cut_short else percent(self.sweep.progress)
 
     @property
     def counts(self) -> list[tuple[str, int]]:

@@ -24,6 +24,10 @@ TRIALS_A_PAGE = 25
 MAX_SELECTED = 200
 
 _FILTERS = ("complete", "running", "waiting", "pruned", "failed", "infeasible", "cancelled")
+_NOTES = {
+    "pruned": "Ended early: at that epoch they were behind the others",
+    "infeasible": "Drawn by the sampler, but not trained: they break a constraint, or repeat what may not be repeated",
+}
 
 # Each link of the page has all of its query string: a long word in it would make a page of megabytes.
 Word = Annotated[str, Query(max_length=200)]
@@ -124,6 +128,8 @@ class StateFilter:
     count: int
     address: str
     current: bool
+    note: str = ""
+    """What its tooltip says."""
 
 
 @dataclass(frozen=True)
@@ -202,10 +208,8 @@ class TrialTable:
         """Links to the states in which trials are, and to all trials."""
         counts = {state: getattr(self.sweep.counts, state) for state in _FILTERS}
         current = self.query.state
-        return [
-            StateFilter("all", self.sweep.n_trials + self.sweep.survivor_trials, self.link.to(state=""), not current)
-        ] + [
-            StateFilter(state, count, self.link.to(state=state), state == current)
+        return [StateFilter("all", sum(counts.values()), self.link.to(state=""), not current)] + [
+            StateFilter(state, count, self.link.to(state=state), state == current, _NOTES.get(state, ""))
             for state, count in counts.items()
             if count or state == current
         ]

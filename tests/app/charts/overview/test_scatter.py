@@ -39,14 +39,14 @@ def test_a_metric_is_drawn_against_the_time_it_took() -> None:
     assert [(spot.x, spot.y) for spot in data.hollow] == [(5, 0.4)]
     assert data.star is not None
     assert (data.star.x, data.star.y) == (10, 0.91)
-    assert "<b>0.9100 ± 0.0100</b><br>Seconds: 10 s<br>depth 1, activation relu" in data.star.text
+    assert "<b>0.9100 ± 0.0100</b><br>Training time of a run: 10 s<br>depth 1, activation relu" in data.star.text
     for note in ("hollow: 1 pruned", "1 trial without seconds left out", "1 failed trial left out"):
         assert note in data.subtitle
     figure = scatter_figure(data)
     assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("log", "linear")
     assert (figure.layout.xaxis.title.text, figure.layout.title.text) == (
         "Training time of a run (s)",
-        "Validation accuracy against seconds",
+        "Validation accuracy against training time of a run",
     )
     assert list(figure.data[1].customdata) == [0, 1]
     assert {trace.hovertemplate for trace in figure.data} == {"%{text}<extra></extra>"}  # which says the values

@@ -52,6 +52,20 @@ def test_what_is_no_json_is_told_why(refusing: TestClient, body: bytes, why: str
     assert (answer.status_code, answer.json()["errors"][0]["msg"]) == (422, f"the body is no JSON: {why}")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("n_trails", "is unknown; did you mean n_trials?"),
+        ("stop_rules", "is unknown; did you mean stop?"),
+        ("x", "is unknown; leave it out"),
+    ],
+)
+def test_an_unknown_field_is_told_which_was_meant(refusing: TestClient, name: str, words: str) -> None:
+    """By its likeness, or because the one that was meant begins it."""
+    (error,) = refusing.post("/api/v1/sweeps", json=BODY | {name: 1}).json()["errors"]
+    assert error == {"loc": [name], "msg": words}
+
+
 def test_a_missing_direction_is_told_what_it_can_be(refusing: TestClient) -> None:
     """The field's name alone does not say which words it takes."""
     body = BODY | {"objectives": [{"metric": "val_accuracy"}, {"metric": "parameters", "direction": "minimize"}]}

@@ -29,17 +29,17 @@ RAN_ONCE = {0: 0.89}
     ("others", "sentence"),
     [
         ([], ""),
-        ([RAN_ONCE], "Which others lie within its noise is not known: none of the next best shares two seeds with it."),
-        ([LIKE_IT], "Trial 1 is within its noise, the next best configuration (at equal seeds, 95 %)."),
-        ([WORSE], "The next best configuration is not within its noise (at equal seeds, 95 %)."),
-        ([WORSE, WORSE], "None of the 2 next best configurations is within its noise (at equal seeds, 95 %)."),
+        ([RAN_ONCE], "Whether others are as good can't be told: none of the next best shares two seeds with it."),
+        ([LIKE_IT], "The next best configuration, trial 1, can't be told from it (95 %, at equal seeds)."),
+        ([WORSE], "It is clearly better than the next best configuration (95 %, at equal seeds)."),
+        ([WORSE, WORSE], "It is clearly better than each of the 2 next best configurations (95 %, at equal seeds)."),
         (
             [LIKE_IT, WORSE, LIKE_IT, RAN_ONCE],
-            "Trials 1 and 3 are within its noise, of the 3 next best configurations "
-            "(at equal seeds, 95 %; 1 more share fewer than two seeds with it).",
+            "Of the 3 next best configurations, trials 1 and 3 can't be told from it "
+            "(95 %, at equal seeds; 1 more share fewer than two seeds with it).",
         ),
-        ([LIKE_IT] * 6, "Trials 1, 2, 3, 4 and 2 more are within its noise, of the 6 next best configurations "
-                        "(at equal seeds, 95 %)."),
+        ([LIKE_IT] * 6, "Of the 6 next best configurations, trials 1, 2, 3, 4 and 2 more can't be told from it "
+                        "(95 %, at equal seeds)."),
     ],
 )  # fmt: skip
 def test_noise_is_told_by_differences_at_equal_seeds(others: list[dict[int, float]], sentence: str) -> None:
@@ -105,11 +105,11 @@ def importance(*shares: Share, reason: str = "", predicted: float = 0.9) -> Impo
 def test_what_matters_is_told_where_it_is_known() -> None:
     """What random numbers seem to explain as well is left out, and so is what a forest can't predict."""
     telling, chance = Share("learning_rate", 0.71, 0.64, 0.78), Share("depth", 0.04, 0.01, 0.09)
-    said = "of the variance of 60 configurations; lines: 90 % of resamples."
+    said = "as a share of the variance between 60 configurations. Lines: 90 % of resamples."
     assert what_matters(importance(telling, chance)) == ([telling], said)
     for unclear in (importance(chance), importance(telling, predicted=0.1)):
         shares, sentence = what_matters(unclear)
-        assert (shares, sentence.startswith("60 configurations don't tell yet;")) == ((), True)
+        assert (shares, sentence.startswith("60 configurations can't tell that yet.")) == ((), True)
     assert what_matters(importance(telling, reason="too few")) == ((), "")
 
 
@@ -128,7 +128,7 @@ def test_what_matters_is_a_small_chart(client: TestClient, engine: Engine) -> No
     part = client.get(address).text
     assert re.findall(r"<dt>(\w+)</dt>", part) == ["hidden_units"]
     assert re.search(r'<rect width="\d+\.\d".*?<line x1="\d+\.\d" x2="\d+\.\d"', part, re.DOTALL)
-    assert "of the variance of 24 configurations" in part
+    assert "as a share of the variance between 24 configurations" in part
     running = create_sweep(engine, space={"hidden_units": [1, 2], "depth": [1, 2]}, sampler="grid", n_trials=None)
     worker = new_worker(engine)
     complete(engine, running, worker, claim(engine, worker, 1))
@@ -147,10 +147,10 @@ def test_the_front_of_several_objectives_is_named_with_its_values(client: TestCl
     assert "Pareto front" not in client.get(f"/sweeps/{a_sweep(engine, [[0.7, 0.72]])}").text
     page = " ".join(re.sub("<[^>]*>", "", client.get(path).text).split())
     front = (
-        "trial 1 (validation accuracy 0.9100, 2,000 weights and biases); "
-        "trial 0 (validation accuracy 0.7100, 1,000 weights and biases)"
+        "trial 1: validation accuracy 0.9100, 2,000 weights and biases "
+        "trial 0: validation accuracy 0.7100, 1,000 weights and biases"
     )
-    assert f"No other trial beats these in every objective (the Pareto front): {front}." in page
+    assert f"No other trial beats these in every objective (the Pareto front): {front}" in page
     panels = [client.get(f"{path}/trials/{number}", headers={"HX-Request": "true"}).text for number in (1, 2)]
     assert "In all objectives: validation accuracy 0.9100, 2,000 weights and biases; on the Pareto front." in panels[0]
     assert "In all objectives: validation accuracy 0.5100, 3,000 weights and biases." in panels[1]
@@ -159,8 +159,8 @@ def test_the_front_of_several_objectives_is_named_with_its_values(client: TestCl
 def test_the_best_is_confirmed_on_its_page(client: TestClient, engine: Engine) -> None:
     """The page proposes further seeds in steps of a trial's runs, says what is known, and queues them at a click."""
     sweep = f"/sweeps/{a_sweep(engine, [[0.9, 0.92], [0.91, 0.9], [0.5, 0.52]])}"
-    page = client.get(sweep).text
-    assert re.search(r"Trial 1 is within its noise,\s+of the 2 next best configurations", page)
+    page = unescape(client.get(sweep).text)
+    assert re.search(r"Of the 2 next best configurations,\s+trial 1 can't be told from it", page)
     assert re.search(r'name="k" [^>]*value="3"', page)
     assert re.search(r'name="seeds"[^>]*min="2"[^>]*step="2"[^>]*value="6"', page)
     client.post(f"{sweep}/confirm", data={"k": "2", "seeds": "4"})

@@ -89,6 +89,29 @@ def test_what_is_done_with_a_selection_is_done_with_those_that_allow_it(client: 
     assert client.get(f"{sweep}?selected=all", headers=BROWSER).status_code == 422
 
 
+def test_filters_say_how_many_rows_they_show(client: TestClient, engine: Engine) -> None:
+    """Those of all trials too, infeasible ones among them."""
+    space = {"hidden_units": [1, 2, 3], "epochs": 1}
+    sweep = create_sweep(engine, space=space, sampler="grid", n_trials=None, constraints=["hidden_units < 3"])
+    page = " ".join(client.get(f"/sweeps/{sweep}").text.split())
+    for state, count in (("all", 3), ("waiting", 2), ("infeasible", 1)):
+        assert f"{state} <span>{count}</span>" in page
+    assert len(shown(client, f"/sweeps/{sweep}")) == 3
+
+
+def test_a_sweep_that_was_stopped_is_not_done_to_100_percent(client: TestClient, engine: Engine, sweep: str) -> None:
+    """One that ran to its end is."""
+    with transaction(engine) as session:
+        session.execute(sql("UPDATE sweeps SET state = 'completed'"))
+    said = [f"<strong>{progress}</strong>" in client.get(sweep).text for progress in ("100 %", "stopped")]
+    assert said == [True, False]
+    with transaction(engine) as session:
+        session.execute(sql("UPDATE sweeps SET stop_reason = 'failures', revision = revision + 1"))
+    said = [f"<strong>{progress}</strong>" in client.get(sweep).text for progress in ("100 %", "stopped")]
+    assert said == [False, True]
+    assert '<span class="progress-percent">stopped</span>' in client.get("/").text
+
+
 def test_all_files_of_a_sweep_are_offered_at_its_table(client: TestClient, sweep: str) -> None:
     """Each link leads to a file."""
     links = re.findall(r'<a href="(/api/v1[^"]+/export\.[^"]+)" download hx-boost="false">', client.get(sweep).text)
