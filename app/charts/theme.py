@@ -66,6 +66,7 @@ TEMPLATE = go.layout.Template(
             "yref": "container",
             "yanchor": "bottom",
             "maxheight": 0.3,
+            "tracegroupgap": 2,
             "title": {"side": "top", "font": {"size": 11}},
             "font": {"size": 11},
         },

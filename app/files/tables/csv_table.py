@@ -182,7 +182,9 @@ def _texts(source: io.IOBase, layout: Layout) -> pa.Table:
             msg = f"has {count} where {row.expected_columns} are expected: {row.text[:60]!r}"
             advice = "; perhaps a quotation mark is not closed" if '"' in row.text and "\n" in row.text else ""
             raise refusal(msg + advice, row=number) from None
-        raise refusal(f"the file can't be read as CSV: {in_short(error)}") from None
+        is_too_long = "straddling" in str(error)  # Arrow reads a file in blocks, and a row must be in one of them
+        why = "a row is too long; perhaps a quotation mark is not closed" if is_too_long else in_short(error)
+        raise refusal(f"the file can't be read as CSV: {why}") from None
 
 
 def _is_number(cell: str) -> bool:

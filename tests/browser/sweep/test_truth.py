@@ -183,7 +183,9 @@ def test_looks_at_the_test_images_are_counted(page: Page, server: str) -> None:
     path = finished(server, BODY | {"name": "looks"})
     first = sweep_of(server, path)["best"]
     page.goto(path)
-    expect(page.locator("#test-images")).to_contain_text(f"looked at once: trial {first['number']}")
+    expect(page.locator("#test-images")).to_contain_text(
+        f"the test images were looked at once, for trial {first['number']}"
+    )
     httpx.post(f"{server}/api/v1{path}/trials/{first['number']}/exclude").raise_for_status()
     second = wait_until(lambda: sweep_of(server, path)["test_looks"] == 2 and sweep_of(server, path)["best"])
     assert second["test_looks"] == 2

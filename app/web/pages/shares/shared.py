@@ -128,7 +128,7 @@ def show_shared(request: Request, share: SharedLink, session: DatabaseSession, a
     trials = queries.list_configurations(session, sweep.id, order_by=order_by, limit=TRIALS_A_PAGE, skip=query.skip)
     varied = list(parse_space(sweep.space, sweep.task).free())
     table = TrialTable(sweep, trials, dataset.target, varied, query, PageLink(path, {}))
-    return render(request, "shares/sweep.html", SharedSweepView(SweepSummary(sweep), dataset, table))
+    return render(request, "shares/sweep.html", SharedSweepView(SweepSummary(sweep, dataset.unit), dataset, table))
 
 
 @router.get("/charts/{name}", response_model=dict[str, Any], dependencies=[DRAWING_PLACE])

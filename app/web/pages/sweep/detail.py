@@ -113,12 +113,12 @@ class SweepView:
         if self.task.is_timing or self.sweep.split == "book" or (not looks and self.sweep.best is None):
             return ""
         if not looks:
-            return "not looked at yet"
+            return f"the test {self.dataset.noun} were not looked at yet"
         if len(looks) == 1:
-            return f"looked at once: trial {looks[0].number}"
+            return f"the test {self.dataset.noun} were looked at once, for trial {looks[0].number}"
         texts = [look_text(look.model_dump(), self.dataset.unit) for look in looks]
         scores_text = ", ".join(f"{text} (trial {look.number})" for text, look in zip(texts, looks, strict=True))
-        return f"looked at {len(looks)} times: {scores_text}"
+        return f"the test {self.dataset.noun} were looked at {len(looks)} times: {scores_text}"
 
     @property
     def best_address(self) -> str:
@@ -206,10 +206,10 @@ def show_sweep(
 
 def _page(request: Request, session: Session, sweep_id: int, query: TrialQuery, lens_query: LensQuery) -> Response:
     sweep = queries.summary(session, sweep_id)
-    summary, space = SweepSummary(sweep), parse_space(sweep.space, sweep.task)
+    dataset, space = datasets.get(session, sweep.dataset), parse_space(sweep.space, sweep.task)
+    summary = SweepSummary(sweep, dataset.unit)
     lens = lens_toolbar(session, sweep, space, lens_query)
     knowledge = read_known(request, session, sweep, space)
-    dataset = datasets.get(session, sweep.dataset)
     view = SweepView(
         summary=summary,
         trials=_table(request, session, lens, query, dataset),

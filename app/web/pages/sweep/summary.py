@@ -7,7 +7,7 @@ from typing import Any
 from app import schemas
 from app.charts.titles import value_name, within
 from app.domain.datasets import DatasetInfo
-from app.domain.formatting import duration, percent, plural, score, split
+from app.domain.formatting import duration, is_in_own_units, percent, plural, score, split
 from app.domain.states import ENDED_SWEEPS, SweepState
 from app.domain.tasks import TASKS, Task
 
@@ -17,6 +17,8 @@ class SweepSummary:
     """A sweep with what follows from its fields."""
 
     sweep: schemas.SweepOut
+    unit: str = ""
+    """Of the numbers that its data set's examples have; nothing where they have classes, or none is known."""
 
     @property
     def sampler(self) -> str:
@@ -35,9 +37,11 @@ class SweepSummary:
 
     @property
     def progress(self) -> str:
-        """`22 %`: the share of the work that is done; `stopped` where the sweep ended before all of it was."""
-        is_cut_short = self.sweep.state == SweepState.completed and self.sweep.stop_reason is not None
-        return "stopped" if is_cut_short else percent(self.sweep.progress)
+        """`22 %`: the share of the work that is done; `ended` where the sweep ended before all of it was."""
+        is_cut_short = self.sweep.stop_reason is not None or self.sweep.counts.cancelled > 0
+        if self.sweep.state == SweepState.completed and is_cut_short:
+            return "ended"
+        return percent(self.sweep.progress)
 
     @property
     def counts(self) -> list[tuple[str, int]]:
@@ -71,8 +75,10 @@ class SweepSummary:
 
     @property
     def measure(self) -> str:
-        """What its value is, within a sentence: `validation accuracy`."""
-        return within(value_name(self.sweep.objective.metric))
+        """What its value is, within a sentence: `validation accuracy`, or `validation MAE in EUR`."""
+        metric = self.sweep.objective.metric
+        unit = f" in {self.unit}" if self.unit and is_in_own_units(metric) else ""
+        return within(value_name(metric)) + unit
 
     @property
     def setup(self) -> str:

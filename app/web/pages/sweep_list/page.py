@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from app import queries
+from app.db import datasets
 from app.queries import sweep_search
 from app.queries.sweep_search import SweepPage
 from app.queue.workers import live_workers
@@ -77,7 +78,8 @@ def list_sweeps(request: Request, session: DatabaseSession, query: Annotated[Lis
 
 def _view(session: Session, query: ListQuery) -> SweepListView:
     page = sweep_search.search(session, query.filter, query.order_by, limit=SWEEPS_A_PAGE, skip=query.skip)
-    rows = [SweepSummary(sweep) for sweep in page.sweeps]
+    units = {name: info.unit for name, info in datasets.catalogue(session).items()}
+    rows = [SweepSummary(sweep, units.get(sweep.dataset, "")) for sweep in page.sweeps]
     return SweepListView(
         query=query,
         page=page,

@@ -154,6 +154,11 @@ BAD: dict[str, tuple[Callable[[], bytes], dict[str, Any], str]] = {
         {},
         "perhaps a quotation mark is not closed",
     ),
+    "a quotation mark alone before megabytes": (
+        lambda: f'x,y\n{ROWS}"'.encode() + b"9" * 40_000_000,
+        {},
+        "can't be read as CSV: a row is too long; perhaps a quotation mark is not closed",
+    ),
     "numbers with commas": (
         lambda: ("x;y\n" + ROWS.replace(",", ";").replace(".", ",")).encode(),
         {},

@@ -99,17 +99,17 @@ def test_filters_say_how_many_rows_they_show(client: TestClient, engine: Engine)
     assert len(shown(client, f"/sweeps/{sweep}")) == 3
 
 
-def test_a_sweep_that_was_stopped_is_not_done_to_100_percent(client: TestClient, engine: Engine, sweep: str) -> None:
+def test_a_sweep_that_was_stopped_has_no_100_percent(client: TestClient, engine: Engine, sweep: str) -> None:
     """One that ran to its end is."""
     with transaction(engine) as session:
         session.execute(sql("UPDATE sweeps SET state = 'completed'"))
-    said = [f"<strong>{progress}</strong>" in client.get(sweep).text for progress in ("100 %", "stopped")]
+    said = [f"<strong>{progress}</strong>" in client.get(sweep).text for progress in ("100 %", "ended")]
     assert said == [True, False]
     with transaction(engine) as session:
         session.execute(sql("UPDATE sweeps SET stop_reason = 'failures', revision = revision + 1"))
-    said = [f"<strong>{progress}</strong>" in client.get(sweep).text for progress in ("100 %", "stopped")]
+    said = [f"<strong>{progress}</strong>" in client.get(sweep).text for progress in ("100 %", "ended")]
     assert said == [False, True]
-    assert '<span class="progress-percent">stopped</span>' in client.get("/").text
+    assert '<span class="progress-percent">ended</span>' in client.get("/").text
 
 
 def test_all_files_of_a_sweep_are_offered_at_its_table(client: TestClient, sweep: str) -> None:
