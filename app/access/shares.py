@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.access import tokens
 from app.db.tables import ExerciseRun, Share
+from app.domain.formatting import plural
 from app.domain.people.log_events import LogEvent
 from app.errors import NotFoundError
 from app.lifecycle import sweep_log, sweep_row
@@ -31,7 +32,9 @@ def create(session: Session, subject: Subject, days: int, created_by: str | None
     """A new share's row and its token, which nobody can tell later. Raises NotFoundError for an unknown sweep."""
     if subject.sweep_id is not None:
         sweep_row.get(session, subject.sweep_id, lock=True)  # it may be deleted at this moment
-        sweep_log.note(session, subject.sweep_id, LogEvent.share, f"Made a link that shows it for {days} days")
+        sweep_log.note(
+            session, subject.sweep_id, LogEvent.share, f"Made a link that shows it for {plural(days, 'day')}"
+        )
     token = tokens.new_token(KIND)
     now = session.scalars(select(func.clock_timestamp())).one()
     share = Share(

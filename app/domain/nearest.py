@@ -15,7 +15,7 @@ def did_you_mean(word: object, names: Iterable[object]) -> str:
     if not isinstance(word, str) or not 0 < len(word) <= _MAX_LENGTH:
         return ""
     by_text = {str(name).lower(): str(name) for name in names}
-    asked = word.lower().replace("-", "_").replace(" ", "_")
-    beginnings = [text for text in by_text if text and asked.startswith(f"{text}_")]
-    matches = get_close_matches(asked, by_text, 1, _LEAST_LIKENESS) or beginnings
+    text = word.lower().replace("-", "_").replace(" ", "_")
+    beginnings = [name for name in by_text if name and text.startswith(f"{name}_")]
+    matches = get_close_matches(text, by_text, 1, _LEAST_LIKENESS) or beginnings
     return f"; did you mean {by_text[matches[0]]}?" if matches else ""

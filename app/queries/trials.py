@@ -177,8 +177,9 @@ def _column(name: str) -> SQLColumnExpression[Any]:
         return literal_column(statements.last_metric(metric, Trial.__tablename__))
     if name not in _SORTABLE:
         right = (
-            f"must be one of {', '.join(_SORTABLE)}, or {_PARAMETER} with a hyperparameter, or {_METRIC} with one of "
-            f"{', '.join(schemas.Metrics.model_fields)}, perhaps with - before it"
+            f"must be one of {', '.join(_SORTABLE)}, a hyperparameter like {_PARAMETER}learning_rate, or a metric like "
+            f"{_METRIC}{next(iter(schemas.Metrics.model_fields))} ({', '.join(schemas.Metrics.model_fields)}); "
+            "a - before it turns the order round"
         )
         raise InvalidError(f"Trials can't be ordered by {name!r}.", [FieldError(("query", "order_by"), right)])
     return _SORTABLE[name]

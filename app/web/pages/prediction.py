@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.orm import Session
 
 from app import queries
 from app.db import datasets
 from app.domain.tables.encoding import Encoding
+from app.errors import ConflictError
+from app.files import trained_models
 from app.lifecycle import sweep_row
 from app.web.dependencies import DatabaseSession, SweepId, TrialNumber
 from app.web.pages.datasets.panel import DatasetPanel
@@ -26,6 +29,8 @@ class PredictionView:
     sweep_name: str
     number: int
     dataset: DatasetPanel
+    is_kept: bool
+    """Whether the network is there to be asked."""
 
     @property
     def address(self) -> str:
@@ -52,6 +57,7 @@ class RowPredictionView:
     number: int
     encoding: Encoding
     truth_columns: frozenset[str]
+    is_kept: bool
 
     @property
     def address(self) -> str:
@@ -63,11 +69,20 @@ class RowPredictionView:
 def show_prediction(sweep_id: SweepId, number: TrialNumber, request: Request, session: DatabaseSession) -> Response:
     """The page of one trial's network."""
     sweep = queries.summary(session, sweep_id)
-    queries.get_trial(session, sweep_id, number)
+    is_kept = _is_kept(session, sweep_id, number)
     dataset_id = sweep_row.get(session, sweep_id).dataset_id
     if dataset_id is not None:
         encoding, truths = datasets.encoding(session, dataset_id), datasets.truth_columns(session, dataset_id)
-        row_view = RowPredictionView(sweep.id, sweep.name, number, encoding, truths)
+        row_view = RowPredictionView(sweep.id, sweep.name, number, encoding, truths, is_kept)
         return render(request, "row_prediction.html", row_view)
-    view = PredictionView(sweep.id, sweep.name, number, DatasetPanel(datasets.get(session, sweep.dataset)))
-    return render(request, "prediction.html", view)
+    panel = DatasetPanel(datasets.get(session, sweep.dataset))
+    return render(request, "prediction.html", PredictionView(sweep.id, sweep.name, number, panel, is_kept))
+
+
+def _is_kept(session: Session, sweep_id: int, number: int) -> bool:
+    """Raises NotFoundError where there is no such trial."""
+    try:
+        trained_models.find(session, sweep_id, number)
+    except ConflictError:
+        return False
+    return True

@@ -89,8 +89,9 @@ def _addresses(host: str, port: int, allow_private: bool) -> list[str]:
     addresses = list(dict.fromkeys(str(address) for *_, (address, *_) in infos))
     private_addresses = [address for address in addresses if not is_public(address)]
     if private_addresses and not allow_private:
+        place = "" if host == private_addresses[0] else f"at {private_addresses[0]}, "
         raise RefusedError(
-            f"{host} is at {private_addresses[0]}, on this machine or in a local network: "
+            f"{host} is {place}on this machine or in a local network: "
             "set PERCEPTUNE_WEBHOOK_PRIVATE=true if webhooks may go there"
         )
     return addresses

@@ -57,6 +57,16 @@ def test_what_passes_is_kept_until_the_end(engine: Engine) -> None:
     assert with_weights(engine, sweep) == {best}
 
 
+def test_the_page_that_asks_a_network_says_where_there_is_none(engine: Engine, client: TestClient) -> None:
+    """Before a picture is looked for; a trial that is not there has no page."""
+    sweep, _ = ended(engine, 0.1, 0.3)
+    change(engine, sweep, "cancel")
+    (kept,) = with_weights(engine, sweep)
+    said = ["There is no network" in client.get(f"/sweeps/{sweep}/trials/{n}/predict").text for n in range(3)]
+    assert said == [number != kept for number in range(3)]
+    assert client.get(f"/sweeps/{sweep}/trials/3/predict").status_code == 404
+
+
 def test_a_cancelled_sweep_that_keeps_all_models_does(engine: Engine) -> None:
     """`keep_models: all` holds for what has ended before."""
     sweep, _ = ended(engine, 0.1, 0.3, 0.2, keep_models="all")

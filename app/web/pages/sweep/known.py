@@ -252,8 +252,10 @@ def noise_sentence(leaders: Sequence[LeadingConfiguration]) -> str:
     rest = f"{len(near.unknown)} more share fewer than two seeds with it"
     remark = f"(95 %, at equal seeds{'; ' + rest if near.unknown else ''})"
     if not near.within:
-        each = f"each of the {near.compared} next best configurations" if several else "the next best configuration"
-        return f"It is clearly better than {each} {remark}."
+        rivals_text = (
+            f"each of the {near.compared} next best configurations" if several else "the next best configuration"
+        )
+        return f"It is clearly better than {rivals_text} {remark}."
     trials = _trials(near.within)
     subject = f"Of the {near.compared} next best configurations," if several else "The next best configuration,"
     return f"{subject} {trials}{'' if several else ','} can't be told from it {remark}."

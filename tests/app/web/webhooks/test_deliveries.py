@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
 import time
 from typing import Any
@@ -47,6 +48,31 @@ def test_what_is_sent_is_signed(engine: Engine) -> None:
     }
     assert delivery.delivery == UUID(headers["webhook-id"])
     assert (delivery.state, delivery.status, delivery.error, delivery.attempts) == ("delivered", 204, None, 1)
+
+
+def test_the_events_of_a_sweep_show_what_its_webhook_was_told(client: TestClient, engine: Engine) -> None:
+    """What was delivered, what is to be, and why an attempt failed; a sweep without a webhook says nothing of one."""
+
+    def told(sweep_id: int) -> list[str]:
+        page = client.get(f"/sweeps/{sweep_id}/log").text
+        _, _, part = page.partition('<h2 class="event-heading">')
+        return [
+            " ".join(re.sub("<[^>]*>", " ", item).split()) for item in re.findall("<li>(.*?)</li>", part, re.DOTALL)
+        ]
+
+    with receiving() as receiver:
+        sweep_id = create(engine, receiver.url)
+        assert "Nothing yet" in client.get(f"/sweeps/{sweep_id}/log").text
+        change(engine, sweep_id, "pause")
+        assert send(engine) == 1
+    change(engine, sweep_id, "resume")
+    assert [item.partition("sweep.")[2] for item in told(sweep_id)] == [
+        "queued to be delivered",
+        "paused delivered, answered 204",
+    ]
+    assert send(engine) == 1  # nobody listens there any more
+    assert "sweep.queued tried again later after 1 attempt: " in told(sweep_id)[0]
+    assert "webhook" not in client.get(f"/sweeps/{create_sweep(engine)}/log").text
 
 
 def test_a_secret_of_any_text_signs_as_it_stands() -> None:
