@@ -63,7 +63,7 @@ def test_axes_and_order_are_any_metric(page: Page, path: str) -> None:
     page.locator("#chart-x").select_option("seconds")
     expect(page.locator("#scatter .gtitle")).to_have_text("Validation accuracy against training time of a run")
     page.locator("#chart-y").select_option("val_loss")
-    expect(page.locator("#scatter .gtitle")).to_have_text("Validation loss against seconds")
+    expect(page.locator("#scatter .gtitle")).to_have_text("Validation loss against training time of a run")
     expect(page.locator("#effect")).to_have_count(0)
     column = page.locator(".trial-table [data-column=val_loss]")
     expect(column.first).to_be_hidden()
