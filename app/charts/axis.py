@@ -119,9 +119,9 @@ def with_room(figure: go.Figure) -> go.Figure:
 
 def _lone_number(values: Iterable[object]) -> float | None:
     """The one number that all of them are but for gaps, where they are."""
-    distinct_values = {value for value in values if value is not None}
-    lone = distinct_values.pop() if len(distinct_values) == 1 else None
-    return float(lone) if isinstance(lone, int | float) else None
+    numbers = (value for value in values if value is not None)
+    lone = next(numbers, None)
+    return float(lone) if isinstance(lone, int | float) and all(number == lone for number in numbers) else None
 
 
 def _range_around(lone: float, *, is_log: bool) -> tuple[float, float]:
