@@ -17,6 +17,7 @@ from app.charts.lens import Lens
 from app.charts.titles import value_name, within
 from app.db.tables import Sweep
 from app.domain.comparisons.near_best import near_best
+from app.domain.comparisons.paired_differences import student_quantile
 from app.domain.formatting import plural, setting
 from app.domain.sampling import SAMPLERS
 from app.domain.space import Space, parse_space
@@ -44,6 +45,7 @@ FRONT_NAMED = 8  # trials on the Pareto front, before the others are counted
 CONFIRMED = 5  # configurations, and further seeds of each
 LEAST_FOR_EDGES = 8  # complete trials
 MATTERING = 5  # hyperparameters that are named
+CERTAINTY = 0.99  # with which the best's own runs must speak against what is expected of it, before that is left out
 TRUSTED = 0.2  # of the variance of unseen trials, below which a forest's shares say nothing
 
 
@@ -116,6 +118,18 @@ class Known:
     """Where what matters is told, which takes a while; another one once it may have changed."""
     address: str = ""
     """Where the service is, for commands."""
+
+    @property
+    def expected(self) -> float | None:
+        """What more runs of the best are expected to have; nothing where its own runs speak against that.
+
+        There the noise of others, say of some that nearly diverge, would be told as its own.
+        """
+        best = self.sweep.best
+        if best is None or best.expected is None or not best.std:
+            return best.expected if best else None
+        margin = student_quantile(CERTAINTY, best.runs - 1) * best.std / math.sqrt(best.runs)
+        return best.expected if abs(best.expected - best.value) <= margin else None
 
     @property
     def importance_note(self) -> str:

@@ -10,12 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from app import schemas
 from app.charts.importance import ImportanceData, Share, importance_data
 from app.db.engine import transaction
+from app.domain.space import parse_space
 from app.queries import leading_configurations
 from app.queries.leading_configurations import LeadingConfiguration
 from app.web.pages.sweep import known
-from app.web.pages.sweep.known import failures_sentence, noise_sentence, what_matters
+from app.web.pages.sweep.known import Known, failures_sentence, noise_sentence, what_matters
 from tests.support.queue_examples import claim, complete, create_grid, create_sweep, new_worker
 from tests.support.sweeps.measured_sweeps import a_sweep, end
 
@@ -100,6 +102,27 @@ def test_of_very_many_failures_the_first_are_read(
 def importance(*shares: Share, reason: str = "", predicted: float = 0.9) -> ImportanceData:
     chance = Share("random numbers", 0.02, 0.0, 0.05)
     return ImportanceData("", "", shares, (Share("noise", 0.1, 0.0, 0.2), chance), 60, predicted, reason)
+
+
+@pytest.mark.parametrize(
+    ("expected", "std", "runs", "shown"),
+    [
+        (0.955, 0.004, 3, 0.955),
+        (-12.0, 0.004, 3, None),
+        (-12.0, 0.0, 2, -12.0),
+        (0.9, None, 1, 0.9),
+        (None, 0.01, 3, None),
+    ],
+)
+def test_what_is_expected_is_not_told_against_the_best_s_own_runs(
+    client: TestClient, engine: Engine, expected: float | None, std: float | None, runs: int, shown: float | None
+) -> None:
+    """Which say nothing against it where there is one run, or all are equal."""
+    sweep = schemas.SweepOut.model_validate(client.get(f"/api/v1/sweeps/{a_sweep(engine, [[0.9, 0.92]])}").json())
+    assert sweep.best is not None
+    best = sweep.best.model_copy(update={"value": 0.96, "expected": expected, "std": std, "runs": runs})
+    sentences = Known(sweep.model_copy(update={"best": best}), parse_space(sweep.space, sweep.task), ())
+    assert sentences.expected == shown
 
 
 def test_what_matters_is_told_where_it_is_known() -> None:
