@@ -6,7 +6,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.exercises.registry import EXERCISES
-from app.web.api import charts
 
 BODY = {
     "name": "width",
@@ -181,15 +180,6 @@ def test_lists_are_paged(client: TestClient) -> None:
         if after is None:
             break
     assert names == ["4", "3", "2", "1", "0"]
-
-
-def test_another_version_draws_its_charts_again(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a browser has kept of an older program is not called unchanged."""
-    chart = f"{client.post('/api/v1/sweeps', json=BODY).headers['Location']}/charts/history"
-    kept = {"If-None-Match": client.get(chart).headers["ETag"]}
-    assert client.get(chart, headers=kept).status_code == 304
-    monkeypatch.setattr(charts, "version", lambda _: "0.0.0")
-    assert client.get(chart, headers=kept).status_code == 200
 
 
 def test_charts_of_a_fresh_sweep_are_valid_and_say_that_they_are_empty(client: TestClient) -> None:
